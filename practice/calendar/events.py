@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from practice.calendar.appointments import Answer, Event
 from practice.calendar.event_desk import GOID, Make, at, home, neighbour, person, timed
+from practice.calendar.icalendar_case import icalendar
 from practice.calendar.series import Recurrence, Weekly
 from practice.calendar.timezones import BERLIN
 from practice.harness.dice import Dice
@@ -17,7 +18,7 @@ from practice.world.cases import made_of
 from practice.world.desk import NEIGHBOURS, SAMPLE, Desk, share
 from practice.world.records import Common
 
-ODDITIES: Mapping[str, Make] = made_of("events", event, {}, SAMPLE)
+ODDITIES: Mapping[str, Make] = made_of("events", event, {}, SAMPLE, forms={".ics": icalendar})
 """Every odd event by name; between them, five neighbouring mailboxes hold all."""
 _FIRST, _DAYS = date(2022, 1, 3), 5 * 365
 _SUBJECTS = {

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from practice.contacts.cards import Contact, Email, Place
+from practice.contacts.vcard_case import vcard
 from practice.world.case_records import contact
 from practice.world.cases import made_of
 from practice.world.desk import NEIGHBOURS, SAMPLE, Desk, share
@@ -31,7 +32,7 @@ def _long_notes(desk: Desk) -> Contact:
     )
 
 
-ODDITIES = made_of("contacts", contact, {"long_notes": _long_notes}, SAMPLE)
+ODDITIES = made_of("contacts", contact, {"long_notes": _long_notes}, SAMPLE, forms={".vcf": vcard})
 """Every odd contact by name; between them, five neighbouring mailboxes hold all."""
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
 
 from practice.contacts.cards import PLAIN, Contact, Email
 from practice.exchange.soap import escape
 from practice.harness.dice import Dice
-from practice.world.desk import Desk, share
-from practice.world.people import DOMAIN, LEGACY_PREFIX, Directory, Person
+from practice.world.case_records import reading
+from practice.world.cases import DATA, Case, Reading, read
+from practice.world.desk import SAMPLE, Desk, share
+from practice.world.people import DOMAIN, Directory, Person
 from practice.world.record_elements import filled, leaf, present
 from practice.world.records import Common, Element, Record
 
@@ -49,10 +52,19 @@ class DistributionList:
         found = _items(item, {member.key for member in self.members if member.key})
         members = "".join(_member(member, found.get(member.key or "")) for member in self.members)
         rows = (
-            ("contacts:DisplayName", leaf("DisplayName", self.name) if self.name else ""),
-            ("contacts:FileAs", leaf("FileAs", self.name if self.file_as is None else self.file_as)),
+            (
+                "contacts:DisplayName",
+                leaf("DisplayName", self.name) if self.name else "",
+            ),
+            (
+                "contacts:FileAs",
+                leaf("FileAs", self.name if self.file_as is None else self.file_as),
+            ),
             ("contacts:ContactSource", leaf("ContactSource", "Store")),
-            ("distributionlist:Members", f"<t:Members>{members}</t:Members>" if members else ""),
+            (
+                "distributionlist:Members",
+                f"<t:Members>{members}</t:Members>" if members else "",
+            ),
         )
         return present(rows)
 
@@ -107,10 +119,10 @@ def sample_groups(seed: int, index: int, cards: Sequence[Record], *, odd: bool =
     """The lists of mailbox number index, whose contacts are `cards`; nested lists come before those that hold
     them. Five neighbours hold every kind. Not odd: one list of some contacts."""
     contacts = [card for card in cards if isinstance(card, Contact)]
-    names = share(seed, index, "group", _KINDS) if odd else ["contacts"]
+    names = share(seed, index, "group", _CASES) if odd else ["contacts"]
     made: list[DistributionList] = []
     for name in names:
-        made += _KINDS[name](Desk(seed, index, f"group/{name}"), contacts)
+        made += _lists(_CASES[name], Desk(seed, index, f"group/{name}"), contacts)
     return [_finished(seed, index, group) for group in made]
 
 
@@ -125,84 +137,48 @@ def _of(contact: Contact) -> Member:
     return Member(contact.display_name, email.address or None, routing, "Contact", contact.key)
 
 
-def _one_offs(desk: Desk, _: Sequence[Contact]) -> Iterator[DistributionList]:
-    members = (
-        Member("Ahlers, Fritz", "ahlers@kanzlei.example"),
-        Member("山田 太郎", "yamada@tokyo.example"),
-        Member("info@verein.example", "info@verein.example"),
-        Member("Fax", "+49 431 999", "FAX"),
-        Member('Müller; "Söhne", \\', '"a;b, c"@firma.example'),
-    )
-    yield DistributionList(desk.key, "Skatrunde", members)
+def _lists(case: Case, desk: Desk, contacts: Sequence[Contact]) -> list[DistributionList]:
+    """The list of a case, after those that stand below it. A list there is a member by its
+    name; `contacts`: so many of the mailbox's contacts are members."""
+    own = {field.name for field in fields(DistributionList)}
+    below = {key: value for key, value in case.table.items() if isinstance(value, dict) and key not in own}
+    tables = {f"{desk.key}/{key}": (key, table) for key, table in below.items()}
+    if rest := {key: value for key, value in case.table.items() if key not in below}:
+        tables[desk.key] = ("", rest)
+    plain = reading(case, desk)
+
+    def members(reader: Reading, value: object, at: str) -> tuple[Member, ...]:
+        rows = reader.value(tuple[_Said, ...], value, at)
+        return tuple(
+            one for said in cast(tuple[_Said, ...], rows) for one in said.members(desk.key, contacts)
+        )
+
+    reader = replace(plain, special={**plain.special, "DistributionList.members": members})
+    return [reader.of(DistributionList, table, at, key=key) for key, (at, table) in tables.items()]
 
 
-def _contacts(desk: Desk, contacts: Sequence[Contact]) -> Iterator[DistributionList]:
-    yield DistributionList(desk.key, "Kunden; Nord, Süd", tuple(map(_of, contacts[:12])))
+@dataclass(frozen=True, slots=True)
+class _Said(Member):
+    """One or more members as a case says them."""
+
+    name: str = ""
+    list: str | None = None
+    contacts: int | None = None
+
+    def members(self, key: str, contacts: Sequence[Contact]) -> Sequence[Member]:
+        if self.contacts is not None:
+            return tuple(map(_of, contacts[: self.contacts]))
+        if self.list is not None:
+            return (Member(self.name, None, "MAPIPDL", "PrivateDL", f"{key}/{self.list}"),)
+        return (Member(self.name, self.address, self.routing, self.kind, self.key, self.status),)
 
 
-def _mixed(desk: Desk, contacts: Sequence[Contact]) -> Iterator[DistributionList]:
-    """Also the owner's colleagues, by either form of address, and one who has left."""
-    person = desk.colleague
-    members = (
-        Member(person.name, person.address, "SMTP", "Mailbox"),
-        Member(desk.owner.name, desk.owner.legacy_dn, "EX", "Mailbox"),
-        Member("Ehemalige, Grete", f"{LEGACY_PREFIX}{desk.dice().hex(32)}-fort", "EX", "Mailbox"),
-        Member("Stadtwerke Kiel", "service@stadtwerke.example"),
-        *map(_of, contacts[:2]),
-    )
-    common = Common(body="Nur für Notfälle\r\nNicht weitergeben", categories=("Rote Kategorie",))
-    yield DistributionList(desk.key, "Notfall", members, replace(common, sensitivity="Private"))
+def cases(folder: Path = DATA) -> dict[str, Case]:
+    """Returns the cases of a data folder. Raises CaseError."""
+    found = read("lists", folder)
+    for case in found.values():
+        _lists(case, SAMPLE, ())  # says now what is wrong
+    return found
 
 
-def _nested(desk: Desk, contacts: Sequence[Contact]) -> Iterator[DistributionList]:
-    inner = DistributionList(f"{desk.key}/inner", "Vorstand", tuple(map(_of, contacts[:3])))
-    yield inner
-    members = (
-        Member(inner.name, None, "MAPIPDL", "PrivateDL", inner.key),
-        Member("Bauamt", f"bauamt@{DOMAIN}", "SMTP", "PublicDL"),
-        Member("Alle", f"{LEGACY_PREFIX}alle", "EX", "PublicDL"),
-    )
-    yield DistributionList(desk.key, "Verein", members)
-
-
-def _circle(desk: Desk, _: Sequence[Contact]) -> Iterator[DistributionList]:
-    """Two lists that hold each other."""
-    names = ("Hin", "Her")
-    keys = [f"{desk.key}/{name}" for name in names]
-    for n, name in enumerate(names):
-        other = Member(names[1 - n], None, "MAPIPDL", "PrivateDL", keys[1 - n])
-        yield DistributionList(keys[n], name, (other, Member("Ute", "ute@firma.example")))
-
-
-def _empty(desk: Desk, _: Sequence[Contact]) -> Iterator[DistributionList]:
-    yield DistributionList(desk.key, "Noch leer", common=Common(body="folgt"))
-
-
-def _stale(desk: Desk, contacts: Sequence[Contact]) -> Iterator[DistributionList]:
-    """Members whose contact was deleted, or who cannot be made out at all; and one twice."""
-    gone = Member("Gelöscht, Gerd", "gerd@firma.example", "SMTP", "Contact", "card/gone", "Demoted")
-    unknown = Member("", None, None, "Unknown", None, "Unrecognized")
-    first = tuple(map(_of, contacts[:1]))
-    yield DistributionList(desk.key, "Alte Liste", (gone, unknown, *first, *first))
-
-
-def _nameless(desk: Desk, _: Sequence[Contact]) -> Iterator[DistributionList]:
-    yield DistributionList(desk.key, "", (Member("Ute", "ute@firma.example"),))
-
-
-def _large(desk: Desk, _: Sequence[Contact]) -> Iterator[DistributionList]:
-    members = tuple(Member(f"Mitglied {n}", f"mitglied{n:03d}@verein.example") for n in range(300))
-    yield DistributionList(desk.key, "Alle Mitglieder", members, file_as="Mitglieder, alle")
-
-
-_KINDS = {
-    "one_offs": _one_offs,
-    "contacts": _contacts,
-    "mixed": _mixed,
-    "nested": _nested,
-    "circle": _circle,
-    "empty": _empty,
-    "stale": _stale,
-    "nameless": _nameless,
-    "large": _large,
-}
+_CASES = cases()

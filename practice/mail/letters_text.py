@@ -4,43 +4,24 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from practice.harness.dice import Dice
 from practice.mail.letters import Correspondent
+from practice.world.cases import tables
 
-_SENTENCES = {
-    "de": (
-        "Sehr geehrte Damen und Herren, anbei übersenden wir Ihnen die Unterlagen zum Vorgang.",
-        "Bitte prüfen Sie die Änderungen bis Freitag und geben Sie uns eine kurze Rückmeldung.",
-        "Der Termin im großen Sitzungssaal entfällt, ein Ersatz wird noch bekanntgegeben.",
-        "Für Rückfragen stehe ich Ihnen gern zur Verfügung. Mit freundlichen Grüßen",
-        "Die Kosten belaufen sich auf 1.250,00 € zuzüglich Umsatzsteuer; das Straßenbauamt zahlt.",
-    ),
-    "fr": (
-        "Bonjour, veuillez trouver ci-joint le compte rendu de la réunion d'hier après-midi.",
-        "Pourriez-vous vérifier les chiffres avant l'échéance de vendredi ? Merci d'avance.",
-        "Le dossier a été complété à la suite de nos échanges ; il manque encore une pièce.",
-        "Je reste à votre disposition pour tout renseignement. Bien cordialement,",
-        "La façade de l'hôtel de région sera rénovée à partir du mois d'août, à Brest.",
-    ),
-    "en": (
-        "Please find attached the minutes of yesterday's meeting; comments are welcome by Friday.",
-        "The figures were checked twice, and one row of the third table had to be corrected.",
-        "I shall be out of the office until the 14th; in urgent cases ask my deputy.",
-        "Many thanks for your patience. Kind regards",
-        "From the archive we received three boxes, and the fourth is expected next week.",
-    ),
-}
-_SUBJECTS = {
-    "de": "Rückfrage zum Antrag|Protokoll der Sitzung|Änderung der Zuständigkeit|Urlaubsübergabe"
-    "|Einladung zur Fortbildung|Gebührenbescheid|Größere Störung im Netz|Straßensperrung am Montag",
-    "fr": "Réunion de service|Compte rendu|Congés d'été|Dossier à compléter|Facture échue"
-    "|Nouvelle procédure d'accès|Précisions demandées",
-    "en": "Minutes of the meeting|Budget for the next year|Leave request|Access to the archive"
-    "|Network outage|Question about the form",
-}
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """Of one language."""
+
+    sentences: tuple[str, ...]
+    subjects: tuple[str, ...]
+
+
+_TEXTS = tables("texts", _Texts)
 FILLER_BYTES = 64 * 1024
 
 
@@ -49,12 +30,12 @@ def _filler(locale: str) -> bytes:
     lines: list[bytes] = []
     length = 0
     while length < FILLER_BYTES:
-        lines.append(dice.pick(_SENTENCES[locale]).encode() + b"\r\n")
+        lines.append(dice.pick(_TEXTS[locale].sentences).encode() + b"\r\n")
         length += len(lines[-1])
     return b"".join(lines)
 
 
-FILLER = {locale: _filler(locale) for locale in _SENTENCES}
+FILLER = {locale: _filler(locale) for locale in _TEXTS}
 
 
 def text_bytes(locale: str, dice: Dice, size: int) -> bytes:
@@ -73,7 +54,7 @@ def text(locale: str, dice: Dice, size: int) -> str:
 
 def subject(locale: str, dice: Dice) -> str:
     prefix = dice.pick(("", "", "AW: " if locale == "de" else "RE: "))
-    return f"{prefix}{dice.pick(_SUBJECTS[locale].split('|'))} {dice.between(1, 9999)}"
+    return f"{prefix}{dice.pick(_TEXTS[locale].subjects)} {dice.between(1, 9999)}"
 
 
 def encoded(value: str) -> str:

@@ -6,6 +6,7 @@ from practice.mail import letters_multipart, letters_secure
 from practice.mail.letters import Recipe
 from practice.mail.letters_file import letters
 from practice.mail.letters_plain import draft, plain
+from practice.world.cases import tables
 from practice.world.messages import Marks
 
 _FILED = letters({"duplicate": plain})
@@ -30,31 +31,5 @@ ODDITIES: tuple[str, ...] = tuple(
     name for name in RECIPES if name not in (*ORDINARY, "large", "draft", "associated")
 )
 
-_CATEGORIES: tuple[tuple[str, ...], ...] = (
-    ("Rote Kategorie",),
-    ("Bürgermeister", "Haushalt 2025/26"),
-    ("Très urgent", "à revoir"),
-    ("A]B%C*D",),
-    ("\\Seen",),
-    ('mit "Anführung" (und Klammer) {5}',),
-    ("📌 wichtig",),
-    ("Sehr lange Kategorie " + "über alle Ämter hinweg " * 9,),
-    ("rote kategorie",),
-    tuple(f"Kategorie {n}" for n in range(1, 16)),
-    ("日本語",),
-    (" am Rand ",),
-)
-
-ODD_MARKS: tuple[Marks, ...] = (
-    *(Marks(categories=categories) for categories in _CATEGORIES),
-    Marks(flag="Flagged"),
-    Marks(flag="Complete"),
-    Marks(importance="High"),
-    Marks(importance="Low"),
-    Marks(verb=102),
-    Marks(verb=103),
-    Marks(verb=104),
-    Marks(read_receipt=True),
-    Marks(("Rote Kategorie",), "Flagged", "High", 102, read_receipt=True),
-)
+ODD_MARKS = tuple(tables("marks", Marks).values())
 """Each of them appears among the first five mailboxes."""

@@ -5,6 +5,8 @@ What a table says beyond the fields of its class stands in practice/world/data/R
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -207,7 +209,7 @@ def _party(reader: Reading, value: object, at: str, desk: Desk) -> Party:
     return reader.of(Party, {**routing, **table}, at, name=person.name, address=forms[cast(str, by)])
 
 
-_FROM = ("text", "file", "jpeg", "png")
+_FROM = ("text", "file", "base64", "jpeg", "png")
 
 
 def _attachment(reader: Reading, value: object, at: str, desk: Desk) -> Attachment:
@@ -231,6 +233,11 @@ def _content(
         if not path.is_file():
             raise reader.case.error(at, "there is no such file in the folder attachments")
         return path.read_bytes()
+    if kind == "base64":
+        try:
+            return base64.b64decode(reader.text(value, at), validate=True)
+        except binascii.Error:
+            raise reader.case.error(at, "is no base64") from None
     pixels = reader.one(int, value, at)
     key = reader.text(table.pop("picture", desk.key), at)
     if kind == "png":

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from datetime import date, datetime
 from functools import cache, partial
@@ -48,29 +48,50 @@ class Case:
         return CaseError(": ".join(part for part in (file, place, text) if part))
 
 
-def read(kind: str, folder: Path = DATA) -> dict[str, Case]:
+Form = Callable[[Case, str], Mapping[str, object]]
+"""Makes the fields of a case of a file's text."""
+_NO_FORMS: Mapping[str, Form] = {}
+
+
+def read(kind: str, folder: Path = DATA, forms: Mapping[str, Form] = _NO_FORMS) -> dict[str, Case]:
     """Returns the cases of a kind ("contacts") in their order: file by file by name, and as they stand there.
 
+    Args:
+        forms: What reads other files than TOML, by the ending of their names. Each is a case; they come last.
+
     Raises:
-        CaseError: A file is no TOML, or has a name twice.
+        CaseError: A file is not understood, or two cases have one name.
     """
     found: dict[str, Case] = {}
-    for path in sorted((folder / kind).glob("*.toml")):
-        for name, table in _parsed(path).items():
-            case = Case(path, name, table if isinstance(table, dict) else {})
-            if not isinstance(table, dict):
-                raise case.error("", "is no table: write [" + name + "] above its fields")
-            if name in found:
-                raise case.error("", f"is in {found[name].file.name} already")
-            found[name] = case
+    for case in (*_tables(folder / kind), *_formed(folder / kind, forms)):
+        if case.name in found:
+            raise case.error("", f"is in {found[case.name].file.name} already")
+        found[case.name] = case
     return found
 
 
-def _parsed(path: Path) -> dict[str, object]:
+def _tables(folder: Path) -> Iterator[Case]:
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            parsed = tomllib.loads(_text(path))
+        except tomllib.TOMLDecodeError as error:
+            raise Case(path, "", {}).error("", f"is no TOML: {error}") from None
+        for name, table in parsed.items():
+            if not isinstance(table, dict):
+                raise Case(path, name, {}).error("", "is no table: write [" + name + "] above its fields")
+            yield Case(path, name, table)
+
+
+def _formed(folder: Path, forms: Mapping[str, Form]) -> Iterator[Case]:
+    for path in sorted(one for one in folder.glob("*") if one.suffix in forms):
+        yield Case(path, path.stem, forms[path.suffix](Case(path, "", {}), _text(path)))
+
+
+def _text(path: Path) -> str:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CaseError(f"{path.parent.name}/{path.name}: is no TOML: {error}") from None
+        return path.read_bytes().decode()
+    except UnicodeDecodeError:
+        raise Case(path, "", {}).error("", "is no UTF-8") from None
 
 
 def places(text: str, fill: Fill) -> str:
@@ -255,9 +276,16 @@ def _counting(fill: Fill, n: int) -> Fill:
 
 @cache
 def _hints(cls: type) -> dict[str, object]:
-    from practice.mail.letters import Attachment
+    return get_type_hints(cls)
 
-    return get_type_hints(cls, localns={"Attachment": Attachment})
+
+def tables(kind: str, cls: type[T], folder: Path = DATA) -> dict[str, T]:
+    """Returns the tables of a kind, by name, each as an object of a class; their texts have no places."""
+
+    def nothing(name: str, rest: str) -> str:
+        raise KeyError(name, rest)
+
+    return {name: Reading(case, nothing, {}).of(cls, case.table) for name, case in read(kind, folder).items()}
 
 
 def made_of(
@@ -266,15 +294,17 @@ def made_of(
     generated: Mapping[str, Callable[[D], T]],
     sample: D,
     folder: Path = DATA,
+    forms: Mapping[str, Form] = _NO_FORMS,
 ) -> dict[str, Callable[[D], T]]:
     """Returns how to make each case of a kind, by name and in their order.
 
     Args:
         generated: Those that Python makes; their tables give their place in the order.
         sample: For whom each is made once, to say now what is wrong.
+        forms: See read.
     """
     found: dict[str, Callable[[D], T]] = {}
-    for name, case in read(kind, folder).items():
+    for name, case in read(kind, folder, forms).items():
         found[name] = generated.get(name) or partial(make, case)
         found[name](sample)
     return found

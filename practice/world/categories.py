@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from practice.exchange.soap import escape
 from practice.harness.dice import digest
+from practice.world.cases import tables
 
 if TYPE_CHECKING:
     from practice.world.mailbox import Mailbox
 
-# Outlook's colours by number: 0 red, 1 orange, 3 yellow, 4 green, 7 blue, 8 purple; -1 none
-CATEGORIES: tuple[tuple[str, int], ...] = (
-    ("Rote Kategorie", 0),
-    ("Blaue Kategorie", 7),
-    ("Bürgermeister", 8),
-    ("Haushalt 2025/26", 3),
-    ("Très urgent", 1),
-    ("日本語", 4),
-    ('mit "Anführung" & <Klammer>', 14),
-    ("Ohne Farbe", -1),
-    ("Dunkelblau", 22),
-    ("Familie, privat", 24),
+
+@dataclass(frozen=True, slots=True)
+class _Category:
+    name: str
+    color: int
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    categories: tuple[_Category, ...]
+
+
+CATEGORIES = tuple(
+    (each.name, each.color) for one in tables("categories", _List).values() for each in one.categories
 )
-"""Beyond this list people also type categories that have no colour."""
 
 
 def master_list(mailbox: Mailbox) -> str:

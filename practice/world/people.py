@@ -11,33 +11,30 @@ from dataclasses import dataclass, replace
 from typing import overload
 
 from practice.harness.dice import Dice, digest
+from practice.world.cases import tables
 
 DOMAIN = "practice.example"
 LEGACY_PREFIX = "/o=Practice/ou=Exchange Administrative Group (FYDIBOHF23SPDLT)/cn=Recipients/cn="
 
-_GIVEN_NAMES = {
-    "de": "Jürgen Käthe Sönke Birgit Jörg Ute Björn Wiebke Günther Heike Maren Torben Silke Uwe Änne Thomas"
-    " Özlem Dörte Matthias Antje Hans-Jürgen Frauke Volker Gesa",
-    "fr": "Élodie François Chloé Jérôme Anaïs Benoît Zoé Loïc Hélène Noël Maëlle Cédric Inès Jean-Luc"
-    " Océane Thérèse Rémi Gaëlle",
-    "en": "Siobhán Alice Zoë Edward Renée Harriet Liam Grace Oliver Fiona",
-}
-_FAMILY_NAMES = {
-    "de": "Weiß Müller Petersen Jürgensen Groß Hansen Lüders Schröder Strauß Köhler Thießen Brüggemann"
-    " Nissen Böttcher Carstens Völz Meyer-Lüdenscheid Jäger Clausen Höft Größenwahn Paulsen",
-    "fr": "Lefèvre Dubois Bréhaut Garçon Le-Goff Évrard Moreau Château Lecœur Noël Barthélemy Gonçalves"
-    " Béranger Deschênes Müller",
-    "en": "O'Neill Smith Brontë Fitzgerald MacDonald Taylor Hughes Ashworth",
-}
-_GIVEN = {locale: names.split() for locale, names in _GIVEN_NAMES.items()}
-_FAMILY = {locale: names.split() for locale, names in _FAMILY_NAMES.items()}
-_FIRST_FIVE = (
-    ("de", "Jürgen", "Weiß"),
-    ("fr", "Élodie", "Lefèvre"),
-    ("de", "Thomas", "Müller"),
-    ("de", "Thomas", "Müller"),
-    ("en", "Siobhán", "O'Neill"),
-)
+
+@dataclass(frozen=True, slots=True)
+class _Somebody:
+    locale: str
+    given: str
+    family: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """people: whole names; given, family: of which those of one language are made."""
+
+    people: tuple[_Somebody, ...] = ()
+    given: tuple[str, ...] = ()
+    family: tuple[str, ...] = ()
+
+
+_NAMES = tables("people", _Names)
+_FIRST = _NAMES["first"].people
 _FOLDED = str.maketrans(
     {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "œ": "oe", "Œ": "Oe"}
 )
@@ -139,17 +136,17 @@ class Directory:
         digits = _TRAILING.search(local)
         if digits:
             return int(digits[1])
-        for index in range(min(self.count, len(_FIRST_FIVE))):
+        for index in range(min(self.count, len(_FIRST))):
             if self.at(index).address.partition("@")[0] == local:
                 return index
         raise KeyError("no such address")
 
     def _name(self, index: int) -> tuple[str, str, str]:
-        if index < len(_FIRST_FIVE):
-            return _FIRST_FIVE[index]
+        if index < len(_FIRST):
+            return _FIRST[index].locale, _FIRST[index].given, _FIRST[index].family
         dice = Dice(self.seed, "person", index)
         locale = dice.pick(("de", "de", "de", "de", "de", "fr", "fr", "en"))
-        return locale, dice.pick(_GIVEN[locale]), dice.pick(_FAMILY[locale])
+        return locale, dice.pick(_NAMES[locale].given), dice.pick(_NAMES[locale].family)
 
 
 class Addresses(Sequence[str]):

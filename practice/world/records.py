@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
+from practice.mail.letters import Attachment
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
     from practice.exchange.soap import Dialect
-    from practice.mail.letters import Attachment
     from practice.world.messages import Message
 
 Sensitivity = Literal["Normal", "Personal", "Private", "Confidential"]

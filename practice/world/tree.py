@@ -5,29 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from practice.world.cases import tables
 from practice.world.folders import Folder, FolderKind
 
 if TYPE_CHECKING:
     from practice.world.mailbox import Mailbox
 
-# role, folder class, name in de, fr, en
-_DISTINGUISHED: tuple[tuple[str, str, str, str, str], ...] = (
-    ("inbox", "IPF.Note", "Posteingang", "Boîte de réception", "Inbox"),
-    ("sentitems", "IPF.Note", "Gesendete Elemente", "Éléments envoyés", "Sent Items"),
-    ("drafts", "IPF.Note", "Entwürfe", "Brouillons", "Drafts"),
-    ("deleteditems", "IPF.Note", "Gelöschte Elemente", "Éléments supprimés", "Deleted Items"),
-    ("junkemail", "IPF.Note", "Junk-E-Mail", "Courrier indésirable", "Junk Email"),
-    ("outbox", "IPF.Note", "Postausgang", "Boîte d'envoi", "Outbox"),
-    ("archive", "IPF.Note", "Archiv", "Archive", "Archive"),
-    ("calendar", "IPF.Appointment", "Kalender", "Calendrier", "Calendar"),
-    ("contacts", "IPF.Contact", "Kontakte", "Contacts", "Contacts"),
-    ("tasks", "IPF.Task", "Aufgaben", "Tâches", "Tasks"),
-    ("notes", "IPF.StickyNote", "Notizen", "Notes", "Notes"),
-    ("journal", "IPF.Journal", "Journal", "Journal", "Journal"),
-    ("conversationhistory", "IPF.Note", "Aufgezeichnete Unterhaltungen", "Historique des conversations",
-     "Conversation History"),
-)  # fmt: skip
-_COLUMN = {"de": 2, "fr": 3, "en": 4}
+
+@dataclass(frozen=True, slots=True)
+class _Role:
+    """A folder that Exchange makes, and its name by language."""
+
+    role: str
+    folder_class: str
+    de: str
+    fr: str
+    en: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,40 +32,22 @@ class Extra:
     kind: FolderKind = "normal"
 
 
-_LONG = "Sehr langer Ordnername über die Zusammenlegung der Ämter Größe Süd "
-NASTY: tuple[Extra, ...] = (
-    Extra(("Projekte",)),
-    Extra(("Projekte", "Rathaus & Bürgerbüro")),
-    Extra(("Projekte", "Rathaus & Bürgerbüro", "2024/2025")),
-    Extra(("Projekte", "Rathaus & Bürgerbüro", "2024/2025", "Fotos \\ Pläne")),
-    Extra(("projekte",)),
-    Extra(("PROJEKTE ",)),
-    Extra((("Größe, " + _LONG * 4)[:250],)),
-    Extra(("Bu\u0308ro",)),
-    Extra(("B\u00fcro",)),
-    Extra((".versteckt",)),
-    Extra(("~Sicherung",)),
-    Extra(("a.b.c",)),
-    Extra(("100% *wichtig* \"neu\" [x]",)),
-    Extra(("INBOX",)),
-    Extra(("Tom & Jerry",)),
-    Extra(("Réunions d'équipe 📅",)),
-    Extra(("Alarm\tTab",)),
-    Extra(("山田さん",)),
-    Extra(("Geteilter Kalender",), "IPF.Appointment"),
-    Extra(("Vereinskontakte",), "IPF.Contact"),
-    Extra(("Ungelesene E-Mail",), "IPF.Note", "search"),
-    Extra(("Quick Step Settings",), "IPF.Configuration", "hidden"),
-    Extra(("Conversation Action Settings",), "IPF.Configuration", "hidden"),
-)  # fmt: skip
-CALM: tuple[Extra, ...] = (Extra(("Projekte",)), Extra(("Projekte", "2025")), Extra(("Verein",)))
+@dataclass(frozen=True, slots=True)
+class _Table:
+    roles: tuple[_Role, ...] = ()
+    folders: tuple[Extra, ...] = ()
+
+
+_TABLES = tables("folders", _Table)
+NASTY = tuple(extra for name, table in _TABLES.items() if name != "calm" for extra in table.folders)
+CALM = _TABLES["calm"].folders
 
 
 def grow(mailbox: Mailbox, extras: tuple[Extra, ...]) -> None:
     """Makes the distinguished folders in the owner's language, then the others."""
-    column = _COLUMN[mailbox.owner.locale]
-    for row in _DISTINGUISHED:
-        mailbox.create_folder(mailbox.root, row[column], role=row[0], folder_class=row[1])
+    for row in _TABLES["distinguished"].roles:
+        name = {"de": row.de, "fr": row.fr, "en": row.en}[mailbox.owner.locale]
+        mailbox.create_folder(mailbox.root, name, role=row.role, folder_class=row.folder_class)
     made: dict[tuple[str, ...], Folder] = {}
     for extra in extras:
         parent = made.get(extra.path[:-1], mailbox.root)

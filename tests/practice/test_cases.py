@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -20,8 +21,15 @@ from engine.planning.load_plan import plan
 from kogge.prepare.practice_servers import Stage, staged
 from ledger.db.rows import LegState
 from model.protocols import Kind
+from practice.calendar.appointments import Party
 from practice.calendar.event_desk import neighbour
-from practice.contacts.cards import Contact, Email
+from practice.calendar.icalendar_case import icalendar
+from practice.calendar.series import Daily, Monthly, MonthlyOn, Recurrence, Weekly, Yearly, YearlyOn
+from practice.calendar.timezones import BERLIN
+from practice.contacts import groups
+from practice.contacts.cards import Contact, Email, Place
+from practice.contacts.groups import DistributionList
+from practice.contacts.vcard_case import vcard
 from practice.exchange.server import ExchangeServer
 from practice.mail.letters import Attachment, Scene
 from practice.mail.letters_file import letters
@@ -29,7 +37,7 @@ from practice.mail.letters_plain import plain
 from practice.tasks.chores import Repeat
 from practice.world import mailbox, population
 from practice.world.case_records import chore, contact, event, sticky
-from practice.world.cases import DATA, CaseError, made_of
+from practice.world.cases import DATA, CaseError, made_of, tables
 from practice.world.desk import SAMPLE, Desk
 from practice.world.people import Directory
 from practice.world.record_elements import ADDRESS, named, public
@@ -212,6 +220,221 @@ def test_a_task_and_a_note_dropped_into_the_folder(data: Path) -> None:
     assert task.repeat == Repeat("Weekly", date(2027, 2, 3), 4)
     note = made_of("notes", sticky, {}, SAMPLE, data)["short"](desk)
     assert (note.common.body, note.common.properties) == ("Nur kurz", ())
+
+
+LIST = """
+[crew]
+name = "Mannschaft"
+members = [
+  { contacts = 2 },
+  { list = "deck", name = "Deck" },
+  { name = "Ute", address = "ute@hafen.example" },
+]
+
+[crew.deck]
+name = "Deck"
+members = [{ repeat = 3, name = "Matrose ${n}", address = "m${n:2}@hafen.example" }]
+"""
+
+
+def test_a_list_dropped_into_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "mine.toml").write_text(LIST)
+    monkeypatch.setattr(groups, "_CASES", groups.cases(tmp_path))
+    cards = [Contact(f"card/{name}", given=name) for name in ("Ada", "Bo", "Cy")]
+    made = [one for one in groups.sample_groups(7, 0, cards) if isinstance(one, DistributionList)]
+    assert [one.name for one in made] == ["Deck", "Mannschaft"]
+    deck, crew = made
+    assert [one.address for one in deck.members] == [f"m0{n}@hafen.example" for n in range(3)]
+    assert [(one.name, one.kind, one.key) for one in crew.members] == [
+        ("Ada", "Contact", "card/Ada"),
+        ("Bo", "Contact", "card/Bo"),
+        ("Deck", "PrivateDL", deck.key),
+        ("Ute", "OneOff", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "[a]\nname = 'A'\nmembers = [{ adress = 'x' }]",
+            "a.members.0.adress: is no field; there ",
+        ),
+        ("[a.b]\nmembers = []", "lists/mine.toml: a.b.name: is missing"),
+    ],
+)
+def test_a_wrong_list_is_named_with_its_field(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "mine.toml").write_text(text)
+    with pytest.raises(CaseError, match=re.escape(message)):
+        groups.cases(tmp_path)
+
+
+@dataclass(frozen=True)
+class Names:
+    names: tuple[str, ...]
+
+
+def test_a_table_of_constants_is_read_and_checked(tmp_path: Path) -> None:
+    (tmp_path / "people").mkdir()
+    file = tmp_path / "people" / "1-names.toml"
+    file.write_text("[de]\nnames = ['Ute', { text = 'a', times = 3 }]\n")
+    assert tables("people", Names, tmp_path) == {"de": Names(("Ute", "aaa"))}
+    file.write_text("[de]\nname = 'Ute'\n")
+    with pytest.raises(CaseError, match=r"people/1-names.toml: de.name: is no field; there are names"):
+        tables("people", Names, tmp_path)
+
+
+VCARD = """BEGIN:VCARD
+VERSION:3.0
+N:Lund;Ada;;Dr.;
+FN:Dr. Ada Lund
+item1.EMAIL;TYPE=INTERNET:ada@hafen.example
+TEL;TYPE=WORK,VOICE:+49 1
+TEL;TYPE="work,fax":+49 2
+TEL;CELL:3
+ADR;TYPE=HOME:;;Weg 1;Kiel;;24103;DE
+ORG:Hafen\\; Nord;Bau
+BDAY:1980-02-29
+NOTE:eins\\nzwei
+CATEGORIES:A,B\\,C
+X-SKYPE:ada
+PHOTO;ENCODING=b;TYPE=PNG:aGFs
+ bG8=
+END:VCARD
+"""
+ICALENDAR = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:x
+BEGIN:VEVENT
+UID:a@b
+DTSTAMP:20260101T000000Z
+DTSTART;TZID=Europe/Berlin:20270301T090000
+DTEND;TZID=Europe/Berlin:20270301T103000
+RRULE:FREQ=MONTHLY;BYDAY=1MO;COUNT=5
+EXDATE;TZID=Europe/Berlin:20270405T090000
+SUMMARY:Beirat
+CATEGORIES:A,B
+ORGANIZER;CN=Chef:mailto:chef@hafen.example
+ATTENDEE;CN=Anna;PARTSTAT=ACCEPTED:mailto:anna@hafen.example
+BEGIN:VALARM
+ACTION:DISPLAY
+TRIGGER:-PT15M
+END:VALARM
+END:VEVENT
+BEGIN:VEVENT
+UID:a@b
+DTSTAMP:20260101T000000Z
+RECURRENCE-ID;TZID=Europe/Berlin:20270503T090000
+DTSTART;TZID=Europe/Berlin:20270504T090000
+DTEND;TZID=Europe/Berlin:20270504T103000
+SUMMARY:Später
+END:VEVENT
+END:VCALENDAR
+"""
+ONE_DAY = """BEGIN:VCALENDAR
+BEGIN:VEVENT
+UID:c
+DTSTART;VALUE=DATE:20270301
+SUMMARY:Feiertag
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+def test_a_vcard_dropped_into_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "contacts").mkdir()
+    (tmp_path / "contacts" / "ada.vcf").write_text(VCARD)
+    one = made_of("contacts", contact, {}, SAMPLE, tmp_path, {".vcf": vcard})["ada"](SAMPLE)
+    assert (one.title, one.given, one.surname, one.display) == ("Dr.", "Ada", "Lund", "Dr. Ada Lund")
+    assert (one.company, one.department) == ("Hafen; Nord", "Bau")
+    assert one.emails == (Email("ada@hafen.example", routing="SMTP"),)
+    assert one.phones == (("BusinessPhone", "+49 1"), ("BusinessFax", "+49 2"), ("MobilePhone", "3"))
+    assert one.places == (("Home", Place("Weg 1", "Kiel", country="DE", code="24103")),)
+    assert one.birthday == datetime(1980, 2, 29, 11, 59, tzinfo=UTC)
+    assert (one.common.body, one.common.categories) == ("eins\r\nzwei", ("A", "B,C"))
+    assert one.common.properties == (public("X-SKYPE", "ada"),)
+    assert one.common.attachments == (
+        Attachment("ContactPicture.jpg", "image/png", b"hallo", contact_photo=True),
+    )
+
+
+def test_an_icalendar_file_dropped_into_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "events").mkdir()
+    (tmp_path / "events" / "board.ics").write_text(ICALENDAR)
+    (tmp_path / "events" / "day.ics").write_text(ONE_DAY)
+    made = made_of("events", event, {}, SAMPLE, tmp_path, {".ics": icalendar})
+    one, day = made["board"](SAMPLE), made["day"](SAMPLE)
+    assert (one.uid, one.begins, one.zone) == ("a@b", datetime(2027, 3, 1, 8, tzinfo=UTC), BERLIN)
+    assert one.finishes - one.begins == timedelta(minutes=90)
+    assert one.recurrence == Recurrence(MonthlyOn("Monday", "First"), count=5)
+    assert one.deleted == (date(2027, 4, 5),)
+    later = one.instance(date(2027, 5, 3))
+    assert (later.common.subject, later.start) == ("Später", datetime(2027, 5, 4, 9))
+    assert (one.base.reminder, one.base.categories) == (15, ("A", "B"))
+    assert one.organizer == Party("Chef", "chef@hafen.example", kind="OneOff", answer="Organizer")
+    assert one.required == (Party("Anna", "anna@hafen.example", kind="OneOff", answer="Accept"),)
+    assert (day.all_day, day.start, day.end) == (True, datetime(2027, 3, 1), datetime(2027, 3, 2))
+
+
+RULES = {
+    "FREQ=DAILY;INTERVAL=2": Daily(2),
+    "FREQ=WEEKLY;BYDAY=TU,SU;WKST=SU": Weekly((1, 6), 1, 6),
+    "FREQ=WEEKLY": Weekly((0,)),
+    "FREQ=MONTHLY;BYMONTHDAY=15": Monthly(15),
+    "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1": MonthlyOn("Weekday", "Last"),
+    "FREQ=YEARLY": Yearly(1, 3),
+    "FREQ=YEARLY;BYMONTH=11;BYDAY=4TH": YearlyOn("Thursday", "Fourth", 11),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_is_a_pattern_of_exchange(tmp_path: Path, rule: str) -> None:
+    (tmp_path / "events").mkdir()
+    text = ONE_DAY.replace("SUMMARY", f"RRULE:{rule}\nSUMMARY")
+    (tmp_path / "events" / "one.ics").write_text(text)
+    one = made_of("events", event, {}, SAMPLE, tmp_path, {".ics": icalendar})["one"](SAMPLE)
+    assert one.recurrence == Recurrence(RULES[rule])
+
+
+FOREIGN = (
+    ("contacts/a.vcf", "N:x", "contacts/a.vcf: must hold one vCard"),
+    ("contacts/a.vcf", "BEGIN:VCARD\nnonsense\nEND:VCARD", "a.vcf: has a line without a colon, number 2"),
+    ("contacts/a.vcf", "BEGIN:VCARD\nBDAY:soon\nEND:VCARD", "a.vcf: BDAY: must be a day"),
+    ("contacts/a.vcf", "BEGIN:VCARD\nBDAY:19800230\nEND:VCARD", "a.vcf: BDAY: is no day that there is"),
+    ("contacts/a.vcf", "BEGIN:VCARD\nTEL;CELL:1\nTEL;CELL:2\nEND:VCARD", "a.vcf: TEL: is one more than"),
+    ("contacts/a.vcf", "BEGIN:VCARD\nPHOTO:http://x.example/a\nEND:VCARD", "PHOTO: must be in the file"),
+    ("contacts/a.vcf", "BEGIN:VCARD\nPHOTO:###\nEND:VCARD", "attachments.0.base64: is no base64"),
+    ("events/a.ics", "BEGIN:VCALENDAR\nEND:VCALENDAR", "events/a.ics: must hold one event, not 0"),
+    ("events/a.ics", "nonsense", "events/a.ics: is no iCalendar"),
+    ("events/a.ics", ONE_DAY.replace("DTSTART;VALUE=DATE:20270301\n", ""), "a.ics: DTSTART: is missing"),
+    (
+        "events/a.ics",
+        ONE_DAY.replace("SUMMARY", "RRULE:FREQ=YEARLY;BYWEEKNO=20\nSUMMARY"),
+        "a.ics: RRULE: has what Exchange cannot say: BYWEEKNO",
+    ),
+    (
+        "events/a.ics",
+        ONE_DAY.replace("SUMMARY", "RRULE:FREQ=HOURLY\nSUMMARY"),
+        "a.ics: RRULE: is no pattern of Exchange",
+    ),
+    (
+        "events/a.ics",
+        ICALENDAR.replace("Europe/Berlin", "Pacific/Apia"),
+        "a.ics: DTSTART: has a zone that the practice world does not know",
+    ),
+)
+
+
+@pytest.mark.parametrize(("name", "text", "message"), FOREIGN, ids=[one[2][:40] for one in FOREIGN])
+def test_what_exchange_cannot_say_is_named(tmp_path: Path, name: str, text: str, message: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir()
+    path.write_text(text)
+    kind = path.parent.name
+    with pytest.raises(CaseError, match=re.escape(message)):
+        made_of(kind, MAKERS[kind], {}, SAMPLE, tmp_path, {".vcf": vcard, ".ics": icalendar})
 
 
 AT = "start = 2027-01-01T09:00:00"
