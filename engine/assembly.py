@@ -1,276 +1,146 @@
-"""Open both sides of a mailbox as the configuration says. Dispatch is by the settings' `kind`."""
+"""Build a leg from a configuration. Whatever runs a leg gets it here: flows, and all commands."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from pathlib import Path
-from typing import BinaryIO, TypeVar
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from pydantic import BaseModel
-
-from connectors.caldav.settings import DavSettings
-from connectors.caldav.target import DavTarget
-from connectors.ews.source import EwsSettings, EwsSource
-from connectors.exo.target import AgendaSettings, AgendaTarget
-from connectors.files.target import FilesTarget
-from connectors.graph.source import GraphSettings, GraphSource
-from connectors.http.hrefs import Mine, anybody
-from connectors.imap.session import ImapSettings
-from connectors.imap.source import ImapSource
-from connectors.imap.target import ImapTarget
-from connectors.imap.verify_uid import Judge
-from connectors.settings import Account
-from connectors.webdav.settings import FilesSettings
-from engine.config.file_cache import FileCache
+from engine.approvals.plan_approval import permission
+from engine.config.evidence_key import proven_key
 from engine.config.load import Config
-from engine.context.leg_context import Opener
-from engine.context.principals import Parties, read_groups
-from engine.identity.identity_gate import GateRules, Pair
-from engine.planning.mailbox_list import DenyList, Directory, read_addresses, read_deny, read_directory
-from ledger.db.rows import MailboxRow, Phase
-from ledger.inventory.lines import message_mark
-from ledger.open_ledgers import kept
-from ledger.store import Ledger
-from mappings.fields.message_id import message_id
-from mappings.registry import FORMS
-from model.errors import Blocked, Misconfigured
-from model.private_files import make_directory, using_state
-from model.protocols import Guard, Kind, Loss, Source, Target
-from model.sites import Site
-
-T = TypeVar("T", bound=BaseModel)
-_directory, _deny = FileCache(read_directory), FileCache(read_deny)
-_addresses, _groups = FileCache(read_addresses), FileCache(read_groups)
-LOOKING_SECONDS = 20.0
-"""How many seconds a command that only looks waits for a server that is away or busy."""
+from engine.context.leg_context import BatchLimits, Opener, as_it_is
+from engine.context.shrink_guard import ShrinkBreaker
+from engine.control.server_words_file import Words
+from engine.leg.leg_result import LegResult
+from engine.leg.run import LegSetting, Task, approvals, walk
+from engine.leg.run_options import AS_CONFIGURED, RunOptions
+from engine.opening.gate_files import addresses, parties, rules
+from engine.opening.open_sides import accounts, open_ledger, opener
+from engine.steps import invitation_policy
+from engine.steps.ledger_generation import Generations
+from engine.verify.compare import Level
+from ledger.db.rows import LegRow
+from model.protocols import Source
 
 
-def open_ledger(config: Config) -> Ledger:
-    """Return the ledger, in this version's schema; there is one for each process and address."""
-    return kept(config.ledger_url())
+@dataclass(frozen=True, slots=True)
+class OtherWalk:
+    """Say what a walk needs of both sides that neither copies nor verifies (engine.repair, engine.rollback).
 
+    A person decided on it: it needs no approval of the wave's plan, spends none, and closes no inventory.
 
-def opener(
-    config: Config, ledger: Ledger, mailbox: MailboxRow, workload: Kind, *, removes: bool | None = None
-) -> Opener:
-    """Return how to open this mailbox's sides; every call gives new connections.
-
-    Args:
-        config: the configuration.
-        ledger: the ledger.
-        mailbox: the mailbox.
-        workload: the workload.
-        removes: True if the target removes in any phase, as for an approved rollback; False if it never does;
-            None if the phase decides.
+    Attributes:
+        removes: True if the target removes in any phase; False if it never does.
+        source: opens the source; None for the configured one.
     """
-    pair = accounts(ledger, mailbox)
-    live = mailbox.phase is Phase.LIVE if removes is None else not removes
-    return Opener(
-        source=lambda: open_source(config, pair.source, frozenset({workload})),
-        target=lambda guard, moment: open_target(
-            config,
-            pair.target,
-            workload,
-            guard,
-            live=live,
-            not_after=moment,
-            mine=lambda key: ledger.has(mailbox.id, key),
-        ),
-    )
+
+    removes: bool
+    source: Callable[[], Source] | None = None
 
 
-def accounts(ledger: Ledger, mailbox: MailboxRow) -> Pair:
-    """Return the accounts of both sides as the ledger's plan has them."""
-    source_login, target_login = ledger.logins(mailbox.id)
-    return Pair(
-        source=Account(login=source_login or mailbox.source, address=mailbox.source.lower()),
-        target=Account(
-            login=target_login or mailbox.target,
-            address=mailbox.target.lower(),
-            folder=ledger.target_folder(mailbox.id),
-        ),
-        bound=mailbox.target_identity is not None,
-    )
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """Run one workload of one mailbox.
 
-
-def refuse_replanned(ledger: Ledger, mailbox_id: str, pair: Pair) -> None:
-    """Refuse a mailbox whose plan changed between reading it and claiming the leg.
-
-    From here on it cannot change, because a mailbox at work keeps its accounts.
-
-    Raises:
-        Blocked: `not-in-plan` or `plan-changed`.
+    Attributes:
+        setting: what its walk needs.
+        row: its row when it was built.
     """
-    ledger.refuse_withheld(mailbox_id)
-    planned = accounts(ledger, ledger.mailbox(mailbox_id))
-    if (planned.source, planned.target) != (pair.source, pair.target):
-        raise Blocked("plan-changed", "the row changed just before the leg was claimed")
+
+    setting: LegSetting
+    row: LegRow
+
+    def run(self) -> LegResult:
+        """Run the leg to its end. One mailbox's trouble raises nothing, and the ledger keeps it.
+
+        Returns:
+            How the leg ended.
+
+        Raises:
+            Misconfigured: if the configuration cannot be used. This concerns all mailboxes.
+            Corrupt: if an invariant of the ledger is broken. This concerns all mailboxes.
+        """
+        return walk(self.setting, self.row)
 
 
-def open_source(config: Config, account: Account, kinds: frozenset[Kind], *, looking: bool = False) -> Source:
-    """Open a source.
-
-    Args:
-        config: the configuration.
-        account: the account.
-        kinds: what will be asked of it.
-        looking: True if a person waits for the answer: outages are not waited out for long.
-
-    Raises:
-        Misconfigured: if there is no connector for the kind.
-    """
-    settings = brief(config.source) if looking else config.source
-    if isinstance(settings, EwsSettings):
-        return EwsSource(settings, account, spool(config))
-    if isinstance(settings, GraphSettings):
-        return GraphSource(settings, _as_graph_names(account), spool(config), kinds)
-    if isinstance(settings, ImapSettings):
-        return ImapSource(settings, account, spool(config))
-    raise Misconfigured("source.kind", "no connector for it")
-
-
-def _as_graph_names(account: Account) -> Account:
-    """Return the account; a site is opened by its address in a browser."""
-    site = Site.read(account.login)
-    return account if site is None else account.model_copy(update={"login": site.url})
-
-
-def brief(settings: T) -> T:
-    """Return the settings for a command that only looks: outages are not waited out for minutes."""
-    patience = getattr(settings, "patience_seconds", 0.0)
-    if patience <= LOOKING_SECONDS:
-        return settings
-    return settings.model_copy(update={"patience_seconds": LOOKING_SECONDS})
-
-
-def open_target(
+def build_leg(
     config: Config,
-    account: Account,
-    workload: Kind,
-    guard: Guard,
+    leg_id: int,
+    options: RunOptions = AS_CONFIGURED,
     *,
-    live: bool,
-    not_after: datetime,
-    mine: Mine = anybody,
-    looking: bool = False,
-) -> Target:
-    """Open a target.
+    stop: threading.Event | None = None,
+    through: Callable[[Opener], Opener] = as_it_is,
+    breaker: ShrinkBreaker | None = None,
+    other: OtherWalk | None = None,
+) -> Leg:
+    """Build a leg as configured. Nothing is opened but the ledger.
 
     Args:
         config: the configuration.
-        account: the account.
-        workload: the workload.
-        guard: raises LeaseLost if this worker may not write.
-        live: True if existing items must not be changed or removed.
-        not_after: later dates are clamped to this moment.
-        mine: returns True if this mailbox wrote the object with this key.
-        looking: see open_source.
+        leg_id: the leg.
+        options: what the run is to do with the leg.
+        stop: set when the leg is to stop; None if it is never stopped from outside.
+        through: wraps the calls to both sides, for metering and admission.
+        breaker: the circuit breaker of the run for sources that lost much; None for one of this leg's own.
+        other: for another walk than to copy and verify; None for that one.
 
     Raises:
-        Misconfigured: if there is no connector for the kind.
+        Misconfigured: if the configuration cannot be used. This concerns all mailboxes.
+        MigrationError: if the ledger, or the key of evidence, cannot be used. This concerns all mailboxes.
     """
-    wanted = config.target.of(workload)
-    settings = brief(wanted) if looking else wanted
-    if isinstance(settings, ImapSettings):
-        judge = letter_judge(workload, not_after)
-        return ImapTarget(settings, account, guard, spool(config), kind=workload, live=live, judge=judge)
-    form = FORMS[workload]
-
-    def digest(stream: BinaryIO) -> bytes:
-        return form.digest(stream, not_after)
-
-    if isinstance(settings, AgendaSettings):
-        return AgendaTarget(settings, account, guard, digest=digest, live=live)
-    if isinstance(settings, DavSettings):
-
-        def shared(own: BinaryIO, found: BinaryIO, owner: frozenset[str]) -> tuple[Loss, ...] | None:
-            return None if form.shared is None else form.shared(own, found, not_after, owner)
-
-        return DavTarget(
-            settings,
-            account,
-            guard,
-            spool(config),
-            kind=workload,
-            digest=digest,
-            shared=shared,
-            mine=mine,
-            live=live,
-        )
-    if isinstance(settings, FilesSettings):
-        return FilesTarget(settings, account, guard, spool(config), live=live)
-    raise Misconfigured(f"target.{workload.value}", "no connector for it")
+    ledger = open_ledger(config)
+    row = ledger.leg(leg_id)
+    mailbox = ledger.mailbox(row.mailbox)
+    spends = row.workload if other is None else None
+    sides = opener(config, ledger, mailbox, row.workload, removes=None if other is None else other.removes)
+    if other is not None and other.source is not None:
+        sides = replace(sides, source=other.source)
+    setting = LegSetting(
+        ledger=ledger,
+        mailbox=mailbox,
+        pair=accounts(ledger, mailbox),
+        opener=through(sides),
+        rules=rules(config, row.workload, approvals(ledger, mailbox, spends)),
+        pace=pace_of(config),
+        task=task_of(config, options),
+        stop=stop or threading.Event(),
+        silenced=lambda: invitation_policy.is_proven(ledger, config.target.of(row.workload)),
+        generations=Generations(config.state_directory),
+        words=Words(config.state_directory),
+    )
+    if other is None:
+        setting = _copying(config, setting, options, breaker or ShrinkBreaker())
+    elif other.source is None:
+        setting = replace(setting, addresses=addresses(config))
+    return Leg(setting, row)
 
 
-def letter_judge(workload: Kind, not_after: datetime) -> Judge:
-    """Return how a message at the target is recognised as one that was written."""
-
-    def digest(stream: BinaryIO) -> bytes:
-        return FORMS[workload].digest(stream, not_after)
-
-    return Judge(digest, lambda header: message_mark(message_id(header)))
-
-
-def addresses(config: Config) -> Mapping[str, str]:
-    """Return the SMTP address of each X.500 address, from the directory's export.
-
-    Raises:
-        Misconfigured: if the file cannot be used.
-    """
-    return _addresses(config.file(config.addresses)) if config.addresses else {}
-
-
-def parties(config: Config, ledger: Ledger, allowed: GateRules) -> Parties:
-    """Return who people and groups of the source are at the target of files.
-
-    Raises:
-        Misconfigured: if the file of groups cannot be used.
-    """
-    settings = config.target.files
-    if not isinstance(settings, FilesSettings):
-        return Parties()
-    return Parties(
-        targets=lambda sources: ledger.targets(sources, Kind.FILES),
-        directory=allowed.directory,
-        deny=allowed.deny,
-        groups=_groups(Path(settings.groups)) if settings.groups else {},
-        by_name=settings.groups_by_name,
-        login=lambda login, address: settings.user(Account(login=login, address=address)),
+def _copying(config: Config, setting: LegSetting, options: RunOptions, breaker: ShrinkBreaker) -> LegSetting:
+    """Return the setting completed for a walk that copies or verifies."""
+    ledger, mailbox = setting.ledger, setting.mailbox
+    key = proven_key(config, ledger) if options.writes else b""
+    return replace(
+        setting,
+        addresses=addresses(config),
+        parties=parties(config, ledger, setting.rules),
+        authorize=permission(config, ledger, mailbox),
+        kek=lambda: key,
+        breaker=breaker,
     )
 
 
-def rules(config: Config, workload: Kind, approved: Callable[[str], bool]) -> GateRules:
-    """Return the rules of the identity gate, from the files of the configuration.
+def task_of(config: Config, options: RunOptions) -> Task:
+    """Return what to do with a leg; what the options leave open is as configured."""
+    level = Level(options.level or config.verify.level)
+    return Task(level, config.verify.sample_percent, copy=not options.verify_only, dry=options.dry_run)
 
-    Raises:
-        Misconfigured: if a file cannot be used.
-    """
-    directory = config.gate.directory
-    return GateRules(
-        directory=_directory(config.file(directory)) if directory else Directory(),
-        deny=deny_list(config),
-        accept=config.gate.accept,
-        artefacts=tuple(getattr(config.target.of(workload), "artefacts", ())),
-        approved=approved,
+
+def pace_of(config: Config) -> BatchLimits:
+    """Return the bounds of batches, lease and retries as configured."""
+    return BatchLimits(
+        lease=float(config.run.lease_seconds),
+        margin=config.run.lease_seconds / 6,
+        grace=float(config.run.write_grace_seconds),
+        patience=config.run.attempts,
     )
-
-
-def deny_list(config: Config) -> DenyList:
-    """Return the people whom no wave may touch; an empty list if none is configured.
-
-    Raises:
-        Misconfigured: if the file cannot be used.
-    """
-    deny = config.gate.deny
-    return _deny(config.file(deny)) if deny else DenyList()
-
-
-def spool(config: Config) -> Path:
-    """Return the directory in which large bodies wait; only this user may read it.
-
-    Raises:
-        Blocked: `state-full` or `state-unusable`.
-    """
-    with using_state():
-        return make_directory(config.state_directory / "spool")

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from engine.approvals.signed_plan import canonical, digest_of
-from engine.assembly import deny_list
 from engine.config.hints import next_command
 from engine.config.load import Config
+from engine.opening.gate_files import deny_list
 from ledger.db.audit_log import Event
 from ledger.plan.pinned_settings import AGREED, CHAIN, PINNED, Pin, put_pin, read_pin
 from ledger.store import Ledger

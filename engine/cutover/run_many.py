@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 from connectors.settings import Account
 from engine.approvals.plan_approval import CUTOVER, refuse_unapproved
-from engine.assembly import accounts, open_target
+from engine.assembly import build_leg
 from engine.config.load import Config
 from engine.context.leg_context import utc_now
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.control import lease
 from engine.cutover import hooks
 from engine.cutover.steps import Announce, CutoverContext, CutoverResult, cut_over, short, take_back
-from engine.leg.run import run_leg
 from engine.leg.run_options import AS_CONFIGURED, RunOptions
+from engine.opening.open_sides import accounts, open_target
 from engine.pacing.run_legs import Boundary, run_mailboxes
 from engine.pacing.worker_slots import Through, WorkerSlots
 from engine.planning.maintenance_windows import PAUSED
@@ -199,14 +199,8 @@ def _run_leg(
     ended = [LegState.PENDING]
 
     def act(through: Through) -> str | None:
-        result = run_leg(
-            config,
-            leg_id,
-            options=options,
-            stop=worker_slots.stop,
-            through=through,
-            breaker=shrinking,
-        )
+        leg = build_leg(config, leg_id, options, stop=worker_slots.stop, through=through, breaker=shrinking)
+        result = leg.run()
         ended.append(result.state)
         return result.code
 

@@ -59,11 +59,6 @@ class Repair:
     counts: Counter[str] = field(default_factory=Counter)
     code: str | None = None
 
-    @property
-    def accepted(self) -> bool:
-        """True if both sides accepted the login, as far as a repair tells."""
-        return self.code is None
-
 
 @dataclass(frozen=True, slots=True)
 class Deviation:

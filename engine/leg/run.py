@@ -33,16 +33,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
-from engine.approvals.plan_approval import permission, permitted
-from engine.assembly import accounts, addresses, open_ledger, opener, parties, refuse_replanned, rules
-from engine.config.evidence_key import proven_key
-from engine.config.load import Config
+from engine.approvals.plan_approval import permitted
 from engine.context.leg_context import (
     BatchLimits,
     InDoubtWrite,
     LegContext,
     Opener,
-    as_it_is,
     spent_as,
     utc_now,
 )
@@ -59,7 +55,7 @@ from engine.identity.identity_gate import GateRules, Pair
 from engine.leg import file_cleanup, overdue_dates
 from engine.leg.connect import AttemptState, leg_of, open_leg, pass_gate
 from engine.leg.leg_result import LegResult
-from engine.leg.run_options import AS_CONFIGURED, RunOptions
+from engine.opening.open_sides import refuse_replanned
 from engine.steps import amend as changes
 from engine.steps import copy as transfer
 from engine.steps import (
@@ -182,61 +178,6 @@ class LegSetting:
     words: Words = field(default_factory=lambda: Words(None))
 
 
-def run_leg(
-    config: Config,
-    leg_id: int,
-    *,
-    options: RunOptions = AS_CONFIGURED,
-    stop: threading.Event | None = None,
-    through: Callable[[Opener], Opener] = as_it_is,
-    breaker: ShrinkBreaker | None = None,
-) -> LegResult:
-    """Run a leg as configured.
-
-    One mailbox's trouble raises nothing: the result says how the leg ended, and the ledger keeps it.
-
-    Args:
-        config: the configuration.
-        leg_id: the leg.
-        options: what the run is to do with the leg.
-        stop: set when the leg is to stop; None if it is never stopped from outside.
-        through: wraps the calls to both sides, for metering and admission.
-        breaker: the circuit breaker of the run for sources that lost much; None for one of this leg's own.
-
-    Returns:
-        How the leg ended.
-
-    Raises:
-        Misconfigured: if the configuration cannot be used. This concerns all mailboxes.
-        Corrupt: if an invariant of the ledger is broken. This concerns all mailboxes.
-    """
-    ledger = open_ledger(config)
-    row = ledger.leg(leg_id)
-    mailbox = ledger.mailbox(row.mailbox)
-    chosen = Level(options.level or config.verify.level)
-    allowed = rules(config, row.workload, approvals(ledger, mailbox, row.workload))
-    key = proven_key(config, ledger) if options.writes else b""
-    setting = LegSetting(
-        ledger=ledger,
-        mailbox=mailbox,
-        pair=accounts(ledger, mailbox),
-        opener=through(opener(config, ledger, mailbox, row.workload)),
-        rules=allowed,
-        pace=pace_of(config),
-        task=Task(chosen, config.verify.sample_percent, copy=not options.verify_only, dry=options.dry_run),
-        stop=stop or threading.Event(),
-        addresses=addresses(config),
-        parties=parties(config, ledger, allowed),
-        silenced=lambda: invitation_policy.is_proven(ledger, config.target.of(row.workload)),
-        authorize=permission(config, ledger, mailbox),
-        kek=lambda: key,
-        breaker=breaker or ShrinkBreaker(),
-        generations=Generations(config.state_directory),
-        words=Words(config.state_directory),
-    )
-    return walk(setting, row)
-
-
 def walk(setting: LegSetting, row: LegRow) -> LegResult:
     """Claim the leg, work on it, release it. This is the boundary of one mailbox's trouble.
 
@@ -287,16 +228,6 @@ def approvals(ledger: Ledger, mailbox: MailboxRow, workload: Kind | None = None)
         )
 
     return approved
-
-
-def pace_of(config: Config) -> BatchLimits:
-    """Return the bounds of batches, lease and retries as configured."""
-    return BatchLimits(
-        lease=float(config.run.lease_seconds),
-        margin=config.run.lease_seconds / 6,
-        grace=float(config.run.write_grace_seconds),
-        patience=config.run.attempts,
-    )
 
 
 def _hold(setting: LegSetting, held: Lease, claimed_at: float) -> LegEnd:

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 
-from engine.assembly import accounts, open_source
 from engine.config.load import Config
+from engine.opening.open_sides import accounts, open_source
 from ledger.store import Ledger
 from model.errors import Blocked, Transient
 from model.optional_protocols import Rights, SupportsRights

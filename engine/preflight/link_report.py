@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby, islice
 
-from engine.assembly import accounts, open_source, open_target
 from engine.config.load import Config
 from engine.control.error_log import contain_defects
 from engine.identity.identity_gate import Pair
+from engine.opening.open_sides import accounts, open_source, open_target
 from engine.pacing.login_breaker import LoginBreaker
 from engine.preflight.preflight import never, side_of
 from ledger.db.rows import ContainerRow, ItemRow, MailboxRow, State

@@ -21,7 +21,6 @@ from connectors.graph.source import GraphSettings
 from connectors.imap.session import ImapSettings
 from connectors.settings import Account, Secret
 from connectors.webdav.settings import FilesSettings
-from engine.assembly import open_source, open_target
 from engine.config.load import Config
 from engine.context.restored_ledger_breaker import CODE
 from engine.control.error_log import Defect, contain_defects
@@ -34,6 +33,7 @@ from engine.identity.identity_gate import (
     prove_identity,
     refuse_denied,
 )
+from engine.opening.open_sides import open_source, open_target
 from engine.pacing.login_breaker import LoginBreaker
 from engine.planning.mailbox_list import Person
 from engine.preflight.credential_scope import refuse_excess, withheld

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from engine.assembly import open_source
 from engine.config.load import Config
 from engine.control.error_log import contain_defects
+from engine.opening.open_sides import open_source
 from engine.pacing.login_breaker import LoginBreaker
 from engine.planning.mailbox_list import Person
 from engine.preflight.parallel_checks import map_mailboxes

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from engine.assembly import accounts, open_ledger, opener, rules
+from engine.assembly import OtherWalk, build_leg
 from engine.config.load import Config
-from engine.context.leg_context import LegContext, Opener, as_it_is
-from engine.control.server_words_file import Words
+from engine.context.leg_context import LegContext, as_it_is
 from engine.leg.leg_result import LegResult
-from engine.leg.run import LegSetting, Task, approvals, pace_of
+from engine.leg.run import LegSetting, approvals
 from engine.pacing.worker_slots import Through
 from engine.rollback.classify import Judged, RollbackFate, judge, search
 from engine.rollback.report import RollbackReport
 from engine.rollback.walk import RollbackScope, by_href, roll_back
-from engine.steps import invitation_policy
-from engine.steps.ledger_generation import Generations, refuse_unwritten
+from engine.steps.ledger_generation import refuse_unwritten
 from ledger.db.leases import ROLLING
 from ledger.db.rows import ContainerRow, Lease, LegRow, MailboxRow, Phase
 from ledger.leg.rollback import APPROVAL, RECALL, SHARED, rested_on
@@ -156,11 +154,9 @@ def run(
     Returns:
         How the leg ended.
     """
-    ledger = open_ledger(config)
-    row = ledger.leg(leg_id)
-    setting = _setting(config, ledger, row, through, removes=True)
-    setting = replace(setting, stop=stop or threading.Event())
-    return roll_back(setting, row, RollbackScope(recall, scope.rested, report))
+    needs = OtherWalk(removes=True, source=NoSource)
+    leg = build_leg(config, leg_id, stop=stop, through=through, other=needs)
+    return roll_back(leg.setting, leg.row, RollbackScope(recall, scope.rested, report))
 
 
 def preview(
@@ -188,11 +184,9 @@ def preview(
         MigrationError: what the target raises.
         StopRequested: if it is to stop.
     """
-    ledger = open_ledger(config)
-    row = ledger.leg(leg_id)
-    setting = _setting(config, ledger, row, through, removes=False)
-    setting = replace(setting, stop=stop or threading.Event())
-    look_at(setting, row, RollbackScope(recall, scope.rested, report))
+    needs = OtherWalk(removes=False, source=NoSource)
+    leg = build_leg(config, leg_id, stop=stop, through=through, other=needs)
+    look_at(leg.setting, leg.row, RollbackScope(recall, scope.rested, report))
 
 
 def look_at(setting: LegSetting, row: LegRow, order: RollbackScope) -> None:
@@ -282,21 +276,3 @@ def _look_at_containers(
 
 def _tell(leg: LegContext, order: RollbackScope, judged: Judged) -> None:
     order.report.add(leg.mailbox.id, str(leg.kind), judged, recall=order.recall)
-
-
-def _setting(config: Config, ledger: Ledger, row: LegRow, through: Through, *, removes: bool) -> LegSetting:
-    mailbox = ledger.mailbox(row.mailbox)
-    opened = opener(config, ledger, mailbox, row.workload, removes=removes)
-    return LegSetting(
-        words=Words(config.state_directory),
-        ledger=ledger,
-        mailbox=mailbox,
-        pair=accounts(ledger, mailbox),
-        opener=through(Opener(source=NoSource, target=opened.target)),
-        rules=rules(config, row.workload, approvals(ledger, mailbox)),
-        pace=pace_of(config),
-        task=Task(),
-        stop=threading.Event(),
-        silenced=lambda: invitation_policy.is_proven(ledger, config.target.of(row.workload)),
-        generations=Generations(config.state_directory),
-    )

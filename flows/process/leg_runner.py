@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.config.load import Config
 from engine.context.leg_context import as_it_is
+from engine.context.shrink_guard import ShrinkBreaker
 from engine.control import crash_note
 from engine.control.error_log import INTERNAL
 from engine.control.log_filter import quieten
@@ -26,6 +27,7 @@ from engine.pacing.login_breaker import REFUSED
 from engine.pacing.run_legs import Boundary
 from engine.pacing.server_notices import unwell
 from engine.pacing.watchdog import Watchdog, WavePolicy
+from engine.pacing.worker_slots import Through
 from ledger import open_ledgers
 from ledger.db.rows import LegRow, LegState, Tally
 from ledger.store import Ledger
@@ -164,11 +166,13 @@ class LegRunner:
         return LegResult(row.id, row.mailbox, row.workload, state, error.code)
 
 
-def _run_leg(config: Config, leg_id: int, **asked: Any) -> LegResult:
+def _run_leg(
+    config: Config, leg_id: int, *, options: RunOptions, stop: Stop, breaker: ShrinkBreaker, through: Through
+) -> LegResult:
     # Imported late: a wave that hands its batches to other workers needs no connector.
-    from engine.leg.run import run_leg
+    from engine.assembly import build_leg
 
-    return run_leg(config, leg_id, **asked)
+    return build_leg(config, leg_id, options, stop=stop, through=through, breaker=breaker).run()
 
 
 @contextmanager

@@ -93,8 +93,8 @@ def check(
 
     Example: kogge check --wave pilot
     """
-    from engine import assembly as opening
     from engine.control.error_log import defect_log
+    from engine.opening import gate_files
     from engine.preflight.check_results import accepted_of_wave, keep, note_accepted, renew_plan
     from engine.preflight.preflight import examine_all, powers
     from evidence.pack_keys import look_of
@@ -103,7 +103,7 @@ def check(
     settings = load(config)
     chosen = people(settings, wave, mailbox)
     renew_plan(settings, wave)
-    rules = {kind: opening.rules(settings, kind, _unapproved) for kind in settings.workloads}
+    rules = {kind: gate_files.rules(settings, kind, _unapproved) for kind in settings.workloads}
     begun, passes = _begun(settings), _passes(settings)
     with progress_bar("checking", len(chosen)) as seen, defect_log(settings.state_directory):
         power = powers(settings)

@@ -15,9 +15,9 @@ from rich.text import Text
 from connectors.caldav.products import PROFILES
 from connectors.caldav.settings import DavSettings
 from connectors.settings import Account
-from engine.assembly import open_target
 from engine.config.load import Config, InvitationProbeSettings
 from engine.control.remedies import advice
+from engine.opening.open_sides import open_target
 from engine.planning.mailbox_list import Person
 from engine.preflight.invitation_probe import ProbeResult
 from engine.preflight.invitation_probe import Progress as Report

@@ -101,7 +101,7 @@ def links(
 
 @contextmanager
 def _resolver(config: Config, by: Config, ledger: Ledger, boxes: Sequence[MailboxRow]) -> Iterator[Resolver]:
-    from engine.assembly import accounts, open_source
+    from engine.opening.open_sides import accounts, open_source
     from engine.preflight.link_report import Resolver
     from model.optional_protocols import SupportsLinks
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -39,10 +38,8 @@ from reports.progress import LATER
 
 if TYPE_CHECKING:
     from engine.config.load import Config
-    from engine.leg.repair_walk import Repair, What
-    from engine.pacing.run_legs import Boundary
     from engine.pacing.watchdog import WavePolicy
-    from engine.pacing.worker_slots import Through, WorkerSlots
+    from engine.repair.run_many import RepairResult
     from ledger.db.rows import LegRow, MailboxRow
     from ledger.store import Ledger
 
@@ -102,26 +99,10 @@ def repair(
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How the repair of one leg ended."""
-
-    row: LegRow
-    order: Repair
-
-    @property
-    def code(self) -> str | None:
-        return self.order.code
-
-    @property
-    def accepted(self) -> bool:
-        return self.order.accepted
-
-
-@dataclass(frozen=True, slots=True)
 class Done:
     """How it went. fault: what concerns every mailbox. refusals: why some may go on another time only."""
 
-    legs: Sequence[Ended]
+    legs: Sequence[RepairResult]
     fault: MigrationError | None
     refusals: Sequence[Transient]
     stopped: bool
@@ -137,23 +118,24 @@ def _walk(
 ) -> Done:
     from engine.control.error_log import defect_log
     from engine.leg.repair_walk import What
-    from engine.pacing.run_legs import Boundary, by_mailbox, run_mailboxes
+    from engine.pacing.run_legs import Boundary
     from engine.pacing.worker_slots import open_worker_slots
+    from engine.repair.run_many import RepairRequest, all_of
     from flows.launch import signals
     from flows.process.leg_runner import Shutdown
 
     drain = Shutdown()
     boundary = Boundary(drain.event)
     legs = dict(work)
-    ended: list[Ended] = []
+    ended: list[RepairResult] = []
     with (
         signals(drain),
         defect_log(config.state_directory),
         open_worker_slots(config, ledger, drain.event) as worker_slots,
     ):
-        act = partial(_one, config, What(what), execute, boundary, worker_slots)
+        order = RepairRequest(config, What(what), boundary, worker_slots, execute)
         for duty in worker_slots.heeded(legs):
-            ended += run_mailboxes(by_mailbox(legs[duty]), config.run.legs, lambda: worker_slots.shut, act)
+            ended += all_of(order, legs[duty])
     return Done(ended, boundary.fault, worker_slots.refusals, drain.stopping)
 
 
@@ -179,35 +161,12 @@ def _duties(
     return may_work(config, ledger, rows, "repair", by if now else None)
 
 
-def _one(
-    config: Config, what: What, execute: bool, boundary: Boundary, worker_slots: WorkerSlots, row: LegRow
-) -> Ended:
-    from engine.leg.repair import run
-    from engine.leg.repair_walk import Repair
-
-    order = Repair(what, execute)
-
-    def walk(through: Through) -> str | None:
-        run(config, row.id, order, stop=worker_slots.stop, through=through)
-        return order.code
-
-    def ended(code: str | None) -> Ended:
-        order.code = code
-        return Ended(row, order)
-
-    return boundary.within(
-        row.mailbox,
-        lambda: ended(worker_slots.walk(row.workload, walk)),
-        lambda error: ended(error.code),
-    )
-
-
-def _tell(ended: Sequence[Ended], execute: bool, as_json: bool) -> None:
+def _tell(ended: Sequence[RepairResult], execute: bool, as_json: bool) -> None:
     if as_json:
         legs = [
             {
-                "mailbox": one.row.mailbox,
-                "workload": str(one.row.workload),
+                "mailbox": one.leg.mailbox,
+                "workload": str(one.leg.workload),
                 "code": one.code or "",
                 **{name: one.order.counts[name] for name in COUNTS},
             }
@@ -217,7 +176,7 @@ def _tell(ended: Sequence[Ended], execute: bool, as_json: bool) -> None:
         return
     whole: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for one in ended:
-        whole[str(one.row.workload)].update(one.order.counts)
+        whole[str(one.leg.workload)].update(one.order.counts)
     head = ["workload", "right", "repaired" if execute else "to repair", "user", "refused", "unread"]
     cells = [[kind, *(f"{counts[name]:,}" for name in COUNTS)] for kind, counts in sorted(whole.items())]
     out = screen()

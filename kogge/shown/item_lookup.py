@@ -7,9 +7,9 @@ from contextlib import closing
 from email.header import decode_header, make_header
 from itertools import groupby
 
-from engine.assembly import accounts, open_source
 from engine.config.load import Config
 from engine.control.error_log import contain_defects
+from engine.opening.open_sides import accounts, open_source
 from engine.pacing.login_breaker import LoginBreaker
 from ledger.db.rows import ContainerRow
 from ledger.store import Ledger

@@ -9,7 +9,7 @@ import pytest
 from memory.doubles import Marks, MemoryMailbox, MemoryStore
 from walking import Died, Trial, a_mailbox, letter
 
-from engine.leg.run import LegResult
+from engine.leg.leg_result import LegResult
 from engine.steps.worker_deaths import Cause
 from ledger.db.rows import LegState, State
 from model.errors import Rejected, Transient

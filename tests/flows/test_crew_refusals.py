@@ -11,7 +11,7 @@ import pytest
 
 from engine.config.load import load
 from engine.control.stop_signal import reason
-from engine.leg.run import LegResult
+from engine.leg.leg_result import LegResult
 from engine.leg.run_options import RunOptions
 from engine.pacing.leg_slots import LegSlot
 from flows.process import leg_runner

@@ -13,10 +13,10 @@ import pytest
 from imapclient import IMAPClient
 from services import need_dovecot
 
-from engine.assembly import open_ledger
+from engine.assembly import build_leg
 from engine.config.load import load
 from engine.config.template import write_new
-from engine.leg.run import run_leg
+from engine.opening.open_sides import open_ledger
 from engine.planning.load_plan import plan
 from kogge.prepare.practice_servers import Stage, staged
 from ledger.db.rows import LegState
@@ -120,7 +120,7 @@ def test_what_was_dropped_is_moved(stage: Stage, tmp_path: Path) -> None:
     ledger = open_ledger(config)
     (mailbox_id,) = plan(config, ledger).ids
     (leg,) = ledger.legs(mailbox=mailbox_id, workload=Kind.MAIL)
-    result = run_leg(config, leg.id)
+    result = build_leg(config, leg.id).run()
     assert result.state is LegState.VERIFIED
     bodies = set(delivered(stage))
     assert MAIL in bodies

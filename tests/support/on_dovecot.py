@@ -13,7 +13,7 @@ from walking import Trial
 from connectors.imap.settings import ImapSettings
 from connectors.imap.target import ImapTarget
 from connectors.settings import Account, Secret
-from engine.assembly import letter_judge
+from engine.opening.open_sides import letter_judge
 from model.protocols import Guard, Kind, Target
 from practice.servers.dovecot import Dovecot
 

@@ -14,7 +14,8 @@ from walking import KEK, PACE, letter
 from connectors.settings import Account
 from engine.context.leg_context import Opener
 from engine.identity.identity_gate import GateRules, Pair
-from engine.leg.run import LegResult, LegSetting, Task, approvals, walk
+from engine.leg.leg_result import LegResult
+from engine.leg.run import LegSetting, Task, approvals, walk
 from engine.planning.mailbox_list import Directory
 from engine.steps.worker_deaths import Cause, cause_of
 from engine.verify.compare import Level

@@ -14,9 +14,10 @@ from walking import SOURCE, TARGET, Trial
 from connectors.settings import Account
 from engine.context.leg_context import BatchLimits, Opener
 from engine.identity.identity_gate import GateRules, Pair
-from engine.leg.repair import run_in
+from engine.leg.leg_result import LegResult
 from engine.leg.repair_walk import Repair, What
-from engine.leg.run import LegResult, LegSetting, Task, approvals
+from engine.leg.run import LegSetting, Task, approvals
+from engine.repair.run import run_in
 from engine.rollback.report import RollbackReport
 from engine.rollback.run import NoSource, look_at
 from engine.rollback.walk import RollbackScope, nothing_rests, roll_back

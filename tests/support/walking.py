@@ -31,7 +31,8 @@ from engine.context.leg_context import BatchLimits, Opener, as_it_is, utc_now
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.control.server_words_file import Words
 from engine.identity.identity_gate import GateRules, Pair
-from engine.leg.run import LegResult, LegSetting, Task, approvals, walk
+from engine.leg.leg_result import LegResult
+from engine.leg.run import LegSetting, Task, approvals, walk
 from engine.planning.mailbox_list import Directory
 from engine.steps.ledger_generation import Generations, leave_move, leave_move_at
 from engine.steps.worker_deaths import Cause

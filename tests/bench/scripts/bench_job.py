@@ -37,7 +37,8 @@ from connectors.settings import Account
 from engine.context import leg_context
 from engine.context.leg_context import BatchLimits, Opener
 from engine.identity.identity_gate import GateRules, Pair
-from engine.leg.run import LegResult, LegSetting, Task, walk
+from engine.leg.leg_result import LegResult
+from engine.leg.run import LegSetting, Task, walk
 from engine.planning.mailbox_list import Directory
 from ledger.db.rows import Lease, Phase, State, Tally
 from ledger.leg.leg_session import LegLedger

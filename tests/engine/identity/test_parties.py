@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.assembly import parties
 from engine.config.load import load
 from engine.context.principals import Parties, read_groups
 from engine.identity.identity_gate import GateRules
+from engine.opening.gate_files import parties
 from engine.planning.mailbox_list import DenyList, Directory
 from ledger.db.rows import LegState, Phase
 from ledger.leg.locations import Seat

@@ -15,11 +15,11 @@ from services import need_dovecot
 from town import Town, configure, dovecot
 from walking import letter
 
-from engine.assembly import open_ledger
+from engine.assembly import build_leg
 from engine.config.load import Config, load
 from engine.config.template import write_new
-from engine.leg.run import run_leg
 from engine.leg.run_options import RunOptions
+from engine.opening.open_sides import open_ledger
 from engine.planning.load_plan import plan
 from kogge.prepare.practice_servers import Stage, staged
 from ledger.db.rows import LegState, Phase
@@ -59,7 +59,7 @@ def now(**ago: float) -> datetime:
 
 def verified(config: Config, ledger: Ledger, mailbox: str, kind: Kind) -> None:
     (leg,) = ledger.legs(mailbox=mailbox, workload=kind)
-    result = run_leg(config, leg.id, options=RunOptions(level="both"))
+    result = build_leg(config, leg.id, options=RunOptions(level="both")).run()
     assert (result.state, result.code) == (LegState.VERIFIED, None)
     assert [loss for _, _, loss in ledger.losses(leg.id) if loss.reason == "in-the-future"] == []
 

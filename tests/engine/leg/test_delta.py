@@ -11,10 +11,11 @@ from xml.etree import ElementTree as ET
 import httpx
 import pytest
 
-from engine.assembly import open_ledger
+from engine.assembly import build_leg
 from engine.config.load import Config, load
 from engine.config.template import write_new
-from engine.leg.run import LegResult, run_leg
+from engine.leg.leg_result import LegResult
+from engine.opening.open_sides import open_ledger
 from engine.planning.load_plan import plan
 from kogge.prepare.practice_servers import Stage, staged
 from ledger.db.rows import LegState, Phase
@@ -49,7 +50,7 @@ class Person:
 
     def run(self, kind: Kind) -> LegResult:
         (leg,) = self.ledger.legs(mailbox=self.id, workload=kind)
-        return run_leg(self.config, leg.id)
+        return build_leg(self.config, leg.id).run()
 
     def etags(self) -> dict[str, str]:
         """Path -> ETag of every object the person has at the target."""

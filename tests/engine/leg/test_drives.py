@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from connectors.http.client import HttpClient
+from engine.assembly import build_leg
 from engine.config.load import Config, load
-from engine.leg.run import LegResult, run_leg
+from engine.leg.leg_result import LegResult
 from engine.leg.run_options import RunOptions
 from engine.planning.load_plan import plan
 from kogge.shown.item_lookup import UNREADABLE, subjects_of
@@ -52,7 +53,7 @@ class Move:
     def run(self, *, verify_only: bool = False) -> LegResult:
         with closing(Ledger(self.config.ledger_url())) as ledger:
             (leg,) = ledger.legs()
-        return run_leg(self.config, leg.id, options=RunOptions(verify_only=verify_only))
+        return build_leg(self.config, leg.id, options=RunOptions(verify_only=verify_only)).run()
 
     def there(self) -> Counter[tuple[tuple[str, ...], bytes]]:
         """(folder, bytes) of every file at the target."""

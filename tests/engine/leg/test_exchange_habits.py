@@ -14,9 +14,10 @@ from imapclient import IMAPClient
 from services import need_dovecot
 from test_dates_servers import Office
 
+from engine.assembly import build_leg
 from engine.config.load import load
 from engine.config.template import write_new
-from engine.leg.run import LegResult, run_leg
+from engine.leg.leg_result import LegResult
 from engine.leg.run_options import RunOptions
 from engine.verify.occurrences import UNCHECKED
 from kogge.prepare.practice_servers import staged
@@ -54,7 +55,7 @@ def office(tmp_path: Path) -> Iterator[Open]:
 
 def run(office: Office, kind: Kind, *, level: str = "both", verify_only: bool = False) -> LegResult:
     (leg,) = office.ledger.legs(mailbox=office.id, workload=kind)
-    return run_leg(office.config, leg.id, options=RunOptions(level=level, verify_only=verify_only))
+    return build_leg(office.config, leg.id, options=RunOptions(level=level, verify_only=verify_only)).run()
 
 
 def outcome(result: LegResult) -> tuple[LegState, str | None]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from test_dates_servers import Office, exchange, microsoft365
 
-from engine.leg.run import LegResult, run_leg
+from engine.assembly import build_leg
+from engine.leg.leg_result import LegResult
 from engine.leg.run_options import RunOptions
 from ledger.db.rows import LegState, Phase
 from model.protocols import Kind
@@ -17,7 +18,7 @@ KINDS = [Kind.MAIL, Kind.CALENDAR, Kind.CONTACTS, Kind.NOTES, Kind.TASKS]
 
 def run(office: Office, kind: Kind) -> LegResult:
     (leg,) = office.ledger.legs(mailbox=office.id, workload=kind)
-    return run_leg(office.config, leg.id, options=RunOptions(level="both"))
+    return build_leg(office.config, leg.id, options=RunOptions(level="both")).run()
 
 
 def work(result: LegResult) -> tuple[int, int, int, int]:

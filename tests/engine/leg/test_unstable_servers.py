@@ -9,7 +9,7 @@ import pytest
 from lonely import run
 from test_dates_servers import Office, exchange, microsoft365
 
-from engine.leg.run import run_leg
+from engine.assembly import build_leg
 from engine.leg.run_options import RunOptions
 from ledger.db.rows import LegState
 from model.protocols import Kind, key_of
@@ -24,16 +24,16 @@ def test_it_is_named_and_accepted(request: pytest.FixtureRequest, source: str) -
     item = office.box.deliver(office.box.distinguished("inbox"), subject="stamped", text="text")
     item.restless = True
     (leg,) = office.ledger.legs(mailbox=office.id, workload=Kind.MAIL)
-    result = run_leg(office.config, leg.id, options=RunOptions(level="both"))
+    result = build_leg(office.config, leg.id, options=RunOptions(level="both")).run()
     assert (result.state, result.code) == (LegState.DIFFERS, "unstable-at-source")
     assert (
-        run_leg(office.config, leg.id, options=RunOptions(level="target", verify_only=True)).state
+        build_leg(office.config, leg.id, options=RunOptions(level="target", verify_only=True)).run().state
         is LegState.VERIFIED
     )
-    result = run_leg(office.config, leg.id, options=RunOptions(level="both", verify_only=True))
+    result = build_leg(office.config, leg.id, options=RunOptions(level="both", verify_only=True)).run()
     assert result.code == "unstable-at-source"
     office.ledger.approve(office.id, "unstable-at-source", "somebody", "a time stamp")
-    result = run_leg(office.config, leg.id, options=RunOptions(level="both", verify_only=True))
+    result = build_leg(office.config, leg.id, options=RunOptions(level="both", verify_only=True)).run()
     assert (result.state, result.code) == (LegState.VERIFIED, None)
 
 
@@ -44,7 +44,7 @@ def test_the_commands_name_it(
     item = exchange.box.deliver(exchange.box.distinguished("inbox"), subject="stamped", text="text")
     item.restless = True
     (leg,) = exchange.ledger.legs(mailbox=exchange.id, workload=Kind.MAIL)
-    run_leg(exchange.config, leg.id, options=RunOptions(level="both"))
+    build_leg(exchange.config, leg.id, options=RunOptions(level="both")).run()
     assert run("failures", "--json") == 1
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["code"], found["item"]) == ("unstable-at-source", key_of(item.id).hex())
@@ -55,7 +55,9 @@ def test_the_commands_name_it(
     assert run("approve", "kept-otherwise", *order) == 0
     assert run("approve", "unstable-at-source", *order) == 0
     assert run("failures") == 1
-    assert run_leg(exchange.config, leg.id, options=RunOptions(level="both")).state is LegState.VERIFIED
+    assert (
+        build_leg(exchange.config, leg.id, options=RunOptions(level="both")).run().state is LegState.VERIFIED
+    )
     capsys.readouterr()
     assert run("failures") == 0
     assert "No rejected items" in capsys.readouterr().out

@@ -17,7 +17,7 @@ from walking import Trial
 from engine.config.load import Config, load
 from engine.context.leg_context import Opener
 from engine.control.stop_signal import Stop
-from engine.leg.run import LegResult
+from engine.leg.leg_result import LegResult
 from engine.leg.run_options import RunOptions
 from engine.pacing import admission, leg_slots, watchdog
 from engine.pacing.admission import UNWELL, Admission, AdmissionEntry, systems_of

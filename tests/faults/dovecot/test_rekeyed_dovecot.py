@@ -20,7 +20,8 @@ from connectors.imap.source import ImapSource
 from connectors.settings import Account, Secret
 from engine.context.leg_context import Opener
 from engine.identity.identity_gate import Pair
-from engine.leg.run import LegResult, LegSetting, Task, approvals, walk
+from engine.leg.leg_result import LegResult
+from engine.leg.run import LegSetting, Task, approvals, walk
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox

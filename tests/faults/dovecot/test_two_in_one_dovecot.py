@@ -14,7 +14,7 @@ from two_logins import NAMES, Two, once
 from connectors.imap.settings import ImapSettings
 from connectors.imap.target import ImapTarget
 from connectors.settings import Account, Secret
-from engine.leg.run import LegResult
+from engine.leg.leg_result import LegResult
 from ledger.db.rows import LegState
 from model.protocols import Guard, Target
 from practice.servers.dovecot import Dovecot, start_dovecot

@@ -21,7 +21,7 @@ from two_workers_process import opened
 from walking import PACE, Trial, a_mailbox
 
 from engine.control import lease
-from engine.leg.run import LegResult
+from engine.leg.leg_result import LegResult
 from ledger.db.rows import LegState, State
 from ledger.store import Ledger
 from practice.servers import postgres

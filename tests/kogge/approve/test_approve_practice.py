@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.assembly import build_leg
 from engine.config.load import load
 from engine.config.template import write_new
-from engine.leg.run import LegResult, run_leg
+from engine.leg.leg_result import LegResult
 from kogge.app import main
 from kogge.prepare.practice_servers import APPROVERS, Stage, practising
 from ledger.db.rows import LegState
@@ -50,7 +51,7 @@ def legs(place: Path) -> list[LegResult]:
     with closing(Ledger(config.ledger_url())) as ledger:
         ledger.requeue()
         numbers = [leg.id for leg in ledger.legs("pilot")]
-    return [run_leg(config, number) for number in numbers]
+    return [build_leg(config, number).run() for number in numbers]
 
 
 def test_nothing_is_written_before_two_have_signed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,10 +14,10 @@ import pytest
 from lonely import run
 from services import need_dovecot
 
-from engine.assembly import open_source
 from engine.config.load import load
 from engine.config.template import write_new
 from engine.control.ledger_access import opened_ledger
+from engine.opening.open_sides import open_source
 from engine.planning.load_plan import plan
 from engine.planning.mailbox_list import read_mailboxes
 from engine.planning.size_estimates import read_inventory

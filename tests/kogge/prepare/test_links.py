@@ -17,8 +17,8 @@ from whole_tables import every_row
 
 import engine.preflight.link_report
 from connectors.settings import Account
+from engine.assembly import build_leg
 from engine.config.load import Config, load
-from engine.leg.run import run_leg
 from engine.planning.load_plan import plan
 from kogge.app import main
 from ledger.db.rows import LegState
@@ -83,7 +83,7 @@ class Place:
                 ledger.approve(number, "asserted", "somebody", "looked at it")
             legs = [leg.id for leg in ledger.legs() if leg.state is LegState.PENDING]
         for leg in legs:
-            assert run_leg(config, leg).state is LegState.VERIFIED
+            assert build_leg(config, leg).run().state is LegState.VERIFIED
 
     def ids(self) -> dict[str, str]:
         with closing(Ledger(self.config().ledger_url())) as ledger:
@@ -242,7 +242,7 @@ def test_what_is_not_moved_yet_is_not_said_to_be_there(place: Place) -> None:
         ledger.requeue(states=list(LegState))
         legs = [leg.id for leg in ledger.legs() if leg.workload == "mail"]
     for leg in legs:
-        run_leg(place.config(), leg)
+        build_leg(place.config(), leg).run()
     assert ends(links(place)) == {own: ("", "", "not-migrated")}
 
 

@@ -30,8 +30,8 @@ from walking import letter
 from whole_tables import every_row
 
 import engine.cutover.run_many
+from engine.assembly import Leg, build_leg
 from engine.config.load import Config, load
-from engine.leg.run import LegResult, run_leg
 from ledger.db.rows import LegState, Outcome, Phase
 from ledger.db.schema import wave as wave_table
 from ledger.plan.waves import WaveRow, Waves
@@ -116,16 +116,16 @@ def test_mail_that_the_redirection_delivers_during_the_delta(
     town: Town, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two mails reach the new account while its delta is written; the other person gets none."""
-    ran = engine.cutover.run_many.run_leg
+    build = engine.cutover.run_many.build_leg
     town.deliver(town.sources["anna"], letter(50))
     waiting = [letter(60), letter(61)]
 
-    def run_leg(config: Config, leg: int, **asked: Any) -> LegResult:
+    def build_leg(config: Config, leg: int, *options: Any, **asked: Any) -> Leg:
         if waiting:
             town.deliver(town.targets["anna"], waiting.pop())
-        return ran(config, leg, **asked)
+        return build(config, leg, *options, **asked)
 
-    monkeypatch.setattr("engine.cutover.run_many.run_leg", run_leg)
+    monkeypatch.setattr("engine.cutover.run_many.build_leg", build_leg)
     assert run("cutover", "-m", town.ids["anna"], *BY) == 0
     assert town.phases()["anna"] is Phase.LIVE
     assert town.messages("anna") == ITEMS + 3
@@ -312,7 +312,7 @@ def test_late_mail_that_both_were_delivered_is_there_once(town: Town) -> None:
     with closing(town.ledger()) as ledger:
         (leg,) = ledger.legs(mailbox=town.ids["anna"])
         for _ in range(2):
-            result = run_leg(config, leg.id)
+            result = build_leg(config, leg.id).run()
             assert (result.state, result.code) == (LegState.VERIFIED, None)
             assert town.messages("anna") == ITEMS + 1
             (summary,) = [one for one in ledger.summary() if one.mailbox == town.ids["anna"]]
@@ -324,7 +324,7 @@ def test_a_source_account_that_is_gone(town: Town) -> None:
     town.server.remove_user(town.sources["bert"])
     with closing(town.ledger()) as ledger:
         (leg,) = ledger.legs(mailbox=town.ids["bert"])
-        result = run_leg(load(Path("kogge.toml")), leg.id)
+        result = build_leg(load(Path("kogge.toml")), leg.id).run()
     assert (result.state, result.code) == (LegState.VERIFIED, "source-gone")
     assert town.messages("bert") == ITEMS
 

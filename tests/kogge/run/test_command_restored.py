@@ -10,9 +10,9 @@ import pytest
 from lonely import plan, run, settle
 from town import Town, configure, dovecot
 
-from engine.assembly import accounts, open_target
 from engine.config.load import load
 from engine.context.leg_context import utc_now
+from engine.opening.open_sides import accounts, open_target
 from engine.preflight.preflight import never
 from ledger.db.rows import LegState
 from ledger.store import Ledger

@@ -18,7 +18,8 @@ from connectors.settings import Account, Secret
 from engine.context.leg_context import Opener
 from engine.context.principals import Parties
 from engine.identity.identity_gate import GateRules, Pair
-from engine.leg.run import LegResult, LegSetting, Task, approvals, walk
+from engine.leg.leg_result import LegResult
+from engine.leg.run import LegSetting, Task, approvals, walk
 from engine.planning.mailbox_list import DenyList, Directory
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Outcome, Phase

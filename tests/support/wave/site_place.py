@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.assembly import build_leg
 from engine.config.load import Config, load
-from engine.leg.run import LegResult, run_leg
+from engine.leg.leg_result import LegResult
 from engine.leg.run_options import RunOptions
 from engine.planning.load_plan import LoadedPlan, plan
 from ledger.store import Ledger
@@ -96,7 +97,7 @@ def moved(config: Config, *, verify_only: bool = False, approve: str = "") -> li
             ledger.approve(number, approve, "somebody", "looked at it")
         ledger.requeue()
         legs = [leg.id for leg in ledger.legs()]
-    return [run_leg(config, number, options=RunOptions(verify_only=verify_only)) for number in legs]
+    return [build_leg(config, number, options=RunOptions(verify_only=verify_only)).run() for number in legs]
 
 
 def contents(drive) -> set[bytes]:

@@ -13,8 +13,8 @@ from imapclient import IMAPClient
 from services import need_dovecot
 from walking import letter
 
+from engine.assembly import build_leg
 from engine.config.load import load
-from engine.leg.run import run_leg
 from engine.planning.load_plan import plan
 from ledger.db.rows import LegState
 from ledger.store import Ledger
@@ -65,7 +65,7 @@ class Town:
             found = {row.source: row.id for row in ledger.mailboxes()}
             town.ids = {who: found[source] for who, source in sources.items()}
             for leg in ledger.legs():
-                result = run_leg(config, leg.id)
+                result = build_leg(config, leg.id).run()
                 assert (result.state, result.code) == (LegState.VERIFIED, None)
         return town
 

@@ -6,21 +6,19 @@ import threading
 from dataclasses import replace
 from functools import partial
 
-from engine.assembly import accounts, addresses, open_ledger, opener, rules
+from engine.assembly import OtherWalk, build_leg
 from engine.config.load import Config
 from engine.context.leg_context import LegContext, as_it_is
 from engine.control import lease
-from engine.control.server_words_file import Words
 from engine.control.stop_signal import StopRequested
 from engine.leg.connect import AttemptState, open_leg, pass_gate
 from engine.leg.leg_result import LegResult
 from engine.leg.repair_walk import Repair, repair
-from engine.leg.run import LegSetting, Task, approvals, pace_of, pause_after, walk
+from engine.leg.run import LegSetting, pause_after, walk
 from engine.pacing.worker_slots import Through
-from engine.steps.ledger_generation import Generations, refuse_older
+from engine.steps.ledger_generation import refuse_older
 from ledger.db.rows import Lease, LegRow, LegState, Phase
 from ledger.leg.rollback import refuse_unfinished
-from ledger.store import Ledger
 from model.errors import Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
 
 READY = (LegState.COPIED, LegState.VERIFIED, LegState.DIFFERS, LegState.RUNNING)
@@ -54,12 +52,10 @@ def run(
         Corrupt: if an invariant of the ledger is broken.
         MigrationError: while it only looks, whatever error either side raises.
     """
-    ledger = open_ledger(config)
-    row = ledger.leg(leg_id)
     order.code = None
-    setting = setting_of(config, ledger, row, execute=order.execute)
-    opened = through(setting.opener)
-    return run_in(replace(setting, opener=opened, stop=stop or threading.Event()), row, order)
+    needs = OtherWalk(removes=order.execute)  # without execute, the target refuses removals
+    leg = build_leg(config, leg_id, stop=stop, through=through, other=needs)
+    return run_in(leg.setting, leg.row, order)
 
 
 def run_in(setting: LegSetting, row: LegRow, order: Repair) -> LegResult:
@@ -77,24 +73,6 @@ def run_in(setting: LegSetting, row: LegRow, order: Repair) -> LegResult:
     except StopRequested as request:
         order.code = request.code
     return LegResult(row.id, row.mailbox, row.workload, row.state, order.code)
-
-
-def setting_of(config: Config, ledger: Ledger, row: LegRow, *, execute: bool) -> LegSetting:
-    """Return the setting of a repair; without execute, the target refuses removals."""
-    mailbox = ledger.mailbox(row.mailbox)
-    return LegSetting(
-        words=Words(config.state_directory),
-        ledger=ledger,
-        mailbox=mailbox,
-        pair=accounts(ledger, mailbox),
-        opener=opener(config, ledger, mailbox, row.workload, removes=execute),
-        rules=rules(config, row.workload, approvals(ledger, mailbox)),
-        pace=pace_of(config),
-        task=Task(),
-        stop=threading.Event(),
-        addresses=addresses(config),
-        generations=Generations(config.state_directory),
-    )
 
 
 def _walk(

@@ -1,0 +1,73 @@
+"""Read the files of the configuration that say who is who, and whom no wave may touch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from connectors.settings import Account
+from connectors.webdav.settings import FilesSettings
+from engine.config.file_cache import FileCache
+from engine.config.load import Config
+from engine.context.principals import Parties, read_groups
+from engine.identity.identity_gate import GateRules
+from engine.planning.mailbox_list import DenyList, Directory, read_addresses, read_deny, read_directory
+from ledger.store import Ledger
+from model.protocols import Kind
+
+_directory, _deny = FileCache(read_directory), FileCache(read_deny)
+_addresses, _groups = FileCache(read_addresses), FileCache(read_groups)
+
+
+def addresses(config: Config) -> Mapping[str, str]:
+    """Return the SMTP address of each X.500 address, from the directory's export.
+
+    Raises:
+        Misconfigured: if the file cannot be used.
+    """
+    return _addresses(config.file(config.addresses)) if config.addresses else {}
+
+
+def parties(config: Config, ledger: Ledger, allowed: GateRules) -> Parties:
+    """Return who people and groups of the source are at the target of files.
+
+    Raises:
+        Misconfigured: if the file of groups cannot be used.
+    """
+    settings = config.target.files
+    if not isinstance(settings, FilesSettings):
+        return Parties()
+    return Parties(
+        targets=lambda sources: ledger.targets(sources, Kind.FILES),
+        directory=allowed.directory,
+        deny=allowed.deny,
+        groups=_groups(Path(settings.groups)) if settings.groups else {},
+        by_name=settings.groups_by_name,
+        login=lambda login, address: settings.user(Account(login=login, address=address)),
+    )
+
+
+def rules(config: Config, workload: Kind, approved: Callable[[str], bool]) -> GateRules:
+    """Return the rules of the identity gate, from the files of the configuration.
+
+    Raises:
+        Misconfigured: if a file cannot be used.
+    """
+    directory = config.gate.directory
+    return GateRules(
+        directory=_directory(config.file(directory)) if directory else Directory(),
+        deny=deny_list(config),
+        accept=config.gate.accept,
+        artefacts=tuple(getattr(config.target.of(workload), "artefacts", ())),
+        approved=approved,
+    )
+
+
+def deny_list(config: Config) -> DenyList:
+    """Return the people whom no wave may touch; an empty list if none is configured.
+
+    Raises:
+        Misconfigured: if the file cannot be used.
+    """
+    deny = config.gate.deny
+    return _deny(config.file(deny)) if deny else DenyList()

@@ -1,0 +1,216 @@
+"""Open both sides of a mailbox as the configuration says. Dispatch is by the settings' `kind`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from pydantic import BaseModel
+
+from connectors.caldav.settings import DavSettings
+from connectors.caldav.target import DavTarget
+from connectors.ews.source import EwsSettings, EwsSource
+from connectors.exo.target import AgendaSettings, AgendaTarget
+from connectors.files.target import FilesTarget
+from connectors.graph.source import GraphSettings, GraphSource
+from connectors.http.hrefs import Mine, anybody
+from connectors.imap.session import ImapSettings
+from connectors.imap.source import ImapSource
+from connectors.imap.target import ImapTarget
+from connectors.imap.verify_uid import Judge
+from connectors.settings import Account
+from connectors.webdav.settings import FilesSettings
+from engine.config.load import Config
+from engine.context.leg_context import Opener
+from engine.identity.identity_gate import Pair
+from ledger.db.rows import MailboxRow, Phase
+from ledger.inventory.lines import message_mark
+from ledger.open_ledgers import kept
+from ledger.store import Ledger
+from mappings.fields.message_id import message_id
+from mappings.registry import FORMS
+from model.errors import Blocked, Misconfigured
+from model.private_files import make_directory, using_state
+from model.protocols import Guard, Kind, Loss, Source, Target
+from model.sites import Site
+
+T = TypeVar("T", bound=BaseModel)
+LOOKING_SECONDS = 20.0
+"""How many seconds a command that only looks waits for a server that is away or busy."""
+
+
+def open_ledger(config: Config) -> Ledger:
+    """Return the ledger, in this version's schema; there is one for each process and address."""
+    return kept(config.ledger_url())
+
+
+def opener(
+    config: Config, ledger: Ledger, mailbox: MailboxRow, workload: Kind, *, removes: bool | None = None
+) -> Opener:
+    """Return how to open this mailbox's sides; every call gives new connections.
+
+    Args:
+        config: the configuration.
+        ledger: the ledger.
+        mailbox: the mailbox.
+        workload: the workload.
+        removes: True if the target removes in any phase, as for an approved rollback; False if it never does;
+            None if the phase decides.
+    """
+    pair = accounts(ledger, mailbox)
+    live = mailbox.phase is Phase.LIVE if removes is None else not removes
+    return Opener(
+        source=lambda: open_source(config, pair.source, frozenset({workload})),
+        target=lambda guard, moment: open_target(
+            config,
+            pair.target,
+            workload,
+            guard,
+            live=live,
+            not_after=moment,
+            mine=lambda key: ledger.has(mailbox.id, key),
+        ),
+    )
+
+
+def accounts(ledger: Ledger, mailbox: MailboxRow) -> Pair:
+    """Return the accounts of both sides as the ledger's plan has them."""
+    source_login, target_login = ledger.logins(mailbox.id)
+    return Pair(
+        source=Account(login=source_login or mailbox.source, address=mailbox.source.lower()),
+        target=Account(
+            login=target_login or mailbox.target,
+            address=mailbox.target.lower(),
+            folder=ledger.target_folder(mailbox.id),
+        ),
+        bound=mailbox.target_identity is not None,
+    )
+
+
+def refuse_replanned(ledger: Ledger, mailbox_id: str, pair: Pair) -> None:
+    """Refuse a mailbox whose plan changed between reading it and claiming the leg.
+
+    From here on it cannot change, because a mailbox at work keeps its accounts.
+
+    Raises:
+        Blocked: `not-in-plan` or `plan-changed`.
+    """
+    ledger.refuse_withheld(mailbox_id)
+    planned = accounts(ledger, ledger.mailbox(mailbox_id))
+    if (planned.source, planned.target) != (pair.source, pair.target):
+        raise Blocked("plan-changed", "the row changed just before the leg was claimed")
+
+
+def open_source(config: Config, account: Account, kinds: frozenset[Kind], *, looking: bool = False) -> Source:
+    """Open a source.
+
+    Args:
+        config: the configuration.
+        account: the account.
+        kinds: what will be asked of it.
+        looking: True if a person waits for the answer: outages are not waited out for long.
+
+    Raises:
+        Misconfigured: if there is no connector for the kind.
+    """
+    settings = brief(config.source) if looking else config.source
+    if isinstance(settings, EwsSettings):
+        return EwsSource(settings, account, spool(config))
+    if isinstance(settings, GraphSettings):
+        return GraphSource(settings, _as_graph_names(account), spool(config), kinds)
+    if isinstance(settings, ImapSettings):
+        return ImapSource(settings, account, spool(config))
+    raise Misconfigured("source.kind", "no connector for it")
+
+
+def _as_graph_names(account: Account) -> Account:
+    """Return the account; a site is opened by its address in a browser."""
+    site = Site.read(account.login)
+    return account if site is None else account.model_copy(update={"login": site.url})
+
+
+def brief(settings: T) -> T:
+    """Return the settings for a command that only looks: outages are not waited out for minutes."""
+    patience = getattr(settings, "patience_seconds", 0.0)
+    if patience <= LOOKING_SECONDS:
+        return settings
+    return settings.model_copy(update={"patience_seconds": LOOKING_SECONDS})
+
+
+def open_target(
+    config: Config,
+    account: Account,
+    workload: Kind,
+    guard: Guard,
+    *,
+    live: bool,
+    not_after: datetime,
+    mine: Mine = anybody,
+    looking: bool = False,
+) -> Target:
+    """Open a target.
+
+    Args:
+        config: the configuration.
+        account: the account.
+        workload: the workload.
+        guard: raises LeaseLost if this worker may not write.
+        live: True if existing items must not be changed or removed.
+        not_after: later dates are clamped to this moment.
+        mine: returns True if this mailbox wrote the object with this key.
+        looking: see open_source.
+
+    Raises:
+        Misconfigured: if there is no connector for the kind.
+    """
+    wanted = config.target.of(workload)
+    settings = brief(wanted) if looking else wanted
+    if isinstance(settings, ImapSettings):
+        judge = letter_judge(workload, not_after)
+        return ImapTarget(settings, account, guard, spool(config), kind=workload, live=live, judge=judge)
+    form = FORMS[workload]
+
+    def digest(stream: BinaryIO) -> bytes:
+        return form.digest(stream, not_after)
+
+    if isinstance(settings, AgendaSettings):
+        return AgendaTarget(settings, account, guard, digest=digest, live=live)
+    if isinstance(settings, DavSettings):
+
+        def shared(own: BinaryIO, found: BinaryIO, owner: frozenset[str]) -> tuple[Loss, ...] | None:
+            return None if form.shared is None else form.shared(own, found, not_after, owner)
+
+        return DavTarget(
+            settings,
+            account,
+            guard,
+            spool(config),
+            kind=workload,
+            digest=digest,
+            shared=shared,
+            mine=mine,
+            live=live,
+        )
+    if isinstance(settings, FilesSettings):
+        return FilesTarget(settings, account, guard, spool(config), live=live)
+    raise Misconfigured(f"target.{workload.value}", "no connector for it")
+
+
+def letter_judge(workload: Kind, not_after: datetime) -> Judge:
+    """Return how a message at the target is recognised as one that was written."""
+
+    def digest(stream: BinaryIO) -> bytes:
+        return FORMS[workload].digest(stream, not_after)
+
+    return Judge(digest, lambda header: message_mark(message_id(header)))
+
+
+def spool(config: Config) -> Path:
+    """Return the directory in which large bodies wait; only this user may read it.
+
+    Raises:
+        Blocked: `state-full` or `state-unusable`.
+    """
+    with using_state():
+        return make_directory(config.state_directory / "spool")

@@ -1,0 +1,1 @@
+"""Puts dates, flags and folders right in place: one leg, and many."""
