@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from model.errors import Transient
 from model.protocols import Failed, Item, Native, Page
@@ -27,6 +27,8 @@ PLAIN = (
 STREAMS = ("changes", "fetch", "fetch_versions", "write", "amend", "read", "remove", "digests")
 LISTINGS = ("containers", "listing", "headers", "names", "grants", "occurrences", "extras")
 """Streams of many small answers; see LISTED."""
+UNMEASURED = ("close", "place", "kept")
+"""What asks no server."""
 MEGABYTE = 1_000_000
 LISTED = 100
 
@@ -119,15 +121,38 @@ class Meter:
         return _plain(call, self)()
 
 
-def metered(thing: T, meter: Meter) -> T:
-    """Return the same object, whose calls are measured from now on."""
-    for name in PLAIN:
-        if (call := getattr(thing, name, None)) is not None:
-            setattr(thing, name, _plain(call, meter))
-    for name in (*STREAMS, *LISTINGS):
-        if (call := getattr(thing, name, None)) is not None:
-            setattr(thing, name, _stream(call, meter, LISTED if name in LISTINGS else 1))
-    return thing
+class MeteredSide:
+    """Wrap a source or a target: the same calls, measured. The wrapped side stays as it is.
+
+    It has the calls that the wrapped side has and no other: which of them exist says what a side supports
+    (model.optional_protocols).
+    """
+
+    def __init__(self, side: Any, meter: Meter) -> None:
+        self._side = side
+        for name in UNMEASURED:
+            self._offer(name, lambda call: call)
+        for name in PLAIN:
+            self._offer(name, lambda call: _plain(call, meter))
+        for name in STREAMS:
+            self._offer(name, lambda call: _stream(call, meter, 1))
+        for name in LISTINGS:
+            self._offer(name, lambda call: _stream(call, meter, LISTED))
+
+    @property
+    def capabilities(self) -> Any:
+        """The facts about the server; see model.protocols."""
+        return self._side.capabilities
+
+    def _offer(self, name: str, wrapped: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+        call = getattr(self._side, name, None)
+        if call is not None:
+            self.__dict__[name] = wrapped(call)
+
+
+def metered(side: T, meter: Meter) -> T:
+    """Return a wrapper of the same interface, whose calls are measured."""
+    return cast(T, MeteredSide(side, meter))
 
 
 def _plain(call: Callable[..., T], meter: Meter) -> Callable[..., T]:

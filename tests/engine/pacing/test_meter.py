@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from engine.pacing.call_metrics import LISTINGS, PLAIN, STREAMS, Meter, MetricsSample, metered
+from engine.pacing.call_metrics import LISTINGS, PLAIN, STREAMS, UNMEASURED, Meter, MetricsSample, metered
 from model import optional_protocols
 from model import protocols as base
 from model.errors import Rejected, Transient
@@ -109,11 +109,12 @@ def test_a_listing_counts_by_the_hundred(server: Server, meter: Meter) -> None:
     assert meter.take(1.0) == MetricsSample(3, 0, 1.0)
 
 
-def test_who_stops_early_closes_what_was_begun(server: Server) -> None:
-    results = server.write("x", [item(b"1"), item(b"2")])
+def test_who_stops_early_closes_what_was_begun(clock: Clock, meter: Meter) -> None:
+    plain = Server(clock)
+    results = metered(plain, meter).write("x", [item(b"1"), item(b"2")])
     next(results)
     results.close()  # type: ignore[attr-defined]  # a generator
-    assert server.closed
+    assert plain.closed
 
 
 def test_a_call_without_an_answer_counts_while_it_lasts(meter: Meter, clock: Clock) -> None:
@@ -248,13 +249,22 @@ def test_a_server_that_hangs_in_a_listing_is_seen() -> None:
     thread.join()
 
 
-ASK_NOBODY = {"capabilities", "close", "place", "kept"}
-
-
 @pytest.mark.parametrize("module", [base, optional_protocols])
 def test_whatever_may_ask_a_server_is_timed(module: ModuleType) -> None:
     """A server that is away fails at the first call, whichever that is: unless it counts, nothing halts."""
     protocols = [one for one in vars(module).values() if getattr(one, "_is_protocol", False)]
     names = {name for one in protocols for name in vars(one) if not name.startswith("_")}
     assert len(names) > 5
-    assert names - ASK_NOBODY <= {*PLAIN, *STREAMS, *LISTINGS}
+    assert names <= {*PLAIN, *STREAMS, *LISTINGS, *UNMEASURED, "capabilities"}
+
+
+def test_the_wrapper_supports_what_the_side_supports() -> None:
+    """And the side itself stays as it was: whoever has it in hand calls it unmeasured."""
+    clock = Clock()
+    meter, plain = Meter(clock), Listing(clock)
+    server = metered(plain, meter)
+    assert isinstance(server, optional_protocols.SupportsDigests)
+    assert not isinstance(server, optional_protocols.SupportsQuota)
+    assert plain.shared("x") == "nobody"
+    assert meter.take(60) == MetricsSample()
+    assert {*vars(plain)} == {"clock", "busy"}
