@@ -266,7 +266,7 @@ async def _run_wave(parameters: WaveParameters | VerifyParameters, around: LegRu
             runner = around or stack.enter_context(opened(chosen(parameters.configuration)))
             workloads_of(runner.config, parameters.workloads, "workloads")
             await mark(parameters.wave)
-            await asyncio.to_thread(_prepare, runner, parameters)
+            await asyncio.to_thread(_prepare, runner, parameters, planned=around is not None)
             await asyncio.to_thread(runner.follow, parameters.wave, hours=writes(parameters))
             if isinstance(parameters, WaveParameters) and not parameters.dry_run:
                 await asyncio.to_thread(_opened_again, runner, parameters)
@@ -313,10 +313,10 @@ def _failed_first(
     return code
 
 
-def _prepare(runner: LegRunner, parameters: WaveParameters | VerifyParameters) -> None:
+def _prepare(runner: LegRunner, parameters: WaveParameters | VerifyParameters, *, planned: bool) -> None:
     """A wave started in Prefect's UI goes by the list as it is now, too. Raises Misconfigured for a wave that
-    there is not, before anything else is asked of it."""
-    if isinstance(parameters, WaveParameters):
+    there is not, before anything else is asked of it. planned: the command that runs it has read the list."""
+    if isinstance(parameters, WaveParameters) and not planned:
         from engine.planning.load_plan import renew
 
         renew(runner.config, runner.ledger, parameters.wave)
