@@ -12,15 +12,13 @@ from engine.config.load import Config
 from engine.context.leg_context import BatchLimits, Opener, as_it_is
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.control.server_words_file import Words
-from engine.leg.leg_result import LegResult
-from engine.leg.run import LegSetting, Task, approvals, walk
+from engine.leg.run import Leg, LegSetting, Task, approvals
 from engine.leg.run_options import AS_CONFIGURED, RunOptions
 from engine.opening.gate_files import addresses, parties, rules
 from engine.opening.open_sides import accounts, open_ledger, opener
 from engine.steps import invitation_policy
 from engine.steps.ledger_generation import Generations
 from engine.verify.compare import Level
-from ledger.db.rows import LegRow
 from model.protocols import Source
 
 
@@ -37,31 +35,6 @@ class OtherWalk:
 
     removes: bool
     source: Callable[[], Source] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """Run one workload of one mailbox.
-
-    Attributes:
-        setting: what its walk needs.
-        row: its row when it was built.
-    """
-
-    setting: LegSetting
-    row: LegRow
-
-    def run(self) -> LegResult:
-        """Run the leg to its end. One mailbox's trouble raises nothing, and the ledger keeps it.
-
-        Returns:
-            How the leg ended.
-
-        Raises:
-            Misconfigured: if the configuration cannot be used. This concerns all mailboxes.
-            Corrupt: if an invariant of the ledger is broken. This concerns all mailboxes.
-        """
-        return walk(self.setting, self.row)
 
 
 def build_leg(

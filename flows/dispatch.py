@@ -53,22 +53,19 @@ async def inline(run: Run, shards: Sequence[BatchParameters], runner: LegRunner)
         finally:
             places.release()
 
-    async def run_all() -> None:
-        begun: list[asyncio.Task[None]] = []
-        try:
-            for shard in shards:
-                await places.acquire()
-                begun.append(asyncio.create_task(run_in_turn(shard)))
-                while not begun[-1].done() and shard.number not in runner.underway:
-                    await asyncio.sleep(BEGUN_SECONDS)
-            await asyncio.gather(*begun)
-        except BaseException:
-            runner.drain.event.set()
-            raise
-        finally:
-            await all_ended(begun)
-
-    await run_all()
+    begun: list[asyncio.Task[None]] = []
+    try:
+        for shard in shards:
+            await places.acquire()
+            begun.append(asyncio.create_task(run_in_turn(shard)))
+            while not begun[-1].done() and shard.number not in runner.underway:
+                await asyncio.sleep(BEGUN_SECONDS)
+        await asyncio.gather(*begun)
+    except BaseException:
+        runner.drain.event.set()
+        raise
+    finally:
+        await all_ended(begun)
 
 
 async def deployed(_run: Run, shards: Sequence[BatchParameters], runner: LegRunner) -> None:

@@ -191,22 +191,18 @@ def by_mailbox(rows: Iterable[LegRow]) -> list[list[LegRow]]:
 
 
 async def _run_mailbox(rows: Sequence[LegRow], runner: LegRunner, asked: BatchParameters, rank: int) -> None:
+    """Waits for a slot before the task of a leg begins, so that only legs at work show as running."""
     for row in rows:
-        await _run(row, runner, asked, rank)
-
-
-async def _run(row: LegRow, runner: LegRunner, asked: BatchParameters, rank: int) -> None:
-    """Waits for a slot before the task begins, so that only legs at work show as running."""
-    slot = LegSlot(runner, row.workload, (asked.number, rank))
-    work = functools.partial(runner.run_leg, row, slot, asked.options)
-    await slot.acquire()
-    try:
-        if not runner.shut:
-            await leg(  # type: ignore[misc]  # Prefect 3.9 types a task that returns a State wrongly
-                row.mailbox, str(row.workload), asked.wave, slot, work, return_state=True
-            )
-    finally:
-        slot.release()
+        slot = LegSlot(runner, row.workload, (asked.number, rank))
+        work = functools.partial(runner.run_leg, row, slot, asked.options)
+        await slot.acquire()
+        try:
+            if not runner.shut:
+                await leg(  # type: ignore[misc]  # Prefect 3.9 types a task that returns a State wrongly
+                    row.mailbox, str(row.workload), asked.wave, slot, work, return_state=True
+                )
+        finally:
+            slot.release()
 
 
 def end_state(seen: progress.Snapshot, runner: LegRunner) -> State[Any]:

@@ -178,35 +178,47 @@ class LegSetting:
     words: Words = field(default_factory=lambda: Words(None))
 
 
-def walk(setting: LegSetting, row: LegRow) -> LegResult:
-    """Claim the leg, work on it, release it. This is the boundary of one mailbox's trouble.
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """Run one workload of one mailbox.
 
-    Args:
-        setting: what the walk needs.
-        row: the leg. Its result is RUNNING if another worker holds it.
-
-    Returns:
-        How the leg ended.
-
-    Raises:
-        Misconfigured: if the configuration cannot be used.
-        Corrupt: if an invariant of the ledger is broken.
+    Attributes:
+        setting: what its walk needs.
+        row: its row when it was built.
     """
-    owner = lease.new_owner()
-    try:
-        claimed_at = lease.now()
-        phase = setting.mailbox.phase
-        held = setting.ledger.claim(row.id, owner, setting.pace.lease, dead=lease.is_dead, phase=phase)
-        if held is None:
-            return LegResult(row.id, row.mailbox, row.workload, LegState.RUNNING, "claimed-elsewhere")
-        end = _hold(setting, held, claimed_at)
-        return LegResult(row.id, row.mailbox, row.workload, end.state, end.code, setting.tally, end.detail)
-    except Transient as error:  # the ledger was unavailable: the lease expires, the next claim settles
-        return LegResult(row.id, row.mailbox, row.workload, LegState.WAITING, error.code, setting.tally)
-    except LeaseLost as error:  # the phase by whose rules both sides were opened has ended
-        return LegResult(row.id, row.mailbox, row.workload, LegState.PENDING, error.code, setting.tally)
-    finally:
-        lease.retire(owner)
+
+    setting: LegSetting
+    row: LegRow
+
+    def run(self) -> LegResult:
+        """Claim the leg, work on it, release it. One mailbox's trouble raises nothing: the ledger keeps it.
+
+        Returns:
+            How the leg ended. RUNNING if another worker holds it.
+
+        Raises:
+            Misconfigured: if the configuration cannot be used. This concerns all mailboxes.
+            Corrupt: if an invariant of the ledger is broken. This concerns all mailboxes.
+        """
+        setting, row, owner = self.setting, self.row, lease.new_owner()
+        try:
+            claimed_at = lease.now()
+            phase = setting.mailbox.phase
+            held = setting.ledger.claim(row.id, owner, setting.pace.lease, dead=lease.is_dead, phase=phase)
+            if held is None:
+                return self._ended(LegState.RUNNING, "claimed-elsewhere")
+            end = _hold(setting, held, claimed_at)
+            return self._ended(end.state, end.code, end.detail)
+        except Transient as error:  # the ledger was unavailable: the lease expires, the next claim settles
+            return self._ended(LegState.WAITING, error.code)
+        except LeaseLost as error:  # the phase by whose rules both sides were opened has ended
+            return self._ended(LegState.PENDING, error.code)
+        finally:
+            lease.retire(owner)
+
+    def _ended(self, state: LegState, code: str | None, detail: str | None = None) -> LegResult:
+        row = self.row
+        return LegResult(row.id, row.mailbox, row.workload, state, code, self.setting.tally, detail)
 
 
 def approvals(ledger: Ledger, mailbox: MailboxRow, workload: Kind | None = None) -> Callable[[str], bool]:

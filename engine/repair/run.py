@@ -14,7 +14,7 @@ from engine.control.stop_signal import StopRequested
 from engine.leg.connect import AttemptState, open_leg, pass_gate
 from engine.leg.leg_result import LegResult
 from engine.leg.repair_walk import Repair, repair
-from engine.leg.run import LegSetting, pause_after, walk
+from engine.leg.run import Leg, LegSetting, pause_after
 from engine.pacing.worker_slots import Through
 from engine.steps.ledger_generation import refuse_older
 from ledger.db.rows import Lease, LegRow, LegState, Phase
@@ -64,7 +64,7 @@ def run_in(setting: LegSetting, row: LegRow, order: Repair) -> LegResult:
         order.code = "not-copied"
         return LegResult(row.id, row.mailbox, row.workload, row.state, order.code)
     if order.execute:
-        result = walk(replace(setting, walk=partial(_walk, row, order)), row)
+        result = Leg(replace(setting, walk=partial(_walk, row, order)), row).run()
         if result.state in (LegState.RUNNING, LegState.BLOCKED):  # it lost its lease, or met a defect
             order.code = result.code
         return result

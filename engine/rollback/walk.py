@@ -29,7 +29,7 @@ from engine.control.stop_signal import StopRequested
 from engine.files.shares import WHOLE, digest_of, name_of, party_of
 from engine.leg.connect import AttemptState, open_leg
 from engine.leg.leg_result import LegResult
-from engine.leg.run import LegSetting, pause_after, walk
+from engine.leg.run import Leg, LegSetting, pause_after
 from engine.rollback.classify import Judged, RollbackFate, judge, listing_of, search
 from engine.rollback.report import RollbackReport, detail_of
 from engine.steps import discover, invitation_policy, ledger_generation, reconcile
@@ -82,7 +82,7 @@ def roll_back(setting: LegSetting, row: LegRow, order: RollbackScope) -> LegResu
     if (row.code != ROLLING and not approved(APPROVAL)) or (order.recall and not approved(RECALL)):
         order.report.code = "not-approved"
         return LegResult(row.id, row.mailbox, row.workload, row.state, "not-approved")
-    result = walk(replace(setting, walk=partial(_walk, order)), row)
+    result = Leg(replace(setting, walk=partial(_walk, order)), row).run()
     if result.code != ROLLED_BACK and order.report.code is None:
         order.report.code = result.code
     return result

@@ -15,7 +15,7 @@ from connectors.settings import Account
 from engine.context.leg_context import Opener
 from engine.identity.identity_gate import GateRules, Pair
 from engine.leg.leg_result import LegResult
-from engine.leg.run import LegSetting, Task, approvals, walk
+from engine.leg.run import Leg, LegSetting, Task, approvals
 from engine.planning.mailbox_list import Directory
 from engine.steps.worker_deaths import Cause, cause_of
 from engine.verify.compare import Level
@@ -96,7 +96,7 @@ class Two:
             cause=self.cause,
         )
         (row,) = self.ledger.legs(mailbox=self.ids[name])
-        return walk(setting, row)
+        return Leg(setting, row).run()
 
     def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

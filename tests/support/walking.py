@@ -32,7 +32,7 @@ from engine.context.shrink_guard import ShrinkBreaker
 from engine.control.server_words_file import Words
 from engine.identity.identity_gate import GateRules, Pair
 from engine.leg.leg_result import LegResult
-from engine.leg.run import LegSetting, Task, approvals, walk
+from engine.leg.run import Leg, LegSetting, Task, approvals
 from engine.planning.mailbox_list import Directory
 from engine.steps.ledger_generation import Generations, leave_move, leave_move_at
 from engine.steps.worker_deaths import Cause
@@ -143,7 +143,7 @@ class Trial:
             words=self.words,
         )
         (row,) = self.ledger.legs(mailbox=self.id, workload=self.kind)
-        result = walk(setting, row)
+        result = Leg(setting, row).run()
         self.begin_earlier(DAY)
         return result
 

@@ -38,7 +38,7 @@ from engine.context import leg_context
 from engine.context.leg_context import BatchLimits, Opener
 from engine.identity.identity_gate import GateRules, Pair
 from engine.leg.leg_result import LegResult
-from engine.leg.run import LegSetting, Task, walk
+from engine.leg.run import Leg, LegSetting, Task
 from engine.planning.mailbox_list import Directory
 from ledger.db.rows import Lease, Phase, State, Tally
 from ledger.leg.leg_session import LegLedger
@@ -273,7 +273,7 @@ def _walk(ledger: Ledger, job: Job, opener: Opener) -> LegResult:
         stop=threading.Event(),
         kek=lambda: bytes(32),
     )
-    return walk(setting, row)
+    return Leg(setting, row).run()
 
 
 def peak_mb() -> float:

@@ -21,7 +21,7 @@ from connectors.settings import Account, Secret
 from engine.context.leg_context import Opener
 from engine.identity.identity_gate import Pair
 from engine.leg.leg_result import LegResult
-from engine.leg.run import LegSetting, Task, approvals, walk
+from engine.leg.run import Leg, LegSetting, Task, approvals
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox
@@ -75,7 +75,7 @@ class Walk:
             sleep=lambda seconds: None,
         )
         (row,) = self.ledger.legs(mailbox=self.id)
-        return walk(setting, row)
+        return Leg(setting, row).run()
 
     def source(self) -> ImapSource:
         settings = ImapSettings(

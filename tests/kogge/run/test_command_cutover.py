@@ -30,8 +30,9 @@ from walking import letter
 from whole_tables import every_row
 
 import engine.cutover.run_many
-from engine.assembly import Leg, build_leg
+from engine.assembly import build_leg
 from engine.config.load import Config, load
+from engine.leg.run import Leg
 from ledger.db.rows import LegState, Outcome, Phase
 from ledger.db.schema import wave as wave_table
 from ledger.plan.waves import WaveRow, Waves

@@ -19,7 +19,7 @@ from engine.context.leg_context import Opener
 from engine.context.principals import Parties
 from engine.identity.identity_gate import GateRules, Pair
 from engine.leg.leg_result import LegResult
-from engine.leg.run import LegSetting, Task, approvals, walk
+from engine.leg.run import Leg, LegSetting, Task, approvals
 from engine.planning.mailbox_list import DenyList, Directory
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Outcome, Phase
@@ -118,7 +118,7 @@ class Office:
             ),
         )
         (leg,) = self.ledger.legs(mailbox=self.id)
-        return walk(setting, leg)
+        return Leg(setting, leg).run()
 
     def source(self) -> GraphSource:
         settings = GraphSettings(
