@@ -27,20 +27,18 @@ from practice.exchange.auth import (
     open_session,
 )
 from practice.exchange.context import Context, Known, Limits
-from practice.exchange.convert import convert_id
 from practice.exchange.directory import (
     get_delegate,
     get_inbox_rules,
-    get_oof,
     resolve_names,
 )
 from practice.exchange.faults import NO_EFFECTS, Effects, realise
 from practice.exchange.folders import find_folder, get_folder
 from practice.exchange.items import find_item, get_attachment, get_item
-from practice.exchange.people import expand_dl, get_server_time_zones, get_user_configuration, get_user_photo
+from practice.exchange.people import convert_id, expand_dl
 from practice.exchange.properties import read_attachment_id
 from practice.exchange.soap import Call, Dialect, SoapFault, T, parse_call
-from practice.exchange.sync import sync_folder_hierarchy, sync_folder_items
+from practice.exchange.sync import sync_folder_items
 from practice.exchange.wire import Reply, WireResponse
 from practice.harness.faults import FaultPlan
 from practice.world.world import World
@@ -55,20 +53,15 @@ _WRAPPED: dict[str, Operation] = {
     "FindFolder": find_folder,
     "FindItem": find_item,
     "GetAttachment": get_attachment,
-    "SyncFolderHierarchy": sync_folder_hierarchy,
     "SyncFolderItems": sync_folder_items,
     "ResolveNames": resolve_names,
     "ConvertId": convert_id,
-    "GetServerTimeZones": get_server_time_zones,
-    "GetUserConfiguration": get_user_configuration,
     "ExpandDL": expand_dl,
 }
 # Answered by an element of their own
 _BARE: dict[str, Operation] = {
-    "GetUserOofSettingsRequest": get_oof,
     "GetInboxRules": get_inbox_rules,
     "GetDelegate": get_delegate,
-    "GetUserPhoto": get_user_photo,
 }
 
 
@@ -138,8 +131,6 @@ class Exchange:
     def _pieces(self, context: Context, call: Call) -> Iterator[bytes]:
         """Everything but GetItem is answered under one hold of the lock: one moment of the world."""
         name = call.operation
-        if name in self.dialect.operations_missing:
-            raise SoapFault("ErrorInvalidOperation", f"Unknown request '{name}'.")
         if name == "GetItem":
             return self.dialect.envelope(name, get_item(context, call))
         operation = _WRAPPED.get(name) or _BARE.get(name)

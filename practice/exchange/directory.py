@@ -21,7 +21,6 @@ from practice.exchange.soap import (
     failed,
     failure,
     message,
-    schema_fault,
 )
 from practice.world.people import Person
 
@@ -100,33 +99,6 @@ def _sparse_contact(person: Person) -> str:
 def _owner(context: Context, address: str | None) -> Person:
     """Whose settings are asked for. Raises EwsError unless the caller has that mailbox."""
     return context.session.open((address or "").strip() or None).owner
-
-
-def get_oof(context: Context, call: Call) -> Iterator[bytes]:
-    address = call.element.findtext(f"{T}Mailbox/{T}Address")
-    if address is None:
-        raise schema_fault("A Mailbox is required.")
-    try:
-        away = _owner(context, address).index % 5 == 4
-    except EwsError as error:
-        yield from context.dialect.bare(_oof_error(error))
-        return
-    text = "<t:Message>Ich bin nicht im Büro.</t:Message>" if away else "<t:Message/>"
-    yield from context.dialect.bare(
-        '<m:GetUserOofSettingsResponse><m:ResponseMessage ResponseClass="Success"><m:ResponseCode>NoError'
-        f"</m:ResponseCode></m:ResponseMessage><t:OofSettings><t:OofState>{'Enabled' if away else 'Disabled'}"
-        f"</t:OofState><t:ExternalAudience>{'All' if away else 'None'}</t:ExternalAudience><t:Duration>"
-        "<t:StartTime>2026-09-07T00:00:00Z</t:StartTime><t:EndTime>2026-09-08T00:00:00Z</t:EndTime>"
-        f"</t:Duration><t:InternalReply>{text}</t:InternalReply><t:ExternalReply>{text}</t:ExternalReply>"
-        "</t:OofSettings><m:AllowExternalOof>All</m:AllowExternalOof></m:GetUserOofSettingsResponse>"
-    )
-
-
-def _oof_error(error: EwsError) -> str:
-    return (
-        f'<m:GetUserOofSettingsResponse><m:ResponseMessage ResponseClass="Error">{failed(error)}'
-        "</m:ResponseMessage></m:GetUserOofSettingsResponse>"
-    )
 
 
 def get_inbox_rules(context: Context, call: Call) -> Iterator[bytes]:

@@ -30,9 +30,8 @@ _TAILS = {
     "GetFolder": "<m:Folders/>",
     "GetAttachment": "<m:Attachments/>",
     "SyncFolderItems": _SYNC_TAIL.format("Item"),
-    "SyncFolderHierarchy": _SYNC_TAIL.format("Folder"),
 }
-_BARE = frozenset({"GetInboxRules", "GetDelegate", "GetUserOofSettingsRequest", "GetUserPhoto"})
+_BARE = frozenset({"GetInboxRules", "GetDelegate"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,7 +184,6 @@ class Dialect:
     content_type: str
     fraction: bool
     groups: str
-    operations_missing: frozenset[str]
     parent_change_key: bool
     listed_always: frozenset[str]
     resyncs: bool
@@ -244,7 +243,6 @@ EXCHANGE = Dialect(
     content_type="text/xml; charset=utf-8",
     fraction=False,
     groups="",
-    operations_missing=frozenset(),
     parent_change_key=True,
     listed_always=frozenset(),
     resyncs=False,
@@ -267,9 +265,6 @@ GROMOX = Dialect(
     content_type="text/xml",
     fraction=True,
     groups="<t:Groups/>",
-    operations_missing=frozenset(
-        {"GetServerTimeZones", "GetUserConfiguration", "GetUserPhoto", "ExportItems"}
-    ),
     parent_change_key=False,
     listed_always=frozenset({"item:DateTimeReceived"}),
     resyncs=True,

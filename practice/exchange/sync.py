@@ -1,4 +1,4 @@
-"""SyncFolderHierarchy and SyncFolderItems.
+"""SyncFolderItems.
 
 A sync state is opaque to clients: gzip over who it belongs to and how far the client is. Within a
 round the upper end is fixed, so that pages neither repeat nor miss what changes meanwhile.
@@ -17,11 +17,10 @@ from lxml import etree
 
 from practice.exchange.context import Context
 from practice.exchange.faults import lost_state
-from practice.exchange.folders import FolderWriter
 from practice.exchange.properties import ItemWriter, item_id
 from practice.exchange.shape import ids, number, parse_shape
 from practice.exchange.soap import Call, Dialect, EwsError, M, boolean, failure, message, schema_fault
-from practice.world.folders import Change, Did, Folder, FolderChange
+from practice.world.folders import Change, Did, Folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,40 +133,3 @@ def _item_change(change: Change, writer: ItemWriter, dialect: Dialect) -> str:
         )
     tag = "Create" if change.did is Did.CREATED else "Update"
     return f"<t:{tag}>{writer.write(change.item)}</t:{tag}>"
-
-
-def sync_folder_hierarchy(context: Context, call: Call) -> Iterator[bytes]:
-    element = call.element
-    writer = FolderWriter(parse_shape(element.find(f"{M}FolderShape")), context.dialect)
-    try:
-        top = _top(context, element)
-        state = _state(context, element, f"{top.mailbox.guid}/h{top.number}")
-    except EwsError as error:
-        yield failure("SyncFolderHierarchy", error, _tail("Folder")).encode()
-        return
-    below = {folder.id for folder in top.walk()}
-    changes = [
-        change
-        for change in top.mailbox.folder_changes(state.since)
-        if change.folder is None or change.id in below
-    ]
-    after = State(state.scope, since=top.mailbox.change)
-    written = "".join(_folder_change(change, writer) for change in changes)
-    yield message(
-        "SyncFolderHierarchy",
-        f"<m:SyncState>{after.text()}</m:SyncState><m:IncludesLastFolderInRange>true"
-        f"</m:IncludesLastFolderInRange><m:Changes>{written}</m:Changes>",
-    ).encode()
-
-
-def _top(context: Context, element: etree._Element) -> Folder:
-    if element.find(f"{M}SyncFolderId") is not None:
-        return _folder(context, element)
-    return context.session.open(None).root
-
-
-def _folder_change(change: FolderChange, writer: FolderWriter) -> str:
-    if change.folder is None:
-        return f'<t:Delete><t:FolderId Id="{change.id}"/></t:Delete>'
-    tag = "Create" if change.did is Did.CREATED else "Update"
-    return f"<t:{tag}>{writer.write(change.folder)}</t:{tag}>"

@@ -67,7 +67,7 @@ PER_ITEM = frozenset(
 ITEM_READS = frozenset({"GetItem", "ReadItem", "ReadMime", "Download"})
 """The operations that name items: EWS's, and those of the practice Graph."""
 OPERATIONS: Mapping[Kind, frozenset[str]] = {
-    Kind.INVALID_SYNC_STATE: frozenset({"SyncFolderItems", "SyncFolderHierarchy", "Delta", "DriveDelta"}),
+    Kind.INVALID_SYNC_STATE: frozenset({"SyncFolderItems", "Delta", "DriveDelta"}),
     **dict.fromkeys(PER_ITEM, ITEM_READS),
     **dict.fromkeys((Kind.EMPTY_ITEM, Kind.LEFT_OUT), frozenset({"GetItem"})),
 }

@@ -173,9 +173,3 @@ def test_the_other_kinds(server: ExchangeServer, mailbox: Mailbox) -> None:
         found = list(getattr(account, role).all())
         assert {item.id for item in found} == {item.id for item in folder.items}
         assert all(isinstance(item, classes) for item in found)
-
-
-def test_the_category_list(server: ExchangeServer, first: Mailbox) -> None:
-    calendar = opened(server, first).calendar
-    found = calendar.get_user_configuration("CategoryList", properties="XmlData")
-    assert "Rote Kategorie" in found.xml_data.decode()

@@ -122,13 +122,8 @@ DOCUMENTED: dict[str, tuple[str, Known]] = {
         "t:CalendarItem > t:LastOccurrence, t:CalendarItem > t:ModifiedOccurrences,"
         "t:CalendarItem > t:Recurrence, t:CalendarItem > t:StartTimeZone, t:CalendarItem > t:UID,"
         "t:Mailbox > t:MailboxType")),
-    # A documented element that the sample does not show
-    "GetUserPhotoResponse--response--getuserphoto-operation--2": (
-        "GetUserPhoto", known(extra="m:GetUserPhotoResponse > m:ContentType")),
     "ExpandDLResponse--response--expanddl-operation--3": ("ExpandDL", known()),
     "ExpandDLResponse--response--expanddl-operation--4": ("ExpandDL", known()),
-    "GetUserConfigurationResponse--response--getuserconfiguration-operation--2": (
-        "GetUserConfiguration", known()),
 }  # fmt: skip
 
 

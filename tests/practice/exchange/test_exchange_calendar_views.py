@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -13,12 +12,9 @@ from lxml import etree
 
 from practice.calendar.appointments import Event, occurrences
 from practice.calendar.events import ODDITIES
-from practice.calendar.timezones import ZONES
 from practice.contacts.groups import DistributionList
-from practice.contacts.photos import portrait
 from practice.exchange.server import ExchangeServer
-from practice.harness.faults import FaultPlan, inner_busy
-from practice.world.categories import CATEGORIES
+from practice.harness.faults import FaultPlan
 from practice.world.desk import Desk
 from practice.world.diary import event_of
 from practice.world.folders import Folder
@@ -143,27 +139,6 @@ def test_gromox_gives_masters_unexpanded(world: World, mailbox: Mailbox, empty: 
     with ExchangeServer(world, dialect="gromox") as running, asking(running, mailbox.address) as asker:
         root = asker.ask(view(empty.id, JANUARY, JANUARY + YEAR))
         assert [each.get("Id") for each in root.iterfind(".//t:ItemId", NS)] == [series.id, single.id]
-        for missing in (configuration(), photo(mailbox.address), "<m:GetServerTimeZones/>"):
-            assert asker.post(missing).status_code == 500
-
-
-def photo(address: str, size: str = "HR96x96") -> str:
-    asked = f"<m:Email>{address}</m:Email><m:SizeRequested>{size}</m:SizeRequested>"
-    return f"<m:GetUserPhoto>{asked}</m:GetUserPhoto>"
-
-
-def test_pictures(asker: Asker, server: ExchangeServer, world: World) -> None:
-    answers = [asker.ask(photo(address)) for address in world.addresses()]
-    for index, root in enumerate(answers):
-        picture = portrait(world.seed, index, 96)
-        data = root.findtext(".//m:PictureData", namespaces=NS)
-        assert base64.b64decode(data or "") == (picture or b"")
-        assert codes(root) == ["NoError" if picture else "ErrorItemNotFound"]
-    assert codes(asker.ask(photo("nobody@practice.example"))) == ["ErrorNonExistentMailbox"]
-    assert asker.post(photo(world.addresses()[0], "HR1x1")).status_code == 500
-    assert server.faults is not None
-    server.faults.script("GetUserPhoto", 1, inner_busy())
-    assert codes(asker.ask(photo(world.addresses()[0]))) == ["ErrorInternalServerError"]
 
 
 def test_members_of_lists(asker: Asker, mailbox: Mailbox) -> None:
@@ -183,39 +158,6 @@ def test_members_of_lists(asker: Asker, mailbox: Mailbox) -> None:
     assert len(own.findall(".//m:DLExpansion/t:Mailbox", NS)) == len(item.record.members)
     gone = asker.ask('<m:ExpandDL><m:Mailbox><t:ItemId Id="AAAA"/></m:Mailbox></m:ExpandDL>')
     assert codes(gone) == ["ErrorInvalidIdMalformed"]
-
-
-def configuration(name: str = "CategoryList", folder: str = "calendar", what: str = "XmlData") -> str:
-    return (
-        f'<m:GetUserConfiguration><m:UserConfigurationName Name="{name}">{distinguished(folder)}'
-        f"</m:UserConfigurationName><m:UserConfigurationProperties>{what}</m:UserConfigurationProperties>"
-        "</m:GetUserConfiguration>"
-    )
-
-
-def test_the_category_list_has_colours(asker: Asker) -> None:
-    data = asker.ask(configuration()).findtext(".//t:XmlData", namespaces=NS)
-    root = etree.fromstring(base64.b64decode(data or ""))
-    assert [(each.get("name"), int(each.get("color", ""))) for each in root] == list(CATEGORIES)
-    everything = asker.ask(configuration(what="All"))
-    assert everything.find(".//t:Dictionary", NS) is not None
-    assert asker.ask(configuration(what="Id")).find(".//t:XmlData", NS) is None
-    for wrong in (configuration("Other"), configuration(folder="inbox")):
-        assert codes(asker.ask(wrong)) == ["ErrorItemNotFound"]
-
-
-def test_zones_are_defined(asker: Asker) -> None:
-    root = asker.ask('<m:GetServerTimeZones ReturnFullTimeZoneData="true"/>')
-    found = root.findall(".//t:TimeZoneDefinition", NS)
-    assert [each.get("Id") for each in found] == list(ZONES)
-    sydney = next(each for each in found if each.get("Id") == "AUS Eastern Standard Time")
-    assert [each.get("Bias") for each in sydney.iterfind("t:Periods/t:Period", NS)] == ["-PT600M", "-PT660M"]
-    switches = sydney.findall(".//t:RecurringDayTransition", NS)
-    assert [(text(each, "Month"), text(each, "Occurrence")) for each in switches] == [("4", "1"), ("10", "1")]
-    ids = "<m:Ids><t:Id>UTC</t:Id></m:Ids>"
-    one = f'<m:GetServerTimeZones ReturnFullTimeZoneData="false">{ids}</m:GetServerTimeZones>'
-    only = asker.ask(one).findall(".//t:TimeZoneDefinition", NS)
-    assert [len(each) for each in only] == [0]
 
 
 def test_permissions_of_calendars(asker: Asker, mailbox: Mailbox, world: World) -> None:

@@ -279,19 +279,6 @@ def test_expanding_a_list_of_the_organisation(account: Account, asker: Asker, wo
     assert codes(asker.ask(f"<m:ExpandDL>{missing}</m:ExpandDL>")) == ["ErrorNameResolutionNoResults"]
 
 
-@pytest.mark.parametrize(("index", "code"), [(0, "NoError"), (3, "ErrorItemNotFound")])
-def test_the_picture_in_the_directory(asker: Asker, world: World, index: int, code: str) -> None:
-    address = world.addresses()[index]
-    root = asker.ask(
-        f"<m:GetUserPhoto><m:Email>{address}</m:Email><m:SizeRequested>HR96x96</m:SizeRequested>"
-        "</m:GetUserPhoto>"
-    )
-    assert codes(root) == [code]
-    data = root.findtext(".//m:PictureData", namespaces=NS)
-    expected = photos.portrait(7, index, 96)
-    assert (None if data is None else base64.b64decode(data)) == expected
-
-
 # Tasks, notes, journal
 
 

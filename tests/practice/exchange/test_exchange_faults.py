@@ -110,10 +110,6 @@ def test_inner_busy(asker: Asker, plan: FaultPlan, inbox: Folder) -> None:
     ("operation", "request_"),
     [
         ("GetInboxRules", "<m:GetInboxRules/>"),
-        (
-            "SyncFolderHierarchy",
-            "<m:SyncFolderHierarchy><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape></m:FolderShape></m:SyncFolderHierarchy>",
-        ),
     ],
 )
 def test_inner_busy_of_other_calls(asker: Asker, plan: FaultPlan, operation: str, request_: str) -> None:
