@@ -25,11 +25,6 @@ _END_OF_BLOCK = "0"
 Colour = tuple[int, int, int]
 
 
-def portrait(seed: int, index: int, pixels: int) -> bytes | None:
-    """A person's picture in the directory, as GetUserPhoto gives it; every fifth has none."""
-    return None if index % 5 == 3 else jpeg(f"{seed}/portrait/{index}", pixels)
-
-
 def jpeg(key: str, pixels: int = 64, size: int = 0) -> bytes:
     """A square of pixels, rounded up to whole blocks of eight; at least size bytes, by maker notes as cameras
     write them."""

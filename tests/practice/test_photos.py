@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from practice.contacts.photos import LARGE, jpeg, png, portrait
+from practice.contacts.photos import LARGE, jpeg, png
 
 
 def segments(data: bytes) -> list[tuple[int, bytes]]:
@@ -83,10 +83,3 @@ def test_the_same_bytes_on_every_python() -> None:
     assert (
         hashlib.sha256(made).hexdigest() == "7b814836694210bf2e74ee76f1783d0b7cdcc70c667e23f4a86e1547990c5703"
     )
-
-
-def test_portraits_differ_and_one_in_five_has_none() -> None:
-    made = [portrait(1, index, 48) for index in range(10)]
-    assert [index for index, each in enumerate(made) if each is None] == [3, 8]
-    assert len(set(made)) == 9
-    assert portrait(1, 0, 96) != portrait(1, 0, 48)
