@@ -7,10 +7,12 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+Node = TypeVar("Node", bound=ast.AST)
 
 FLOORS = (
     ("model",),
@@ -172,6 +174,37 @@ def test_a_library_stays_in_its_room(path: Path) -> None:
     libraries = {module.partition(".")[0] for module in imported(path)} & OF_ONE_ROOM.keys()
     strange = {one for one in libraries if OF_ONE_ROOM[one] != package and package != "practice"}
     assert strange == ({"prefect"} if name(path) == BLOCKS else set())
+
+
+EVERY_EXCEPTION = {
+    "engine/control/error_log.py": 1,  # the boundary of a mailbox
+    "engine/steps/copy.py": 1,  # settles what is known, and raises it again
+    "engine/control/lease.py": 2,  # threads that must not die: the sockets would stay open
+    "engine/pacing/watchdog.py": 1,  # a thread that must not die: nobody would hear of a pause
+    "evidence/verifier.py": 2,  # an auditor's program: whatever is wrong with a pack is its verdict
+}
+"""How often a file catches every exception, and why it may."""
+
+
+def test_every_exception_is_caught_at_one_boundary() -> None:
+    found: dict[str, int] = {}
+    for path in sources(*CODE):
+        caught = [node.type for node in nodes(path, ast.ExceptHandler)]
+        count = sum(kind is None or getattr(kind, "id", "") == "Exception" for kind in caught)
+        if count:
+            found[name(path)] = count
+    assert found == EVERY_EXCEPTION
+
+
+def test_what_a_call_needs_is_a_parameter() -> None:
+    """No context variables, and no attributes or methods that are set on somebody else's objects by name."""
+    names = {name(path): {node.id for node in nodes(path, ast.Name)} for path in sources(*CODE)}
+    assert {path for path, used in names.items() if "ContextVar" in used} == {"ledger/db/engine.py"}
+    assert {path for path, used in names.items() if used & {"setattr", "delattr"}} == set()
+
+
+def nodes(path: Path, kind: type[Node]) -> list[Node]:
+    return [node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, kind)]
 
 
 def test_every_python_file_is_short() -> None:
