@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.config.load import Config, load
+from engine.leg.leg_result import LOGGED_IN
 from flows.deploy import prefect_server
 from ledger.db.rows import LegState, Phase, Tally
 from ledger.plan.mailboxes import PlannedMailbox
@@ -39,6 +40,10 @@ class Ended:
     state: LegState
     code: str | None = None
     tally: Tally = field(default_factory=Tally)
+
+    @property
+    def accepted(self) -> bool:
+        return self.state in LOGGED_IN
 
 
 @contextmanager
