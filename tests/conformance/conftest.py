@@ -24,13 +24,14 @@ from benches import (
 )
 from files_bench import GraphFilesBench, online_drive
 from memory.doubles import MemoryMailbox, MemoryStore
+from server_fixtures import radicale_fixture
 from services import need_dovecot
 from target_items import CARDS, EVENTS, TASKS, Goods
 
 from model.protocols import Target
 from practice.dav.manners import manners
 from practice.dav.proxy import DavProxy
-from practice.dav.radicale import RadicaleServer, start_radicale
+from practice.dav.radicale import RadicaleServer
 from practice.exo.agenda import ExoAgenda
 from practice.nextcloud.files import NextcloudFiles
 from practice.nextcloud.store import composed
@@ -82,11 +83,7 @@ def started() -> Iterator[Started]:
         server.stop()
 
 
-@pytest.fixture(scope="session")
-def radicale() -> Iterator[RadicaleServer]:
-    server = start_radicale(USERS)
-    yield server
-    server.stop()
+radicale = radicale_fixture(USERS, scope="session")
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
+from clocks import Clock
 
 from connectors.accepted_logins import APPLICATION, PERSON, WAIT_SECONDS, Logins, login_of
 from model.errors import Blocked, Transient
@@ -13,17 +12,9 @@ ERROR = Blocked("login-refused", "refused")
 ANNA = login_of("imap.example:993", "password", "", "anna", "secret")
 
 
-@dataclass
-class Clock:
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(0.0)
 
 
 @pytest.fixture

@@ -5,29 +5,23 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from memory.doubles import MemoryStore
 from on_dovecot import OnDovecot
-from services import need_dovecot
+from server_fixtures import dovecot_fixture
 from walking import Died, a_mailbox, edit
 
 from ledger.db.rows import LegState
 from mappings.mail.digest import canonical
-from practice.servers.dovecot import Dovecot, start_dovecot
+from practice.servers.dovecot import Dovecot
 
 pytestmark = [pytest.mark.soak, pytest.mark.dovecot]
 USERS = [f"user{number}" for number in range(300)]
 
 
-@pytest.fixture(scope="module")
-def dovecot() -> Iterator[Dovecot]:
-    need_dovecot()
-    server = start_dovecot(USERS)
-    yield server
-    server.stop()
+dovecot = dovecot_fixture(USERS)
 
 
 class Commits:

@@ -7,7 +7,7 @@ import io
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ import pytest
 from calendars import a_calendar, edit_calendar
 from dying_requests import Begun, OnServer, die_everywhere, every_request_is_a_step, meaning
 from memory.doubles import MemoryShelf, Step
+from server_fixtures import radicale_fixture
 
 from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
@@ -25,7 +26,7 @@ from connectors.settings import Account, Secret
 from ledger.db.rows import LegState
 from mappings.registry import FORMS
 from model.protocols import Guard, Kind, Target
-from practice.dav.radicale import USER_PASSWORD, RadicaleServer, start_radicale
+from practice.dav.radicale import USER_PASSWORD, RadicaleServer
 
 USERS = [f"user{number}" for number in range(1500)]
 PASSWORD_ENV = "KOGGE_TEST_RADICALE"
@@ -35,11 +36,7 @@ _HREF = re.compile(r"<href>([^<]+)</href>")
 _fresh = itertools.chain(USERS)
 
 
-@pytest.fixture(scope="module")
-def radicale() -> Iterator[RadicaleServer]:
-    server = start_radicale(USERS)
-    yield server
-    server.stop()
+radicale = radicale_fixture(USERS)
 
 
 @pytest.fixture(autouse=True)

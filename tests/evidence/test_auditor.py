@@ -20,11 +20,6 @@ from evidence import verifier
 HASH = "f" * 64
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
-
-
 def test_a_pack_is_well_but_nothing_outside_anchors_it(desk: Desk) -> None:
     sealed = desk.seal()
     found = desk.audit()

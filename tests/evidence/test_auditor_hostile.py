@@ -37,16 +37,6 @@ TAMPERED, UNANCHORED = verifier.TAMPERED, verifier.UNANCHORED
 ROOTS, MANIFEST, STATEMENT = "data/roots.jsonl", "manifest-sha256.txt", "wave.dsse.json"
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
-
-
-@pytest.fixture
-def small(desk: Desk) -> Sealed:
-    return desk.seal_small()
-
-
 # Envelopes
 
 

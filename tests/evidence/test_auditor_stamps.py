@@ -24,11 +24,6 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
-
-
-@pytest.fixture
 def sealed(desk: Desk) -> Sealed:
     return desk.seal(one_small())
 
@@ -162,11 +157,6 @@ def by_hand(desk: Desk, sealed: Sealed, tsa: Authority, **other: Any) -> Verdict
     reply = ByHand(data, **{"signer": tsa.signer, **other}).reply()
     (sealed.path / "wave.tsr").write_bytes(reply)
     return judged(desk, tsa)
-
-
-@pytest.fixture
-def tsa(tmp_path: Path) -> Authority:
-    return authority(tmp_path / "tsa", replace(SIGNER, kind="p256"))
 
 
 def test_a_right_one_by_hand(desk: Desk, sealed: Sealed, tsa: Authority) -> None:

@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from auditing import (
@@ -41,16 +40,6 @@ from evidence import verifier
 
 TAMPERED, INCOMPLETE = verifier.TAMPERED, verifier.INCOMPLETE
 ROOTS, MANIFEST, STATEMENT = "data/roots.jsonl", "manifest-sha256.txt", "wave.dsse.json"
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
-
-
-@pytest.fixture
-def small(desk: Desk) -> Sealed:
-    return desk.seal_small()
 
 
 # Without the key

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from lonely import TOML, run, settle
+from commands import run
+from lonely import TOML, settle
 from sealing import WAVE, Office, office, settled
 
 from evidence.pack_keys import inspect_keys, look_of

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from auditing import KEY, Desk, files_of, predicate_of, proof_in, with_line
-from lonely import run
+from commands import run
 from packs import ANNA, BERT, KEYS, Pack, Sealed, Section, Thing, section, tree, write_files
 
 from evidence.message_proof import Standing, check

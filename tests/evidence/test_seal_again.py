@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from lonely import run
+from commands import run
 from sealing import SEAL, WAVE, Office, office, place, raw, settled, stated
 from walking import Died
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from lonely import run
+from commands import run
 from sealing import WAVE, Office, contents, office, settled, stated
 from test_seal_checked import INCOMPLETE, verdict
 

@@ -25,11 +25,6 @@ def sealed(tmp_path: Path) -> Sealed:
     return Desk(tmp_path).seal(one_small())
 
 
-@pytest.fixture
-def tsa(tmp_path: Path) -> Authority:
-    return authority(tmp_path / "tsa", replace(SIGNER, kind="p256"))
-
-
 def is_accepted(reply: bytes, data: bytes, tsa: Authority) -> bool:
     try:
         response = decode_timestamp_response(reply)

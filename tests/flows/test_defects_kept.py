@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from lonely import run, settle
+from commands import run
+from lonely import settle
 
 from engine.control import error_log, log_filter
 

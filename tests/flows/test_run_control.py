@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from clocks import Clock
 from prefect import get_client
 from prefect.client.schemas.objects import State
 from prefect.exceptions import Pause
@@ -191,14 +192,6 @@ def test_prefect_says_that_a_server_is_slowed_down(
     with temporary_settings({PREFECT_API_URL: api}):
         found = asyncio.run(told())
     assert any("- target.mail: slowed to 50 %, 2.3 s a call, 1 of 10 failed" in text for text in found)
-
-
-class Clock:
-    def __init__(self, now: datetime) -> None:
-        self.now = now
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 def test_a_window_that_closes_lets_nothing_begin_and_then_stops_what_is_at_work(

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import run
 from interrupts import interruptible
-from lonely import TOML, plan, run, settle
+from lonely import TOML, plan, settle
 from typer.main import get_command
 
 from flows.deploy import prefect_server, worker

@@ -8,7 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from lonely import run, settle
+from commands import run
+from lonely import settle
 
 from ledger.db.rows import LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox

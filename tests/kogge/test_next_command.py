@@ -6,7 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from lonely import TOML, plan, run, settle
+from commands import run
+from lonely import TOML, plan, settle
 
 from engine.config.hints import next_command
 from ledger.store import Ledger

@@ -6,20 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 from ews_asking import Asker, asking
+from practice_fixtures import exchange_fixture, mailbox_fixture, world_fixture
 
 from practice.exchange.server import ExchangeServer
 from practice.world.folders import Folder
 from practice.world.world import Mailbox, World
 
-
-@pytest.fixture
-def world() -> World:
-    return World(seed=5, people=3, items=80, nasty=True, large=())
-
-
-@pytest.fixture
-def mailbox(world: World) -> Mailbox:
-    return world.mailbox(world.addresses()[1])
+world = world_fixture(seed=5, people=3, items=80, nasty=True, large=(), scope="function")
+mailbox = mailbox_fixture(1)
 
 
 @pytest.fixture
@@ -27,10 +21,7 @@ def inbox(mailbox: Mailbox) -> Folder:
     return mailbox.distinguished("inbox")
 
 
-@pytest.fixture
-def server(world: World) -> Iterator[ExchangeServer]:
-    with ExchangeServer(world) as running:
-        yield running
+server = exchange_fixture(scope="function")
 
 
 @pytest.fixture

@@ -6,20 +6,17 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from server_fixtures import radicale_fixture
 
 from practice.dav.faults import Fault, Faults
 from practice.dav.proxy import DavProxy
-from practice.dav.radicale import USER_PASSWORD, RadicaleServer, start_radicale
+from practice.dav.radicale import USER_PASSWORD, RadicaleServer
 
 CARD = b"BEGIN:VCARD\r\nVERSION:3.0\r\nUID:c1\r\nFN:Anna\r\nN:A;;;;\r\nEND:VCARD\r\n"
 ANNA = ("anna", USER_PASSWORD)
 
 
-@pytest.fixture(scope="module")
-def radicale() -> Iterator[RadicaleServer]:
-    running = start_radicale(["anna"], provisioned=True)
-    yield running
-    running.stop()
+radicale = radicale_fixture(["anna"], provisioned=True)
 
 
 @pytest.fixture

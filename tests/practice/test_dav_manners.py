@@ -11,6 +11,7 @@ from functools import partial
 
 import httpx
 import pytest
+from server_fixtures import radicale_fixture
 
 from practice.dav.manners import manners
 from practice.dav.nextcloud import Collides, Fullness, Trash, adds_what_is_missing, one_uid, refuses_media
@@ -28,7 +29,7 @@ from practice.dav.open_xchange import (
     rewrites,
 )
 from practice.dav.proxy import DavProxy, Layer
-from practice.dav.radicale import USER_PASSWORD, RadicaleServer, start_radicale
+from practice.dav.radicale import USER_PASSWORD, RadicaleServer
 
 ANNA = ("anna", USER_PASSWORD)
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
@@ -40,11 +41,7 @@ MULTIGET = f"""<C:calendar-multiget {SPACES}><prop><C:calendar-data/></prop><hre
 </C:calendar-multiget>"""
 
 
-@pytest.fixture(scope="module")
-def radicale() -> Iterator[RadicaleServer]:
-    running = start_radicale(["anna"], provisioned=True)
-    yield running
-    running.stop()
+radicale = radicale_fixture(["anna"], provisioned=True)
 
 
 @pytest.fixture

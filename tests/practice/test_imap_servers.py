@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from imapclient import IMAPClient
+from server_fixtures import dovecot_fixture
 from services import need_dovecot
 
 from connectors.imap.session import ImapSettings
@@ -27,12 +28,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[ImapServer]:
     running.stop()
 
 
-@pytest.fixture(scope="module")
-def dovecot() -> Iterator[Dovecot]:
-    need_dovecot()
-    running = start_dovecot(["anna"], quota=100_000)
-    yield running
-    running.stop()
+dovecot = dovecot_fixture(["anna"], quota=100_000)
 
 
 def opened(server: ImapServer, user: str, spool: Path, monkeypatch: pytest.MonkeyPatch) -> ImapTarget:

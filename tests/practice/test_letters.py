@@ -11,6 +11,7 @@ from email.message import Message as Parsed
 from email.policy import compat32
 
 import pytest
+from practice_fixtures import world_fixture
 
 from practice.mail.recipes import ODD_MARKS, ODDITIES, RECIPES
 from practice.world.folders import Folder
@@ -22,9 +23,7 @@ LARGE = 300_000
 NUL = b"\0"
 
 
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World(7, large=(LARGE,))
+world = world_fixture(7, large=(LARGE,))
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
 
 import httpx
 import pytest
+from server_fixtures import radicale_fixture
 
 from practice.dav.radicale import USER_PASSWORD, RadicaleServer, start_radicale
 
@@ -39,11 +40,7 @@ time.sleep(300)
 """
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[RadicaleServer]:
-    running = start_radicale(["anna", "bert@example.org"], provisioned=True)
-    yield running
-    running.stop()
+server = radicale_fixture(["anna", "bert@example.org"], provisioned=True)
 
 
 def ask(

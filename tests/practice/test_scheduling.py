@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from clocks import Clock
+from server_fixtures import radicale_fixture, sink_fixture
 
-from practice.dav.radicale import USER_PASSWORD, RadicaleServer, start_radicale
+from practice.dav.radicale import USER_PASSWORD, RadicaleServer
 from practice.dav.scheduling import ProductName, SchedulingServer, start_scheduling
 from practice.dav.smtp_sink import SmtpSink
 
@@ -32,30 +34,13 @@ ATTENDEE;PARTSTAT=ACCEPTED:mailto:{organizer}\r
 GUESTS = ("bert@practice.test", "eve@elsewhere.example")
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture(scope="module")
-def radicale() -> Iterator[RadicaleServer]:
-    running = start_radicale(["anna", "bert"], provisioned=True)
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def sink() -> Iterator[SmtpSink]:
-    with SmtpSink() as running:
-        yield running
+radicale = radicale_fixture(["anna", "bert"], provisioned=True)
+sink = sink_fixture()
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(NOW)
 
 
 class User:

@@ -13,6 +13,8 @@ from typing import BinaryIO
 
 import httpx
 import pytest
+from clocks import Clock
+from server_fixtures import radicale_fixture, sink_fixture
 
 from connectors.caldav.products import ProfileName
 from connectors.caldav.put import place
@@ -24,7 +26,7 @@ from mappings.compare.semantic_digest import calendar_digest
 from model.protocols import Container, Failed, Item, Kind, Role, Stored, key_of
 from practice.dav.manners import manners, splits_categories
 from practice.dav.proxy import Forward, Reply, Request, reply
-from practice.dav.radicale import USER_PASSWORD, RadicaleServer, start_radicale
+from practice.dav.radicale import USER_PASSWORD, RadicaleServer
 from practice.dav.scheduling import ProductName, SchedulingServer, start_scheduling
 from practice.dav.smtp_sink import SmtpSink
 
@@ -69,30 +71,13 @@ class Stripping:
         return rest(request)
 
 
-@dataclass
-class Clock:
-    now: datetime = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 @pytest.fixture(autouse=True)
 def password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAV_PASSWORD", USER_PASSWORD)
 
 
-@pytest.fixture
-def radicale() -> Iterator[RadicaleServer]:
-    running = start_radicale(["anna", "bert"], provisioned=True)
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def sink() -> Iterator[SmtpSink]:
-    with SmtpSink() as running:
-        yield running
+radicale = radicale_fixture(["anna", "bert"], provisioned=True, scope="function")
+sink = sink_fixture()
 
 
 def body(sequence: int, *, exception: bool = False) -> bytes:
@@ -167,7 +152,7 @@ def heard(server: SchedulingServer, sink: SmtpSink, clock: Clock) -> set[str]:
 def test_nobody_is_invited(
     radicale: RadicaleServer, sink: SmtpSink, tmp_path: Path, product: ProductName, profile: ProfileName
 ) -> None:
-    clock, gateway = Clock(), Stripping()
+    clock, gateway = Clock(NOW), Stripping()
     around = (gateway, *manners(product, radicale, clock))
     with start_scheduling(radicale, product, sink, around=around, clock=clock) as server:
         target = opened(server, profile, tmp_path)
@@ -184,7 +169,7 @@ def test_nobody_is_invited(
 def test_without_the_headers_everybody_is(
     radicale: RadicaleServer, sink: SmtpSink, tmp_path: Path, product: ProductName, profile: ProfileName
 ) -> None:
-    clock, gateway = Clock(), Stripping(on=True)
+    clock, gateway = Clock(NOW), Stripping(on=True)
     around = (gateway, *manners(product, radicale, clock))
     with start_scheduling(radicale, product, sink, around=around, clock=clock) as server:
         target = opened(server, profile, tmp_path)
@@ -197,7 +182,7 @@ def test_headers_are_lost_between_two_writes(
     radicale: RadicaleServer, sink: SmtpSink, tmp_path: Path
 ) -> None:
     """The sink is no ornament: it hears of exactly the write that came without them."""
-    clock, gateway = Clock(), Stripping()
+    clock, gateway = Clock(NOW), Stripping()
     with start_scheduling(radicale, "nextcloud", sink, around=(gateway,), clock=clock) as server:
         target = opened(server, "nextcloud", tmp_path)
         mailed: dict[str, set[str]] = {}
@@ -212,7 +197,7 @@ def test_headers_are_lost_between_two_writes(
 def test_an_answer_that_comes_along_is_not_sent_to_the_organizer(
     radicale: RadicaleServer, sink: SmtpSink, tmp_path: Path, product: ProductName, profile: ProfileName
 ) -> None:
-    clock = Clock()
+    clock = Clock(NOW)
     with start_scheduling(radicale, product, sink, clock=clock) as server:
         target = opened(server, profile, tmp_path, "bert")
         href = target.ensure(Container(Kind.CALENDAR, "c1", ("Besprechungen",), Role.CALENDAR))
@@ -228,7 +213,7 @@ def test_an_attendee_finds_the_organizer_s_meeting_in_a_shared_calendar(
     radicale: RadicaleServer, sink: SmtpSink, tmp_path: Path
 ) -> None:
     """Open-Xchange has one event for both: the attendee's own copy is settled by what is there already."""
-    clock = Clock()
+    clock = Clock(NOW)
     around = manners("open-xchange", radicale, clock)
     with start_scheduling(radicale, "open-xchange", sink, around=around, clock=clock, shared=True) as server:
         anna = opened(server, "open-xchange", tmp_path)

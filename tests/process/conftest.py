@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from proving import Place, Seen, accounted
+from server_fixtures import dovecot_fixture
 
 from flows.deploy import prefect_server
 from practice.exchange.server import ExchangeServer
-from practice.servers.dovecot import Dovecot, available, start_dovecot
+from practice.servers.dovecot import Dovecot
 from practice.world.world import World
 
 USERS = tuple(f"user{number:03}@target.example" for number in range(300))
@@ -19,16 +20,7 @@ _fresh = iter(USERS)
 MakePlace = Callable[[ExchangeServer], Place]
 
 
-@pytest.fixture(scope="session")
-def dovecot() -> Iterator[Dovecot]:
-    if not available():
-        reason = "Dovecot 2.4 is not on the PATH"
-        if os.environ.get("KOGGE_REQUIRE_SERVICES") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    running = start_dovecot(USERS)
-    yield running
-    running.stop()
+dovecot = dovecot_fixture(USERS, scope="session")
 
 
 @pytest.fixture(scope="session")

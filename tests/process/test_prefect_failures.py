@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from prefect import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect_api import PrefectApi
 from proving import KOGGE, Place, until
 from rehearsal.crew import Child, below, kill_all
 
@@ -43,29 +43,12 @@ LIMIT = "a-limit"
 
 
 @dataclass
-class Scene:
+class Scene(PrefectApi):
     """A worker, mailboxes that nobody has touched, and an Exchange that can be made to hang."""
 
-    api: str
     place: Place
     worker: Child
     mailboxes: list[str]
-
-    def ask(self, method: str, path: str, body: object = None) -> Any:
-        """Again while its SQLite is busy, as Prefect's own client does."""
-        deadline = time.monotonic() + PATIENCE
-        answer = httpx.request(method, f"{self.api}{path}", json=body, timeout=30)
-        while answer.status_code == 503 and time.monotonic() < deadline:
-            time.sleep(1)
-            answer = httpx.request(method, f"{self.api}{path}", json=body, timeout=30)
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
-
-    def start(self, deployment: str, **parameters: object) -> str:
-        found = self.ask("GET", f"/deployments/name/{deployment}")
-        given = {"parameters": found["parameters"]["parameters"] | parameters}
-        run = self.ask("POST", f"/deployments/{found['id']}/create_flow_run", {"parameters": given})
-        return str(run["id"])
 
     def under_way(self, seconds: float = SLOW_SECONDS) -> tuple[str, str]:
         """A batch in the middle of a mailbox: its run and that mailbox."""

@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import httpx
 import pytest
+from prefect_api import PrefectApi
 from proving import KOGGE, Place, until
 from rehearsal.crew import Child
 
@@ -27,26 +26,9 @@ ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
 @dataclass
-class Scene:
-    api: str
+class Scene(PrefectApi):
     place: Place
     worker: Child
-
-    def ask(self, method: str, path: str, body: object = None) -> Any:
-        deadline = time.monotonic() + PATIENCE
-        while (
-            answer := httpx.request(method, f"{self.api}{path}", json=body, timeout=60)
-        ).status_code == 503:
-            assert time.monotonic() < deadline
-            time.sleep(1)
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
-
-    def start(self, deployment: str, **parameters: object) -> str:
-        found = self.ask("GET", f"/deployments/name/{deployment}")
-        given = {"parameters": found["parameters"]["parameters"] | parameters}
-        run = self.ask("POST", f"/deployments/{found['id']}/create_flow_run", {"parameters": given})
-        return str(run["id"])
 
     def begun(self, seconds: float) -> str:
         """A wave of which a mailbox is under way, at a source that hangs for so long."""

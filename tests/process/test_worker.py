@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
+from prefect_api import PrefectApi
 from proving import KOGGE
 from rehearsal.crew import Child
 
@@ -26,10 +26,9 @@ TOML = f"{SIDES}{SIDES.replace('source', 'target.mail')}[approval]\nrequired = 0
 
 
 @dataclass
-class Scene:
+class Scene(PrefectApi):
     """A worker that offers two configurations, and where a stranger would leave a mark."""
 
-    api: str
     directory: Path
     environment: dict[str, str]
     worker: Child
@@ -38,29 +37,10 @@ class Scene:
     def mark(self) -> Path:
         return self.directory / "somebody-was-here"
 
-    def ask(self, method: str, path: str, body: object = None) -> httpx.Response:
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            answer = httpx.request(method, f"{self.api}{path}", json=body, timeout=30)
-            if answer.status_code != 503 or time.monotonic() > deadline:  # its SQLite was busy
-                return answer
-            time.sleep(1)
-
-    def told(self, method: str, path: str, body: object = None) -> Any:
-        answer = self.ask(method, path, body)
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
-
-    def start(self, deployment: str, **parameters: object) -> str:
-        found = self.told("GET", f"/deployments/name/{deployment}")
-        given = {"parameters": found["parameters"]["parameters"] | parameters}
-        run = self.told("POST", f"/deployments/{found['id']}/create_flow_run", {"parameters": given})
-        return str(run["id"])
-
     def ended(self, run: str) -> tuple[str, str]:
         """Name and message of its last state."""
         deadline = time.monotonic() + PATIENCE
-        while (found := self.told("GET", f"/flow_runs/{run}"))["state_type"] not in ENDED:
+        while (found := self.ask("GET", f"/flow_runs/{run}"))["state_type"] not in ENDED:
             assert time.monotonic() < deadline, (found["state"], self.worker.log.read_text()[-2000:])
             time.sleep(0.3)
         return str(found["state_name"]), str(found["state"]["message"])
@@ -110,9 +90,9 @@ def test_any_other_configuration_is_refused(scene: Scene) -> None:
 
 
 def test_a_path_is_no_parameter(scene: Scene) -> None:
-    found = scene.told("GET", "/deployments/name/janitor/janitor")
+    found = scene.ask("GET", "/deployments/name/janitor/janitor")
     given = {"parameters": {"config": str(scene.directory / "elsewhere.toml")}}
-    answer = scene.ask("POST", f"/deployments/{found['id']}/create_flow_run", {"parameters": given})
+    answer = scene.answered("POST", f"/deployments/{found['id']}/create_flow_run", {"parameters": given})
     assert answer.status_code in (409, 422)
 
 
@@ -120,9 +100,9 @@ def test_a_path_is_no_parameter(scene: Scene) -> None:
 def test_a_run_chooses_nothing_of_its_process(scene: Scene, name: str) -> None:
     """Prefect's server refuses it while the pool is as `kogge setup` made it."""
     value: object = {"command": f"touch {scene.mark}", "env": {"A": "B"}, "working_dir": "/"}[name]
-    found = scene.told("GET", "/deployments/name/janitor/janitor")
+    found = scene.ask("GET", "/deployments/name/janitor/janitor")
     body = {"parameters": found["parameters"], "job_variables": {name: value}}
-    answer = scene.ask("POST", f"/deployments/{found['id']}/create_flow_run", body)
+    answer = scene.answered("POST", f"/deployments/{found['id']}/create_flow_run", body)
     assert answer.status_code in (409, 422)
     assert not scene.mark.exists()
 
@@ -139,13 +119,13 @@ def loose() -> dict[str, Any]:
 def test_a_changed_pool_is_noticed_and_gives_a_run_no_power(scene: Scene) -> None:
     """Whoever may write to the API may change the pool. `kogge setup --check` says so; the worker does as
     before."""
-    scene.told("PATCH", "/work_pools/kogge", {"base_job_template": loose()})
+    scene.ask("PATCH", "/work_pools/kogge", {"base_job_template": loose()})
     code, said = scene.kogge("setup", "--check")
     assert code == 1
     assert "work pool kogge: is different (base job template)" in said
     scene.worker.kill()
     scene.worker.start()  # a worker that knows no other template
-    found = scene.told("GET", "/deployments/name/janitor/janitor")
+    found = scene.ask("GET", "/deployments/name/janitor/janitor")
     variables = {
         "command": f"touch {scene.mark}",
         "env": {"KOGGE_CONFIGS": str(scene.directory / "elsewhere.toml"), "PREFECT__FLOW_ENTRYPOINT": "os.x"},
@@ -153,7 +133,7 @@ def test_a_changed_pool_is_noticed_and_gives_a_run_no_power(scene: Scene) -> Non
     }
     given = {"parameters": {"configuration": "elsewhere"}}
     body = {"parameters": given, "job_variables": variables}
-    run = scene.told("POST", f"/deployments/{found['id']}/create_flow_run", body)
+    run = scene.ask("POST", f"/deployments/{found['id']}/create_flow_run", body)
     name, message = scene.ended(str(run["id"]))
     assert (name, "known here: cloud, kogge" in message) == ("Failed", True)
     assert not scene.mark.exists()
@@ -162,7 +142,7 @@ def test_a_changed_pool_is_noticed_and_gives_a_run_no_power(scene: Scene) -> Non
 
 
 def test_steps_of_a_deployment_are_not_taken(scene: Scene) -> None:
-    flow = scene.told("POST", "/flows/", {"name": "janitor"})
+    flow = scene.ask("POST", "/flows/", {"name": "janitor"})
     step = {"prefect.deployments.steps.run_shell_script": {"script": f"touch {scene.mark}"}}
     body = {
         "name": "anothers",
@@ -173,7 +153,7 @@ def test_steps_of_a_deployment_are_not_taken(scene: Scene) -> None:
         "work_queue_name": "waves",
         "parameters": {"parameters": {}},
     }
-    scene.told("POST", "/deployments/", body)
+    scene.ask("POST", "/deployments/", body)
     assert scene.ended(scene.start("janitor/anothers"))[0] == "Completed"
     assert not scene.mark.exists()
 
@@ -181,7 +161,7 @@ def test_steps_of_a_deployment_are_not_taken(scene: Scene) -> None:
 def test_a_flow_that_is_not_ours_does_not_run(scene: Scene) -> None:
     code = f"open({str(scene.mark)!r}, 'w')\nfrom flows.janitor import janitor\n"
     (scene.directory / "strange.py").write_text(code)
-    flow = scene.told("POST", "/flows/", {"name": "janitor"})
+    flow = scene.ask("POST", "/flows/", {"name": "janitor"})
     body = {
         "name": "strange",
         "flow_id": flow["id"],
@@ -191,7 +171,7 @@ def test_a_flow_that_is_not_ours_does_not_run(scene: Scene) -> None:
         "work_queue_name": "waves",
         "parameters": {"parameters": {}},
     }
-    scene.told("POST", "/deployments/", body)
+    scene.ask("POST", "/deployments/", body)
     name, message = scene.ended(scene.start("janitor/strange"))
     assert (name, "none of Kogge's flows" in message) == ("Crashed", True)
     assert not scene.mark.exists()

@@ -15,7 +15,7 @@ import pytest
 from calendars import a_calendar
 from memory.doubles import MemoryShelf, MemoryStore, Step
 from on_dovecot import OnDovecot
-from services import need_dovecot
+from server_fixtures import dovecot_fixture, radicale_fixture
 from undoing import Undoing, undone
 from walking import Trial, a_mailbox, letter
 
@@ -27,8 +27,8 @@ from connectors.settings import Account, Secret
 from ledger.db.rows import LegState, Phase
 from mappings.registry import FORMS
 from model.protocols import Guard, Kind, Target
-from practice.dav.radicale import USER_PASSWORD, RadicaleServer, start_radicale
-from practice.servers.dovecot import Dovecot, start_dovecot
+from practice.dav.radicale import USER_PASSWORD, RadicaleServer
+from practice.servers.dovecot import Dovecot
 
 PROVISIONED = {"Archive", "Drafts", "Junk", "Sent", "Trash", "INBOX"}
 USERS = [f"user{number}" for number in range(20)]
@@ -46,12 +46,7 @@ class MailOnDovecot(OnDovecot):
         return {name: count for name, count in found.items() if count or name not in PROVISIONED}
 
 
-@pytest.fixture(scope="module")
-def dovecot() -> Iterator[Dovecot]:
-    need_dovecot()
-    server = start_dovecot(USERS)
-    yield server
-    server.stop()
+dovecot = dovecot_fixture(USERS)
 
 
 @pytest.fixture
@@ -177,11 +172,7 @@ class OnRadicale(Trial):
         return [href for href in _HREF.findall(answer.text) if href != path]
 
 
-@pytest.fixture(scope="module")
-def radicale() -> Iterator[RadicaleServer]:
-    server = start_radicale(USERS)
-    yield server
-    server.stop()
+radicale = radicale_fixture(USERS)
 
 
 @pytest.fixture

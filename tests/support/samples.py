@@ -1,5 +1,7 @@
 """Recorded samples of real servers, which are not part of the project: KOGGE_SAMPLES names their directory,
 else the one that lies beside the project. Without them their tests are skipped, and the summary says so.
+Where they lie, and the machine is promised to have everything (KOGGE_REQUIRE_SERVICES=1, as in CI), a skip of
+such a test is a failure.
 """
 
 from __future__ import annotations
@@ -28,5 +30,13 @@ def samples(folder: str) -> Path:
 
 
 def promised() -> bool:
-    """Whether the samples are said to be here, by a machine that is promised to have everything."""
-    return bool(os.environ.get(VARIABLE)) and os.environ.get("KOGGE_REQUIRE_SERVICES") == "1"
+    """Whether a machine that is promised to have everything has the samples, or says that it has them."""
+    there = bool(os.environ.get(VARIABLE)) or BASE.is_dir()
+    return there and os.environ.get("KOGGE_REQUIRE_SERVICES") == "1"
+
+
+def refuse_skip(report: pytest.TestReport) -> None:
+    """Makes the skip of a test of the samples a failure where they are promised."""
+    if promised() and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{BASE} is there, and this test did not run: {report.longrepr}"

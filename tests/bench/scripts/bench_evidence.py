@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from configurations import NO_APPROVAL, SILENT, imap_sides
 from sqlalchemy import Connection, insert
 
 from engine.config.load import load
@@ -25,21 +26,7 @@ from model.signing_keys import line_of, new_key, read_key, write_key
 
 WAVE, FOLDERS, PAGE = "bench", 20, 500
 KEK = bytes(32)
-TOML = """\
-approval = { required = 0 }
-[source]
-kind = "imap"
-host = "localhost"
-port = 1
-security = "none"
-password = { env = "X" }
-[target.mail]
-kind = "imap"
-host = "localhost"
-port = 1
-security = "none"
-password = { env = "X" }
-"""
+TOML = NO_APPROVAL + imap_sides("localhost", "localhost", SILENT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,19 +8,16 @@ from pathlib import Path
 
 import pytest
 from dav_desk import PASSWORD_ENV, Desk
+from server_fixtures import radicale_fixture
 
 from practice.dav.proxy import DavProxy
-from practice.dav.radicale import USER_PASSWORD, RadicaleServer, start_radicale
+from practice.dav.radicale import USER_PASSWORD, RadicaleServer
 
 USERS = tuple(f"user{number}" for number in range(300))
 _fresh = itertools.cycle(USERS)
 
 
-@pytest.fixture(scope="session")
-def radicale() -> Iterator[RadicaleServer]:
-    server = start_radicale(USERS)
-    yield server
-    server.stop()
+radicale = radicale_fixture(USERS, scope="session")
 
 
 @pytest.fixture

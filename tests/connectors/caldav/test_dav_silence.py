@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
 
 import pytest
 from dav_desk import CALENDAR, PASSWORD_ENV, Desk, codes, item, written
+from server_fixtures import radicale_fixture
 
 from model.protocols import Item, Kind, Stored, key_of
 from practice.dav.manners import manners
-from practice.dav.radicale import USER_PASSWORD, RadicaleServer, start_radicale
+from practice.dav.radicale import USER_PASSWORD, RadicaleServer
 from practice.dav.scheduling import ProductName, SchedulingServer, address_of, start_scheduling
 from practice.dav.smtp_sink import SmtpSink
 
@@ -25,11 +25,7 @@ OBJECT = (
 )
 
 
-@pytest.fixture(scope="module")
-def staff() -> Iterator[RadicaleServer]:
-    server = start_radicale([f"organizer{number}" for number in range(20)] + ["colleague"], provisioned=True)
-    yield server
-    server.stop()
+staff = radicale_fixture([f"organizer{number}" for number in range(20)] + ["colleague"], provisioned=True)
 
 
 def meeting(user: str, number: int, replaces: Stored | None = None) -> Item:

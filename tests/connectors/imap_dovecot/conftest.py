@@ -7,24 +7,19 @@ from pathlib import Path
 
 import pytest
 from imap_items import Settings
-from services import need_dovecot
+from server_fixtures import dovecot_fixture
 
 from connectors.imap.session import ImapSettings
 from connectors.imap.source import ImapSource
 from connectors.imap.target import ImapTarget
 from connectors.settings import Account
-from practice.servers.dovecot import Dovecot, start_dovecot
+from practice.servers.dovecot import Dovecot
 
 USERS = tuple(f"user{number}" for number in range(60))
 _fresh = iter(USERS)
 
 
-@pytest.fixture(scope="module")
-def dovecot() -> Iterator[Dovecot]:
-    need_dovecot()
-    server = start_dovecot(USERS, tls=True)
-    yield server
-    server.stop()
+dovecot = dovecot_fixture(USERS, tls=True)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from configurations import imap_sides
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text, update
 
@@ -36,18 +37,7 @@ from model.protocols import Kind
 from model.signing_keys import line_of
 
 NAMES = ("Anna", "Bernd", "Carla")
-SYSTEMS = """
-[source]
-kind = "imap"
-host = "old.example"
-username = "x"
-password = { env = "X" }
-[target.mail]
-kind = "imap"
-host = "new.example"
-username = "x"
-password = { env = "X" }
-"""
+SYSTEMS = imap_sides("old.example", "new.example")
 
 
 @dataclass
@@ -286,7 +276,7 @@ def test_a_new_key_of_the_same_name_does_not_inherit(office: Office) -> None:
 def test_one_person_cannot_be_two_approvers(office: Office, lines: str, told: str) -> None:
     keys = [line_of(key) for key in office.keys.values()]
     path = office.folder / "kogge.toml"
-    path.write_text("[approval.approvers]\n" + lines.format(*keys) + SYSTEMS)
+    path.write_text("[approval.approvers]\n" + lines.format(*keys) + "\n" + SYSTEMS)
     with pytest.raises(Misconfigured, match=told):
         load(path)
 

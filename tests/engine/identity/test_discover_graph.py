@@ -8,24 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from commands import run
+from configurations import graph_source
 from memory.doubles import MemoryMailbox, MemorySource
 from walking import letter
 
 from engine.config.load import load
 from engine.planning.mailbox_list import read_mailboxes
 from engine.preflight import source_inventory
-from kogge.app import main
 from model.protocols import Container, Kind
 from practice.graph.server import GraphServer
 from practice.world.world import World
 
 TARGETS = ("mail", "calendar", "contacts", "tasks")
-
-
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    return int(caught.value.code or 0)
 
 
 @pytest.fixture
@@ -45,15 +40,7 @@ def configure(server: GraphServer) -> None:
     password = 'password = { env = "KOGGE_TEST_SECRET" }\n'
     targets = "\n".join(f"[target.{kind}]\n{text}\n{password}" for kind, text in kinds.items())
     Path("kogge.toml").write_text(f"""
-[source]
-kind = "graph"
-tenant = "{server.tenant}"
-client_id = "{server.client_id}"
-client_secret = {{ env = "KOGGE_TEST_SECRET" }}
-graph_url = "{server.url}"
-authority = "{server.authority}"
-patience_seconds = 5
-{targets}""")
+{graph_source(server)}{targets}""")
 
 
 def discovered(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from configurations import graph_source
 
 from connectors.http.client import HttpClient
 from engine.assembly import build_leg
@@ -87,15 +88,7 @@ def move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tree: Tree) -> Iterato
         (tmp_path / "kogge.toml").write_text(f"""
 [approval]
 required = 0
-[source]
-kind = "graph"
-tenant = "{server.tenant}"
-client_id = "{server.client_id}"
-client_secret = {{ env = "KOGGE_TEST_SECRET" }}
-graph_url = "{server.url}"
-authority = "{server.authority}"
-patience_seconds = 5
-page_items = 20
+{graph_source(server)}page_items = 20
 [gate]
 directory = "directory.csv"
 [target.files]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from lonely import run
+from commands import run
 from test_dates_servers import Office, exchange, microsoft365
 
 from engine.assembly import build_leg

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clocks import Clock
 from memory.doubles import MemoryMailbox, MemoryStore
 from walking import Trial
 
@@ -72,17 +73,9 @@ def wait_for(what: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(100.0)
 
 
 @pytest.fixture

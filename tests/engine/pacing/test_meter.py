@@ -10,20 +10,13 @@ from dataclasses import dataclass, field
 from types import ModuleType
 
 import pytest
+from clocks import Clock
 
 from engine.pacing.call_metrics import LISTINGS, PLAIN, STREAMS, UNMEASURED, Meter, MetricsSample, metered
 from model import optional_protocols
 from model import protocols as base
 from model.errors import Rejected, Transient
 from model.protocols import Failed, Item, Kind, Page, Ref, Stored
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass
@@ -64,7 +57,7 @@ class Server:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(100.0)
 
 
 @pytest.fixture
@@ -203,7 +196,7 @@ class Listing:
 
 
 def test_what_verification_reads_counts() -> None:
-    clock = Clock()
+    clock = Clock(100.0)
     meter = Meter(clock)
     server = metered(Listing(clock), meter)
     assert len(list(server.listing("x", since="s"))) == 250
@@ -215,14 +208,14 @@ def test_what_verification_reads_counts() -> None:
 
 
 def test_a_call_within_a_call_counts_once() -> None:
-    clock = Clock()
+    clock = Clock(100.0)
     meter = Meter(clock)
     assert metered(Listing(clock), meter).share("x") == "nobody"
     assert meter.take(60) == MetricsSample(1, 0, 2)
 
 
 def test_a_busy_listing_is_an_error() -> None:
-    clock = Clock()
+    clock = Clock(100.0)
     meter = Meter(clock)
     with pytest.raises(Transient):
         next(iter(metered(Listing(clock, busy=True), meter).listing("x")))
@@ -230,7 +223,7 @@ def test_a_busy_listing_is_an_error() -> None:
 
 
 def test_a_server_that_hangs_in_a_listing_is_seen() -> None:
-    clock, begun, over = Clock(), threading.Event(), threading.Event()
+    clock, begun, over = Clock(100.0), threading.Event(), threading.Event()
     meter = Meter(clock)
 
     class Hanging:

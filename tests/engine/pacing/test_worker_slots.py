@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from clocks import Clock
 from memory.doubles import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget
 from scripted import SIDES, add, opened
 
@@ -37,14 +38,6 @@ NIGHT = datetime(2026, 12, 1, 22, tzinfo=UTC)
 
 
 @dataclass
-class Clock:
-    now: datetime = NIGHT
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@dataclass
 class Stage:
     config: Config
     ledger: Ledger
@@ -69,7 +62,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     with opened(tmp_path, SIDES + NIGHTS) as (config, ledger):
         add(ledger, "w", [("a@x.example", "a@y.example")])
         Waves(ledger).put([WaveRow("w", window="nights")])
-        stop, clock = Stop(), Clock()
+        stop, clock = Stop(), Clock(NIGHT)
         held = Admission(config, ledger)
         looks = Watchdog(config, ledger, stop, held, clock)
         yield Stage(config, ledger, WorkerSlots(held, looks, stop), stop, clock, looks)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from configurations import imap_sides
 from memory.doubles import MemoryStore
 from sqlalchemy import update
 from walking import Trial, a_mailbox
@@ -23,20 +24,13 @@ from ledger.views.rates import measured
 from ledger.views.sizes import amounts
 from model.protocols import Kind
 
-TOML = """
-[source]
-kind = "imap"
-host = "localhost"
-password = { env = "X" }
-[target.mail]
-kind = "imap"
-host = "localhost"
-password = { env = "X" }
+TOML = f"""\
+{imap_sides()}
 [run]
 legs = 2
 [plan]
 inventory = "inventory.csv"
-rates = { mail = 10, bytes = 1000000000 }
+rates = {{ mail = 10, bytes = 1000000000 }}
 """
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from plan_place import NAMES, TOML, begin, document, ledger, listed, place, run
+from commands import run
+from plan_place import NAMES, TOML, begin, document, ledger, listed, place
 
 from engine.config.load import load
 from engine.planning.load_plan import plan as take_over

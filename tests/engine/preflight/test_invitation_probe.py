@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from probe_clock import Clock
+from server_fixtures import radicale_fixture, sink_fixture
 
 from connectors.caldav.products import ProfileName
 from connectors.caldav.settings import DavSettings
@@ -29,7 +30,7 @@ from engine.preflight.probe_run import prove_server
 from model.errors import Blocked
 from practice.dav.faults import Fault, Faults
 from practice.dav.manners import manners
-from practice.dav.radicale import USER_PASSWORD, RadicaleServer, start_radicale
+from practice.dav.radicale import USER_PASSWORD, RadicaleServer
 from practice.dav.scheduling import ProductName, SchedulingServer, start_scheduling
 from practice.dav.smtp_sink import SmtpSink
 from practice.servers.pymap_server import PymapServer, start_pymap
@@ -65,17 +66,8 @@ def password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANARY_PASSWORD", USER_PASSWORD)
 
 
-@pytest.fixture(scope="module")
-def radicale() -> Iterator[RadicaleServer]:
-    running = start_radicale(["anna", "bert"], provisioned=True)
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def sink() -> Iterator[SmtpSink]:
-    with SmtpSink() as running:
-        yield running
+radicale = radicale_fixture(["anna", "bert"], provisioned=True)
+sink = sink_fixture()
 
 
 @pytest.fixture

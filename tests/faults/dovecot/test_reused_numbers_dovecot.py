@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from memory.doubles import Marks, MemoryMailbox, MemoryStore
 from on_dovecot import OnDovecot
-from services import need_dovecot
+from server_fixtures import dovecot_fixture
 from walking import SOURCE, letter
 
 from ledger.db.rows import LegState
 from model.protocols import Role
-from practice.servers.dovecot import Dovecot, start_dovecot
+from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 BEFORE, AFTER = 4, 9
 FOREIGN = b"From: bert@else.example\r\nMessage-ID: <foreign@else.example>\r\n\r\nhello\r\n"
 
 
-@pytest.fixture(scope="module")
-def dovecot() -> Iterator[Dovecot]:
-    need_dovecot()
-    server = start_dovecot([f"user{number}" for number in range(4)])
-    yield server
-    server.stop()
+dovecot = dovecot_fixture([f"user{number}" for number in range(4)])
 
 
 def contents(trial: OnDovecot) -> list[bytes]:

@@ -9,7 +9,7 @@ import pytest
 from calendars import HOME, calendar_trial, edit_calendar, folder
 from memory.doubles import MemoryShelf
 from memory.records import APPOINTMENT, broken, event
-from walking import Died, Trial
+from walking import Died, Trial, verified
 
 from ledger.db.rows import LegState
 
@@ -39,11 +39,6 @@ class DiesLate(Late):
             self.shelf.late = False
             raise Died
         super().__call__(name)
-
-
-def verified(trial: Trial) -> None:
-    result = trial.finish()
-    assert (result.state, result.code) == (LegState.VERIFIED, None), trial.findings()
 
 
 def calm(trial: Trial, directory: Path) -> MemoryShelf:

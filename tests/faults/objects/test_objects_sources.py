@@ -11,7 +11,7 @@ import pytest
 from calendars import HOME, calendar_trial, edit_calendar, folder
 from lost_leases import LONG, WAIT, Stuck, expire
 from memory.records import APPOINTMENT, event
-from walking import PACE, Died, Failing, Trial
+from walking import PACE, Died, Failing, Trial, verified
 
 from engine.control import lease
 from ledger.db.rows import LegState
@@ -19,11 +19,6 @@ from model.errors import Transient
 
 DEFAULT = "/dav/default/"
 BUSY = Transient("busy", after=0.0)
-
-
-def verified(trial: Trial) -> None:
-    result = trial.finish()
-    assert (result.state, result.code) == (LegState.VERIFIED, None), trial.findings()
 
 
 @pytest.fixture

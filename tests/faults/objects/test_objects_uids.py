@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from calendars import HOME, WORK, calendar_trial, folder
 from memory.records import APPOINTMENT, event
-from walking import Trial
+from walking import Trial, verified
 
 from ledger.db.rows import LegState, State
 
@@ -26,11 +26,6 @@ def empty(directory: Path, **shelf: object) -> Trial:
 
 def deliver(trial: Trial, raw: bytes, path: tuple[str, ...] = HOME) -> str:
     return trial.mailbox.deliver(folder(trial.mailbox, *path).id, raw, APPOINTMENT)
-
-
-def verified(trial: Trial) -> None:
-    result = trial.finish()
-    assert (result.state, result.code) == (LegState.VERIFIED, None), trial.findings()
 
 
 def titles(trial: Trial, href: str | None = None) -> list[bytes]:

@@ -10,7 +10,7 @@ import pytest
 from calendars import HOME, calendar_trial, cards_trial, edit_calendar, folder
 from memory.doubles import Marks, MemoryShelf
 from memory.records import APPOINTMENT, broken, event
-from walking import Died, Trial
+from walking import Died, Trial, verified
 
 from engine.leg.run import Task
 from engine.steps.accepted_differences import REWRITES_MOST
@@ -78,11 +78,6 @@ def trial(quick_path: Path) -> Trial:
     trial = calendar_trial(quick_path)
     verified(trial)
     return trial
-
-
-def verified(trial: Trial) -> None:
-    result = trial.finish()
-    assert (result.state, result.code) == (LegState.VERIFIED, None), trial.findings()
 
 
 def item(trial: Trial, words: bytes) -> str:

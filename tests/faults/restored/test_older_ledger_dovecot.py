@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from backups import restored, saved
 from memory.doubles import MemoryMailbox, MemoryStore
 from on_dovecot import OnDovecot
-from services import need_dovecot
+from server_fixtures import dovecot_fixture
 from walking import SOURCE, letter
 
 from ledger.db.rows import LegState, Phase
 from model.protocols import Role
-from practice.servers.dovecot import Dovecot, start_dovecot
+from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 
 
-@pytest.fixture(scope="module")
-def dovecot() -> Iterator[Dovecot]:
-    need_dovecot()
-    server = start_dovecot(["user", "mover"])
-    yield server
-    server.stop()
+dovecot = dovecot_fixture(["user", "mover"])
 
 
 def count(trial: OnDovecot) -> int:

@@ -125,21 +125,11 @@ def test_a_request_to_stop_finishes_the_batch_in_hand(trial: Trial, wanted: Memo
     assert trial.store.snapshot() == wanted.snapshot()
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[postgres.Postgres]:
-    if postgres.find_programs() is None:
-        if os.environ.get("KOGGE_REQUIRE_SERVICES") == "1":
-            pytest.fail("PostgreSQL is required and not installed")
-        pytest.skip("PostgreSQL is not installed")
-    with postgres.serve() as running:
-        yield running
-
-
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/ledger.db"
-    server: postgres.Postgres = request.getfixturevalue("server")
+    server: postgres.Postgres = request.getfixturevalue("postgres")
     return server.create(f"two{secrets.token_hex(4)}")
 
 

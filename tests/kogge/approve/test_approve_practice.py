@@ -8,12 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from commands import run
 
 from engine.assembly import build_leg
 from engine.config.load import load
 from engine.config.template import write_new
 from engine.leg.leg_result import LegResult
-from kogge.app import main
 from kogge.prepare.practice_servers import APPROVERS, Stage, practising
 from ledger.db.rows import LegState
 from ledger.plan.approvals import plan_rows
@@ -32,12 +32,6 @@ def place(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     return tmp_path
-
-
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    return int(caught.value.code or 0)
 
 
 def approve(*options: str) -> None:

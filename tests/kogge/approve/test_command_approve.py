@@ -12,9 +12,10 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
+from commands import run
+from configurations import imap_sides
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-from lonely import run
 
 from engine.config.load import load
 from engine.control.ledger_access import opened_ledger
@@ -25,18 +26,7 @@ from model.errors import Misconfigured
 from model.protocols import Kind
 from model.signing_keys import read_key
 
-SYSTEMS = """
-[source]
-kind = "imap"
-host = "old.example"
-username = "x"
-password = { env = "X" }
-[target.mail]
-kind = "imap"
-host = "new.example"
-username = "x"
-password = { env = "X" }
-"""
+SYSTEMS = imap_sides("old.example", "new.example")
 SIGN = ("--reason", "as agreed", "--yes")
 
 

@@ -8,7 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from lonely import TOML, plan, run, settle
+from commands import run
+from lonely import TOML, plan, settle
 
 from kogge.approve.decisions import APPROVABLE
 from ledger.db.rows import LegState, Phase

@@ -10,7 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from lonely import TOML, run, settle
+from commands import run
+from lonely import TOML, settle
 from memory.doubles import MemoryStore
 from walking import Trial, a_mailbox, edit
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lonely import run
+from commands import run
 from packs import folder_name, mid, tree
 from sealing import WAVE, Office, settled, stated
 from stamping import authority

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from lonely import run
+from commands import run
 from sealing import KEK, SEAL, SECRETS, WAVE, Office, place, raw, settled, stated
 
 from engine.config.load import load

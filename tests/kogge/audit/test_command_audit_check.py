@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from auditing import KEY, OTHER, Desk, proof_in
-from lonely import run
+from commands import run
 from packs import ANNA, BERT, KEYS, Pack, Sealed, Section, Thing, public_line, section
 
 from evidence import verifier

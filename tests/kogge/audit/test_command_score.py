@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lonely import run, settle
+from commands import run
+from lonely import settle
 from sqlalchemy import insert, update
 
 from engine.approvals.low_score_approval import record, unaccepted

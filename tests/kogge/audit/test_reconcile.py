@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from auditing import Desk
-from lonely import run
+from commands import run
 from packs import ANNA, AT, BERT, KEYS, Folder, Pack, Sealed, Thing, section
 
 WHOSE = "anna@old.example"

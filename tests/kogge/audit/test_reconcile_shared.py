@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from auditing import Desk
-from lonely import run
+from commands import run
 from packs import ANNA, KEYS, Folder, Pack, Section, Thing, folder_name, section
 
 KEY = KEYS[ANNA]

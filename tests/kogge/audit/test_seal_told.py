@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from lonely import run
+from commands import run
 from sealing import SEAL, WAVE, Office, place, settled, stated
 
 from ledger.db.rows import LegState, Phase

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from lonely import run
+from commands import run
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
-from lonely import run, settle
+from commands import run
+from lonely import settle
 from sqlalchemy import text
 
 import ledger.migrations

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from commands import run
 from unanswered import TOML
 
-from kogge.app import main
 from kogge.prepare.losses import SHOWN
 from kogge.shown.item_lookup import UNREADABLE
 from ledger.db.rows import ContainerRow, Phase
@@ -86,12 +86,6 @@ def lose(session: LegLedger, row: ContainerRow, losses: list[Loss]) -> None:
 def poorer(key: bytes, loss: Loss) -> Mapped:
     item = Item(Kind.MAIL, key, b"digest", 9, lambda: io.BytesIO(b""), frozenset(), DATE)
     return Mapped(item, (loss,))
-
-
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    return int(caught.value.code or 0)
 
 
 def found(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, object]]:

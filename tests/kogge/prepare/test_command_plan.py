@@ -6,7 +6,8 @@ import stat
 from pathlib import Path
 
 import pytest
-from plan_place import NAMES, TOML, begin, document, ledger, listed, place, run, waves
+from commands import run
+from plan_place import NAMES, TOML, begin, document, ledger, listed, place, waves
 
 from engine.config.load import load
 from engine.planning.load_plan import plan as take_over

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from lonely import run
+from commands import run
 from services import need_dovecot
 
 from engine.config.load import load

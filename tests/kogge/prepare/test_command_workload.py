@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lonely import run, settle
+from commands import run
+from lonely import settle
 
 from engine.config.template import write_new
 from kogge.prepare.practice_servers import practising

@@ -13,6 +13,8 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
+from commands import run
+from configurations import graph_source
 from whole_tables import every_row
 
 import engine.preflight.link_report
@@ -20,7 +22,6 @@ from connectors.settings import Account
 from engine.assembly import build_leg
 from engine.config.load import Config, load
 from engine.planning.load_plan import plan
-from kogge.app import main
 from ledger.db.rows import LegState
 from ledger.store import Ledger
 from model.errors import CursorLost
@@ -132,15 +133,7 @@ password = {{ env = "KOGGE_TEST_FILES" }}
         graph = f"""
 [approval]
 required = 0
-[source]
-kind = "graph"
-tenant = "{server.tenant}"
-client_id = "{server.client_id}"
-client_secret = {{ env = "KOGGE_TEST_GRAPH" }}
-graph_url = "{server.url}"
-authority = "{server.authority}"
-patience_seconds = 2
-"""
+{graph_source(server, "KOGGE_TEST_GRAPH", patience=2)}"""
         ews = f"""
 [approval]
 required = 0
@@ -156,12 +149,6 @@ password = {{ env = "KOGGE_TEST_EWS" }}
         rows = "".join(f"{who},{who},w\n" for who in (anna, bernd))
         (tmp_path / "mailboxes.csv").write_text("source,target,wave\n" + rows)
         yield Place(tmp_path, world, drives, server, anna, bernd)
-
-
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    return int(caught.value.code or 0)
 
 
 def links(place: Place, *arguments: str, code: int = 0) -> dict[tuple[str, str], dict[str, str]]:

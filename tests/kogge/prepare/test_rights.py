@@ -11,6 +11,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from commands import run
+from configurations import graph_source
+from practice_fixtures import world_fixture
 
 from connectors.ews.settings import EwsSettings
 from connectors.graph.preflight import NEEDED
@@ -18,7 +21,6 @@ from engine.config.load import load
 from engine.control.remedies import advice
 from engine.planning.load_plan import plan
 from engine.preflight import credential_scope, preflight
-from kogge.app import main
 from ledger.store import Ledger
 from model.optional_protocols import Rights
 from model.protocols import Kind
@@ -45,9 +47,7 @@ class Office:
         self.server.entra.add(app)
 
 
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World(seed=5, people=1, items=0, pim=6)
+world = world_fixture(seed=5, people=1, items=0, pim=6)
 
 
 @pytest.fixture(scope="module")
@@ -83,24 +83,10 @@ password = {{ env = "KOGGE_TEST_DAV" }}
         (tmp_path / "kogge.toml").write_text(f"""
 [approval]
 required = 0
-[source]
-kind = "graph"
-tenant = "{server.tenant}"
-client_id = "{server.client_id}"
-client_secret = {{ env = "KOGGE_TEST_SECRET" }}
-graph_url = "{server.url}"
-authority = "{server.authority}"
-patience_seconds = 5
-[gate]
+{graph_source(server)}[gate]
 directory = "directory.csv"
 {targets}""")
         yield Office(server, tmp_path)
-
-
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    return int(caught.value.code or 0)
 
 
 def test_what_is_scoped_is_neither_missing_nor_too_much(

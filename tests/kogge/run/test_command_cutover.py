@@ -19,8 +19,8 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from commands import run
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from plan_place import run
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from scripted import serving
 from sqlalchemy import update

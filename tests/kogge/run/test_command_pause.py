@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from configurations import NO_APPROVAL, imap_sides
 
 from engine.config.load import load
 from kogge.app import main
@@ -14,19 +15,8 @@ from ledger.plan.wave_control import OVERRIDDEN, set_paused
 from ledger.plan.waves import Waves
 from ledger.store import Ledger
 
-TOML = """
-[approval]
-required = 0
-[source]
-kind = "imap"
-host = "127.0.0.1"
-username = "x"
-password = { env = "X" }
-[target.mail]
-kind = "imap"
-host = "127.0.0.1"
-username = "x"
-password = { env = "X" }
+TOML = f"""\
+{NO_APPROVAL}{imap_sides()}
 [windows.nights]
 spans = ["DAY 00:00-24:00"]
 """

@@ -7,7 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from lonely import plan, run, settle
+from commands import run
+from lonely import plan, settle
 from town import Town, configure, dovecot
 
 from engine.config.load import load

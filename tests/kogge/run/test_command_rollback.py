@@ -14,7 +14,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from plan_place import run
+from commands import run
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from scripted import serving
 from town import Town as AnyTown

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 from meaning_written import (
@@ -21,8 +19,9 @@ from meaning_written import (
     task,
     without,
 )
+from server_fixtures import radicale_fixture
 
-from practice.dav.radicale import RadicaleServer, start_radicale
+from practice.dav.radicale import RadicaleServer
 
 ALLDAY = "DTSTART;VALUE=DATE:20261224\nDTEND;VALUE=DATE:20261227\nSUMMARY:Fest\n"
 EXCEPTION = (
@@ -58,11 +57,7 @@ CARDS = {
 }
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[RadicaleServer]:
-    running = start_radicale(["anna"], provisioned=True)
-    yield running
-    running.stop()
+server = radicale_fixture(["anna"], provisioned=True)
 
 
 def and_back(server: RadicaleServer, path: str, body: bytes) -> bytes:

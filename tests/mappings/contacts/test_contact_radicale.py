@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import requests
 from golden_records import NOT_AFTER, context, golden, names
+from server_fixtures import radicale_fixture
 
 from mappings.calendar.task import map_task
 from mappings.compare.semantic_digest import calendar_differing, card_differing
 from mappings.contacts.contact import map_contact
 from mappings.fields.context import Context
 from model.protocols import Mapped, Native
-from practice.dav.radicale import RadicaleServer, start_radicale
+from practice.dav.radicale import RadicaleServer
 
 KINDS: dict[str, tuple[Callable[[Native, Context], Mapped], str, str]] = {
     "contact": (map_contact, "contacts", "text/vcard"),
@@ -23,11 +24,7 @@ KINDS: dict[str, tuple[Callable[[Native, Context], Mapped], str, str]] = {
 DIFFERING = {"contact": card_differing, "task": calendar_differing}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[RadicaleServer]:
-    running = start_radicale(["wiebke"], provisioned=True)
-    yield running
-    running.stop()
+server = radicale_fixture(["wiebke"], provisioned=True)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -19,6 +18,7 @@ from ews_asking import (
     sync_items,
 )
 from ews_reading import fields, names, one, put, text
+from practice_fixtures import exchange_fixture, mailbox_fixture, world_fixture
 
 from practice.calendar.appointments import Event
 from practice.calendar.events import ODDITIES
@@ -43,20 +43,9 @@ ORDER = re.findall(
 )
 
 
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World(seed=4, people=3, items=4, nasty=False)
-
-
-@pytest.fixture(scope="module")
-def server(world: World) -> Iterator[ExchangeServer]:
-    with ExchangeServer(world, faults=FaultPlan.none()) as running:
-        yield running
-
-
-@pytest.fixture
-def mailbox(world: World) -> Mailbox:
-    return world.mailbox(world.addresses()[0])
+world = world_fixture(seed=4, people=3, items=4, nasty=False)
+server = exchange_fixture(faults=FaultPlan.none())
+mailbox = mailbox_fixture(0)
 
 
 @pytest.mark.parametrize("name", list(ODDITIES))

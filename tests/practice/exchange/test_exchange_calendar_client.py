@@ -11,6 +11,7 @@ from exchangelib.items import CalendarItem, Contact, DistributionList, Message, 
 from exchangelib.properties import ItemId
 from exchangelib.protocol import CachingProtocol
 from exchangelib.recurrence import AbsoluteMonthlyPattern, NoEndPattern, WeeklyPattern
+from practice_fixtures import exchange_fixture, mailbox_fixture, world_fixture
 
 from practice.calendar.appointments import Event, occurrences
 from practice.calendar.events import ODDITIES
@@ -23,15 +24,8 @@ KEPT = 2008
 """Since then the zone database and Exchange agree on the zones here; Exchange's rules hold for all years."""
 
 
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World(seed=6, people=5, items=3, pim=50)
-
-
-@pytest.fixture(scope="module")
-def server(world: World) -> Iterator[ExchangeServer]:
-    with ExchangeServer(world) as running:
-        yield running
+world = world_fixture(seed=6, people=5, items=3, pim=50)
+server = exchange_fixture()
 
 
 @pytest.fixture(autouse=True)
@@ -55,9 +49,7 @@ def mailbox(world: World, request: pytest.FixtureRequest) -> Mailbox:
     return world.mailbox(world.addresses()[request.param])
 
 
-@pytest.fixture
-def first(world: World) -> Mailbox:
-    return world.mailbox(world.addresses()[0])
+first = mailbox_fixture(0)
 
 
 def events(mailbox: Mailbox) -> dict[str, Event]:

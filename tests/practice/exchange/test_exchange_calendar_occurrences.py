@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from datetime import date
 
 import pytest
@@ -16,6 +15,7 @@ from ews_asking import (
 )
 from ews_reading import one, put, text
 from lxml import etree
+from practice_fixtures import exchange_fixture, mailbox_fixture, world_fixture
 
 from practice.calendar.events import ODDITIES
 from practice.exchange.server import ExchangeServer
@@ -23,21 +23,9 @@ from practice.harness.faults import FaultPlan, item_server_busy, vanish
 from practice.world.diary import delete_occurrence, event_of
 from practice.world.world import Mailbox, World
 
-
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World(seed=4, people=3, items=4, nasty=False)
-
-
-@pytest.fixture(scope="module")
-def server(world: World) -> Iterator[ExchangeServer]:
-    with ExchangeServer(world, faults=FaultPlan.none()) as running:
-        yield running
-
-
-@pytest.fixture
-def mailbox(world: World) -> Mailbox:
-    return world.mailbox(world.addresses()[0])
+world = world_fixture(seed=4, people=3, items=4, nasty=False)
+server = exchange_fixture(faults=FaultPlan.none())
+mailbox = mailbox_fixture(0)
 
 
 def test_modified_and_deleted_occurrences(asker: Asker, mailbox: Mailbox) -> None:

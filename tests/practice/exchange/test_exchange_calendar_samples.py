@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ews_asking import Asker, asking
 from lxml import etree
+from practice_fixtures import world_fixture
 from samples import samples
 from test_exchange_samples import Known, differences, known, structure
 
@@ -24,9 +25,7 @@ EVENTS = ("all_day", "series_daily", "series_first_monday", "file", "utc", "seri
           "series_yearly", "categories", "enhanced_location", "series_first_and_last")  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World(seed=11, people=5, items=2, nasty=False, pim=20)
+world = world_fixture(seed=11, people=5, items=2, nasty=False, pim=20)
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from ews_asking import IDS_ONLY, NS, Asker, asking, codes, distinguished, get_folder
 from ews_reading import fields, put, text
 from lxml import etree
+from practice_fixtures import exchange_fixture, mailbox_fixture, world_fixture
 
 from practice.calendar.appointments import Event, occurrences
 from practice.calendar.events import ODDITIES
@@ -24,20 +24,9 @@ from practice.world.world import Mailbox, World
 JANUARY, YEAR = datetime(2026, 1, 1, tzinfo=UTC), timedelta(days=365)
 
 
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World(seed=4, people=5, items=4, pim=50)
-
-
-@pytest.fixture(scope="module")
-def server(world: World) -> Iterator[ExchangeServer]:
-    with ExchangeServer(world, faults=FaultPlan.none()) as running:
-        yield running
-
-
-@pytest.fixture
-def mailbox(world: World) -> Mailbox:
-    return world.mailbox(world.addresses()[0])
+world = world_fixture(seed=4, people=5, items=4, pim=50)
+server = exchange_fixture(faults=FaultPlan.none())
+mailbox = mailbox_fixture(0)
 
 
 @pytest.fixture

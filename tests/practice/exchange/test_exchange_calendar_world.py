@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
+from practice_fixtures import world_fixture
 
 from practice.calendar.appointments import Event, occurrences
 from practice.calendar.event_desk import neighbour, person
@@ -30,9 +31,7 @@ PIM = 50
 KINDS = ("calendar", "contacts", "tasks", "notes", "journal")
 
 
-@pytest.fixture(scope="module")
-def whole() -> World:
-    return World(seed=8, people=NEIGHBOURS, items=12, pim=PIM)
+whole = world_fixture(seed=8, people=NEIGHBOURS, items=12, pim=PIM)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from exchangelib.errors import (
 from exchangelib.folders import Messages
 from exchangelib.protocol import CachingProtocol
 from exchangelib.version import EXCHANGE_2019
+from practice_fixtures import exchange_fixture, mailbox_fixture, world_fixture
 
 from practice.exchange.server import ExchangeServer
 from practice.world.people import ServiceAccount
@@ -33,15 +34,8 @@ from practice.world.world import Mailbox, World
 PEOPLE = 3
 
 
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World(seed=7, people=PEOPLE, items=150, nasty=True, large=(1_500_000,))
-
-
-@pytest.fixture(scope="module")
-def server(world: World) -> Iterator[ExchangeServer]:
-    with ExchangeServer(world) as running:
-        yield running
+world = world_fixture(seed=7, people=PEOPLE, items=150, nasty=True, large=(1_500_000,))
+server = exchange_fixture()
 
 
 @pytest.fixture(autouse=True)
@@ -50,9 +44,7 @@ def forgetful() -> Iterator[None]:
     CachingProtocol.clear_cache()
 
 
-@pytest.fixture
-def mailbox(world: World) -> Mailbox:
-    return world.mailbox(world.addresses()[0])
+mailbox = mailbox_fixture(0)
 
 
 def accounts(world: World) -> list[ServiceAccount]:

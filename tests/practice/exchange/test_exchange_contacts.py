@@ -25,6 +25,7 @@ from exchangelib.items import Message as ReadMessage
 from exchangelib.items import Task as ReadTask
 from exchangelib.protocol import CachingProtocol
 from lxml import etree
+from practice_fixtures import exchange_fixture, world_fixture
 
 from practice.contacts import photos
 from practice.contacts.cards import Contact
@@ -55,9 +56,7 @@ def photo(key: str) -> Attachment:
     return Attachment("ContactPicture.jpg", "image/jpeg", photos.jpeg(key), contact_photo=True)
 
 
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World(seed=7, people=5, items=0, nasty=False)
+world = world_fixture(seed=7, people=5, items=0, nasty=False)
 
 
 @pytest.fixture(scope="module")
@@ -73,16 +72,7 @@ def mailbox(world: World) -> Mailbox:
     return mailbox
 
 
-@pytest.fixture(scope="module")
-def server(world: World) -> Iterator[ExchangeServer]:
-    with ExchangeServer(world) as running:
-        yield running
-
-
-@pytest.fixture
-def asker(server: ExchangeServer, mailbox: Mailbox) -> Iterator[Asker]:
-    with asking(server, mailbox.address) as one:
-        yield one
+server = exchange_fixture()
 
 
 @pytest.fixture

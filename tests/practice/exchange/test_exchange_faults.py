@@ -11,18 +11,16 @@ import pytest
 import requests
 from ews_asking import MIME, NS, Asker, asking, codes, distinguished, get_folder, get_items, sync_items
 from lxml import etree
+from practice_fixtures import exchange_fixture, mailbox_fixture, world_fixture
 
 from practice.exchange.context import Limits
 from practice.exchange.server import ExchangeServer
 from practice.harness import faults
 from practice.harness.faults import Fault, FaultPlan, Kind, Poison
 from practice.world.folders import Folder
-from practice.world.world import Mailbox, World
+from practice.world.world import Mailbox
 
-
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World(seed=3, people=2, items=60, nasty=False)
+world = world_fixture(seed=3, people=2, items=60, nasty=False)
 
 
 @pytest.fixture
@@ -30,20 +28,8 @@ def plan() -> FaultPlan:
     return FaultPlan()
 
 
-@pytest.fixture(scope="module")
-def server(world: World) -> Iterator[ExchangeServer]:
-    with ExchangeServer(world, limits=Limits(partial=False)) as running:
-        yield running
-
-
-@pytest.fixture
-def mailbox(world: World) -> Mailbox:
-    return world.mailbox(world.addresses()[0])
-
-
-@pytest.fixture
-def inbox(mailbox: Mailbox) -> Folder:
-    return mailbox.distinguished("inbox")
+server = exchange_fixture(limits=Limits(partial=False))
+mailbox = mailbox_fixture(0)
 
 
 @pytest.fixture

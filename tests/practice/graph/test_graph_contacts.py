@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from graph_asking import GraphAsker, Json, asking_graph
+from practice_fixtures import graph_asker_fixture, mailbox_fixture, world_fixture
 
 from practice.contacts.cards import Contact
 from practice.contacts.cards_made import ODDITIES as CARDS
@@ -24,20 +24,9 @@ from practice.world.world import Mailbox, World
 ADDRESS = "00062004-0000-0000-c000-000000000046"
 
 
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World(seed=11, people=5, items=20, nasty=True, large=(), pim=60)
-
-
-@pytest.fixture(scope="module")
-def mailbox(world: World) -> Mailbox:
-    return world.mailbox(world.addresses()[0])
-
-
-@pytest.fixture(scope="module")
-def asker(world: World, mailbox: Mailbox) -> Iterator[GraphAsker]:
-    with GraphServer(world) as graph, asking_graph(graph, mailbox.address) as one:
-        yield one
+world = world_fixture(seed=11, people=5, items=20, nasty=True, large=(), pim=60)
+mailbox = mailbox_fixture(0, scope="module")
+asker = graph_asker_fixture()
 
 
 @pytest.fixture

@@ -50,12 +50,6 @@ def graph(world: World, plan: FaultPlan) -> Iterator[GraphServer]:
 
 
 @pytest.fixture
-def asker(graph: GraphServer, mailbox: Mailbox) -> Iterator[GraphAsker]:
-    with asking_graph(graph, mailbox.address) as one:
-        yield one
-
-
-@pytest.fixture
 def item(inbox: Folder) -> Message:
     return next(one for one in inbox.items if one.recipe == "alternative" and not never_converted(one))
 

@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from graph_asking import GraphAsker, Json, asking_graph
+from graph_asking import GraphAsker, Json
 
-from practice.graph.server import GraphServer, never_converted
+from practice.graph.server import never_converted
 from practice.graph.wire import rest_id
 from practice.world.folders import Folder
 from practice.world.messages import Marks, Message
@@ -19,18 +19,6 @@ from practice.world.world import Mailbox, World
 
 VERB = "singleValueExtendedProperties($filter=id eq 'Integer 0x1081' or id eq 'String 0x001A')"
 INBOX = "mailFolders/inbox/messages"
-
-
-@pytest.fixture
-def graph(world: World) -> Iterator[GraphServer]:
-    with GraphServer(world) as running:
-        yield running
-
-
-@pytest.fixture
-def asker(graph: GraphServer, mailbox: Mailbox) -> Iterator[GraphAsker]:
-    with asking_graph(graph, mailbox.address) as one:
-        yield one
 
 
 def immutable(item: Message) -> str:

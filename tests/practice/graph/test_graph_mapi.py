@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from graph_asking import GraphAsker, asking_graph
+from graph_asking import GraphAsker
+from practice_fixtures import graph_asker_fixture, mailbox_fixture, world_fixture
 
 from practice.calendar.appointments import Event
 from practice.calendar.event_desk import at, timed
 from practice.contacts.cards_made import ODDITIES as CARDS
 from practice.exchange.soap import EXCHANGE
-from practice.graph.server import GraphServer
 from practice.graph.wire import rest_id
 from practice.world.desk import Desk
 from practice.world.messages import Message
-from practice.world.world import Mailbox, World
+from practice.world.world import Mailbox
 
 ADDRESS = "00062004-0000-0000-c000-000000000046"
 
 
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World(seed=11, people=1, items=0, nasty=True, large=(), pim=10)
-
-
-@pytest.fixture(scope="module")
-def mailbox(world: World) -> Mailbox:
-    return world.mailbox(world.addresses()[0])
-
-
-@pytest.fixture(scope="module")
-def asker(world: World, mailbox: Mailbox) -> Iterator[GraphAsker]:
-    with GraphServer(world) as graph, asking_graph(graph, mailbox.address) as one:
-        yield one
+world = world_fixture(seed=11, people=1, items=0, nasty=True, large=(), pim=10)
+mailbox = mailbox_fixture(0, scope="module")
+asker = graph_asker_fixture()
 
 
 def told(asker: GraphAsker, path: str, *ids: str) -> dict[str, str]:

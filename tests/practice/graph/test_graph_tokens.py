@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
-from graph_asking import GraphAsker, asking_graph
+from graph_asking import GraphAsker
 
 from practice.graph.server import GraphServer
 from practice.graph.tokens import READS, SCOPABLE, SCOPE, App
@@ -29,18 +29,6 @@ from practice.world.world import World
 def cloud() -> Iterator[GraphServer]:
     with GraphServer(World(seed=5, people=3, items=5, large=()), https=True) as running:
         yield running
-
-
-@pytest.fixture
-def graph(world: World) -> Iterator[GraphServer]:
-    with GraphServer(world) as running:
-        yield running
-
-
-@pytest.fixture
-def asker(graph: GraphServer, world: World) -> Iterator[GraphAsker]:
-    with asking_graph(graph, world.addresses()[1]) as one:
-        yield one
 
 
 def app(cloud: GraphServer, credential: object, tenant: str | None = None) -> Any:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pytest
 from graph_asking import GraphAsker, asking_graph
+from practice_fixtures import graph_fixture, world_fixture
 
 from practice.calendar.appointments import Event
 from practice.calendar.timezones import ZONES
@@ -21,15 +22,8 @@ PEOPLE = 5
 TEXT = 'outlook.body-content-type="text"'
 
 
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World(seed=31, people=PEOPLE, items=60, nasty=True, large=(), pim=60)
-
-
-@pytest.fixture(scope="module")
-def graph(world: World) -> Iterator[GraphServer]:
-    with GraphServer(world) as running:
-        yield running
+world = world_fixture(seed=31, people=PEOPLE, items=60, nasty=True, large=(), pim=60)
+graph = graph_fixture()
 
 
 @pytest.fixture(params=range(PEOPLE))

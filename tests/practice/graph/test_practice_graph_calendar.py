@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from graph_asking import GraphAsker, Json, asking_graph
+from graph_asking import GraphAsker, Json
+from practice_fixtures import graph_asker_fixture, mailbox_fixture, world_fixture
 
 from practice.calendar.appointments import Event
 from practice.calendar.events import ODDITIES
 from practice.calendar.timezones import BERLIN, ISLAND, NEW_YORK, ZONES
-from practice.graph.server import GraphServer
 from practice.graph.wire import rest_id
 from practice.world.desk import Desk
 from practice.world.diary import delete_occurrence, modify_occurrence, rewrite
@@ -25,20 +24,9 @@ WINDOW = "startDateTime=2026-01-01T00:00:00Z&endDateTime=2027-01-01T00:00:00Z"
 APPOINTMENT = "00062002-0000-0000-c000-000000000046"
 
 
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World(seed=11, people=5, items=2, nasty=True, large=(), pim=60)
-
-
-@pytest.fixture(scope="module")
-def mailbox(world: World) -> Mailbox:
-    return world.mailbox(world.addresses()[0])
-
-
-@pytest.fixture(scope="module")
-def asker(world: World, mailbox: Mailbox) -> Iterator[GraphAsker]:
-    with GraphServer(world) as graph, asking_graph(graph, mailbox.address) as one:
-        yield one
+world = world_fixture(seed=11, people=5, items=2, nasty=True, large=(), pim=60)
+mailbox = mailbox_fixture(0, scope="module")
+asker = graph_asker_fixture()
 
 
 @pytest.fixture

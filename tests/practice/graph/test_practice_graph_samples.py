@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 from graph_asking import GraphAsker, asking_graph
+from practice_fixtures import world_fixture
 from samples import samples
 
 from practice.calendar.events import ODDITIES as EVENTS
@@ -52,9 +53,7 @@ class Things:
         return rest_id(attachment_id(item, nth))
 
 
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World(seed=11, people=5, items=150, nasty=True, large=(), pim=20)
+world = world_fixture(seed=11, people=5, items=150, nasty=True, large=(), pim=20)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from graph_asking import GraphAsker, asking_graph
+from practice_fixtures import graph_fixture, world_fixture
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route as WebRoute
@@ -20,16 +21,8 @@ from practice.graph.tokens import READS, App
 from practice.graph.wire import rest_id, said
 from practice.world.world import Mailbox, World
 
-
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World(seed=11, people=5, items=30, nasty=True, large=(), pim=20)
-
-
-@pytest.fixture(scope="module")
-def graph(world: World) -> Iterator[GraphServer]:
-    with GraphServer(world) as running:
-        yield running
+world = world_fixture(seed=11, people=5, items=30, nasty=True, large=(), pim=20)
+graph = graph_fixture()
 
 
 @pytest.fixture

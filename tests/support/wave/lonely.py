@@ -5,29 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from configurations import NO_APPROVAL, SILENT, imap_sides
 
-from kogge.app import main
 from ledger.db.rows import Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.protocols import Kind
 
-TOML = """\
-approval = { required = 0 }
-[source]
-kind = "imap"
-host = "localhost"
-port = 1
-security = "none"
-password = { env = "KOGGE_TEST_PASSWORD" }
-
-[target.mail]
-kind = "imap"
-host = "localhost"
-port = 1
-security = "none"
-password = { env = "KOGGE_TEST_PASSWORD" }
-"""
+TOML = NO_APPROVAL + imap_sides("localhost", "localhost", SILENT, "KOGGE_TEST_PASSWORD")
 
 
 def settle(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -50,9 +35,3 @@ def plan(place: Path) -> str:
     ledger.close()
     assert isinstance(found, str)
     return found
-
-
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    return int(caught.value.code or 0)

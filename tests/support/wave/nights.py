@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-TOML = """
-[source]
-kind = "imap"
-host = "127.0.0.1"
-username = "x"
-password = { env = "X" }
-[target.mail]
-kind = "imap"
-host = "127.0.0.1"
-username = "x"
-password = { env = "X" }
-"""
+from configurations import imap_sides
+
+TOML = imap_sides()
 
 NIGHTS = (
     TOML

@@ -9,29 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import run
+from configurations import NO_APPROVAL, SILENT, imap_sides
 
-from kogge.app import main
 from ledger.db.rows import LegState
 from ledger.store import Ledger
 from model.protocols import Identity
 
-SIDES = """
-[source]
-kind = "imap"
-host = "localhost"
-port = 1
-security = "none"
-password = { env = "X" }
-[target.mail]
-kind = "imap"
-host = "localhost"
-port = 1
-security = "none"
-password = { env = "X" }
-"""
-TOML = f"""
-[approval]
-required = 0{SIDES}[plan]
+SIDES = imap_sides("localhost", "localhost", SILENT)
+TOML = f"""\
+{NO_APPROVAL}{SIDES}[plan]
 mailboxes = 3
 pilot = 1
 first = 2027-01-16
@@ -70,12 +57,6 @@ def ledger(place: Path) -> Iterator[Ledger]:
     ledger.migrate()
     yield ledger
     ledger.close()
-
-
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    return int(caught.value.code or 0)
 
 
 def document(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from configurations import NO_APPROVAL, imap_sides
+
 from engine.config.load import Config, load
 from engine.leg.leg_result import LOGGED_IN
 from flows.deploy import prefect_server
@@ -16,20 +18,7 @@ from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.protocols import Kind
 
-SIDES = """
-[approval]
-required = 0
-[source]
-kind = "imap"
-host = "127.0.0.1"
-username = "x"
-password = { env = "X" }
-[target.mail]
-kind = "imap"
-host = "127.0.0.1"
-username = "x"
-password = { env = "X" }
-"""
+SIDES = NO_APPROVAL + imap_sides()
 """Begins a configuration that needs no approval; no server is reached."""
 
 

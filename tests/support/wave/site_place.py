@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from configurations import graph_source
 
 from engine.assembly import build_leg
 from engine.config.load import Config, load
@@ -69,15 +70,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
         toml = f"""
 [approval]
 required = 0
-[source]
-kind = "graph"
-tenant = "{server.tenant}"
-client_id = "{server.client_id}"
-client_secret = {{ env = "KOGGE_TEST_SECRET" }}
-graph_url = "{server.url}"
-authority = "{server.authority}"
-patience_seconds = 5
-[target.files]
+{graph_source(server)}[target.files]
 kind = "nextcloud"
 url = "{cloud.url}"
 password = {{ env = "KOGGE_TEST_FILES" }}
