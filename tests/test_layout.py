@@ -248,3 +248,30 @@ def test_entry_points_are_modules() -> None:
         assert ".py" not in entry
         module, _, flow = entry.rpartition(".")
         assert hasattr(__import__(module, fromlist=[flow]), flow)
+
+
+@cache
+def written_alike() -> dict[str, list[str]]:
+    """The places of each function and class beside the tests that several test modules have, word for word
+    but for its docstring."""
+    places: dict[str, list[str]] = {}
+    for path in sources("tests"):
+        for node in ast.parse(path.read_bytes()).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("test_"):
+                if ast.get_docstring(node) is not None:
+                    node.body = node.body[1:]
+                places.setdefault(ast.dump(node), []).append(f"{name(path)}:{node.name}")
+    return places
+
+
+def test_what_three_test_modules_need_is_written_once() -> None:
+    """In tests/support, or in the conftest.py of their folder."""
+    alike = [found for found in written_alike().values() if len(found) > 2]
+    assert alike == []
+
+
+@pytest.mark.parametrize(
+    "folder", sorted({path.parent for path in sources("tests")} - {ROOT / "tests"}), ids=name
+)
+def test_a_folder_of_tests_can_be_looked_over(folder: Path) -> None:
+    assert len([path for path in folder.glob("*.py") if path.stem not in {"__init__", "conftest"}]) <= FILES

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from commands import run
 from interrupts import interruptible
-from lonely import TOML, plan, settle
+from lonely import TOML
 from typer.main import get_command
 
 from flows.deploy import prefect_server, worker
@@ -27,16 +27,6 @@ COMMANDS = (
     "audit keys destroy", "keys new", "ledger upgrade", "practice up", "server up", "server down",
     "server status",
 )  # fmt: skip
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return settle(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def planned(place: Path) -> str:
-    return plan(place)
 
 
 def test_every_command_has_help_with_an_example_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,15 +7,10 @@ from pathlib import Path
 
 import pytest
 from commands import run
-from lonely import TOML, plan, settle
+from lonely import TOML, plan
 
 from engine.config.hints import next_command
 from ledger.store import Ledger
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return settle(tmp_path, monkeypatch)
 
 
 def test_outside_of_a_command_it_is_the_words_alone(place: Path) -> None:

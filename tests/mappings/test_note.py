@@ -10,6 +10,7 @@ from email.message import EmailMessage
 from xml.sax.saxutils import escape
 
 import pytest
+from event_goldens import losses
 from golden_records import GOLDENS, context, golden, names, record
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,10 +38,6 @@ def message(result: Mapped) -> EmailMessage:
     found = message_from_bytes(result.item.body().read(), policy=policy.default)
     assert isinstance(found, EmailMessage)
     return found
-
-
-def losses(result: Mapped) -> list[str]:
-    return sorted(f"{loss.field}/{loss.reason}" for loss in result.losses)
 
 
 @pytest.mark.parametrize("name", names("note"))

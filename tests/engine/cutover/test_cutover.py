@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from cutting import HOOKS, Rig, a_rig, inbox_id, quiet
+from cutting import HOOKS, Rig, inbox_id, quiet
 from undoing import undone
 from walking import letter
 
@@ -25,11 +24,6 @@ from ledger.plan.mailboxes import PlannedMailbox
 from model.protocols import Kind
 
 ORDER = ["redirect", "close", "delta", "write", "verify", "open"]
-
-
-@pytest.fixture
-def rig(quick_path: Path) -> Rig:
-    return a_rig(quick_path)
 
 
 def test_the_order_of_a_calm_cutover(rig: Rig) -> None:

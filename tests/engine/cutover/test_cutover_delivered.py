@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from calendars import calendar_trial
-from cutting import Rig, a_rig
+from cutting import Rig
 from memory.doubles import MemoryShelf, MemoryStore
 from sqlalchemy import update
 from walking import letter
@@ -18,11 +18,6 @@ from ledger.db.schema import container
 
 INBOX = ("INBOX",)
 DELIVERED, UNKNOWN = (">", ""), ("-", "unknown")
-
-
-@pytest.fixture
-def rig(quick_path: Path) -> Rig:
-    return a_rig(quick_path)
 
 
 def store(rig: Rig) -> MemoryStore:

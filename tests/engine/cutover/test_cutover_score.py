@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from cutting import Rig, a_rig, inbox_id
+from cutting import Rig, inbox_id
 from memory.doubles import MemoryStore
 from walking import letter
 
@@ -15,11 +13,6 @@ from engine.leg.run import Task
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase
 from model.errors import Blocked, Misconfigured
-
-
-@pytest.fixture
-def rig(quick_path: Path) -> Rig:
-    return a_rig(quick_path)
 
 
 def low_beforehand(rig: Rig) -> None:

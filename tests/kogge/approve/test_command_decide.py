@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from commands import run
-from lonely import TOML, plan, settle
+from lonely import TOML
 
 from kogge.approve.decisions import APPROVABLE
 from ledger.db.rows import LegState, Phase
@@ -18,16 +18,6 @@ from ledger.plan.approvals import Check, keep_checks
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.protocols import Container, Identity, Kind, Loss, Page, Ref, key_of
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return settle(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def planned(place: Path) -> str:
-    return plan(place)
 
 
 def test_approve_and_log(place: Path, planned: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from commands import run
-from lonely import settle
 from sqlalchemy import insert, update
 
 from engine.approvals.low_score_approval import record, unaccepted
@@ -53,11 +52,6 @@ PEOPLE = {
     "dora": Mail(({ALL: 9}, {}), state=LegState.DIFFERS),
     "emil": Mail(({ALL: 3}, {}), wave="second"),
 }
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return settle(tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import json
 import os
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +14,6 @@ from unittest.mock import patch
 import pytest
 from commands import run
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from scripted import serving
 from town import Town, configure, dovecot
 
 from engine.config.maintenance_windows import DAYS
@@ -170,12 +168,6 @@ def test_the_servers_are_measured(
     assert run(*order) == 0
     assert seen.get("target.mail", 0) >= ITEMS
     assert ("source.imap" in seen) is (order[0] != "rollback")
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(tmp_path_factory.mktemp("prefect")) as running:
-        yield running.api
 
 
 def test_the_flows_are_put_off_in_prefect(town: Town, api: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,6 @@ import itertools
 import json
 import os
 import stat
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from unittest.mock import patch
@@ -16,7 +15,6 @@ from unittest.mock import patch
 import pytest
 from commands import run
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from scripted import serving
 from town import Town as AnyTown
 from town import configure, dovecot
 from walking import letter
@@ -129,12 +127,6 @@ def test_an_approval_of_before_is_enough_and_lasts_for_one_rollback(town: Town) 
     assert run("rollback", "-m", town.ids["anna"], "--execute") == 0  # nothing is left
     assert run("retry", "-m", town.ids["anna"]) == 0
     assert run("rollback", "-m", town.ids["anna"], "--execute") == 2
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(tmp_path_factory.mktemp("prefect")) as running:
-        yield running.api
 
 
 def flow(town: Town, api: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 import vobject
+from event_goldens import losses
 from golden_records import GOLDENS, NOT_AFTER, context, golden, names, record
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,10 +44,6 @@ def task(inner: str) -> Native:
 def todo(result: Mapped) -> Todo:
     (found,) = Calendar.from_ical(result.item.body().read()).walk("VTODO")
     return found
-
-
-def losses(result: Mapped) -> list[str]:
-    return sorted(f"{loss.field}/{loss.reason}" for loss in result.losses)
 
 
 @pytest.mark.parametrize("target", TARGETS)

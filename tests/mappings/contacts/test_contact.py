@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 import vobject
+from event_goldens import losses
 from golden_records import GOLDENS, KARLA, context, golden, names, record
 
 from mappings.compare.semantic_digest import card_digest, card_meaning
@@ -42,10 +43,6 @@ def card(inner: str, version: str = "3.0") -> list[str]:
 
 def unfolded(result: Mapped) -> list[str]:
     return result.item.body().read().decode().replace("\r\n ", "").split("\r\n")
-
-
-def losses(result: Mapped) -> list[str]:
-    return sorted(f"{loss.field}/{loss.reason}" for loss in result.losses)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from graph_drive_desk import Desk, code, desk, fetched, folders, listed, one, read
+from graph_drive_desk import Desk, code, fetched, folders, listed, one, read
 
 from connectors.exchange.quickxor import QuickXor
 from connectors.graph.source import GraphSource
@@ -21,19 +19,6 @@ from practice.graph_items.downloads import Hurt
 from practice.harness.faults import FaultPlan, Kind
 
 DATA = bytes(range(251)) * 4000
-
-
-@pytest.fixture
-def one_desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    with desk(tmp_path, monkeypatch) as opened:
-        yield opened
-
-
-@pytest.fixture
-def source(one_desk: Desk) -> Iterator[GraphSource]:
-    opened = one_desk.source(spool_above=100_000)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -27,12 +27,6 @@ SITE = f"https://{HOST}/sites/bauamt"
 
 
 @pytest.fixture
-def one_desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    with desk(tmp_path, monkeypatch) as opened:
-        yield opened
-
-
-@pytest.fixture
 def source(one_desk: Desk) -> Iterator[GraphSource]:
     opened = one_desk.source()
     yield opened

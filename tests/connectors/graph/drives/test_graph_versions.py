@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-from graph_drive_desk import Desk, desk, folders, listed, read
+from graph_drive_desk import Desk, folders, listed, read
 
 from connectors.graph.source import GraphSource
 from connectors.graph_api.batch import BatchReader, BatchReply
@@ -21,19 +20,6 @@ from practice.drive.drive_content import Content
 from practice.graph_items.downloads import Hurt
 
 FIRST = datetime(2020, 1, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def one_desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    with desk(tmp_path, monkeypatch) as opened:
-        yield opened
-
-
-@pytest.fixture
-def source(one_desk: Desk) -> Iterator[GraphSource]:
-    opened = one_desk.source(spool_above=100_000)
-    yield opened
-    opened.close()
 
 
 def saved(one_desk: Desk, *contents: bytes) -> Node:
