@@ -13,6 +13,7 @@ import pytest
 from files_desk import CHUNK, WHEN, Desk, file, folder
 from pydantic import ValidationError
 from results import code, stored
+from walking import Died
 
 from connectors.files.target import FilesTarget
 from connectors.http.client import HttpClient
@@ -236,10 +237,6 @@ def count_requests(desk: Desk, items: list[Item]) -> tuple[int, Any]:
     for name in found[0]:
         desk.cloud.shelves["anna"].remove((name,))
     return total, found
-
-
-class Died(BaseException):
-    """Nothing after this line runs."""
 
 
 @pytest.mark.parametrize(

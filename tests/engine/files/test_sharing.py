@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from share_office import BERND, CARLA, LATER, Office, opened
+from walking import Died
 from whole_tables import every_row
 
 from connectors.files import shares as files_shares
@@ -354,10 +355,6 @@ def test_what_was_left_half_written_goes_if_it_is_ours(office: Office) -> None:
     names = {path.name for path in shelf.real(()).rglob("*") if path.name.startswith(".kogge-")}
     assert names == {theirs}
     assert (office.findings(), shelf.real(("Amt", "Vermerk.txt")).read_bytes()) == ([], b"note")
-
-
-class Died(BaseException):
-    """The process ended here."""
 
 
 def test_a_share_made_by_a_worker_that_died_is_ours(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
