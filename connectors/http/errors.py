@@ -14,6 +14,9 @@ from model.errors import Blocked, MigrationError, Transient
 
 LONGEST_DELAY = 86_400.0
 
+PROXY_REFUSES = "Tunnel connection failed: 407"
+"""How http.client, and urllib3 with it, reports a proxy that wants another login (RFC 9110, 15.5.8)."""
+
 _CONNECTING = (
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
@@ -30,7 +33,7 @@ def network_error(error: Exception, url: str = "") -> MigrationError:
         url: what was requested; "" when unknown. It serves to find a local cause.
 
     Returns:
-        Blocked("tls-failed"), or Transient: connection-cut, unreachable, timeout.
+        Blocked("tls-failed"), Blocked("proxy-refused"), or Transient: connection-cut, unreachable, timeout.
     """
     chain = _causes(error)
     parts = urlsplit(url)
@@ -42,6 +45,8 @@ def network_error(error: Exception, url: str = "") -> MigrationError:
 
 def _kind(chain: list[BaseException]) -> MigrationError:
     """Choose the error by the exceptions of the chain."""
+    if any(isinstance(cause, OSError) and str(cause).startswith(PROXY_REFUSES) for cause in chain):
+        return Blocked("proxy-refused", "the proxy asks for another login: see [network]")
     if any(isinstance(cause, ssl.SSLCertVerificationError | ssl.CertificateError) for cause in chain):
         return Blocked("tls-failed", "the server's certificate is not trusted: set tls.ca_file")
     if any(isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError) for cause in chain):

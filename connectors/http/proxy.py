@@ -5,11 +5,13 @@ Nothing is taken from the environment (HTTPS_PROXY and the like): only the confi
 
 from __future__ import annotations
 
+import base64
+from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
-from connectors.settings import Strict
+from connectors.settings import Secret, Strict
 
 
 class Network(Strict):
@@ -19,10 +21,14 @@ class Network(Strict):
         proxy: "http://proxy:3128", an HTTP proxy that takes CONNECT, for every https:// server; None: no
             proxy.
         no_proxy: hosts that are reached without it; ".example.org" also means every host below it.
+        proxy_user: the login, for a proxy that asks for one by HTTP Basic.
+        proxy_password: its password.
     """
 
     proxy: str | None = Field(default=None, description="http://proxy.example.org:3128")
     no_proxy: tuple[str, ...] = ()
+    proxy_user: str | None = None
+    proxy_password: Secret | None = None
 
     @field_validator("proxy")
     @classmethod
@@ -37,8 +43,30 @@ class Network(Strict):
         if not usable or parts.path.strip("/") or parts.query:
             raise ValueError("give http://HOST:PORT")
         if parts.username is not None:
-            raise ValueError("a proxy that asks for a password is not supported; give http://HOST:PORT")
+            raise ValueError("give http://HOST:PORT, and the login in proxy_user and proxy_password")
         return f"http://{parts.netloc}"
+
+    @model_validator(mode="after")
+    def _whole_login(self) -> Self:
+        if (self.proxy_user is None) != (self.proxy_password is None):
+            raise ValueError("proxy_user: belongs to proxy_password, and it to proxy_user")
+        if self.proxy_user is not None and (self.proxy is None or ":" in self.proxy_user):
+            raise ValueError("proxy_user: a login without a colon, for the proxy")
+        return self
+
+    def proxy_headers(self) -> dict[str, str]:
+        """Return the headers that log in to the proxy; {} for a proxy without a login.
+
+        Raises:
+            Misconfigured: the secret cannot be read.
+
+        Source:
+            RFC 9110, section 11.7.2; RFC 7617, section 2.1.
+        """
+        if self.proxy_user is None or self.proxy_password is None:
+            return {}
+        pair = f"{self.proxy_user}:{self.proxy_password.read().get_secret_value()}"
+        return {"proxy-authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
     def proxy_for(self, url: str) -> str | None:
         """Return the proxy for a server's URL; None for a direct connection, which plain http always uses."""

@@ -11,6 +11,7 @@ import ssl
 import threading
 import time
 import weakref
+from collections.abc import Mapping
 from typing import Any
 
 import urllib3
@@ -122,6 +123,7 @@ def pool(
     context: ssl.SSLContext,
     size: int,
     proxy: str | None = None,
+    proxy_headers: Mapping[str, str] | None = None,
 ) -> urllib3.HTTPConnectionPool:
     """Return a pool of keep-alive connections to one server.
 
@@ -133,9 +135,17 @@ def pool(
         context: the TLS context, for https.
         size: the most connections.
         proxy: the URL of a proxy, for https; None for a direct connection.
+        proxy_headers: what logs in to the proxy; None for nothing.
     """
     if proxy is not None and scheme == "https":
-        manager = urllib3.ProxyManager(proxy, num_pools=1, maxsize=size, blocksize=BLOCK, ssl_context=context)
+        manager = urllib3.ProxyManager(
+            proxy,
+            num_pools=1,
+            maxsize=size,
+            blocksize=BLOCK,
+            ssl_context=context,
+            proxy_headers=proxy_headers,
+        )
         manager.pool_classes_by_scheme = pool_classes(sockets)
         return manager.connection_from_host(host, port, scheme)
     trust = {"ssl_context": context} if scheme == "https" else {}

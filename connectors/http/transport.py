@@ -160,7 +160,8 @@ class Transport:
         Raises:
             Transient: the connection broke; the request may have been carried out. Also the error for
                 close().
-            Blocked: "tls-failed".
+            Blocked: "tls-failed", "proxy-refused".
+            Misconfigured: the secret of the proxy cannot be read.
         """
         self.refuse_closed()
         try:
@@ -252,6 +253,7 @@ class Transport:
                 self._trust,
                 self._connections,
                 proxy,
+                self._network.proxy_headers() if proxy else None,
             )
             return connections
 

@@ -78,6 +78,7 @@ MAILBOX = {
     "source-address-differs": "The source opens another person's mailbox; correct the row or its login.",
     "source-quota": "The source mailbox is over its quota and closed; raise it, then `kogge retry`.",
     "ledger-restored": "The ledger is older than its work; if restored, `approve ledger-restored --wave W`.",
+    "proxy-refused": "The proxy wants another login: `proxy_user`, `proxy_password` in `[network]`.",
     "source-rekeyed": "Known items have new ids: was it restored? Then `kogge approve source-rekeyed`.",
     "source-shrunk": "Many items disappeared at once; find out why, then `kogge approve source-shrunk`.",
     "spool-full": "Free space in the spool directory below [state], then `kogge retry`.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import socket
 import threading
@@ -12,11 +13,13 @@ class ConnectProxy:
     """Passes on what comes after CONNECT. Use as a context manager.
 
     hosts   by name, the port of 127.0.0.1 that stands for a host nobody else can reach
+    login   "user:password" that it asks for; "" for none
     asked   what was asked for, in order: "graph.example.org:443"
     """
 
-    def __init__(self, hosts: Mapping[str, int] | None = None) -> None:
+    def __init__(self, hosts: Mapping[str, int] | None = None, login: str = "") -> None:
         self._hosts = hosts or {}
+        self._login = base64.b64encode(login.encode()).decode()
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._sockets: list[socket.socket] = []
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
@@ -54,6 +57,13 @@ class ConnectProxy:
                 client.sendall(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n")
                 return
             self.asked.append(place)
+            if (
+                self._login
+                and f"\r\nproxy-authorization: basic {self._login}\r\n".lower()
+                not in head.decode("latin-1").lower()
+            ):
+                client.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+                return
             name, _, port = place.rpartition(":")
             server = socket.create_connection(("127.0.0.1", self._hosts.get(name, int(port))))
             self._sockets.append(server)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -20,7 +21,7 @@ from connectors.graph_api.settings import GraphSettings
 from connectors.http.client import HttpClient
 from connectors.http.proxy import Network, Networked
 from connectors.settings import Secret, Tls
-from model.errors import Transient
+from model.errors import Blocked, Transient
 from practice.harness.tls import Certificate, make_certificate
 from practice.servers.connect_proxy import ConnectProxy
 
@@ -117,6 +118,44 @@ def test_a_proxy_that_is_not_there_is_a_passing_fault(
     network = Network(proxy="http://127.0.0.1:9")
     with pytest.raises(Transient):
         asks(f"https://localhost:{port}", Tls(ca_file=str(certificate.ca)), network, tmp_path)
+
+
+@WIRES
+def test_a_proxy_gets_the_login_that_it_asks_for(
+    asks: Asks, port: int, certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NET_PASSWORD", "secret")
+    monkeypatch.setenv("PROXY_PASSWORD", "pässwort")
+    login = {"proxy_user": "kogge", "proxy_password": Secret(env="PROXY_PASSWORD")}
+    with ConnectProxy({"localhost": port}, login="kogge:pässwort") as proxy:
+        network = Network(proxy=proxy.url, **login)
+        assert asks("https://localhost:9", Tls(ca_file=str(certificate.ca)), network, tmp_path) == SIZE + 1
+
+
+@WIRES
+def test_a_proxy_that_refuses_the_login_is_asked_once(
+    asks: Asks, port: int, certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NET_PASSWORD", "secret")
+    with ConnectProxy({"localhost": port}, login="kogge:right") as proxy:
+        network = Network(proxy=proxy.url)
+        with pytest.raises(Blocked, match="proxy-refused"):
+            asks("https://localhost:9", Tls(ca_file=str(certificate.ca)), network, tmp_path)
+        assert len(proxy.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "login",
+    [
+        {"proxy_user": "kogge"},
+        {"proxy_password": Secret(env="X")},
+        {"proxy_user": "a:b", "proxy_password": Secret(env="X")},
+        {"proxy": None, "proxy_user": "kogge", "proxy_password": Secret(env="X")},
+    ],
+)
+def test_half_a_login_of_a_proxy_is_refused(login: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="proxy_user"):
+        Network(**{"proxy": "http://proxy:3128", **login})
 
 
 def test_the_hosts_without_a_proxy() -> None:
