@@ -94,6 +94,17 @@ OF_ONE_ROOM = {"typer": "kogge", "rich": "kogge", "prefect": "flows"}
 BLOCKS = "connectors/settings.py"
 """A secret may be a block of Prefect: it is read where secrets are read."""
 
+HTTP = {
+    "urllib3": "connectors/http",
+    "requests": "connectors/ews/auth.py",
+    "exchangelib": "connectors/ews/auth.py",
+    "httpx": "",
+    "aiohttp": "",
+    "niquests": "",
+}
+"""Which code below the flows may use a library for HTTP: one transport, and a sign-in that is written for
+requests. "": none."""
+
 BANNED = {"utils", "util", "helpers", "helper", "core", "common", "misc", "tools", "shared", "lib"}
 LINES = 600
 """More than this is more than one subject. Fewer are usual: 100 to 400."""
@@ -205,6 +216,12 @@ def test_what_a_call_needs_is_a_parameter() -> None:
 
 def nodes(path: Path, kind: type[Node]) -> list[Node]:
     return [node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, kind)]
+
+
+@pytest.mark.parametrize("path", sources("connectors", "engine", "ledger", "mappings", "model"), ids=name)
+def test_http_is_spoken_by_one_transport(path: Path) -> None:
+    used = {module.partition(".")[0] for module in imported(path)} & HTTP.keys()
+    assert {one for one in used if not HTTP[one] or not name(path).startswith(HTTP[one])} == set()
 
 
 def test_every_python_file_is_short() -> None:
