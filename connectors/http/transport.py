@@ -13,6 +13,7 @@ import io
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self, TypeVar
 
@@ -263,7 +264,6 @@ class Response:
 
     Attributes:
         status: the HTTP status.
-        headers: values by lower-case name.
     """
 
     def __init__(self, transport: Transport, raw: urllib3.BaseHTTPResponse, origin: Origin) -> None:
@@ -272,8 +272,12 @@ class Response:
         self._origin = origin
         self._end: Callable[[], None] | None = None
         self.status = raw.status
+
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
+        """Return the values by lower-case name."""
         # merged: Cyrus lists its features in several DAV headers (RFC 9110, 5.3)
-        self.headers: Mapping[str, str] = {name.lower(): value for name, value in raw.headers.itermerged()}
+        return {name.lower(): value for name, value in self._raw.headers.itermerged()}
 
     @property
     def raw(self) -> urllib3.BaseHTTPResponse:
