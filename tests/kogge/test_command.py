@@ -8,6 +8,8 @@ import re
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,9 @@ from typer.main import get_command
 from flows.deploy import prefect_server, worker
 from kogge.app import COMMANDS as ALONE
 from kogge.app import app
+from kogge.prepare import practice_servers
 from ledger.store import Ledger
+from practice.world.cases import Case
 
 COMMANDS = (
     *ALONE, "plan", "plan diff", "audit seal", "audit show", "audit keys create", "audit keys export",
@@ -78,6 +82,20 @@ def test_practice_up_a_second_time_says_what_may_go(place: Path, capsys: pytest.
     message = capsys.readouterr().err
     assert message.startswith(f"{place / 'kogge.toml'}: exists already")
     assert "delete it, or choose another" in message
+
+
+def test_practice_up_names_what_is_wrong_in_its_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def broken(*_: object) -> Iterator[None]:
+        raise Case(Path("contacts/mine.toml"), "ada", {}).error("surnam", "is no field")
+        yield
+
+    monkeypatch.setattr(practice_servers, "practising", broken)
+    assert run("practice", "up", str(tmp_path / "new")) == 2
+    assert "contacts/mine.toml: ada.surnam: is no field" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
 
 
 def test_init_where_nothing_can_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

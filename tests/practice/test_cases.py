@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
+import httpx
 import pytest
 from imapclient import IMAPClient
 from services import need_dovecot
@@ -125,6 +128,51 @@ def test_what_was_dropped_is_moved(stage: Stage, tmp_path: Path) -> None:
     bodies = set(delivered(stage))
     assert MAIL in bodies
     assert any(b"\r\nX-Odd: " in body for body in bodies)
+
+
+def test_records_that_were_dropped_are_moved(data: Path, tmp_path: Path) -> None:
+    (data / "contacts" / "ada.vcf").write_text(VCARD)
+    (data / "events" / "board.ics").write_text(ICALENDAR)
+    (data / "tasks" / "mine.toml").write_text(TASK)
+    forms = {".vcf": vcard, ".ics": icalendar}
+    server = ExchangeServer(World(7, people=1, items=1, nasty=False))
+    with staged(server, 1) as stage:
+        box = server.world.mailbox(stage.addresses[0])
+        for role, kind, name in (
+            ("contacts", "contacts", "ada"),
+            ("calendar", "events", "board"),
+            ("tasks", "tasks", "file_it"),
+        ):
+            generated = {"long_notes": contact_of_none} if kind == "contacts" else {}
+            made = made_of(kind, MAKERS[kind], generated, SAMPLE, data, forms)
+            box.put(box.distinguished(role), made[name](SAMPLE))
+        write_new(tmp_path / "run", stage.files(required=0))
+        config = load(tmp_path / "run" / "kogge.toml")
+        ledger = open_ledger(config)
+        (mailbox_id,) = plan(config, ledger).ids
+        for workload in (Kind.CONTACTS, Kind.CALENDAR, Kind.TASKS):
+            (leg,) = ledger.legs(mailbox=mailbox_id, workload=workload)
+            assert build_leg(config, leg.id).run().state is LegState.VERIFIED
+        texts = "".join(objects(stage))
+    assert "\nFN:Dr. Ada Lund" in texts
+    assert "SUMMARY:Beirat" in texts
+    assert "SUMMARY:Später" in texts
+    assert "SUMMARY:Ablegen" in texts
+
+
+def objects(stage: Stage) -> Iterator[str]:
+    """Every contact and calendar object that the person has at the target, unfolded."""
+    with httpx.Client(auth=(stage.addresses[0], stage.dav_password), base_url=stage.dav) as client:
+        todo = [f"/{stage.addresses[0]}/"]
+        while todo:
+            here = todo.pop()
+            reply = client.request("PROPFIND", here, headers={"Depth": "1"})
+            for href in ElementTree.fromstring(reply.content).iterfind("{DAV:}response/{DAV:}href"):
+                path = unquote(str(href.text))
+                if path.endswith("/") and path != here:
+                    todo.append(path)
+                elif not path.endswith("/"):
+                    yield client.get(str(href.text)).text.replace("\r\n ", "").replace("\r\n", "\n")
 
 
 def delivered(stage: Stage) -> Iterator[bytes]:
