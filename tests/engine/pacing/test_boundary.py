@@ -104,6 +104,15 @@ def test_one_refused_mailbox_after_the_other_stops_the_others(boundary: Boundary
     assert boundary.fault.code == "login-refused"
 
 
+def test_a_ledger_that_is_older_for_several_mailboxes_stops_the_others(boundary: Boundary) -> None:
+    """A restored ledger is older for all of them, whichever command finds it."""
+    for number in range(3):
+        assert boundary.fault is None
+        assert raised(boundary, Blocked("ledger-restored"), f"m-{number}") == "ledger-restored"
+    assert boundary.fault is not None
+    assert (boundary.fault.code, boundary.stop.code) == ("ledger-restored", "ledger-restored")
+
+
 @pytest.fixture
 def rows(tmp_path: Path) -> list[LegRow]:
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
