@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from engine.context.fetch_results import FetchResults
 from engine.context.leg_context import MADE_UIDS, LegContext
 from engine.context.shrink_guard import FEW, LEAST, is_halved, is_shrunk
-from engine.steps import discover
+from engine.steps import discover, item_dates
 from engine.steps.discover import Listing
 from engine.steps.reconcile import read_once
 from engine.steps.rekeyed_fates import Fates, fates_of, meaning
@@ -143,14 +143,23 @@ def settle_groups(leg: LegContext, books: Sequence[tuple[ContainerRow, Listing]]
 
 
 def _settle_once(leg: LegContext, row: ContainerRow, copies: Copies) -> tuple[int, int]:
-    """Return how many of the new ids are known items, and how many look like some."""
-    news = _worth_reading(leg, row, copies)
-    rekeyed, doubtful = 0, 0
-    for start in range(0, len(news), CHUNK):
-        leg.check()
-        result = _pair(leg, row, news[start : start + CHUNK], copies)
-        leg.ledger.rekeyed(row.id, result.pairs, result.fates)
-        rekeyed, doubtful = rekeyed + len(result.pairs) + len(result.fates), doubtful + result.doubtful
+    """Return how many of the new ids are known items, and how many look like some.
+
+    A new id gets a copy of another date only once every new id has got the copy of its own date, and in
+    staging and frozen only where many have other dates: the source dates anew then. A few are other mails
+    with the same text.
+    """
+    rekeyed, doubtful, news = 0, 0, _worth_reading(leg, row, copies)
+    for any_date in (False, True):
+        of_another_date: list[ItemRow] = []
+        for start in range(0, len(news), CHUNK):
+            leg.check()
+            result = _pair(leg, row, news[start : start + CHUNK], copies, any_date=any_date)
+            leg.ledger.rekeyed(row.id, result.pairs, result.fates)
+            rekeyed, doubtful = rekeyed + len(result.pairs) + len(result.fates), doubtful + result.doubtful
+            of_another_date += result.of_another_date
+        is_dated_anew = not leg.mirror or len(of_another_date) >= LEAST
+        news = of_another_date if is_dated_anew else []
     if rekeyed and leg.kind in MADE_UIDS:
         leg.learn_origins()
     return rekeyed, doubtful
@@ -235,14 +244,18 @@ class RekeyResult:
         pairs: new ids that get a copy.
         fates: new ids that get a fate.
         doubtful: how many have the Message-ID of a copy and another meaning.
+        of_another_date: new ids that have the meaning of a copy, and another date.
     """
 
     pairs: list[Rekeyed] = field(default_factory=list)
     fates: list[Refated] = field(default_factory=list)
     doubtful: int = 0
+    of_another_date: list[ItemRow] = field(default_factory=list)
 
 
-def _pair(leg: LegContext, row: ContainerRow, news: Sequence[ItemRow], copies: Copies) -> RekeyResult:
+def _pair(
+    leg: LegContext, row: ContainerRow, news: Sequence[ItemRow], copies: Copies, *, any_date: bool
+) -> RekeyResult:
     answers = FetchResults(leg, row)
     rekeyed = RekeyResult()
 
@@ -253,7 +266,11 @@ def _pair(leg: LegContext, row: ContainerRow, news: Sequence[ItemRow], copies: C
         mapped = _mapped(leg, result)
         if mapped is None or isinstance(result, Failed):
             continue
-        copy = _equal_copy(leg, copies, mapped) or _copy_under_old_id(leg, copies, result, mapped)
+        copy = _equal_copy(leg, copies, mapped, any_date=any_date)
+        if copy is None and _is_of_another_date(leg, copies, mapped, any_date=any_date):
+            rekeyed.of_another_date.append(item)
+            continue
+        copy = copy or _copy_under_old_id(leg, copies, result, mapped)
         mid = _mark_of(leg, mapped)
         namesakes = [] if copy is not None else copies.named(mid)
         if namesakes:
@@ -280,12 +297,14 @@ def _mapped(leg: LegContext, result: Native | Failed) -> Mapped | None:
         return None
 
 
-def _equal_copy(leg: LegContext, copies: Copies, mapped: Mapped) -> Copy | None:
-    """Return a copy with the same digest.
+def _equal_copy(leg: LegContext, copies: Copies, mapped: Mapped, *, any_date: bool) -> Copy | None:
+    """Return a copy with the same digest; of mail, with the same date unless any will do.
 
     Many files have the same content, such as none at all. In the live phase another name is another file: its
     user may have removed or filled the one that was copied.
     """
+    if leg.kind is Kind.MAIL and not any_date:
+        return next((entry for entry in copies.equal(mapped.item.digest) if _is_dated(entry, mapped)), None)
     if leg.kind is not Kind.FILES:
         return next(copies.equal(mapped.item.digest), None)
     name = str(mapped.item.name)
@@ -296,6 +315,17 @@ def _equal_copy(leg: LegContext, copies: Copies, mapped: Mapped) -> Copy | None:
         if named_copy is not None or not leg.mirror
         else next(copies.equal(mapped.item.digest), None)
     )
+
+
+def _is_of_another_date(leg: LegContext, copies: Copies, mapped: Mapped, *, any_date: bool) -> bool:
+    if any_date or leg.kind is not Kind.MAIL:
+        return False
+    return next(copies.equal(mapped.item.digest), None) is not None
+
+
+def _is_dated(copy: Copy, mapped: Mapped) -> bool:
+    date = item_dates.target_date(copy.item, mapped.item.date, mapped.losses)
+    return date is None or copy.item.date is None or int(date.timestamp() // 1) == copy.item.date
 
 
 def _is_named(leg: LegContext, old: ItemRow, name: str) -> bool:

@@ -79,12 +79,13 @@ class Calendars(AnyOrder):
     @precondition(lambda self: self._messages())
     @rule(which=PICK)
     def delete_and_restore(self, which: int) -> None:
-        """The same item, back under its id."""
+        """The same item, back under its id. Of each item, a server names what became of it last."""
         folder, message = self.mailbox.find(self._message(which).id)
         self.mailbox.delete(message.id)
         self.trial.run()
         if folder.id in self.mailbox.folders:
             folder.messages[message.id] = message
+            folder.deleted.pop(message.id, None)
             self.mailbox.touch(message.id)
 
     @rule(name=st.sampled_from(["x", "y"]))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from memory.doubles import Marks, MemoryCabinet, MemoryMailbox, MemoryShelf, Mem
 from memory.records import LIST, contact, group
 from walking import SOURCE, Trial, letter
 
-from ledger.db.rows import LegState, Phase, State
+from ledger.db.rows import ItemRow, Lease, LegState, Phase, State
 from model.protocols import Role
 
 WRITES = ("target.write", "target.append", "target.remove")
@@ -104,6 +106,76 @@ def test_what_is_new_or_gone_meanwhile_is_told_apart(
         assert after.total() == ITEMS
         assert sum("\\Answered" in flags for _, _, flags, _ in after) == 1
         assert {digest for _, digest, _, _ in before} - {digest for _, digest, _, _ in after}
+
+
+def dated(*days: int) -> list[datetime]:
+    return [datetime(2020, 1, day, tzinfo=UTC) for day in days]
+
+
+def rows_of(trial: Trial) -> list[ItemRow]:
+    (leg,) = trial.ledger.legs()
+    lease = Lease(leg.id, leg.mailbox, trial.kind, "", leg.epoch, False, trial.phase)
+    with trial.ledger.session(lease, mirror=True) as session:
+        return [row for container in session.containers() for row in session.rows(container.id)]
+
+
+def dates(trial: Trial) -> list[datetime]:
+    return sorted(date for *_, date in trial.store.snapshot().elements())
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_of_equal_mails_each_keeps_the_copy_of_its_date(quick_path: Path, phase: Phase) -> None:
+    """The source lists them in another order than before."""
+    trial = mail_trial(quick_path)
+    trial.mailbox.shrink(inbox(trial), 0)
+    for date in dated(3, 1, 2):
+        trial.mailbox.deliver(inbox(trial), letter(0), Marks(received=date))
+    assert trial.run().state is LegState.VERIFIED
+    trial.ledger.set_phase(trial.id, phase, "somebody")
+    trial.mailbox.shrink(inbox(trial), 0)
+    for date in dated(1, 2, 3):
+        trial.mailbox.deliver(inbox(trial), letter(0), Marks(received=date))
+    trial.mailbox.lose_cursors()
+    steps: list[str] = []
+    assert trial.run(steps.append).state is LegState.VERIFIED
+    assert not [step for step in steps if step.startswith(WRITES)]
+    kept = {row.source_id: row.date for row in rows_of(trial) if row.state is not State.GONE}
+    assert kept == {
+        message.id: int(message.marks.received.timestamp())
+        for _, message in trial.mailbox.messages()
+        if message.marks.received is not None
+    }
+    assert dates(trial) == dated(1, 2, 3)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_an_equal_mail_of_another_date_is_another_mail_while_the_target_is_ours(
+    quick_path: Path, phase: Phase
+) -> None:
+    """In a live mailbox nothing that may be there already is written."""
+    trial = mail_trial(quick_path)
+    trial.mailbox.shrink(inbox(trial), 0)
+    first = trial.mailbox.deliver(inbox(trial), letter(0), Marks(received=dated(3)[0]))
+    assert trial.run().state is LegState.VERIFIED
+    trial.ledger.set_phase(trial.id, phase, "somebody")
+    trial.mailbox.delete(first)
+    trial.mailbox.deliver(inbox(trial), letter(0), Marks(received=dated(1)[0]))
+    trial.mailbox.lose_cursors()
+    assert trial.finish().state is LegState.VERIFIED
+    assert dates(trial) == dated(3 if phase is Phase.LIVE else 1)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_source_that_dates_everything_anew_does_not_make_it_new(quick_path: Path, phase: Phase) -> None:
+    trial = copied(quick_path, phase)
+    before = trial.store.snapshot()
+    for message in list(trial.mailbox.folders[inbox(trial)].messages.values()):
+        trial.mailbox.mark(message.id, replace(message.marks, received=dated(9)[0]))
+    restored(trial)
+    steps: list[str] = []
+    assert trial.run(steps.append).state is LegState.VERIFIED
+    assert not [step for step in steps if step.startswith(WRITES)]
+    assert trial.store.snapshot() == before
 
 
 @pytest.mark.parametrize("incremental", [True, False])
