@@ -23,8 +23,8 @@ from connectors.accepted_logins import login_of
 from connectors.ews.settings import EwsSettings
 from connectors.exchange.app_credential import Registration
 from connectors.exchange.app_tokens import AppTokens
-from connectors.exchange.client import OFFERED
 from connectors.exchange.token_request import form_sender
+from connectors.http.content_coding import OFFERED
 from connectors.http.hrefs import Origin
 from connectors.http.transport import FAULTS, Response, Transport
 from connectors.settings import Account, Secret

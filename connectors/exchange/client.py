@@ -19,8 +19,6 @@ from model.errors import Blocked, MigrationError, Transient
 T = TypeVar("T")
 CONNECTIONS = 4
 """The most connections to one server that are kept open."""
-OFFERED = "gzip, deflate"
-"""The compressions that urllib3 undoes."""
 PAUSES = {"source-closed": 0, UNCONFIRMED: 0, "server-error": 4}
 WRONG_SERVER_PAUSES = 2
 """The most retries, by error code, for faults that rarely pass by waiting."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from connectors.exchange.app_tokens import Post
-from connectors.exchange.client import OFFERED
+from connectors.http.content_coding import OFFERED
 from connectors.http.transport import Transport
 from model.errors import Transient
 

@@ -15,12 +15,13 @@ from urllib.parse import quote, urlsplit
 
 from connectors import json_answer
 from connectors.accepted_logins import APPLICATION, LOGINS, login_of
-from connectors.exchange.client import OFFERED, ExchangeClient
+from connectors.exchange.client import ExchangeClient
 from connectors.exchange.token_request import form_sender
 from connectors.graph_api.auth import GraphLogin
 from connectors.graph_api.errors import GraphRefusal, refusal, translated
 from connectors.graph_api.rate_limit import allowance
 from connectors.graph_api.settings import GraphSettings
+from connectors.http.content_coding import OFFERED
 from connectors.http.transport import Response, Send
 from connectors.retry import WrongServer
 from connectors.settings import Account

@@ -5,6 +5,7 @@ close() must be able to end, from any thread, a request that blocks another thre
 
 from __future__ import annotations
 
+import http.client
 import math
 import socket
 import ssl
@@ -26,9 +27,15 @@ it without a word, and a request on it would wait for its whole time limit."""
 
 
 class Sockets:
-    """Hold the open sockets of one source or target."""
+    """Hold the open sockets of one source or target.
+
+    Attributes:
+        closed: set once nothing can be connected any more.
+        cuts: how often all of them were ended: what ends with its connection looks whole then.
+    """
 
     def __init__(self) -> None:
+        self.cuts = 0
         self._lock = threading.Lock()
         self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self.closed = threading.Event()
@@ -54,6 +61,7 @@ class Sockets:
     def cut(self) -> None:
         """End every read and write; new sockets may be connected."""
         with self._lock:
+            self.cuts += 1
             sockets = list(self._open)
         for sock in sockets:
             _shut(sock)
@@ -84,6 +92,23 @@ class _FreshPool(urllib3.HTTPConnectionPool):
         super()._put_conn(conn)
 
 
+class _FinalResponse(http.client.HTTPResponse):
+    """Skip every interim response (102 Processing, 103 Early Hints), as http.client skips 100 Continue.
+
+    Otherwise it would pass for the answer, and the answer for that of the next request.
+
+    Source:
+        RFC 9110, section 15.2.
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Return version, status and reason; see http.client."""
+        version, status, reason = super()._read_status()  # type: ignore[misc] # private there
+        if status == http.client.SWITCHING_PROTOCOLS:  # nobody asked for it
+            raise http.client.BadStatusLine("")
+        return version, http.client.CONTINUE if 100 <= status < 200 else status, reason
+
+
 def pool_classes(sockets: Sockets) -> PoolClasses:
     """Return pool classes by scheme, for urllib3.PoolManager.pool_classes_by_scheme.
 
@@ -92,11 +117,15 @@ def pool_classes(sockets: Sockets) -> PoolClasses:
     """
 
     class Plain(urllib3.connection.HTTPConnection):
+        response_class = _FinalResponse
+
         def connect(self) -> None:
             super().connect()
             sockets.add(self.sock)
 
     class Secure(urllib3.connection.HTTPSConnection):
+        response_class = _FinalResponse
+
         def _new_conn(self) -> socket.socket:
             sock = super()._new_conn()
             sockets.add(sock)

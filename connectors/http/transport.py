@@ -19,6 +19,7 @@ from typing import BinaryIO, Protocol, Self, TypeVar
 
 import urllib3
 
+from connectors.http.content_coding import CODINGS, decoded
 from connectors.http.deadline import Deadline
 from connectors.http.errors import network_error
 from connectors.http.hrefs import Origin
@@ -92,8 +93,8 @@ class Transport:
         Raises:
             Misconfigured: the file of authorities cannot be read.
         """
-        # In debug mode it would log addresses.
-        logging.getLogger("urllib3").setLevel(logging.WARNING)
+        # It would log addresses, and what it cannot read of an answer.
+        logging.getLogger("urllib3").setLevel(logging.CRITICAL)
         most = settings.timeout_seconds
         self._timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, most), read=most)
         self._trust = settings.tls.context("http")
@@ -179,6 +180,8 @@ class Transport:
         """
         try:
             origin = Origin.of(url)
+            if origin.scheme not in {"http", "https"}:
+                raise ValueError("no URL of HTTP")
         except ValueError as error:
             raise network_error(error) from None
         return self.send(origin, method, target_of(url), headers, body)
@@ -215,13 +218,16 @@ class Transport:
 
     def read(self, raw: urllib3.BaseHTTPResponse, origin: Origin, *, decode: bool) -> Iterator[bytes]:
         """Yield the body of a response within the deadline; see `Response.chunks`."""
-        deadline = Deadline(self._sockets.cut, self._answer_seconds)
+        deadline, cuts = Deadline(self._sockets.cut, self._answer_seconds), self._sockets.cuts
+        body = deadline.paced(raw.stream(CHUNK, decode_content=False))
         try:
-            yield from deadline.paced(raw.stream(CHUNK, decode_content=decode))
+            yield from decoded(body, _coding(raw), CHUNK) if decode else body
         except FAULTS as error:
             raise self.fault(error, origin) from None
         # an answer that ends with its connection looks whole when we have cut it ourselves
         self.refuse_closed()
+        if self._sockets.cuts != cuts:
+            raise Transient("connection-cut", "another request took too long, and ended this one, too")
 
     def _urlopen(
         self, origin: Origin, method: str, target: str, headers: Mapping[str, str], body: bytes | BinaryIO
@@ -339,6 +345,12 @@ class Response:
             self._raw.close()
             if self._end is not None:
                 self._end()
+
+
+def _coding(raw: urllib3.BaseHTTPResponse) -> str:
+    """Return how a body is compressed; "" where an error's body is compressed in another way than offered."""
+    coding = raw.headers.get("content-encoding", "").strip().lower()
+    return coding if coding in CODINGS or 200 <= raw.status < 300 else ""
 
 
 def target_of(url: str) -> str:
