@@ -62,12 +62,13 @@ def launch(
     *,
     workloads: Sequence[str] = (),
     options: RunOptions = AS_CONFIGURED,
+    planned: bool = False,
     on_progress: OnProgress | None = None,
     on_api: Callable[[Api], None] | None = None,
     on_notice: Callable[[str], None] | None = None,
 ) -> RunResult:
     """Runs a wave (or some mailboxes of it, by random id, or some workloads) to its end; SIGINT and SIGTERM
-    end it early.
+    end it early. planned: the list of mailboxes was read in this run, and is not read again.
 
     on_api is told where the run can be watched, before it begins; on_progress gets a snapshot of the
     ledger twice a second; on_notice is told what keeps work from beginning. Raises Misconfigured, and
@@ -83,7 +84,7 @@ def launch(
     # Signals first: an exception raised inside a library's own code may come out as something else.
     with signals(drain), defect_log(config.state_directory), _quiet(), opened(config, drain) as runner:
         form = _form(config, wave, mailboxes, workloads, options)
-        run = _Flow(form, api, runner)
+        run = _Flow(form, api, runner, planned=planned)
         run.start()
         noticed: str | None = None
         while not run.ended(POLL_SECONDS):
@@ -127,7 +128,10 @@ def _form(
 class _Flow:
     """The flow run in its thread. It sees this thread's context: Prefect keeps its settings there."""
 
-    def __init__(self, form: WaveParameters | VerifyParameters, api: Api, runner: LegRunner) -> None:
+    def __init__(
+        self, form: WaveParameters | VerifyParameters, api: Api, runner: LegRunner, *, planned: bool
+    ) -> None:
+        self._planned = planned
         self._form = form
         self._api = api
         self._runner = runner
@@ -189,7 +193,7 @@ class _Flow:
         form, runner = self._form, self._runner
         with tags(TAG, f"wave:{form.wave}"):
             if isinstance(form, WaveParameters):
-                return await wave_flow(runner)(form, return_state=True)
+                return await wave_flow(runner, planned=self._planned)(form, return_state=True)
             return await verify_flow(runner)(form, return_state=True)
 
 

@@ -233,14 +233,14 @@ def tell_end(wave: str, seen: progress.Snapshot, runner: LegRunner) -> None:
         tell("wave.incomplete", wave, code=code, open=len(seen.open), **counts)
 
 
-def wave_flow(around: LegRunner | None = None) -> Flow[[WaveParameters], Any]:
+def wave_flow(around: LegRunner | None = None, *, planned: bool = False) -> Flow[[WaveParameters], Any]:
     """The flow of a wave. around: the leg runner of the command that runs it; None for a run that Prefect
-    starts: it opens one of its own."""
+    starts: it opens one of its own. planned: that command has read the list of mailboxes in this run."""
 
     @flow(name="wave", flow_run_name="wave {parameters.wave}", persist_result=False)
     async def wave(parameters: WaveParameters) -> State[Any]:
         """Moves the mailboxes of a wave, or brings them up to date, and verifies them."""
-        return await _run_wave(parameters, around)
+        return await _run_wave(parameters, around, planned=planned)
 
     return wave
 
@@ -256,13 +256,15 @@ def verify_flow(around: LegRunner | None = None) -> Flow[[VerifyParameters], Any
     return verify
 
 
-async def _run_wave(parameters: WaveParameters | VerifyParameters, around: LegRunner | None) -> State[Any]:
+async def _run_wave(
+    parameters: WaveParameters | VerifyParameters, around: LegRunner | None, *, planned: bool = False
+) -> State[Any]:
     with ExitStack() as stack:
         try:
             runner = around or stack.enter_context(opened(chosen(parameters.configuration)))
             workloads_of(runner.config, parameters.workloads, "workloads")
             await mark(parameters.wave)
-            await asyncio.to_thread(_prepare, runner, parameters, planned=around is not None)
+            await asyncio.to_thread(_prepare, runner, parameters, planned=planned)
             await asyncio.to_thread(runner.follow, parameters.wave, hours=writes(parameters))
             if isinstance(parameters, WaveParameters) and not parameters.dry_run:
                 await asyncio.to_thread(_opened_again, runner, parameters)

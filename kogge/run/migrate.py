@@ -183,6 +183,7 @@ def _run_all(config: Config, order: RunRequest, as_json: bool) -> int:
                 ids,
                 workloads=order.named,
                 options=order.options,
+                planned=True,
                 on_progress=on_progress,
                 on_api=_announce,
                 on_notice=say,
