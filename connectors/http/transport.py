@@ -246,23 +246,18 @@ class Transport:
 
     def _pool(self, origin: Origin) -> urllib3.HTTPConnectionPool:
         """Return the connections to a server; the oldest of other servers are closed where there are many."""
-        with self._pooling:
-            if (connections := self._pools.get(origin)) is not None:
-                return connections
-            if len(self._pools) >= ORIGINS_MOST:
-                self._pools.pop(next(iter(self._pools))).close()
-            proxy = self._network.proxy_for(str(origin))
-            connections = self._pools[origin] = pool(
-                origin.scheme,
-                origin.host,
-                origin.port,
-                self._sockets,
-                self._trust,
-                self._connections,
-                proxy,
-                self._network.proxy_headers() if proxy else None,
-            )
+        if (connections := self._pools.get(origin)) is not None:
             return connections
+        proxy = self._network.proxy_for(str(origin))
+        # Reading the secret may take its time: close() must not wait for it.
+        login = self._network.proxy_headers() if proxy else None
+        with self._pooling:
+            if origin not in self._pools:
+                if len(self._pools) >= ORIGINS_MOST:
+                    self._pools.pop(next(iter(self._pools))).close()
+                host, size = (origin.scheme, origin.host, origin.port), self._connections
+                self._pools[origin] = pool(*host, self._sockets, self._trust, size, proxy, login)
+            return self._pools[origin]
 
 
 class Response:
