@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import httpx
+from connector_settings import graph_settings
 from imapclient import IMAPClient
 from memory.doubles import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget
 from target_items import AGENDA, FILES, MAILS, Goods
@@ -23,7 +24,7 @@ from connectors.caldav.target import DavSettings, DavTarget
 from connectors.ews.source import EwsSettings, EwsSource
 from connectors.exo.target import AgendaSettings, AgendaTarget
 from connectors.files.target import FilesSettings, FilesTarget
-from connectors.graph.source import GraphSettings, GraphSource
+from connectors.graph.source import GraphSource
 from connectors.imap.session import ImapSettings
 from connectors.imap.source import ImapSource
 from connectors.imap.target import ImapTarget
@@ -192,14 +193,7 @@ class GraphSourceBench(ExchangeBench):
         return self.server.world
 
     def open(self) -> Source:
-        settings = GraphSettings(
-            tenant=self.server.tenant,
-            client_id=self.server.client_id,
-            client_secret=Secret(env=PASSWORD_ENV),
-            graph_url=self.server.url,
-            authority=self.server.authority,
-            page_items=4,
-        )
+        settings = graph_settings(self.server, Secret(env=PASSWORD_ENV), page_items=4)
         account = Account(login=self.world.addresses()[0])
         return GraphSource(settings, account, self.spool, frozenset({Kind.MAIL}))
 

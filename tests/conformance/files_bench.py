@@ -10,8 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from benches import PASSWORD_ENV, Names
+from connector_settings import graph_settings
 
-from connectors.graph.source import GraphSettings, GraphSource
+from connectors.graph.source import GraphSource
 from connectors.settings import Account, Secret
 from model.protocols import Kind, Source
 from practice.drive.drive import Drive, Node
@@ -32,14 +33,7 @@ class GraphFilesBench:
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def open(self) -> Source:
-        settings = GraphSettings(
-            tenant=self.server.tenant,
-            client_id=self.server.client_id,
-            client_secret=Secret(env=PASSWORD_ENV),
-            graph_url=self.server.url,
-            authority=self.server.authority,
-            page_items=4,
-        )
+        settings = graph_settings(self.server, Secret(env=PASSWORD_ENV), page_items=4)
         account = Account(login=self.server.world.addresses()[0])
         return GraphSource(settings, account, self.spool, frozenset({Kind.FILES}))
 

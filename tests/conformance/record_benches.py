@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from benches import PASSWORD_ENV, exchange, microsoft
+from connector_settings import graph_settings
 
 from connectors.ews.source import EwsSettings, EwsSource
-from connectors.graph.source import GraphSettings, GraphSource
+from connectors.graph.source import GraphSource
 from connectors.settings import Account, Secret
 from model.protocols import Kind, Source
 from practice.calendar.appointments import Event
@@ -87,14 +88,7 @@ class RecordBench:
             user = next(iter(self.server.world.service_accounts))
             ews = EwsSettings(url=self.server.url, username=user, password=secret, sync_items=4)
             return EwsSource(ews, account, self.spool)
-        settings = GraphSettings(
-            tenant=self.server.tenant,
-            client_id=self.server.client_id,
-            client_secret=secret,
-            graph_url=self.server.url,
-            authority=self.server.authority,
-            page_items=4,
-        )
+        settings = graph_settings(self.server, secret, page_items=4)
         return GraphSource(settings, account, self.spool, frozenset({self.goods.kind}))
 
     def put(self, number: int) -> Message:

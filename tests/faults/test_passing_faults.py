@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from memory.doubles import MemoryStore
+from passing_faults import BUSY, outlast_an_absent_ledger, undisturbed
 from walking import Failing, Trial, a_mailbox, edit
 
 from ledger.db.rows import LegState
-from model.errors import Transient
 
 CALLS = [
     "source.identity",
@@ -30,7 +30,6 @@ CALLS = [
     "target.read",
     "target.label",
 ]
-BUSY = Transient("busy", after=0.0)
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["atomic", "partial"])
@@ -47,9 +46,7 @@ def calm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="module")
 def expected(calm: Trial) -> Counter[object]:
     """The target after a run that nothing disturbed."""
-    trial = calm.copy(calm.directory.parent / "calm")
-    assert trial.run().state is LegState.VERIFIED
-    return Counter(trial.store.snapshot())
+    return undisturbed(calm)
 
 
 def occurs(calm: Trial, name: str) -> bool:
@@ -92,12 +89,4 @@ def test_a_fault_too_often_leaves_the_leg_waiting(
 def test_the_ledger_is_away(
     calm: Trial, expected: Counter[object], quick_path: Path, passing: int, times: int
 ) -> None:
-    trial = calm.copy(quick_path / "away")
-    quiet = trial.commits(Failing("commit", Transient("ledger-unavailable"), passing=passing, times=times))
-    first = trial.run()
-    quiet()
-    if times == 1000:
-        assert (first.state, first.code) == (LegState.WAITING, "ledger-unavailable")
-    result = trial.finish()
-    assert (result.state, result.code) == (LegState.VERIFIED, None)
-    assert Counter(trial.store.snapshot()) == expected
+    outlast_an_absent_ledger(calm, expected, quick_path, passing, times)

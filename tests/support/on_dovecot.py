@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from connector_settings import dovecot_settings
 from imapclient import IMAPClient
 from memory.doubles import Step
 from walking import Trial
 
-from connectors.imap.settings import ImapSettings
 from connectors.imap.target import ImapTarget
-from connectors.settings import Account, Secret
+from connectors.settings import Account
 from engine.opening.open_sides import letter_judge
 from model.protocols import Guard, Kind, Target
 from practice.servers.dovecot import Dovecot
@@ -25,17 +25,7 @@ class OnDovecot(Trial):
     user: str
 
     def open_target(self, guard: Guard, step: Step, moment: datetime, *, live: bool) -> Target:
-        secret = self.directory / "password"
-        secret.write_text(self.server.master_password)
-        settings = ImapSettings(
-            kind="imap",
-            host=self.server.host,
-            port=self.server.port,
-            security="none",
-            auth="master-user",
-            username=self.server.master_user,
-            password=Secret(file=str(secret)),
-        )
+        settings = dovecot_settings(self.server, self.directory)
         judge = letter_judge(Kind.MAIL, moment)
         return ImapTarget(settings, Account(login=self.user), guard, self.directory, live=live, judge=judge)
 

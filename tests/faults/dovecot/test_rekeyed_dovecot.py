@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from connector_settings import dovecot_settings
 from imapclient import IMAPClient
 from memory.doubles import MemoryStore, MemoryTarget
 from services import need_dovecot
 from walking import KEK, PACE, PROVEN, SOURCE, TARGET, letter
 
-from connectors.imap.settings import ImapSettings
 from connectors.imap.source import ImapSource
-from connectors.settings import Account, Secret
+from connectors.settings import Account
 from engine.context.leg_context import Opener
 from engine.identity.identity_gate import Pair
 from engine.leg.leg_result import LegResult
@@ -57,7 +57,6 @@ class Walk:
         planned = PlannedMailbox(SOURCE, TARGET, "w", Phase.STAGING, frozenset({Kind.MAIL}))
         (added,) = self.ledger.add_mailboxes([planned])
         self.id = str(added)
-        (self.directory / "password").write_text(self.server.master_password)
 
     def run(self) -> LegResult:
         mailbox = self.ledger.mailbox(self.id)
@@ -78,15 +77,7 @@ class Walk:
         return Leg(setting, row).run()
 
     def source(self) -> ImapSource:
-        settings = ImapSettings(
-            kind="imap",
-            host=self.server.host,
-            port=self.server.port,
-            security="none",
-            auth="master-user",
-            username=self.server.master_user,
-            password=Secret(file=str(self.directory / "password")),
-        )
+        settings = dovecot_settings(self.server, self.directory)
         return ImapSource(settings, Account(login=self.user), self.directory)
 
     @contextmanager

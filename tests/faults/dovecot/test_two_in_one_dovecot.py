@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from connector_settings import dovecot_settings
 from imapclient import IMAPClient
 from memory.doubles import Step
 from services import need_dovecot
 from two_logins import NAMES, Two, once
 
-from connectors.imap.settings import ImapSettings
 from connectors.imap.target import ImapTarget
-from connectors.settings import Account, Secret
+from connectors.settings import Account
 from engine.leg.leg_result import LegResult
 from ledger.db.rows import LegState
 from model.protocols import Guard, Target
@@ -29,17 +29,7 @@ class OnDovecot(Two):
 
     def open_target(self, name: str, guard: Guard, step: Step) -> Target:
         del step
-        secret = self.path / "password"
-        secret.write_text(self.server.master_password)
-        settings = ImapSettings(
-            kind="imap",
-            host=self.server.host,
-            port=self.server.port,
-            security="none",
-            auth="master-user",
-            username=self.server.master_user,
-            password=Secret(file=str(secret)),
-        )
+        settings = dovecot_settings(self.server, self.path)
         return ImapTarget(settings, Account(login=name, address=f"{name}@new.example"), guard, self.path)
 
     def owners(self, name: str) -> set[str]:

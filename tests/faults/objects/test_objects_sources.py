@@ -11,14 +11,13 @@ import pytest
 from calendars import HOME, calendar_trial, edit_calendar, folder
 from lost_leases import LONG, WAIT, Stuck, expire
 from memory.records import APPOINTMENT, event
+from passing_faults import BUSY
 from walking import PACE, Died, Failing, Trial, verified
 
 from engine.control import lease
 from ledger.db.rows import LegState
-from model.errors import Transient
 
 DEFAULT = "/dav/default/"
-BUSY = Transient("busy", after=0.0)
 
 
 @pytest.fixture

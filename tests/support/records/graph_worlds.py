@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from connector_settings import graph_settings
 
 from connectors.ews.source import EwsSettings, EwsSource
-from connectors.graph.source import GraphSettings, GraphSource
+from connectors.graph.source import GraphSource
 from connectors.settings import Account, Secret
 from mappings.fields.context import Context
 from model.protocols import Capabilities, Container, Failed, Kind, Mapped, Native, Source
@@ -52,13 +53,7 @@ class Sources:
 
     def graph(self, address: str, kinds: frozenset[Kind] = KINDS) -> GraphSource:
         server = self.online
-        settings = GraphSettings(
-            tenant=server.tenant,
-            client_id=server.client_id,
-            client_secret=Secret(env="GRAPH_SECRET"),
-            graph_url=server.url,
-            authority=server.authority,
-        )
+        settings = graph_settings(server, Secret(env="GRAPH_SECRET"))
         return GraphSource(settings, Account(login=address, address=address), self.spool, kinds)
 
     def pairs(self, address: str) -> Iterator[Pair]:

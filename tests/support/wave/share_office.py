@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from connector_settings import graph_settings
 from walking import PACE
 
 from connectors.files.target import FilesSettings, FilesTarget
-from connectors.graph.source import GraphSettings, GraphSource
+from connectors.graph.source import GraphSource
 from connectors.settings import Account, Secret
 from engine.context.leg_context import Opener
 from engine.context.principals import Parties
@@ -121,13 +122,7 @@ class Office:
         return Leg(setting, leg).run()
 
     def source(self) -> GraphSource:
-        settings = GraphSettings(
-            tenant=self.graph.tenant,
-            client_id=self.graph.client_id,
-            client_secret=Secret(env=SECRET),
-            graph_url=self.graph.url,
-            authority=self.graph.authority,
-        )
+        settings = graph_settings(self.graph, Secret(env=SECRET))
         return GraphSource(settings, Account(login=self.people[0]), self.folder, frozenset({Kind.FILES}))
 
     def user_of(self, login: str) -> str:
