@@ -13,12 +13,13 @@ import pytest
 from auditing import Desk, Verdict, one_small
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from packs import SEALED, Sealed
+from services import NEEDS_OPENSSL
 from stamping import ROOT, SIGNER, STAMPING, YEAR, Authority, Certified, authority, new_key
 from stamps_by_hand import ByHand
 
 from evidence import verifier
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs OpenSSL")
+pytestmark = NEEDS_OPENSSL
 OK, TAMPERED, UNANCHORED = verifier.OK, verifier.TAMPERED, verifier.UNANCHORED
 DAY = timedelta(days=1)
 

@@ -3,7 +3,6 @@ rest on it (docs/adr/0042-the-verifier-reads-time-stamps-itself.md)."""
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,13 @@ import pytest
 from auditing import Desk, one_small
 from packs import Sealed
 from rfc3161_client import VerificationError, VerifierBuilder, decode_timestamp_response
+from services import NEEDS_OPENSSL
 from stamping import ROOT, SIGNER, Authority, authority
 from stamps_by_hand import ByHand
 
 from evidence import verifier
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs OpenSSL")
+pytestmark = NEEDS_OPENSSL
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
+import services
 from bench_job import Taken
 
 from model.protocols import Kind
@@ -32,11 +32,7 @@ Files = Callable[..., Taken]
 
 def needed(present: bool, what: str) -> None:
     """Skips where a program is absent, or fails when everything must be there."""
-    if present:
-        return
-    if os.environ.get("KOGGE_REQUIRE_SERVICES") == "1":
-        pytest.fail(f"{what} is not on the PATH")
-    pytest.skip(f"{what} is not on the PATH")
+    services.needed(present, f"{what} is not on the PATH")
 
 
 def script(name: str, *arguments: str) -> str:

@@ -16,6 +16,7 @@ from commands import run
 from configurations import imap_sides
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from services import NEEDS_OPENSSL
 
 from engine.config.load import load
 from engine.control.ledger_access import opened_ledger
@@ -319,7 +320,7 @@ def signed(place: Path, signer: str) -> None:
     subprocess.run(command, check=True, cwd=place)
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here")
+@NEEDS_OPENSSL
 def test_signing_elsewhere(place: Path, said) -> None:
     elsewhere = ("--print", "st", "--by", "Bernd", "--reason", "elsewhere")
     assert run("approve", "-w", "w", *elsewhere) == 0

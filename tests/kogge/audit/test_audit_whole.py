@@ -6,7 +6,6 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from commands import run
 from packs import folder_name, mid, tree
 from sealing import WAVE, Office, settled, stated
+from services import NEEDS_OPENSSL
 from stamping import authority
 from walking import letter
 
@@ -92,7 +92,7 @@ def test_the_verifier_is_content(place: Office, said: Callable[[], str]) -> None
     assert run("audit", "verify", "evidence", "--pubkey", "operator.pub", "--root", newest) == 0
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs OpenSSL")
+@NEEDS_OPENSSL
 def test_its_request_is_stamped_by_a_real_authority(place: Office, tmp_path: Path) -> None:
     tsa = authority(tmp_path / "tsa")
     Path(PACK, "wave.tsr").write_bytes(tsa.answer(Path(PACK, "wave.tsq").absolute()))

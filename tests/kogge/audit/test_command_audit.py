@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import shutil
 import subprocess
 from base64 import b64decode
 from hashlib import sha256
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from commands import run
 from sealing import KEK, SEAL, SECRETS, WAVE, Office, place, raw, settled, stated
+from services import NEEDS_OPENSSL
 
 from engine.config.load import load
 from ledger.db.rows import LegState
@@ -308,7 +308,7 @@ def test_a_mailbox_s_key_is_destroyed_for_good(place: Office, said) -> None:
     assert run(*SEAL, "--correct", "once more") == 1, "it can no longer be sealed as a whole"
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here")
+@NEEDS_OPENSSL
 def test_openssl_reads_the_request_and_the_signature(place: Office, tmp_path: Path) -> None:
     place.seal()
     stamp = place.pack / "wave.tsq"
