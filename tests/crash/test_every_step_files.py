@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from drives import drive_trial, edit_drive
-from dying import die_in_a_pass
+from dying import die_everywhere
 from walking import Trial
 
+from ledger.db.rows import LegState
 from model.file_names import FileNames
 
 Make = Callable[[Path, int], Trial]
@@ -41,8 +42,15 @@ CI = [
 
 
 def die(directory: Path, make: Make, changed: bool, items: int, *, every: bool) -> int:
-    edit = (lambda trial: edit_drive(trial.mailbox)) if changed else None
-    return die_in_a_pass(directory, lambda where: make(where, items), edit, every=every)
+    def scene(where: Path) -> Trial:
+        where.mkdir()
+        trial = make(where, items)
+        if changed:
+            assert trial.run().state is LegState.VERIFIED
+            edit_drive(trial.mailbox)
+        return trial
+
+    return die_everywhere(directory, scene, every=every)
 
 
 @pytest.mark.parametrize(("make", "changed"), CI)

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from calendars import calendar_trial, cards_trial, edit_address_book, edit_calendar
-from dying import die_in_a_pass
+from dying import die_everywhere
 from walking import Trial
+
+from ledger.db.rows import LegState
 
 Make = Callable[[Path, int], Trial]
 
@@ -45,9 +47,15 @@ CI = [
 
 
 def die(directory: Path, make: Make, changed: bool, items: int, *, every: bool) -> int:
-    change = edit_address_book if make is cards else edit_calendar
-    edit = (lambda trial: change(trial.mailbox)) if changed else None
-    return die_in_a_pass(directory, lambda where: make(where, items), edit, every=every)
+    def scene(where: Path) -> Trial:
+        where.mkdir()
+        trial = make(where, items)
+        if changed:
+            assert trial.run().state is LegState.VERIFIED
+            (edit_address_book if make is cards else edit_calendar)(trial.mailbox)
+        return trial
+
+    return die_everywhere(directory, scene, every=every)
 
 
 @pytest.mark.timeout(900)

@@ -72,22 +72,3 @@ def die_everywhere(directory: Path, scene: Scene, *, every: bool) -> int:
         assert trial.states()[State.VERIFIED] == states[State.VERIFIED], where
         trial.discard()
     return len(moments)
-
-
-def die_in_a_pass(
-    directory: Path, make: Callable[[Path], Trial], edit: Callable[[Trial], None] | None, *, every: bool
-) -> int:
-    """Dies everywhere in the first pass, or, where edit changes the source after it, in the second.
-
-    Returns how often there was a moment to die at.
-    """
-
-    def scene(where: Path) -> Trial:
-        where.mkdir()
-        trial = make(where)
-        if edit is not None:
-            assert trial.run().state is LegState.VERIFIED
-            edit(trial)
-        return trial
-
-    return die_everywhere(directory, scene, every=every)
