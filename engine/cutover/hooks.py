@@ -138,7 +138,8 @@ def run(
                 sleep(min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE))
             with _output(state_directory, f"{person.mailbox}.{label}") as output:
                 code = _attempt(action, person, hook.timeout_seconds, output, inherited)
-                output.write(f"\n-- {code or 'done'}\n".encode())
+                with suppress(OSError):  # a full disk does not undo what was done
+                    output.write(f"\n-- {code or 'done'}\n".encode())
             if code is None:
                 return None
     return code
@@ -272,7 +273,7 @@ def _send(action: Action, person: HookMailbox, output: BinaryIO, transport: Tran
     body, kind = _body(action.body, names)
     headers = {"user-agent": "Kogge", **kind, **_headers(action)}
     with transport.send_to(action.method, url, headers, body or b"") as response:
-        with suppress(Transient):  # only the status counts
+        with suppress(MigrationError, OSError):  # only the status counts
             _keep(response.chunks(decode=True), output)
         return response.status
 

@@ -207,6 +207,15 @@ def test_a_server_that_drips_its_answer_times_out(service: Service, tmp_path: Pa
     assert time.monotonic() - began < 15
 
 
+def test_what_was_done_counts_although_the_disk_is_full(service: Service, tmp_path: Path) -> None:
+    """The output cannot be kept. To repeat the hook, or to call it a defect, would do it twice."""
+    logs = tmp_path / "logs" / "hooks"
+    logs.mkdir(parents=True, mode=0o700)
+    (logs / f"{ANNA.mailbox}.hook.log").symlink_to("/dev/full")
+    assert go(request(service, attempts=3), tmp_path) is None
+    assert len(service.asked) == 1
+
+
 def test_nobody_answers(tmp_path: Path) -> None:
     hook = Hook.model_validate({"name": "hook", "url": "http://127.0.0.1:1/x", "attempts": 1})
     assert go(hook, tmp_path) == "unreachable"
