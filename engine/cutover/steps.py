@@ -32,11 +32,10 @@ from engine.control import lease
 from engine.control.stop_signal import Stop, reason
 from engine.cutover.hooks import HookMailbox, patience_of
 from engine.pacing.login_breaker import REFUSED
-from ledger.db.leases import ROLLING
+from ledger.db.leases import ROLLED_BACK, ROLLING
 from ledger.db.rows import SCORE_LOW, LegRow, LegState, MailboxRow, Phase
 from ledger.leg.cutover_steps import BACK, DONE, FAILED, RELEASE, StepRow, Steps
 from ledger.leg.phases import HELD_ELSEWHERE
-from ledger.leg.rollback import ROLLED_BACK
 from ledger.store import Ledger
 from model.errors import Blocked, Misconfigured, Transient
 from model.protocols import Kind

@@ -34,7 +34,10 @@ SETTLED = (State.WRITTEN, State.VERIFIED, State.SKIPPED, State.REJECTED)
 PHASE_CHANGED = "phase-changed"
 """The code of a lease that was claimed in another phase than the mailbox is in now."""
 ROLLING = "rolling-back"
-"""The code of a leg whose rollback was begun and has not ended. It stays through a new claim."""
+"""The code of a leg whose rollback was begun and has not ended. It stays until the rollback ends, or until a
+person sets the leg back: the next pass would fill again what is half emptied."""
+ROLLED_BACK = "rolled-back"
+"""The code of a leg of which nothing of ours is left, except for what somebody changed."""
 
 
 def owner_of(connection: Connection, leg_id: int) -> str | None:
@@ -80,7 +83,7 @@ def claim(
             unproven=or_(leg.c.unproven, _is_unproven(gone)),
             revision=revision,
             state=LegState.RUNNING.value,
-            code=case((leg.c.code == ROLLING, ROLLING), else_=None),
+            code=kept_rolling(None),
             detail=None,
             started=func.coalesce(leg.c.started, now()),
             finished=None,
@@ -182,7 +185,7 @@ def release(
         connection: in a write transaction.
         lease: the worker's own.
         state: the leg's new state.
-        code: why; None if the state says all.
+        code: why; None if the state says all. A leg that is ROLLING stays so, whatever ended this run.
         detail: what is known beside the code (model.errors.MigrationError).
     """
     totals = _totals(connection, lease.leg)
@@ -191,7 +194,7 @@ def release(
         "lease_until": None,
         "revision": None,
         "state": state.value,
-        "code": code,
+        "code": kept_rolling(code),
         "detail": detail,
         "finished": now(),
         "busy": leg.c.busy + func.coalesce(now() - leg.c.claimed, 0.0),
@@ -213,12 +216,22 @@ def block(
     Args:
         connection: in a write transaction.
         leg_id: the leg.
-        code: why.
+        code: why. A leg that is ROLLING stays so.
         state: the new state.
         detail: what is known beside the code (model.errors.MigrationError).
     """
     statement = update(leg).where(leg.c.id == leg_id, leg.c.owner.is_(None))
-    return connection.execute(statement.values(state=state.value, code=code, detail=detail)).rowcount == 1
+    return (
+        connection.execute(
+            statement.values(state=state.value, code=kept_rolling(code), detail=detail)
+        ).rowcount
+        == 1
+    )
+
+
+def kept_rolling(code: str | None) -> ColumnElement[str | None] | str:
+    """Return the new code of a leg, in an UPDATE: ROLLING stays until the rollback has ended."""
+    return ROLLED_BACK if code == ROLLED_BACK else case((leg.c.code == ROLLING, ROLLING), else_=code)
 
 
 def _totals(connection: Connection, leg_id: int) -> dict[str, int]:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, or_, select, update
 
 from ledger.db.audit_log import append_event
+from ledger.db.leases import ROLLED_BACK
 from ledger.db.rows import SCORE_LOW, LegState, Phase
 from ledger.db.schema import leg, mailbox, step
 from ledger.leg.phase_moves import ANSWERED, MOVED, to_answer
-from ledger.leg.rollback import ROLLED_BACK
 from ledger.plan.mailboxes import seen_of, wave_of
 from model.errors import Blocked
 

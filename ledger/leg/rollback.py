@@ -20,7 +20,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from ledger.db.audit_log import append_event
 from ledger.db.encoding import pack_flags
 from ledger.db.engine import Transaction, reading
-from ledger.db.leases import AT_TARGET, ROLLING, SETTLED
+from ledger.db.leases import AT_TARGET, ROLLED_BACK, ROLLING, SETTLED
 from ledger.db.readers import CHUNK, CONTAINER_COLUMNS, ITEM_COLUMNS, chunked, container_row, item_row
 from ledger.db.rows import ContainerRow, Finding, ItemRow, Lease, LegState, State
 from ledger.db.schema import container, finding, item, leg, loss, share
@@ -36,8 +36,6 @@ APPROVAL = "rollback"
 """The code that a person approves."""
 RECALL = "recall"
 """The code that a person approves as well, for copies that are removed from every folder."""
-ROLLED_BACK = "rolled-back"
-"""The code of a leg of which nothing of ours is left, except for what somebody changed."""
 DOOMED, DOOMED_NEWER = "rolling-back", "rolling-back-newer"
 """The codes of an item whose copy at the target is about to be removed, or was.
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, and_, delete, exists, or_, select, update
 
 from ledger.db.audit_log import Event, append_event, chain_of, head_of, newest_event
 from ledger.db.engine import now
+from ledger.db.leases import kept_rolling
 from ledger.db.rows import Lease, LegState, Phase
 from ledger.db.schema import (
     checked,
@@ -205,7 +206,9 @@ def _withhold(connection: Connection, row: Any, code: str) -> None:
         return
     connection.execute(update(mailbox).where(mailbox.c.id == row.id).values(withheld=code))
     idle = and_(leg.c.mailbox == row.id, leg.c.owner.is_(None), leg.c.state != LegState.VERIFIED.value)
-    connection.execute(update(leg).where(idle).values(state=LegState.BLOCKED.value, code=code, detail=None))
+    connection.execute(
+        update(leg).where(idle).values(state=LegState.BLOCKED.value, code=kept_rolling(code), detail=None)
+    )
     append_event(connection, row.wave, "withheld", {"code": code}, subject=row.id)
 
 
