@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -14,7 +15,8 @@ from memory.doubles import MemoryMailbox
 from memory.mailbox import Folder, Message
 from walking import Died, Trial
 
-from ledger.db.rows import ContainerRow, Lease, LegState, State
+from ledger.db.rows import ContainerRow, ItemRow, Lease, LegState, State
+from ledger.leg.leg_session import LegLedger
 from model.errors import Transient
 
 PICK = st.integers(0, 1000)
@@ -148,10 +150,18 @@ class AnyOrder(RuleBasedStateMachine):
         return f"{leg.state} {leg.code}: {dict(self.trial.states())} {self.trial.findings()}"
 
     def _containers(self) -> list[ContainerRow]:
+        with self._session() as session:
+            return session.containers()
+
+    def _rows(self) -> list[ItemRow]:
+        with self._session() as session:
+            return [row for box in session.containers() for row in session.rows(box.id)]
+
+    def _session(self) -> AbstractContextManager[LegLedger]:
+        """Reading alone."""
         (leg,) = self.trial.ledger.legs()
         lease = Lease(leg.id, leg.mailbox, self.trial.kind, "", leg.epoch, False, self.trial.phase)
-        with self.trial.ledger.session(lease, mirror=True) as session:
-            return session.containers()
+        return self.trial.ledger.session(lease, mirror=True)
 
     def _run_with(self, step: Callable[..., None]) -> None:
         quiet = self.trial.commits(step)

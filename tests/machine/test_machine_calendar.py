@@ -4,6 +4,7 @@ in any order, and it ends with the calendars that the source's contents alone de
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 import pytest
 from any_order import LONG, PICK, AnyOrder, At, quick
@@ -15,6 +16,7 @@ from memory.records import APPOINTMENT, broken, event
 from memory.shelf import MOMENT
 from walking import Trial
 
+from ledger.db.rows import State
 from mappings.calendar.event import map_event
 from mappings.fields.context import Context
 from model.protocols import Capabilities, Kind, Native, Role, key_of
@@ -164,20 +166,26 @@ class Calendars(AnyOrder):
         """Of what the source has under one UID, exactly one arrived wherever the server takes it once."""
         names = {row.source_id: str(row.href) for row in self._containers() if not row.gone}
         there = {(href, name) for href, name, _ in self.shelf.objects()}
+        kept = self.kept_places()
         groups: dict[object, list[bool]] = defaultdict(list)
         for folder, message in self.mailbox.messages():
             scope = {"collection": folder.id, "account": None, "": message.id}[self.shelf.scope]
-            here = (names[folder.id], f"k-{key_of(message.id).hex()}.ics") in there
+            here = (names[folder.id], _place(message, kept)) in there
             if self._mapped(message) is not None or here:
                 groups[scope, self._uid(message)].append(here)
         assert [sum(group) for group in groups.values()] == [1] * len(groups)
 
     def wanted(self) -> dict[tuple[str, str], bytes]:
         """(source folder, place) -> meaning, b"" for what cannot be mapped."""
+        kept = self.kept_places()
         return {
-            (folder.id, f"k-{key_of(message.id).hex()}.ics"): self._mapped(message) or b""
+            (folder.id, _place(message, kept)): self._mapped(message) or b""
             for folder, message in self.mailbox.messages()
         }
+
+    def kept_places(self) -> dict[str, str]:
+        """Of what the source listed under another id before, the name that its copy has kept."""
+        return {row.source_id: row.place for row in self._rows() if row.place and row.state is not State.GONE}
 
     def _mapped(self, message: Message) -> bytes | None:
         if b"<t:Start>" not in message.raw:
@@ -189,6 +197,10 @@ class Calendars(AnyOrder):
 
     def _edit(self, message: Message, title: str, day: int) -> None:
         self.mailbox.edit(message.id, event(self._uid(message), title, day))
+
+
+def _place(message: Message, kept: Mapping[str, str]) -> str:
+    return kept.get(message.id, f"k-{key_of(message.id).hex()}.ics")
 
 
 def _native(mailbox: MemoryMailbox, message: Message) -> Native:
