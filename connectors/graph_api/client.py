@@ -185,13 +185,16 @@ class GraphClient(ExchangeClient[GraphSettings]):
 
         Raises:
             GraphRefusal: the answer is an error.
-            Transient: the connection broke, or "not-graph" for a page of HTML.
+            Transient: the connection broke, or nothing says where the answer ends, so that half a message
+                would pass for one; "not-graph" for a page of HTML.
             Blocked: the login is refused, or the body cannot be spooled.
         """
         sink = self.sink()
         with self.opened("GET", self.url(path), {}) as response:
             if not html and "html" in response.headers.get("content-type", "").lower():
                 raise Transient("not-graph", "a page in place of what was asked for")
+            if not response.has_end:
+                raise Transient("connection-cut", "nothing says where the answer ends")
             for chunk in response.chunks(decode=True):
                 sink.write(chunk)
         body = sink.finish()

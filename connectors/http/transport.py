@@ -21,7 +21,7 @@ import urllib3
 
 from connectors.http.content_coding import CODINGS, decoded
 from connectors.http.deadline import Deadline
-from connectors.http.errors import network_error
+from connectors.http.errors import delay, network_error
 from connectors.http.hrefs import Origin
 from connectors.http.proxy import Network
 from connectors.http.sockets import Sockets, pool
@@ -298,6 +298,17 @@ class Response:
         """Return True for a 2xx status."""
         return 200 <= self.status < 300
 
+    @property
+    def has_end(self) -> bool:
+        """Return True if the answer says itself where it ends; any other looks whole wherever it breaks off.
+
+        Source:
+            RFC 9112, section 8.
+        """
+        stated = self.headers.get("content-length", "")[:1].isdigit()
+        coded = "gzip" in self.headers.get("content-encoding", "").lower()
+        return stated or coded or "chunked" in self.headers.get("transfer-encoding", "").lower()
+
     def chunks(self, *, decode: bool = False) -> Iterator[bytes]:
         """Yield the body as it arrives.
 
@@ -305,9 +316,15 @@ class Response:
             decode: True to undo its compression, for an answer for which that was offered.
 
         Raises:
-            Transient: the connection broke, the answer took too long, or the transport was closed.
+            Transient: the connection broke, the answer took too long, or the transport was closed. A busy
+                server's delay is in it, although the rest of its answer is lost.
         """
-        return self._transport.read(self._raw, self._origin, decode=decode)
+        try:
+            yield from self._transport.read(self._raw, self._origin, decode=decode)
+        except Transient as error:
+            if not self.ok and error.after is None:
+                error.after = delay(self.headers.get("retry-after"))
+            raise
 
     def read(self, most: int, beyond: MigrationError, *, decode: bool = False) -> bytes:
         """Return the whole body.

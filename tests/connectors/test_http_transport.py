@@ -9,20 +9,25 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
+from connectors.graph_api.client import GraphClient
+from connectors.graph_api.settings import GraphSettings
 from connectors.http.content_coding import OFFERED, decoded
 from connectors.http.proxy import Network
 from connectors.http.transport import Transport
-from connectors.settings import Tls
+from connectors.settings import Account, Secret, Tls
 from engine.control.log_filter import quieten
 from model.errors import MigrationError, Transient
 
-Script = Callable[[str], Iterable[bytes | float]]
-"""The path -> what is sent in turn: bytes, or a pause in seconds. The connection stays open after it."""
+Script = Callable[[str], Iterable[bytes | float | None]]
+"""The path -> what is sent in turn: bytes, or a pause in seconds. The connection stays open unless None ends
+it."""
 BEYOND = Transient("too-large", "")
 
 
@@ -33,6 +38,16 @@ class Settings:
     timeout_seconds: float = 30.0
 
 
+def request(lines: BinaryIO) -> str:
+    """Read a request; its path, "" at the end."""
+    asked, length = lines.readline().decode(), 0
+    while header := lines.readline().strip().lower():
+        if header.startswith(b"content-length:"):
+            length = int(header.partition(b":")[2])
+    lines.read(length)
+    return asked.split()[1] if asked else ""
+
+
 @contextmanager
 def server(script: Script) -> Iterator[str]:
     """A server that keeps its connections, and answers every request on them by the script."""
@@ -41,10 +56,10 @@ def server(script: Script) -> Iterator[str]:
     def serve(line: socket.socket) -> None:
         try:
             with line, line.makefile("rb") as requests:
-                while asked := requests.readline():
-                    while requests.readline().strip():
-                        continue
-                    for part in script(asked.split()[1].decode()):
+                while path := request(requests):
+                    for part in script(path):
+                        if part is None:
+                            return
                         time.sleep(part) if isinstance(part, float) else line.sendall(part)
         except OSError:
             return
@@ -193,6 +208,40 @@ def test_an_answer_cut_for_the_sake_of_another_is_not_taken_for_a_whole_one() ->
         asking.join()
     assert halfway.is_set()
     assert told == ["late"]
+
+
+def test_a_busy_server_s_delay_counts_although_its_answer_breaks_off() -> None:
+    def script(_path: str) -> Iterator[bytes | None]:
+        yield b"HTTP/1.1 503 Busy\r\nRetry-After: 120\r\nContent-Length: 100\r\n\r\n{"
+        yield None
+
+    with server(script) as url, transport() as through, pytest.raises(Transient) as told:
+        ask(through, url)
+    assert (told.value.code, told.value.after) == ("connection-cut", 120.0)
+
+
+def test_half_a_message_is_not_taken_for_one_where_nothing_says_where_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As from a proxy that ends an answer with its connection, also when that breaks."""
+    monkeypatch.setenv("GRAPH_SECRET", "secret")
+    token = b'{"token_type": "Bearer", "access_token": "t", "expires_in": 3600}'
+
+    def script(path: str) -> Iterator[bytes | None]:
+        if path.endswith("/token"):
+            yield whole(token)
+            return
+        yield b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nSubject: half of i"
+        yield None
+
+    with server(script) as url:
+        settings = GraphSettings(
+            tenant="example.org", client_id="1", client_secret=Secret(env="GRAPH_SECRET"), graph_url=url,
+            authority=url,
+        )  # fmt: skip
+        client = GraphClient(settings, Account(login="anna@example.org"), tmp_path)
+        with closing(client), pytest.raises(Transient, match="connection-cut"):
+            client.streamed("/users/anna/messages/1/$value")
 
 
 @pytest.mark.parametrize("url", ["ftp://example.org/", "file:///etc/hostname", "//example.org/"])
