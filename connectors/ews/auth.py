@@ -58,6 +58,13 @@ class _Adapter(requests.adapters.HTTPAdapter):
         return self.build_response(request, sent.raw)
 
 
+class _Session(requests.Session):
+    """Leave redirects alone: requests would read where one leads, and fail, although none is followed."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return None: no answer is a redirect."""
+
+
 class _SessionFactory(BaseProtocol):  # type: ignore[misc] # exchangelib is untyped
     """Run exchangelib's session factory on our sockets.
 
@@ -202,7 +209,7 @@ def _registration(settings: EwsSettings, account: Account) -> Registration:
 
 
 def _session(settings: EwsSettings, transport: Transport) -> requests.Session:
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False  # no netrc: only the configuration counts
     session.headers.update(
         {

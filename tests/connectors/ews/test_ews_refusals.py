@@ -33,6 +33,7 @@ from model.errors import Blocked, MigrationError, Transient
         Answer("", status=503, headers={"Retry-After": "0"}),
         Answer("<html>busy</html>", status=503, kind="text/html"),
         Answer("", status=429),
+        Answer("", status=302, headers={"Location": "http://[portal/"}),  # no login was refused by that
         Answer("<html><body>Runtime Error</body></html>", status=500, kind="text/html"),
         Answer("<html>maintenance</html>", kind="text/html"),
         Answer("garbage"),
