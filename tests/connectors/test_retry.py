@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connectors import retry
-from connectors.ews import client as ews_client
-from connectors.graph_api import client as graph_client
+from connectors.exchange import client as exchange_client
 from connectors.http import client as http_client
 from connectors.retry import FACTOR, FIRST_WAIT, LONGEST_WAIT, RetryPolicy, WrongServer
 from model.errors import Blocked, Transient
@@ -95,7 +94,7 @@ def test_another_fault_takes_nothing_from_the_pauses_of_this_one(waiting: Waitin
         policy.pause(Transient("timeout"))
 
 
-@pytest.mark.parametrize("limits", [ews_client.PAUSES, graph_client.PAUSES, http_client.PAUSES])
+@pytest.mark.parametrize("limits", [exchange_client.PAUSES, http_client.PAUSES])
 def test_no_refused_login_is_tried_again_by_itself(waiting: Waiting, limits: dict[str, int]) -> None:
     waiting.until_over(RetryPolicy(10_000, waiting, limits), Transient("login-unconfirmed"))
     assert waiting.pauses == []
