@@ -115,7 +115,9 @@ def _name_folders(leg: LegContext, rules: FileNames, existing: dict[str, Contain
     if not astray:
         return False
     placed = {row.source_id: row for row in leg.ledger.containers()}
-    places_wanted = _wanted_places(leg, rows, astray, placed)
+    held = placement.held_places(leg, placed.values(), existing)
+    fixed = {source_id: place for source_id, place in held.items() if source_id not in astray}
+    places_wanted = _wanted_places(leg, rows, astray, fixed)
     holders = {placement.joined(leg, places[astray[source_id].id]): source_id for source_id in places_wanted}
     for path in places_wanted.values():
         holder = holders.get(placement.joined(leg, path))
@@ -136,18 +138,13 @@ def _wanted_places(
     leg: LegContext,
     rows: Sequence[ContainerRow],
     astray: Mapping[str, ContainerRow],
-    placed: Mapping[str, ContainerRow],
+    fixed: dict[str, Path],
 ) -> dict[str, Path]:
     """Return where misplaced folders belong, by source id.
 
-    A folder that must share its name stays in its place.
+    A folder that must share its name stays in its place. `fixed` holds the places of all other folders.
     """
     places = leg.ledger.placed()
-    fixed = {
-        source_id: places[row.id]
-        for source_id, row in placed.items()
-        if row.id in places and source_id not in astray
-    }
     plan = plan_names([as_container(row) for row in rows], leg.context.target, {}, fixed)
     places_wanted: dict[str, Path] = {}
     for source_id, row in astray.items():

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from engine.context.leg_context import LegContext, as_container
 from engine.control.server_words_file import told
 from engine.control.stop_signal import StopRequested
-from engine.steps.placement import AT_ONCE, joined, place
+from engine.steps.placement import AT_ONCE, held_places, joined, place
 from ledger.db.rows import ContainerRow
 from ledger.leg.containers import Placed
 from mappings.fields.folder_names import Path, Placement, plan_names
@@ -72,9 +72,10 @@ def list_containers(leg: LegContext) -> list[ContainerRow]:
     existing = {container.id: container for container in leg.target.containers()}
     adopt(leg, placed, existing)
     plan = _plan(leg, found, placed, existing, heirs)
-    elsewhere = _rename(leg, found, placed, plan, existing)
+    _rename(leg, found, placed, plan, existing)
+    plan = _plan(leg, found, placed, existing, heirs, stay=True)
     rows = _inherit(leg, leg.ledger.record_containers(found), heirs, plan, existing)
-    place(leg, found, rows, plan, existing, elsewhere)
+    place(leg, found, rows, plan, existing)
     for row in leg.ledger.gone_containers(present):
         _withdraw_all(leg, row)
     return moving(leg)
@@ -285,14 +286,27 @@ def _plan(
     placed: dict[str, ContainerRow],
     existing: dict[str, Container],
     heirs: Mapping[str, ContainerRow],
+    *,
+    stay: bool = False,
 ) -> dict[str, Placement]:
-    places = leg.ledger.placed()
-    now = {container.id: container.path for container in found}
+    """Return where the folders go, by source id.
+
+    Args:
+        leg: the open leg.
+        found: the source's containers.
+        placed: the rows of the ledger by source id.
+        existing: the target's folders by href.
+        heirs: see _heirs.
+        stay: True to leave each folder where it is, so that no other gets its place; False to plan new places
+            for folders that were renamed at the source.
+    """
+    places, held = leg.ledger.placed(), held_places(leg, placed.values(), existing)
+    now = {} if stay else {container.id: container.path for container in found}
     former_ids = {old.id for old in heirs.values()}
     fixed = {
-        row.source_id: places[row.id]
-        for row in placed.values()
-        if row.id in places and row.id not in former_ids and now.get(row.source_id, row.path) == row.path
+        source_id: place
+        for source_id, place in held.items()
+        if (row := placed[source_id]).id not in former_ids and now.get(source_id, row.path) == row.path
     }
     fixed |= {new: places[old.id] for new, old in heirs.items() if old.id in places}
     special: dict[Role, tuple[str, ...]] = {
@@ -329,17 +343,14 @@ def _rename(
     placed: dict[str, ContainerRow],
     plan: dict[str, Placement],
     existing: dict[str, Container],
-) -> dict[Path, Path]:
+) -> None:
     """Rename folders as at the source; an href changes only by a successful rename (R9).
 
     In the live phase, folders are the user's. A rename that the server refuses keeps the old place and is a
     loss of the folder. For files it is a loss only if the end of the pass brings no better chance
     (engine.leg.file_cleanup); until then everything below stays there too.
-
-    Returns:
-        For each folder that did not get to its planned place, that place and the real one.
     """
-    refused: dict[Path, Path] = {}
+    refused: list[Path] = []
     for container in sorted(found, key=lambda c: len(c.path)):
         row = placed.get(container.id)
         if row is None or row.href is None or row.path == container.path or container.omit is not None:
@@ -354,10 +365,9 @@ def _rename(
             rename(leg, row, wanted, placed, existing)
         except Rejected as error:
             leg.heard([told(None, error)])
-            refused[wanted.path] = here
+            refused.append(wanted.path)
             if leg.context.target.files is None:
                 leg.ledger.lose(row.id, None, (RENAME_REFUSED,))
-    return refused
 
 
 def rename(

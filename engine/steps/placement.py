@@ -18,6 +18,7 @@ from model.server_words import NOTHING
 
 REPLACED = Loss("name", "characters-replaced")
 REFUSED = Loss("folder-name", "refused-by-target")
+TAKEN = Loss("name", "taken")
 UNNAMED = "Folder -"
 """The beginning of the name of a folder whose own name the target refuses."""
 AT_ONCE = 100
@@ -30,7 +31,6 @@ def place(
     rows: Sequence[ContainerRow],
     plan: Mapping[str, Placement],
     existing: dict[str, Container],
-    elsewhere: dict[Path, Path],
 ) -> None:
     """Create missing folders, also those that vanished from the target.
 
@@ -42,8 +42,6 @@ def place(
         rows: their rows, in the same order.
         plan: where each folder is to go, by source id.
         existing: the target's folders by href; updated.
-        elsewhere: of folders that could not go where they were to go, the planned place and the real one;
-            updated.
 
     Raises:
         Blocked: `folders-refused` if the target takes no name of a folder.
@@ -56,6 +54,7 @@ def place(
     ]
     new = _announce(leg, missing, plan, existing)
     placed: list[Placed] = []
+    elsewhere: dict[Path, Path] = {}
     try:
         for container, row in missing:
             placed.append(_create(leg, container, row, plan, existing, elsewhere, new))
@@ -108,7 +107,7 @@ def _create(
     if leg.context.target.files is None:
         made_by_us = True if href not in existing else False if row.id in announced else None
     existing[href] = replace(wanted, path=path)
-    losses = list(placement.losses)
+    losses = [loss for loss in placement.losses if not _may_come_free(leg, loss)]
     if path != wanted.path:
         elsewhere[placement.path] = path
         spelled = leg.context.target.files is None and not is_unnamed(path)
@@ -119,6 +118,11 @@ def _create(
     if losses:
         leg.ledger.lose(row.id, None, losses)
     return Placed(row.id, href, path, made_by_us)
+
+
+def _may_come_free(leg: LegContext, loss: Loss) -> bool:
+    """Return True for the loss of a name that engine.leg.file_cleanup may still give, and else records."""
+    return loss == TAKEN and leg.context.target.files is not None and leg.mirror
 
 
 def _shifted(path: Path, elsewhere: Mapping[Path, Path]) -> Path:
@@ -172,6 +176,27 @@ def _candidate_places(
         yield from ((*above, f"{path[-1]} - {key.hex()[:8]}") for path in spelled if path in used_places)
     yield *above, f"{UNNAMED} {key.hex()[:8]}"
     yield *(above[:1] if above[:1] == [""] else ()), f"{UNNAMED} {key.hex()[:16]}"
+
+
+def held_places(
+    leg: LegContext, rows: Collection[ContainerRow], existing: Collection[str]
+) -> dict[str, Path]:
+    """Return the places that are taken at the target, by the source ids of the folders that have them.
+
+    A folder that the source no longer has keeps its place only while it is there and no other folder of ours
+    has taken it over.
+
+    Args:
+        leg: the open leg.
+        rows: the folders, with those that the source no longer has.
+        existing: the hrefs of the target's folders.
+    """
+    places, used_hrefs = leg.ledger.placed(), {row.href for row in rows if not row.gone}
+    return {
+        row.source_id: places[row.id]
+        for row in rows
+        if row.id in places and not (row.gone and (row.href in used_hrefs or row.href not in existing))
+    }
 
 
 def is_unnamed(path: Path) -> bool:

@@ -62,7 +62,7 @@ def test_a_default_calendar_is_not_ours_though_the_first_attempt_failed(order: t
         ]
         existing = {OWN: Container(Kind.CALENDAR, OWN, ("Personal",))}
         with suppress(Transient):
-            place(work, found, rows, plan, existing, {})
+            place(work, found, rows, plan, existing)
         desk.fails = False
     made = {order[number]: ours for number, ours in desk.ours.items()}
     assert made == {"Work": True, "Calendar": False}
@@ -105,7 +105,7 @@ def test_a_name_that_a_server_refuses_is_spelled_with_look_alikes() -> None:
     )
     plan: Any = {one.id: SimpleNamespace(path=one.path, losses=()) for one in found}
     rows: Any = [SimpleNamespace(id=number, href=None) for number, _ in enumerate(found)]
-    place(work, found, rows, plan, {}, {})
+    place(work, found, rows, plan, {})
     percent = f"100\N{FULLWIDTH PERCENT SIGN} - {key_of('100%').hex()[:8]}"
     assert desk.made_there == [
         ("quote\N{MODIFIER LETTER DOUBLE PRIME}d",),

@@ -216,6 +216,35 @@ def test_a_name_that_is_taken_keeps_the_old_place(trial: Trial) -> None:
     assert "rename-refused" in {loss.reason for _, _, loss in trial.ledger.losses(leg.id)}
 
 
+def test_a_new_folder_does_not_get_the_place_of_one_that_cannot_leave_it(trial: Trial) -> None:
+    old = trial.mailbox.create_folder(("Projekte",))
+    trial.mailbox.deliver(old, letter(410))
+    trial.run()
+    trial.store.create(("Vorhaben",))
+    trial.mailbox.rename_folder(old, ("Vorhaben",))
+    trial.mailbox.deliver(trial.mailbox.create_folder(("Projekte",)), letter(411))
+    trial.mailbox.deliver(trial.mailbox.create_folder(("Vorhaben", "Neu")), letter(412))
+    for _ in range(2):
+        assert trial.run().state is LegState.VERIFIED
+    places = [("Projekte",), ("Projekte (2)",), ("Projekte", "Neu")]
+    assert [len(trial.store.folders[place].messages) for place in places] == [1, 1, 1]
+    (leg,) = trial.ledger.legs()
+    assert {"rename-refused", "taken"} <= {loss.reason for _, _, loss in trial.ledger.losses(leg.id)}
+
+
+def test_a_folder_that_was_made_anew_leaves_its_name_for_another(trial: Trial) -> None:
+    """The folder of the former id is no folder any more that could have a name."""
+    made = trial.mailbox.create_folder(("Projekte",))
+    trial.mailbox.deliver(made, letter(410))
+    trial.run()
+    again = trial.mailbox.recreate_folder(made)
+    trial.run()
+    trial.mailbox.rename_folder(again, ("Vorhaben",))
+    trial.mailbox.deliver(trial.mailbox.create_folder(("Projekte",)), letter(411))
+    assert trial.run().state is LegState.VERIFIED
+    assert [len(trial.store.folders[name,].messages) for name in ("Vorhaben", "Projekte")] == [1, 1]
+
+
 def test_a_folder_that_is_gone_and_stays_empty_is_named(trial: Trial) -> None:
     new = trial.mailbox.create_folder(("Projekte",))
     trial.mailbox.deliver(new, letter(410))
