@@ -15,6 +15,7 @@ from walking import PACE
 
 from engine.context.leg_context import BatchLimits
 from engine.identity.identity_gate import GateRules
+from engine.steps.ledger_generation import Generations
 from ledger.db.rows import LegState, Phase
 from ledger.store import Ledger
 from model.protocols import Guard, Target
@@ -30,6 +31,7 @@ class Desk:
     ledger: Ledger
     rules: GateRules
     pace: BatchLimits = PACE
+    generations: Generations | None = None
 
     def open_target(self, guard: Guard, step: Step, moment: datetime, *, live: bool) -> Target:
         del step, moment
