@@ -680,7 +680,8 @@ def main(arguments: list[str] | None = None) -> int:
         options = parser.parse_args(arguments)
         trusted = x509.load_pem_x509_certificates(options.tsa_root.read_bytes()) if options.tsa_root else []
         packs = find_packs(options.packs)
-        require(packs and all(map(HASH_TEXT.fullmatch, options.root)), "no pack, or no root")
+        roots = all(map(HASH_TEXT.fullmatch, options.root))
+        require(packs and roots, "there is no pack in these folders, or --root is not 64 hexadecimal digits")
     except SystemExit as end:
         return UNREADABLE if end.code else OK
     except Exception as error:  # noqa: BLE001 (whatever is wrong with a key, a certificate or a folder)
@@ -690,8 +691,7 @@ def main(arguments: list[str] | None = None) -> int:
     for pack in packs:
         pack.check(options.pubkey, trusted)
     check_row(packs, set(options.root))
-    codes = {code for pack in packs for code, _ in pack.findings}
-    worst = next(code for code in WORST_FIRST if code in codes)
+    worst = next(code for code in WORST_FIRST if any(code in dict(pack.findings) for pack in packs))
     sys.stdout.write(report(packs, worst, options.json) + "\n")
     return worst
 

@@ -68,7 +68,7 @@ MAILBOX = {
     "rolled-back": "Taken back, as approved. `kogge retry` and `kogge migrate` move it again.",
     "rolling-back": "Its rollback has not ended: run `kogge rollback --execute` again.",
     "release-begun": "A release hook of it has run: it only goes on, with `kogge cutover`.",
-    "score-low": "See `kogge cutover --status`; if it may go live so, `kogge approve score-low`.",
+    "score-low": "See `kogge score`; if it may go live so, `approve score-low --wave W` or `-m M`.",
     "taking-back": "Taking it back was begun and has not ended: run `kogge cutover --back` again.",
     "sent-items-implausible": "Look whose mailbox the source is; if it is right, `kogge approve sent-items`.",
     "quota-too-small": "The source's mail does not fit into the target's quota; raise it before the wave.",

@@ -136,7 +136,8 @@ def practice_up(
         say("Then:  kogge migrate --wave pilot")
         if stage.cloud is not None:
             say("Microsoft 365 likewise, with  -c microsoft365.toml --wave cloud")
-        say("Ctrl-C ends the servers and everything in them.")
+        say("Ctrl-C ends the servers and everything in them. The local Prefect goes on:")
+        say("  kogge server down   in that directory, before you delete it")
         done.wait()
 
 

@@ -264,7 +264,7 @@ def log(
         ledger.verify_events()
         events = ledger.events(wave)
         if not events:
-            chosen(ledger, wave)
+            chosen(ledger, wave, option="WAVE")
     if as_json:
         emit(
             [

@@ -183,14 +183,17 @@ def report(error: MigrationError) -> int:
     return Exit.AGAIN if isinstance(error, Transient) else Exit.OPEN
 
 
-def chosen(ledger: Ledger, wave: str | None, wanted: list[str] | None = None) -> list[MailboxRow]:
+def chosen(
+    ledger: Ledger, wave: str | None, wanted: list[str] | None = None, *, option: str = "--wave"
+) -> list[MailboxRow]:
     """The mailboxes of the ledger that the options choose; never none, for a typing error must not read as
-    "nothing amiss". Raises Misconfigured when a wave or a mailbox does not exist, or none at all."""
+    "nothing amiss". option: where the wave was named. Raises Misconfigured when a wave or a mailbox does not
+    exist, or none at all."""
     rows = ledger.mailboxes(wave)
     if not rows:
         waves = {row.wave for row in ledger.mailboxes()} if wave is not None else set()
         if wave is not None and waves:
-            raise Misconfigured("--wave", unknown(wave, waves))
+            raise Misconfigured(option, unknown(wave, waves))
         raise Misconfigured("the ledger", "has no mailbox yet; `kogge migrate --dry-run` plans them")
     if not wanted:
         return rows
