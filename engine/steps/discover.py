@@ -10,6 +10,7 @@ from engine.context.leg_context import LegContext, as_container
 from engine.control.server_words_file import told
 from engine.control.stop_signal import StopRequested
 from engine.steps.placement import AT_ONCE, held_places, joined, place
+from ledger.db.leases import AT_TARGET
 from ledger.db.rows import ContainerRow
 from ledger.leg.containers import Placed
 from mappings.fields.folder_names import Path, Placement, plan_names
@@ -65,6 +66,7 @@ def list_containers(leg: LegContext) -> list[ContainerRow]:
     placed = {row.source_id: row for row in leg.ledger.containers()}
     found = listed(leg, placed)
     _refuse_emptied(leg, found, placed)
+    _leave_to_heirs(leg, found, placed)
     present = {container.id for container in found}
     if any(not row.gone and source_id not in present for source_id, row in placed.items()):
         present |= {container.id for container in leg.source.containers()}  # a single absence proves nothing
@@ -98,6 +100,24 @@ def _heirs(
         and gone_rows[container.path].href not in used_hrefs
         and (container.id not in placed or placed[container.id].href is None)
     }
+
+
+def _leave_to_heirs(leg: LegContext, found: Sequence[Container], placed: dict[str, ContainerRow]) -> None:
+    """Give another place to a folder that comes back after its heir has got its former place.
+
+    This happens when a person made the folder again and then takes the deleted one out of the recycle bin. A
+    folder of which copies are still there keeps its place.
+    """
+    used_hrefs = {row.href for row in placed.values() if not row.gone}
+    for container in found:
+        row = placed.get(container.id)
+        if row is None or not row.gone or row.href is None or row.href not in used_hrefs:
+            continue
+        counts = leg.ledger.counts(row.id)
+        if not any(counts.get(state) for state in AT_TARGET):
+            leg.ledger.folders.unmake(row.id)
+            leg.ledger.set_href(row.id, None)
+            placed[container.id] = replace(row, href=None)
 
 
 def _inherit(

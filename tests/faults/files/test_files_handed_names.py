@@ -122,3 +122,21 @@ def test_the_name_is_free_in_a_later_pass_as_well(trial: Trial) -> None:
     settled(trial)
     assert {href for href, _ in there(trial)} == {"", "/Alt", "/Anders"}
     assert losses(trial) == set()
+
+
+@pytest.mark.parametrize("name", ["first.txt", "second.txt"])
+def test_a_deleted_folder_comes_back_beside_the_one_that_took_its_name(trial: Trial, name: str) -> None:
+    """Out of the recycle bin, under another name and with its own id."""
+    old = trial.mailbox.folders.pop(folder(trial.mailbox, "Alt").id)
+    trial.mailbox.deliver(make(trial.mailbox, DRIVE, "Alt"), name[:-4].encode(), marks(name))
+    settled(trial)
+    old.path = (DRIVE, "Alt 1")
+    trial.mailbox.folders[old.id] = old
+    settled(trial)
+    assert there(trial) == {
+        ("", "Neu"),
+        ("/Alt", ""),
+        ("/Alt", name),
+        ("/Alt 1", ""),
+        ("/Alt 1", "first.txt"),
+    }

@@ -245,6 +245,20 @@ def test_a_folder_that_was_made_anew_leaves_its_name_for_another(trial: Trial) -
     assert [len(trial.store.folders[name,].messages) for name in ("Vorhaben", "Projekte")] == [1, 1]
 
 
+def test_a_deleted_folder_comes_back_beside_the_one_that_took_its_name(trial: Trial) -> None:
+    """Out of the recycle bin, under another name and with its own id."""
+    made = trial.mailbox.create_folder(("Projekte",))
+    trial.mailbox.deliver(made, letter(410))
+    trial.run()
+    old = trial.mailbox.folders.pop(made)
+    trial.mailbox.deliver(trial.mailbox.create_folder(("Projekte",)), letter(411))
+    assert trial.run().state is LegState.VERIFIED
+    old.path = ("Projekte 1",)
+    trial.mailbox.folders[made] = old
+    assert trial.run().state is LegState.VERIFIED
+    assert [len(trial.store.folders[name,].messages) for name in ("Projekte", "Projekte 1")] == [1, 1]
+
+
 def test_a_folder_that_is_gone_and_stays_empty_is_named(trial: Trial) -> None:
     new = trial.mailbox.create_folder(("Projekte",))
     trial.mailbox.deliver(new, letter(410))
