@@ -207,7 +207,7 @@ class EwsReply:
             answer: the local name of the expected ResponseMessage.
             sink: returns a new sink for each body.
         """
-        self._chunks = chunks
+        self._chunks = iter(chunks)
         self._cutter = Cutter(sink)
         tags = ("{*}" + answer, SOAP + "Fault", TNS + "ServerVersionInfo")
         self._parser = etree.XMLPullParser(
@@ -253,6 +253,7 @@ class EwsReply:
         if not chunk or BYTE_ORDER_MARK.startswith(chunk):
             return b""
         if not chunk.startswith(b"<"):
+            next(self._chunks, None)  # raises if the answer was cut: then it says nothing about the server
             raise not_soap()
         self._begun = True
         return chunk

@@ -19,7 +19,12 @@ SECRET_ENV = "KOGGE_GRAPH_SECRET"
 
 
 @pytest.fixture
-def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+def source(scripted_source: Open) -> Open:
+    return scripted_source
+
+
+@pytest.fixture
+def scripted_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """A source of the mails, or of these kinds, of a scripted cloud or of the practice server."""
     monkeypatch.setenv(SECRET_ENV, "practice-migrator")
     opened: list[GraphSource] = []

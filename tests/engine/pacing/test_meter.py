@@ -253,7 +253,7 @@ def test_whatever_may_ask_a_server_is_timed(module: ModuleType) -> None:
 
 def test_the_wrapper_supports_what_the_side_supports() -> None:
     """And the side itself stays as it was: whoever has it in hand calls it unmeasured."""
-    clock = Clock()
+    clock = Clock(0.0)
     meter, plain = Meter(clock), Listing(clock)
     server = metered(plain, meter)
     assert isinstance(server, optional_protocols.SupportsDigests)

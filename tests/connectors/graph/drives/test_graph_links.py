@@ -30,9 +30,9 @@ def cloud(item: Answer, root: Answer = ROOT) -> Cloud:
 
 
 @pytest.mark.parametrize("url", [OWN, MINE, REGION])
-def test_an_address_is_asked_for_as_it_is(source: Open, url: str) -> None:
+def test_an_address_is_asked_for_as_it_is(scripted_source: Open, url: str) -> None:
     scripted = cloud(Answer(ITEM))
-    opened = source(scripted)
+    opened = scripted_source(scripted)
     assert isinstance(opened, SupportsLinks)
     assert opened.resolve(url) == "b!D1/I1"
     (ask,) = scripted.asks
@@ -42,14 +42,14 @@ def test_an_address_is_asked_for_as_it_is(source: Open, url: str) -> None:
     assert "redeem" not in ask.headers.get("prefer", "").lower()
 
 
-def test_a_shortcut_leads_to_what_it_stands_for(source: Open) -> None:
+def test_a_shortcut_leads_to_what_it_stands_for(scripted_source: Open) -> None:
     remote = {"id": "I2", "parentReference": {"driveId": "b!D2"}}
-    assert source(cloud(Answer(ITEM | {"remoteItem": remote}))).resolve(OWN) == "b!D2/I2"
+    assert scripted_source(cloud(Answer(ITEM | {"remoteItem": remote}))).resolve(OWN) == "b!D2/I2"
 
 
 @pytest.mark.parametrize("row", [{}, {"id": "I1"}, {"id": "I1", "parentReference": {}}])
-def test_an_answer_that_does_not_say_which_item(source: Open, row: dict[str, object]) -> None:
-    assert source(cloud(Answer(row))).resolve(OWN) is Dead.UNREADABLE
+def test_an_answer_that_does_not_say_which_item(scripted_source: Open, row: dict[str, object]) -> None:
+    assert scripted_source(cloud(Answer(row))).resolve(OWN) is Dead.UNREADABLE
 
 
 @pytest.mark.parametrize(
@@ -60,29 +60,29 @@ def test_an_answer_that_does_not_say_which_item(source: Open, row: dict[str, obj
         (error("invalidRequest", 400), Dead.UNREADABLE, Dead.OTHER_TENANT),
     ],
 )
-def test_why_there_is_nothing(source: Open, answer: Answer, own: Dead, elsewhere: Dead) -> None:
+def test_why_there_is_nothing(scripted_source: Open, answer: Answer, own: Dead, elsewhere: Dead) -> None:
     scripted = cloud(answer)
-    opened = source(scripted)
+    opened = scripted_source(scripted)
     assert [opened.resolve(url) for url in (OWN, MINE, ELSEWHERE)] == [own, own, elsewhere]
     assert scripted.paths().count("/sites/root") == 1
-    unknowing = source(cloud(answer, error("accessDenied", 403)))
+    unknowing = scripted_source(cloud(answer, error("accessDenied", 403)))
     assert unknowing.resolve(ELSEWHERE) is own
 
 
-def test_private_onedrive_is_nobody_s_tenant_and_not_asked_for(source: Open) -> None:
+def test_private_onedrive_is_nobody_s_tenant_and_not_asked_for(scripted_source: Open) -> None:
     scripted = cloud(Answer(ITEM))
-    assert source(scripted).resolve("https://1drv.ms/w/s!Abc") is Dead.OTHER_TENANT
+    assert scripted_source(scripted).resolve("https://1drv.ms/w/s!Abc") is Dead.OTHER_TENANT
     assert scripted.asks == []
 
 
-def test_an_outage_is_no_word_about_the_address(source: Open) -> None:
+def test_an_outage_is_no_word_about_the_address(scripted_source: Open) -> None:
     with pytest.raises(Transient):
-        source(cloud(error("serviceNotAvailable", 503)), patience_seconds=0.2).resolve(OWN)
+        scripted_source(cloud(error("serviceNotAvailable", 503)), patience_seconds=0.2).resolve(OWN)
 
 
-def test_a_refused_token_is_no_word_about_the_address(source: Open) -> None:
+def test_a_refused_token_is_no_word_about_the_address(scripted_source: Open) -> None:
     with pytest.raises(Blocked, match="login-refused"):
-        source(cloud(error("InvalidAuthenticationToken", 401))).resolve(OWN)
+        scripted_source(cloud(error("InvalidAuthenticationToken", 401))).resolve(OWN)
 
 
 def test_the_practice_cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
