@@ -23,7 +23,9 @@ main()
 
 
 def interrupted_at(module: str, folder: Path, ignored: bool = False) -> subprocess.CompletedProcess[str]:
-    before = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n" if ignored else ""
+    # Not as these tests were started: what runs in the background ignores the signal.
+    handler = "SIG_IGN" if ignored else "default_int_handler"
+    before = f"import signal; signal.signal(signal.SIGINT, signal.{handler})\n"
     command = [sys.executable, "-c", before + INTERRUPTED_AT.format(module=module)]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
 
@@ -44,6 +46,7 @@ def test_an_ignored_signal_stays_ignored(tmp_path: Path) -> None:
 def test_interrupted_once_it_listens(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys, typer\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import kogge.app\n"
         "kogge.app.app.command('wait')(lambda: os.kill(os.getpid(), signal.SIGINT))\n"
         "from kogge.start import main\n"
