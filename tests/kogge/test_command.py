@@ -181,7 +181,7 @@ def test_options_that_choose_nothing(place: Path, planned: str, capsys: pytest.C
 
 def test_a_log_of_no_wave(place: Path, planned: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("log", "pilto") == 2
-    assert capsys.readouterr().err == "--wave: unknown; did you mean pilot?\n"
+    assert capsys.readouterr().err == "WAVE: unknown; did you mean pilot?\n"
     assert run("log", "pilot") == 0
     assert "0 events; the chain is intact" in capsys.readouterr().out
 
