@@ -22,6 +22,7 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.tasks import Task
 
 from engine.config.registry import chosen
+from engine.pacing import run_legs
 from engine.pacing.leg_slots import LegSlot
 from flows import canary_mailbox as first_mailbox
 from flows.deploy.deployments import TAG
@@ -184,10 +185,7 @@ def in_turn(mailboxes: Sequence[str], rows: Iterable[LegRow]) -> list[LegRow]:
 def by_mailbox(rows: Iterable[LegRow]) -> list[list[LegRow]]:
     """Each mailbox's legs, mail first: one after the other, so that no account has two workers."""
     order = list(Kind)
-    groups: dict[str, list[LegRow]] = {}
-    for row in sorted(rows, key=lambda row: order.index(row.workload)):
-        groups.setdefault(row.mailbox, []).append(row)
-    return list(groups.values())
+    return run_legs.by_mailbox(sorted(rows, key=lambda row: order.index(row.workload)))
 
 
 async def _run_mailbox(rows: Sequence[LegRow], runner: LegRunner, asked: BatchParameters, rank: int) -> None:

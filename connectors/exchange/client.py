@@ -20,8 +20,9 @@ T = TypeVar("T")
 CONNECTIONS = 4
 """The most connections to one server that are kept open."""
 PAUSES = {"source-closed": 0, UNCONFIRMED: 0, "server-error": 4}
-WRONG_SERVER_PAUSES = 2
 """The most retries, by error code, for faults that rarely pass by waiting."""
+WRONG_SERVER_PAUSES = 2
+"""The most retries for an answer in another protocol."""
 
 
 class ClientSettings(TransportSettings, Protocol):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from engine.context.leg_context import LegContext
 from engine.control import lease
+from engine.control.server_words_file import Words
 from engine.control.stop_signal import StopRequested
 from engine.identity import account_binding, identity_gate
 from engine.steps import ledger_generation
@@ -20,6 +21,7 @@ from engine.steps.worker_deaths import Cause
 from ledger.db.rows import Lease, LegRow, Phase
 from ledger.leg.cutover_steps import is_releasing
 from model.errors import MigrationError
+from model.protocols import Guard
 
 if TYPE_CHECKING:
     from engine.leg.run import LegSetting
@@ -106,15 +108,50 @@ def open_leg(
     Yields:
         The open leg.
     """
+    with _open_sides(setting, held, keeper.guard, keeper.watch, attempt.owner) as leg:
+        yield leg
+
+
+@contextmanager
+def open_to_look(setting: LegSetting, row: LegRow) -> Iterator[LegContext]:
+    """Open new connections to both sides without a lease: the ledger and the target refuse every write.
+
+    What servers say of failures is not kept.
+
+    Args:
+        setting: what the walk needs.
+        row: the leg.
+
+    Yields:
+        The open leg.
+    """
+    held = Lease(row.id, row.mailbox, row.workload, "", row.epoch, False, setting.mailbox.phase)
+    setting = replace(setting, words=Words(None))
+    with _open_sides(setting, held, _nothing_is_written, _closed_by_nobody, frozenset()) as leg:
+        yield leg
+
+
+def _nothing_is_written() -> None:
+    """Allow reading without a lease."""
+
+
+def _closed_by_nobody(*_close: Callable[[], None]) -> None:
+    """Leave the connections to whoever opened them: no lease can be lost."""
+
+
+@contextmanager
+def _open_sides(
+    setting: LegSetting, held: Lease, guard: Guard, watch: Callable[..., None], owner: frozenset[str]
+) -> Iterator[LegContext]:
     mirror = setting.mailbox.phase is not Phase.LIVE
     started = _start_of(setting, held)
     source = setting.opener.source()
     try:
-        target = setting.opener.target(keeper.guard, started)
+        target = setting.opener.target(guard, started)
     except MigrationError:
         source.close()
         raise
-    keeper.watch(source.close, target.close)
+    watch(source.close, target.close)
     try:
         with setting.ledger.session(held, mirror=mirror, tally=setting.tally) as session:
             yield LegContext(
@@ -123,7 +160,7 @@ def open_leg(
                 ledger=session,
                 source=source,
                 target=target,
-                guard=keeper.guard,
+                guard=guard,
                 began=started,
                 pace=setting.pace,
                 mirror=mirror,
@@ -131,7 +168,7 @@ def open_leg(
                 approved=setting.rules.approved,
                 in_doubt=setting.in_doubt,
                 artefacts=setting.rules.artefacts,
-                owner=attempt.owner | {setting.pair.source.address, setting.pair.target.address},
+                owner=owner | {setting.pair.source.address, setting.pair.target.address},
                 addresses=setting.addresses,
                 parties=setting.parties,
                 turn=setting.opener.turn,

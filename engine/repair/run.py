@@ -8,16 +8,16 @@ from functools import partial
 
 from engine.assembly import OtherWalk, build_leg
 from engine.config.load import Config
-from engine.context.leg_context import LegContext, as_it_is
+from engine.context.leg_context import as_it_is
 from engine.control import lease
 from engine.control.stop_signal import StopRequested
-from engine.leg.connect import AttemptState, open_leg, pass_gate
+from engine.leg.connect import AttemptState, open_leg, open_to_look, pass_gate
 from engine.leg.leg_result import LegResult
 from engine.leg.repair_walk import Repair, repair
 from engine.leg.run import Leg, LegSetting, pause_after
 from engine.pacing.worker_slots import Through
 from engine.steps.ledger_generation import refuse_older
-from ledger.db.rows import Lease, LegRow, LegState, Phase
+from ledger.db.rows import Lease, LegRow, LegState
 from ledger.leg.rollback import refuse_unfinished
 from model.errors import Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
 
@@ -69,7 +69,9 @@ def run_in(setting: LegSetting, row: LegRow, order: Repair) -> LegResult:
             order.code = result.code
         return result
     try:
-        _look(setting, row, order)
+        with open_to_look(setting, row) as leg:
+            leg.ledger.rollback.refuse_another(leg.target.identity())
+            repair(leg, order)
     except StopRequested as request:
         order.code = request.code
     return LegResult(row.id, row.mailbox, row.workload, row.state, order.code)
@@ -112,40 +114,3 @@ def _until_done(order: Repair, setting: LegSetting, held: Lease, keeper: lease.L
             keeper.guard()
             faults = 1 if order.counts["repaired"] > done else faults + 1
             pause_after(setting, error, faults)
-
-
-def _look(setting: LegSetting, row: LegRow, order: Repair) -> None:
-    phase = setting.mailbox.phase
-    # This lease only allows reading.
-    held = Lease(row.id, row.mailbox, row.workload, "", row.epoch, False, phase)
-    started = row.started or setting.now()
-    source = setting.opener.source()
-    target = setting.opener.target(_nothing_is_written, started)
-    mirror = setting.mailbox.phase is not Phase.LIVE
-    try:
-        with setting.ledger.session(held, mirror=mirror) as session:
-            leg = LegContext(
-                mailbox=setting.mailbox,
-                kind=row.workload,
-                ledger=session,
-                source=source,
-                target=target,
-                guard=_nothing_is_written,
-                began=started,
-                pace=setting.pace,
-                mirror=mirror,
-                stop=setting.stop,
-                owner=frozenset({setting.pair.source.address, setting.pair.target.address}),
-                addresses=setting.addresses,
-                turn=setting.opener.turn,
-                now=setting.now,
-            )
-            session.rollback.refuse_another(target.identity())
-            repair(leg, order)
-    finally:
-        source.close()
-        target.close()
-
-
-def _nothing_is_written() -> None:
-    """Allow reading without a lease: the ledger and the target refuse every write."""

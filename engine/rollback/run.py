@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from engine.assembly import OtherWalk, build_leg
 from engine.config.load import Config
 from engine.context.leg_context import LegContext, as_it_is
+from engine.leg.connect import open_to_look
 from engine.leg.leg_result import LegResult
 from engine.leg.run import LegSetting, approvals
 from engine.pacing.worker_slots import Through
@@ -18,7 +18,7 @@ from engine.rollback.report import RollbackReport
 from engine.rollback.walk import RollbackScope, by_href, roll_back
 from engine.steps.ledger_generation import refuse_unwritten
 from ledger.db.leases import ROLLING
-from ledger.db.rows import ContainerRow, Lease, LegRow, MailboxRow, Phase
+from ledger.db.rows import ContainerRow, LegRow, MailboxRow
 from ledger.leg.rollback import APPROVAL, RECALL, SHARED, rested_on
 from ledger.store import Ledger
 from model.errors import Blocked
@@ -195,39 +195,14 @@ def look_at(setting: LegSetting, row: LegRow, order: RollbackScope) -> None:
     Raises:
         MigrationError: what the target raises.
     """
-    ledger = setting.ledger
-    phase = setting.mailbox.phase
-    # This lease only allows reading.
-    held = Lease(row.id, row.mailbox, row.workload, "", row.epoch, False, phase)
-    target = setting.opener.target(_nothing_is_written, row.started or datetime.now(UTC))
-    try:
-        with ledger.session(held, mirror=False) as session:
-            leg = LegContext(
-                mailbox=setting.mailbox,
-                kind=row.workload,
-                ledger=session,
-                source=NoSource(),
-                target=target,
-                guard=_nothing_is_written,
-                began=row.started or datetime.now(UTC),
-                pace=setting.pace,
-                mirror=setting.mailbox.phase is not Phase.LIVE,
-                stop=setting.stop,
-                turn=setting.opener.turn,
-                approved=setting.rules.approved,
-            )
-            bound = session.rollback.is_bound()
-            if bound:
-                session.rollback.refuse_another(target.identity())
-            refuse_unwritten(leg, setting.generations, asks_target=bound)
-            if bound:
-                _look(leg, order)
-    finally:
-        target.close()
-
-
-def _nothing_is_written() -> None:
-    """Allow reading without a lease: the ledger and the target refuse every write."""
+    with open_to_look(setting, row) as leg:
+        rollback = leg.ledger.rollback
+        bound = rollback.is_bound()
+        if bound:
+            rollback.refuse_another(leg.target.identity())
+        refuse_unwritten(leg, setting.generations, asks_target=bound)
+        if bound:
+            _look(leg, order)
 
 
 def _look(leg: LegContext, order: RollbackScope) -> None:

@@ -74,8 +74,9 @@ def list_containers(leg: LegContext) -> list[ContainerRow]:
     existing = {container.id: container for container in leg.target.containers()}
     adopt(leg, placed, existing)
     plan = _plan(leg, found, placed, existing, heirs)
-    _rename(leg, found, placed, plan, existing)
-    plan = _plan(leg, found, placed, existing, heirs, stay=True)
+    if any(container.id in placed and placed[container.id].path != container.path for container in found):
+        _rename(leg, found, placed, plan, existing)
+        plan = _plan(leg, found, placed, existing, heirs, stay=True)
     rows = _inherit(leg, leg.ledger.record_containers(found), heirs, plan, existing)
     place(leg, found, rows, plan, existing)
     for row in leg.ledger.gone_containers(present):
