@@ -12,6 +12,9 @@ def main() -> None:
     the middle of an import would be shown as a traceback. A signal that the parent ignores stays ignored."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from engine.control.environment import reach_this_machine_directly
+
+    reach_this_machine_directly()
     from kogge.app import main as command_line
 
     command_line()

@@ -12,10 +12,11 @@ import ssl
 import threading
 import time
 import weakref
-from collections.abc import Mapping
 from typing import Any
 
 import urllib3
+
+from connectors.http.proxy import Proxy
 
 PoolClasses = dict[str, type[Any]]
 BLOCK = 1 << 18
@@ -151,8 +152,7 @@ def pool(
     sockets: Sockets,
     context: ssl.SSLContext,
     size: int,
-    proxy: str | None = None,
-    proxy_headers: Mapping[str, str] | None = None,
+    proxy: Proxy | None = None,
 ) -> urllib3.HTTPConnectionPool:
     """Return a pool of keep-alive connections to one server.
 
@@ -163,17 +163,16 @@ def pool(
         sockets: registers the sockets.
         context: the TLS context, for https.
         size: the most connections.
-        proxy: the URL of a proxy, for https; None for a direct connection.
-        proxy_headers: what logs in to the proxy; None for nothing.
+        proxy: a proxy, for https; None for a direct connection.
     """
     if proxy is not None and scheme == "https":
         manager = urllib3.ProxyManager(
-            proxy,
+            proxy.url,
             num_pools=1,
             maxsize=size,
             blocksize=BLOCK,
             ssl_context=context,
-            proxy_headers=proxy_headers,
+            proxy_headers=proxy.headers,
         )
         manager.pool_classes_by_scheme = pool_classes(sockets)
         return manager.connection_from_host(host, port, scheme)

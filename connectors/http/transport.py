@@ -23,7 +23,7 @@ from connectors.http.content_coding import CODINGS, decoded
 from connectors.http.deadline import Deadline
 from connectors.http.errors import delay, network_error
 from connectors.http.hrefs import Origin
-from connectors.http.proxy import Network
+from connectors.http.proxy import Network, named_by_environment
 from connectors.http.sockets import Sockets, pool
 from connectors.settings import Tls
 from model.errors import MigrationError, Transient
@@ -34,6 +34,7 @@ ORIGINS_MOST = 16
 """The most servers to which one transport keeps connections: downloads of Graph have many hosts."""
 FAULTS = (urllib3.exceptions.HTTPError, OSError, ValueError)
 """What urllib3 and sockets raise when a request or an answer fails."""
+UNUSED_PROXY = 'HTTPS_PROXY is set and not used: [network] proxy = "environment" uses it'
 
 Send = Callable[[Origin, str, str, Mapping[str, str], bytes | BinaryIO], urllib3.BaseHTTPResponse]
 """Sends one request: origin, method, path with query, headers, body. Returns the response when its head has
@@ -214,7 +215,13 @@ class Transport:
             error: the exception.
             origin: the server.
         """
-        return self._closed() if self._sockets.closed.is_set() else network_error(error, str(origin))
+        if self._sockets.closed.is_set():
+            return self._closed()
+        found = network_error(error, str(origin))
+        direct = self._network.proxy is None and origin.scheme == "https"
+        if direct and found.code == "unreachable" and named_by_environment():
+            return found.with_local_cause(f"{found.local}; {UNUSED_PROXY}")
+        return found
 
     def read(self, raw: urllib3.BaseHTTPResponse, origin: Origin, *, decode: bool) -> Iterator[bytes]:
         """Yield the body of a response within the deadline; see `Response.chunks`."""
@@ -248,15 +255,14 @@ class Transport:
         """Return the connections to a server; the oldest of other servers are closed where there are many."""
         if (connections := self._pools.get(origin)) is not None:
             return connections
-        proxy = self._network.proxy_for(str(origin))
         # Reading the secret may take its time: close() must not wait for it.
-        login = self._network.proxy_headers() if proxy else None
+        proxy = self._network.proxy_for(str(origin))
         with self._pooling:
             if origin not in self._pools:
                 if len(self._pools) >= ORIGINS_MOST:
                     self._pools.pop(next(iter(self._pools))).close()
                 host, size = (origin.scheme, origin.host, origin.port), self._connections
-                self._pools[origin] = pool(*host, self._sockets, self._trust, size, proxy, login)
+                self._pools[origin] = pool(*host, self._sockets, self._trust, size, proxy)
             return self._pools[origin]
 
 

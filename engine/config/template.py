@@ -30,6 +30,9 @@ url = "sqlite:///kogge-state/ledger.db"
 # Spool for large mail, logs, the local Prefect server. Holds people's mail while it moves: keep it private.
 directory = "kogge-state"
 
+# [network]                                 # where only an HTTP proxy leads out, for every https:// server
+# proxy = "environment"                     # as HTTPS_PROXY and NO_PROXY say; or "http://proxy.example.org:3128"
+
 [source]
 # Where everything comes from: "ews" (Exchange 2010 SP2 and newer), "graph" (Microsoft 365, with files), or
 # "imap" for mail alone.

@@ -1,9 +1,9 @@
-"""Make the environment of programs that Kogge starts and that must not know its secrets."""
+"""Make the environment of programs that Kogge starts and that must not know its secrets; and its own."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 
 PLAIN = frozenset(
     {
@@ -27,6 +27,24 @@ have any other name."""
 PLAIN_BEGINNINGS = ("LC_", "PYTHON")
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 """Keeps a folder `flows` in the directory where a program starts from being taken for ours."""
+
+PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
+THIS_MACHINE = "127.0.0.1,localhost,::1"
+
+
+def reach_this_machine_directly(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Except this machine from the proxies that the environment names.
+
+    Prefect's API may run on this machine, and Prefect's client asks the proxy for every host.
+
+    Args:
+        environment: the environment of this process, which is changed.
+    """
+    if not any(environment.get(name) for name in [*environment] if name.lower() in PROXIES):
+        return
+    for name in [name for name in environment if name.lower() == "no_proxy"] or ["NO_PROXY"]:
+        hosts = environment.get(name, "").strip(" ,")
+        environment[name] = f"{hosts},{THIS_MACHINE}" if hosts else THIS_MACHINE
 
 
 def plain(named: Iterable[str] = (), environment: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -19,9 +19,9 @@ from connectors.ews.settings import EwsSettings
 from connectors.graph_api.client import GraphClient
 from connectors.graph_api.settings import GraphSettings
 from connectors.http.client import HttpClient
-from connectors.http.proxy import Network, Networked
+from connectors.http.proxy import Network, Networked, Proxy
 from connectors.settings import Secret, Tls
-from model.errors import Blocked, Transient
+from model.errors import Blocked, Misconfigured, Transient
 from practice.harness.tls import Certificate, make_certificate
 from practice.servers.connect_proxy import ConnectProxy
 
@@ -102,7 +102,7 @@ def test_a_host_that_is_excepted_is_reached_directly(
     asks: Asks, port: int, certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NET_PASSWORD", "secret")
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # of the environment nothing is taken
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # not used: the configuration names a proxy
     with ConnectProxy() as proxy:
         network = Network(proxy=proxy.url, no_proxy=("127.0.0.1",))
         tls = Tls(ca_file=str(certificate.ca))
@@ -151,6 +151,7 @@ def test_a_proxy_that_refuses_the_login_is_asked_once(
         {"proxy_password": Secret(env="X")},
         {"proxy_user": "a:b", "proxy_password": Secret(env="X")},
         {"proxy": None, "proxy_user": "kogge", "proxy_password": Secret(env="X")},
+        {"proxy": "environment", "proxy_user": "kogge", "proxy_password": Secret(env="X")},
     ],
 )
 def test_half_a_login_of_a_proxy_is_refused(login: dict[str, Any]) -> None:
@@ -164,10 +165,66 @@ def test_the_hosts_without_a_proxy() -> None:
               "http://other.example.org"]  # fmt: skip
     assert [network.proxy_for(url) for url in direct] == [None] * 4
     for url in ("https://graph.microsoft.com", "https://xmail.example.org", "https://xintern.example.org"):
-        assert network.proxy_for(url) == "http://proxy:3128"
+        assert network.proxy_for(url) == Proxy("http://proxy:3128")
 
 
 @pytest.mark.parametrize("proxy", ["proxy:3128", "https://p:1", "http://p", "http://u:x@p:1", "http://p:x"])
 def test_a_proxy_that_cannot_be_used_is_refused(proxy: str) -> None:
     with pytest.raises(ValidationError, match="HOST:PORT"):
         Network(proxy=proxy)
+
+
+@WIRES
+def test_the_proxy_of_the_environment_is_used_where_the_configuration_says_so(
+    asks: Asks, port: int, certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NET_PASSWORD", "secret")
+    tls = Tls(ca_file=str(certificate.ca))
+    with ConnectProxy({"localhost": port}, login="kogge:p@ss:wort") as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("://", "://kogge:p%40ss%3Awort@"))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        network = Network(proxy="environment")
+        assert asks("https://localhost:9", tls, network, tmp_path) == SIZE + 1
+        assert set(proxy.asked) == {"localhost:9"}
+        assert asks(f"https://127.0.0.1:{port}", tls, network, tmp_path) == SIZE + 1
+        assert set(proxy.asked) == {"localhost:9"}
+
+
+def test_the_proxies_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network(proxy="environment", no_proxy=("mail.example.org",))
+    monkeypatch.setenv("no_proxy", ".intern.example.org, old.example.org")
+    monkeypatch.setenv("https_proxy", "proxy:3128")  # many write it so
+    direct = ["https://mail.example.org", "https://a.intern.example.org", "https://old.example.org",
+              "http://other.example.org"]  # fmt: skip
+    assert [network.proxy_for(url) for url in direct] == [None] * 4
+    assert network.proxy_for("https://graph.microsoft.com") == Proxy("http://proxy:3128")
+    monkeypatch.setenv("no_proxy", "*")
+    assert network.proxy_for("https://graph.microsoft.com") is None
+
+
+@pytest.mark.parametrize("named", ["", "socks5://p:1", "http://user:hidden@p", "http://user:hidden@p:x"])
+def test_an_environment_that_names_no_usable_proxy(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No server is asked without it; and the error holds no login."""
+    monkeypatch.delenv("https_proxy", raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", named)
+    with pytest.raises(Misconfigured, match="HTTPS_PROXY") as refused:
+        Network(proxy="environment").proxy_for("https://graph.microsoft.com")
+    assert "hidden" not in str(refused.value)
+
+
+def test_a_login_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:hidden@proxy:3128")
+    proxy = Network(proxy="environment").proxy_for("https://graph.microsoft.com")
+    assert repr(proxy) == "Proxy(url='http://proxy:3128')"
+
+
+@WIRES
+def test_whoever_cannot_be_reached_is_told_of_a_proxy_that_is_not_used(
+    asks: Asks, certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NET_PASSWORD", "secret")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    with pytest.raises(Transient) as refused:
+        asks("https://127.0.0.1:9", Tls(ca_file=str(certificate.ca)), Network(), tmp_path)
+    assert refused.value.code == "unreachable"
+    assert "HTTPS_PROXY is set and not used" in refused.value.local

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.http.proxy import Proxy
 from engine.config.load import TARGETS, Config, is_address, load
 from engine.config.template import TOML
 from model.errors import Misconfigured
@@ -62,7 +63,7 @@ password = { env = "TARGET" }
     network = '[network]\nproxy = "http://proxy:3128"\nno_proxy = ["cloud.example"]\n'
     config = load(write(SIMPLE + dav + network))
     asked = config.target.of(Kind.CALENDAR).network
-    assert asked.proxy_for("https://graph.microsoft.com/v1.0") == "http://proxy:3128"
+    assert asked.proxy_for("https://graph.microsoft.com/v1.0") == Proxy("http://proxy:3128")
     assert asked.proxy_for("https://cloud.example/dav") is None
     assert "network.proxy: give http://HOST:PORT" in refusal(write(SIMPLE + '[network]\nproxy = "proxy"\n'))
 
