@@ -6,6 +6,8 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen --no-sync
 WORKERS ?= 4
 export KOGGE_REQUIRE_SERVICES ?=
+# Images of Python set it; every process of the tests would then compile Prefect and all else anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo test check bench soak live rehearsal clean
 
