@@ -104,6 +104,7 @@ HTTP = {
 }
 """Which code below the flows may use a library for HTTP: one transport, and a sign-in that is written for
 requests. "": none."""
+BELOW_FLOWS = ("connectors", "engine", "ledger", "mappings", "model")
 
 BANNED = {"utils", "util", "helpers", "helper", "core", "common", "misc", "tools", "shared", "lib"}
 LINES = 600
@@ -158,33 +159,45 @@ def room(module: str) -> str:
     return parts[0] if len(parts) > 1 else ""
 
 
-@pytest.mark.parametrize("path", sources(*PACKAGES), ids=name)
-def test_floors_know_lower_floors(path: Path) -> None:
+def test_floors_know_lower_floors() -> None:
+    strange = {name(path): above(path) for path in sources(*PACKAGES)}
+    assert {path: found for path, found in strange.items() if found} == {}
+
+
+def above(path: Path) -> set[str]:
+    """The packages a file imports from its own floor or a higher one."""
     package = path.relative_to(ROOT).parts[0]
     height = next(number for number, floor in enumerate(FLOORS) if package in floor)
     below = {one for floor in FLOORS[:height] for one in floor}
     allowed = below | {package} | ({"practice"} if name(path) in PRACTISING else set())
-    assert {module.partition(".")[0] for module in own(path)} <= allowed
+    return {module.partition(".")[0] for module in own(path)} - allowed
 
 
-@pytest.mark.parametrize("path", sources(*ROOMS), ids=name)
-def test_rooms_know_lower_rooms(path: Path) -> None:
+def test_rooms_know_lower_rooms() -> None:
+    strange = {name(path): higher(path) for path in sources(*ROOMS)}
+    assert {path: found for path, found in strange.items() if found} == {}
+
+
+def higher(path: Path) -> set[str]:
+    """The rooms of its package that a file imports and must not."""
     package, *inner = path.relative_to(ROOT).parts
     order = ROOMS[package]
     here = inner[0] if len(inner) > 1 else ""
     known = {room(module) for module in own(path) if module.partition(".")[0] == package}
     if here == "" and path.stem == "__init__":
-        assert known == set()
-        return
-    assert known <= set(order[: order.index(here) + 1])
+        return known
+    return known - set(order[: order.index(here) + 1])
 
 
-@pytest.mark.parametrize("path", sources(*CODE), ids=name)
-def test_a_library_stays_in_its_room(path: Path) -> None:
+def test_a_library_stays_in_its_room() -> None:
+    strange = {name(path): libraries_astray(path) for path in sources(*CODE)}
+    assert {path: found for path, found in strange.items() if found} == {BLOCKS: {"prefect"}}
+
+
+def libraries_astray(path: Path) -> set[str]:
     package = path.relative_to(ROOT).parts[0]
     libraries = {module.partition(".")[0] for module in imported(path)} & OF_ONE_ROOM.keys()
-    strange = {one for one in libraries if OF_ONE_ROOM[one] != package and package != "practice"}
-    assert strange == ({"prefect"} if name(path) == BLOCKS else set())
+    return {one for one in libraries if OF_ONE_ROOM[one] != package and package != "practice"}
 
 
 EVERY_EXCEPTION = {
@@ -218,10 +231,14 @@ def nodes(path: Path, kind: type[Node]) -> list[Node]:
     return [node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, kind)]
 
 
-@pytest.mark.parametrize("path", sources("connectors", "engine", "ledger", "mappings", "model"), ids=name)
-def test_http_is_spoken_by_one_transport(path: Path) -> None:
+def test_http_is_spoken_by_one_transport() -> None:
+    strange = {name(path): http_astray(path) for path in sources(*BELOW_FLOWS)}
+    assert {path: found for path, found in strange.items() if found} == {}
+
+
+def http_astray(path: Path) -> set[str]:
     used = {module.partition(".")[0] for module in imported(path)} & HTTP.keys()
-    assert {one for one in used if not HTTP[one] or not name(path).startswith(HTTP[one])} == set()
+    return {one for one in used if not HTTP[one] or not name(path).startswith(HTTP[one])}
 
 
 def test_every_python_file_is_short() -> None:

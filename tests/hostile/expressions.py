@@ -15,6 +15,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -69,9 +70,12 @@ def _in_module(path: Path) -> Iterator[Expression]:
             yield from _of_call(where, module, node)
     for name, value in vars(module).items():
         if isinstance(value, re.Pattern):
-            yield Expression(f"{where} {name}", value, frozenset(USES.get((where, name)) or USES["", name]))
+            yield Expression(
+                f"{where} {name}", value, frozenset(_uses().get((where, name)) or _uses()["", name])
+            )
 
 
+@cache
 def _uses() -> dict[tuple[str, str], set[str]]:
     """By (file, name) and, for names that others may import, by ("", name): the methods that are called on
     what has the name, or is passed on."""
@@ -110,9 +114,6 @@ def _of_call(where: str, module: ModuleType, call: ast.Call) -> Iterator[Express
             yield Expression(where, re.compile(known), uses)
         return
     yield Expression(f"{where}:{call.lineno}", pattern, uses)
-
-
-USES = _uses()
 
 
 def hostile(pattern: re.Pattern[str] | re.Pattern[bytes]) -> Iterator[tuple[str, str]]:
