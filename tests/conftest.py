@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+import ready_prefect
 import ready_schema
 import samples
 from services import need_postgres
@@ -92,6 +93,14 @@ def postgres() -> Iterator[Postgres]:
     need_postgres()
     with serve() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def prefect_state(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Make a new state directory, in which a Prefect server finds its database ready."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    return lambda: ready_prefect.settle(tmp_path_factory.mktemp("prefect"), shared)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +43,8 @@ NO = {"approve": False, "operator": "night shift"}
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    state = tmp_path_factory.mktemp("prefect")
+def api(prefect_state: Callable[[], Path]) -> Iterator[str]:
+    state = prefect_state()
     yield prefect_server.up(state, port=0).api
     prefect_server.down(state)
     gc.collect()

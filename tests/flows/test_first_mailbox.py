@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -238,8 +238,8 @@ def test_of_some_workloads_it_has_passed_only_for_them(place: Place) -> None:
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[prefect_server.Server]:
-    with serving(tmp_path_factory.mktemp("prefect")) as running:
+def api(prefect_state: Callable[[], Path]) -> Iterator[prefect_server.Server]:
+    with serving(prefect_state()) as running:
         yield running
 
 

@@ -47,8 +47,8 @@ waves = 3
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    state = tmp_path_factory.mktemp("prefect")
+def api(prefect_state: Callable[[], Path]) -> Iterator[str]:
+    state = prefect_state()
     yield prefect_server.up(state, port=0).api
     prefect_server.down(state)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ def planned(place: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def api(prefect_state: Callable[[], Path]) -> Iterator[str]:
     """The address of a Prefect server."""
-    with serving(tmp_path_factory.mktemp("prefect")) as running:
+    with serving(prefect_state()) as running:
         yield running.api

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from proving import Place, Seen, accounted
@@ -24,9 +25,9 @@ dovecot = dovecot_fixture(USERS, scope="session")
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def environment(prefect_state: Callable[[], Path]) -> Iterator[dict[str, str]]:
     """Of every command: this Prefect server, and nothing of the machine's own Prefect."""
-    state = tmp_path_factory.mktemp("prefect")
+    state = prefect_state()
     api = prefect_server.up(state, port=0).api
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     yield {

@@ -78,9 +78,9 @@ class Scene(PrefectApi):
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def state(prefect_state: Callable[[], Path]) -> Iterator[Path]:
     """A server that was killed while somebody held a slot for a minute, and started again."""
-    directory = tmp_path_factory.mktemp("prefect")
+    directory = prefect_state()
     first = prefect_server.up(directory, port=0)
     limit = {"name": LIMIT, "limit": 1, "active": True}
     httpx.post(f"{first.api}/v2/concurrency_limits/", json=limit, timeout=30).raise_for_status()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,8 @@ class Scene(PrefectApi):
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    state = tmp_path_factory.mktemp("prefect")
+def scene(tmp_path_factory: pytest.TempPathFactory, prefect_state: Callable[[], Path]) -> Iterator[Scene]:
+    state = prefect_state()
     api = prefect_server.up(state, port=0).api
     directory = tmp_path_factory.mktemp("place")
     for name in ("kogge", "cloud", "elsewhere"):

@@ -12,7 +12,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -263,9 +263,9 @@ def test_a_paused_wave_does_not_begin(town: Town, capsys: pytest.CaptureFixture[
 
 
 @pytest.fixture(scope="module")
-def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+def prefect(prefect_state: Callable[[], Path]) -> Iterator[tuple[str, Path]]:
     """A local Prefect server's API, and its database."""
-    state = tmp_path_factory.mktemp("prefect")
+    state = prefect_state()
     with serving(state) as running:
         yield running.api, state
 
