@@ -16,7 +16,7 @@ import samples
 from services import need_postgres
 
 from connectors.accepted_logins import LOGINS
-from ledger import migrations
+from ledger import migrations, store
 from model.masking import SECRETS
 from practice.servers.postgres import Postgres, serve
 
@@ -76,6 +76,7 @@ def ledgers_are_copies(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
     """A new ledger is a copy of an empty one, but where the migrations themselves are tested (`migrates`)."""
     if request.node.get_closest_marker("migrates") is None:
         monkeypatch.setattr(migrations, "upgrade", ready_schema.upgrade)
+        monkeypatch.setattr(store, "make_engine", ready_schema.engine)
 
 
 @pytest.fixture
