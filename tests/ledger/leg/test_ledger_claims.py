@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from ledger_world import INBOX, begin, claimed, force, item, page, planned, ref, write
-from sqlalchemy import update
+from sqlalchemy import Connection, event, update
 
 from ledger.db.rows import Lease, LegState, Phase, State
 from ledger.db.schema import leg as leg_table
 from ledger.store import Ledger
 from model.errors import Blocked, LeaseLost
-from model.protocols import Kind
+from model.protocols import Kind, key_of
 
 
 def expire(ledger: Ledger, lease: Lease) -> None:
@@ -267,3 +267,50 @@ def test_whose_death_left_the_items_is_known_until_they_are_settled(
     fourth = ledger.claim(lease.leg, "worker-4", 60)
     assert fourth is not None
     assert fourth.before == "worker-3"
+
+
+def rejected_in(ledger: Ledger, source: str) -> Lease:
+    """A leg that was given back with one rejected item."""
+    lease = claimed(ledger, source)
+    with ledger.session(lease, mirror=True) as session:
+        inbox = session.record_container(INBOX)
+        session.record_page(inbox.id, page(ref("a")))
+        begin(session, inbox.id, [key_of("a")], "7:1")
+        session.settle(inbox.id, [], rejected=[(key_of("a"), "too-large")])
+    ledger.release(lease, LegState.DIFFERS, "verification-differs")
+    return lease
+
+
+def test_only_the_leg_that_is_asked_for_is_tried_again(ledger: Ledger) -> None:
+    first, second, third = (rejected_in(ledger, f"{name}@old.example") for name in ("anna", "bert", "carla"))
+    assert ledger.requeue([second.leg], rejected=True) == 1
+    assert {leg.id: (leg.state, leg.code, leg.done) for leg in ledger.legs()} == {
+        first.leg: (LegState.DIFFERS, "verification-differs", 1),
+        second.leg: (LegState.PENDING, None, 0),
+        third.leg: (LegState.DIFFERS, "verification-differs", 1),
+    }
+    assert {mailbox.id for mailbox, _, _ in ledger.rejected()} == {first.mailbox, third.mailbox}
+
+
+@pytest.mark.parametrize("code", ["rolled-back", "stopped", "busy"])
+def test_only_a_rollback_that_was_begun_leaves_its_code(ledger: Ledger, lease: Lease, code: str) -> None:
+    ledger.release(lease, LegState.WAITING, code)
+    assert ledger.claim(lease.leg, "worker-2", 60) is not None
+    assert ledger.leg(lease.leg).code is None
+
+
+def test_a_renewal_is_given_up_before_the_next_one_is_due(ledger: Ledger, lease: Lease) -> None:
+    if ledger.engine.dialect.name != "postgresql":
+        pytest.skip("an embedded database does not hang")
+    limits: list[str] = []
+
+    def note(connection: Connection, *_: object) -> None:
+        with connection.connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            (limit,) = cursor.fetchone() or ("",)
+        limits.append(str(limit))
+
+    event.listen(ledger.engine, "after_execute", note)
+    assert ledger.renew(lease, 60)
+    event.remove(ledger.engine, "after_execute", note)
+    assert limits[-1] == "20s"

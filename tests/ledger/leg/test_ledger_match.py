@@ -52,9 +52,12 @@ def test_what_was_not_read_is_not_guessed() -> None:
     assert match([row(1)], [TargetItem("7:1", 10)], {}).missing == (b"\1",)
 
 
-def test_hrefs_that_are_no_positions_are_not_restricted() -> None:
-    listing = [TargetItem("/cal/x.ics", 10)]
-    assert match([row(1, since="7:99")], listing, digests(listing)).pairs == {b"\1": "/cal/x.ics"}
+@pytest.mark.parametrize(
+    "href", ["/cal/x.ics", "/cal/at 10:30h.ics", "7:", "7:x1", "7:\N{FULLWIDTH DIGIT FIVE}"]
+)
+def test_hrefs_that_are_no_positions_are_not_restricted(href: str) -> None:
+    listing = [TargetItem(href, 10)]
+    assert match([row(1, since="7:99")], listing, digests(listing)).pairs == {b"\1": href}
 
 
 def test_narrow_asks_for_equal_sizes_first() -> None:

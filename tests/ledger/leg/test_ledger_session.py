@@ -84,6 +84,9 @@ def test_restore_refunds_an_attempt_its_worker_survived(session: LegLedger, list
     session.restore(listed, [A], refund=True)
     session.restore(listed, [B], refund=False)
     assert (item(session, listed, "a").attempts, item(session, listed, "b").attempts) == (0, 1)
+    begin(session, listed, [B], "7:1")
+    session.restore(listed, [B], refund=True)
+    assert item(session, listed, "b").attempts == 1  # only this attempt does not count
 
 
 def test_pending_is_in_listing_order_and_bounded(session: LegLedger, inbox: ContainerRow) -> None:
@@ -112,7 +115,7 @@ def test_amended_unamended_recheck(session: LegLedger, listed: int) -> None:
     session.amended(listed, [(Stored(key, "7:1", "m2"), frozenset({"\\Flagged"})) for key in (A, C)])
     session.unamended(listed, [B])
     one, two = item(session, listed, "a"), item(session, listed, "b")
-    assert (one.state, one.flags, one.code) == (S.WRITTEN, "\\Flagged", None)
+    assert (one.state, one.flags, one.code, one.target_version) == (S.WRITTEN, "\\Flagged", None, "m2")
     assert (two.state, two.flags, two.code) == (S.WRITTEN, "$Label1 \\Seen", "change-unreadable")
 
 
@@ -139,6 +142,18 @@ def test_what_has_an_href_is_never_taken_for_new(session: LegLedger, listed: int
     assert item(session, listed, "a").digest == mapped(A).item.digest
     session.settle(listed, [], unsettled=[A], gone=[B])
     assert states(session, listed) == {"a": S.CHANGED, "b": S.LEAVING, "c": S.SEEN}
+
+
+def test_only_what_is_still_at_the_source_is_reconsidered(session: LegLedger, listed: int) -> None:
+    begin(session, listed, [A, B, C], "7:1")
+    session.settle(
+        listed, [], rejected=[(C, "duplicate-uid")], skipped=[(A, "duplicate-uid"), (B, "duplicate-uid")]
+    )
+    session.record_page(listed, page(ref("b", deleted=True)))
+    assert item(session, listed, "b").code == "duplicate-uid"
+    assert session.reconsider("another-code") == 0
+    assert session.reconsider("duplicate-uid") == 2
+    assert states(session, listed) == {"a": S.SEEN, "b": S.GONE, "c": S.SEEN}
 
 
 def test_verified_and_rehref(session: LegLedger, listed: int) -> None:

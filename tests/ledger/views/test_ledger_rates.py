@@ -44,6 +44,12 @@ def test_of_a_dead_worker_only_the_time_of_its_lease_counts(ledger: Ledger, leas
     assert busy(ledger)[0] == pytest.approx(100, abs=5)
 
 
+def test_a_clock_that_was_put_back_takes_no_time_away_and_adds_none(ledger: Ledger, lease: Lease) -> None:
+    hold(ledger, lease.leg, -100, left=-50)
+    assert ledger.claim(lease.leg, "worker-2", 60) is not None
+    assert busy(ledger)[0] == 0
+
+
 def test_what_is_written_is_counted_once_a_write_and_by_workload(
     ledger: Ledger, session: LegLedger, inbox: ContainerRow, lease: Lease
 ) -> None:
