@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +12,10 @@ import pytest
 
 from connectors.settings import Account
 from engine.config.load import is_address
-from engine.identity.identity_gate import GateRules, Pair, prove_identity
+from engine.identity.identity_gate import ARTEFACTS_MOST, GateRules, Pair, is_filled, prove_identity
 from engine.planning.mailbox_list import DenyList, Directory, canonical, read_directory
 from model.errors import Blocked
-from model.protocols import Container, Identity, Kind, Listed
+from model.protocols import Capabilities, Container, Identity, Kind, Listed, Native, Ref
 
 ANNA_OLD, ANNA = "anna@old.example", "anna@new.example"
 ONE = frozenset({1})
@@ -92,6 +93,14 @@ def test_an_alias_does_not_open_what_the_directory_names() -> None:
     assert level(pair(), states(ANNA_OLD, OFFICE), states("anna.b@new.example", OFFICE), rules) == "directory"
 
 
+def test_an_account_that_states_no_address_of_the_row_is_another_one() -> None:
+    """Also if the directory gives its address to the same person: the row names another account."""
+    rules = GateRules(directory=Directory({ANNA_OLD: ONE}, {ANNA: ONE, "anna.b@new.example": ONE}))
+    with pytest.raises(Blocked) as raised:
+        level(pair(), states(ANNA_OLD), states("anna.b@new.example"), rules)
+    assert raised.value.code == "target-address-differs"
+
+
 def test_what_people_write_into_their_profile_proves_nothing() -> None:
     bobs = Side(frozenset({ANNA, ANNA_OLD}), self_stated=True)
     given, source = pair(target_login="bob"), states(ANNA_OLD, ANNA)
@@ -102,6 +111,12 @@ def test_what_people_write_into_their_profile_proves_nothing() -> None:
     assert raised.value.code == "identity-not-proven"
     named = GateRules(directory=Directory({ANNA_OLD: ONE}, {ANNA: ONE}))
     assert level(given, source, bobs, named) == "asserted"
+
+
+def test_what_is_only_asserted_is_not_called_self_stated() -> None:
+    rules = GateRules(approved=lambda _code: True)
+    found = prove_identity(pair(ANNA, ANNA), states(), states(), rules)  # type: ignore[arg-type]
+    assert (found.level, found.self_stated) == ("asserted", False)
 
 
 def test_a_directory_of_user_ids_proves_ten_people(tmp_path: Path) -> None:
@@ -222,3 +237,57 @@ def test_what_is_in_the_account_fills_it() -> None:
     with pytest.raises(Blocked) as raised:
         prove_identity(pair(), states(ANNA_OLD, ANNA), Shared(frozenset({ANNA})), GateRules())  # type: ignore[arg-type]
     assert raised.value.code == "target-not-empty"
+
+
+@dataclass
+class Welcomed(Side):
+    """Holds this many mails, all of which begin like a welcome mail."""
+
+    mails: int = 0
+    capabilities = Capabilities(frozenset({Kind.MAIL}))
+
+    def containers(self) -> Iterator[Container]:
+        return iter([Container(Kind.MAIL, "INBOX", ("INBOX",))])
+
+    def listing(self, _href: str, _since: str | None = None) -> Iterator[Listed]:
+        return (Listed(f"7:{number}", 30) for number in range(self.mails))
+
+    def read(self, _href: str, hrefs: Sequence[str]) -> Iterator[tuple[str, Native]]:
+        for href in hrefs:
+            yield href, Native(Ref(href, "1"), "rfc822", {}, lambda: io.BytesIO(b"Subject: Welcome\r\n\r\n"))
+
+
+def filled(mails: int) -> bool:
+    return is_filled(Welcomed(mails=mails), ["Welcome"], ())  # type: ignore[arg-type]
+
+
+def test_only_a_few_items_can_be_artefacts() -> None:
+    """Many items that begin like a welcome mail are somebody's mail."""
+    assert [filled(ARTEFACTS_MOST), filled(ARTEFACTS_MOST + 1)] == [False, True]
+    assert ARTEFACTS_MOST <= 10
+
+
+@dataclass
+class Sent(Side):
+    """Has sent these mails under its own address, and these under somebody else's."""
+
+    own: int = 0
+    foreign: int = 0
+
+    def sent_from(self, limit: int) -> list[str]:
+        return ([ANNA_OLD.title()] * self.own + [BOB] * self.foreign)[:limit]
+
+
+@pytest.mark.parametrize(("own", "foreign"), [(0, 0), (1, 0), (3, 0), (4, 4), (5, 4)])
+def test_who_sent_at_least_half_of_the_sent_items_is_plausible(own: int, foreign: int) -> None:
+    source = Sent(frozenset({ANNA_OLD, ANNA}), own=own, foreign=foreign)
+    found = prove_identity(pair(), source, states(ANNA), GateRules())  # type: ignore[arg-type]
+    assert found.level == "address"
+
+
+@pytest.mark.parametrize(("own", "foreign"), [(0, 1), (4, 5)])
+def test_who_sent_less_than_half_of_the_sent_items_is_not(own: int, foreign: int) -> None:
+    source = Sent(frozenset({ANNA_OLD, ANNA}), own=own, foreign=foreign)
+    with pytest.raises(Blocked) as raised:
+        prove_identity(pair(), source, states(ANNA), GateRules())  # type: ignore[arg-type]
+    assert raised.value.code == "sent-items-implausible"
