@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,7 +16,7 @@ from walking import PACE, Trial, a_mailbox
 from engine.control import lease
 from engine.control.lease import LeaseKeeper
 from ledger.db.rows import Lease, LegState, Phase
-from model.errors import LeaseLost
+from model.errors import LeaseLost, Transient
 from model.protocols import Kind
 
 WAIT = 60.0
@@ -105,6 +107,80 @@ def test_a_lease_that_is_renewed_stays() -> None:
         assert renewed.acquire(timeout=WAIT)
     keeper.stop()
     assert not closed.is_set()
+
+
+FAR = -1000.0
+"""A margin that puts the deadline far away: what happens, happens for another reason."""
+
+
+def test_a_lease_that_is_lost_closes_the_sockets_at_once() -> None:
+    keeper, closed = LeaseKeeper(Ledger(lambda: False), HELD, TTL, FAR, lease.now()), threading.Event()
+    keeper.watch(closed.set)
+    keeper.start()
+    assert closed.wait(WAIT)
+    with pytest.raises(LeaseLost):
+        keeper.guard()
+    keeper.stop()
+
+
+def test_a_ledger_that_is_away_for_a_moment_ends_nothing() -> None:
+    answers = iter([False, False, True])
+    renewed, closed = threading.Event(), threading.Event()
+
+    def renewal() -> bool:
+        if not next(answers, True):
+            raise Transient("ledger-unavailable")
+        renewed.set()
+        return True
+
+    keeper = LeaseKeeper(Ledger(renewal), HELD, TTL, FAR, lease.now())
+    keeper.watch(closed.set)
+    keeper.start()
+    assert renewed.wait(WAIT)
+    keeper.guard()
+    keeper.stop()
+    assert not closed.is_set()
+
+
+def test_a_leg_that_ends_while_the_ledger_is_away_closes_nothing() -> None:
+    """Its sockets may be another leg's by then."""
+
+    def renewal() -> bool:
+        raise Transient("ledger-unavailable")
+
+    ledger, closed = Ledger(renewal), threading.Event()
+    keeper = LeaseKeeper(ledger, HELD, TTL, FAR, lease.now())
+    keeper.watch(closed.set)
+    keeper.start()
+    assert ledger.asked.wait(WAIT)
+    keeper.stop()
+    assert not closed.is_set()
+
+
+def of_process(pid: int) -> str:
+    """The name of a worker in a process of this machine."""
+    return f"{lease.process_name().partition('/')[0]}/{pid}/{lease._started(pid)}/aa"
+
+
+def test_whose_end_this_machine_can_prove() -> None:
+    with subprocess.Popen(["sleep", "600"]) as process:
+        try:
+            owner = of_process(process.pid)
+            assert [lease.is_dead(owner), lease.process_lives(owner)] == [False, True]
+        finally:
+            process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it is a zombie now
+        assert [lease.is_dead(owner), lease.process_lives(owner)] == [True, False]
+    assert [lease.is_dead(owner), lease.process_lives(owner)] == [True, False]
+    assert lease.ran_here(owner)
+    assert lease.process_of(owner) == owner.removesuffix("/aa")
+
+
+@pytest.mark.parametrize("machine", ["", "!", "0", "~"])
+def test_nobody_s_end_on_another_machine_can_be_proven(machine: str) -> None:
+    """Whatever its name is, and although no process here has this number and this start."""
+    owner = f"{machine}/{os.getpid()}/1/aa"
+    assert [lease.is_dead(owner), lease.process_lives(owner), lease.ran_here(owner)] == [False] * 3
 
 
 @pytest.fixture
