@@ -32,6 +32,34 @@ def test_batches_grow_and_each_lies_above_its_own_position(quick_path: Path) -> 
     assert Counter(since for since, _ in marks) == {1: 3 * FIRST, 1 + FIRST: 2 * FIRST}
 
 
+@pytest.mark.parametrize(("letters", "batches"), [(0.5, 4), (1, 4), (1.5, 4), (2, 2), (3.9, 2), (4, 1)])
+def test_a_batch_holds_as_many_bytes_as_it_may_and_at_least_one_item(
+    quick_path: Path, letters: float, batches: int
+) -> None:
+    mailbox = MemoryMailbox(addresses=frozenset({SOURCE}), page=MANY)
+    inbox = mailbox.create_folder(("Inbox",), Role.INBOX)
+    for number in range(10, 14):
+        mailbox.deliver(inbox, letter(number, "of one size"))
+    bytes_most = int(letters * len(letter(10, "of one size")))
+    trial = Trial(quick_path, mailbox, MemoryStore(), pace=replace(PACE, batch=FIRST, batch_bytes=bytes_most))
+    steps: list[str] = []
+    assert trial.run(steps.append).state is LegState.VERIFIED
+    assert steps.count("source.fetch") == batches
+
+
+def test_after_an_answer_that_ends_the_leg_nothing_more_is_sent(quick_path: Path) -> None:
+    """The next batch was fetched meanwhile; it stays here."""
+    mailbox = MemoryMailbox(addresses=frozenset({SOURCE}), page=MANY)
+    inbox = mailbox.create_folder(("Inbox",), Role.INBOX)
+    for number in range(MANY):
+        mailbox.deliver(inbox, letter(number))
+    trial = Trial(quick_path, mailbox, MemoryStore(batch=FIRST, quota=0), pace=replace(PACE, batch=FIRST))
+    steps: list[str] = []
+    result = trial.run(steps.append)
+    assert (result.state, result.code) == (LegState.BLOCKED, "over-quota")
+    assert steps.count("target.write") == 1
+
+
 def test_a_position_that_means_nothing_is_asked_once(quick_path: Path) -> None:
     trial = calendar_trial(quick_path, MANY)
     trial.pace = replace(PACE, batch=FIRST)
