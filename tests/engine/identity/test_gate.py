@@ -158,6 +158,45 @@ def test_a_login_that_is_not_the_address_named_proves_nothing() -> None:
     assert level(pair(target_login="bernd"), states(), states(), rules) == "asserted"
 
 
+SITE, OFFICIAL = "site:files.old.example:/sites/bauamt", "bauamt@new.example"
+GIVEN = {SITE: frozenset({OFFICIAL, "bauamt01", "bauamt"})}
+
+
+@pytest.mark.parametrize(
+    ("given", "target", "sites", "expected"),
+    [
+        (pair(SITE, OFFICIAL), states(), GIVEN, "directory"),
+        (pair(SITE, OFFICIAL), states(OFFICIAL), GIVEN, "directory"),
+        (pair(SITE, OFFICIAL), states(OFFICIAL), {}, "asserted"),
+        (pair(SITE, OFFICIAL), Side(frozenset({BOB}), self_stated=True), GIVEN, "directory"),
+        (pair(SITE, "bauamt"), states(BOB), GIVEN, "directory"),
+        (pair(SITE, OFFICIAL, target_login="bauamt01"), states(), GIVEN, "directory"),
+        (pair(SITE, OFFICIAL, target_login="bob"), states(OFFICIAL), GIVEN, "directory"),
+        (pair(SITE, OFFICIAL, target_login="bob"), states(), GIVEN, "asserted"),
+        (pair(SITE, OFFICIAL, target_login="bob"), Side(frozenset({OFFICIAL}), True), GIVEN, "asserted"),
+    ],
+)
+def test_only_the_directory_says_who_may_hold_a_site(
+    given: Pair, target: Side, sites: dict[str, frozenset[str]], expected: str
+) -> None:
+    assert level(given, states(), target, GateRules(Directory(sites=sites))) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "target", "code"),
+    [
+        (pair(SITE, BOB), states(BOB), "directory-disagrees"),
+        (pair(SITE, OFFICIAL), states(BOB), "target-address-differs"),
+        (pair(SITE, OFFICIAL, target_login="bob"), states(BOB), "target-address-differs"),
+        (pair(SITE, OFFICIAL, target_login="bob"), Side(frozenset({BOB}), True), "target-address-differs"),
+    ],
+)
+def test_a_site_does_not_go_to_somebody_else(given: Pair, target: Side, code: str) -> None:
+    with pytest.raises(Blocked) as raised:
+        level(given, states(), target, GateRules(Directory(sites=GIVEN)))
+    assert raised.value.code == code
+
+
 @pytest.mark.parametrize(
     ("entry", "given"),
     [
