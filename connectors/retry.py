@@ -64,7 +64,8 @@ class RetryPolicy:
         self._pauses[error.code] += 1
         spent = self._pauses[error.code] > self._limits.get(error.code, self._pauses.total())
         if spent or now - self._since + delay > self._seconds:
-            raise Transient(error.code, error.advice, after=delay).said(error.words)
+            final = Transient(error.code, error.advice, after=delay)
+            raise final.about(error.detail).with_local_cause(error.local).said(error.words)
         self._wait(delay)
 
     def _backoff(self) -> float:

@@ -1,4 +1,6 @@
-"""Stop a run whose logins are refused: a circuit breaker that prevents locked accounts.
+"""Stop a run whose logins are refused, and wait only once for a server that cannot be reached.
+
+It is a circuit breaker that prevents locked accounts.
 
 An account that was refused is not asked again in the run, and a run whose mailboxes are refused one after the
 other stops. Repeated login attempts lock people, or a service account, out. Each run has one breaker,
@@ -12,12 +14,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from model.errors import Blocked, Misconfigured
+from model.errors import Blocked, Misconfigured, Transient
 
 REFUSALS_MOST = 3
 """Mailboxes in a row whose login was refused, after which a run stops."""
 REFUSED = "login-refused"
 """The code of a refused login."""
+UNREACHABLE = frozenset({"unreachable", "server-unreachable"})
+"""The codes of a server to which no connection is made."""
 LEGS = ""
 """The side of a leg, which uses both: its code does not say which side refused it."""
 
@@ -30,6 +34,7 @@ class LoginBreaker:
         self._refused: set[tuple[str, str]] = set()
         self._row: dict[str, set[str]] = {}
         self._accepted: set[str] = set()
+        self._unreachable: dict[str, Transient] = {}
         self._first: dict[str, threading.Lock] = {}
 
     def refused(self, mailbox: str, side: str = LEGS) -> bool:
@@ -64,7 +69,8 @@ class LoginBreaker:
         """Guard the first request to a mailbox.
 
         Until a side has accepted a login, its logins are tried one after the other. Later, logins that are
-        already under way may exceed the count.
+        already under way may exceed the count. If a side cannot be reached before it has accepted any login,
+        it is not asked again: each mailbox would wait as long, to no use.
 
         Args:
             side: the side that is asked.
@@ -73,6 +79,7 @@ class LoginBreaker:
         Raises:
             Misconfigured: at the last refusal that is allowed, and from then on before anything is tried.
             Blocked: `login-refused` for a mailbox that was refused before.
+            Transient: the fault of the first mailbox, if the side could not be reached for it.
         """
         if side in self._accepted:
             with self._note_result(side, mailbox):
@@ -86,6 +93,7 @@ class LoginBreaker:
     @contextmanager
     def _note_result(self, side: str, mailbox: str) -> Iterator[None]:
         self._stop(side)
+        self._refuse_unreachable(side)
         if self.refused(mailbox, side):
             raise Blocked(REFUSED, "another workload of this mailbox was refused; it was not tried again")
         try:
@@ -93,6 +101,10 @@ class LoginBreaker:
         except Blocked as error:
             self.note(mailbox, error.code, accepted=False, side=side)
             self._stop(side)
+            raise
+        except Transient as error:
+            if error.code in UNREACHABLE and side not in self._accepted:
+                self._unreachable[side] = error
             raise
         self._accepted.add(side)
         self.note(mailbox, None, accepted=True, side=side)
@@ -106,6 +118,11 @@ class LoginBreaker:
                 f"refused {REFUSALS_MOST} mailboxes in a row, so no more logins were tried, lest accounts be "
                 "locked; correct the login or the password",
             )
+
+    def _refuse_unreachable(self, side: str) -> None:
+        fault = self._unreachable.get(side)
+        if fault is not None:  # a new error each time, as one that is raised again keeps every traceback
+            raise Transient(fault.code, fault.advice).about(fault.detail).with_local_cause(fault.local)
 
     def _is_over(self, side: str) -> bool:
         return len(self._row.get(side, ())) >= REFUSALS_MOST

@@ -30,6 +30,8 @@ def keep(
 ) -> None:
     """Keep the results of the mailboxes that the ledger has planned as the list has them. No ledger is made.
 
+    Where a check did not get through, the result of an earlier one stays, and `earlier_stands` is set.
+
     Args:
         config: the configuration.
         wave: the wave; None for all.
@@ -40,7 +42,13 @@ def keep(
         return
     with opened_ledger(config) as ledger:
         rows = {row.source: row for row in plan_rows(ledger, wave)}
-        results = [check for look in looks if (check := _check_of(config, look, rows, begun)) is not None]
+        known = {row.mailbox for row in rows.values() if row.at is not None}
+        results = []
+        for look in looks:
+            check = _check_of(config, look, rows, begun)
+            if check is not None:
+                results.append(check)
+                look.earlier_stands = check.passing and check.mailbox in known
         keep_checks(ledger, results)
 
 

@@ -34,7 +34,7 @@ from engine.identity.identity_gate import (
     refuse_denied,
 )
 from engine.opening.open_sides import open_source, open_target
-from engine.pacing.login_breaker import LoginBreaker
+from engine.pacing.login_breaker import UNREACHABLE, LoginBreaker
 from engine.planning.mailbox_list import Person
 from engine.preflight.credential_scope import refuse_excess, withheld
 from engine.preflight.parallel_checks import map_mailboxes
@@ -72,6 +72,8 @@ class PreflightResult:
         self_stated: True if, for some workload, the address that the target states proves nothing, because
             people write their own.
         accepted: the codes of warnings that a person approved for this mailbox or its wave.
+        earlier_stands: True if the ledger keeps the result of an earlier check, because this one did not get
+            through.
     """
 
     person: Person
@@ -89,6 +91,7 @@ class PreflightResult:
     rights: Rights | None = None
     self_stated: bool = False
     accepted: frozenset[str] = frozenset()
+    earlier_stands: bool = False
 
     @property
     def open_warnings(self) -> list[tuple[str, str]]:
@@ -190,13 +193,14 @@ def examine(
     look, breaker = PreflightResult(person), breaker or LoginBreaker()
     pair = Pair(person.source_account, person.target_account, bound=begun)
     with ExitStack() as stack:
-        source = None
+        source: Source | None = None
         with _noting(look, "source"):
             refuse_denied(pair, next(iter(rules.values())))
             kinds = frozenset(person.moves(config.workloads))
-            source = stack.enter_context(closing(open_source(config, pair.source, kinds, looking=True)))
+            opened = stack.enter_context(closing(open_source(config, pair.source, kinds, looking=True)))
             with breaker.login("source", person.source):
-                source.identity()
+                opened.identity()
+            source = opened  # the gate would wait a second time for what did not answer
             _look_at_source(look, source, kinds)
         for workload in person.moves(config.workloads):
             known = passes.get((person.source, workload))
@@ -363,11 +367,21 @@ _asking = threading.Lock()
 _answers: dict[tuple[str, str | None], list[Power]] = {}
 
 
-def powers(config: Config) -> list[Power]:
+def unreachable_sides(looks: Sequence[PreflightResult]) -> frozenset[str]:
+    """Return the sides that could not be reached for any mailbox."""
+    faulty = {side for look in looks for side, code in look.faults if code in UNREACHABLE}
+    return frozenset(faulty - {side for look in looks for side in look.facts})
+
+
+def powers(config: Config, away: frozenset[str] = frozenset()) -> list[Power]:
     """Try the control mailbox, which no credential should open, on both sides.
 
     Only a credential that serves many mailboxes is tried: a person's own password opens no other mailbox, and
     trying it on this one could lock its owner out.
+
+    Args:
+        config: the configuration.
+        away: the sides that cannot be reached; they are not asked.
 
     Returns:
         A result for each side; [] if no control mailbox is configured.
@@ -383,7 +397,9 @@ def powers(config: Config) -> list[Power]:
         (side_of(kind), config.target.of(kind), _opening(config, account, kind)) for kind in config.workloads
     ]
     return [
-        Power(side, _opens(open_side)) if is_shared(settings) else Power(side, None, tried=False)
+        Power(side, None if side in away else _opens(open_side))
+        if is_shared(settings)
+        else Power(side, None, tried=False)
         for side, settings, open_side in sides
     ]
 

@@ -85,7 +85,7 @@ def approve_plan(path: Path, order: ApprovalRequest) -> None:
     config = load(path)
     with opened_ledger(config) as ledger:
         renew(config, ledger, order.wave)
-        chosen(ledger, order.wave)
+        chosen(config, ledger, order.wave)
         plan = plan_of(config, ledger, order.wave)
         show(config, ledger, plan, order.stage)
         if order.list_to is not None:
@@ -306,7 +306,7 @@ def approvals(
 
     settings = load(config)
     with opened_ledger(settings) as ledger:
-        chosen(ledger, wave)
+        chosen(settings, ledger, wave)
         plan, given = plan_of(settings, ledger, wave), approvals_of(settings, ledger, wave)
     valid = Counter(one.statement.stage for one in given if one.void is None)
     required = settings.approval.required

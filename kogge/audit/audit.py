@@ -91,7 +91,7 @@ def seal(
     secret = passphrase_env, passphrase_file
     asked = telling.SealOptions(wave, key, out, incomplete, reason, *secret, config, as_json)
     with opened_ledger(settings) as ledger, telling.advising(asked):
-        chosen(ledger, wave)
+        chosen(settings, ledger, wave)
         order = None if private is None else SealRequest(wave, private, out, incomplete, reason)
         if dry_run or order is None:
             raise typer.Exit(telling.foretell(settings, ledger, asked, outlook(ledger, wave), order))
@@ -188,7 +188,7 @@ def export(
     who = given("--by", by, "who gets it is recorded")
     settings = load(config)
     with opened_ledger(settings) as ledger:
-        export_key(settings, ledger, _number(ledger, mailbox), out, who)
+        export_key(settings, ledger, _number(settings, ledger, mailbox), out, who)
     say(f"The key is in {out}: give it to the auditor on a safe way, and delete it when they are done.")
 
 
@@ -216,7 +216,7 @@ def destroy(
     why = _plain("--reason", reason, "an auditor will ask")
     settings = load(config)
     with opened_ledger(settings) as ledger:
-        (row,) = chosen(ledger, None, [mailbox])
+        (row,) = chosen(settings, ledger, None, [mailbox])
         number, wave = row.id, row.wave
         if not unsealed:
             _refuse_unsealed(ledger, wave, config)
@@ -260,8 +260,8 @@ def _refuse_unsealed(ledger: Ledger, wave: str, config: Path) -> None:
     )
 
 
-def _number(ledger: Ledger, name: str) -> str:
-    (row,) = chosen(ledger, None, [name])
+def _number(settings: Config, ledger: Ledger, name: str) -> str:
+    (row,) = chosen(settings, ledger, None, [name])
     return row.id
 
 

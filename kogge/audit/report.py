@@ -73,7 +73,7 @@ def report(
     if lang not in LANGUAGES:
         raise Misconfigured("--lang", unknown(lang, LANGUAGES))
     with opened_ledger(settings) as ledger:
-        rows = chosen(ledger, name, mailbox)
+        rows = chosen(settings, ledger, name, mailbox)
         found = of_wave(settings, ledger, name)
     place = out or settings.state_directory / REPORTS
     written = [_wave(found, text(lang), place)]

@@ -28,8 +28,9 @@ def score(
     """
     from kogge.shown.score_tables import CSV, document_of, gather, lines_of, show
 
-    with opened_ledger(load(config)) as ledger:
-        every, waves = gather(ledger, chosen(ledger, wave, mailbox))
+    settings = load(config)
+    with opened_ledger(settings) as ledger:
+        every, waves = gather(ledger, chosen(settings, ledger, wave, mailbox))
     if csv_file is not None:
         write_csv(csv_file, [line for one in every for line in lines_of(one)], CSV, "rows")
     if as_json:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from engine.config.file_errors import unknown
 from engine.config.hints import DEFAULT
 from engine.config.load import Config, load
 from engine.control.ledger_access import opened_ledger
@@ -29,9 +28,11 @@ from kogge.terminal.options import (
     private_csv,
     progress_bar,
     refuse_missing,
+    say,
     screen,
 )
 from kogge.terminal.tables import BAD, CARE, GOOD, bytes_cell, number_cell, table
+from mappings.losses.catalogue import SKIPS
 from model.errors import Misconfigured
 from model.plural import many
 from model.protocols import Kind
@@ -61,7 +62,9 @@ def people(config: Config, wave: str | None, wanted: list[str] | None) -> list[P
     every = mailboxes(config, unplanned=True)
     rows = [one for one in every if wave in (None, one.wave)]
     if wave is not None and not rows:
-        raise Misconfigured("--wave", unknown(wave, {one.wave for one in every if one.wave}))
+        from engine.planning.missing_wave import missing_wave
+
+        raise Misconfigured("--wave", missing_wave(config, wave, {one.wave for one in every if one.wave}))
     if not wanted:
         return rows
     ids = {name for name in wanted if name.startswith("m-") and "@" not in name}
@@ -96,7 +99,7 @@ def check(
     from engine.control.error_log import defect_log
     from engine.opening import gate_files
     from engine.preflight.check_results import accepted_of_wave, keep, note_accepted, renew_plan
-    from engine.preflight.preflight import examine_all, powers
+    from engine.preflight.preflight import examine_all, powers, unreachable_sides
     from evidence.pack_keys import look_of
     from kogge.prepare.check_invitations import concerned, listen, said_by
 
@@ -106,8 +109,8 @@ def check(
     rules = {kind: gate_files.rules(settings, kind, _unapproved) for kind in settings.workloads}
     begun, passes = _begun(settings), _passes(settings)
     with progress_bar("checking", len(chosen)) as seen, defect_log(settings.state_directory):
-        power = powers(settings)
         looks = examine_all(settings, chosen, rules, seen, begun, passes)
+        power = powers(settings, unreachable_sides(looks))
     keep(settings, wave, looks, begun)
     note_accepted(settings, looks)
     accepted = accepted_of_wave(settings, wave)
@@ -195,6 +198,7 @@ def _check_document(
                     for side, code in look.warnings
                 ],
                 "ready": look.ready,
+                "earlier_result_stands": look.earlier_stands,
             }
             for look in looks
         ],
@@ -253,6 +257,16 @@ def _show_check(
         out.print(Text(f"approval: {told}", style=CARE), soft_wrap=True)
     for line in _fault_lines(looks):
         out.print(Text(line), soft_wrap=True)
+    _show_ready(config, looks)
+
+
+def _show_ready(config: Config, looks: Sequence[PreflightResult]) -> None:
+    """How many mailboxes are ready, and of how many the ledger keeps what an earlier check found."""
+    out = screen()
+    standing = sum(look.earlier_stands for look in looks)
+    if standing:
+        kept = many(standing, "mailbox keeps", "mailboxes keep")
+        out.print(f"{kept} the result of an earlier check, as this one did not get through", soft_wrap=True)
     good = sum(look.ready for look in looks)
     style = GOOD if good == len(looks) else CARE
     out.print(Text(f"{good} of {len(looks)} mailboxes of {config.mailboxes.name} are ready", style=style))
@@ -325,7 +339,10 @@ def discover(
     with progress_bar("listing", len(chosen)) as seen, defect_log(settings.state_directory):
         found = take_all(settings, chosen, seen)
     if csv_file is not None:
-        _write_csv(csv_file, found)
+        if csv_file.exists() and all(one.code for one in found):
+            say(f"{csv_file}: stays as it was, as no mailbox could be listed")
+        else:
+            _write_csv(csv_file, found)
     if as_json:
         emit([_inventory_document(one) for one in found])
     else:
@@ -416,7 +433,7 @@ def _inventory_row(one: Inventory) -> list[str | Text]:
 def _reason(code: str) -> str:
     if code.startswith("no-target-"):
         return f"no [target.{code.removeprefix('no-target-')}] is configured"
-    return STAYS.get(code, "")
+    return STAYS.get(code) or SKIPS.get(code, "")
 
 
 def _show_counts(

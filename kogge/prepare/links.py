@@ -82,7 +82,7 @@ def links(
     found = LinkFindings()
     with ExitStack() as stack:
         ledger = stack.enter_context(opened_ledger(settings))
-        boxes = chosen(ledger, wave, mailbox)
+        boxes = chosen(settings, ledger, wave, mailbox)
         by = load(resolve_by) if resolve_by is not None else settings
         resolver = stack.enter_context(_resolver(settings, by, ledger, boxes))
         put = stack.enter_context(_sink(csv_file))

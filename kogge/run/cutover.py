@@ -87,7 +87,7 @@ def cutover(
     if now and (status or back):
         raise Misconfigured("--now", "is for a cutover; --status and --back know no window")
     with opened_ledger(settings, upgrade=not (status or dry_run)) as ledger:
-        rows = chosen(ledger, wave, mailbox)
+        rows = chosen(settings, ledger, wave, mailbox)
         if status:
             _show(ledger, rows, as_json)
         elif dry_run:

@@ -112,7 +112,7 @@ def failures(
     kinds = workloads_of(settings, workload, "--workload") if workload else frozenset(Kind)
     codes = frozenset(code or ())
     with opened_ledger(settings) as ledger:
-        boxes = chosen(ledger, wave, mailbox)
+        boxes = chosen(settings, ledger, wave, mailbox)
         wanted = frozenset(row.id for row in boxes)
         if reader is not None and server_words:
             asked = command_words.FailureSelection(boxes, kinds, codes)

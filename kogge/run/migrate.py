@@ -88,7 +88,7 @@ def migrate(
         if wave is not None and not ledger.mailboxes(wave):
             people(settings, wave, None)
         planned = plan(settings, ledger, wave)
-        wanted = _to_run(chosen(ledger, wave, mailbox), planned, wave)
+        wanted = _to_run(chosen(settings, ledger, wave, mailbox), planned, wave)
         for name in () if dry_run else sorted({row.wave for row in wanted}):
             refuse_unapproved(settings, ledger, name, START)  # the flow asks again; here it costs no server
             refuse_power(settings, ledger, name)
@@ -144,7 +144,7 @@ def verify(
     settings = load(config)
     kinds = workloads_of(settings, workload or (), "--workload")
     with opened_ledger(settings) as ledger:
-        rows = chosen(ledger, wave, mailbox)
+        rows = chosen(settings, ledger, wave, mailbox)
         options = RunOptions(verify_only=True, level=level)
         order = RunRequest(rows, bool(mailbox), tuple(workload or ()), kinds, options)
         code = _run_all(settings, order, as_json)
@@ -332,7 +332,7 @@ def retry(
     count = items = 0
     boxes: set[str] = set()
     with opened_ledger(settings) as ledger:
-        rows = chosen(ledger, wave, mailbox)
+        rows = chosen(settings, ledger, wave, mailbox)
         for name in sorted({row.wave for row in rows}):
             wanted = frozenset(row.id for row in rows if row.wave == name)
             before = {leg.id: leg for leg in ledger.legs(name) if leg.mailbox in wanted}

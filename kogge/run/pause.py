@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.config.file_errors import unknown
 from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
 from engine.control.ledger_access import opened_ledger
@@ -54,8 +53,9 @@ def _set(wave: str, paused: bool, by: str, reason: str, config: ConfigPath) -> N
     from ledger.plan.wave_control import set_paused
 
     decider = given("--by", by, "who decides is recorded")
-    with opened_ledger(load(config)) as ledger:
-        _refuse_unknown(ledger, wave)
+    settings = load(config)
+    with opened_ledger(settings) as ledger:
+        _refuse_unknown(settings, ledger, wave)
         changed = set_paused(ledger, wave, paused, decider, reason.strip())
     if paused:
         echo(f"wave {wave} is paused" if changed else f"wave {wave} was paused already")
@@ -63,13 +63,14 @@ def _set(wave: str, paused: bool, by: str, reason: str, config: ConfigPath) -> N
         echo(f"wave {wave} is not paused any more" if changed else f"wave {wave} was not paused")
 
 
-def _refuse_unknown(ledger: Ledger, wave: str) -> None:
+def _refuse_unknown(config: Config, ledger: Ledger, wave: str) -> None:
     """Raises Misconfigured for a wave of which nothing is planned: a name mistyped would stop nothing."""
+    from engine.planning.missing_wave import missing_wave
     from ledger.plan.waves import Waves
 
     known = {row.name for row in Waves(ledger).all()} | {row.wave for row in ledger.mailboxes()}
     if wave not in known:
-        raise Misconfigured("--wave", unknown(wave, known))
+        raise Misconfigured("--wave", missing_wave(config, wave, known))
 
 
 def that_may_run(

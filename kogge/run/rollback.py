@@ -117,7 +117,7 @@ def rollback(
         if not execute:
             raise Misconfigured("--undo-hooks", "goes with --execute")
     with opened_ledger(settings, upgrade=execute) as ledger:
-        rows = chosen(ledger, wave, mailbox)
+        rows = chosen(settings, ledger, wave, mailbox)
         duties = _duties(settings, ledger, rows, execute, by if now else None)
         waves = {duty.wave for duty in duties}
         going = [row for row in rows if row.wave in waves]

@@ -85,7 +85,7 @@ def status(
     settings = load(config)
     kinds = workloads_of(settings, workload, "--workload") if workload else None
     with opened_ledger(settings) as ledger:
-        rows = chosen(ledger, wave, mailbox) if wave is not None or mailbox else ()
+        rows = chosen(settings, ledger, wave, mailbox) if wave is not None or mailbox else ()
         wanted = frozenset(row.id for row in rows) if mailbox else None
         ahead = None if mailbox or workload else Eta(settings, ledger)
         checked = {} if workload else {row.mailbox: row.items for row in plan_rows(ledger, wave)}
@@ -264,7 +264,7 @@ def log(
         ledger.verify_events()
         events = ledger.events(wave)
         if not events:
-            chosen(ledger, wave, option="WAVE")
+            chosen(settings, ledger, wave, option="WAVE")
     if as_json:
         emit(
             [

@@ -10,7 +10,7 @@ from itertools import groupby
 from engine.config.load import Config
 from engine.control.error_log import contain_defects
 from engine.opening.open_sides import accounts, open_source
-from engine.pacing.login_breaker import LoginBreaker
+from engine.pacing.login_breaker import UNREACHABLE, LoginBreaker
 from ledger.db.rows import ContainerRow
 from ledger.store import Ledger
 from ledger.views.reports import Rejection
@@ -30,9 +30,9 @@ TITLES = ("t:Subject", "t:DisplayName", "t:FileAs")
 
 def subjects_of(config: Config, ledger: Ledger, found: Sequence[Rejection]) -> dict[Spot, str]:
     """The subject or name of each item, read once; the items come by mailbox and container. A source that
-    cannot be asked gives UNREADABLE, never an error; once it refused too many logins, it is not asked any
-    more."""
-    breaker = LoginBreaker()
+    cannot be asked gives UNREADABLE, never an error; once it refused too many logins, or if it cannot be
+    reached at all, it is not asked any more."""
+    breaker, reached = LoginBreaker(), False
     subjects: dict[Spot, str] = {(row.id, item.key): UNREADABLE for _, row, item in found}
     for _, group in groupby(found, key=lambda one: one[0].id):
         own = list(group)
@@ -44,10 +44,12 @@ def subjects_of(config: Config, ledger: Ledger, found: Sequence[Rejection]) -> d
             ):
                 subjects.update(_of_mailbox(source, own))
             breaker.note(own[0][0].id, None, accepted=True)
+            reached = True
         except (Misconfigured, Corrupt):
             raise
         except MigrationError as error:
-            if breaker.note(own[0][0].id, error.code, accepted=False) is not None:
+            over = breaker.note(own[0][0].id, error.code, accepted=False) is not None
+            if over or (error.code in UNREACHABLE and not reached):
                 break
     return subjects
 

@@ -24,7 +24,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.segment import Segment
 
-from engine.config.file_errors import unknown
 from engine.control.remedies import advice
 from kogge.terminal.tables import WIDTH
 from model.errors import MigrationError, Misconfigured, Transient
@@ -33,6 +32,7 @@ from model.private_files import open_private
 from model.sites import one_spelling
 
 if TYPE_CHECKING:
+    from engine.config.load import Config
     from ledger.db.rows import MailboxRow
     from ledger.store import Ledger
 
@@ -184,16 +184,18 @@ def report(error: MigrationError) -> int:
 
 
 def chosen(
-    ledger: Ledger, wave: str | None, wanted: list[str] | None = None, *, option: str = "--wave"
+    config: Config, ledger: Ledger, wave: str | None, wanted: list[str] | None = None, option: str = "--wave"
 ) -> list[MailboxRow]:
     """The mailboxes of the ledger that the options choose; never none, for a typing error must not read as
     "nothing amiss". option: where the wave was named. Raises Misconfigured when a wave or a mailbox does not
-    exist, or none at all."""
+    exist or is not planned yet, or when there is none at all."""
+    from engine.planning.missing_wave import missing_wave
+
     rows = ledger.mailboxes(wave)
     if not rows:
         waves = {row.wave for row in ledger.mailboxes()} if wave is not None else set()
         if wave is not None and waves:
-            raise Misconfigured(option, unknown(wave, waves))
+            raise Misconfigured(option, missing_wave(config, wave, waves))
         raise Misconfigured("the ledger", "has no mailbox yet; `kogge migrate --dry-run` plans them")
     if not wanted:
         return rows

@@ -48,6 +48,16 @@ def test_pauses_grow_up_to_the_longest(waiting: Waiting) -> None:
     assert (final.code, final.after) == ("busy", LONGEST_WAIT)
 
 
+def test_what_was_found_out_of_a_fault_is_kept_when_it_is_given_up(waiting: Waiting) -> None:
+    refused = Transient("unreachable").about("ECONNREFUSED").with_local_cause("h:1: Connection refused")
+    final = waiting.until_over(RetryPolicy(1, waiting, {}), refused)
+    assert (final.code, final.detail, final.local) == (
+        "unreachable",
+        "ECONNREFUSED",
+        "h:1: Connection refused",
+    )
+
+
 def test_chance_shortens_a_pause_by_half_at_most(waiting: Waiting) -> None:
     policy = RetryPolicy(300, waiting, {}, lambda: 1.0)
     policy.pause(BUSY)

@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from flows.deploy import prefect_server, worker
 from kogge.app import COMMANDS as ALONE
 from kogge.app import app
 from kogge.prepare import practice_servers
+from ledger.plan.approvals import Check, keep_checks, plan_rows
 from ledger.store import Ledger
 from practice.world.cases import Case
 
@@ -139,6 +140,34 @@ def test_check_of_servers_that_do_not_answer(place: Path, capsys: pytest.Capture
     assert "a@old.example" not in shown
     assert max(map(len, shown.splitlines())) <= 100
     assert not (place / "kogge-state" / "ledger.db").exists(), "a preflight leaves no plan behind"
+
+
+def test_a_check_that_does_not_get_through_leaves_the_one_before(
+    place: Path, planned: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(Ledger(f"sqlite:///{place}/kogge-state/ledger.db")) as ledger:
+        keep_checks(ledger, [Check(planned, "directory", None, 12, 3400)])
+        before = plan_rows(ledger, "pilot")
+        assert run("check") == 3
+        assert "1 mailbox keeps the result of an earlier check" in " ".join(capsys.readouterr().out.split())
+        assert run("check", "--json") == 3
+        (mailbox,) = json.loads(capsys.readouterr().out)["mailboxes"]
+        assert mailbox["earlier_result_stands"] is True
+        assert plan_rows(ledger, "pilot") == before
+
+
+def test_a_first_check_has_no_earlier_result(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check") == 3
+    assert "earlier check" not in capsys.readouterr().out
+
+
+def test_an_inventory_of_nothing_does_not_replace_one(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "out.csv").write_text("what was found yesterday\n")
+    assert run("discover", "--csv", "out.csv") == 3
+    assert "out.csv: stays as it was" in capsys.readouterr().err
+    assert (place / "out.csv").read_text() == "what was found yesterday\n"
 
 
 def test_check_without_a_password(place: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:

@@ -1,0 +1,113 @@
+"""A server that cannot be reached at all is waited for once, not once for every mailbox."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any, NoReturn
+
+import pytest
+
+from connectors.imap.session import ImapSettings
+from engine.identity.identity_gate import GateRules
+from engine.pacing.login_breaker import LoginBreaker
+from engine.planning.mailbox_list import Person
+from engine.preflight import preflight, source_inventory
+from engine.preflight.preflight import Power, unreachable_sides
+from model.errors import Transient
+from model.protocols import Kind
+
+PEOPLE = [Person(n, f"u{n}@o.example", f"u{n}@n.example", "w", f"u{n}", f"u{n}") for n in range(1, 21)]
+CONFIG: Any = SimpleNamespace(
+    run=SimpleNamespace(legs=4), gate=SimpleNamespace(control=None), workloads=(Kind.MAIL,)
+)
+RULES = {Kind.MAIL: GateRules()}
+CAUSE = "mail.example:443: Connection refused"
+
+
+class Away:
+    """A side that cannot be reached; it counts how often somebody tried."""
+
+    def __init__(self, tries: Counter[str], side: str, code: str) -> None:
+        self._tries, self._side, self._code = tries, side, code
+
+    def identity(self) -> NoReturn:
+        self._tries[self._side] += 1
+        raise Transient(self._code).about("ECONNREFUSED").with_local_cause(CAUSE)
+
+    def close(self) -> None:
+        self._tries["closed"] += 1
+
+
+def away(monkeypatch: pytest.MonkeyPatch, code: str = "unreachable") -> Counter[str]:
+    tries: Counter[str] = Counter()
+    for module in (preflight, source_inventory):
+        monkeypatch.setattr(module, "open_source", lambda *_, **__: Away(tries, "source", code))
+    monkeypatch.setattr(preflight, "open_target", lambda *_, **__: Away(tries, "target", code))
+    return tries
+
+
+def nothing() -> None:
+    return
+
+
+@pytest.mark.parametrize("code", ["unreachable", "server-unreachable"])
+def test_a_check_asks_each_side_once(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = away(monkeypatch, code)
+    looks = preflight.examine_all(CONFIG, PEOPLE, RULES, nothing)
+    assert (tries["source"], tries["target"]) == (1, 1)
+    assert [look.faults for look in looks] == [[("source", code), ("target", code)]] * len(PEOPLE)
+    assert {look.passing for look in looks} == {2}
+    assert [look.causes for look in looks] == [{f"{code}: {CAUSE}"}] * len(PEOPLE)
+    assert unreachable_sides(looks) == {"source", "target"}
+
+
+def test_an_inventory_asks_the_source_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = away(monkeypatch)
+    found = source_inventory.take_all(CONFIG, PEOPLE, nothing)
+    assert tries["source"] == 1
+    assert {(one.code, one.passing) for one in found} == {("unreachable", True)}
+
+
+def asked(breaker: LoginBreaker, fault: Exception | None, mailbox: str, side: str = "source") -> bool:
+    """Whether the side was asked for this mailbox."""
+    requests = []
+    with suppress(Transient), breaker.login(side, mailbox):
+        requests.append(mailbox)
+        if fault is not None:
+            raise fault
+    return bool(requests)
+
+
+def test_once_a_side_has_answered_each_mailbox_is_asked() -> None:
+    breaker = LoginBreaker()
+    assert asked(breaker, None, "u1")
+    assert asked(breaker, Transient("unreachable"), "u2")
+    assert asked(breaker, None, "u3")
+
+
+def test_another_fault_says_nothing_about_the_others() -> None:
+    breaker = LoginBreaker()
+    assert asked(breaker, Transient("busy"), "u1")
+    assert asked(breaker, Transient("timeout"), "u2")
+    assert asked(breaker, Transient("unreachable"), "u3")
+    assert not asked(breaker, None, "u4")
+    assert asked(breaker, None, "u4", "target"), "another side is another server"
+
+
+def test_the_power_of_a_credential_is_not_tried_at_a_side_that_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries = away(monkeypatch)
+    shared = ImapSettings.model_validate(
+        {"host": "h", "auth": "master-user", "username": "master", "password": {"env": "X"}}
+    )
+    config: Any = SimpleNamespace(
+        gate=SimpleNamespace(control="Chief@old.example"),
+        source=shared,
+        target=SimpleNamespace(of=lambda _: shared),
+        workloads=(Kind.MAIL,),
+    )
+    assert preflight.powers(config, frozenset({"source"})) == [Power("source", None), Power("target", None)]
+    assert (tries["source"], tries["target"]) == (0, 1)
