@@ -141,8 +141,7 @@ class Identity:
         id: immutable; it changes when the account is deleted and created again.
         addresses: lower-case e-mail addresses that the system itself states; empty if it states none.
         part: of files, the server's own id of the folder of the account; "" if the server states none or the
-            folder does not exist yet. Of calendars and contacts, what else shows that the account is the same
-            one.
+            folder does not exist yet. Of calendars and contacts, what else shows that it is the same account.
         user: the system's own name for the owner, for those who share with them; "" if it has none.
         lent: of files, True if the folder belongs to another person, who lets the account use it.
         self_stated: True if the owner may change the addresses, as in a profile. They then say only whom
@@ -201,12 +200,14 @@ class Ref:
         version: changes whenever anything about the item changes.
         deleted: True if the item no longer exists.
         size: bytes; None if the listing does not say.
+        foreign: True if it may be of another kind than its container (fetch tells). It is not compared.
     """
 
     id: str
     version: str
     deleted: bool = False
     size: int | None = None
+    foreign: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

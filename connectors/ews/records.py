@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -12,9 +12,17 @@ from lxml import etree
 from connectors.ews.errors import MNS, TNS, incomplete
 from connectors.ews.requests import DELIVERY_TIME, FLAG_STATUS, LAST_VERB
 from connectors.ews.response_stream import FORBIDDEN
-from model.protocols import Ref
+from model.protocols import Kind, Ref
 
 FLAGS = {1: "Complete", 2: "Flagged"}  # PidTagFlagStatus, MS-OXOFLAG 2.2.1.1
+CLASSES: Mapping[Kind, tuple[str, ...]] = {
+    Kind.MAIL: ("ipm.note", "ipm.schedule", "ipm.post", "report"),
+    Kind.CALENDAR: ("ipm.appointment",),
+    Kind.CONTACTS: ("ipm.contact", "ipm.distlist"),
+    Kind.TASKS: ("ipm.task",),
+    Kind.NOTES: ("ipm.stickynote",),
+}
+"""The item classes that belong into a folder of this kind, each with the classes below it."""
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,12}))?\s*(Z|[+-]\d\d:\d\d)?", re.ASCII
 )
@@ -61,7 +69,7 @@ class SyncPage:
     last: bool
 
 
-def sync_page(message: etree._Element) -> SyncPage:
+def sync_page(message: etree._Element, kind: Kind) -> SyncPage:
     """Read an answer of SyncFolderItems.
 
     Refs keep the server's order; of a ref that appears twice the last one counts. Single occurrences of a
@@ -69,6 +77,7 @@ def sync_page(message: etree._Element) -> SyncPage:
 
     Args:
         message: the response message.
+        kind: the folder's.
 
     Raises:
         Transient: "reply-incomplete" for a page without a list of changes: its state would skip what it
@@ -77,7 +86,8 @@ def sync_page(message: etree._Element) -> SyncPage:
     changes = message.find(MNS + "Changes")
     if changes is None and (message.findtext(MNS + "SyncState") or "").strip():
         raise incomplete()
-    refs = {ref.id: ref for ref in _changed_refs(changes)} if changes is not None else {}
+    own = CLASSES.get(kind, ())
+    refs = {ref.id: ref for ref in _changed_refs(changes, own)} if changes is not None else {}
     return SyncPage(
         tuple(refs.values()),
         (message.findtext(MNS + "SyncState") or "").strip(),
@@ -85,13 +95,13 @@ def sync_page(message: etree._Element) -> SyncPage:
     )
 
 
-def _changed_refs(changes: etree._Element) -> Iterator[Ref]:
+def _changed_refs(changes: etree._Element, own: tuple[str, ...]) -> Iterator[Ref]:
     for change in changes:
         kind = etree.QName(change).localname
         item = change.find(f".//{TNS}ItemId")
         if item is None or not item.get("Id") or is_occurrence(change):
             continue
-        yield _ref(kind, change, str(item.get("Id")), item.get("ChangeKey") or "")
+        yield _ref(kind, change, str(item.get("Id")), item.get("ChangeKey") or "", own)
 
 
 def is_occurrence(holder: etree._Element) -> bool:
@@ -99,13 +109,20 @@ def is_occurrence(holder: etree._Element) -> bool:
     return (holder.findtext(f"*/{TNS}CalendarItemType") or "").strip() in {"Occurrence", "Exception"}
 
 
-def _ref(kind: str, change: etree._Element, id_: str, version: str) -> Ref:
+def _ref(kind: str, change: etree._Element, id_: str, version: str, own: tuple[str, ...]) -> Ref:
     if kind == "Delete":
         return Ref(id_, version, deleted=True)
     if kind == "ReadFlagChange":
         # Some servers keep the change key; the version must differ nevertheless.
         return Ref(id_, f"{version}/r{int(true(change.findtext(TNS + 'IsRead')))}")
-    return Ref(id_, version, size=number(change.findtext(f"*/{TNS}Size")))
+    size, class_ = number(change.findtext(f"*/{TNS}Size")), change.findtext(f"*/{TNS}ItemClass")
+    return Ref(id_, version, size=size, foreign=class_ is not None and not _is_of(class_, own))
+
+
+def _is_of(class_: str, own: tuple[str, ...]) -> bool:
+    """Return True if an item class is one of these, or below one of them."""
+    name = class_.strip().lower()
+    return any(name == one or name.startswith(f"{one}.") for one in own)
 
 
 def true(text: str | None) -> bool:

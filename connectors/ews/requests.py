@@ -80,7 +80,7 @@ def find_folders(
 
 
 def sync_items(folder: str, state: str | None, most: int, *, types: bool = False) -> str:
-    """Return a SyncFolderItems request for one page of ids, change keys and sizes.
+    """Return a SyncFolderItems request for one page of ids, change keys, classes and sizes.
 
     Args:
         folder: the folder's id.
@@ -92,7 +92,7 @@ def sync_items(folder: str, state: str | None, most: int, *, types: bool = False
         https://learn.microsoft.com/exchange/client-developer/web-service-reference/maxchangesreturned
     """
     state_ = f"<m:SyncState>{escape(state)}</m:SyncState>" if state else ""
-    fields = ("item:Size", "calendar:CalendarItemType") if types else ("item:Size",)
+    fields = ("item:ItemClass", "item:Size", *(("calendar:CalendarItemType",) if types else ()))
     return (
         "<m:SyncFolderItems><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>"
         f"{_fields(fields)}</m:ItemShape><m:SyncFolderId>{folder_id(folder)}</m:SyncFolderId>"

@@ -126,7 +126,9 @@ class EwsSource:
         request = sync_items(container.id, state, self._settings.sync_items, types=types)
         try:
             pages = self._client.collect(
-                request, "SyncFolderItemsResponseMessage", lambda message: sync_page(message.element)
+                request,
+                "SyncFolderItemsResponseMessage",
+                lambda message: sync_page(message.element, container.kind),
             )
         except EwsRefusal as refusal:
             if not types or refusal.code not in REFUSED_FIELDS:

@@ -16,9 +16,10 @@ from engine.opening.open_sides import open_source
 from engine.pacing.login_breaker import LoginBreaker
 from engine.planning.mailbox_list import Person
 from engine.preflight.parallel_checks import map_mailboxes
+from mappings.registry import FORMS
 from model.errors import Corrupt, MigrationError, Misconfigured, Transient
 from model.optional_protocols import SupportsExtras
-from model.protocols import Container, Kind, Source
+from model.protocols import Container, Kind, Native, Ref, Source
 
 LISTABLE = frozenset({"hidden", "shared", "system-folder", "flagged-emails"})
 """Codes of containers that stay, but can be listed if their size is not reported."""
@@ -41,7 +42,8 @@ class Inventory:
         largest: bytes of the largest; None if the source reports no sizes.
         kinds: items by kind.
         sizes: bytes by kind.
-        stays: items (or folders, rules, delegates) that will not move, by code.
+        stays: items (or folders, rules, delegates) that will not move, by code; items that a rule leaves out
+            are among them.
         unknown: codes about which the source does not answer.
         oddities: counts by fixed words.
         code: why the look ended early; None if it did not.
@@ -156,9 +158,13 @@ def _look(inventory: Inventory, container: Container) -> None:
 
 
 def _enumerate(inventory: Inventory, source: Source, container: Container) -> None:
-    count = 0
+    count = whole = 0
     for page in source.changes(container, None):
-        refs = [ref for ref in page.refs if not ref.deleted]
+        listed = [ref for ref in page.refs if not ref.deleted]
+        left_out = _left_out(source, container, [ref for ref in listed if ref.foreign])
+        inventory.stays.update(left_out.values())
+        refs = [ref for ref in listed if ref.id not in left_out]
+        whole += len(listed)
         count += len(refs)
         sizes = [ref.size for ref in refs if ref.size is not None]
         if sizes:
@@ -167,7 +173,18 @@ def _enumerate(inventory: Inventory, source: Source, container: Container) -> No
             inventory.largest = max(inventory.largest or 0, *sizes)
             inventory.oddities["item over 25 MB"] += sum(size > LARGE_BYTES for size in sizes)
             inventory.oddities["empty item"] += sizes.count(0)
-    if container.total is not None and container.total != count:
+    if container.total is not None and container.total != whole:
         inventory.oddities["folder whose own count differs"] += 1
     inventory.items += count
     inventory.kinds[container.kind] += count
+
+
+def _left_out(source: Source, container: Container, refs: Sequence[Ref]) -> dict[str, str]:
+    """Return the code of the rule that leaves an item out, by the item's id, for those that do not move."""
+    if not refs:
+        return {}
+    skip = FORMS[container.kind].skip
+    answers = source.fetch(container, refs, bodies=False)
+    return {
+        answer.ref.id: code for answer in answers if isinstance(answer, Native) and (code := skip(answer))
+    }
