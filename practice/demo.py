@@ -132,16 +132,18 @@ def moved(state: Path, told: IO[str], go_on: Callable[[], None]) -> int:
 
 
 def sealed(state: Path) -> int:
-    """A page for those who decide, and a pack that is checked without Kogge's ledger and servers."""
-    say("\nA page for those who decide, and evidence for those who check:\n")
+    """A pack that is checked without Kogge's ledger and servers; then a page for those who decide, which says
+    that the wave is sealed."""
+    say("\nEvidence for those who check, and a page about the sealed wave for those who decide:\n")
     pack, key = "evidence/wave-pilot", ("--key", "operator.pem")
-    code = run(state, "report", "--wave", "pilot") or run(state, "keys", "new", "Operator", "--out", key[1])
+    code = run(state, "keys", "new", "Operator", "--out", key[1])
     if code or (code := run(state, "audit", "seal", "--wave", "pilot", *key, "--out", "evidence")):
         return code
     with (state / "operator.pub").open("w") as public:
         code = run(state, "keys", "public", *key, out=public)
     statement = hashlib.sha256((state / pack / "wave.dsse.json").read_bytes()).hexdigest()
-    return code or run(state, "audit", "verify", pack, "--pubkey", "operator.pub", "--root", statement)
+    code = code or run(state, "audit", "verify", pack, "--pubkey", "operator.pub", "--root", statement)
+    return code or run(state, "report", "--wave", "pilot")
 
 
 def approved(state: Path, wave: str, *options: str) -> int:
