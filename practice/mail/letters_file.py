@@ -25,6 +25,8 @@ from practice.world.people import Directory, gone
 
 _PLACE = re.compile(PLACE.pattern.encode())
 _HEAD, _BLANK = b"${head}", b"\r\n\r\n"
+_ONCE = frozenset({"from", "to", "cc", "subject", "date", "message-id", "mime-version"})
+"""Fields that ${head} writes, and that a mail has once (RFC 5322, section 3.6)."""
 _SAMPLE = Scene("sample", Directory(1, 1).at(0), Directory(1, 1))
 _WORDS = {"file", "incoming"}
 """What letters.toml says about a file and not about its letter."""
@@ -73,10 +75,29 @@ class Filed:
 
 @dataclass(frozen=True, slots=True)
 class _Template:
-    """The file's bytes, and its case."""
+    """The file, its bytes, and its case."""
 
+    path: Path
     case: Case
     data: bytes
+
+    def refuse_twice_written(self) -> None:
+        """Raises CaseError for a field beside ${head} that ${head} writes already."""
+        lines = self.data.replace(b"\r\n", b"\n").partition(b"\n\n")[0].split(b"\n")
+        if _HEAD not in lines:
+            return
+        for number, line in enumerate(lines, 1):
+            name = line.partition(b":")[0].decode("latin-1")
+            if name.lower() in _ONCE:
+                how = "leave this line out, or write all fields in place of ${head}"
+                raise self._error(number, f"{name} is written by ${{head}} already: {how}")
+
+    def _error(self, line: int, text: str) -> CaseError:
+        return CaseError(f"{self.path.parent.name}/{self.path.name}:{line}: {text}")
+
+    def _line(self, place: bytes) -> int:
+        """The line of the file's first such place."""
+        return self.data[: self.data.find(place)].count(b"\n") + 1
 
     def __call__(self, scene: Scene) -> Letter:
         """The recipe."""
@@ -122,7 +143,8 @@ class _Template:
             try:
                 return _filled(scene, letter, variant, found[1].decode(), (found[2] or b"").decode())
             except (KeyError, ValueError):
-                raise self.case.error("", f"has a place that means nothing here: {found[0]!r}") from None
+                text = f"has a place that means nothing here: {found[0].decode('ascii', 'replace')}"
+                raise self._error(self._line(found[0]), text) from None
 
         return _PLACE.sub(fill, data)
 
@@ -151,16 +173,19 @@ def _of_case(case: Case, files: Mapping[str, Path]) -> Filed:
     path = files.get(str(case.table.get("file", f"{case.name}.eml")))
     if path is None:
         raise case.error("file", "there is no such file in the folder")
-    return Filed(_tried(_Template(case, path.read_bytes())), bool(case.table.get("incoming")))
+    return Filed(_tried(_Template(path, case, path.read_bytes())), bool(case.table.get("incoming")))
 
 
 def _of_file(path: Path) -> Recipe:
     data = path.read_bytes()
-    return _tried(_Template(Case(path, "", {}), data)) if _HEAD in data else partial(read_from, mime=data)
+    if _HEAD not in data:
+        return partial(read_from, mime=data)
+    return _tried(_Template(path, Case(path, "", {}), data))
 
 
 def _tried(template: _Template) -> Recipe:
     """Says now what is wrong with it."""
+    template.refuse_twice_written()
     template(_SAMPLE).mime()
     return template
 

@@ -538,7 +538,19 @@ WRONG = (
     (LISTED, "no_colon = 3\n", "letters.toml: no_colon: is no table"),
     (LISTED, "[no_colon\n", "letters/letters.toml: is no TOML"),
     ("mine.toml", "[no_colon]\n", "mine.toml: no_colon: is in letters.toml already"),
-    ("mine.eml", "${head}\nX-A: ${nobody.name}\n\n", "mine.eml: has a place that means nothing here"),
+    (
+        "mine.eml",
+        "${head}\nX-A: ${nobody.name}\n\n",
+        "letters/mine.eml:2: has a place that means nothing here: ${nobody.name}",
+    ),
+    (
+        "mine.eml",
+        "${head}\r\n\r\nDear all,\r\n${nonsense}\r\n",
+        "letters/mine.eml:4: has a place that means nothing here: ${nonsense}",
+    ),
+    ("mine.eml", "X-A: 1\n${head}\nSubject: two\n\nx", "letters/mine.eml:3: Subject is written by ${head}"),
+    ("no_colon.eml", "${head}\r\nDATE: now\r\n\r\n", "letters/no_colon.eml:2: DATE is written by ${head}"),
+    ("no_colon.eml", "${head}\n\n${nonsense}", "letters/no_colon.eml:3: has a place that means nothing here"),
     ("future.eml", "Subject: x\n\n", "future.eml: letters.toml has another letter of this name"),
 )
 
