@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -19,6 +18,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from practice.harness.faults import FaultPlan
+from practice.harness.lent_folder import LentFolder
 from practice.harness.tls import make_certificate
 from practice.world.world import World
 
@@ -56,7 +56,7 @@ class Served:
         self._name = name
         self._answering = answering
         self._https = https
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: LentFolder | None = None
         self._socket: socket.socket | None = None
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -97,9 +97,9 @@ class Served:
     def _config(self) -> uvicorn.Config:
         ca = key = None
         if self._https:
-            self._folder = self._folder or tempfile.TemporaryDirectory(prefix="kogge-practice-")
+            self._folder = self._folder or LentFolder("kogge-practice-")
             if self.ca_file is None:
-                self.ca_file = make_certificate(Path(self._folder.name)).ca
+                self.ca_file = make_certificate(self._folder.path).ca
             ca, key = str(self.ca_file), str(self.ca_file.with_name("key.pem"))
         return uvicorn.Config(
             self._answering.app(),
@@ -134,7 +134,7 @@ class Served:
         """Stops for good, removing the certificate."""
         self.stop()
         if self._folder is not None:
-            self._folder.cleanup()
+            self._folder.close()
             self._folder = self.ca_file = None
 
     def __enter__(self) -> Self:

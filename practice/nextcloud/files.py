@@ -16,13 +16,10 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import unquote, urlsplit
@@ -30,6 +27,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from practice.dav.proxy import Front, Handler, Layer, Reply, Request, reply, stack
+from practice.harness.lent_folder import LentFolder
 from practice.nextcloud.bulk import PATH as BULK
 from practice.nextcloud.bulk import bulk
 from practice.nextcloud.dav import FILES, UPLOADS, files, refused, uploads, versions
@@ -73,8 +71,8 @@ class NextcloudFiles:
         allow_listed: bool = False,
         app: App | None = None,
     ) -> None:
-        self._root = Path(tempfile.mkdtemp(prefix="kogge-nextcloud-"))
-        self.shelves = {user: Shelf(self._root / user, windows=windows) for user in users}
+        self._folder = LentFolder("kogge-nextcloud-")
+        self.shelves = {user: Shelf(self._folder.path / user, windows=windows) for user in users}
         self.windows = windows
         self.bulk = True
         self.versioning = True
@@ -114,7 +112,7 @@ class NextcloudFiles:
             self._thread.join()
         self._server.end_all()
         self._server.server_close()
-        shutil.rmtree(self._root, ignore_errors=True)
+        self._folder.close()
         if self.failures:
             raise self.failures.pop()
 

@@ -11,7 +11,6 @@ can be gone on with; its quota is this disk's, and a PUT is written straight int
 from __future__ import annotations
 
 import logging
-import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterable
@@ -22,6 +21,8 @@ from typing import Any, Self
 from cheroot import wsgi
 from wsgidav.fs_dav_provider import FilesystemProvider
 from wsgidav.wsgidav_app import WsgiDAVApp
+
+from practice.harness.lent_folder import LentFolder
 
 USER_PASSWORD = "userpw"
 THREADS = 8
@@ -44,9 +45,13 @@ class WebDavServer:
         atomic: bool = False,
         links: bool = False,
     ) -> None:
-        self._kept = root is not None
         self._place = place
-        self.root = root or Path(tempfile.mkdtemp(prefix="kogge-webdav-"))
+        self._lent: LentFolder | None = None
+        if root is None:
+            self._lent = LentFolder("kogge-webdav-")
+            root = self._lent.path / "files"  # beside the folder's lock, which is not served
+            root.mkdir()
+        self.root = root
         self.users = tuple(users)
         self.user_password = USER_PASSWORD
         for user in self.users:
@@ -74,8 +79,8 @@ class WebDavServer:
         self._server.stop()
         if self._thread.is_alive():
             self._thread.join()
-        if not self._kept:
-            shutil.rmtree(self.root, ignore_errors=True)
+        if self._lent is not None:
+            self._lent.close()
 
     def __enter__(self) -> Self:
         return self.start()
