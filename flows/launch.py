@@ -31,6 +31,7 @@ from reports import progress
 if TYPE_CHECKING:
     from flows.process.leg_runner import LegRunner, Shutdown
     from flows.process.parameters import Level, VerifyParameters, WaveParameters, Workload
+    from flows.run_note import RunNote
     from ledger.db.rows import Tally
 
 OnProgress = Callable[[progress.Snapshot], None]
@@ -171,10 +172,13 @@ class _Flow:
         }
         if self._api.local:
             updates[settings.PREFECT_HOME] = prefect_server.home(self._runner.config.state_directory)
+        from flows.run_note import RunNote
+
+        note = RunNote(self._runner.config.state_directory, self._api)
         try:
             with settings.temporary_settings(updates):
                 try:
-                    self._state = asyncio.run(self._flow())
+                    self._state = asyncio.run(self._flow(note))
                 finally:
                     prefect_events.farewell()
         except httpx.HTTPError:
@@ -182,19 +186,27 @@ class _Flow:
             self._error = Transient("prefect-unavailable", advice)
         except BaseException as error:  # noqa: BLE001 (raised in the thread that asked)
             self._error = error
+        finally:
+            note.drop(ended=self._error is None)
 
-    async def _flow(self) -> Any:
+    async def _flow(self, note: RunNote) -> Any:
         from prefect import tags
 
         from flows.deploy.deployments import TAG
         from flows.migrate import verify_flow, wave_flow
+        from flows.process.background_task import tried
         from flows.process.parameters import WaveParameters
+        from flows.run_note import settle_killed
 
         form, runner = self._form, self._runner
+        await tried(
+            "runs of killed commands", lambda: settle_killed(runner.config.state_directory, self._api)
+        )
         with tags(TAG, f"wave:{form.wave}"):
             if isinstance(form, WaveParameters):
-                return await wave_flow(runner, planned=self._planned)(form, return_state=True)
-            return await verify_flow(runner)(form, return_state=True)
+                wave = wave_flow(runner, planned=self._planned, begun=note.take)
+                return await wave(form, return_state=True)
+            return await verify_flow(runner, note.take)(form, return_state=True)
 
 
 @contextmanager

@@ -14,8 +14,9 @@ import functools
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, TypeAlias
+from uuid import UUID
 
-from prefect import Flow, flow, tags, task
+from prefect import Flow, flow, runtime, tags, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Cancelled, Completed, Failed
@@ -48,6 +49,8 @@ from model.protocols import Kind
 from reports import progress
 
 Asked: TypeAlias = WaveParameters | VerifyParameters | BatchParameters
+Begun: TypeAlias = Callable[[UUID], None]
+"""Hears the id of a command's run in Prefect before anything is done in it."""
 
 ARTIFACT_SECONDS = 3.0
 RETRY_SECONDS = [15.0, 60.0]
@@ -231,34 +234,42 @@ def tell_end(wave: str, seen: progress.Snapshot, runner: LegRunner) -> None:
         tell("wave.incomplete", wave, code=code, open=len(seen.open), **counts)
 
 
-def wave_flow(around: LegRunner | None = None, *, planned: bool = False) -> Flow[[WaveParameters], Any]:
+def wave_flow(
+    around: LegRunner | None = None, *, planned: bool = False, begun: Begun | None = None
+) -> Flow[[WaveParameters], Any]:
     """The flow of a wave. around: the leg runner of the command that runs it; None for a run that Prefect
     starts: it opens one of its own. planned: that command has read the list of mailboxes in this run."""
 
     @flow(name="wave", flow_run_name="wave {parameters.wave}", persist_result=False)
     async def wave(parameters: WaveParameters) -> State[Any]:
         """Moves the mailboxes of a wave, or brings them up to date, and verifies them."""
-        return await _run_wave(parameters, around, planned=planned)
+        return await _run_wave(parameters, around, planned=planned, begun=begun)
 
     return wave
 
 
-def verify_flow(around: LegRunner | None = None) -> Flow[[VerifyParameters], Any]:
+def verify_flow(around: LegRunner | None = None, begun: Begun | None = None) -> Flow[[VerifyParameters], Any]:
     """The flow of a verification; see wave_flow."""
 
     @flow(name="verify", flow_run_name="verify {parameters.wave}", persist_result=False)
     async def verify(parameters: VerifyParameters) -> State[Any]:
         """Compares the mailboxes of a wave with their source once more; writes nothing to either side."""
-        return await _run_wave(parameters, around)
+        return await _run_wave(parameters, around, begun=begun)
 
     return verify
 
 
 async def _run_wave(
-    parameters: WaveParameters | VerifyParameters, around: LegRunner | None, *, planned: bool = False
+    parameters: WaveParameters | VerifyParameters,
+    around: LegRunner | None,
+    *,
+    planned: bool = False,
+    begun: Begun | None = None,
 ) -> State[Any]:
     with ExitStack() as stack:
         try:
+            if begun is not None:
+                begun(UUID(runtime.flow_run.get_id()))
             runner = around or stack.enter_context(opened(chosen(parameters.configuration)))
             workloads_of(runner.config, parameters.workloads, "workloads")
             await mark(parameters.wave)

@@ -1,0 +1,149 @@
+"""Notes of the runs of Prefect that commands work on, and what becomes of a killed command's run.
+
+A run that a worker started is watched by the worker, and by the automation that `kogge setup` makes. A run of
+`kogge migrate` or `kogge verify` is watched by nobody: killed with SIGKILL, it would be shown as running for
+good. So the command keeps a note in the state directory for as long as it works on its run. The next command
+on this machine finds the note of a process that is proven to be dead, and settles the run.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from uuid import UUID
+
+from prefect import get_client
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterParentFlowRunId,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed
+
+from engine.control import lease
+from flows.deploy.api import Api
+from flows.deploy.deployments import TAG
+from flows.janitor import PAGE, UNFINISHED
+from model.private_files import make_directory, open_private, using_state
+
+FOLDER = "runs"
+KEPT_SECONDS = 30 * 86_400.0
+"""How long a note is kept whose process cannot be proven dead: another machine's, or of before a restart."""
+KILLED = "the command that ran it was killed; run it again, and it goes on"
+
+
+class RunNote:
+    """The note of one command. Not thread-safe."""
+
+    def __init__(self, state_directory: Path, api: Api) -> None:
+        self._folder = state_directory / FOLDER
+        self._api = _name_of(api)
+        self._owner = lease.new_owner()
+        self._path: Path | None = None
+
+    def take(self, run: UUID) -> None:
+        """Writes the note. Raises Blocked when the state directory cannot be used."""
+        path = self._folder / str(run)
+        with using_state():
+            make_directory(self._folder)
+            with open(path, "w", encoding="utf-8", opener=open_private) as file:
+                json.dump({"owner": self._owner, "api": self._api}, file)
+        self._path = path
+
+    def drop(self, *, ended: bool) -> None:
+        """Ends the note. ended: Prefect knows how the run ended; else the next command settles the run."""
+        lease.retire(self._owner)
+        if ended and self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+
+async def settle_killed(state_directory: Path, api: Api) -> int:
+    """Runs at this API whose command was killed on this machine are Crashed, and so is all that ran in them.
+    How many. A note goes when its run is settled, so a failing API is asked again by the next command."""
+    settled = 0
+    for path in list(_of_the_dead(state_directory / FOLDER, _name_of(api))):
+        async with get_client() as client:
+            settled += await _crash(client, UUID(path.name))
+        path.unlink(missing_ok=True)
+    return settled
+
+
+def _name_of(api: Api) -> str:
+    """A local server may get another port when it is started again; its runs stay."""
+    return "" if api.local else api.url
+
+
+def _of_the_dead(folder: Path, api: str) -> Iterator[Path]:
+    """The notes of processes that are proven to be dead; old notes are removed."""
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        if _is_of_the_dead(path, api):
+            yield path
+        elif _is_old(path):
+            path.unlink(missing_ok=True)
+
+
+def _is_of_the_dead(path: Path, api: str) -> bool:
+    """False also for what is no note, or was not written to its end."""
+    try:
+        UUID(path.name)
+        note = json.loads(path.read_text(encoding="utf-8"))
+        return bool(note["api"] == api and lease.is_dead(note["owner"]))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return False
+
+
+def _is_old(path: Path) -> bool:
+    try:
+        UUID(path.name)
+        return time.time() - path.stat().st_mtime > KEPT_SECONDS
+    except (OSError, ValueError):
+        return False
+
+
+async def _crash(client: PrefectClient, run: UUID) -> int:
+    """How many were unfinished: the run itself; 0 for one that is not there, has ended, or waits."""
+    try:
+        own = await client.read_flow_run(run)
+    except ObjectNotFound:
+        return 0
+    if TAG not in own.tags or own.state_type not in UNFINISHED:
+        return 0
+    runs = [*await _below(client, run), own]  # the run itself comes last: it tells that all is settled
+    for each in runs:
+        await _crash_tasks(client, each.id)
+        if each.state_type in UNFINISHED:
+            await client.set_flow_run_state(each.id, Crashed(message=KILLED), force=True)
+    return 1
+
+
+async def _below(client: PrefectClient, run: UUID) -> Sequence[FlowRun]:
+    """The runs that were part of it, in its process. What a worker runs for it has no parent."""
+    parent = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run]))
+    found: list[FlowRun] = []
+    while page := await client.read_flow_runs(flow_run_filter=parent, limit=PAGE, offset=len(found)):
+        found += page
+    return found
+
+
+async def _crash_tasks(client: PrefectClient, run: UUID) -> None:
+    known: set[UUID] = set()
+    unfinished = TaskRunFilter(state=TaskRunFilterState(type=TaskRunFilterStateType(any_=UNFINISHED)))
+    own = FlowRunFilter(id=FlowRunFilterId(any_=[run]))
+    while True:
+        page = await client.read_task_runs(flow_run_filter=own, task_run_filter=unfinished, limit=PAGE)
+        left = [task for task in page if task.id not in known]
+        if not left:
+            return
+        for task in left:
+            known.add(task.id)
+            await client.set_task_run_state(task.id, Crashed(message=KILLED), force=True)
