@@ -13,7 +13,8 @@
     live                   the phase, at once with the step, and while no worker holds a leg
 
 Each step is in the ledger before it begins and after it has ended. A failure leaves the mailbox where it is,
-with a code; the next cutover goes on from there. A freeze hook that has still to run voids whatever was
+with a code; the next cutover goes on from there. The boundary of the mailbox (engine.pacing.run_legs) makes
+the result of an error. A freeze hook that has still to run voids whatever was
 copied and verified before it, and so does whatever becomes of a workload since: no mailbox goes live that was
 not verified after the last of them. A cutover and its undoing exclude each other (ledger.leg.cutover_steps).
 """
@@ -37,7 +38,7 @@ from ledger.db.rows import SCORE_LOW, LegRow, LegState, MailboxRow, Phase
 from ledger.leg.cutover_steps import BACK, DONE, FAILED, RELEASE, StepRow, Steps
 from ledger.leg.phases import HELD_ELSEWHERE
 from ledger.store import Ledger
-from model.errors import Blocked, Misconfigured, Transient
+from model.errors import Blocked, Misconfigured
 from model.protocols import Kind
 
 FREEZE, UNDO = "freeze", "undo"
@@ -157,10 +158,12 @@ def cut_over(cutting: CutoverContext, mailbox_id: str) -> CutoverResult:
         Where the mailbox is.
 
     Raises:
+        Blocked: if the mailbox cannot go on.
+        Transient: if something that passes is in the way.
         Misconfigured: if the configuration cannot be used. This concerns every mailbox.
         Corrupt: if an invariant of the ledger is broken. This concerns every mailbox.
     """
-    return _guarded(cutting, mailbox_id, _cut_over)
+    return _walked(cutting, mailbox_id, _cut_over)
 
 
 def take_back(cutting: CutoverContext, mailbox_id: str) -> CutoverResult:
@@ -176,10 +179,12 @@ def take_back(cutting: CutoverContext, mailbox_id: str) -> CutoverResult:
         Where the mailbox is.
 
     Raises:
+        Blocked: see cut_over.
+        Transient: see cut_over.
         Misconfigured: see cut_over.
         Corrupt: see cut_over.
     """
-    return _guarded(cutting, mailbox_id, _take_back)
+    return _walked(cutting, mailbox_id, _take_back)
 
 
 def steps_of(hooks: HooksSettings) -> list[str]:
@@ -208,7 +213,7 @@ def readiness(ledger: Ledger, mailbox_id: str) -> str | None:
     return None
 
 
-def _guarded(
+def _walked(
     cutting: CutoverContext, mailbox_id: str, walk: Callable[[CutoverContext, MailboxRow], None]
 ) -> CutoverResult:
     row = cutting.ledger.mailbox(mailbox_id)
@@ -217,8 +222,6 @@ def _guarded(
         walk(cutting, row)
     except _Stop as stop:
         code = stop.code
-    except (Blocked, Transient) as error:
-        code = error.code
     return CutoverResult(mailbox_id, cutting.ledger.mailbox(mailbox_id).phase, code)
 
 

@@ -11,9 +11,11 @@ from walking import Died, Trial, a_mailbox, letter
 
 from engine.config.hooks import Action, Hook, HooksSettings, Undo
 from engine.control import lease
+from engine.control.stop_signal import Stop
 from engine.cutover.hooks import HookMailbox
 from engine.cutover.steps import CutoverContext, CutoverResult, cut_over, short, take_back
 from engine.leg.run import Task
+from engine.pacing.run_legs import Boundary
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, MailboxRow, Phase
 from ledger.leg.cutover_steps import Steps
@@ -67,11 +69,19 @@ class Rig:
         owner = lease.new_owner()
         cutting = self.cutting(step, short(owner))
         still = self.trial.commits(lambda: step("commit"))
+        boundary = Boundary(Stop())
         try:
-            return (take_back if back else cut_over)(cutting, self.trial.id)
+            ended = boundary.within(
+                self.trial.id,
+                lambda: (take_back if back else cut_over)(cutting, self.trial.id),
+                lambda error: CutoverResult(self.trial.id, self.phase, error.code),
+            )
         finally:
             still()
             lease.retire(owner)
+        if boundary.fault is not None:
+            raise boundary.fault
+        return ended
 
     def cutting(self, step: Step, owner: str = "") -> CutoverContext:
         ledger = self.trial.ledger
