@@ -77,11 +77,13 @@ class Fates:
         if mid is None or mid in self.common:
             return None
         among = self.by_mid.get(mid, [])
-        alike = [candidate for candidate in among if _may_be_one(item.size, candidate[1].size)]
-        means = meant() if alike else b""
-        return next(
-            (_take_fate(among, candidate, item) for candidate in alike if candidate[1].digest == means), None
-        )
+        alike = (candidate for candidate in among if _may_be_one(item.size, candidate[1].size))
+        means: bytes | None = None
+        for candidate in alike:
+            means = meant() if means is None else means
+            if candidate[1].digest == means:
+                return _take_fate(among, candidate, item)
+        return None
 
 
 def fates_of(

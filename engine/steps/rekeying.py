@@ -11,8 +11,8 @@ the Message-ID and the digest that such renderings share decide.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from engine.context.fetch_results import FetchResults
@@ -21,7 +21,8 @@ from engine.context.shrink_guard import FEW, LEAST, is_halved, is_shrunk
 from engine.steps import discover, item_dates
 from engine.steps.discover import Listing
 from engine.steps.reconcile import read_once
-from engine.steps.rekeyed_fates import Fates, fates_of, meaning
+from engine.steps.rekeyed_copies import Copies, Copy
+from engine.steps.rekeyed_fates import fates_of, meaning
 from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.inventory.lines import message_mark
 from ledger.leg.rekeying import Refated, Rekeyed
@@ -34,69 +35,6 @@ ABSENT = "source-items-absent"
 """The event of a live mailbox whose source lacks something that was copied: it may come back."""
 CHUNK = 100
 HELD = (State.WRITTEN, State.VERIFIED, State.CHANGED)
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """A copy at the target whose id the source no longer has.
-
-    Attributes:
-        container: the id of the container of its row.
-        item: its row.
-    """
-
-    container: int
-    item: ItemRow
-
-
-@dataclass(slots=True)
-class Copies:
-    """Hold the copies for which no new id was found yet.
-
-    Attributes:
-        by_digest: copies by digest.
-        by_mid: copies by the mark of their Message-ID.
-        by_size: copies by size.
-        taken: container and key of the copies that a new id has got.
-        count: how many copies are left.
-        fates: fates of items without a copy.
-    """
-
-    by_digest: defaultdict[bytes, list[Copy]] = field(default_factory=lambda: defaultdict(list))
-    by_mid: defaultdict[int, list[Copy]] = field(default_factory=lambda: defaultdict(list))
-    by_size: defaultdict[int | None, list[Copy]] = field(default_factory=lambda: defaultdict(list))
-    taken: set[tuple[int, bytes]] = field(default_factory=set)
-    count: int = 0
-    fates: Fates = field(default_factory=Fates)
-
-    def add(self, copy: Copy) -> None:
-        """Add a copy."""
-        self.by_digest[copy.item.digest or b""].append(copy)
-        if copy.item.mid is not None:
-            self.by_mid[copy.item.mid].append(copy)
-        self.by_size[copy.item.size].append(copy)
-        self.count += 1
-
-    def take(self, copy: Copy) -> Copy:
-        """Mark a copy as taken by a new id, and return it."""
-        self.taken.add((copy.container, copy.item.key))
-        self.count -= 1
-        return copy
-
-    def equal(self, digest: bytes) -> Iterator[Copy]:
-        """Yield the copies that are left with this digest."""
-        return self._left(self.by_digest.get(digest, []))
-
-    def named(self, mid: int | None) -> list[Copy]:
-        """Return the copies that are left with this Message-ID."""
-        return [] if mid is None else list(self._left(self.by_mid.get(mid, [])))
-
-    def sized(self, size: int) -> list[Copy]:
-        """Return the copies that are left with this size."""
-        return list(self._left(self.by_size.get(size, [])))
-
-    def _left(self, copies: list[Copy]) -> Iterator[Copy]:
-        return (copy for copy in copies if (copy.container, copy.item.key) not in self.taken)
 
 
 def settle_rekeyed(leg: LegContext, row: ContainerRow, listing: Listing) -> int:
@@ -200,7 +138,7 @@ def _copies(leg: LegContext, row: ContainerRow, listing: Listing) -> Copies:
             if item.href is None or item.digest is None:
                 continue
             if leg.mirror or container.gone or listing.lacks(item.key):
-                copies.add(Copy(container.id, item))
+                copies.add(Copy(container.id, item), _names(leg, item))
     return copies
 
 
@@ -231,9 +169,9 @@ def _worth_reading(leg: LegContext, row: ContainerRow, copies: Copies) -> list[I
     """
     news = list(leg.ledger.rows(row.id, (State.SEEN,)))
     sizes = Counter(item.size for item in news)
-    if any(sizes[size] < len(some) for size, some in copies.by_size.items()):
+    if any(sizes[size] < count for size, count in copies.sizes.items()):
         return news
-    return [item for item in news if item.size in copies.by_size or copies.fates.may_have(item)]
+    return [item for item in news if item.size in copies.sizes or copies.fates.may_have(item)]
 
 
 @dataclass(slots=True)
@@ -303,34 +241,37 @@ def _equal_copy(leg: LegContext, copies: Copies, mapped: Mapped, *, any_date: bo
     Many files have the same content, such as none at all. In the live phase another name is another file: its
     user may have removed or filled the one that was copied.
     """
+    digest = mapped.item.digest
     if leg.kind is Kind.MAIL and not any_date:
-        return next((entry for entry in copies.equal(mapped.item.digest) if _is_dated(entry, mapped)), None)
+        return copies.dated(digest, _date(mapped))
     if leg.kind is not Kind.FILES:
-        return next(copies.equal(mapped.item.digest), None)
-    name = str(mapped.item.name)
-    alike = (entry for entry in copies.equal(mapped.item.digest) if _is_named(leg, entry.item, name))
-    named_copy = next(alike, None)
-    return (
-        named_copy
-        if named_copy is not None or not leg.mirror
-        else next(copies.equal(mapped.item.digest), None)
-    )
+        return copies.equal(digest)
+    named_copy = copies.called(digest, str(mapped.item.name))
+    return named_copy if named_copy is not None or not leg.mirror else copies.equal(digest)
 
 
 def _is_of_another_date(leg: LegContext, copies: Copies, mapped: Mapped, *, any_date: bool) -> bool:
     if any_date or leg.kind is not Kind.MAIL:
         return False
-    return next(copies.equal(mapped.item.digest), None) is not None
+    return copies.equal(mapped.item.digest) is not None
 
 
-def _is_dated(copy: Copy, mapped: Mapped) -> bool:
-    date = item_dates.target_date(copy.item, mapped.item.date, mapped.losses)
-    return date is None or copy.item.date is None or int(date.timestamp() // 1) == copy.item.date
+def _date(mapped: Mapped) -> int | None:
+    """Return the date of a mail in whole seconds; None if it fits a copy of any date.
+
+    A date that lay in the future is clamped, and the copy keeps the date that it got.
+    """
+    date = mapped.item.date
+    return None if date is None or item_dates.is_clamped(mapped.losses) else int(date.timestamp() // 1)
 
 
-def _is_named(leg: LegContext, old: ItemRow, name: str) -> bool:
-    rules, target_name = leg.context.target.files, str(old.href)
-    return target_name == name or (rules is not None and unparted(target_name, old.key, rules) == name)
+def _names(leg: LegContext, old: ItemRow) -> frozenset[str]:
+    """Return the names that a file may have at the source, by the name of its copy; none for other kinds."""
+    if leg.kind is not Kind.FILES:
+        return frozenset()
+    rules, name = leg.context.target.files, str(old.href)
+    other = None if rules is None else unparted(name, old.key, rules)
+    return frozenset({name, other or name})
 
 
 def _copy_under_old_id(leg: LegContext, copies: Copies, native: Native, mapped: Mapped) -> Copy | None:
