@@ -29,6 +29,9 @@ MATCHES_MOST = 64  # objects that a query for one UID may name
 WINDOW = 50  # objects of one multiget
 LASTING = frozenset({"connection-closed", "login-refused", UNCONFIRMED, "spool-full", "spool-unusable"})
 UID_BYTES = 1_000_000  # of an object, in which its UID stands
+ENDS = (b"END:VCALENDAR", b"END:VCARD")
+"""The last lines of objects (RFC 5545, section 3.4; RFC 6350, section 6.1.2)."""
+TAIL_BYTES = 1_000  # of an object, in which its last line stands
 Digest = Callable[[BinaryIO], bytes]
 """Returns what a body means; raises Rejected for one that it cannot read."""
 Shared = Callable[[BinaryIO, BinaryIO, frozenset[str]], tuple[Loss, ...] | None]
@@ -187,11 +190,13 @@ class CaldavReader:
                 raise with_words(head, chunks).error()
             if "html" in head.headers.get("content-type", "").lower():
                 raise Garbage
-            sink = self.sink()
+            sink, tail = self.sink(), b""
             for chunk in chunks:
                 sink.write(chunk)
+                tail = (tail + chunk)[-TAIL_BYTES:]
             length = head.headers.get("content-length")
-            if length is not None and length.strip() != str(sink.size):
+            is_cut = not head.has_end and not tail.rstrip().upper().endswith(ENDS)
+            if is_cut or (length is not None and length.strip() != str(sink.size)):
                 raise Transient("reply-incomplete", "an object was cut off")
             return Current(etag(head.headers.get("etag")), sink.body(), sink.size)
 

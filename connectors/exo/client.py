@@ -100,7 +100,8 @@ class AgendaClient:
     def event(self, number: str) -> Json | None:
         """Return an event by its number; None when it does not exist."""
         answer = self._look(f"{EVENTS}/{number}", {"expand": "all", "timeZoneId": UTC})
-        return None if answer.status in GONE or not answer.body.strip() else _event(self._json(answer))
+        is_empty = answer.ok and answer.has_end and not answer.body.strip()
+        return None if answer.status in GONE or is_empty else _event(self._json(answer))
 
     def changed(self, number: str) -> list[Json]:
         """Return the changed occurrences of a series."""

@@ -17,7 +17,7 @@ from connectors.http.auth import Credentials, HttpLogin
 from connectors.http.dav_errors import closed, status_error
 from connectors.http.deadline import ANSWER_SECONDS
 from connectors.http.hrefs import Origin
-from connectors.http.transport import Response, Transport, TransportSettings
+from connectors.http.transport import Response, Transport, TransportSettings, states_end
 from connectors.retry import RetryPolicy, repeated
 from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Transient
@@ -98,6 +98,14 @@ class HttpAnswer:
     def ok(self) -> bool:
         """Return True for a 2xx status."""
         return 200 <= self.status < 300
+
+    @property
+    def has_end(self) -> bool:
+        """Return True if the answer says itself where it ends; see `connectors.http.transport.states_end`.
+
+        An answer with status 204 has no body (RFC 9110, section 15.3.5).
+        """
+        return self.status == 204 or states_end(self.headers)
 
     @property
     def words(self) -> ServerWords:

@@ -306,14 +306,8 @@ class Response:
 
     @property
     def has_end(self) -> bool:
-        """Return True if the answer says itself where it ends; any other looks whole wherever it breaks off.
-
-        Source:
-            RFC 9112, section 8.
-        """
-        stated = self.headers.get("content-length", "")[:1].isdigit()
-        coded = "gzip" in self.headers.get("content-encoding", "").lower()
-        return stated or coded or "chunked" in self.headers.get("transfer-encoding", "").lower()
+        """Return True if the answer says itself where it ends; see `states_end`."""
+        return states_end(self.headers)
 
     def chunks(self, *, decode: bool = False) -> Iterator[bytes]:
         """Yield the body as it arrives.
@@ -369,6 +363,20 @@ def _coding(raw: urllib3.BaseHTTPResponse) -> str:
     """Return how a body is compressed; "" where an error's body is compressed in another way than offered."""
     coding = raw.headers.get("content-encoding", "").strip().lower()
     return coding if coding in CODINGS or 200 <= raw.status < 300 else ""
+
+
+def states_end(headers: Mapping[str, str]) -> bool:
+    """Return True if an answer says where it ends; any other looks whole wherever it breaks off.
+
+    Args:
+        headers: values by lower-case name.
+
+    Source:
+        RFC 9112, section 8.
+    """
+    stated = headers.get("content-length", "")[:1].isdigit()
+    coded = "gzip" in headers.get("content-encoding", "").lower()
+    return stated or coded or "chunked" in headers.get("transfer-encoding", "").lower()
 
 
 def target_of(url: str) -> str:

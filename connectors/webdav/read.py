@@ -161,7 +161,7 @@ class WebdavReader:
                     parts.append(chunk)
                 else:
                     file.write(chunk)
-            _check_length(head, size)
+            self._check_length(head, path, size)
             body = file.open if file is not None else bytes_body(b"".join(parts))
             modified = date(head.headers.get("last-modified", ""))
             return ReadFile(body, size, digest.digest(), modified, head.headers.get("etag", ""))
@@ -176,8 +176,29 @@ class WebdavReader:
             for chunk in chunks:
                 digest.update(chunk)
                 size += len(chunk)
-            _check_length(head, size)
+            self._check_length(head, path, size)
             return digest.digest()
+
+    def _check_length(self, head: HttpAnswer, path: str, size: int) -> None:
+        """Check that a file arrived to its end.
+
+        An answer that does not say where it ends is compared with the size that a listing states.
+
+        Args:
+            head: the answer.
+            path: the canonical path of the file.
+            size: the bytes that arrived.
+
+        Raises:
+            Transient: "reply-incomplete".
+        """
+        length = head.headers.get("content-length")
+        is_cut = length is not None and length.strip() != str(size)
+        if not head.has_end:
+            entry = self.entry(path)
+            is_cut = entry is None or entry.size != size
+        if is_cut:
+            raise Transient("reply-incomplete", "a file was cut off")
 
 
 def paths(origin: Origin, base: str) -> Callable[[str], str | None]:
@@ -206,13 +227,6 @@ def hashed(text: str) -> bytes | None:
     except ValueError:
         return None
     return digest if len(digest) == 32 else None
-
-
-def _check_length(head: HttpAnswer, size: int) -> None:
-    """Check Content-Length against the bytes that arrived."""
-    length = head.headers.get("content-length")
-    if length is not None and length.strip() != str(size):
-        raise Transient("reply-incomplete", "a file was cut off")
 
 
 def _listing_error(head: HttpAnswer) -> MigrationError:

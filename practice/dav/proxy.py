@@ -36,11 +36,14 @@ HALF = 2
 
 class Fate(StrEnum):
     """What becomes of a reply: SENT; LOST: the line is closed instead; CUT: closed in the middle of the body,
-    or of the status line where there is none."""
+    or of the status line where there is none; UNSTATED: without its length, so that it ends with the line;
+    BROKEN_OFF: likewise, and closed in the middle of the body."""
 
     SENT = "sent"
     LOST = "lost"
     CUT = "cut"
+    UNSTATED = "unstated"
+    BROKEN_OFF = "broken-off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,10 +265,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response_only(answer.status)
         for name, text in answer.headers.items():
             self.send_header(name, text)
-        if answer.status not in (204, 304):
+        if answer.status not in (204, 304) and answer.fate not in (Fate.UNSTATED, Fate.BROKEN_OFF):
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body[: len(body) // HALF] if answer.fate is Fate.CUT else body)
+        is_cut = answer.fate in (Fate.CUT, Fate.BROKEN_OFF)
+        self.wfile.write(body[: len(body) // HALF] if is_cut else body)
 
     do_OPTIONS = do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = serve  # noqa: N815
     do_PROPFIND = do_PROPPATCH = do_REPORT = do_MKCALENDAR = do_MKCOL = do_MOVE = serve  # noqa: N815

@@ -266,6 +266,36 @@ def test_an_object_cut_off_is_not_an_object(tmp_path: Path) -> None:
         list(target(server.url, tmp_path).read(WORK_PATH, ["a.ics"]))
 
 
+@pytest.mark.parametrize("at", [0, 1, 200, -3])
+def test_an_object_that_ends_with_its_connection_is_read_to_its_last_line(at: int, tmp_path: Path) -> None:
+    """Without a stated length an answer that breaks off looks whole."""
+    event = b"BEGIN:VCALENDAR\r\n" + b"X-FILLER:1\r\n" * 30 + b"END:VCALENDAR\r\n"
+    sent = [event[:at], event]
+
+    def script(line: str, asked: bytes) -> Iterable[bytes]:
+        known = account(line, asked)
+        if known is not None:
+            return whole(known)
+        return iter([head(200, kind="text/calendar") + (sent.pop(0) if len(sent) > 1 else sent[0])])
+
+    with raw(script) as server:
+        ((_, found),) = target(server.url, tmp_path, patience_seconds=5).read(WORK_PATH, ["a.ics"])
+    assert isinstance(found, Native)
+    assert found.body is not None
+    with found.body() as stream:
+        assert stream.read() == event
+    assert len(sent) == 1, "the one that was cut was asked for again"
+
+
+def test_an_object_that_always_breaks_off_is_no_object(tmp_path: Path) -> None:
+    def script(line: str, asked: bytes) -> Iterable[bytes]:
+        known = account(line, asked)
+        return whole(known) if known else iter([head(200, kind="text/calendar") + b"BEGIN:VCALENDAR\r\n"])
+
+    with raw(script) as server, pytest.raises(Transient, match="reply-incomplete"):
+        list(target(server.url, tmp_path).read(WORK_PATH, ["a.ics"]))
+
+
 def test_a_word_of_the_server_is_in_no_error(tmp_path: Path) -> None:
     for status in (400, 403, 404, 409, 412, 415, 429, 500, 503, 507, 301):
 

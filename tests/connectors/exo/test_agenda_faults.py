@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from agenda_desk import HREF, SINGLE, Desk, item, read, series
 from results import code, stored
@@ -9,7 +11,7 @@ from results import code, stored
 from model.errors import Blocked, Transient
 from model.protocols import Native
 from practice.dav.faults import Fault
-from practice.dav.proxy import Forward, Reply, Request, reply
+from practice.dav.proxy import Fate, Forward, Reply, Request, reply
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST, Fault.CUT, Fault.UNSENT])
@@ -108,3 +110,19 @@ def test_nonsense_is_an_error_of_ours(desk: Desk, body: str) -> None:
     except Transient as error:
         results = [("1", error)]
     assert all(not isinstance(found, Native) for _, found in results)
+
+
+def test_an_empty_answer_that_says_nothing_of_its_end_is_no_missing_event(desk: Desk) -> None:
+    (there,) = stored(desk.target().write(HREF, [item(1)]))
+    target = desk.target()
+
+    def nothing(request: Request, rest: Forward) -> Reply:
+        answer = rest(request)
+        is_event = request.method == "GET" and request.path.endswith(f"/{there.href}")
+        return replace(answer, body=b"", fate=Fate.BROKEN_OFF) if is_event else answer
+
+    desk.exo.layers = (nothing,)
+    with pytest.raises(Transient, match="not-agenda"):
+        list(target.read(HREF, [there.href]))
+    desk.exo.layers = ()
+    assert read(target, there.href) == item(1).digest
