@@ -32,12 +32,12 @@ def refused(client: GraphClient, ref: Ref, refusal: GraphRefusal, container: str
     return Failed(key_of(ref.id), item_error(refusal))
 
 
-def poison(ref: Ref, said: ServerWords = NOTHING) -> Failed:
+def poison(ref: Ref, words: ServerWords = NOTHING) -> Failed:
     """Return the failure for an item at which the server fails.
 
     Args:
         ref: the item.
-        said: the server's text.
+        words: the server's text.
     """
     error = Rejected("poison-item", "the server fails whenever this item is read")
-    return Failed(key_of(ref.id), error.said(said))
+    return Failed(key_of(ref.id), error.said(words))

@@ -179,11 +179,11 @@ class MessageReader:
     uidvalidity: int
     spool: Path
 
-    def read(self, wanted: Iterable[tuple[int, int | None]], *, bodies: bool = True) -> Iterator[Result]:
+    def read(self, messages: Iterable[tuple[int, int | None]], *, bodies: bool = True) -> Iterator[Result]:
         """Read messages.
 
         Args:
-            wanted: pairs of UID and size in bytes; size None: it is asked first.
+            messages: pairs of UID and size in bytes; size None: it is asked first.
             bodies: False to read only flags, date and size.
 
         Yields:
@@ -194,7 +194,7 @@ class MessageReader:
             Transient: "folder-vanished" when UIDVALIDITY changed, "server-busy", and connection errors.
             Blocked: a body cannot be spooled.
         """
-        for chunk in _chunks(wanted, WINDOW_ITEMS):
+        for chunk in _chunks(messages, WINDOW_ITEMS):
             sizes = self._with_sizes(chunk) if bodies else chunk
             for uid in chunk.keys() - sizes.keys():
                 yield uid, Rejected("vanished")

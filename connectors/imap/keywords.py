@@ -40,20 +40,20 @@ class Keywords:
             return flags
         return frozenset(flag for flag in flags if flag.startswith("\\") or flag.lower() in had)
 
-    def learn(self, session: Session, raw: bytes, sent: Flags) -> bool:
+    def learn(self, session: Session, raw: bytes, flags: Flags) -> bool:
         """Ask which keywords the mailbox has, after it refused a message or a change.
 
         Args:
             session: the session to ask.
             raw: the encoded name of the mailbox.
-            sent: the flags that were sent.
+            flags: the flags that were sent.
 
         Returns:
             True if a retry with fewer flags makes sense; False when the refusal must have another cause.
         """
-        if self.kept(raw, sent) != sent:
+        if self.kept(raw, flags) != flags:
             return True
-        sent_keywords = {flag.lower() for flag in sent if not flag.startswith("\\")}
+        sent_keywords = {flag.lower() for flag in flags if not flag.startswith("\\")}
         if not sent_keywords:
             return False
         present: set[str] = set()

@@ -110,7 +110,7 @@ class Looker:
     judge: Judge | None
 
     def others(
-        self, found: Mapping[int, MessageMetadata], expected: Mapping[int, Iterable[Stored]]
+        self, metadata: Mapping[int, MessageMetadata], expected: Mapping[int, Iterable[Stored]]
     ) -> set[int]:
         """Return the UIDs whose message is not the one that was written.
 
@@ -118,7 +118,7 @@ class Looker:
         is not checked.
 
         Args:
-            found: the metadata of the messages that exist, by UID.
+            metadata: the metadata of the messages that exist, by UID.
             expected: the messages that were written, by UID.
 
         Raises:
@@ -126,7 +126,7 @@ class Looker:
         """
         doubted = {
             uid: [stored_item for stored_item in expected[uid] if not self._matches(stored_item, message)]
-            for uid, message in found.items()
+            for uid, message in metadata.items()
         }
         unsure = {uid: stored for uid, stored in doubted.items() if stored}
         if not unsure:

@@ -75,7 +75,7 @@ def hash_of(pin: Pin) -> str:
     return digest_of(pin.document())
 
 
-def weaker(pinned: Pin, asked: Pin) -> list[str]:
+def weaker(pinned: Pin, pin: Pin) -> list[str]:
     """Return, in words, where the configuration asks for less than is pinned.
 
     If no approval was required, keys do not count. A key under another name would sign as another person. To
@@ -84,12 +84,12 @@ def weaker(pinned: Pin, asked: Pin) -> list[str]:
 
     Args:
         pinned: what is pinned.
-        asked: what the configuration asks for.
+        pin: what the configuration asks for.
 
     Returns:
         The differences; empty if there are none.
     """
-    return list(_weaknesses(pinned, asked))
+    return list(_weaknesses(pinned, pin))
 
 
 def _weaknesses(pinned: Pin, asked: Pin) -> Iterator[str]:

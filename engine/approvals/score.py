@@ -167,18 +167,18 @@ def _part(kind: Kind, counts: PartCounts) -> WorkloadScore:
     return WorkloadScore(kind, items, sum(states[state] for state in ARRIVED), lost)
 
 
-def wave_score(found: Mapping[str, Score], unscored: int = 0) -> WaveScore:
+def wave_score(by_mailbox: Mapping[str, Score], unscored: int = 0) -> WaveScore:
     """Return the score of these mailboxes together: a wave is no better than its worst mailbox.
 
     Args:
-        found: the scores by mailbox.
+        by_mailbox: the scores by mailbox.
         unscored: how many more mailboxes there are without a score; they may be worse.
     """
-    counted = Counter(entry.rating for entry in found.values())
+    counted = Counter(entry.rating for entry in by_mailbox.values())
     distribution = {rating: counted[rating] for rating in Rating}
     lowest = next((entry for entry in reversed(Rating) if counted[entry]), None)
-    low = [who for who, score in found.items() if score.rating is lowest is not Rating.PERFECT]
-    worst = sorted(low, key=lambda who: (order(found[who]), who))
+    low = [who for who, score in by_mailbox.items() if score.rating is lowest is not Rating.PERFECT]
+    worst = sorted(low, key=lambda who: (order(by_mailbox[who]), who))
     return WaveScore(None if unscored else lowest, distribution, worst, unscored)
 
 

@@ -21,14 +21,14 @@ at."""
 CODE = "source-shrunk"
 
 
-def is_shrunk(counts: Mapping[State, int], moved: int = 0) -> bool:
+def is_shrunk(counts: Mapping[State, int], moves: int = 0) -> bool:
     """Return True if this pass would withdraw more than a tenth, and at least 20, of a container's copies.
 
     Args:
         counts: how many items of the container are in each state.
-        moved: how many of the items that leave are now elsewhere in the same mailbox.
+        moves: how many of the items that leave are now elsewhere in the same mailbox.
     """
-    leaving, held = _leaving(counts, moved)
+    leaving, held = _leaving(counts, moves)
     return leaving >= LEAST and leaving > SHARE * held
 
 

@@ -47,14 +47,14 @@ def reach_this_machine_directly(environment: MutableMapping[str, str] = os.envir
         environment[name] = f"{hosts},{THIS_MACHINE}" if hosts else THIS_MACHINE
 
 
-def plain(named: Iterable[str] = (), environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+def plain(variables: Iterable[str] = (), environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the variables of this process's environment that are no secrets.
 
     Args:
-        named: names of further variables to return.
+        variables: names of further variables to return.
         environment: the environment of this process.
     """
-    names = PLAIN | {*named}
+    names = PLAIN | {*variables}
     return {
         name: value
         for name, value in environment.items()

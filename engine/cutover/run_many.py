@@ -166,20 +166,20 @@ def announce(order: CutoverRequest, rows: Iterable[MailboxRow]) -> None:
             order.cutting.tell("cutover.started", wave, mailboxes=count)
 
 
-def all_of(order: CutoverRequest, ids: Iterable[str], told: Callable[[CutoverResult], None]) -> None:
+def all_of(order: CutoverRequest, ids: Iterable[str], report: Callable[[CutoverResult], None]) -> None:
     """Cut several mailboxes over at once.
 
     Args:
         order: the request.
         ids: the mailboxes.
-        told: called with each result as it arrives, also for mailboxes that were not begun any more
+        report: called with each result as it arrives, also for mailboxes that were not begun any more
             ("stopped").
     """
 
     def run_one(mailbox_id: str) -> CutoverResult:
         cut = order.mailbox(mailbox_id)
         with lock:
-            told(cut)
+            report(cut)
         return cut
 
     lock = threading.Lock()

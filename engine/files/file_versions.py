@@ -21,7 +21,7 @@ def versions_at_target(leg: LegContext, row: ContainerRow, rows: Sequence[ItemRo
 
 
 def fetch(
-    leg: LegContext, row: ContainerRow, rows: Sequence[ItemRow], known: Mapping[bytes, int]
+    leg: LegContext, row: ContainerRow, rows: Sequence[ItemRow], sizes: Mapping[bytes, int]
 ) -> Iterator[Native | Failed]:
     """Yield what the source returns for these rows.
 
@@ -32,7 +32,7 @@ def fetch(
         leg: the open leg.
         row: the container.
         rows: the items.
-        known: see versions_at_target().
+        sizes: see versions_at_target().
     """
     container, most, source = as_container(row), leg.context.target.versions, leg.source
     if not most or not isinstance(source, SupportsVersionHistory):
@@ -43,7 +43,7 @@ def fetch(
         yield from source.fetch_versions(container, _refs(new), most if leg.mirror else 0)
     replaced = {item.key: item for item in rows if item.href is not None}
     for result in source.fetch_versions(container, _refs(replaced.values()), 0) if replaced else ():
-        yield result if isinstance(result, Failed) else _with_missing(result, replaced, known)
+        yield result if isinstance(result, Failed) else _with_missing(result, replaced, sizes)
 
 
 def compare(leg: LegContext, container: ContainerRow, *, again: bool) -> Iterator[Finding]:

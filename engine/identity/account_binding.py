@@ -22,7 +22,7 @@ REPLACED = "folder-replaced"
 
 
 def bind(
-    ledger: Ledger, held: Lease, leg: LegContext, proof: IdentityProof, *, first: bool
+    ledger: Ledger, claim: Lease, leg: LegContext, proof: IdentityProof, *, first: bool
 ) -> Callable[[], None]:
     """Bind both accounts in the ledger, see Ledger.bind. Idempotent.
 
@@ -30,7 +30,7 @@ def bind(
 
     Args:
         ledger: the ledger.
-        held: the lease.
+        claim: the lease.
         leg: the open leg.
         proof: what the identity gate has proven.
         first: True if nothing was put into the folder yet.
@@ -46,20 +46,20 @@ def bind(
     if first:
         refuse_lent(proof.target, leg.approved)
     try:
-        ledger.bind(held, proof.source, proof.target, proof.level)
+        ledger.bind(claim, proof.source, proof.target, proof.level)
     except Blocked as error:
         if error.code == REPLACED and leg.kind is not Kind.FILES:
             raise Blocked("identity-changed", "the account was made anew under the same name") from None
         if error.code != REPLACED or not leg.allowed_once(REPLACED, 1):
             raise
-        ledger.bind(held, proof.source, proof.target, proof.level, replaced=True)
+        ledger.bind(claim, proof.source, proof.target, proof.level, replaced=True)
     if not first or leg.kind is not Kind.FILES or proof.target.part:
         return _already_bound
 
     def bind_made() -> None:
         identity = leg.target.identity()
         refuse_lent(identity, leg.approved)
-        ledger.bind(held, proof.source, identity, proof.level)
+        ledger.bind(claim, proof.source, identity, proof.level)
 
     return bind_made
 

@@ -48,19 +48,21 @@ class AttemptState:
         self.calm = self.died is None
 
 
-def leg_of(setting: LegSetting, held: Lease) -> LegRow:
+def leg_of(setting: LegSetting, claim: Lease) -> LegRow:
     """Return the current row of the leg that is held."""
-    return setting.ledger.leg(held.leg)
+    return setting.ledger.leg(claim.leg)
 
 
-def pass_gate(setting: LegSetting, held: Lease, leg: LegContext, attempt: AttemptState) -> Callable[[], None]:
+def pass_gate(
+    setting: LegSetting, claim: Lease, leg: LegContext, attempt: AttemptState
+) -> Callable[[], None]:
     """Prove the identity of both accounts and bind them.
 
     Until this leg has sent something, the target must be empty: the binding alone does not excuse it.
 
     Args:
         setting: what the walk needs.
-        held: the lease.
+        claim: the lease.
         leg: the open leg.
         attempt: what the attempts share; `proven` and `owner` are set here.
 
@@ -81,7 +83,7 @@ def pass_gate(setting: LegSetting, held: Lease, leg: LegContext, attempt: Attemp
     )
     if setting.task.copy:
         setting.authorize(proof.level)
-    bind_folder = account_binding.bind(setting.ledger, held, leg, proof, first=not begun)
+    bind_folder = account_binding.bind(setting.ledger, claim, leg, proof, first=not begun)
     attempt.proven = True
     attempt.owner = leg.owner = leg.owner | proof.source.addresses
     return bind_folder
@@ -95,20 +97,20 @@ def _refuse_releasing(setting: LegSetting) -> None:
 
 @contextmanager
 def open_leg(
-    setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper, attempt: AttemptState
+    setting: LegSetting, claim: Lease, keeper: lease.LeaseKeeper, attempt: AttemptState
 ) -> Iterator[LegContext]:
     """Open new connections to both sides; close them at the end and whenever the lease is lost.
 
     Args:
         setting: what the walk needs.
-        held: the lease.
+        claim: the lease.
         keeper: renews the lease, and closes the connections when it is lost.
         attempt: what the attempts share.
 
     Yields:
         The open leg.
     """
-    with _open_sides(setting, held, keeper.guard, keeper.watch, attempt.owner) as leg:
+    with _open_sides(setting, claim, keeper.guard, keeper.watch, attempt.owner) as leg:
         yield leg
 
 

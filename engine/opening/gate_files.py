@@ -28,7 +28,7 @@ def addresses(config: Config) -> Mapping[str, str]:
     return _addresses(config.file(config.addresses)) if config.addresses else {}
 
 
-def parties(config: Config, ledger: Ledger, allowed: GateRules) -> Parties:
+def parties(config: Config, ledger: Ledger, gate_rules: GateRules) -> Parties:
     """Return who people and groups of the source are at the target of files.
 
     Raises:
@@ -39,8 +39,8 @@ def parties(config: Config, ledger: Ledger, allowed: GateRules) -> Parties:
         return Parties()
     return Parties(
         targets=lambda sources: ledger.targets(sources, Kind.FILES),
-        directory=allowed.directory,
-        deny=allowed.deny,
+        directory=gate_rules.directory,
+        deny=gate_rules.deny,
         groups=_groups(Path(settings.groups)) if settings.groups else {},
         by_name=settings.groups_by_name,
         login=lambda login, address: settings.user(Account(login=login, address=address)),

@@ -103,7 +103,7 @@ class Throttle:
         return sample.calls >= LEAST and sample.latency > self.slow
 
 
-def shares(budget: int, wanted: dict[str, int]) -> dict[str, int]:
+def shares(budget: int, demands: dict[str, int]) -> dict[str, int]:
     """Divide a budget among the workers.
 
     A worker that wants less than an equal share gets what it wants; the rest is divided equally. Places that
@@ -111,14 +111,14 @@ def shares(budget: int, wanted: dict[str, int]) -> dict[str, int]:
 
     Args:
         budget: how many legs may be at work.
-        wanted: how many legs each worker wants.
+        demands: how many legs each worker wants.
 
     Returns:
         How many legs each worker may have.
     """
-    divided = dict.fromkeys(wanted, 0)
+    divided = dict.fromkeys(demands, 0)
     remaining = budget
-    while remaining and (hungry := sorted(name for name in wanted if divided[name] < wanted[name])):
+    while remaining and (hungry := sorted(name for name in demands if divided[name] < demands[name])):
         for name in hungry[:remaining] if remaining < len(hungry) else hungry:
             divided[name] += 1
             remaining -= 1

@@ -65,16 +65,16 @@ def plan(config: Config, ledger: Ledger, wave: str | None = None) -> LoadedPlan:
     )
 
 
-def waves_of(people: Iterable[Person], planned: Mapping[str, str]) -> frozenset[str]:
+def waves_of(people: Iterable[Person], waves: Mapping[str, str]) -> frozenset[str]:
     """Return the waves of a list: those of its rows, and those in which its mailboxes are planned.
 
     Other waves may belong to another configuration's list with the same ledger.
 
     Args:
         people: the rows.
-        planned: the wave that the ledger has for each source.
+        waves: the wave that the ledger has for each source.
     """
-    return frozenset(wave for person in people for wave in (person.wave, planned.get(person.source)) if wave)
+    return frozenset(wave for person in people for wave in (person.wave, waves.get(person.source)) if wave)
 
 
 def renew(config: Config, ledger: Ledger, wave: str) -> None:

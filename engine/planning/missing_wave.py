@@ -16,13 +16,13 @@ from model.errors import Misconfigured
 from model.plural import many
 
 
-def missing_wave(config: Config, wave: str, known: Collection[str]) -> str:
+def missing_wave(config: Config, wave: str, known_waves: Collection[str]) -> str:
     """Return why a wave is not known where it was looked for, and the command that plans it.
 
     Args:
         config: the configuration.
         wave: the wave that was named.
-        known: the waves that are known there.
+        known_waves: the waves that are known there.
     """
     path, listed = config.path, config.file(config.mailboxes)
     waves = list(_waves_of(listed))
@@ -33,7 +33,7 @@ def missing_wave(config: Config, wave: str, known: Collection[str]) -> str:
             return f"not planned here, but it is a wave of {other.name}; {_check(other, wave)} plans it"
     if wave in _waves_of(planned := listed.with_name(f"{listed.stem}.planned{listed.suffix}")):
         return f"only in {planned.name} yet; look through it, then move it to {listed.name}"
-    text, left = unknown(wave, known), waves.count("")
+    text, left = unknown(wave, known_waves), waves.count("")
     if not left:
         return text
     rows = many(left, "row has", "rows have")

@@ -12,7 +12,7 @@ Found = TypeVar("Found")
 
 
 def map_mailboxes(
-    people: Sequence[Person], at_once: int, look: Callable[[Person], Found], seen: Callable[[], None]
+    people: Sequence[Person], at_once: int, look: Callable[[Person], Found], progress: Callable[[], None]
 ) -> list[Found]:
     """Return what `look` finds about each person, in the order given.
 
@@ -23,14 +23,14 @@ def map_mailboxes(
         people: the mailboxes.
         at_once: how many are checked at once.
         look: checks one mailbox.
-        seen: called after each, in this thread.
+        progress: called after each, in this thread.
     """
     pool = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="look")
     try:
         jobs = [pool.submit(look, person) for person in people]
         for job in as_completed(jobs):
             job.result()
-            seen()
+            progress()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     return [job.result() for job in jobs]

@@ -138,7 +138,7 @@ def examine_all(
     config: Config,
     people: Sequence[Person],
     rules: Mapping[Kind, GateRules],
-    seen: Callable[[], None],
+    progress: Callable[[], None],
     begun: frozenset[str] = frozenset(),
     passes: Passes = NO_PASSES,
 ) -> list[PreflightResult]:
@@ -148,7 +148,7 @@ def examine_all(
         config: the configuration.
         people: the mailboxes.
         rules: the rules of the identity gate, by workload.
-        seen: called after each mailbox.
+        progress: called after each mailbox.
         begun: the sources of the mailboxes whose targets hold something of ours already.
         passes: what the ledger knows of the passes of each leg, by source and workload.
 
@@ -164,7 +164,7 @@ def examine_all(
         except Defect as error:
             return PreflightResult(person, faults=[("mailbox", error.code)])
 
-    return map_mailboxes(people, config.run.legs, look, seen)
+    return map_mailboxes(people, config.run.legs, look, progress)
 
 
 def examine(

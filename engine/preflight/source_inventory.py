@@ -64,20 +64,20 @@ class Inventory:
     passing: bool = False
 
 
-def take_all(config: Config, people: Sequence[Person], seen: Callable[[], None]) -> list[Inventory]:
+def take_all(config: Config, people: Sequence[Person], progress: Callable[[], None]) -> list[Inventory]:
     """Take every mailbox's inventory, several at once, and return them in the order given.
 
     Args:
         config: the configuration.
         people: the mailboxes.
-        seen: called after each mailbox.
+        progress: called after each mailbox.
 
     Raises:
         Misconfigured: if several logins in a row are refused.
     """
     breaker = LoginBreaker()
     return map_mailboxes(
-        people, config.run.legs, lambda person: take_inventory(config, person, breaker), seen
+        people, config.run.legs, lambda person: take_inventory(config, person, breaker), progress
     )
 
 

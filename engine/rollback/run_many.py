@@ -133,10 +133,10 @@ def recalled_lines(ledger: Ledger, row: LegRow) -> Iterator[RollbackLine]:
         )
 
 
-def with_earlier(ledger: Ledger, told: RollbackResult) -> RollbackResult:
+def with_earlier(ledger: Ledger, result: RollbackResult) -> RollbackResult:
     """Return the result of a recall, completed with the counts and lines of its earlier runs."""
-    lines = list(recalled_lines(ledger, told.leg))
-    report = replace(told.report, counts=Counter(told.report.counts))
+    lines = list(recalled_lines(ledger, result.leg))
+    report = replace(result.report, counts=Counter(result.report.counts))
     for name in ("read", "answered", "forwarded"):
         report.counts[name] = sum(getattr(line, name) == "yes" for line in lines)
     report.counts["read-before"] = sum(line.read == "before" for line in lines)
@@ -144,4 +144,4 @@ def with_earlier(ledger: Ledger, told: RollbackResult) -> RollbackResult:
     report.counts["ours"] = len(lines)
     if report.lines is not None and earlier:
         report.lines = [*lines, *(line for line in report.lines if line.outcome != "ours")]
-    return RollbackResult(told.leg, report)
+    return RollbackResult(result.leg, report)

@@ -48,17 +48,17 @@ def accepted_keys(leg: LegContext, container_id: int) -> set[bytes]:
 
 
 def with_codes(
-    found: Iterable[Finding], incidents: Mapping[bytes, Incident], before: Collection[bytes]
+    findings: Iterable[Finding], incidents: Mapping[bytes, Incident], before: Collection[bytes]
 ) -> list[Finding]:
     """Return the findings, and give the code to those that were mended in vain.
 
     Args:
-        found: the findings of a verification.
+        findings: the findings of a verification.
         incidents: the incidents of the container, by key.
         before: the keys of items whose difference was accepted earlier.
     """
     vain = {key for key, one in incidents.items() if one.rewrites >= REWRITES_MOST} | set(before)
-    return [_with_code(entry) if entry.key in vain else entry for entry in found]
+    return [_with_code(entry) if entry.key in vain else entry for entry in findings]
 
 
 def _with_code(finding: Finding) -> Finding:
@@ -68,21 +68,21 @@ def _with_code(finding: Finding) -> Finding:
 
 
 def without_accepted(
-    leg: LegContext, container_id: int, found: Iterable[Finding]
+    leg: LegContext, container_id: int, findings: Iterable[Finding]
 ) -> tuple[list[Finding], set[bytes]]:
     """Turn accepted differences into losses.
 
     Args:
         leg: the open leg.
         container_id: the container.
-        found: the findings of a verification.
+        findings: the findings of a verification.
 
     Returns:
         The findings that are left, and the keys of the items whose difference is accepted and is a loss now.
     """
     remaining: list[Finding] = []
     accepted: set[bytes] = set()
-    for entry in found:
+    for entry in findings:
         code = code_of(entry)
         if code is None or entry.key is None or not leg.approved(code):
             remaining.append(entry)

@@ -394,7 +394,7 @@ def _rename(
 def rename(
     leg: LegContext,
     row: ContainerRow,
-    wanted: Container,
+    container: Container,
     placed: dict[str, ContainerRow],
     existing: dict[str, Container],
 ) -> None:
@@ -403,7 +403,7 @@ def rename(
     Args:
         leg: the open leg.
         row: the folder.
-        wanted: the folder with its new path.
+        container: the folder with its new path.
         placed: the rows of the ledger by source id; updated.
         existing: the target's folders by href; updated.
 
@@ -411,14 +411,14 @@ def rename(
         Rejected: if the target refuses; the folder is where it was.
     """
     leg.check()
-    old, new = str(row.href), joined(leg, wanted.path)
+    old, new = str(row.href), joined(leg, container.path)
     if old in existing or new not in existing:  # otherwise an attempt died right after the rename
-        new = _rename_at_target(leg, row, wanted, existing)
-    existing[new] = existing.pop(old, wanted)
+        new = _rename_at_target(leg, row, container, existing)
+    existing[new] = existing.pop(old, container)
     for href in _below(leg, old, existing):
         existing[new + href[len(old) :]] = existing.pop(href)
-    _follow_parent(leg, old, new, wanted.path, placed)
-    leg.ledger.set_href(row.id, new, wanted.path)
+    _follow_parent(leg, old, new, container.path, placed)
+    leg.ledger.set_href(row.id, new, container.path)
     placed[row.source_id] = replace(row, href=new)
 
 

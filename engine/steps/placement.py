@@ -27,7 +27,7 @@ AT_ONCE = 100
 
 def place(
     leg: LegContext,
-    found: Sequence[Container],
+    containers: Sequence[Container],
     rows: Sequence[ContainerRow],
     plan: Mapping[str, Placement],
     existing: dict[str, Container],
@@ -38,7 +38,7 @@ def place(
 
     Args:
         leg: the open leg.
-        found: the source's containers.
+        containers: the source's containers.
         rows: their rows, in the same order.
         plan: where each folder is to go, by source id.
         existing: the target's folders by href; updated.
@@ -48,7 +48,7 @@ def place(
     """
     missing = [
         (container, row)
-        for container, row in zip(found, rows, strict=True)
+        for container, row in zip(containers, rows, strict=True)
         if container.omit is None and (row.href is None or (row.href not in existing and leg.mirror))
         # in the live phase the user may remove a folder; see ensure_needed
     ]

@@ -448,13 +448,13 @@ def _note_in_doubt(
         in_doubt.digests[digest] = earliest([position, in_doubt.digests.get(digest, position)])
 
 
-def paired(leg: LegContext, href: str, wanted: Sequence[Wanted], since: str | None) -> Matching:
+def paired(leg: LegContext, href: str, rows: Sequence[Wanted], since: str | None) -> Matching:
     """Pair expected items with the target's items that no row owns (R3).
 
     Args:
         leg: the open leg.
         href: the folder at the target.
-        wanted: the expected items.
+        rows: the expected items.
         since: the position at which the listing begins; None for all.
 
     Raises:
@@ -466,10 +466,10 @@ def paired(leg: LegContext, href: str, wanted: Sequence[Wanted], since: str | No
         if error.code != "container-missing":
             raise
         listing = []  # someone removed the folder with everything in it
-    claimed = set() if since is None and not wanted else leg.ledger.claimed(href)
+    claimed = set() if since is None and not rows else leg.ledger.claimed(href)
     free = [item for item in listing if item.href not in claimed]
-    digests = read_digests(leg, href, narrow(wanted, free, set()))
-    return match(wanted, free, digests)
+    digests = read_digests(leg, href, narrow(rows, free, set()))
+    return match(rows, free, digests)
 
 
 def _target_item(item: Listed) -> TargetItem:

@@ -91,7 +91,7 @@ def known_or_new(connection: Connection, mailbox_id: str, kek: bytes) -> Made:
     return make(kek) if key is None else Made(key, aes_key_wrap(kek, key))
 
 
-def keep(connection: Connection, mailbox_id: str, kek: bytes, made: Made) -> bytes:
+def keep(connection: Connection, mailbox_id: str, kek: bytes, key: Made) -> bytes:
     """Keep a key inside the caller's write transaction, unless the mailbox has one already. Idempotent.
 
     Returns:
@@ -101,7 +101,7 @@ def keep(connection: Connection, mailbox_id: str, kek: bytes, made: Made) -> byt
         mark = {"name": _FINGERPRINT, "value": fingerprint(kek)}
         connection.execute(upsert(connection, meta).values(mark).on_conflict_do_nothing())
         refuse_another(connection, kek)
-    row = {"mailbox": mailbox_id, "wrapped": made.wrapped, "made": now()}
+    row = {"mailbox": mailbox_id, "wrapped": key.wrapped, "made": now()}
     connection.execute(upsert(connection, evidence_key).values(row).on_conflict_do_nothing())
     query = select(evidence_key.c.wrapped).where(evidence_key.c.mailbox == mailbox_id)
     return _unwrapped(connection.execute(query).scalar_one(), kek)

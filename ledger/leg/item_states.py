@@ -390,7 +390,9 @@ def vanish(connection: Connection, container_id: int, keys: Iterable[bytes], *, 
     move(connection, container_id, keys, OPEN, {"state": state, "code": null()})
 
 
-def amend(connection: Connection, container_id: int, done: Sequence[tuple[Stored, frozenset[str]]]) -> int:
+def amend(
+    connection: Connection, container_id: int, amendments: Sequence[tuple[Stored, frozenset[str]]]
+) -> int:
     """Set CHANGED items to WRITTEN, with these flags or with those of them that the target took.
 
     Returns:
@@ -404,10 +406,14 @@ def amend(connection: Connection, container_id: int, done: Sequence[tuple[Stored
             "b_version": stored.version or None,
             "b_flags": pack_flags(flags if stored.flags is None else stored.flags),
         }
-        for stored, flags in done
+        for stored, flags in amendments
     ]
     _each(connection, _AMENDED, rows)
-    lose(connection, container_id, [(copy.key, item_loss) for copy, _ in done for item_loss in copy.losses])
+    lose(
+        connection,
+        container_id,
+        [(copy.key, item_loss) for copy, _ in amendments for item_loss in copy.losses],
+    )
     return len(rows)
 
 

@@ -89,19 +89,19 @@ class LegLedger(LegContainers):
             return plan.count
 
     def finish_listing(
-        self, container_id: int, cursor: str | None, seen: Collection[bytes] | None = None
+        self, container_id: int, cursor: str | None, keys: Collection[bytes] | None = None
     ) -> PageCount:
         """Record that an enumeration reached its end.
 
         Args:
             container_id: the container.
             cursor: continues after the enumeration.
-            seen: the keys that it named; every other item is deleted. None if it was no full enumeration.
+            keys: the keys that it named; every other item is deleted. None if it was no full enumeration.
         """
-        with self._writing(() if seen is None else (container_id,)) as connection:
+        with self._writing(() if keys is None else (container_id,)) as connection:
             plan = listing_diff.ListingChanges()
-            if seen is not None:
-                for unseen in listing_diff.unseen_items(connection, container_id, frozenset(seen)):
+            if keys is not None:
+                for unseen in listing_diff.unseen_items(connection, container_id, frozenset(keys)):
                     listing_diff.plan_deletion(plan, unseen, mirror=self._mirror)
                 self._apply(connection, plan)
             listing_diff.finish(connection, self._lease.leg, {container_id: cursor})
@@ -329,13 +329,13 @@ class LegLedger(LegContainers):
     def amended(
         self,
         container_id: int,
-        done: Iterable[tuple[Stored, frozenset[str]]],
+        amendments: Iterable[tuple[Stored, frozenset[str]]],
         labels: Mapping[str, str] | None = None,
     ) -> None:
         """Set CHANGED items to WRITTEN with these flags, and keep the labels of new keywords."""
         with self._writing((container_id,)) as connection:
             item_states.keep_labels(connection, self._lease.leg, labels or {})
-            count = item_states.amend(connection, container_id, list(done))
+            count = item_states.amend(connection, container_id, list(amendments))
             item_states.progress(connection, self._lease.leg, done=count)
         self.tally.add(Tally(amended=count))
 

@@ -270,15 +270,15 @@ def elsewhere(
     return items
 
 
-def unseen_items(connection: Connection, container_id: int, seen: Collection[bytes]) -> Iterator[KnownItem]:
-    """Yield every item that is not GONE and whose key is not in `seen`, in the order of keys."""
+def unseen_items(connection: Connection, container_id: int, keys: Collection[bytes]) -> Iterator[KnownItem]:
+    """Yield every item that is not GONE and whose key is not in `keys`, in the order of keys."""
     alive = item.c.state != State.GONE.value
     query = select(item.c.key, *_KNOWN)
     query = query.where(item.c.container == container_id, alive).order_by(item.c.key).limit(10 * CHUNK)
     after = b""
     while rows := connection.execute(query.where(item.c.key > after)).all():
         for key, *rest in rows:
-            if key not in seen:
+            if key not in keys:
                 yield _known(rest)
         after = rows[-1][0]
 
@@ -381,11 +381,11 @@ def _container_values(leg_id: int, key: bytes, listed: Container) -> dict[str, A
     }
 
 
-def gone_containers(connection: Connection, leg_id: int, seen: Collection[bytes]) -> list[ContainerRow]:
-    """Mark the containers whose keys are not in `seen` as gone; see LegLedger.gone_containers."""
+def gone_containers(connection: Connection, leg_id: int, ids: Collection[bytes]) -> list[ContainerRow]:
+    """Mark the containers whose keys are not in `ids` as gone; see LegLedger.gone_containers."""
     query = select(container.c.key, *CONTAINER_COLUMNS).where(container.c.leg == leg_id)
     rows = connection.execute(query.order_by(container.c.id)).all()
-    gone = [container_row(row[1:]) for row in rows if row[0] not in seen]
+    gone = [container_row(row[1:]) for row in rows if row[0] not in ids]
     for chunk in chunked([row.id for row in gone if not row.gone]):
         connection.execute(update(container).where(container.c.id.in_(chunk)).values(gone=True))
     return [replace(row, gone=True) for row in gone]

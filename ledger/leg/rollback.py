@@ -263,14 +263,14 @@ def _replace_findings(
     item_states.record_findings(connection, container_id, findings)
 
 
-def refuse_unfinished(ledger: LedgerHandle, held: Lease) -> None:
+def refuse_unfinished(ledger: LedgerHandle, claim: Lease) -> None:
     """Refuse a leg whose rollback was begun and not finished.
 
     Raises:
         Blocked: "rolling-back".
     """
     with reading(ledger.engine) as connection:
-        code = connection.execute(select(leg.c.code).where(leg.c.id == held.leg)).scalar_one()
+        code = connection.execute(select(leg.c.code).where(leg.c.id == claim.leg)).scalar_one()
     if code == ROLLING:
         raise Blocked(ROLLING, "a rollback of it was begun, and must end first")
 

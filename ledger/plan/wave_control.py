@@ -80,11 +80,11 @@ def overridden(ledger: LedgerHandle, name: str) -> float | None:
     return moment
 
 
-def put_priorities(ledger: LedgerHandle, wanted: Mapping[str, int]) -> None:
+def put_priorities(ledger: LedgerHandle, by_mailbox: Mapping[str, int]) -> None:
     """Set priorities by mailbox id. Idempotent; it writes only what changes."""
-    current = dict.fromkeys(wanted, 0) | priorities(ledger)
+    current = dict.fromkeys(by_mailbox, 0) | priorities(ledger)
     changed: dict[int, list[str]] = {}
-    for number, priority in wanted.items():
+    for number, priority in by_mailbox.items():
         if current[number] != priority:
             changed.setdefault(priority, []).append(number)
     if not changed:

@@ -120,14 +120,14 @@ class Seals:
         with reading(self._engine) as connection:
             return [name for name, row in newest.items() if _state(connection, name, False) != row.state]
 
-    def put(self, wave: str, state: str, basis: Basis, made: SealRow, signer: str | None = None) -> SealRow:
+    def put(self, wave: str, state: str, basis: Basis, row: SealRow, signer: str | None = None) -> SealRow:
         """Add a seal and its event, if state and basis are still what they were. Not idempotent.
 
         Args:
             wave: the sealed wave.
             state: the fingerprint that the pack was made by.
             basis: what the pack was made by.
-            made: the new seal.
+            row: the new seal.
             signer: the public key, as a line; None if it is not signed.
 
         Returns:
@@ -143,22 +143,22 @@ class Seals:
             if (
                 _state(connection, wave) != state
                 or _basis(connection, wave) != basis
-                or connection.execute(mine).scalar_one() != made.corrects
+                or connection.execute(mine).scalar_one() != row.corrects
             ):
                 raise Transient("ledger-changed", "the ledger changed while the wave was being sealed")
-            made = replace(made, state=_state(connection, wave, False))
-            values = {name: getattr(made, name) for name in SealRow.__slots__}
+            row = replace(row, state=_state(connection, wave, False))
+            values = {name: getattr(row, name) for name in SealRow.__slots__}
             connection.execute(insert(seal).values(values))
             detail: dict[str, str | int] = {
-                "number": made.number,
-                "root": made.root.hex(),
-                "statement": made.statement.hex(),
+                "number": row.number,
+                "root": row.root.hex(),
+                "statement": row.statement.hex(),
             }
             if signer is not None:
                 detail["key"] = signer
             if append_event(connection, wave, SEALED, detail).seq != basis.decisions + 1:
                 raise Transient("ledger-changed", "the ledger changed while the wave was being sealed")
-            return made
+            return row
 
     def signer(self, row: SealRow) -> str | None:
         """Return the public key that a seal was signed with, as a line.

@@ -19,9 +19,9 @@ _MARK = 12
 """Bytes of "vCal-Uid" and the 1 behind it, which the length counts."""
 
 
-def uid(written: str) -> str:
+def uid(text: str) -> str:
     """Return the UID in one line; "" for none."""
-    plain = " ".join(written.split())
+    plain = " ".join(text.split())
     wrapped = _GOID.fullmatch(plain.upper())
     return (_unwrapped(*wrapped.groups()) or plain) if wrapped else plain
 

@@ -60,12 +60,12 @@ Answers = Mapping[Moment | None, str]
 """The owner's answers, by what a component stands for."""
 
 
-def shared(own: BinaryIO, found: BinaryIO, not_after: datetime, owner: Set[str]) -> tuple[Loss, ...] | None:
+def shared(own: BinaryIO, another: BinaryIO, not_after: datetime, owner: Set[str]) -> tuple[Loss, ...] | None:
     """Return what is lost if an object at the target stands for the owner's copy of somebody else's meeting.
 
     Args:
         own: the owner's copy.
-        found: the object at the target.
+        another: the object at the target.
         not_after: when the leg began.
         owner: lower-case addresses.
 
@@ -73,7 +73,7 @@ def shared(own: BinaryIO, found: BinaryIO, not_after: datetime, owner: Set[str])
         None if it cannot stand for it, or cannot be read.
     """
     try:
-        ours, theirs = read_block(own, "VCALENDAR"), read_block(found, "VCALENDAR")
+        ours, theirs = read_block(own, "VCALENDAR"), read_block(another, "VCALENDAR")
         mine, other = calendar_fields(ours, not_after), calendar_fields(theirs, not_after)
         same = all(mine.get(name) == other.get(name) for name in SHARED)
         called = mine["organizer"]

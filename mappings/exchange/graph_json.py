@@ -76,9 +76,9 @@ def _written(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def carried(written: str) -> str:
+def carried(text: str) -> str:
     """Replace characters that XML cannot carry by MARK."""
-    return _FORBIDDEN.sub(MARK, written)
+    return _FORBIDDEN.sub(MARK, text)
 
 
 def strings(parent: Element, name: str, values: Iterable[object]) -> None:

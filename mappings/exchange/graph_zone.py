@@ -85,10 +85,10 @@ def zone(element: Element, tag: str, name: str, *descriptions: str) -> None:
         add(element, tag, Id=name)
 
 
-def described(written: str) -> tuple[str, list[ZoneRule]]:
+def described(text: str) -> tuple[str, list[ZoneRule]]:
     """Return the name in a description and its rules; ("", []) for a damaged one."""
     try:
-        data = base64.b64decode(written, validate=True)
+        data = base64.b64decode(text, validate=True)
         return _old(data) if len(data) == _STRUCT.size else _definition_of(data)
     except (binascii.Error, struct.error, UnicodeDecodeError, ValueError):
         return "", []
