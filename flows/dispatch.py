@@ -8,9 +8,10 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from hashlib import blake2b
 from itertools import count
+from typing import Any
 from uuid import UUID
 
-from prefect import get_client, runtime
+from prefect import Flow, get_client, runtime
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
@@ -37,27 +38,22 @@ DRAIN_SECONDS = 900.0
 """For batches to stop by themselves: a large file may be under way, a server slow."""
 
 
-Run = Callable[[BatchParameters], Awaitable[object]]
+Batch = Flow[[BatchParameters], Any]
 
 
-async def inline(run: Run, shards: Sequence[BatchParameters], runner: LegRunner) -> None:
+async def inline(batch: Batch, shards: Sequence[BatchParameters], runner: LegRunner) -> None:
     """Runs the batches here, a few at once, those that come first in line before the others. Returns when all
     have ended, however they ended."""
     places = asyncio.Semaphore(INLINE_BATCHES)
     runner.underway.clear()
-
-    async def run_in_turn(shard: BatchParameters) -> None:
-        try:
-            if not runner.shut:
-                await run(shard)
-        finally:
-            places.release()
-
-    begun: list[asyncio.Task[None]] = []
+    begun: list[asyncio.Future[object]] = []
     try:
         for shard in shards:
             await places.acquire()
-            begun.append(asyncio.create_task(run_in_turn(shard)))
+            if runner.shut:
+                break
+            begun.append(asyncio.ensure_future(batch(shard, return_state=True)))
+            begun[-1].add_done_callback(lambda _ended: places.release())
             while not begun[-1].done() and shard.number not in runner.underway:
                 await asyncio.sleep(BEGUN_SECONDS)
         await asyncio.gather(*begun)
@@ -68,7 +64,7 @@ async def inline(run: Run, shards: Sequence[BatchParameters], runner: LegRunner)
         await all_ended(begun)
 
 
-async def deployed(_run: Run, shards: Sequence[BatchParameters], runner: LegRunner) -> None:
+async def deployed(_batch: Batch, shards: Sequence[BatchParameters], runner: LegRunner) -> None:
     """Creates a deployment run a batch and waits until all have ended. Idempotent within one wave run:
     a wave that Prefect starts again finds those of its batches that still run instead of doubling them; what
     ended is begun anew. Stopping the wave cancels its batches, which drain."""

@@ -126,27 +126,23 @@ def batch_flow(around: LegRunner | None = None) -> Flow[[BatchParameters], Any]:
     )
     async def batch(parameters: BatchParameters) -> State[Any]:
         """Runs the legs of some mailboxes, as many at once as the configuration allows."""
-        return await _run_batch(parameters, around)
+        with ExitStack() as stack:
+            try:
+                runner = around or stack.enter_context(opened(chosen(parameters.configuration)))
+                await asyncio.to_thread(refuse_unknown_wave, runner.ledger, parameters.wave)
+                await asyncio.to_thread(runner.follow, parameters.wave, hours=writes(parameters))
+                before = await asyncio.to_thread(seen_of, runner, parameters)
+            except MigrationError as error:
+                return refused(error)
+            stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
+            async with watched(runner.drain, nested=around is not None) as own:
+                await _work(parameters, runner, before)
+            after = await asyncio.to_thread(seen_of, runner, parameters)
+            if own.suspended is not None:
+                await own.leave(own.suspended, progress.verdict(after))
+            return end_state(after, runner)
 
     return batch
-
-
-async def _run_batch(parameters: BatchParameters, around: LegRunner | None) -> State[Any]:
-    with ExitStack() as stack:
-        try:
-            runner = around or stack.enter_context(opened(chosen(parameters.configuration)))
-            await asyncio.to_thread(refuse_unknown_wave, runner.ledger, parameters.wave)
-            await asyncio.to_thread(runner.follow, parameters.wave, hours=writes(parameters))
-            before = await asyncio.to_thread(seen_of, runner, parameters)
-        except MigrationError as error:
-            return refused(error)
-        stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
-        async with watched(runner.drain, nested=around is not None) as own:
-            await _work(parameters, runner, before)
-        after = await asyncio.to_thread(seen_of, runner, parameters)
-        if own.suspended is not None:
-            await own.leave(own.suspended, progress.verdict(after))
-        return end_state(after, runner)
 
 
 async def _work(parameters: BatchParameters, runner: LegRunner, before: progress.Snapshot) -> None:
@@ -294,10 +290,10 @@ async def _run_wave(
         code: str | None = None
         async with watched(runner.drain) as own, shown(runner, parameters, [*stages.alone, *stages.others]):
             if stages.alone:
-                await send(lambda part: in_batch(part, return_state=True), stages.alone, runner)
+                await send(in_batch, stages.alone, runner)
             code = await asyncio.to_thread(_failed_first, runner, parameters, stages.first)
             if code is None and not runner.shut:
-                await send(lambda part: in_batch(part, return_state=True), stages.others, runner)
+                await send(in_batch, stages.others, runner)
         after = await asyncio.to_thread(seen_of, runner, parameters)
         if own.suspended is not None:
             await own.leave(own.suspended, progress.verdict(after))

@@ -78,7 +78,7 @@ async def together(work: Iterable[Coroutine[Any, Any, None]], stop: threading.Ev
         raise
 
 
-async def all_ended(tasks: Collection[asyncio.Task[None]]) -> None:
+async def all_ended(tasks: Collection[asyncio.Future[Any]]) -> None:
     """Waits for them, however they end."""
     if not tasks:
         return
