@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Protocol, runtime_checkable
 
-from model.protocols import Container, Failed, Kind, Loss, Native, Ref
+from model.protocols import Container, Failed, Kind, Listed, Loss, Native, Ref
 
 
 @runtime_checkable
@@ -100,6 +100,22 @@ class SupportsOccurrences(Protocol):
 
         Returns:
             None if this server does not expand series.
+        """
+
+
+@runtime_checkable
+class LooksUp(Protocol):
+    """Find items of a target by their names, where its listing may leave some out."""
+
+    def look_up(self, href: str, names: Iterable[str]) -> Iterator[Listed]:
+        """Yield those of these items that exist, in any order. Idempotent; changes nothing.
+
+        Args:
+            href: the container.
+            names: hrefs of items of it.
+
+        Raises:
+            Blocked: `container-missing`.
         """
 
 

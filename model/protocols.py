@@ -104,6 +104,8 @@ class Capabilities:
         versions: how many older versions of a new file write() takes (Item.versions).
         events: what the server keeps of every event, if its one calendar holds no iCalendar objects; None if
             it holds them.
+        lists_partly: of a target, True if listing() may leave out items that exist; LooksUp finds them by
+            their names.
         moves: of a source, True if an item that moved to another container is named in that one alone.
         facts: what else a preflight should show, as short printable values.
     """
@@ -128,6 +130,7 @@ class Capabilities:
     files: FileNames | None = None
     versions: int = 0
     events: EventLimits | None = None
+    lists_partly: bool = False
     moves: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
 
@@ -562,6 +565,8 @@ class Target(Protocol):
 
     def listing(self, href: str, since: str | None = None) -> Iterator[Listed]:
         """Yield what is in a container. Idempotent; changes nothing. Streams in windows.
+
+        With Capabilities.lists_partly, an item that is not listed may nevertheless exist.
 
         Args:
             href: the container.

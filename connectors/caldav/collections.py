@@ -6,9 +6,12 @@ is found again. Names need not be unique and decide nothing.
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from urllib.parse import unquote
 
 from caldav.elements import cdav, dav, ical
 
@@ -28,6 +31,8 @@ DEFAULTS: Mapping[Kind, Role] = {
     Kind.TASKS: Role.TASKS,
 }
 LONGEST_NAME = 255
+TITLES_MOST = 9
+_NUMBERED = re.compile(r"(.*) \(([2-9])\)", re.DOTALL)
 _CS, _NC = "{http://calendarserver.org/ns/}", "{http://nextcloud.com/ns}"
 _NOT_OURS = {
     f"{elements.CAL}schedule-inbox",
@@ -129,12 +134,26 @@ class Collections:
 
     def default(self) -> str | None:
         """Return the path of the user's default collection, or None."""
-        places = (self._principal.default, *self._default_paths())
-        return next((path for path in places if path in self.known()), None)
+        known, title = self.known(), self._profile.titles.get(self._kind)
+        places = [*self._stated_default(), *self._default_paths()]
+        places += [path for path, one in known.items() if one.name == title and not one.shared]
+        return next((path for path in places if path in known), None)
+
+    def _stated_default(self) -> list[str]:
+        """Return where the default collection is by the server's word.
+
+        Open-Xchange 8.19 names the default task list by its plain id, and that URL answers 404: the list is
+        at the base64 of the id.
+        """
+        stated = self._principal.default
+        if stated is None:
+            return []
+        encoded = base64.urlsafe_b64encode(unquote(segment(stated)).encode()).decode().rstrip("=")
+        return [stated, f"{stated.rstrip('/').rpartition('/')[0]}/{encoded}/"]
 
     def has_default(self) -> bool:
         """Return True if a container with the kind's role has a place of its own, existing or not."""
-        return bool(self._principal.default or self._default_name())
+        return bool(self._principal.default or self._default_name() or self.default())
 
     def containers(self) -> list[Container]:
         """List the collections; asks the server each time."""
@@ -253,8 +272,9 @@ class Collections:
         ours went.
         """
         schedules = self._profile.silence != "never-sends"
-        defaults = (self._principal.default, *(self._default_paths() if schedules else ()))
-        return href in defaults or any(home.startswith(href) for home in self._principal.homes)
+        defaults = [*self._stated_default(), *(self._default_paths() if schedules else ())]
+        titled = self._kind in self._profile.titles and href == self.default()
+        return titled or href in defaults or any(home.startswith(href) for home in self._principal.homes)
 
     def _default_name(self) -> str:
         """Return the segment of the product's default collection, or ""."""
@@ -302,7 +322,7 @@ class Collections:
             color=_color(resource.text(ical.CalendarColor.tag)),
             order=_number(resource.text(ical.CalendarOrder.tag)),
             readonly=not writable(resource),
-            shared=self._is_shared(resource),
+            shared=self._is_shared(resource) or (self._profile.adds_with_bind and not _may_bind(resource)),
             max_bytes=_number(resource.text(self._size_tag())),
             versions=_versions(resource),
         )
@@ -337,7 +357,7 @@ class Collections:
 
     def _make(self, path: str, container: Container) -> str:
         """Create a collection; retry without colour and order when the server refuses these."""
-        name, before = _name(container), frozenset(self.known())
+        name, before = self._free(_name(container)), frozenset(self.known())
         patience = self._client.patience()
         plain = False
         while True:
@@ -353,11 +373,21 @@ class Collections:
             created = self._find_created(path, before, name)
             if created is not None:
                 return created
+            if answer.status == 403 and self._profile.unique_titles and (further := _next(name)):
+                name = further  # a sibling that is not listed here may have the name, as one of another kind
+                continue
             if answer.status:
                 refusal = self._creation_error(answer)
                 if not isinstance(refusal, Transient):
                     raise refusal
                 patience.pause(refusal)
+
+    def _free(self, name: str) -> str:
+        """Return a display name that no sibling has, where the server wants it so: "Name (2)" and so on."""
+        taken = {one.name for one in self.known().values()} if self._profile.unique_titles else set[str]()
+        while name in taken and (further := _next(name)):
+            name = further
+        return name
 
     def _create(self, path: str, container: Container, name: str, plain: bool) -> HttpAnswer:
         if self._kind is Kind.CONTACTS:
@@ -400,6 +430,16 @@ def writable(resource: Resource) -> bool:
     return privileges is None or bool({privilege.tag for privilege in privileges.iter()} & _WRITES)
 
 
+def _may_bind(resource: Resource) -> bool:
+    """Return True if the account may add to a resource by its own word; True without stated privileges.
+
+    Source:
+        RFC 3744, section 3.9 (DAV:bind).
+    """
+    privileges = resource.properties.get(dav.CurrentUserPrivilegeSet.tag)
+    return privileges is None or any(one.tag == f"{elements.DAV}bind" for one in privileges.iter())
+
+
 def _refusal_of(answer: HttpAnswer) -> MigrationError:
     if answer.status in {400, 409, 415, 422}:
         return Rejected("name-not-allowed", "the server refuses a collection").said(answer.words)
@@ -416,6 +456,14 @@ def _slug(kind: Kind, container: str) -> str:
 
 def _name(container: Container) -> str:
     return " / ".join(container.path)[:LONGEST_NAME]
+
+
+def _next(name: str) -> str:
+    """Return the display name to try next: "Name (2)", "Name (3)"; "" once enough were tried."""
+    numbered = _NUMBERED.fullmatch(name)
+    number = int(numbered[2]) + 1 if numbered else 2
+    plain = numbered[1] if numbered else name
+    return f"{plain[: LONGEST_NAME - 5]} ({number})" if number <= TITLES_MOST else ""
 
 
 def _names(resource: Resource, tag: str) -> set[str]:

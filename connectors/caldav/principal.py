@@ -20,6 +20,7 @@ from connectors.caldav.xml_elements import (
     PRINCIPAL,
     AddressbookHomeSet,
     DefaultCalendar,
+    DefaultTasks,
     EmailAddressSet,
     FileId,
     PrincipalUrl,
@@ -50,7 +51,8 @@ class Principal:
         addresses: lower-case e-mail addresses.
         stated: True if the server states the addresses; False if they come from the principal's own name.
         resource: the server's immutable id (RFC 5842); "" without one.
-        default: the calendar to which the server itself delivers invitations; None when it does not say.
+        default: the calendar to which the server itself delivers invitations, or the task list that it calls
+            the default one; None when it does not say.
     """
 
     path: str
@@ -91,7 +93,7 @@ def principal(library: CaldavLibrary, client: HttpClient, url: str, kind: Kind) 
         addresses=stated or _address_from_name(own),
         stated=bool(stated),
         resource=next(iter(texts(own.properties.get(str(ResourceId.tag)))), ""),
-        default=_default(library, client, own) if kind is Kind.CALENDAR else None,
+        default=_default(library, client, own, kind),
     )
 
 
@@ -205,9 +207,16 @@ def _is_address(text: str) -> bool:
     return plain and "@" in text[1:-1]
 
 
-def _default(library: CaldavLibrary, client: HttpClient, own: Resource) -> str | None:
-    """Return the default calendar, a property of the scheduling inbox (RFC 6638, section 9.2), or None."""
+def _default(library: CaldavLibrary, client: HttpClient, own: Resource, kind: Kind) -> str | None:
+    """Return the default collection, a property of the scheduling inbox, or None.
+
+    Source:
+        RFC 6638, section 9.2, for calendars. For tasks the property of Open-Xchange; others have none.
+    """
+    named = {Kind.CALENDAR: DefaultCalendar, Kind.TASKS: DefaultTasks}.get(kind)
+    if named is None:
+        return None
     for inbox in _paths(client, own, cdav.ScheduleInboxURL.tag)[:1]:
-        for resource in library.propfind(inbox, (DefaultCalendar,)).resources[:1]:
-            return next(iter(_paths(client, resource, DefaultCalendar.tag)), None)
+        for resource in library.propfind(inbox, (named,)).resources[:1]:
+            return next(iter(_paths(client, resource, str(named.tag))), None)
     return None

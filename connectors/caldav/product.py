@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from model.protocols import Kind
+
 Headers = Mapping[str, str]
 Silence = Literal["never-sends", "measured", "unproven"]
 
@@ -62,6 +64,8 @@ class Profile:
         calendar: last path segment of the user's default calendar; "" for none.
         tasks: the same for tasks.
         contacts: the same for contacts.
+        titles: by kind, the stored display name of the default collection, where no path and no property tell
+            it.
         artefacts: beginnings of the titles of what a new account holds.
         hidden: beginnings of the segments of collections that the server fills by itself.
         files: path, relative to `tell.service`, of the folder of an account's files, whose id changes with
@@ -71,6 +75,15 @@ class Profile:
         uid_conflict: by status of a refused PUT, the words of its body that mean that the UID is taken; an
             empty tuple: any body may mean it.
         finds_uid: True if a calendar-query for a UID sees every object; else all objects are read.
+        gives_to_uid: True if GET of <UID>.ics finds the object of a UID in a collection, whatever its name.
+        named_by_uid: kinds of which every object is stored as <UID>.ics, whatever name the PUT had.
+        listed_partly: kinds of which every listing leaves out objects, such as events of other years.
+        paged: True if a PROPFIND of too many objects is 400, and sync-collection gives them in pages.
+        unique_titles: True if a new collection with a sibling's display name is 403.
+        adds_with_bind: True if a collection that states no DAV:bind is nobody's own, such as the list of all
+            users.
+        sequence_rises: True if a PUT whose SEQUENCE is below the stored one is 409, and the server raises the
+            number by itself.
         needs_if_match: True if a PUT without If-Match onto an existing object is 409, so that 409 must be
             examined.
         trash: path below the calendar home of deleted objects whose UIDs stay taken; "" for none.
@@ -97,6 +110,7 @@ class Profile:
     calendar: str = ""
     tasks: str = ""
     contacts: str = ""
+    titles: Mapping[Kind, str] = field(default_factory=dict)
     artefacts: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     files: str = ""
@@ -104,6 +118,13 @@ class Profile:
     uid_scope: Literal["collection", "account"] = "collection"
     uid_conflict: Mapping[int, tuple[bytes, ...]] = field(default_factory=dict)
     finds_uid: bool = True
+    gives_to_uid: bool = False
+    named_by_uid: frozenset[Kind] = frozenset()
+    listed_partly: frozenset[Kind] = frozenset()
+    paged: bool = False
+    unique_titles: bool = False
+    adds_with_bind: bool = False
+    sequence_rises: bool = False
     needs_if_match: bool = False
     trash: str = ""
     trash_refusals: frozenset[int] = frozenset()

@@ -1,14 +1,23 @@
-"""Describe Open-Xchange App Suite, from its source and documentation; no live server was measured.
+"""Describe Open-Xchange App Suite, as measured on 8.19; older versions are known from source and documents.
 
-A PUT notifies all attendees. Newer versions honour Scheduling: none and Schedule-Reply: F, some only the
-latter, older ones neither: both are always sent, and an invitation probe has to prove their effect.
+A PUT and a DELETE notify all attendees. 8.19 honours Scheduling: none and Schedule-Reply: F; some older
+versions honour the latter only, others neither. Both are always sent, and an invitation probe has to prove
+their effect.
 
-A collection's real URL is opaque (base64 of "cal://0/NNN"). A UID is unique over the user's calendars
-(CAL-4090). A PUT without If-Match onto an object is 409, which therefore does not mean that the UID is taken.
-A REPORT without a time range sees about a year in both directions, so a UID is looked up by reading. A VTODO
-with an RRULE is 400. CardDAV leaves distribution lists out. It treats known clients' User-Agents differently.
+A collection's real URL is opaque (base64 of "cal://0/NNN"); the path of the MKCALENDAR answers, too. A new
+collection with a sibling's display name is 403 with an empty body, and the default ones are stored as
+"Contacts" and "Tasks". /carddav/6/ holds the users of the context; it states DAV:write to everybody, but no
+DAV:bind.
+
+Every listing of events (PROPFIND, calendar-query, sync-collection) shows one month back to one year ahead;
+GET and multiget see all. A PROPFIND of more than 1,000 events is 400; sync-collection pages by 1,000. Tasks
+and cards are listed whole. A UID is unique over the user's calendars, and GET <UID>.ics finds its object. A
+task is stored as <UID>.ics whatever the PUT said.
+
+A PUT overwrites with 201 and without an ETag; one whose SEQUENCE is lower than the stored one is 409, and the
+server counts it up at every change. A VTODO with DTSTART and RRULE is 400. CardDAV drops distribution lists.
 A user's addresses are provisioned; only an administrator changes them. servlet.maxRate (1500 in 300 s from
-one address) is shared by all workers, hence two connections per mailbox.
+one address and User-Agent) is shared by all workers, hence two connections per mailbox.
 """
 
 from __future__ import annotations
@@ -16,8 +25,10 @@ from __future__ import annotations
 from typing import Final
 
 from connectors.caldav.product import Profile
+from model.protocols import Kind
 
 QUIET: Final = {"Scheduling": "none", "Schedule-Reply": "F"}
+TAKEN: Final = (b"CAL-4090", b"no-uid-conflict", b"unique-scheduling-object-resource")
 
 PROFILE: Final = Profile(
     name="open-xchange",
@@ -26,9 +37,17 @@ PROFILE: Final = Profile(
     put=QUIET,
     delete=QUIET,
     writers=2,
+    titles={Kind.CONTACTS: "Contacts"},
     uid_scope="account",
-    uid_conflict={403: (b"CAL-4090", b"no-uid-conflict"), 409: (b"CAL-4090", b"no-uid-conflict")},
+    uid_conflict={403: TAKEN, 409: TAKEN},
     finds_uid=False,
+    gives_to_uid=True,
+    named_by_uid=frozenset({Kind.TASKS}),
+    listed_partly=frozenset({Kind.CALENDAR}),
+    paged=True,
+    unique_titles=True,
+    adds_with_bind=True,
+    sequence_rises=True,
     needs_if_match=True,
     groups=False,
     recurring_tasks=False,

@@ -15,9 +15,11 @@ from connectors.caldav.collections import writable
 from connectors.caldav.discovery import CaldavLibrary
 from connectors.caldav.product import Profile
 from connectors.caldav.read import CaldavReader, Current, Digest, Shared, meaning
+from connectors.caldav.sequence import at_least, sequence
 from connectors.caldav.uid_conflicts import Conflicts, Taken
 from connectors.http.client import HttpAnswer, HttpClient, passing
 from connectors.http.dav_errors import GONE, item_error
+from connectors.http.hrefs import quoted
 from connectors.http.multistatus import etag
 from connectors.http.upload import payload
 from connectors.retry import RetryPolicy
@@ -33,14 +35,15 @@ UNKNOWN = frozenset({"connection-cut", "timeout", "reply-too-large", "unreachabl
 """Error codes after which a request may have been carried out."""
 
 
-def place(kind: Kind, key: bytes) -> str:
+def place(kind: Kind, key: bytes, *, by_uid: bool = False) -> str:
     """Return the last segment of an item's path.
 
     Args:
         kind: decides the ending: ".vcf" or ".ics".
         key: the item's key, 16 bytes.
+        by_uid: True if the server stores an item by its UID, which the mapping made from the key.
     """
-    return f"k-{key.hex()}{SUFFIX.get(kind, '.ics')}"
+    return f"{'kogge' if by_uid else 'k'}-{key.hex()}{SUFFIX.get(kind, '.ics')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,12 @@ class _Aim:
     Attributes:
         path: the object's path.
         match: the ETag that is replaced; "" for any; None creates.
+        sequence: the lowest SEQUENCE that the server takes; 0 for any.
     """
 
     path: str
     match: str | None = None
+    sequence: int = 0
 
 
 class ObjectWriter:
@@ -142,7 +147,9 @@ class ObjectWriter:
         """Return what to send first, or the result when the item is stored already."""
         old = item.replaces
         if old is None:
-            return _Aim(self._container + place(item.kind, item.key))
+            by_uid = item.kind in self._profile.named_by_uid and item.uid is not None
+            name = quoted(f"{item.uid}.ics") if by_uid else place(item.kind, item.key)
+            return _Aim(self._container + name)
         if old.via:
             return self._via_replaced(item, old)
         aim = _Aim(self._container + old.href, old.version)
@@ -186,6 +193,8 @@ class ObjectWriter:
         with item.body() as stream:
             self._guard()
             body = payload(item, stream, self._guard)
+            if aim.sequence:
+                body = at_least(body if isinstance(body, bytes) else stream.read(), aim.sequence)
             if not isinstance(body, bytes):
                 headers["Content-Length"] = str(item.size)
             return self._client.ask("PUT", aim.path, headers, body)
@@ -201,7 +210,8 @@ class ObjectWriter:
             return Stored(item.key, _name(aim), current.etag)
         if self._live:
             raise Rejected("changed-at-target", "its user changed it, and it stays as it is")
-        return _Aim(aim.path, current.etag)
+        rises = self._profile.sequence_rises and item.kind is Kind.CALENDAR
+        return _Aim(aim.path, current.etag, sequence(current.body) if rises else 0)
 
     def _after_500(self, item: Item, aim: _Aim, answer: HttpAnswer) -> _Aim | Stored:
         """Decide what repeated 500s mean: the item itself, its UID in the trash, or a broken server."""

@@ -1,13 +1,14 @@
 """Read what is in a collection: listings, objects, and the owner of a UID.
 
-A REPORT without a bound is never sent: some servers answer it with a year or two around today. A listing is a
-PROPFIND; objects are read by their names.
+A calendar-query without a bound is never sent: some servers answer it with a year or two around today. A
+listing is a PROPFIND; objects are read by their names. Where a listing is partial, too, they are looked up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -17,8 +18,8 @@ from caldav.elements import dav
 from connectors.accepted_logins import UNCONFIRMED
 from connectors.caldav import xml_elements as elements
 from connectors.http.client import HttpAnswer, HttpClient, with_words
-from connectors.http.dav_errors import GONE
-from connectors.http.hrefs import child
+from connectors.http.dav_errors import GONE, status_error
+from connectors.http.hrefs import child, folder
 from connectors.http.multistatus import DavResponse, Garbage, Multistatus, etag
 from connectors.http.upload import PieceSink
 from model.errors import Blocked, MigrationError, Rejected, Transient
@@ -27,6 +28,7 @@ from model.protocols import Body, Kind, Loss
 LISTED_MOST = 2_000_000  # objects of one collection
 MATCHES_MOST = 64  # objects that a query for one UID may name
 WINDOW = 50  # objects of one multiget
+NAMES = 200  # objects of one multiget without bodies
 LASTING = frozenset({"connection-closed", "login-refused", UNCONFIRMED, "spool-full", "spool-unusable"})
 UID_BYTES = 1_000_000  # of an object, in which its UID stands
 ENDS = (b"END:VCALENDAR", b"END:VCARD")
@@ -73,7 +75,14 @@ class CaldavReader:
     """Read without changing anything. Safe from several threads."""
 
     def __init__(
-        self, client: HttpClient, kind: Kind, spool: Path, spool_above: int, vcard: str = "3.0"
+        self,
+        client: HttpClient,
+        kind: Kind,
+        spool: Path,
+        spool_above: int,
+        vcard: str = "3.0",
+        *,
+        paged: bool = False,
     ) -> None:
         """Prepare the reader.
 
@@ -83,8 +92,10 @@ class CaldavReader:
             spool: the folder for spool files.
             spool_above: bytes; larger bodies go to a spool file.
             vcard: the vCard version to ask for.
+            paged: True if a listing that is refused for its length is had in pages, by sync-collection.
         """
         self._client = client
+        self._paged = paged
         self._kind = kind
         self._vcard = vcard
         card = "text/vcard" if vcard == "3.0" else f"text/vcard; version={vcard}"
@@ -125,10 +136,74 @@ class CaldavReader:
                         started = True
                         yield name, response.size or 0
                 return
+            except Blocked as error:
+                if started or not self._paged or error.code != "server-refuses":
+                    raise
+                yield from self._pages(container)
+                return
             except Transient as error:
                 if started:
                     raise
                 patience.pause(error)
+
+    def _pages(self, container: str) -> Iterator[tuple[str, int]]:
+        """Yield (segment, bytes) of every object, page by page.
+
+        Source:
+            RFC 6578, section 3.6: 507 of the collection itself says that the answer is only a part.
+        """
+        token, names = "", set[str]()
+        while True:
+            page, further = self._client.patiently(partial(self._page, container, token))
+            yield from ((name, size) for name, size in page if name not in names)
+            if further is None:
+                return
+            before = len(names)
+            names.update(name for name, _ in page)
+            if further == token or len(names) == before:
+                raise Garbage
+            token = further
+
+    def _page(self, container: str, token: str) -> tuple[list[tuple[str, int]], str | None]:
+        """Return a page's objects, and the token of the next page; None if there is none."""
+        answer, page, cut = Multistatus(self.sink, LISTED_MOST), list[tuple[str, int]](), False
+        for path, response in self._answer(container, "REPORT", elements.changes(token), "1", answer):
+            name = child(container, path)
+            if name is None:
+                cut |= folder(path) == container and response.status == 507
+            elif not response.collection and 200 <= response.status < 300:
+                page.append((name, response.size or 0))
+        return page, answer.token if cut else None
+
+    def existing(self, container: str, names: Iterable[str]) -> Iterator[tuple[str, int]]:
+        """Yield (segment, bytes) of those of these objects that exist, in any order.
+
+        Args:
+            container: the collection's path.
+            names: the last segments of the objects' paths.
+
+        Raises:
+            Transient: the retries are used up, or an answer leaves out an object ("reply-incomplete").
+            Blocked: the server refuses.
+        """
+        waiting = iter(names)
+        while window := list(dict.fromkeys(islice(waiting, NAMES))):
+            yield from self._client.patiently(partial(self._existing, container, window))
+
+    def _existing(self, container: str, names: Sequence[str]) -> list[tuple[str, int]]:
+        body = elements.existence(self._kind, [container + name for name in names])
+        silent, found = dict.fromkeys(names), []
+        for name, response in self._responses(container, "REPORT", body, "", len(names) * 2):
+            if name not in silent:
+                continue
+            del silent[name]
+            if 200 <= response.status < 300:
+                found.append((name, response.size or 0))
+            elif response.status not in GONE:
+                raise status_error(response.status)
+        if silent:
+            raise Transient("reply-incomplete", "a multiget left out objects that it was asked for")
+        return found
 
     def read(self, container: str, names: Iterable[str]) -> Iterator[tuple[str, Current | MigrationError]]:
         """Yield each object of these names, in any order.
@@ -234,15 +309,22 @@ class CaldavReader:
         self, container: str, method: str, body: bytes, depth: str, most: int
     ) -> Iterator[tuple[str, DavResponse]]:
         """Yield (segment, response) of a multistatus answer."""
+        for path, response in self._answer(container, method, body, depth, Multistatus(self.sink, most)):
+            if (name := child(container, path)) is not None:
+                yield name, response
+
+    def _answer(
+        self, container: str, method: str, body: bytes, depth: str, answer: Multistatus
+    ) -> Iterator[tuple[str, DavResponse]]:
+        """Yield (canonical path, response) of a multistatus answer."""
         headers: Mapping[str, str] = {**_XML, **({"Depth": depth} if depth else {})}
         with self._client.stream(method, container, headers, body) as (head, chunks):
             if head.status != 207:
                 raise _listing_error(with_words(head, chunks))
-            for response in Multistatus(self.sink, most).read(chunks):
+            for response in answer.read(chunks):
                 path = self._client.origin.path(response.href, container)
-                name = child(container, path) if path is not None else None
-                if name is not None:
-                    yield name, response
+                if path is not None:
+                    yield path, response
 
 
 def _with_uid(

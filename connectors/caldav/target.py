@@ -102,7 +102,10 @@ class DavTarget:
         self._profile = PROFILES[settings.profile]
         self._client = HttpClient(settings, account, self._profile)
         self._library = CaldavLibrary(self._client)
-        self._reading = CaldavReader(self._client, kind, spool, settings.spool_above, self._profile.vcard)
+        profile = self._profile
+        self._reading = CaldavReader(
+            self._client, kind, spool, settings.spool_above, profile.vcard, paged=profile.paged
+        )
         self._found: Principal | None = None
         self._silence: SchedulingEvidence | None = None
         self._collections: Collections | None = None
@@ -166,7 +169,7 @@ class DavTarget:
 
     def place(self, key: bytes) -> str | None:
         """Return the href that an item of this key gets."""
-        return place(self._kind, key)
+        return place(self._kind, key, by_uid=self._kind in self._profile.named_by_uid)
 
     def write(self, href: str, items: Iterable[Item]) -> Iterator[Stored | Failed]:
         """Write items; see `model.protocols.Target.write`. May have written any of them even if it raises.
@@ -217,6 +220,11 @@ class DavTarget:
         for name, size in self._reading.listed(href):
             yield Listed(href=name, size=size)
 
+    def look_up(self, href: str, names: Iterable[str]) -> Iterator[Listed]:
+        """Yield those of these objects that exist; see `model.optional_protocols.LooksUp`."""
+        for name, size in self._reading.existing(href, names):
+            yield Listed(href=name, size=size)
+
     def read(self, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
         """Read objects back; see `model.protocols.Target.read`."""
         other_paths = []
@@ -254,9 +262,12 @@ class DavTarget:
         return spread(stored, remover.remove, self._client.writers, lambda removal: removal.href)
 
     def clear(self, href: str) -> bool:
-        """Remove an empty collection; see `model.optional_protocols.RemovesContainers`."""
+        """Remove an empty collection; see `model.optional_protocols.RemovesContainers`.
+
+        Where listings are partial, no collection is known to be empty, and none is removed.
+        """
         self._refuse_when_live()
-        return self._collection_set().clear(href)
+        return not self.capabilities.lists_partly and self._collection_set().clear(href)
 
     def label(self, labels: Mapping[str, str]) -> bool:
         """Return False: categories stand in the objects, in full."""
@@ -328,6 +339,7 @@ class DavTarget:
             silent_agent=profile.silent_agent or settings.silent_agent,
             category_commas=profile.category_commas,
             attachment_bytes=profile.attachment_bytes,
+            lists_partly=self._kind in profile.listed_partly,
             facts=self.server(),
         )
 

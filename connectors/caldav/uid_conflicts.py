@@ -11,11 +11,11 @@ from connectors.caldav.product import Profile
 from connectors.caldav.read import LASTING, LISTED_MOST, MATCHES_MOST, CaldavReader, Current, uid_of
 from connectors.http.client import HttpAnswer, HttpClient, passing
 from connectors.http.dav_errors import GONE
-from connectors.http.hrefs import Mine, is_ours
+from connectors.http.hrefs import Mine, is_ours, quoted
 from model.errors import Blocked, Transient
 from model.protocols import Guard
 
-CERTAIN = (b"no-uid-conflict", b"CAL-4090")
+CERTAIN = (b"no-uid-conflict", b"CAL-4090", b"unique-scheduling-object-resource")
 STALE_SECONDS = 60.0
 
 
@@ -152,6 +152,10 @@ class Conflicts:
         places = [container]
         if self._profile.uid_scope == "account":
             places += [path for path in self._collections() if path != container]
+        if self._profile.gives_to_uid:
+            return next(
+                (owner for path in places if (owner := self._by_its_uid(path, uid)) is not None), None
+            )
         if self._profile.finds_uid:
             try:
                 matches = ((path, self._reading.queried(path, uid, MATCHES_MOST)) for path in places)
@@ -160,6 +164,12 @@ class Conflicts:
                 if error.code in LASTING:
                     raise
         return next((owner for path in places if (owner := self._by_reading(path, uid)) is not None), None)
+
+    def _by_its_uid(self, path: str, uid: str) -> tuple[str, str, Current] | None:
+        """Find the owner under the name that follows from the UID; a listing may leave it out."""
+        name = quoted(f"{uid}.ics")
+        current = self._reading.current(path + name)
+        return None if current is None or uid_of(current.body) != uid else (path, name, current)
 
     def _by_reading(self, path: str, uid: str) -> tuple[str, str, Current] | None:
         """Find the owner by reading all objects, where a query sees too little.

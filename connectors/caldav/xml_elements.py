@@ -29,6 +29,7 @@ AddressbookHomeSet = element(f"{CARD}addressbook-home-set")
 SupportedAddressData = element(f"{CARD}supported-address-data")
 CardMaxSize = element(f"{CARD}max-resource-size")
 DefaultCalendar = element(f"{CAL}schedule-default-calendar-URL")
+DefaultTasks = element(f"{CAL}schedule-default-tasks-URL")
 EmailAddressSet = element("{http://calendarserver.org/ns/}email-address-set")
 ResourceId = element(f"{DAV}resource-id")
 FileId = element("{http://owncloud.org/ns}fileid")
@@ -81,12 +82,43 @@ def multiget(kind: Kind, hrefs: Iterable[str], vcard: str) -> bytes:
         RFC 4791, section 7.9; RFC 6352, section 8.7.
     """
     cards = kind is Kind.CONTACTS
-    report = element(f"{CARD}addressbook-multiget")() if cards else cdav.CalendarMultiGet()
     body = AddressData() if cards else cdav.CalendarData()
     if cards and vcard != "3.0":
         body.attributes = {"content-type": "text/vcard", "version": vcard}
-    properties = _in(dav.Prop(), dav.GetEtag(), body)
-    return encoded(_in(report, properties, *(dav.Href(value=href) for href in hrefs)))
+    return _multiget(kind, hrefs, dav.GetEtag(), body)
+
+
+def existence(kind: Kind, hrefs: Iterable[str]) -> bytes:
+    """Return the body of a multiget REPORT that asks which objects exist, without their bodies.
+
+    Args:
+        kind: the kind of items.
+        hrefs: the paths of the objects.
+
+    Source:
+        RFC 4791, section 7.9; RFC 6352, section 8.7.
+    """
+    return _multiget(kind, hrefs, dav.GetEtag(), ContentLength())
+
+
+def _multiget(kind: Kind, hrefs: Iterable[str], *properties: BaseElement) -> bytes:
+    report = element(f"{CARD}addressbook-multiget")() if kind is Kind.CONTACTS else cdav.CalendarMultiGet()
+    return encoded(_in(report, _in(dav.Prop(), *properties), *(dav.Href(value=href) for href in hrefs)))
+
+
+def changes(token: str) -> bytes:
+    """Return the body of a sync-collection REPORT for the objects of a collection alone.
+
+    Args:
+        token: the sync token of the page before; "" for the first page.
+
+    Source:
+        RFC 6578, sections 3.2 and 3.6.
+    """
+    level = element(f"{DAV}sync-level")("1")
+    return encoded(
+        _in(element(f"{DAV}sync-collection")(), SyncToken(token), level, _in(dav.Prop(), ContentLength()))
+    )
 
 
 def query(kind: Kind, uid: str) -> bytes:

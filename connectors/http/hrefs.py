@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 LONGEST = 2048
-OURS = re.compile(r"k-[0-9a-f]{32}\.(?:ics|vcf)")
+OURS = re.compile(r"(?:k|kogge)-([0-9a-f]{32})\.(?:ics|vcf)")
+"""Names that Kogge gives: by an item's key; or by its UID, which has the key, where a server stores it so."""
 Mine = Callable[[bytes], bool]
 """Returns True if an item of this key belongs to this mailbox. A server that keeps one event for all invited
 people shows an organizer's event by the name that the organizer's migration gave it."""
@@ -83,7 +84,8 @@ def is_ours(name: str, mine: Mine) -> bool:
         name: the object's name.
         mine: decides by the item's key.
     """
-    return OURS.fullmatch(name) is not None and mine(bytes.fromhex(name[2:34]))
+    ours = OURS.fullmatch(name)
+    return ours is not None and mine(bytes.fromhex(ours[1]))
 
 
 def canonical(path: str) -> str | None:

@@ -72,7 +72,12 @@ class _Propstat:
 
 
 class Multistatus:
-    """Parse one multistatus answer."""
+    """Parse one multistatus answer.
+
+    Attributes:
+        token: the sync token that it names (RFC 6578, section 6.4), once it was read to its end; "" without
+            one.
+    """
 
     def __init__(self, sink: Callable[[], PieceSink], most: int) -> None:
         """Prepare the parser.
@@ -90,6 +95,7 @@ class Multistatus:
         self._propstat: _Propstat | None = None
         self._ready: list[DavResponse] = []
         self._failed: MigrationError | None = None
+        self.token = ""
         self._parser = expat.ParserCreate(namespace_separator=" ")
         self._parser.buffer_text = True
         self._parser.buffer_size = 1 << 16
@@ -174,6 +180,8 @@ class Multistatus:
         elif self._propstat is not None and len(path) == 3:
             _merge(self._response, self._propstat)
             self._propstat = None
+        elif len(path) == 2 and name == f"{DAV}sync-token":
+            self.token = text
         elif len(path) == 2 and name == f"{DAV}response":
             self._ready.append(self._response)
         path.pop()

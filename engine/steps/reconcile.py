@@ -23,7 +23,7 @@ from ledger.db.rows import KEPT, ContainerRow, Finding, ItemRow, Outcome, State
 from ledger.leg.matching import Matching, TargetItem, Wanted, match, narrow
 from ledger.leg.rollback import DOOMS
 from model.errors import Blocked, Rejected, Transient
-from model.optional_protocols import SupportsDigests
+from model.optional_protocols import LooksUp, SupportsDigests
 from model.protocols import Failed, Listed, Native, Stored
 
 T = TypeVar("T")
@@ -227,6 +227,9 @@ def _detail_to_mend(leg: LegContext, finding: Finding) -> str | None:
 def listed_once(leg: LegContext, href: str, since: str | None = None) -> Iterator[Listed]:
     """List as Target.listing, but each item once, even if a server names it twice.
 
+    Where a target lists a part only, every item that this leg may have written is asked for by its name.
+    Items of others that the target does not list stay unknown.
+
     Args:
         leg: the open leg.
         href: the folder at the target.
@@ -237,6 +240,21 @@ def listed_once(leg: LegContext, href: str, since: str | None = None) -> Iterato
         if item.href not in hrefs:
             hrefs.add(item.href)
             yield item
+    if leg.context.target.lists_partly and isinstance(leg.target, LooksUp):
+        unlisted = dict.fromkeys(name for name in _own_names(leg, href) if name not in hrefs)
+        for item in leg.target.look_up(href, unlisted):
+            if item.href in unlisted:
+                del unlisted[item.href]
+                yield item
+
+
+def _own_names(leg: LegContext, href: str) -> Iterator[str]:
+    """Yield where the items of this leg in a folder are, or would be."""
+    for container in leg.ledger.containers():
+        for row in leg.ledger.rows(container.id) if container.href == href else ():
+            name = row.href if row.href is not None else file_names.place(leg, row)
+            if name is not None and "/" not in name:
+                yield name
 
 
 def read_once(leg: LegContext, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:

@@ -6,6 +6,7 @@ as those of memory.target for the rest.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -60,6 +61,7 @@ class MemoryDav(MemoryConditional[Request, Answer]):
             max_bytes=self._shelf.max_bytes,
             keywords=False,
             separator="",
+            lists_partly=bool(self._shelf.listed),
             replaces=True,
         )
 
@@ -100,8 +102,18 @@ class MemoryDav(MemoryConditional[Request, Answer]):
     def listing(self, href: str, since: str | None = None) -> Iterator[Listed]:
         del since
         self._line.before("target.listing")
-        found = [Listed(name, len(one.raw)) for name, one in self._found(href).objects.items()]
+        shown = re.compile(self._shelf.listed)
+        found = [
+            Listed(name, len(one.raw)) for name, one in self._found(href).objects.items() if shown.match(name)
+        ]
         self._line.after("target.listing")
+        yield from self._line.shuffled(found)
+
+    def look_up(self, href: str, names: Iterable[str]) -> Iterator[Listed]:
+        self._line.before("target.look_up")
+        there = self._found(href).objects
+        found = [Listed(name, len(there[name].raw)) for name in names if name in there]
+        self._line.after("target.look_up")
         yield from self._line.shuffled(found)
 
     def remove(self, href: str, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
@@ -117,7 +129,7 @@ class MemoryDav(MemoryConditional[Request, Answer]):
         self._guard()
         self._line.before("target.clear")
         found = self._shelf.collections.get(href)
-        empty = found is None or not found.objects
+        empty = not self._shelf.listed and (found is None or not found.objects)
         if empty:
             self._shelf.collections.pop(href, None)
         self._line.after("target.clear")

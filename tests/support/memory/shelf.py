@@ -69,6 +69,7 @@ class MemoryShelf:
     """scope      where a UID is unique: "collection", "account", or "" for nowhere
     rewrites   the server notes something of its own in whatever it stores
     tells      it says the ETag of what it just stored
+    listed     the names that a listing may show, as a pattern; "": all, and the listing is whole
     late       requests do not land: they wait in flight, the reply is lost, and land() carries them out
     counted    changes so far
     """
@@ -79,6 +80,7 @@ class MemoryShelf:
     scope: str = "collection"
     rewrites: bool = False
     tells: bool = True
+    listed: str = ""
     late: bool = False
     max_bytes: int | None = None
     collections: dict[str, Collection] = field(default_factory=dict)
