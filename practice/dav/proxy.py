@@ -49,13 +49,15 @@ class Fate(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Request:
     """path is decoded, without the query, and target as it came; user is whom the Basic login names, proven
-    or not."""
+    or not; address is the client's."""
 
     method: str
     path: str
     headers: httpx.Headers
     body: bytes = b""
     target: str = ""
+    query: str = ""
+    address: str = "127.0.0.1"
 
     @property
     def user(self) -> str | None:
@@ -70,10 +72,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
+    """reason: of the status line; "" for the usual one."""
+
     status: int
     headers: httpx.Headers
     body: bytes = b""
     fate: Fate = Fate.SENT
+    reason: str = ""
 
     @property
     def took_effect(self) -> bool:
@@ -249,8 +254,9 @@ class Handler(BaseHTTPRequestHandler):
             self._send(reply(411))
             return
         body = self.rfile.read(int(headers.get("Content-Length", "0")))
-        path = urlsplit(self.path).path
-        request = Request(self.command, unquote(path), headers, body, path)
+        target = urlsplit(self.path)
+        asked = Request(self.command, unquote(target.path), headers, body, target.path)
+        request = replace(asked, query=target.query, address=self.client_address[0])
         self._send(self.server.proxy.answer(request))
 
     def _send(self, answer: Reply) -> None:
@@ -262,7 +268,7 @@ class Handler(BaseHTTPRequestHandler):
         if answer.fate is Fate.CUT and not body:
             self.wfile.write(b"HTTP/1.")
             return
-        self.send_response_only(answer.status)
+        self.send_response_only(answer.status, answer.reason or None)
         for name, text in answer.headers.items():
             self.send_header(name, text)
         if answer.status not in (204, 304) and answer.fate not in (Fate.UNSTATED, Fate.BROKEN_OFF):
