@@ -269,7 +269,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"HTTP/1.")
             return
         self.send_response_only(answer.status, answer.reason or None)
-        for name, text in answer.headers.items():
+        for name, text in answer.headers.multi_items():
             self.send_header(name, text)
         if answer.status not in (204, 304) and answer.fate not in (Fate.UNSTATED, Fate.BROKEN_OFF):
             self.send_header("Content-Length", str(len(body)))

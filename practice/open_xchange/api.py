@@ -213,6 +213,7 @@ def _folder(call: Call) -> dict[str, Any]:
     path = "carddav" if folder.kind == "contacts" else "caldav"
     return {
         "id": folder.id,
+        "folder_id": "1" if folder.default else call.suite.context.default(folder.kind, call.user).id,
         "title": folder.title,
         "folder_name": folder.title,
         "module": MODULES[folder.kind],

@@ -20,7 +20,7 @@ from practice.open_xchange.context import NUMBER, Folder, User
 from practice.open_xchange.dav_properties import CAL, CARD, DAV, element
 from practice.open_xchange.event_rules import Refused
 from practice.open_xchange.suite import Suite
-from practice.open_xchange.times import STAMP, Range
+from practice.open_xchange.times import STAMP, Range, instant
 
 ICS, VCF = "text/calendar; charset=UTF-8", "text/vcard;charset=utf-8"
 TOKEN = re.compile(r"(\d+)(?:\.\d+){0,2}")
@@ -193,7 +193,8 @@ def _hrefs(question: Asked) -> list[str]:
 
 
 def _time_range(question: Asked) -> Range | None:
-    """Every other filter is ignored: a query for a UID gives the whole window."""
+    """Every other filter is ignored: a query for a UID gives the whole window. Its times were taken as of
+    Europe/Berlin, though they end in Z: an event at 03:00Z was not in a range that ended at 04:00Z."""
     found = question.tree.find(f".//{CAL}time-range")
     if found is None:
         return None
@@ -205,6 +206,6 @@ def _bound(found: etree._Element, name: Literal["start", "end"]) -> datetime:
     if text is None:
         return datetime.min.replace(tzinfo=UTC) if name == "start" else datetime.max.replace(tzinfo=UTC)
     try:
-        return datetime.strptime(text, STAMP).replace(tzinfo=UTC)
+        return instant(datetime.strptime(text, STAMP))
     except ValueError:
         raise Refused(400) from None
