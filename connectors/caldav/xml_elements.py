@@ -115,10 +115,8 @@ def changes(token: str) -> bytes:
     Source:
         RFC 6578, sections 3.2 and 3.6.
     """
-    level = element(f"{DAV}sync-level")("1")
-    return encoded(
-        _in(element(f"{DAV}sync-collection")(), SyncToken(token), level, _in(dav.Prop(), ContentLength()))
-    )
+    report, level = element(f"{DAV}sync-collection")(), element(f"{DAV}sync-level")(value="1")
+    return encoded(_in(report, SyncToken(value=token), level, _in(dav.Prop(), ContentLength())))
 
 
 def query(kind: Kind, uid: str) -> bytes:

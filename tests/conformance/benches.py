@@ -35,6 +35,7 @@ from practice.dav.radicale import RadicaleServer
 from practice.exchange.server import ExchangeServer
 from practice.exo.agenda import ExoAgenda
 from practice.graph.server import GraphServer
+from practice.open_xchange.server import OpenXchangeServer
 from practice.servers.imap import ImapServer
 from practice.world.folders import Folder
 from practice.world.mailbox import Mailbox
@@ -284,7 +285,7 @@ class ImapTargetBench(ImapBench):
 
 @dataclass
 class DavTargetBench:
-    server: RadicaleServer | DavProxy
+    server: RadicaleServer | DavProxy | OpenXchangeServer
     user: str
     spool: Path
     goods: Goods

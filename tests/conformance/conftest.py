@@ -26,7 +26,7 @@ from files_bench import GraphFilesBench, online_drive
 from memory.doubles import MemoryMailbox, MemoryStore
 from server_fixtures import radicale_fixture
 from services import need_dovecot
-from target_items import CARDS, EVENTS, TASKS, Goods
+from target_items import CARDS, EVENTS, SUITE_CARDS, SUITE_EVENTS, SUITE_TASKS, TASKS, Goods
 
 from model.protocols import Target
 from practice.dav.manners import manners
@@ -35,6 +35,7 @@ from practice.dav.radicale import RadicaleServer
 from practice.exo.agenda import ExoAgenda
 from practice.nextcloud.files import NextcloudFiles
 from practice.nextcloud.store import composed
+from practice.open_xchange.server import OpenXchangeServer
 from practice.servers.dovecot import start_dovecot
 from practice.servers.imap import ImapServer
 from practice.servers.pymap_server import start_pymap
@@ -62,8 +63,14 @@ DAV: dict[str, tuple[Goods, str]] = {
     "open-xchange-calendar": (EVENTS, "open-xchange"),
 }
 """Radicale as it is, and with the manners of other products in front of it."""
+SUITE: dict[str, Goods] = {
+    "suite-calendar": SUITE_EVENTS,
+    "suite-tasks": SUITE_TASKS,
+    "suite-contacts": SUITE_CARDS,
+}
+"""Open-Xchange App Suite, which lists a year or so of a calendar; the items here are older."""
 FILES = ("nextcloud-files", "nextcloud-files-single", "webdav-files", "exo-files")
-TARGETS = ("memory", "memory-single", *STARTS, *DAV, *FILES, "exo-calendar")
+TARGETS = ("memory", "memory-single", *STARTS, *DAV, *SUITE, *FILES, "exo-calendar")
 _fresh: dict[str, Iterator[str]] = {name: iter(USERS) for name in (*STARTS, *FILES, "radicale")}
 
 
@@ -186,6 +193,11 @@ def target_bench(
         with DavProxy(radicale, manners(product, radicale)) as proxy:
             server = proxy if product != "radicale" else radicale
             yield DavTargetBench(server, next(_fresh["radicale"]), tmp_path, goods, product)
+        return
+    if request.param in SUITE:
+        with OpenXchangeServer(["anna"]) as suite:
+            monkeypatch.setenv(PASSWORD_ENV, suite.user_password)
+            yield DavTargetBench(suite, "anna", tmp_path, SUITE[request.param], "open-xchange")
         return
     if request.param == "exo-calendar":
         with ExoAgenda(USERS[:1]) as exo:

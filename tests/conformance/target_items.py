@@ -13,7 +13,8 @@ import pytest
 
 from mappings.compare.semantic_digest import calendar_digest, card_digest
 from mappings.mail.digest import canonical
-from model.protocols import Container, Item, Kind, Native, Role, Stored, Target, key_of
+from model.optional_protocols import LooksUp
+from model.protocols import Container, Item, Kind, Listed, Native, Role, Stored, Target, key_of
 
 WHEN = datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC)
 SEEN = frozenset({"\\Seen"})
@@ -172,6 +173,29 @@ END:VCARD
 
 
 @dataclass(frozen=True)
+class Trimmed(Objects):
+    """With texts that a server keeps whole which cuts them at 65,535 characters."""
+
+    large = 50_000
+
+
+@dataclass(frozen=True)
+class TrimmedTasks(Trimmed):
+    """With the UIDs that the mapping makes of keys."""
+
+    def raw(self, number: int, size: int = 300) -> bytes:
+        return Objects.raw(self, number, size).replace(
+            b"UID:%d@example.org" % number, b"UID:" + self._uid(number)
+        )
+
+    def item(self, number: int, raw: bytes | None = None, flags: frozenset[str] | None = None) -> Item:
+        return replace(Objects.item(self, number, raw, flags), uid=self._uid(number).decode())
+
+    def _uid(self, number: int) -> bytes:
+        return f"kogge-{key_of(f'item-{number}').hex()}".encode()
+
+
+@dataclass(frozen=True)
 class Events(Objects):
     """As much of events as a server keeps that holds no iCalendar objects."""
 
@@ -187,6 +211,11 @@ EVENTS = Objects(Kind.CALENDAR, Role.CALENDAR, "Kalender", EVENT, calendar_diges
 TASKS = Objects(Kind.TASKS, Role.TASKS, "Aufgaben", TASK, calendar_digest)
 AGENDA = Events(Kind.CALENDAR, Role.CALENDAR, "agenda", PLAIN, calendar_digest)
 CARDS = Objects(Kind.CONTACTS, Role.CONTACTS, "Kontakte", CARD, card_digest)
+
+
+SUITE_EVENTS = Trimmed(Kind.CALENDAR, Role.CALENDAR, "Kalender", EVENT, calendar_digest)
+SUITE_TASKS = TrimmedTasks(Kind.TASKS, Role.TASKS, "Tasks", TASK, calendar_digest)
+SUITE_CARDS = Trimmed(Kind.CONTACTS, Role.CONTACTS, "Contacts", CARD, card_digest)
 
 
 def container(*path: str, role: Role | None = None) -> Container:
@@ -230,6 +259,16 @@ def several(target: Target) -> None:
     """Skips what needs more than one container."""
     if target.capabilities.events is not None:
         pytest.skip("one calendar takes everything here")
+
+
+def there(target: Target, href: str, since: str | None = None) -> list[Listed]:
+    """What a container holds of these tests' items: listed, or found by name where listings are partial."""
+    listed = list(target.listing(href, since))
+    if not target.capabilities.lists_partly:
+        return listed
+    assert isinstance(target, LooksUp)
+    names = {str(target.place(key_of(f"item-{number}"))) for number in range(20)}
+    return [*listed, *target.look_up(href, names - {one.href for one in listed})]
 
 
 def written(target: Target, href: str, items: list[Item]) -> dict[bytes, Stored]:

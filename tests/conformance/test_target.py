@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from benches import TargetBench
-from target_items import WHEN, Goods, digests, only_messages, several, written
+from target_items import WHEN, Goods, digests, only_messages, several, there, written
 
 from mappings.fields.folder_names import modified_utf7
 from model.errors import Rejected
@@ -21,7 +21,7 @@ def test_identity_is_stable(target_bench: TargetBench, target: Target) -> None:
 def test_a_new_account_has_an_empty_inbox(target: Target) -> None:
     only_messages(target, "only a mailbox has an inbox from its first day")
     inbox = next(one for one in target.containers() if one.role is Role.INBOX)
-    assert list(target.listing(inbox.id)) == []
+    assert there(target, inbox.id) == []
 
 
 def test_ensure_is_idempotent_and_listed_once(target: Target, goods: Goods) -> None:
@@ -38,7 +38,7 @@ def test_ensure_in_another_session_adopts_what_is_there(
     written(target, first, [goods.item(1)])
     again = target_bench.open(lambda: None)
     assert again.ensure(goods.container("Work")) == first
-    assert len(list(again.listing(first))) == 1
+    assert len(there(again, first)) == 1
     again.close()
 
 
@@ -72,7 +72,7 @@ def test_names_people_use(target: Target, goods: Goods, path: tuple[str, ...]) -
     href = target.ensure(goods.container(*path))
     written(target, href, [goods.item(1)])
     assert goods.path(*path) in [one.path for one in target.containers()]
-    assert len(list(target.listing(href))) == 1
+    assert len(there(target, href)) == 1
 
 
 @pytest.mark.parametrize("letter", ["x", "ä"])
@@ -100,7 +100,7 @@ def test_rename_keeps_what_is_inside(target: Target, goods: Goods, href: str) ->
     several(target)
     written(target, href, [goods.item(1), goods.item(2)])
     renamed = target.rename(href, goods.container("Other"))
-    assert len(list(target.listing(renamed))) == 2
+    assert len(there(target, renamed)) == 2
     assert ("Work",) not in [one.path for one in target.containers()]
 
 
@@ -123,12 +123,12 @@ def test_two_identical_items_are_two_items(target: Target, goods: Goods, href: s
     only_messages(target, "two objects of one UID cannot be")
     same = goods.raw(1)
     written(target, href, [goods.item(1, same), goods.item(2, same), goods.item(3, same)])
-    assert len(list(target.listing(href))) == 3
+    assert len(there(target, href)) == 3
 
 
 def test_write_of_nothing_writes_nothing(target: Target, href: str) -> None:
     assert list(target.write(href, [])) == []
-    assert list(target.listing(href)) == []
+    assert there(target, href) == []
 
 
 def test_a_large_body_is_streamed_and_read_back(target: Target, goods: Goods, href: str) -> None:
@@ -154,7 +154,7 @@ def test_flags_date_size_and_message_id_are_listed(target: Target, goods: Goods,
     only_messages(target, "only messages have flags, a date and a Message-ID of their own")
     wanted = goods.item(1, flags=frozenset({"\\Seen", "\\Flagged", "\\Answered", "\\Draft"}))
     stored = written(target, href, [wanted])[wanted.key]
-    (listed,) = target.listing(href)
+    (listed,) = there(target, href)
     assert (listed.href, listed.size, listed.flags) == (stored.href, wanted.size, wanted.flags)
     assert listed.date == WHEN
     assert listed.message_id == "<1@example.org>"
@@ -165,7 +165,7 @@ def test_keywords_are_kept(target: Target, goods: Goods, href: str) -> None:
         pytest.skip("this server keeps no keywords")
     wanted = goods.item(1, flags=frozenset({"\\Seen", "$Forwarded", "Projekt"}))
     written(target, href, [wanted])
-    (listed,) = target.listing(href)
+    (listed,) = there(target, href)
     assert listed.flags == wanted.flags
 
 
@@ -174,7 +174,7 @@ def test_a_flag_no_server_takes_costs_only_its_item(target: Target, goods: Goods
     refused = goods.item(2, flags=frozenset({"a b(c"}))
     results = list(target.write(href, [goods.item(1), refused, goods.item(3)]))
     assert [r.key for r in results if isinstance(r, Failed)] == [refused.key]
-    assert len(list(target.listing(href))) == 2
+    assert len(there(target, href)) == 2
 
 
 def test_an_empty_item_costs_only_itself(target: Target, goods: Goods, href: str) -> None:
@@ -183,4 +183,4 @@ def test_an_empty_item_costs_only_itself(target: Target, goods: Goods, href: str
     results = list(target.write(href, [goods.item(1), goods.item(2, b""), goods.item(3)]))
     failed = [result for result in results if isinstance(result, Failed)]
     assert [(one.key, type(one.error)) for one in failed] == [(goods.item(2).key, Rejected)]
-    assert len(list(target.listing(href))) == 2
+    assert len(there(target, href)) == 2

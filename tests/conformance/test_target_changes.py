@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from benches import TargetBench
-from target_items import Goods, digests, only_messages, ordered, written
+from target_items import Goods, digests, only_messages, ordered, there, written
 
 from model.errors import Blocked, LeaseLost, MigrationError
 from model.protocols import Amendment, Failed, Item, Native, Stored, Target
@@ -19,21 +19,21 @@ def test_position_lies_below_what_comes_after(target: Target, goods: Goods, href
     written(target, href, [goods.item(1), goods.item(2)])
     mark = target.position(href)
     later = written(target, href, [goods.item(3), goods.item(4)])
-    assert {one.href for one in target.listing(href, mark)} == {one.href for one in later.values()}
-    assert len(list(target.listing(href))) == 4
+    assert {one.href for one in there(target, href, mark)} == {one.href for one in later.values()}
+    assert len(there(target, href)) == 4
 
 
 def test_nothing_is_listed_after_a_position_at_the_end(target: Target, goods: Goods, href: str) -> None:
     ordered(target, href)
     written(target, href, [goods.item(1), goods.item(2)])
-    assert list(target.listing(href, target.position(href))) == []
+    assert there(target, href, target.position(href)) == []
 
 
 def test_a_position_of_another_life_lists_everything(target: Target, goods: Goods, href: str) -> None:
     ordered(target, href)
     written(target, href, [goods.item(1), goods.item(2)])
     validity, _, following = target.position(href).partition(":")
-    assert len(list(target.listing(href, f"{int(validity) + 7}:{following}"))) == 2
+    assert len(there(target, href, f"{int(validity) + 7}:{following}")) == 2
 
 
 def test_reading_what_is_gone_fails_alone(
@@ -52,7 +52,7 @@ def test_reading_what_is_gone_fails_alone(
 def test_reading_changes_no_flag(target: Target, goods: Goods, href: str) -> None:
     stored = written(target, href, [goods.item(1, flags=frozenset())])
     digests(goods, target, href, [one.href for one in stored.values()])
-    assert [one.flags for one in target.listing(href)] == [frozenset()]
+    assert [one.flags for one in there(target, href)] == [frozenset()]
 
 
 def test_amend_sets_exactly_these_flags_and_is_idempotent(target: Target, goods: Goods, href: str) -> None:
@@ -63,7 +63,7 @@ def test_amend_sets_exactly_these_flags_and_is_idempotent(target: Target, goods:
     for _ in range(2):
         results = list(target.amend(href, changes))
         assert {r.key for r in results if isinstance(r, Stored)} == {goods.item(1).key, goods.item(3).key}
-    flags = {one.message_id: one.flags for one in target.listing(href)}
+    flags = {one.message_id: one.flags for one in there(target, href)}
     assert flags == {"<1@example.org>": wanted, "<2@example.org>": goods.flags, "<3@example.org>": wanted}
 
 
@@ -86,7 +86,7 @@ def test_remove_takes_exactly_these_and_is_idempotent(target: Target, goods: Goo
     for _ in range(2):
         results = list(target.remove(href, chosen))
         assert {r.key for r in results if isinstance(r, Stored)} == {one.key for one in chosen}
-        left = {one.href for one in target.listing(href)}
+        left = {one.href for one in there(target, href)}
         assert left == {stored[goods.item(0).key].href, stored[goods.item(3).key].href}
 
 
@@ -99,10 +99,10 @@ def test_remove_leaves_what_the_owner_marked_deleted(
     if target.capabilities.facts.get("removes", "yes") == "no":
         with pytest.raises(Blocked):
             list(target.remove(href, [stored[goods.item(2).key]]))
-        assert len(list(target.listing(href))) == 2
+        assert len(there(target, href)) == 2
         return
     list(target.remove(href, [stored[goods.item(2).key]]))
-    assert [one.href for one in target.listing(href)] == [stored[goods.item(1).key].href]
+    assert [one.href for one in there(target, href)] == [stored[goods.item(1).key].href]
 
 
 def test_a_lost_lease_writes_nothing(
@@ -125,7 +125,7 @@ def test_a_lost_lease_writes_nothing(
         with pytest.raises(LeaseLost):
             attempt()
     refused.close()
-    assert [(one.href, one.flags) for one in target.listing(href)] == [(stored[0].href, goods.flags)]
+    assert [(one.href, one.flags) for one in there(target, href)] == [(stored[0].href, goods.flags)]
     assert goods.path("Never") not in [one.path for one in target.containers()]
 
 
@@ -152,8 +152,8 @@ def test_a_lease_lost_within_a_batch_stores_no_half_message(
         written_all = False
     hasty.close()
     fresh = target_bench.open(lambda: None)
-    there = [one.href for one in fresh.listing(href)]
-    assert list(digests(goods, fresh, href, there).values()) == ([large.digest] if written_all else [])
+    hrefs = [one.href for one in there(fresh, href)]
+    assert list(digests(goods, fresh, href, hrefs).values()) == ([large.digest] if written_all else [])
     fresh.close()
 
 
@@ -170,7 +170,7 @@ def test_in_the_live_phase_only_new_items_are_added(
         with pytest.raises(Blocked, match="live-phase"):
             attempt()
     live.close()
-    assert [one.flags for one in target.listing(href)] == [goods.flags, goods.flags]
+    assert [one.flags for one in there(target, href)] == [goods.flags, goods.flags]
 
 
 def test_labels_are_kept_or_refused_with_a_word(target: Target) -> None:

@@ -1,0 +1,222 @@
+"""What Open-Xchange App Suite 8.19 does otherwise than the standards say, and how it is met."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from dav_desk import PASSWORD_ENV, event, item, meaning
+from results import stored
+
+from connectors.caldav.sequence import at_least, sequence
+from connectors.caldav.settings import DavSettings
+from connectors.caldav.target import DavTarget
+from connectors.settings import Account
+from model.errors import Blocked
+from model.protocols import Container, Failed, Item, Kind, Role, Stored, key_of
+from practice.open_xchange.server import OpenXchangeServer
+
+ANNA = "anna@ox.test"
+CALENDAR = Container(Kind.CALENDAR, "source-1", ("Kalender",), Role.CALENDAR)
+SECOND = Container(Kind.CALENDAR, "source-2", ("Schichtplan",))
+TASKS = Container(Kind.TASKS, "source-3", ("Tasks",), Role.TASKS)
+CONTACTS = Container(Kind.CONTACTS, "source-4", ("Contacts",), Role.CONTACTS)
+Opened = Callable[[Kind], DavTarget]
+
+
+@pytest.fixture
+def suite() -> Iterator[OpenXchangeServer]:
+    with OpenXchangeServer({ANNA: "Anna Adler", "bert@ox.test": "Bert Bach"}) as server:
+        yield server
+
+
+@pytest.fixture
+def opened(suite: OpenXchangeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
+    monkeypatch.setenv(PASSWORD_ENV, suite.user_password)
+    targets: list[DavTarget] = []
+
+    def target(kind: Kind = Kind.CALENDAR) -> DavTarget:
+        settings = DavSettings.model_validate(
+            {
+                "kind": "carddav" if kind is Kind.CONTACTS else "caldav",
+                "url": suite.url,
+                "profile": "open-xchange",
+                "password": {"env": PASSWORD_ENV},
+                "patience_seconds": 5,
+            }
+        )
+        made = DavTarget(settings, Account(login=ANNA), lambda: None, tmp_path, kind=kind, digest=meaning)
+        targets.append(made)
+        return made
+
+    yield target
+    for target_ in targets:
+        target_.close()
+
+
+def asked(suite: OpenXchangeServer, method: str) -> list[str]:
+    return [one.path for one in suite.requests if one.method == method]
+
+
+def of_today(number: int, text: str = "") -> bytes:
+    """An event that listings show."""
+    today = datetime.now(UTC).strftime("%Y%m%d").encode()
+    raw = event(number, text=text).replace(b"DTSTART:20210304", b"DTSTART:" + today)
+    return raw.replace(b"DTSTAMP:20210304", b"DTSTAMP:" + today)
+
+
+def task(number: int) -> Item:
+    key = key_of(f"item-{number}")
+    raw = event(number, uid=f"kogge-{key.hex()}").replace(b"VEVENT", b"VTODO")
+    return replace(item(number, raw, kind=Kind.TASKS), key=key, uid=f"kogge-{key.hex()}")
+
+
+def test_default_collections_are_used(opened: Opened) -> None:
+    """The property for tasks names a URL that answers 404; the address book is known by its stored name."""
+    for container in (CALENDAR, TASKS, CONTACTS):
+        target = opened(container.kind)
+        before = [one.id for one in target.containers()]
+        href = target.ensure(container)
+        assert href in before
+        assert [one.id for one in target.containers() if one.role is container.role] == [href]
+        assert [one.id for one in target.containers()] == before
+        assert not target.clear(href)
+
+
+def test_the_list_of_all_users_is_nobodys_own(opened: Opened) -> None:
+    """It states DAV:write to everybody, and holds the colleagues."""
+    omitted = {one.path: one.omit for one in opened(Kind.CONTACTS).containers()}
+    assert omitted[("All Users",)] == "shared"
+    assert omitted[("Contacts",)] is None
+
+
+@pytest.mark.parametrize("kind", [Kind.CALENDAR, Kind.TASKS, Kind.CONTACTS])
+def test_a_taken_name_gets_a_number(opened: Opened, kind: Kind) -> None:
+    target = opened(kind)
+    names = [f"Dup{number}" for number in ("", " (2)", " (3)")]
+    for number, name in enumerate(names):
+        href = target.ensure(Container(kind, f"dup-{number}", ("Dup",)))
+        assert target.ensure(Container(kind, f"dup-{number}", ("Dup",))) == href
+        assert [one.path for one in target.containers() if one.id == href] == [(name,)]
+
+
+def test_an_event_of_long_ago_is_found_by_its_name(opened: Opened) -> None:
+    target = opened(Kind.CALENDAR)
+    href = target.ensure(CALENDAR)
+    old, new = stored(target.write(href, [item(1), item(2, of_today(2))]))
+    assert [one.href for one in target.listing(href)] == [new.href]
+    names = [old.href, new.href, "k-none.ics"]
+    assert {one.href for one in target.look_up(href, names)} == {old.href, new.href}
+    assert target.capabilities.lists_partly
+
+
+@pytest.mark.parametrize("kind", [Kind.TASKS, Kind.CONTACTS])
+def test_tasks_and_cards_are_listed_whole(opened: Opened, kind: Kind) -> None:
+    assert not opened(kind).capabilities.lists_partly
+
+
+def test_a_collection_that_looks_empty_stays(opened: Opened, suite: OpenXchangeServer) -> None:
+    target = opened(Kind.CALENDAR)
+    href = target.ensure(SECOND)
+    stored(target.write(href, [item(1)]))
+    assert list(target.listing(href)) == []
+    assert not target.clear(href)
+    assert asked(suite, "DELETE") == []
+
+
+def test_a_task_is_written_under_the_name_that_it_gets(opened: Opened) -> None:
+    target = opened(Kind.TASKS)
+    href = target.ensure(TASKS)
+    (first,) = stored(target.write(href, [task(1)]))
+    assert first.href == target.place(task(1).key)
+    assert [one.href for one in target.listing(href)] == [first.href]
+    (again,) = stored(target.write(href, [task(1)]))  # as after a lost reply
+    assert again.href == first.href
+    assert [one.href for one in target.listing(href)] == [first.href]
+    assert stored(target.remove(href, [replace(first, digest=task(1).digest)]))
+    assert list(target.listing(href)) == []
+
+
+def test_a_uid_of_the_same_calendar_is_found_whatever_its_age(opened: Opened) -> None:
+    target = opened(Kind.CALENDAR)
+    href = target.ensure(CALENDAR)
+    stored(target.write(href, [item(1, uid="taken")]))
+    (twin,) = stored(target.write(href, [item(2, event(1, uid="taken"), uid="taken")]))
+    assert twin.via  # the same meaning: it stands for both
+    (other,) = target.write(href, [item(3, event(3, uid="taken"), uid="taken")])
+    assert isinstance(other, Failed)
+    assert other.error.code == "uid-conflict"
+
+
+def test_a_uid_of_another_calendar_is_found(opened: Opened) -> None:
+    target = opened(Kind.CALENDAR)
+    first, second = target.ensure(CALENDAR), target.ensure(SECOND)
+    stored(target.write(first, [item(1, uid="taken")]))
+    (twin,) = stored(target.write(second, [item(2, event(1, uid="taken"), uid="taken")]))
+    assert (twin.via, twin.href.rpartition("/")[0] + "/") == (True, first)
+
+
+def test_an_event_is_replaced_again_and_again(opened: Opened) -> None:
+    """The server counts SEQUENCE up, and refuses one that is lower than its own."""
+    target = opened(Kind.CALENDAR)
+    href = target.ensure(CALENDAR)
+    (old,) = stored(target.write(href, [item(1)]))
+    for text in (" moved", " moved again", " and again"):
+        changed = item(1, event(1, text=text), replaces=Stored(old.key, old.href))
+        (old,) = stored(target.write(href, [changed]))
+        ((_, native),) = target.read(href, [old.href])
+        assert not isinstance(native, Failed)
+        assert native.body is not None
+        with native.body() as stream:
+            assert f"SUMMARY:Number 1{text}".encode() in stream.read()
+
+
+def test_a_calendar_of_more_events_than_a_listing_may_have(opened: Opened, suite: OpenXchangeServer) -> None:
+    suite.suite.max_results = 7
+    target = opened(Kind.CALENDAR)
+    href = target.ensure(SECOND)
+    written = stored(target.write(href, [item(number, of_today(number)) for number in range(20)]))
+    assert {one.href for one in target.listing(href)} == {one.href for one in written}
+    assert len(asked(suite, "REPORT")) == 3
+
+
+def test_a_collection_that_is_gone_is_missing(opened: Opened, suite: OpenXchangeServer) -> None:
+    target = opened(Kind.CALENDAR)
+    href = target.ensure(SECOND)
+    httpx.delete(suite.url + href, auth=(ANNA, suite.user_password)).raise_for_status()
+    for ask in (lambda: target.position(href), lambda: list(target.listing(href))):
+        with pytest.raises(Blocked, match="container-missing"):
+            ask()
+
+
+@pytest.mark.parametrize(
+    ("lines", "number", "expected"),
+    [
+        ("SUMMARY:a", 3, ["SEQUENCE:3", "SUMMARY:a"]),
+        ("SEQUENCE:2\r\nSUMMARY:a", 3, ["SEQUENCE:3", "SUMMARY:a"]),
+        ("SUMMARY:a\r\nSEQUENCE:7", 3, ["SUMMARY:a", "SEQUENCE:7"]),
+        ("SUMMARY:SEQUENCE:9\r\n SEQUENCE:9", 3, ["SEQUENCE:3", "SUMMARY:SEQUENCE:9", " SEQUENCE:9"]),
+        ("SUMMARY:a", 2**40, [f"SEQUENCE:{2**31 - 1}", "SUMMARY:a"]),
+    ],
+)
+def test_the_sequence_of_every_event_is_raised(lines: str, number: int, expected: list[str]) -> None:
+    raw = f"BEGIN:VEVENT\r\n{lines}\r\nEND:VEVENT\r\n".encode()
+    whole = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n" + raw + raw + b"END:VCALENDAR\r\n"
+    one = ["BEGIN:VEVENT", *expected, "END:VEVENT"]
+    raised = at_least(whole, number)
+    assert raised.decode().split("\r\n") == [
+        "BEGIN:VCALENDAR",
+        "VERSION:2.0",
+        *one,
+        *one,
+        "END:VCALENDAR",
+        "",
+    ]
+    assert sequence(lambda: io.BytesIO(raised)) == max(
+        int(line.partition(":")[2]) for line in expected if line.startswith("SEQUENCE:")
+    )
