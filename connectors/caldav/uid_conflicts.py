@@ -28,12 +28,14 @@ class Taken:
         href: its segment, or its whole path when it is in another collection.
         ours: True if a write for this mailbox gave its name.
         current: the object; None when it could not be found.
+        named: False if the name is made of the UID, and the object may have another.
     """
 
     path: str
     href: str
     ours: bool
     current: Current | None
+    named: bool = True
 
 
 @dataclass(slots=True)
@@ -42,6 +44,10 @@ class _Index:
 
     names: dict[str, str]
     built: float
+
+
+def _name_by_uid(uid: str) -> str:
+    return quoted(f"{uid}.ics")
 
 
 class Conflicts:
@@ -92,7 +98,8 @@ class Conflicts:
             return Taken("", "", False, None) if certain else None
         path, name, current = owner
         href = name if path == container else path + name
-        return Taken(path + name, href, is_ours(name, self._mine), current)
+        named = not self._profile.gives_to_uid or name != _name_by_uid(uid)
+        return Taken(path + name, href, is_ours(name, self._mine), current, named)
 
     def wrote(self, container: str, uid: str, name: str) -> None:
         """Remember the new owner of a UID.
@@ -152,10 +159,6 @@ class Conflicts:
         places = [container]
         if self._profile.uid_scope == "account":
             places += [path for path in self._collections() if path != container]
-        if self._profile.gives_to_uid:
-            return next(
-                (owner for path in places if (owner := self._by_its_uid(path, uid)) is not None), None
-            )
         if self._profile.finds_uid:
             try:
                 matches = ((path, self._reading.queried(path, uid, MATCHES_MOST)) for path in places)
@@ -163,11 +166,13 @@ class Conflicts:
             except (Blocked, Transient) as error:
                 if error.code in LASTING:
                     raise
-        return next((owner for path in places if (owner := self._by_reading(path, uid)) is not None), None)
+        finders = [self._by_reading, *([self._by_its_uid] if self._profile.gives_to_uid else [])]
+        owners = (find(path, uid) for find in finders for path in places)
+        return next((owner for owner in owners if owner is not None), None)
 
     def _by_its_uid(self, path: str, uid: str) -> tuple[str, str, Current] | None:
         """Find the owner under the name that follows from the UID; a listing may leave it out."""
-        name = quoted(f"{uid}.ics")
+        name = _name_by_uid(uid)
         current = self._reading.current(path + name)
         return None if current is None or uid_of(current.body) != uid else (path, name, current)
 

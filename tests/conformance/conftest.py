@@ -60,7 +60,6 @@ DAV: dict[str, tuple[Goods, str]] = {
     "radicale-tasks": (TASKS, "radicale"),
     "radicale-contacts": (CARDS, "radicale"),
     "nextcloud-calendar": (EVENTS, "nextcloud"),
-    "open-xchange-calendar": (EVENTS, "open-xchange"),
 }
 """Radicale as it is, and with the manners of other products in front of it."""
 SUITE: dict[str, Goods] = {

@@ -4,7 +4,7 @@ attendee's copy, which never means the same in full, finds its UID taken."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,19 +19,13 @@ from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
 from connectors.settings import Account, Secret
 from engine.leg.run import Task
-from engine.rollback.report import STAYING
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, State
 from ledger.leg.rollback import rested_on
 from mappings.registry import FORMS
 from model.protocols import Guard, Kind, Loss, Role, Target
-from practice.dav.manners import manners
-from practice.dav.open_xchange import AccountUids
-from practice.dav.proxy import Request, login, upstream
-from practice.dav.radicale import USER_PASSWORD, start_radicale
-from practice.dav.scheduling import SchedulingServer, start_scheduling
-from practice.dav.scheduling_post import LocalCalendars
 from practice.dav.smtp_sink import SmtpSink
+from practice.open_xchange.server import OpenXchangeServer
 
 CHAIR = "chair@old.example"
 FORM = FORMS[Kind.CALENDAR]
@@ -50,7 +44,7 @@ class Silent(DavTarget):
 class Person(Trial):
     """One of two people of one server."""
 
-    server: SchedulingServer
+    server: OpenXchangeServer
     user: str
     item: str
 
@@ -85,14 +79,18 @@ class Person(Trial):
         lost = [f"{loss.field}/{loss.reason}" for _, _, loss in self.ledger.losses(leg.id)]
         return dict(self.states()), sorted(lost)
 
-    def objects(self) -> dict[str, bytes]:
-        ask = upstream(self.server.radicale)
-        calendars = LocalCalendars(ask, {}).find(self.user, "meeting")
-        return {path: ask(Request("GET", path, login(self.user, USER_PASSWORD))).body for path in calendars}
+    def objects(self) -> list[str]:
+        """The meeting as this person reads it; an empty object where it is there twice."""
+        context, events = self.server.context, self.server.suite.events
+        owner = context.users[self.user]
+        meetings = (events.resource(folder, "meeting") for folder in context.own("calendar", owner))
+        return [one.text(owner, "/") for one in meetings if one is not None]
 
     def delete(self) -> None:
-        for path in self.objects():
-            upstream(self.server.radicale)(Request("DELETE", path, login(self.user, USER_PASSWORD)))
+        events, owner = self.server.suite.events, self.server.context.users[self.user]
+        for folder in self.server.context.own("calendar", owner):
+            if (found := events.resource(folder, "meeting")) is not None:
+                self.server.suite.changes.delete(owner, found)
 
     def changes(self) -> int:
         """How many requests changed, or were to change, something."""
@@ -109,13 +107,9 @@ Meet = Callable[[str, bytes], Person]
 @pytest.fixture
 def meet(quick_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Meet]:
     """Makes a person with one record in the calendar."""
-    monkeypatch.setenv(PASSWORD_ENV, USER_PASSWORD)
-    radicale = start_radicale([CHAIR, SOURCE], provisioned=True)
-    around = (AccountUids(radicale, everybody=True), *manners("open-xchange", radicale))
-    with (
-        SmtpSink() as sink,
-        start_scheduling(radicale, "open-xchange", sink, around=around, shared=True) as server,
-    ):
+    users = {CHAIR: "Christa Chair", SOURCE: "Anna Adler"}
+    with SmtpSink() as sink, OpenXchangeServer(users, sink=sink) as server:
+        server.clock.set(datetime(2026, 3, 1, tzinfo=UTC))  # the meeting is one that listings show
 
         def make(user: str, raw: bytes) -> Person:
             mailbox = MemoryMailbox(addresses=frozenset({SOURCE, user}))
@@ -130,9 +124,9 @@ def meet(quick_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Meet]:
             person.approve("asserted")  # the row names neither of the two people of this server
             return person
 
+        monkeypatch.setenv(PASSWORD_ENV, server.user_password)
         yield make
         assert not sink.mails
-    radicale.stop()
 
 
 def organizers(answer: str = "Accept", title: str = "Sitzung") -> bytes:
@@ -184,18 +178,32 @@ def test_the_attendee_s_copy_arrives_by_the_organizer_s(
     assert anna.changes() == sent
 
 
-def test_what_the_organizer_hears_since_is_no_difference(meet: Meet) -> None:
+def test_what_the_organizer_changes_since_is_a_difference(meet: Meet) -> None:
     chair, anna = meet(CHAIR, organizers("NoResponseReceived")), meet(SOURCE, attendees())
     chair.settled()
     assert anna.settled() == ({State.VERIFIED: 1}, [OWN_ANSWER])
-    chair.mailbox.edit(chair.item, organizers())
-    chair.settled()
-    assert anna.run(task=Task(Level.BOTH, copy=False)).state is LegState.VERIFIED, anna.findings()
-    chair.mailbox.edit(chair.item, organizers(title="Verlegt"))
-    chair.settled()
+    chair.mailbox.edit(chair.item, organizers("NoResponseReceived", title="Verlegt"))
+    assert chair.settled() == ({State.VERIFIED: 1}, [])
     assert anna.run(task=Task(copy=False)).state is LegState.DIFFERS
     anna.mailbox.edit(anna.item, attendees(title="Verlegt"))
-    assert anna.settled() == ({State.VERIFIED: 1}, [])
+    assert anna.settled() == ({State.VERIFIED: 1}, [OWN_ANSWER])
+
+
+@pytest.mark.xfail(strict=True, reason="Open-Xchange lets no organizer write what a colleague answered since")
+def test_what_the_organizer_hears_since_arrives(meet: Meet) -> None:
+    chair = meet(CHAIR, organizers("NoResponseReceived"))
+    chair.settled()
+    chair.mailbox.edit(chair.item, organizers())
+    assert chair.settled() == ({State.VERIFIED: 1}, [])
+
+
+def test_a_meeting_that_listings_do_not_show_stands_for_no_copy(meet: Meet) -> None:
+    """Nobody could tell whose migration wrote it, and that one may be taken back."""
+    chair, anna = meet(CHAIR, organizers()), meet(SOURCE, attendees())
+    chair.server.clock.set(datetime(2026, 11, 1, tzinfo=UTC))
+    chair.settled()
+    assert anna.settled()[0] == {State.REJECTED: 1}
+    assert len(anna.objects()) == 1
 
 
 def test_what_is_another_meeting_needs_a_person(meet: Meet) -> None:
@@ -220,23 +228,18 @@ def test_an_organizer_s_meeting_is_taken_back_when_nobody_rests_on_it(meet: Meet
     first = Undoing(chair, rested=rested_on(anna.ledger, ()))
     first.approve()
     assert first.run().code == "rolled-back"
-    assert first.counts == {"shared": 1, STAYING: 1}
+    assert first.counts == {"shared": 1}
     assert undone(anna).counts["found"] == 1
     assert len(chair.objects()) == len(anna.objects()) == 1
     assert rested_on(anna.ledger, ()) == frozenset()
     assert undone(chair).counts["ours"] == 1
-    assert chair.objects() == anna.objects() == {}
+    assert chair.objects() == anna.objects() == []
 
 
-def test_an_organizer_who_comes_second_is_rejected_until_the_attendee_s_is_gone(meet: Meet) -> None:
-    """The organizer's copy is the better one: no attendee's stands for it."""
+@pytest.mark.xfail(strict=True, reason="Open-Xchange takes the organizer's copy then, and shows both")
+def test_an_organizer_who_comes_second_doubles_nothing(meet: Meet) -> None:
     chair, anna = meet(CHAIR, organizers("Tentative")), meet(SOURCE, attendees())
     assert anna.settled() == ({State.VERIFIED: 1}, [])
-    assert chair.settled() == ({State.REJECTED: 1}, [])
-    anna.delete()
-    chair.again()
-    assert chair.settled() == ({State.VERIFIED: 1}, [])
-    anna.ledger.requeue(states=list(LegState))
-    assert anna.settled() == ({State.VERIFIED: 1}, [OWN_ANSWER])
-    (one,) = anna.objects().values()
-    assert b"TENTATIVE" in one
+    chair.finish()
+    (one,) = anna.objects()
+    assert "BEGIN:VEVENT" in one

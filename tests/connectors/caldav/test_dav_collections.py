@@ -6,14 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from dav_desk import CALENDAR, SECOND, Desk, item, written
+from dav_desk import CALENDAR, SECOND, Desk, item
 
 from connectors.caldav.collections import DEFAULTS
 from model.errors import Blocked, Rejected, Transient
 from model.protocols import Container, Kind, Role
 from practice.dav.faults import Fault, Faults
 from practice.dav.nextcloud import Fullness
-from practice.dav.open_xchange import OpaqueUrls
 from practice.dav.proxy import Forward, Layer, Reply, Request, reply
 from practice.dav.scheduling import now
 
@@ -129,19 +128,6 @@ def test_where_no_server_has_a_default_ours_goes_by_whatever_name(desk: Desk) ->
     assert href == f"/{desk.user}/calendar/"
     assert target.clear(href)
     assert list(target.containers()) == []
-
-
-def test_an_opaque_url_is_adopted_and_found_again(desk: Desk) -> None:
-    opaque = OpaqueUrls()
-    target = desk.open(opaque, profile="open-xchange")
-    href = target.ensure(MADE)
-    assert "k-" not in href
-    assert [one.id for one in target.containers()] == [href]
-    written(target, href, item(1))
-    again = desk.open(opaque, profile="open-xchange")
-    assert again.ensure(MADE) == href
-    assert len(list(again.listing(href))) == 1
-    assert len(desk.sent("MKCALENDAR")) == 1
 
 
 def test_a_limit_on_new_calendars_tells_when_to_come_again(desk: Desk) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
-from dav_desk import PASSWORD_ENV, event, item, meaning
+from dav_desk import PASSWORD_ENV, codes, event, item, meaning
 from results import stored
 
 from connectors.caldav.sequence import at_least, sequence
@@ -19,19 +21,35 @@ from connectors.caldav.target import DavTarget
 from connectors.settings import Account
 from model.errors import Blocked
 from model.protocols import Container, Failed, Item, Kind, Role, Stored, key_of
+from practice.dav.proxy import Forward, Reply, Request, reply
+from practice.dav.smtp_sink import SmtpSink
 from practice.open_xchange.server import OpenXchangeServer
 
-ANNA = "anna@ox.test"
+ANNA, BERT = "anna@ox.test", "bert@ox.test"
 CALENDAR = Container(Kind.CALENDAR, "source-1", ("Kalender",), Role.CALENDAR)
 SECOND = Container(Kind.CALENDAR, "source-2", ("Schichtplan",))
 TASKS = Container(Kind.TASKS, "source-3", ("Tasks",), Role.TASKS)
 CONTACTS = Container(Kind.CONTACTS, "source-4", ("Contacts",), Role.CONTACTS)
-Opened = Callable[[Kind], DavTarget]
+Opened = Callable[..., DavTarget]
+LATER = (datetime.now(UTC) + timedelta(days=30)).strftime("%Y%m%dT%H0000Z")
+MEETING = (
+    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Example//Test//EN\r\nBEGIN:VEVENT\r\nUID:meeting\r\n"
+    "DTSTAMP:20260101T000000Z\r\nDTSTART:{start}\r\nDURATION:PT1H\r\nSEQUENCE:{number}\r\n"
+    "RRULE:FREQ=WEEKLY;COUNT=4\r\nSUMMARY:Runde {number}\r\nORGANIZER:mailto:{organizer}\r\n"
+    "ATTENDEE;PARTSTAT=ACCEPTED:mailto:{organizer}\r\nATTENDEE;RSVP=TRUE:mailto:{colleague}\r\n"
+    "ATTENDEE;RSVP=TRUE:mailto:eve@elsewhere.example\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+)
 
 
 @pytest.fixture
-def suite() -> Iterator[OpenXchangeServer]:
-    with OpenXchangeServer({ANNA: "Anna Adler", "bert@ox.test": "Bert Bach"}) as server:
+def sink() -> Iterator[SmtpSink]:
+    with SmtpSink() as running:
+        yield running
+
+
+@pytest.fixture
+def suite(sink: SmtpSink) -> Iterator[OpenXchangeServer]:
+    with OpenXchangeServer({ANNA: "Anna Adler", BERT: "Bert Bach"}, sink=sink) as server:
         yield server
 
 
@@ -40,12 +58,12 @@ def opened(suite: OpenXchangeServer, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv(PASSWORD_ENV, suite.user_password)
     targets: list[DavTarget] = []
 
-    def target(kind: Kind = Kind.CALENDAR) -> DavTarget:
+    def target(kind: Kind = Kind.CALENDAR, profile: str = "open-xchange") -> DavTarget:
         settings = DavSettings.model_validate(
             {
                 "kind": "carddav" if kind is Kind.CONTACTS else "caldav",
                 "url": suite.url,
-                "profile": "open-xchange",
+                "profile": profile,
                 "password": {"env": PASSWORD_ENV},
                 "patience_seconds": 5,
             }
@@ -70,10 +88,22 @@ def of_today(number: int, text: str = "") -> bytes:
     return raw.replace(b"DTSTAMP:20210304", b"DTSTAMP:" + today)
 
 
+def meeting(number: int, replaces: Stored | None = None) -> Item:
+    text = MEETING.format(start=LATER, number=number, organizer=ANNA, colleague=BERT)
+    return item(1, text.encode(), uid="meeting", replaces=replaces)
+
+
 def task(number: int) -> Item:
     key = key_of(f"item-{number}")
     raw = event(number, uid=f"kogge-{key.hex()}").replace(b"VEVENT", b"VTODO")
     return replace(item(number, raw, kind=Kind.TASKS), key=key, uid=f"kogge-{key.hex()}")
+
+
+def put(suite: OpenXchangeServer, path: str, raw: bytes, user: str = ANNA) -> None:
+    """By the account's owner, with a client of their own, who invites nobody."""
+    headers = {"Content-Type": "text/calendar", "Scheduling": "none"}
+    auth = (user, suite.user_password)
+    httpx.put(suite.url + path, content=raw, headers=headers, auth=auth).raise_for_status()
 
 
 def test_default_collections_are_used(opened: Opened) -> None:
@@ -140,6 +170,75 @@ def test_a_task_is_written_under_the_name_that_it_gets(opened: Opened) -> None:
     assert [one.href for one in target.listing(href)] == [first.href]
     assert stored(target.remove(href, [replace(first, digest=task(1).digest)]))
     assert list(target.listing(href)) == []
+
+
+def test_an_opaque_url_is_adopted_and_found_again(opened: Opened, suite: OpenXchangeServer) -> None:
+    href = opened(Kind.CALENDAR).ensure(SECOND)
+    assert "k-" not in href
+    assert opened(Kind.CALENDAR).ensure(SECOND) == href
+    assert len(asked(suite, "MKCALENDAR")) == 1
+
+
+def test_a_409_that_is_no_conflict_is_a_refusal(opened: Opened, suite: OpenXchangeServer) -> None:
+    target = opened(Kind.CALENDAR)
+    href = target.ensure(CALENDAR)
+    suite.layers = (lambda one, rest: reply(409) if one.method == "PUT" else rest(one),)
+    assert codes(target.write(href, [item(1)])) == ["refused-by-target"]
+
+
+def test_no_more_connections_than_the_profile_allows(opened: Opened, suite: OpenXchangeServer) -> None:
+    target = opened(Kind.CALENDAR)
+    href = target.ensure(CALENDAR)
+    busy, most, lock = 0, 0, threading.Lock()
+
+    def counts(request: Request, rest: Forward) -> Reply:
+        nonlocal busy, most
+        with lock:
+            busy += 1
+            most = max(most, busy)
+        time.sleep(0.01)
+        try:
+            return rest(request)
+        finally:
+            with lock:
+                busy -= 1
+
+    suite.layers = (counts,)
+    stored(target.write(href, [item(number) for number in range(20)]))
+    assert most == 2
+
+
+@pytest.mark.parametrize("profile", ["open-xchange", "generic"])
+def test_nobody_is_invited(opened: Opened, suite: OpenXchangeServer, sink: SmtpSink, profile: str) -> None:
+    """A meeting is written, changed and removed, through the product's own habits."""
+    target = opened(Kind.CALENDAR, profile)
+    href = target.ensure(CALENDAR)
+    (first,) = stored(target.write(href, [meeting(1)]))
+    (second,) = stored(target.write(href, [meeting(2, first)]))
+    assert codes(target.remove(href, [replace(second, digest=meeting(2).digest)])) == [""]
+    assert sink.mails == []
+    for one in suite.requests:
+        if one.method in ("PUT", "DELETE"):
+            assert (one.headers["Scheduling"], one.headers["Schedule-Reply"]) == ("none", "F")
+
+
+def test_without_the_words_everybody_would_have_been_invited(
+    opened: Opened, suite: OpenXchangeServer, sink: SmtpSink
+) -> None:
+    target = opened(Kind.CALENDAR, "radicale")
+    stored(target.write(target.ensure(SECOND), [meeting(1)]))
+    assert {one.recipient for one in sink.mails} == {BERT, "eve@elsewhere.example"}
+
+
+def test_an_event_of_somebody_else_stands_for_an_item(opened: Opened, suite: OpenXchangeServer) -> None:
+    target = opened(Kind.CALENDAR)
+    href = target.ensure(CALENDAR)
+    put(suite, href + "invited.ics", event(5, uid="meeting"))
+    put(suite, href + "other.ics", event(6, uid="taken", text=" something else"))
+    (via,) = stored(target.write(href, [item(5, uid="meeting")]))
+    assert (via.href, via.via) == ("meeting.ics", True)
+    assert codes(target.write(href, [item(6, uid="taken")])) == ["uid-conflict"]
+    assert codes(target.remove(href, [via])) == ["cannot-remove"]
 
 
 def test_a_uid_of_the_same_calendar_is_found_whatever_its_age(opened: Opened) -> None:

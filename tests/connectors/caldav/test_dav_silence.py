@@ -14,7 +14,7 @@ from practice.dav.radicale import USER_PASSWORD, RadicaleServer
 from practice.dav.scheduling import ProductName, SchedulingServer, address_of, start_scheduling
 from practice.dav.smtp_sink import SmtpSink
 
-PRODUCTS: tuple[ProductName, ...] = ("nextcloud", "open-xchange", "cyrus")
+PRODUCTS: tuple[ProductName, ...] = ("nextcloud", "cyrus")
 LATER = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=30)).strftime("%Y%m%dT%H0000Z")
 OBJECT = (
     "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Example//Test//EN\r\nBEGIN:VEVENT\r\nUID:meeting\r\n"
@@ -87,7 +87,7 @@ def test_a_product_that_hears_no_header_would_have_invited(
         assert {one.recipient for one in sink.mails} >= {"eve@elsewhere.example"}
 
 
-@pytest.mark.parametrize("profile", ["nextcloud", "open-xchange", "cyrus", "generic"])
+@pytest.mark.parametrize("profile", ["nextcloud", "cyrus", "generic"])
 def test_every_put_and_every_delete_carries_the_words(desk: Desk, profile: str) -> None:
     target = desk.open(profile=profile)
     href = target.ensure(CALENDAR)
@@ -96,7 +96,6 @@ def test_every_put_and_every_delete_carries_the_words(desk: Desk, profile: str) 
     assert codes(target.remove(href, [second])) == [""]
     words = {
         "nextcloud": ({"x-nc-scheduling": "false"}, {"Schedule-Reply": "F"}),
-        "open-xchange": ({"Scheduling": "none", "Schedule-Reply": "F"},) * 2,
         "cyrus": ({"Scheduling-Enabled": "F"}, {"Scheduling-Enabled": "F", "Schedule-Reply": "F"}),
         "generic": (
             {
