@@ -53,7 +53,7 @@ class Contact:
     has_birthday: bool = field(default=False)
 
 
-def contact_of(card: Part) -> Contact | None:
+def contact_of(card: Part, uid: str) -> Contact | None:
     """A card as it is kept; None where it is answered with 201 and nothing is stored: groups, which CardDAV
     leaves out, and too many cuts. Raises Refused."""
     if _is_group(card):
@@ -67,7 +67,7 @@ def contact_of(card: Part) -> Contact | None:
         return None
     mails, slots = _mails(part.all("EMAIL"))
     others = _phones_and_places(part.without("EMAIL").lines)
-    head = (Line("VERSION", "3.0"), Line("UID", card.value("UID")))
+    head = (Line("VERSION", "3.0"), Line("UID", uid))
     lines = (*head, *others, *mails, Line("PRODID", PRODID))
     return Contact(
         Part("VCARD", lines), plain(part.value("FN")), slots, any(line.name == "BDAY" for line in lines)
@@ -245,15 +245,16 @@ class Cards:
         Refused."""
         if size > MAX_BYTES:
             raise Refused(403, "max-resource-size", CARDDAV)
-        contact = contact_of(card)
+        stem = name.removesuffix(".vcf")
+        uid = card.value("UID") or stem
+        contact = contact_of(card, uid)
         if contact is None:
             return
         known = self.find(folder, name)
         if known is not None:
             known.contact, known.modified = contact, self._touch(folder)
             return
-        stem = name.removesuffix(".vcf")
-        self._add(folder, card.value("UID") or stem, stem, contact)
+        self._add(folder, uid, stem, contact)
 
     def add_list(
         self, folder: Folder, uid: str, display_name: str, members: Sequence[Mapping[str, Any]]

@@ -43,7 +43,7 @@ class Clock:
         self._last = 0
 
     def set(self, when: datetime | None) -> None:
-        """Stands at that time; None: goes again."""
+        """Stands at that time; None: goes again. Stamps never go back."""
         self._fixed = when
 
     def now(self) -> datetime:

@@ -107,6 +107,8 @@ class Dav:
             "MKCALENDAR": self._make,
             "MKCOL": self._make,
         }
+        if "/" in self.at.name:
+            return nothing()  # a slash in a name, however it is written (read from the source)
         method = methods.get(self.request.method)
         if method is None:
             return answer(501)  # LOCK, ACL, MOVE and COPY were not recorded
@@ -242,7 +244,8 @@ class Dav:
         elif folder.kind == "tasks":
             self._put_task(folder, body)
         else:
-            change = self.suite.changes.put(self.user, folder, self.at.name, body)
+            owner = self.suite.context.by_number(folder.owner)
+            change = self.suite.changes.put(owner, folder, self.at.name, body)
             self.suite.mailer.tell(change, silent=is_silent(self.headers))
         return answer(201)
 
@@ -273,7 +276,8 @@ class Dav:
         if folder.kind == "calendar":
             resource = self.suite.events.find(folder, self.at.name)
             if resource is not None:
-                change = self.suite.changes.delete(self.user, resource)
+                owner = self.suite.context.by_number(folder.owner)
+                change = self.suite.changes.delete(owner, resource)
                 self.suite.mailer.tell(change, silent=is_silent(self.headers))
         elif folder.kind == "tasks":
             task = self.suite.tasks.find(folder, self.at.name)

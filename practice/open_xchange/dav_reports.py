@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from lxml import etree
 
@@ -133,7 +133,7 @@ class Listings:
         if wanted is not None and self.data in wanted:
             data = element(self.data, entry.text().replace("\r\n", "\n"))
         known = properties.item(entry.etag, self.media_type, data)
-        return properties.response(href or self.path + entry.name, known, wanted)
+        return properties.response(href or self.path + quote(entry.name, safe="@"), known, wanted)
 
     def report(self, body: bytes) -> bytes:
         """Raises Refused."""
@@ -164,7 +164,7 @@ class Listings:
         gone = self._gone(since) if token else []
         page = new[: self.suite.max_results] if self.folder.kind == "calendar" else new
         found = [self.response(one, question.wanted) for one in page]
-        found += [properties.missing(self.path + name) for name, _at in gone]
+        found += [properties.missing(self.path + quote(name, safe="@")) for name, _at in gone]
         if len(page) < len(new):
             found.append(_truncated(self.path))
             found.append(element(f"{DAV}sync-token", self.suite.token(self.folder, page[-1].modified, 1)))

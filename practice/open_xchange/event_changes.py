@@ -150,6 +150,7 @@ class EventChanges:
         gone = [row for row in series if row.occurrence not in written and row.occurrence is not MASTER]
         for row in gone:
             self._erase(row)
+            self.events.changed(series[0])
         changed = [self._write(user, folder, series[0], row, part) for row, part in plans]
         if not any(changed) and not gone:
             return None  # what is the same is not stored anew (not measured)

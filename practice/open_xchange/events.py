@@ -50,6 +50,7 @@ class Row:
 class Resource:
     """All rows of one UID in one calendar."""
 
+    folder: int
     uid: str
     rows: tuple[Row, ...]
 
@@ -82,15 +83,15 @@ class Resource:
         """The object as that user reads it: own alarms alone, a VTIMEZONE for each zone, attachments as URLs
         below base. Of a meeting that is there twice it is an empty VCALENDAR, with 200."""
         twice = len(self.masters) > 1
-        parts = [] if twice else [shown(row, user.number, base) for row in self.rows]
+        parts = [] if twice else [shown(row, user.number, base, self.folder) for row in self.rows]
         head = (Line("VERSION", "2.0"), Line("PRODID", PRODID))
         return text_of(Part("VCALENDAR", head, (*vtimezones(parts), *parts)))
 
 
-def shown(row: Row, user: int, base: str) -> Part:
+def shown(row: Row, user: int, base: str, folder: int) -> Part:
     made, changed = (stamp(datetime.fromtimestamp(at / 1000, UTC)) for at in (row.created, row.modified))
     part = row.part.put("CREATED", made).put("LAST-MODIFIED", changed).put("DTSTAMP", changed)
-    part = attachments.shown(part, base, row.places[user], row.id)
+    part = attachments.shown(part, base, folder, row.id)
     return replace(part, parts=row.alarms.get(user, ()))
 
 
@@ -155,7 +156,7 @@ class Events:
 
     def resource(self, folder: Folder, uid: str) -> Resource | None:
         ids = self._uids.get(folder.number, {}).get(uid)
-        return Resource(uid, tuple(self._in_order(ids))) if ids else None
+        return Resource(folder.number, uid, tuple(self._in_order(ids))) if ids else None
 
     def _in_order(self, ids: Iterable[int]) -> Iterator[Row]:
         rows = [self._rows[one] for one in ids]
@@ -170,7 +171,7 @@ class Events:
     def all(self, folder: Folder) -> list[Resource]:
         """In the window and out of it, in the order of their ids."""
         known = self._uids.get(folder.number, {})
-        found = [Resource(uid, tuple(self._in_order(ids))) for uid, ids in known.items()]
+        found = [Resource(folder.number, uid, tuple(self._in_order(ids))) for uid, ids in known.items()]
         return sorted(found, key=lambda one: one.rows[0].id)
 
     def count(self, folder: Folder) -> int:

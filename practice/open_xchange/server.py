@@ -63,7 +63,8 @@ class OpenXchangeServer:
     """See the module.
 
     users: logins, or login -> display name; a login that is no mail address has one at `domain`.
-    sink: gets every mail; None: none is sent. rate: see Rate. months, years: what listings see, before and
+    sink: gets every mail; None: none is sent. now: what it takes for now, from the start on; None: the time
+    itself; see also clock. rate: see Rate. months, years: what listings see, before and
     after today (com.openexchange.caldav.interval.*). max_results: of events in one answer. inline_most: bytes
     of an inline attachment that is kept. layers: as of practice.dav.proxy, nearest to the client first.
     """
@@ -76,7 +77,7 @@ class OpenXchangeServer:
         *,
         sink: SmtpSink | None = None,
         domain: str = DOMAIN,
-        clock: Clock | None = None,
+        now: datetime | None = None,
         rate: Rate | None = None,
         months: int = 1,
         years: int = 1,
@@ -85,7 +86,8 @@ class OpenXchangeServer:
         layers: Sequence[Layer] = (),
     ) -> None:
         named = users if isinstance(users, Mapping) else {login: _name(login) for login in users}
-        self.clock = clock or Clock()
+        self.clock = Clock()
+        self.clock.set(now)
         self.rate = rate or Rate()
         self.context = Context(named, domain, self.clock)
         self.suite = Suite(

@@ -146,9 +146,8 @@ def _told(mail: Mail) -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def replay() -> Iterator[Replay]:
-    with SmtpSink() as sink, OpenXchangeServer(USERS, sink=sink) as server:
+    with SmtpSink() as sink, OpenXchangeServer(USERS, sink=sink, now=PAIRS[0].now) as server:
         played = Replay(server, sink)
-        server.clock.set(PAIRS[0].now)
         with httpx.Client(base_url=server.url, timeout=60) as client:
             played.play(client)
         yield played
