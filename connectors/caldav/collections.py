@@ -43,6 +43,7 @@ _NOT_OURS = {
     f"{_NC}deleted-calendar",
 }
 _WRITES = {f"{elements.DAV}{name}" for name in ("all", "write", "write-content", "bind")}
+_BINDS = {f"{elements.DAV}{name}" for name in ("all", "bind")}
 _XML = {"Content-Type": "application/xml; charset=utf-8"}
 
 
@@ -434,10 +435,10 @@ def _may_bind(resource: Resource) -> bool:
     """Return True if the account may add to a resource by its own word; True without stated privileges.
 
     Source:
-        RFC 3744, section 3.9 (DAV:bind).
+        RFC 3744, sections 3.9 (DAV:bind) and 3.11 (DAV:all).
     """
     privileges = resource.properties.get(dav.CurrentUserPrivilegeSet.tag)
-    return privileges is None or any(one.tag == f"{elements.DAV}bind" for one in privileges.iter())
+    return privileges is None or bool({one.tag for one in privileges.iter()} & _BINDS)
 
 
 def _refusal_of(answer: HttpAnswer) -> MigrationError:

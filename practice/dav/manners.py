@@ -1,7 +1,7 @@
 """What products do to a client, as layers for practice.dav.proxy and practice.dav.scheduling. Any of them may
 stand alone; manners() has what each product does together.
 
-with start_scheduling(radicale, "open-xchange", sink, around=manners("open-xchange", radicale)) as server: ...
+with start_scheduling(radicale, "nextcloud", sink, around=manners("nextcloud", radicale)) as server: ...
 """
 
 from __future__ import annotations
@@ -19,21 +19,7 @@ from practice.dav.nextcloud import (
     refuses_media,
     shows_itself,
 )
-from practice.dav.open_xchange import (
-    AccountUids,
-    NarrowReports,
-    OpaqueUrls,
-    Rate,
-    answers_stay,
-    drops_groups,
-    no_recurring_tasks,
-    no_slashes,
-    one_series,
-    overwrites_need_a_tag,
-    puts_event,
-    rewrites,
-)
-from practice.dav.proxy import Forward, Layer, Reply, Request
+from practice.dav.proxy import Forward, Layer, Reply, Request, puts_event
 from practice.dav.radicale import RadicaleServer
 from practice.dav.scheduling import now
 
@@ -42,22 +28,6 @@ Clock = Callable[[], datetime]
 
 def _nextcloud(radicale: RadicaleServer, clock: Clock) -> tuple[Layer, ...]:
     return (shows_itself, refuses_media, Fullness(radicale, clock), Trash(), one_uid, adds_what_is_missing)
-
-
-def _open_xchange(radicale: RadicaleServer, clock: Clock) -> tuple[Layer, ...]:
-    return (
-        Rate(clock),
-        no_slashes,
-        OpaqueUrls(),
-        no_recurring_tasks,
-        one_series,
-        drops_groups,
-        overwrites_need_a_tag,
-        AccountUids(radicale),
-        answers_stay,
-        NarrowReports(clock),
-        rewrites,
-    )
 
 
 def names_cyrus(request: Request, rest: Forward) -> Reply:
@@ -91,7 +61,6 @@ def _none(radicale: RadicaleServer, clock: Clock) -> tuple[Layer, ...]:
 
 MANNERS: Mapping[str, Callable[[RadicaleServer, Clock], tuple[Layer, ...]]] = {
     "nextcloud": _nextcloud,
-    "open-xchange": _open_xchange,
     "cyrus": _cyrus,
 }
 

@@ -12,8 +12,7 @@ from datetime import datetime, timedelta
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-from practice.dav.open_xchange import puts_event, stored
-from practice.dav.proxy import Forward, Reply, Request, dav_error, reply, upstream
+from practice.dav.proxy import Forward, Reply, Request, dav_error, puts_event, reply, stored, upstream
 from practice.dav.radicale import RadicaleServer
 from practice.dav.scheduling_itip import uids
 from practice.dav.scheduling_post import INBOX, LocalCalendars

@@ -279,3 +279,14 @@ class Handler(BaseHTTPRequestHandler):
 
     do_OPTIONS = do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = serve  # noqa: N815
     do_PROPFIND = do_PROPPATCH = do_REPORT = do_MKCALENDAR = do_MKCOL = do_MOVE = serve  # noqa: N815
+
+
+def puts_event(request: Request) -> bool:
+    return request.method == "PUT" and b"BEGIN:VCALENDAR" in request.body
+
+
+def stored(request: Request, rest: Forward) -> bytes | None:
+    """What the user's object is now; None when there is none."""
+    known = httpx.Headers({"Authorization": request.headers.get("Authorization", "")})
+    found = rest(Request("GET", request.path, known))
+    return found.body if found.status == 200 else None

@@ -25,6 +25,11 @@ def one_uid_an_account(directory: Path, items: int) -> Trial:
     return calendar_trial(directory, items, scope="account", rewrites=True, tells=False)
 
 
+def listed_in_part(directory: Path, items: int) -> Trial:
+    """The target's listings leave out half of its objects."""
+    return calendar_trial(directory, items, listed="k-[0-7]", scope="account", rewrites=True)
+
+
 def enumerated(directory: Path, items: int) -> Trial:
     """The source lists everything every time."""
     trial = calendar_trial(directory, items)
@@ -36,7 +41,7 @@ def cards(directory: Path, items: int) -> Trial:
     return cards_trial(directory, items)
 
 
-MAKES = (calendars, one_uid_an_account, enumerated, cards)
+MAKES = (calendars, one_uid_an_account, listed_in_part, enumerated, cards)
 CI = [
     pytest.param(calendars, False, id="first-run"),
     pytest.param(calendars, True, id="delta"),

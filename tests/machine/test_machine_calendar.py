@@ -36,12 +36,13 @@ class Calendars(AnyOrder):
         scope=st.sampled_from(["collection", "account", ""]),
         rewrites=st.booleans(),
         tells=st.booleans(),
+        listed=st.sampled_from(["", "k-[0-7]"]),
     )
-    def begin(self, incremental: bool, scope: str, rewrites: bool, tells: bool) -> None:
+    def begin(self, incremental: bool, scope: str, rewrites: bool, tells: bool, listed: str) -> None:
         self.mailbox = MemoryMailbox(incremental=incremental, page=3)
         self.mailbox.create_folder(("Kalender",), Role.CALENDAR)
         self.mailbox.create_folder(("Arbeit",))
-        self.shelf = MemoryShelf(scope=scope, rewrites=rewrites, tells=tells)
+        self.shelf = MemoryShelf(scope=scope, rewrites=rewrites, tells=tells, listed=listed)
         self.trial = Trial(self.directory, self.mailbox, self.shelf)
 
     # What people do

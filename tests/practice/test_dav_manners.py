@@ -15,19 +15,6 @@ from server_fixtures import radicale_fixture
 
 from practice.dav.manners import manners
 from practice.dav.nextcloud import Collides, Fullness, Trash, adds_what_is_missing, one_uid, refuses_media
-from practice.dav.open_xchange import (
-    AccountUids,
-    NarrowReports,
-    OpaqueUrls,
-    Rate,
-    answers_stay,
-    drops_groups,
-    no_recurring_tasks,
-    no_slashes,
-    one_series,
-    overwrites_need_a_tag,
-    rewrites,
-)
 from practice.dav.proxy import DavProxy, Layer
 from practice.dav.radicale import USER_PASSWORD, RadicaleServer
 
@@ -92,128 +79,8 @@ def bare(text: str) -> str:
     return text[text.index("BEGIN:VEVENT") : text.index("END:VCALENDAR")]
 
 
-def test_an_overwrite_without_a_tag_is_409(home: RadicaleServer) -> None:
-    with asking(home, overwrites_need_a_tag) as ask:
-        made = ask("PUT", "calendar/a.ics", event(), {"If-None-Match": "*"})
-        assert made.status_code == 201
-        assert ask("PUT", "calendar/a.ics", event()).status_code == 409
-        assert ask("PUT", "calendar/a.ics", event(), {"If-None-Match": "*"}).status_code == 412
-        assert ask("PUT", "calendar/a.ics", event(), {"If-Match": made.headers["ETag"]}).status_code == 204
-        assert ask("PUT", "calendar/b.ics", event("u2")).status_code == 201
-
-
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        (event(component="VTODO", lines="RRULE:FREQ=DAILY\r\n"), 400),
-        (event(component="VTODO"), 201),
-        (event(lines="RRULE:FREQ=DAILY\r\n"), 201),
-        (event(also=bare(event("u2"))), 403),
-        (event(also=bare(event())), 403),
-        (event(lines="RECURRENCE-ID:20260601T120000Z\r\n"), 403),
-    ],
-)
-def test_what_open_xchange_refuses(home: RadicaleServer, body: str, status: int) -> None:
-    with asking(home, no_recurring_tasks, one_series) as ask:
-        assert ask("PUT", "calendar/a.ics", body).status_code == status
-
-
-def test_a_name_with_a_slash_is_not_found(home: RadicaleServer) -> None:
-    with asking(home, no_slashes) as ask:
-        assert ask("PUT", "contacts/a%2Fb.vcf", card()).status_code == 404
-        assert ask("PUT", "contacts/a%2Bb.vcf", card()).status_code == 201
-
-
 def card(more: str = "", version: str = "3.0") -> str:
     return f"BEGIN:VCARD\r\nVERSION:{version}\r\nUID:c1\r\nFN:Anna\r\nN:A;;;;\r\n{more}END:VCARD\r\n"
-
-
-@pytest.mark.parametrize("kind", ["KIND:group\r\n", "X-ADDRESSBOOKSERVER-KIND:group\r\n"])
-def test_a_group_is_taken_and_gone(home: RadicaleServer, kind: str) -> None:
-    with asking(home, drops_groups) as ask:
-        assert ask("PUT", "contacts/g.vcf", card(kind)).status_code == 201
-        assert ask("GET", "contacts/g.vcf").status_code == 404
-        assert ask("PUT", "contacts/p.vcf", card()).status_code == 201
-        assert ask("GET", "contacts/p.vcf").status_code == 200
-
-
-def test_a_uid_is_taken_in_all_calendars(home: RadicaleServer) -> None:
-    with asking(home, AccountUids(home)) as ask:
-        assert ask("PUT", "calendar/a.ics", event()).status_code == 201
-        assert ask("PUT", "calendar/a.ics", event(lines="LOCATION:y\r\n")).status_code == 204
-        for path in ("other/a.ics", "calendar/b.ics"):
-            refused = ask("PUT", path, event())
-            assert refused.status_code == 403
-            assert "CAL-4090" in refused.text
-        assert ask("PUT", "other/b.ics", event("u2")).status_code == 201
-        assert ask("PUT", "other/t.ics", event("t&<", component="VTODO")).status_code == 201
-        assert ask("PUT", "calendar/t.ics", event("t&<", component="VTODO")).status_code == 403
-
-
-def test_an_answer_does_not_change_by_put(home: RadicaleServer) -> None:
-    def invited(answer: str, location: str = "") -> str:
-        people = f"ORGANIZER:mailto:b@x.test\r\nATTENDEE;PARTSTAT={answer}:mailto:anna@practice.test\r\n"
-        return event(lines=people + location)
-
-    with asking(home, answers_stay) as ask:
-        assert ask("PUT", "calendar/a.ics", invited("TENTATIVE")).status_code == 201
-        assert ask("PUT", "calendar/a.ics", invited("ACCEPTED")).status_code == 403
-        assert ask("PUT", "calendar/a.ics", invited("TENTATIVE", "LOCATION:y\r\n")).status_code == 204
-
-
-def test_a_report_without_a_range_sees_a_year(home: RadicaleServer) -> None:
-    span = '<C:time-range start="20100101T000000Z" end="20400101T000000Z"/>'
-    with asking(home, NarrowReports(lambda: NOW)) as ask:
-        for number, days in enumerate((0, 300, -300, 500, -500)):
-            ask("PUT", f"calendar/e{number}.ics", event(f"u{number}", at=NOW + timedelta(days=days)))
-        ask(
-            "PUT", "calendar/e5.ics", event("u5", at=NOW - timedelta(days=900), lines="RRULE:FREQ=YEARLY\r\n")
-        )
-        narrow = ask("REPORT", "calendar/", QUERY % "", {"Depth": "1"}).text
-        assert sorted(re.findall(r"e\d(?=\.ics)", narrow)) == ["e0", "e1", "e2", "e5"]
-        assert (
-            len(re.findall(r"e\d\.ics", ask("REPORT", "calendar/", QUERY % span, {"Depth": "1"}).text)) == 6
-        )
-
-
-def test_a_calendar_has_an_opaque_url(home: RadicaleServer) -> None:
-    with asking(home, OpaqueUrls()) as ask:
-        assert ask("MKCALENDAR", "k-1/").status_code == 201
-        shown = re.findall(r"<href>(/anna/[^<]+)</href>", ask("PROPFIND", "k-1/", b"", {"Depth": "0"}).text)
-        assert len(shown) == 1
-        assert "k-1" not in shown[0]
-        alias = shown[0].removeprefix("/anna/")
-        assert ask("PUT", f"{alias}a.ics", event()).status_code == 201
-        assert "UID:u1" in ask("GET", "k-1/a.ics").text
-        listed = ask("PROPFIND", alias, b"", {"Depth": "1"}).text
-        assert f"/anna/{alias}a.ics" in listed
-        multiget = MULTIGET % f"/anna/{alias}a.ics"
-        found = ask("REPORT", alias, multiget, {"Depth": "1"}).text
-        assert "UID:u1" in found
-        assert f"/anna/{alias}a.ics" in found
-        assert f"/anna/{alias}" in ask("PROPFIND", "", b"", {"Depth": "1"}).text
-        assert ask("DELETE", f"{alias}a.ics").status_code == 200
-
-
-def test_a_rate_and_when_it_is_over(home: RadicaleServer) -> None:
-    clock = [NOW]
-    with asking(home, Rate(lambda: clock[0], most=3, seconds=60, after=5)) as ask:
-        assert [ask("PROPFIND", "").status_code for _ in range(4)] == [207, 207, 207, 429]
-        assert ask("PROPFIND", "").headers["Retry-After"] == "5"
-        clock[0] += timedelta(seconds=60)
-        assert ask("PROPFIND", "").status_code == 207
-
-
-def test_open_xchange_keeps_something_else_and_says_no_tag(home: RadicaleServer) -> None:
-    with asking(home, rewrites) as ask:
-        answer = ask("PUT", "calendar/a.ics", event(lines="RRULE:FREQ=DAILY;COUNT=2\r\n"))
-        assert answer.status_code == 201
-        assert "ETag" not in answer.headers
-        kept = ask("GET", "calendar/a.ics")
-        assert "ETag" in kept.headers
-        assert "Open-Xchange" in kept.text
-        assert "X-OX-SERVER" in kept.text
-        assert "UID:u1" in kept.text
 
 
 @pytest.mark.parametrize(
@@ -293,7 +160,7 @@ def test_writers_that_collide(home: RadicaleServer) -> None:
         assert put(failed) == 201
 
 
-@pytest.mark.parametrize("product", ["nextcloud", "open-xchange", "cyrus", "radicale"])
+@pytest.mark.parametrize("product", ["nextcloud", "cyrus", "radicale"])
 def test_a_well_behaved_client_gets_along_with_all_of_it(home: RadicaleServer, product: str) -> None:
     with asking(home, *manners(product, home, lambda: NOW)) as ask:
         create = partial(ask, "PUT", headers={"If-None-Match": "*"})

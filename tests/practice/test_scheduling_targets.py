@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,13 +17,12 @@ from clocks import Clock
 from server_fixtures import radicale_fixture, sink_fixture
 
 from connectors.caldav.products import ProfileName
-from connectors.caldav.put import place
 from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
 from connectors.http.hrefs import Mine, anybody
 from connectors.settings import Account, Secret
 from mappings.compare.semantic_digest import calendar_digest
-from model.protocols import Container, Failed, Item, Kind, Role, Stored, key_of
+from model.protocols import Container, Item, Kind, Role, Stored, key_of
 from practice.dav.manners import manners, splits_categories
 from practice.dav.proxy import Forward, Reply, Request, reply
 from practice.dav.radicale import USER_PASSWORD, RadicaleServer
@@ -50,10 +49,8 @@ END:VEVENT\r
 """
 MATCHING: list[tuple[ProductName, ProfileName]] = [
     ("nextcloud", "nextcloud"),
-    ("open-xchange", "open-xchange"),
     ("cyrus", "cyrus"),
     ("nextcloud", "generic"),
-    ("open-xchange", "generic"),
     ("cyrus", "generic"),
 ]
 
@@ -165,7 +162,7 @@ def test_nobody_is_invited(
         target.close()
 
 
-@pytest.mark.parametrize(("product", "profile"), MATCHING[:3])
+@pytest.mark.parametrize(("product", "profile"), MATCHING[:2])
 def test_without_the_headers_everybody_is(
     radicale: RadicaleServer, sink: SmtpSink, tmp_path: Path, product: ProductName, profile: ProfileName
 ) -> None:
@@ -193,7 +190,7 @@ def test_headers_are_lost_between_two_writes(
     assert mailed == {"create": set(), "update": PEOPLE, "exception": set(), "remove": set()}
 
 
-@pytest.mark.parametrize(("product", "profile"), MATCHING[:3])
+@pytest.mark.parametrize(("product", "profile"), MATCHING[:2])
 def test_an_answer_that_comes_along_is_not_sent_to_the_organizer(
     radicale: RadicaleServer, sink: SmtpSink, tmp_path: Path, product: ProductName, profile: ProfileName
 ) -> None:
@@ -207,28 +204,6 @@ def test_an_answer_that_comes_along_is_not_sent_to_the_organizer(
         stored(target.remove(href, [kept]))
         assert heard(server, sink, clock) == set()
         target.close()
-
-
-def test_an_attendee_finds_the_organizer_s_meeting_in_a_shared_calendar(
-    radicale: RadicaleServer, sink: SmtpSink, tmp_path: Path
-) -> None:
-    """Open-Xchange has one event for both: the attendee's own copy is settled by what is there already."""
-    clock = Clock(NOW)
-    around = manners("open-xchange", radicale, clock)
-    with start_scheduling(radicale, "open-xchange", sink, around=around, clock=clock, shared=True) as server:
-        anna = opened(server, "open-xchange", tmp_path)
-        bert = opened(server, "open-xchange", tmp_path, "bert", lambda key: key == key_of("b"))
-        container = Container(Kind.CALENDAR, "c1", ("Besprechungen",), Role.CALENDAR)
-        stored(anna.write(anna.ensure(container), [item(body(0))]))
-        kept = stored(bert.write(bert.ensure(container), [item(body(0), key="b")]))
-        assert kept.via
-        name = place(Kind.CALENDAR, key_of("a"))  # which does not make it bert's
-        assert kept.href.endswith(f"/{name}")
-        (refused,) = bert.remove(bert.ensure(container), [replace(kept, href=name, via=False)])
-        assert isinstance(refused, Failed)
-        assert heard(server, sink, clock) == set()
-        anna.close()
-        bert.close()
 
 
 def test_cyrus_splits_a_category_at_its_comma() -> None:
