@@ -98,14 +98,11 @@ class Capabilities:
         silent_agent: True if the server keeps quiet only about what has SCHEDULE-AGENT=CLIENT (RFC 6638,
             7.1).
         category_commas: True if a category's name in iCalendar may hold a comma (RFC 5545, 3.3.11).
-        attachment_bytes: the largest attachment that may stand inline, in bytes; None if it has no limit of
-            its own.
+        attachment_bytes: the largest inline attachment, in bytes; None if it has no limit of its own.
         files: which names a server of files takes; None for other servers.
         versions: how many older versions of a new file write() takes (Item.versions).
-        events: what the server keeps of every event, if its one calendar holds no iCalendar objects; None if
-            it holds them.
-        lists_partly: of a target, True if listing() may leave out items that exist; LooksUp finds them by
-            their names.
+        events: what the server keeps of every event, if it holds no iCalendar objects; None if it does.
+        lists_partly: of a target, True if listing() leaves out items; LooksUp finds them by name.
         moves: of a source, True if an item that moved to another container is named in that one alone.
         facts: what else a preflight should show, as short printable values.
     """
@@ -565,8 +562,6 @@ class Target(Protocol):
 
     def listing(self, href: str, since: str | None = None) -> Iterator[Listed]:
         """Yield what is in a container. Idempotent; changes nothing. Streams in windows.
-
-        With Capabilities.lists_partly, an item that is not listed may nevertheless exist.
 
         Args:
             href: the container.
