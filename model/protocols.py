@@ -90,14 +90,13 @@ class Capabilities:
         name_bytes: the longest name of one level, in bytes of the server's own encoding.
         special_use: True if containers carry roles.
         incremental: True if changes() after a cursor lists only what changed; otherwise it enumerates anew.
-        replaces: True if write() replaces an item in place (Item.replaces); otherwise it is removed and
-            written anew.
+        replaces: True if write() replaces an item in place (Item.replaces), not by a removal and a new one.
         recurring_tasks: True if a VTODO may have an RRULE.
         groups: True if distribution lists are kept among the contacts.
         vcard: the vCard version to write, "3.0" or "4.0".
-        silent_agent: True if the server keeps quiet only about what has SCHEDULE-AGENT=CLIENT (RFC 6638,
-            7.1).
+        silent_agent: True if the server is quiet only about SCHEDULE-AGENT=CLIENT (RFC 6638, 7.1).
         category_commas: True if a category's name in iCalendar may hold a comma (RFC 5545, 3.3.11).
+        busy_words: True if X-MICROSOFT-CDO-BUSYSTATUS is kept: out of office, working elsewhere.
         attachment_bytes: the largest inline attachment, in bytes; None if it has no limit of its own.
         files: which names a server of files takes; None for other servers.
         versions: how many older versions of a new file write() takes (Item.versions).
@@ -123,6 +122,7 @@ class Capabilities:
     vcard: str = "3.0"
     silent_agent: bool = False
     category_commas: bool = True
+    busy_words: bool = True
     attachment_bytes: int | None = None
     files: FileNames | None = None
     versions: int = 0

@@ -97,6 +97,7 @@ class Profile:
         recurring_tasks: see Capabilities.
         silent_agent: see Capabilities.
         category_commas: see Capabilities.
+        busy_words: see Capabilities.
         max_bytes: by kind; see Capabilities.
         attachment_bytes: see Capabilities.
     """
@@ -136,5 +137,6 @@ class Profile:
     recurring_tasks: bool = True
     silent_agent: bool = False
     category_commas: bool = True
+    busy_words: bool = True
     max_bytes: Mapping[str, int] = field(default_factory=dict)
     attachment_bytes: int | None = None

@@ -15,7 +15,8 @@ and cards are listed whole. A UID is unique over the user's calendars, and GET <
 task is stored as <UID>.ics whatever the PUT said.
 
 A PUT overwrites with 201 and without an ETag; one whose SEQUENCE is lower than the stored one is 409, and the
-server counts it up at every change. A VTODO with DTSTART and RRULE is 400. CardDAV drops distribution lists.
+server counts it up at every change. A category is split at its comma, and X-MICROSOFT-CDO-BUSYSTATUS is
+dropped. A VTODO with DTSTART and RRULE is 400. CardDAV drops distribution lists.
 A user's addresses are provisioned; only an administrator changes them. servlet.maxRate (1500 in 300 s from
 one address and User-Agent) is shared by all workers, hence two connections per mailbox.
 """
@@ -51,4 +52,6 @@ PROFILE: Final = Profile(
     needs_if_match=True,
     groups=False,
     recurring_tasks=False,
+    category_commas=False,
+    busy_words=False,
 )

@@ -338,6 +338,7 @@ class DavTarget:
             vcard=profile.vcard,
             silent_agent=profile.silent_agent or settings.silent_agent,
             category_commas=profile.category_commas,
+            busy_words=profile.busy_words,
             attachment_bytes=profile.attachment_bytes,
             lists_partly=self._kind in profile.listed_partly,
             facts=self.server(),

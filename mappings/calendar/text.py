@@ -184,7 +184,7 @@ def marks(element: Element, event: Event, context: Context) -> list[Loss]:
     if priority is not None:
         event.add("PRIORITY", priority)
     event.add("STATUS", _status(element, context))
-    _free_or_busy(element, event, losses)
+    _free_or_busy(element, event, context.target, losses)
     if (extended(element, _COLOUR) or "0").strip() != "0":
         losses.append(lose("colour", "label-not-kept"))
     if child(element, "t:AllowNewTimeProposal") is not None and not flag(element, "t:AllowNewTimeProposal"):
@@ -200,13 +200,15 @@ def _status(element: Element, context: Context) -> str:
     return "TENTATIVE" if shown == "Tentative" and not received(element, context) else "CONFIRMED"
 
 
-def _free_or_busy(element: Element, event: Event, losses: list[Loss]) -> None:
+def _free_or_busy(element: Element, event: Event, target: Capabilities, losses: list[Loss]) -> None:
     shown = text(element, "t:LegacyFreeBusyStatus").strip()
     transparency, word = SHOWN.get(shown, ("OPAQUE", ""))
     event.add("TRANSP", transparency)
-    if word:
+    if word and target.busy_words:
         event.add("X-MICROSOFT-CDO-BUSYSTATUS", word)
-    if shown in ("OOF", "WorkingElsewhere"):
+    if not target.busy_words and word not in ("", "FREE", "BUSY", str(event.get("STATUS"))):
+        losses.append(lose("show-as", "free-or-busy"))
+    elif shown in ("OOF", "WorkingElsewhere"):
         losses.append(lose("show-as", "outlook-only"))
     elif not word and shown not in ("", "NoData"):
         losses.append(lose("show-as", "unknown-value"))

@@ -114,6 +114,29 @@ def test_a_target_that_splits_categories_gets_no_comma() -> None:
     assert Loss("categories", "comma-replaced") in found.losses
 
 
+@pytest.mark.parametrize(
+    ("shown", "transparency", "lost"),
+    [
+        ("Free", "TRANSPARENT", False),
+        ("Busy", "OPAQUE", False),
+        ("Tentative", "OPAQUE", False),
+        ("OOF", "OPAQUE", True),
+        ("WorkingElsewhere", "TRANSPARENT", True),
+    ],
+)
+def test_a_target_that_forgets_outlook_s_word_gets_none(shown: str, transparency: str, lost: bool) -> None:
+    xml = event_xml(
+        f"<t:LegacyFreeBusyStatus>{shown}</t:LegacyFreeBusyStatus>",
+        "2026-12-02T07:00:00Z",
+        "2026-12-02T08:00:00Z",
+    )
+    told = context()
+    found = map_event(native(xml), replace(told, target=replace(told.target, busy_words=False)))
+    event = Calendar.from_ical(found.item.body().read()).walk("VEVENT")[0]
+    assert (event["TRANSP"], event.get("X-MICROSOFT-CDO-BUSYSTATUS")) == (transparency, None)
+    assert (Loss("show-as", "free-or-busy") in found.losses) == lost
+
+
 def test_categories_once_each_and_none_without_a_name() -> None:
     names = "".join(f"<t:String>{name}</t:String>" for name in ("Rot", "a, b", "Rot", " "))
     event, lost = made(f"<t:Categories>{names}</t:Categories>")
