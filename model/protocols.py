@@ -97,6 +97,7 @@ class Capabilities:
         silent_agent: True if the server is quiet only about SCHEDULE-AGENT=CLIENT (RFC 6638, 7.1).
         category_commas: True if a category's name in iCalendar may hold a comma (RFC 5545, 3.3.11).
         busy_words: True if X-MICROSOFT-CDO-BUSYSTATUS is kept: out of office, working elsewhere.
+        position_types: True if mail, telephone and postal addresses of a contact get types by position.
         attachment_bytes: the largest inline attachment, in bytes; None if it has no limit of its own.
         files: which names a server of files takes; None for other servers.
         versions: how many older versions of a new file write() takes (Item.versions).
@@ -123,6 +124,7 @@ class Capabilities:
     silent_agent: bool = False
     category_commas: bool = True
     busy_words: bool = True
+    position_types: bool = False
     attachment_bytes: int | None = None
     files: FileNames | None = None
     versions: int = 0
@@ -144,8 +146,7 @@ class Identity:
             folder does not exist yet. Of calendars and contacts, what else shows that it is the same account.
         user: the system's own name for the owner, for those who share with them; "" if it has none.
         lent: of files, True if the folder belongs to another person, who lets the account use it.
-        self_stated: True if the owner may change the addresses, as in a profile. They then say only whom
-            somebody claims to be.
+        self_stated: True if the owner may change the addresses: they say only whom somebody claims to be.
         fingerprint: of an account without an id of its own, what two logins that open it have in common;
             other accounts may have the same. "" if the id is the account's own.
     """
@@ -296,8 +297,7 @@ class Item:
         uid: its iCalendar or vCard UID, which a DAV server keeps unique.
         invited: of a meeting that somebody else called, the addresses of the mailbox's owner.
         name: of a file, the name that it gets; it is free in its container.
-        versions: of a new file, its older versions, the oldest first. Each has a date, in whole seconds,
-            before the date of the next.
+        versions: of a new file, its older ones, the oldest first; dates in whole seconds, no two equal.
         message_id: of a mail, as its header has it (mappings.fields.message_id).
     """
 

@@ -98,6 +98,7 @@ class Profile:
         silent_agent: see Capabilities.
         category_commas: see Capabilities.
         busy_words: see Capabilities.
+        position_types: see Capabilities.
         max_bytes: by kind; see Capabilities.
         attachment_bytes: see Capabilities.
     """
@@ -138,5 +139,6 @@ class Profile:
     silent_agent: bool = False
     category_commas: bool = True
     busy_words: bool = True
+    position_types: bool = False
     max_bytes: Mapping[str, int] = field(default_factory=dict)
     attachment_bytes: int | None = None

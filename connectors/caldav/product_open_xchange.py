@@ -16,7 +16,8 @@ task is stored as <UID>.ics whatever the PUT said.
 
 A PUT overwrites with 201 and without an ETag; one whose SEQUENCE is lower than the stored one is 409, and the
 server counts it up at every change. A category is split at its comma, and X-MICROSOFT-CDO-BUSYSTATUS is
-dropped. A VTODO with DTSTART and RRULE is 400. CardDAV drops distribution lists.
+dropped. A VTODO with DTSTART and RRULE is 400. CardDAV drops distribution lists, and gives addresses
+and numbers types by their position.
 A user's addresses are provisioned; only an administrator changes them. servlet.maxRate (1500 in 300 s from
 one address and User-Agent) is shared by all workers, hence two connections per mailbox.
 """
@@ -54,4 +55,5 @@ PROFILE: Final = Profile(
     recurring_tasks=False,
     category_commas=False,
     busy_words=False,
+    position_types=True,
 )

@@ -51,6 +51,10 @@ MODERN: Mapping[str, tuple[str, ...]] = {
 }
 """Types that vCard 4.0 removed, renamed or never had; a number without a type is neither home nor work."""
 
+POSITIONS = ("WORK", "HOME", "OTHER")
+"""Types of the first three mail addresses where the target gives types by position: Open-Xchange 8.19 would
+add them, and names the third address twice if it has none."""
+
 WEB_PAGE, PERSONAL_PAGE, FTP_SITE, FREE_BUSY = 0x802B, 0x3A50, 0x3A4C, 0x80D8
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:\S+")
 
@@ -75,10 +79,30 @@ def emails(record: ContactRecord) -> Part:
         address, lost = _address(record, entry)
         losses += lost
         if address:
-            first: tuple[str, ...] = () if lines else ("PREF",)
-            lines.append(text("EMAIL", address, typed(record, ("INTERNET", *first))))
+            lines.append(text("EMAIL", address, typed(record, _mail_types(record, len(lines)))))
             losses += _other_name(entry, address, usual)
     return lines, losses
+
+
+def _mail_types(record: ContactRecord, place: int) -> tuple[str, ...]:
+    """Return the types of the mail address at a place; the first one is preferred."""
+    if record.context.target.position_types:
+        return ("INTERNET", *POSITIONS[place : place + 1])
+    return ("INTERNET",) if place else ("INTERNET", "PREF")
+
+
+def _marked(
+    record: ContactRecord, given: list[tuple[str, ...]], type_: str, *marks: str
+) -> list[tuple[str, ...]]:
+    """Return the types of numbers or addresses, with the marks that the target adds to those of one type.
+
+    The first of them gets the first mark, the second the second.
+    """
+    left = iter(marks if record.context.target.position_types else ())
+    return [
+        (*types, mark) if type_ in types and (mark := next(left, "")) and mark not in types else types
+        for types in given
+    ]
 
 
 def _address(record: ContactRecord, entry: Element) -> tuple[str, list[Loss]]:
@@ -110,7 +134,11 @@ def phones(record: ContactRecord) -> Part:
     order = list(PHONES)
     numbered = sorted((pair for pair in numbers if pair[0] in PHONES), key=lambda pair: order.index(pair[0]))
     other = [number for key, number in numbers if key not in PHONES and number]
-    lines = [text("TEL", number, typed(record, PHONES[key])) for key, number in numbered if number]
+    numbered = [pair for pair in numbered if pair[1]]
+    types = _marked(record, [PHONES[key] for key, _ in numbered], "CELL", "PREF", "X-2ND")
+    lines = [
+        text("TEL", number, typed(record, kind)) for (_, number), kind in zip(numbered, types, strict=True)
+    ]
     lines += [text("TEL", number, typed(record, ("VOICE",))) for number in other]
     return lines, [lose("phone", "unknown-kind")] if other else []
 
@@ -133,12 +161,11 @@ def places(record: ContactRecord) -> Part:
     """Map the postal addresses."""
     mailing = record.text("PostalAddressIndex")
     addresses = {key: _place(entry) for key, entry in record.entries("PhysicalAddresses")}
+    present = {key: types for key, types in PLACES.items() if any(addresses.get(key, ()))}
+    given = [(*types, *(("PREF",) if key == mailing else ())) for key, types in present.items()]
     lines = [
-        structured(
-            "ADR", ("", "", *addresses[key]), typed(record, (*types, *(("PREF",) if key == mailing else ())))
-        )
-        for key, types in PLACES.items()
-        if any(addresses.get(key, ()))
+        structured("ADR", ("", "", *addresses[key]), typed(record, types))
+        for key, types in zip(present, _marked(record, given, "WORK", "PREF"), strict=True)
     ]
     strange = any(any(parts) for key, parts in addresses.items() if key not in PLACES)
     return lines, [lose("address", "unknown-kind")] if strange else []

@@ -1,0 +1,142 @@
+"""A calendar of years moves to an Open-Xchange whose listings show one year around today."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from calendars import HOME, a_calendar, an_address_book, edit_address_book, edit_calendar, folder
+from memory.doubles import MemoryShelf
+from memory.records import event
+from on_open_xchange import PASSWORD_ENV, OnOpenXchange
+from undoing import undone
+from walking import TARGET, verified
+
+from engine.leg.run import Task
+from engine.verify.compare import Level
+from ledger.db.rows import LegState, Phase, State
+from model.protocols import Kind
+from practice.dav.smtp_sink import SmtpSink
+from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
+
+BERT = "bert@new.example"
+
+
+@pytest.fixture
+def sink() -> Iterator[SmtpSink]:
+    with SmtpSink() as running:
+        yield running
+        assert running.mails == []
+
+
+@pytest.fixture
+def server(sink: SmtpSink, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenXchangeServer]:
+    monkeypatch.setenv(PASSWORD_ENV, USER_PASSWORD)
+    people = {TARGET: "Anna Adler", BERT: "Bert Bach"}
+    with OpenXchangeServer(people, sink=sink, rate=Rate(10**9)) as running:
+        yield running
+
+
+@pytest.fixture
+def trial(quick_path: Path, server: OpenXchangeServer) -> OnOpenXchange:
+    trial = OnOpenXchange(quick_path, a_calendar(6), MemoryShelf())
+    trial.server = server
+    return trial
+
+
+def test_every_level_of_verification_agrees_and_a_second_pass_changes_nothing(trial: OnOpenXchange) -> None:
+    verified(trial)
+    before, sent = trial.contents(), len(trial.sent("PUT", "DELETE"))
+    for level in (Level.COUNTS, Level.TARGET, Level.BOTH):
+        assert trial.run(task=Task(level, copy=False)).state is LegState.VERIFIED, trial.findings()
+    result = trial.run()
+    assert (result.state, result.tally.new, result.tally.replaced) == (LegState.VERIFIED, 0, 0)
+    assert (trial.contents(), len(trial.sent("PUT", "DELETE"))) == (before, sent)
+    assert trial.states()[State.REJECTED] == 1  # what no mapping takes
+
+
+def test_changes_arrive_twice(trial: OnOpenXchange) -> None:
+    """The server counts SEQUENCE up, and refuses a lower one."""
+    verified(trial)
+    edit_calendar(trial.mailbox)
+    verified(trial)
+    item = next(iter(folder(trial.mailbox, *HOME).messages))
+    trial.mailbox.edit(item, event("uid-1", "Termin 1, noch einmal", 21))
+    verified(trial)
+    assert trial.run(task=Task(Level.BOTH, copy=False)).state is LegState.VERIFIED
+    owner = trial.server.context.users[TARGET]
+    texts = [
+        one.text(owner, "/")
+        for calendar in trial.server.context.own("calendar", owner)
+        for one in trial.server.suite.events.all(calendar)
+    ]
+    assert sum("SUMMARY:Termin 1\\, noch einmal" in text for text in texts) == 1
+
+
+def test_what_its_owner_removed_in_staging_is_written_again(trial: OnOpenXchange) -> None:
+    verified(trial)
+    before = trial.contents()
+    path = next(path for path in trial.sent("PUT"))
+    httpx.delete(
+        trial.server.url + path, auth=(TARGET, USER_PASSWORD), headers={"Scheduling": "none"}
+    ).raise_for_status()
+    assert trial.contents() != before
+    verified(trial)
+    assert trial.contents() == before
+
+
+def test_a_rollback_takes_its_own_and_no_calendar(trial: OnOpenXchange) -> None:
+    """An old event of the owner's is in a calendar that looks empty."""
+    verified(trial)
+    trial.ledger.set_phase(trial.id, Phase.LIVE, "somebody")
+    calendars = {path.rpartition("/")[0] for path in trial.sent("PUT")}
+    for calendar in calendars:
+        own = event_of_2019(calendar)
+        headers = {"Content-Type": "text/calendar", "Scheduling": "none"}
+        url = f"{trial.server.url}{calendar}/own.ics"
+        httpx.put(url, content=own, auth=(TARGET, USER_PASSWORD), headers=headers).raise_for_status()
+    undoing = undone(trial)
+    assert undoing.counts["ours"] > 5
+    assert sum(trial.contents().values()) == len(calendars)
+    assert not [path for path in trial.sent("DELETE") if not path.endswith(".ics")]
+
+
+def event_of_2019(calendar: str) -> bytes:
+    lines = (f"UID:own{hash(calendar)}", "DTSTAMP:20190610T100000Z", "DTSTART:20190610T100000Z",
+             "DTEND:20190610T110000Z", "SUMMARY:Von früher")  # fmt: skip
+    whole = ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//T//EN", "BEGIN:VEVENT", *lines, "END:VEVENT")
+    return "\r\n".join([*whole, "END:VCALENDAR", ""]).encode()
+
+
+def test_the_rate_limit_is_waited_out_and_counts_against_no_item(
+    quick_path: Path, server: OpenXchangeServer
+) -> None:
+    """429 with Retry-After 300, longer than a request waits: the leg goes on when it is over."""
+    trial = OnOpenXchange(quick_path, a_calendar(30), MemoryShelf())
+    trial.server, server.rate = server, Rate(60)
+
+    class Slept(list[float]):
+        def append(self, seconds: float) -> None:
+            server.clock.set(server.clock.now() + timedelta(seconds=seconds))
+            super().append(seconds)
+
+    trial.slept = Slept()
+    verified(trial)
+    assert sum(trial.slept) >= 300
+    assert trial.states()[State.REJECTED] == 1
+
+
+def test_contacts_go_into_the_default_address_book(quick_path: Path, server: OpenXchangeServer) -> None:
+    """And nobody's are taken for the person's own."""
+    trial = OnOpenXchange(quick_path, an_address_book(6), MemoryShelf(kind=Kind.CONTACTS))
+    trial.server = server
+    verified(trial)
+    made = trial.sent("MKCOL")
+    edit_address_book(trial.mailbox)
+    verified(trial)
+    assert trial.sent("MKCOL") == made
+    assert len(made) == 1  # the default one was there
+    assert "/carddav/32/" in {path.rpartition("/")[0] + "/" for path in trial.sent("PUT")}
