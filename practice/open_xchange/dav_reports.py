@@ -16,9 +16,12 @@ from urllib.parse import quote, unquote, urlsplit
 from lxml import etree
 
 from practice.open_xchange import dav_properties as properties
+from practice.open_xchange.cards import Card
+from practice.open_xchange.content_lines import Line, Part, escaped, text_of
 from practice.open_xchange.context import NUMBER, Folder, User
 from practice.open_xchange.dav_properties import CAL, CARD, DAV, element
 from practice.open_xchange.event_rules import Refused
+from practice.open_xchange.events import PRODID
 from practice.open_xchange.suite import Suite
 from practice.open_xchange.times import STAMP, Range, instant
 
@@ -118,7 +121,8 @@ class Listings:
                 if card.contact.has_birthday:
                     name = f"{book.number}-{card.id}"
                     etag = f"{NUMBER}-{name}-{card.modified}"
-                    found.append(Entry(f"{name}.ics", etag, card.modified, card.text))
+                    text = lambda card=card, name=name: _birthday(card, name)  # noqa: E731
+                    found.append(Entry(f"{name}.ics", etag, card.modified, text))
         return found
 
     def bounded(self, between: Range | None = None) -> list[Entry]:
@@ -180,6 +184,19 @@ class Listings:
             for one in self.folder.gone
             if one.at > since and one.listed and self.find(one.name) is None
         ]
+
+
+def _birthday(card: Card, name: str) -> str:
+    """A day every year. What exactly such an event holds was not recorded."""
+    day = card.contact.part.value("BDAY").replace("-", "")[:8]
+    lines = (
+        Line("UID", name),
+        Line("DTSTART", day, (("VALUE", "DATE"),)),
+        Line("RRULE", "FREQ=YEARLY"),
+        Line("SUMMARY", escaped(card.contact.display_name)),
+    )
+    head = (Line("VERSION", "2.0"), Line("PRODID", PRODID))
+    return text_of(Part("VCALENDAR", head, (Part("VEVENT", lines),)))
 
 
 def _truncated(path: str) -> etree._Element:

@@ -177,7 +177,7 @@ class EventChanges:
         return _numbered(part, number)
 
     def _write(self, user: User, folder: Folder, first: Row, row: Row | None, part: Part) -> bool:
-        """Whether anything is another than before."""
+        """Whether it is another event than before. Alarms are the user's own, and tell nobody anything."""
         bare = replace(part, parts=())
         if row is None:
             added = self._row(user, folder, first.filename or first.uid, part)
@@ -185,7 +185,8 @@ class EventChanges:
             return True
         own = row.alarms.get(user.number, ())
         alike = event_fields.alarm_meaning(own) == event_fields.alarm_meaning(part.parts)
-        if alike and event_fields.meaning(row.part) == event_fields.meaning(bare):
+        same = event_fields.meaning(row.part) == event_fields.meaning(bare)
+        if alike and same:
             return False
         row.part = bare
         places = self._places(user, folder, bare)
@@ -195,7 +196,7 @@ class EventChanges:
         if user.number in row.places and not alike:
             row.alarms[user.number] = part.parts
         self.events.changed(row)
-        return True
+        return not same
 
     def _answer(self, user: User, known: Resource, events: Sequence[Part]) -> None:
         """An attendee writes another user's meeting: 201, and only the attendee's own PARTSTAT and alarms are

@@ -63,12 +63,12 @@ def _alarm(alarm: Part) -> Part:
 
 
 def meaning(event: Part) -> frozenset[tuple[str, str, frozenset[tuple[str, str]]]]:
-    """Equal exactly for events that the server takes for the same: an attendee's stamp and RSVP, and what it
-    sets itself, do not count."""
+    """Equal exactly for events that the server takes for the same: an attendee's stamp and RSVP, what it sets
+    itself, and what is of the alarms do not count."""
     return frozenset(
         (line.name, line.value, frozenset(one for one in line.params if one[0] not in _UNSEEN))
         for line in event.lines
-        if line.name not in VOLATILE and line.name != "TRANSP"
+        if line.name not in VOLATILE and line.name not in ("TRANSP", "X-MOZ-LASTACK")
     ) | {("TRANSP", event.value("TRANSP") or "OPAQUE", frozenset())}
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from practice.open_xchange import people
 from practice.open_xchange.content_lines import Part
 from practice.open_xchange.context import Context, User
-from practice.open_xchange.times import breaks_server, instant, moment
+from practice.open_xchange.times import breaks_server, end_of, instant, moment, span
 
 CALDAV = "urn:ietf:params:xml:ns:caldav"
 CALENDARSERVER = "http://calendarserver.org/ns/"
@@ -59,7 +59,7 @@ def check(events: Sequence[Part], user: User) -> None:
 
 
 def _check_times(event: Part) -> None:
-    begin, end = moment(event.first("DTSTART")), moment(event.first("DTEND"))
+    begin, end = moment(event.first("DTSTART")), end_of(event)
     if begin is None:
         raise Refused(400)
     if end is not None and instant(end) < instant(begin):
@@ -94,5 +94,5 @@ def is_moved(master: Part, exception: Part) -> bool:
 
 
 def _length(event: Part) -> float:
-    begin, end = moment(event.first("DTSTART")), moment(event.first("DTEND"))
-    return (instant(end) - instant(begin)).total_seconds() if begin is not None and end is not None else 0.0
+    whole = span(event)
+    return (whole.end - whole.start).total_seconds()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import zoneinfo
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from functools import cache
+from functools import cache, lru_cache
 
 import recurring_ical_events
 from icalendar import Calendar, Timezone
@@ -19,6 +20,7 @@ USER_ZONE = "Europe/Berlin"
 TIMED = ("DTSTART", "DTEND", "DUE", "RECURRENCE-ID", "EXDATE", "RDATE")
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
+LASTS = re.compile(r"\+?P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 STAMP = "%Y%m%dT%H%M%SZ"
 
 
@@ -78,17 +80,33 @@ def vtimezone(name: str) -> Part:
 
 def moment(line: Line | None) -> datetime | date | None:
     """A line's first time: with a zone, floating, or a day. None without a line, or for what is no time."""
-    text = line.value.split(",")[0].split("/")[0] if line is not None else ""
+    if line is None:
+        return None
+    return _moment(line.value.split(",")[0].split("/")[0], line.param("TZID"))
+
+
+@lru_cache(maxsize=4096)
+def _moment(text: str, zone: str) -> datetime | date | None:
     try:
         if len(text) == 8:
-            return datetime.strptime(text, "%Y%m%d").date()
-        when = datetime.strptime(text.removesuffix("Z"), "%Y%m%dT%H%M%S")
+            return date(int(text[:4]), int(text[4:6]), int(text[6:]))
+        when = datetime.fromisoformat(text.removesuffix("Z"))
     except ValueError:
         return None
     if text.endswith("Z"):
         return when.replace(tzinfo=UTC)
-    name = line.param("TZID") if line is not None else ""
-    return when.replace(tzinfo=zoneinfo.ZoneInfo(name)) if name in iana() else when
+    return when.replace(tzinfo=zoneinfo.ZoneInfo(zone)) if zone in iana() else when
+
+
+def end_of(event: Part) -> datetime | date | None:
+    """By DTEND, or by DURATION; a day ends with itself, and what says nothing ends as it begins."""
+    begin, lasts = moment(event.first("DTSTART")), LASTS.fullmatch(event.value("DURATION"))
+    if event.first("DTEND") is not None or begin is None:
+        return moment(event.first("DTEND"))
+    if lasts is not None:
+        weeks, days, hours, minutes, seconds = (int(one or 0) for one in lasts.groups())
+        return begin + timedelta(days, seconds, weeks=weeks, hours=hours, minutes=minutes)
+    return begin if isinstance(begin, datetime) else begin + DAY
 
 
 def instant(when: datetime | date, zone: tzinfo | None = None) -> datetime:
@@ -125,10 +143,7 @@ def span(event: Part) -> Range:
     begin = moment(event.first("DTSTART"))
     if begin is None:
         return Range(FOREVER, FOREVER)
-    end = moment(event.first("DTEND"))
-    if end is None:
-        end = begin if isinstance(begin, datetime) else begin + DAY
-    return Range(instant(begin), instant(end))
+    return Range(instant(begin), instant(end_of(event) or begin))
 
 
 def occurrences(event: Part, between: Range) -> list[Range]:

@@ -159,6 +159,8 @@ def test_a_group_is_taken_and_never_seen_again(alice: Asker, kind: str) -> None:
 
 def test_the_calendar_of_birthdays_fills_itself(alice: Asker) -> None:
     put_card(alice, "BDAY:1980-02-29")
-    found = alice.listed("/caldav/Y2FsOi8vMS8w/")
-    assert len(found) == 1
-    assert found[0].startswith("32-")
+    (name,) = alice.listed("/caldav/Y2FsOi8vMS8w/")
+    assert name.startswith("32-")
+    birthday = alice.event(f"/caldav/Y2FsOi8vMS8w/{name}")
+    assert (birthday.value("DTSTART"), birthday.value("SUMMARY")) == ("19800229", "Max Muster")
+    assert alice.put(f"/caldav/Y2FsOi8vMS8w/{name}", event("a")) == 403

@@ -219,3 +219,13 @@ def test_an_occurrence_that_is_taken_back_is_gone(alice: Asker) -> None:
     assert alice.put(path, event("s", *first, *lines), **QUIET) == 201
     assert len(alice.get(path).of("VEVENT")) == 1
     assert alice.ask("GET", path).headers["ETag"] != before
+
+
+def test_an_alarm_of_ones_own_tells_nobody(alice: Asker, sink: SmtpSink) -> None:
+    path = f"{ALICE}m.ics"
+    alice.put(path, event("m", *MEET), **QUIET)
+    before = alice.ask("GET", path).headers["ETag"]
+    assert alice.put(path, event("m", *MEET, *ALARM)) == 201
+    assert letters(sink) == []
+    assert (len(alice.event(path).of("VALARM")), alice.event(path).value("SEQUENCE")) == (1, "0")
+    assert alice.ask("GET", path).headers["ETag"] != before

@@ -132,6 +132,13 @@ def test_the_window_is_what_the_calendar_states(filled: Asker) -> None:
     assert "20280101T000000Z" in stated
 
 
+def test_what_lasts_into_the_window_is_in_it(alice: Asker) -> None:
+    alice.put(f"{ALICE}a.ics", event("a", "DTSTART:20260901T100000Z", "DURATION:P31D"))
+    alice.put(f"{ALICE}b.ics", event("b", "DTSTART:20260901T100000Z", "DURATION:P20D"))
+    alice.put(f"{ALICE}c.ics", event("c", "DTSTART;VALUE=DATE:20261001"))
+    assert alice.listed(ALICE) == ["a.ics", "c.ics"]
+
+
 def test_a_host_may_have_raised_the_window() -> None:
     raised = OpenXchangeServer(USERS, now=NOW, months=12, years=2)
     with raised as server, asking(server, "alice@ox.test") as one:
