@@ -245,6 +245,8 @@ class Cards:
         Refused."""
         if size > MAX_BYTES:
             raise Refused(403, "max-resource-size", CARDDAV)
+        if card.name != "VCARD":
+            raise Refused(403, "valid-address-data", CARDDAV)  # not measured
         stem = name.removesuffix(".vcf")
         uid = card.value("UID") or stem
         contact = contact_of(card, uid)

@@ -18,6 +18,8 @@ from practice.open_xchange.content_lines import Line, Part, parse, text_of
 USER_ZONE = "Europe/Berlin"
 """The zone of every user, as of those that were measured."""
 TIMED = ("DTSTART", "DTEND", "DUE", "RECURRENCE-ID", "EXDATE", "RDATE")
+ONCE, RECURRING = ("DTSTART", "DTEND", "DURATION"), ("RRULE", "RDATE", "EXDATE")
+UNCOUNTED = re.compile(r"FREQ=(SECONDLY|MINUTELY)", re.IGNORECASE)
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 LASTS = re.compile(r"\+?P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
@@ -147,13 +149,22 @@ def span(event: Part) -> Range:
 
 
 def occurrences(event: Part, between: Range) -> list[Range]:
-    """Those of a series in a range, without its changed ones; of a single event, itself."""
+    """Those of a series in a range, without its changed ones; of a single event, itself. A series of seconds
+    or minutes has too many to be counted: it fills the range."""
+    own = span(event)
     if event.first("RRULE") is None and event.first("RDATE") is None:
-        own = span(event)
         return [own] if own.meets(between) else []
-    alone = Part("VCALENDAR", (), (*vtimezones([event]), replace(event, parts=())))
-    query = recurring_ical_events.of(Calendar.from_ical(text_of(alone)), skip_bad_series=True)
-    return [Range(instant(one.start), instant(one.end)) for one in query.between(between.start, between.end)]
+    if UNCOUNTED.search(event.value("RRULE")):
+        return [between] if own.start < between.end else []
+    lines = [line for name in ONCE for line in event.all(name)[:1]]
+    lines += [line for name in RECURRING for line in event.all(name)]
+    alone = Part("VCALENDAR", (), (*vtimezones([event]), Part("VEVENT", (Line("UID", "x"), *lines))))
+    try:
+        query = recurring_ical_events.of(Calendar.from_ical(text_of(alone)), skip_bad_series=True)
+        found = query.between(between.start, between.end)
+    except (ValueError, AttributeError, TypeError):
+        return [own] if own.meets(between) else []  # a rule that is none
+    return [Range(instant(one.start), instant(one.end)) for one in found]
 
 
 def is_over(event: Part, now: datetime) -> bool:

@@ -24,7 +24,7 @@ from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer
 
 FOLDER = samples.BASE / "ox-recordings"
 PAIRS = pairs(FOLDER) if FOLDER.is_dir() else []
-pytestmark = samples.marks("ox-recordings")
+pytestmark = [*samples.marks("ox-recordings"), pytest.mark.timeout(900)]
 USERS = {"alice@ox.test": "Alice Anders", "bob@ox.test": "Bob Berger", "carol@ox.test": "Carol Clausen"}
 NOT_IMITATED = {
     261: "ManageSieve is no HTTP: the script itself is compared below",
