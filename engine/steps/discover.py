@@ -11,7 +11,7 @@ from engine.control.server_words_file import told
 from engine.control.stop_signal import StopRequested
 from engine.steps.placement import AT_ONCE, held_places, joined, place
 from ledger.db.leases import AT_TARGET
-from ledger.db.rows import ContainerRow
+from ledger.db.rows import ContainerRow, Outcome, State
 from ledger.leg.containers import Placed
 from mappings.fields.folder_names import Path, Placement, plan_names
 from model.errors import Blocked, CursorLost, MigrationError, Rejected
@@ -20,6 +20,8 @@ from model.protocols import Container, Kind, Loss, Page, Ref, Role, key_of
 NOTES = ("Notes",)
 """Where the notes of a mailbox go in a mail account."""
 RENAME_REFUSED = Loss("folder-name", "rename-refused")
+THERE = tuple(state for state in State if state not in (State.LEAVING, State.GONE))
+"""The states of an item that the source has as far as the ledger knows."""
 MOVING = (Kind.MAIL, Kind.NOTES, Kind.FILES)
 """The kinds whose folder hrefs are paths, so that a renamed folder, and all folders below it, get other
 hrefs."""
@@ -197,7 +199,9 @@ def list_changes(leg: LegContext, row: ContainerRow, *, first: bool = False) -> 
     """Record everything that the source says changed since the container's cursor (R1).
 
     If the cursor is lost, everything is listed again and compared with the ledger: no known item is copied
-    again. Idempotent.
+    again. So it is if the last verification missed an item at the source about which the source says nothing
+    since: a drive names a moved file in its new folder alone, and if that folder is deleted, nowhere.
+    Idempotent.
 
     Args:
         leg: the open leg.
@@ -209,10 +213,21 @@ def list_changes(leg: LegContext, row: ContainerRow, *, first: bool = False) -> 
         What the source said.
     """
     try:
-        return _follow(leg, row, row.cursor, first=first)
+        listing = _follow(leg, row, row.cursor, first=first)
+        return _follow(leg, row, None, first=first) if _is_missed(leg, row) else listing
     except CursorLost:
         leg.ledger.event("source-cursor-lost", {"container": row.id})
         return replace(_follow(leg, row, None, first=first), lost=True)
+
+
+def _is_missed(leg: LegContext, row: ContainerRow) -> bool:
+    """Return True if the last verification missed an item at the source that the ledger has as there."""
+    missed = {
+        finding.key
+        for finding in leg.ledger.findings(row.id)
+        if finding.outcome is Outcome.UNCHECKED and finding.detail == "gone"
+    }
+    return bool(missed) and any(item.key in missed for item in leg.ledger.rows(row.id, THERE))
 
 
 @contextmanager
