@@ -137,7 +137,8 @@ class Collections:
         """Return the path of the user's default collection, or None."""
         known, title = self.known(), self._profile.titles.get(self._kind)
         places = [*self._stated_default(), *self._default_paths()]
-        places += [path for path, one in known.items() if one.name == title and not one.shared]
+        titled = [path for path, one in known.items() if one.name == title and not one.shared]
+        places += titled if len(titled) == 1 else []
         return next((path for path in places if path in known), None)
 
     def _stated_default(self) -> list[str]:
@@ -358,7 +359,8 @@ class Collections:
 
     def _make(self, path: str, container: Container) -> str:
         """Create a collection; retry without colour and order when the server refuses these."""
-        name, before = self._free(_name(container)), frozenset(self.known())
+        before = frozenset(self.known(fresh=True))  # what its owner has made since is not ours
+        name = self._free(_name(container))
         patience = self._client.patience()
         plain = False
         while True:
@@ -371,7 +373,7 @@ class Collections:
             if answer.status == 207 and not plain:
                 plain = True  # one of the properties was refused, so nothing was created
                 continue
-            created = self._find_created(path, before, name)
+            created = self._find_created(path, before, "" if answer.status == 403 else name)
             if created is not None:
                 return created
             if answer.status == 403 and self._profile.unique_titles and (further := _next(name)):

@@ -257,9 +257,10 @@ class ObjectWriter:
             return self._look(item, aim)
         if taken.current is None:
             raise Rejected("uid-conflict", "its UID belongs to something that cannot be seen")
-        if not taken.ours and not taken.named and item.invited:
-            # Whose migration wrote it is not known, and that one may take it back.
-            raise Rejected("uid-conflict", "its meeting is older than the server lists")
+        if not taken.ours and not taken.named:
+            # Its name is not known, so neither is who wrote it: that one may take it back.
+            code = "duplicate-uid" if self._is(taken.current, item) else "uid-conflict"
+            raise Rejected(code, "what has its UID is not in the server's listing")
         if not taken.ours:
             return self._via(item, taken.href, taken.current)
         if self._is(taken.current, item):

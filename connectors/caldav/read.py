@@ -18,7 +18,7 @@ from caldav.elements import dav
 from connectors.accepted_logins import UNCONFIRMED
 from connectors.caldav import xml_elements as elements
 from connectors.http.client import HttpAnswer, HttpClient, with_words
-from connectors.http.dav_errors import GONE, status_error
+from connectors.http.dav_errors import GONE
 from connectors.http.hrefs import child, folder
 from connectors.http.multistatus import DavResponse, Garbage, Multistatus, etag
 from connectors.http.upload import PieceSink
@@ -26,6 +26,7 @@ from model.errors import Blocked, MigrationError, Rejected, Transient
 from model.protocols import Body, Kind, Loss
 
 LISTED_MOST = 2_000_000  # objects of one collection
+PAGES_MOST = 10_000  # of one listing by sync-collection
 MATCHES_MOST = 64  # objects that a query for one UID may name
 WINDOW = 50  # objects of one multiget
 NAMES = 200  # objects of one multiget without bodies
@@ -152,7 +153,7 @@ class CaldavReader:
         Source:
             RFC 6578, section 3.6: 507 of the collection itself says that the answer is only a part.
         """
-        token, names = "", set[str]()
+        token, names, pages = "", set[str](), 0
         while True:
             page, further = self._client.patiently(partial(self._page, container, token))
             yield from ((name, size) for name, size in page if name not in names)
@@ -160,7 +161,8 @@ class CaldavReader:
                 return
             before = len(names)
             names.update(name for name, _ in page)
-            if further == token or len(names) == before:
+            pages += 1
+            if further == token or len(names) == before or len(names) > LISTED_MOST or pages > PAGES_MOST:
                 raise Garbage
             token = further
 
@@ -183,27 +185,29 @@ class CaldavReader:
             names: the last segments of the objects' paths.
 
         Raises:
-            Transient: the retries are used up, or an answer leaves out an object ("reply-incomplete").
+            Transient: the retries are used up.
             Blocked: the server refuses.
         """
         waiting = iter(names)
         while window := list(dict.fromkeys(islice(waiting, NAMES))):
-            yield from self._client.patiently(partial(self._existing, container, window))
+            found, unclear = self._client.patiently(partial(self._existing, container, window))
+            yield from found
+            for name in unclear:
+                current = self.current(container + name)
+                if current is not None:
+                    yield name, current.size
 
-    def _existing(self, container: str, names: Sequence[str]) -> list[tuple[str, int]]:
+    def _existing(self, container: str, names: Sequence[str]) -> tuple[list[tuple[str, int]], list[str]]:
+        """Return (segment, bytes) of what exists, and what the answer leaves out or is unclear about."""
         body = elements.existence(self._kind, [container + name for name in names])
-        silent, found = dict.fromkeys(names), []
+        unclear, found = dict.fromkeys(names), []
         for name, response in self._responses(container, "REPORT", body, "", len(names) * 2):
-            if name not in silent:
-                continue
-            del silent[name]
-            if 200 <= response.status < 300:
-                found.append((name, response.size or 0))
-            elif response.status not in GONE:
-                raise status_error(response.status)
-        if silent:
-            raise Transient("reply-incomplete", "a multiget left out objects that it was asked for")
-        return found
+            known = 200 <= response.status < 300 or response.status in GONE
+            if name in unclear and known:
+                del unclear[name]
+                if response.status not in GONE:
+                    found.append((name, response.size or 0))
+        return found, list(unclear)
 
     def read(self, container: str, names: Iterable[str]) -> Iterator[tuple[str, Current | MigrationError]]:
         """Yield each object of these names, in any order.

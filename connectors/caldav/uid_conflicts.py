@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from connectors.caldav.product import Profile
 from connectors.caldav.read import LASTING, LISTED_MOST, MATCHES_MOST, CaldavReader, Current, uid_of
 from connectors.http.client import HttpAnswer, HttpClient, passing
 from connectors.http.dav_errors import GONE
-from connectors.http.hrefs import Mine, is_ours, quoted
-from model.errors import Blocked, Transient
+from connectors.http.hrefs import LONGEST, Mine, is_ours, quoted
+from model.errors import Blocked, Rejected, Transient
 from model.protocols import Guard
 
 CERTAIN = (b"no-uid-conflict", b"CAL-4090", b"unique-scheduling-object-resource")
@@ -93,12 +93,15 @@ class Conflicts:
         certain = any(word in answer.body for word in CERTAIN)
         if not certain and not self._suspected(answer):
             return None
-        owner = self._find(container, uid)
+        places = self._places(container)
+        owner, named = self._find(places, uid), True
+        if owner is None and self._profile.gives_to_uid:
+            owners = (self._by_its_uid(path, uid) for path in places)
+            owner, named = next((owner for owner in owners if owner is not None), None), False
         if owner is None:
             return Taken("", "", False, None) if certain else None
         path, name, current = owner
         href = name if path == container else path + name
-        named = not self._profile.gives_to_uid or name != _name_by_uid(uid)
         return Taken(path + name, href, is_ours(name, self._mine), current, named)
 
     def wrote(self, container: str, uid: str, name: str) -> None:
@@ -154,11 +157,13 @@ class Conflicts:
         words = self._profile.uid_conflict.get(answer.status)
         return words is not None and (not words or any(word in answer.body for word in words))
 
-    def _find(self, container: str, uid: str) -> tuple[str, str, Current] | None:
+    def _places(self, container: str) -> list[str]:
+        """Return the collections in which the owner of a UID may be."""
+        others = self._collections() if self._profile.uid_scope == "account" else ()
+        return [container, *(path for path in others if path != container)]
+
+    def _find(self, places: Sequence[str], uid: str) -> tuple[str, str, Current] | None:
         """Return collection, segment and object of the owner, or None."""
-        places = [container]
-        if self._profile.uid_scope == "account":
-            places += [path for path in self._collections() if path != container]
         if self._profile.finds_uid:
             try:
                 matches = ((path, self._reading.queried(path, uid, MATCHES_MOST)) for path in places)
@@ -166,14 +171,22 @@ class Conflicts:
             except (Blocked, Transient) as error:
                 if error.code in LASTING:
                     raise
-        finders = [self._by_reading, *([self._by_its_uid] if self._profile.gives_to_uid else [])]
-        owners = (find(path, uid) for find in finders for path in places)
-        return next((owner for owner in owners if owner is not None), None)
+        return next((owner for path in places if (owner := self._by_reading(path, uid)) is not None), None)
 
     def _by_its_uid(self, path: str, uid: str) -> tuple[str, str, Current] | None:
-        """Find the owner under the name that follows from the UID; a listing may leave it out."""
+        """Find the owner under the name that follows from the UID; a listing may leave it out.
+
+        What the server says against such a name says nothing against the account.
+        """
         name = _name_by_uid(uid)
-        current = self._reading.current(path + name)
+        if "/" in uid or len(path + name) > LONGEST:
+            return None
+        try:
+            current = self._reading.current(path + name)
+        except (Blocked, Rejected) as error:
+            if error.code in LASTING:
+                raise
+            return None
         return None if current is None or uid_of(current.body) != uid else (path, name, current)
 
     def _by_reading(self, path: str, uid: str) -> tuple[str, str, Current] | None:

@@ -87,17 +87,17 @@ class Network(Strict):
         if any(_covers(entry.lower(), host) for entry in self.no_proxy):
             return None
         if self.proxy == ENVIRONMENT:
-            return self._of_environment(host)
+            return self._of_environment(host, parts.port or 443)
         if self.proxy_user is None or self.proxy_password is None:
             return Proxy(self.proxy)
         return Proxy(self.proxy, _login(self.proxy_user, self.proxy_password.read().get_secret_value()))
 
-    def _of_environment(self, host: str) -> Proxy | None:
+    def _of_environment(self, host: str, port: int) -> Proxy | None:
         """Return the proxy that the environment names for a host."""
         named = getproxies_environment()
         if "https" not in named:
             raise Misconfigured(self.where("proxy"), f"is {ENVIRONMENT!r}, and there is no HTTPS_PROXY")
-        if proxy_bypass(host, named):
+        if proxy_bypass(f"{host}:{port}", named):
             return None
         parts = _parts(named["https"] if "://" in named["https"] else f"http://{named['https']}")
         if parts is None:
@@ -120,7 +120,7 @@ def _parts(proxy: str) -> SplitResult | None:
         usable = parts.scheme == "http" and parts.hostname and parts.port
     except ValueError:
         return None
-    return parts if usable and not parts.path.strip("/") and not parts.query else None
+    return parts if usable and not (parts.path.strip("/") or parts.query or parts.fragment) else None
 
 
 def _login(user: str, password: str) -> dict[str, str]:

@@ -29,7 +29,7 @@ SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 """Keeps a folder `flows` in the directory where a program starts from being taken for ours."""
 
 PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
-THIS_MACHINE = "127.0.0.1,localhost,::1"
+THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 
 
 def reach_this_machine_directly(environment: MutableMapping[str, str] = os.environ) -> None:
@@ -43,8 +43,9 @@ def reach_this_machine_directly(environment: MutableMapping[str, str] = os.envir
     if not any(environment.get(name) for name in [*environment] if name.lower() in PROXIES):
         return
     for name in [name for name in environment if name.lower() == "no_proxy"] or ["NO_PROXY"]:
-        hosts = environment.get(name, "").strip(" ,")
-        environment[name] = f"{hosts},{THIS_MACHINE}" if hosts else THIS_MACHINE
+        hosts = [host.strip() for host in environment.get(name, "").split(",") if host.strip()]
+        if "*" not in hosts:  # which stands for every host, and only alone
+            environment[name] = ",".join([*hosts, *(one for one in THIS_MACHINE if one not in hosts)])
 
 
 def plain(variables: Iterable[str] = (), environment: Mapping[str, str] = os.environ) -> dict[str, str]:

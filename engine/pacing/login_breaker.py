@@ -34,6 +34,7 @@ class LoginBreaker:
         self._refused: set[tuple[str, str]] = set()
         self._row: dict[str, set[str]] = {}
         self._accepted: set[str] = set()
+        self._reached: set[str] = set()
         self._unreachable: dict[str, Transient] = {}
         self._first: dict[str, threading.Lock] = {}
 
@@ -69,7 +70,7 @@ class LoginBreaker:
         """Guard the first request to a mailbox.
 
         Until a side has accepted a login, its logins are tried one after the other. Later, logins that are
-        already under way may exceed the count. If a side cannot be reached before it has accepted any login,
+        already under way may exceed the count. If a side cannot be reached before it has answered anything,
         it is not asked again: each mailbox would wait as long, to no use.
 
         Args:
@@ -99,11 +100,14 @@ class LoginBreaker:
         try:
             yield
         except Blocked as error:
+            self._reached.add(side)
             self.note(mailbox, error.code, accepted=False, side=side)
             self._stop(side)
             raise
         except Transient as error:
-            if error.code in UNREACHABLE and side not in self._accepted:
+            if error.code not in UNREACHABLE:
+                self._reached.add(side)
+            elif side not in self._accepted | self._reached:
                 self._unreachable[side] = error
             raise
         self._accepted.add(side)

@@ -242,7 +242,7 @@ def listed_once(leg: LegContext, href: str, since: str | None = None) -> Iterato
             yield item
     if leg.context.target.lists_partly and isinstance(leg.target, LooksUp):
         unlisted = dict.fromkeys(name for name in _own_names(leg, href) if name not in hrefs)
-        for item in leg.target.look_up(href, unlisted):
+        for item in leg.target.look_up(href, list(unlisted)):
             if item.href in unlisted:
                 del unlisted[item.href]
                 yield item

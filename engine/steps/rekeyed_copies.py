@@ -56,7 +56,7 @@ class Copies:
             copy: the copy.
             names: of a file, the names that it may have at the source.
         """
-        item, number = copy.item, self.sizes.total()
+        item, number = copy.item, self._added
         keys: list[Hashable] = [
             ("digest", item.digest),
             ("date", item.digest, item.date),
@@ -69,6 +69,7 @@ class Copies:
             self._queues[key].append((number, copy))
         self.sizes[item.size] += 1
         self.count += 1
+        self._added += 1
 
     def take(self, copy: Copy) -> Copy:
         """Mark a copy as taken by a new id, and return it."""

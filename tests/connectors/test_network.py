@@ -192,17 +192,22 @@ def test_the_proxy_of_the_environment_is_used_where_the_configuration_says_so(
 
 def test_the_proxies_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
     network = Network(proxy="environment", no_proxy=("mail.example.org",))
-    monkeypatch.setenv("no_proxy", ".intern.example.org, old.example.org")
+    monkeypatch.setenv("no_proxy", ".intern.example.org, old.example.org, some.example.org:8443")
     monkeypatch.setenv("https_proxy", "proxy:3128")  # many write it so
     direct = ["https://mail.example.org", "https://a.intern.example.org", "https://old.example.org",
               "http://other.example.org"]  # fmt: skip
     assert [network.proxy_for(url) for url in direct] == [None] * 4
-    assert network.proxy_for("https://graph.microsoft.com") == Proxy("http://proxy:3128")
+    assert network.proxy_for("https://some.example.org:8443") is None
+    for url in ("https://graph.microsoft.com", "https://some.example.org"):
+        assert network.proxy_for(url) == Proxy("http://proxy:3128")
     monkeypatch.setenv("no_proxy", "*")
     assert network.proxy_for("https://graph.microsoft.com") is None
 
 
-@pytest.mark.parametrize("named", ["", "socks5://p:1", "http://user:hidden@p", "http://user:hidden@p:x"])
+@pytest.mark.parametrize(
+    "named",
+    ["", "socks5://p:1", "http://user:hidden@p", "http://user:hidden@p:x", "http://joe:12#hidden@proxy:3128"],
+)
 def test_an_environment_that_names_no_usable_proxy(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """No server is asked without it; and the error holds no login."""
     monkeypatch.delenv("https_proxy", raising=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from connectors.caldav.sequence import at_least, sequence
 from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
 from connectors.settings import Account
-from model.errors import Blocked
+from model.errors import Blocked, Transient
 from model.protocols import Container, Failed, Item, Kind, Role, Stored, key_of
 from practice.dav.proxy import Forward, Reply, Request, reply
 from practice.dav.smtp_sink import SmtpSink
@@ -235,18 +236,21 @@ def test_an_event_of_somebody_else_stands_for_an_item(opened: Opened, suite: Ope
     href = target.ensure(CALENDAR)
     put(suite, href + "invited.ics", event(5, uid="meeting"))
     put(suite, href + "other.ics", event(6, uid="taken", text=" something else"))
-    (via,) = stored(target.write(href, [item(5, uid="meeting")]))
-    assert (via.href, via.via) == ("meeting.ics", True)
-    assert codes(target.write(href, [item(6, uid="taken")])) == ["uid-conflict"]
+    today = of_today(7).replace(b"UID:uid-7", b"UID:today")
+    put(suite, href + "today.ics", today)
+    (via,) = stored(target.write(href, [item(7, today, uid="today")]))
+    assert (via.href, via.via) == ("today.ics", True)
     assert codes(target.remove(href, [via])) == ["cannot-remove"]
+    # Of one that no listing shows the name is not known, so nobody knows whose it is.
+    assert codes(target.write(href, [item(5, uid="meeting")])) == ["duplicate-uid"]
+    assert codes(target.write(href, [item(6, uid="taken")])) == ["uid-conflict"]
 
 
 def test_a_uid_of_the_same_calendar_is_found_whatever_its_age(opened: Opened) -> None:
     target = opened(Kind.CALENDAR)
     href = target.ensure(CALENDAR)
     stored(target.write(href, [item(1, uid="taken")]))
-    (twin,) = stored(target.write(href, [item(2, event(1, uid="taken"), uid="taken")]))
-    assert twin.via  # the same meaning: it stands for both
+    assert codes(target.write(href, [item(2, event(1, uid="taken"), uid="taken")])) == ["duplicate-uid"]
     (other,) = target.write(href, [item(3, event(3, uid="taken"), uid="taken")])
     assert isinstance(other, Failed)
     assert other.error.code == "uid-conflict"
@@ -256,8 +260,7 @@ def test_a_uid_of_another_calendar_is_found(opened: Opened) -> None:
     target = opened(Kind.CALENDAR)
     first, second = target.ensure(CALENDAR), target.ensure(SECOND)
     stored(target.write(first, [item(1, uid="taken")]))
-    (twin,) = stored(target.write(second, [item(2, event(1, uid="taken"), uid="taken")]))
-    assert (twin.via, twin.href.rpartition("/")[0] + "/") == (True, first)
+    assert codes(target.write(second, [item(2, event(1, uid="taken"), uid="taken")])) == ["duplicate-uid"]
 
 
 def test_an_event_is_replaced_again_and_again(opened: Opened) -> None:
@@ -282,6 +285,80 @@ def test_a_calendar_of_more_events_than_a_listing_may_have(opened: Opened, suite
     written = stored(target.write(href, [item(number, of_today(number)) for number in range(20)]))
     assert {one.href for one in target.listing(href)} == {one.href for one in written}
     assert len(asked(suite, "REPORT")) == 3
+
+
+def test_a_uid_that_no_path_can_have_costs_its_item_alone(opened: Opened, suite: OpenXchangeServer) -> None:
+    target = opened(Kind.CALENDAR)
+    href = target.ensure(CALENDAR)
+    for uid in ("a/b", "u" * 3000):
+        put(suite, href + f"theirs-{len(uid)}.ics", event(5, uid=uid))
+        assert codes(target.write(href, [item(5, uid=uid)])) == ["uid-conflict"]
+    suite.layers = (lambda one, rest: reply(400) if "odd" in one.path else rest(one),)
+    put(suite, href + "theirs.ics", event(5, uid="odd"))
+    assert codes(target.write(href, [item(6, event(6, uid="odd"), uid="odd")])) == ["uid-conflict"]
+
+
+def test_a_collection_that_its_owner_makes_meanwhile_is_not_ours(
+    opened: Opened, suite: OpenXchangeServer
+) -> None:
+    target = opened(Kind.CALENDAR)
+    before = {one.id for one in target.containers()}
+    other = opened(Kind.CALENDAR)
+    theirs = other.ensure(Container(Kind.CALENDAR, "theirs", ("Projekte",)))
+    ours = target.ensure(Container(Kind.CALENDAR, "ours", ("Projekte",)))
+    assert theirs not in before
+    assert ours != theirs
+    assert [one.path for one in target.containers() if one.id == ours] == [("Projekte (2)",)]
+
+
+def test_two_address_books_of_one_name_are_no_default(opened: Opened, suite: OpenXchangeServer) -> None:
+    target = opened(Kind.CONTACTS)
+    default = target.ensure(CONTACTS)
+    second = target.ensure(Container(Kind.CONTACTS, "second", ("Firma",)))
+    folder = next(one for one in suite.context.folders.values() if f"/{one.segment}/" in second)
+    folder.title = "Contacts"
+    assert [one.id for one in opened(Kind.CONTACTS).containers() if one.role is Role.CONTACTS] == []
+    assert default != second
+
+
+def test_what_a_multiget_leaves_out_is_asked_for_alone(opened: Opened, suite: OpenXchangeServer) -> None:
+    target = opened(Kind.CALENDAR)
+    href = target.ensure(CALENDAR)
+    written = stored(target.write(href, [item(number) for number in range(4)]))
+
+    def forgets(request: Request, rest: Forward) -> Reply:
+        if request.method == "REPORT":
+            gone = request.body.replace(written[1].href.encode(), b"k-nothing.ics")
+            request = replace(request, body=gone)
+        return rest(request)
+
+    suite.layers = (forgets,)
+    names = [one.href for one in written]
+    assert {one.href for one in target.look_up(href, names)} == set(names)
+
+
+def test_a_listing_without_an_end_is_no_listing(
+    opened: Opened, suite: OpenXchangeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = opened(Kind.CALENDAR)
+    href = target.ensure(SECOND)
+    numbers = itertools.count()
+
+    def endless(request: Request, rest: Forward) -> Reply:
+        if request.method == "PROPFIND" and request.headers.get("Depth") == "1" and request.path == href:
+            return reply(400)
+        if request.method != "REPORT":
+            return rest(request)
+        number = next(numbers)
+        one = "<response><href>%s</href><status>HTTP/1.1 %s</status></response>"
+        both = one % (f"{href}{number}.ics", "200 OK") + one % (href, "507 Full")
+        body = f'<multistatus xmlns="DAV:">{both}<sync-token>t{number}</sync-token></multistatus>'
+        return reply(207, body, kind="text/xml")
+
+    suite.layers = (endless,)
+    monkeypatch.setattr("connectors.caldav.read.PAGES_MOST", 20)
+    with pytest.raises(Transient, match="not-dav"):
+        list(target.listing(href))
 
 
 def test_a_collection_that_is_gone_is_missing(opened: Opened, suite: OpenXchangeServer) -> None:

@@ -20,6 +20,11 @@ DIRECT = "127.0.0.1,localhost,::1"
         ({}, {}),
         ({"HTTP_PROXY": ""}, {"HTTP_PROXY": ""}),
         ({"NO_PROXY": "x"}, {"NO_PROXY": "x"}),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "*"}, {"HTTPS_PROXY": "http://p:1", "NO_PROXY": "*"}),
+        (
+            {"HTTPS_PROXY": "http://p:1", "NO_PROXY": f"x, {DIRECT}"},
+            {"HTTPS_PROXY": "http://p:1", "NO_PROXY": f"x,{DIRECT}"},
+        ),
         ({"HTTPS_PROXY": "http://p:1"}, {"HTTPS_PROXY": "http://p:1", "NO_PROXY": DIRECT}),
         ({"all_proxy": "http://p:1", "NO_PROXY": ""}, {"all_proxy": "http://p:1", "NO_PROXY": DIRECT}),
         (

@@ -15,6 +15,7 @@ from on_open_xchange import PASSWORD_ENV, OnOpenXchange
 from undoing import undone
 from walking import TARGET, verified
 
+from connectors.caldav.read import NAMES
 from engine.leg.run import Task
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase, State
@@ -56,6 +57,15 @@ def test_every_level_of_verification_agrees_and_a_second_pass_changes_nothing(tr
     assert (result.state, result.tally.new, result.tally.replaced) == (LegState.VERIFIED, 0, 0)
     assert (trial.contents(), len(trial.sent("PUT", "DELETE"))) == (before, sent)
     assert trial.states()[State.REJECTED] == 1  # what no mapping takes
+
+
+def test_hundreds_of_events_that_no_listing_shows(quick_path: Path, server: OpenXchangeServer) -> None:
+    """More than one request asks for."""
+    trial = OnOpenXchange(quick_path, a_calendar(2 * NAMES // 3 + 300), MemoryShelf())
+    trial.server = server
+    verified(trial)
+    result = trial.run()
+    assert (result.state, result.tally.new, result.tally.replaced) == (LegState.VERIFIED, 0, 0)
 
 
 def test_changes_arrive_twice(trial: OnOpenXchange) -> None:

@@ -15,7 +15,7 @@ from engine.pacing.login_breaker import LoginBreaker
 from engine.planning.mailbox_list import Person
 from engine.preflight import preflight, source_inventory
 from engine.preflight.preflight import Power, unreachable_sides
-from model.errors import Transient
+from model.errors import Blocked, Transient
 from model.protocols import Kind
 
 PEOPLE = [Person(n, f"u{n}@o.example", f"u{n}@n.example", "w", f"u{n}", f"u{n}") for n in range(1, 21)]
@@ -73,7 +73,7 @@ def test_an_inventory_asks_the_source_once(monkeypatch: pytest.MonkeyPatch) -> N
 def asked(breaker: LoginBreaker, fault: Exception | None, mailbox: str, side: str = "source") -> bool:
     """Whether the side was asked for this mailbox."""
     requests = []
-    with suppress(Transient), breaker.login(side, mailbox):
+    with suppress(Transient, Blocked), breaker.login(side, mailbox):
         requests.append(mailbox)
         if fault is not None:
             raise fault
@@ -92,8 +92,21 @@ def test_another_fault_says_nothing_about_the_others() -> None:
     assert asked(breaker, Transient("busy"), "u1")
     assert asked(breaker, Transient("timeout"), "u2")
     assert asked(breaker, Transient("unreachable"), "u3")
-    assert not asked(breaker, None, "u4")
-    assert asked(breaker, None, "u4", "target"), "another side is another server"
+    assert asked(breaker, None, "u4"), "the server is there"
+
+
+def test_another_side_is_another_server() -> None:
+    breaker = LoginBreaker()
+    assert asked(breaker, Transient("unreachable"), "u1")
+    assert not asked(breaker, None, "u2")
+    assert asked(breaker, None, "u2", "target")
+
+
+def test_a_server_that_refused_a_login_is_there() -> None:
+    breaker = LoginBreaker()
+    assert asked(breaker, Blocked("login-refused"), "u1")
+    assert asked(breaker, Transient("unreachable"), "u2")
+    assert asked(breaker, None, "u3")
 
 
 def test_the_power_of_a_credential_is_not_tried_at_a_side_that_is_away(

@@ -110,11 +110,14 @@ class MemoryDav(MemoryConditional[Request, Answer]):
         yield from self._line.shuffled(found)
 
     def look_up(self, href: str, names: Iterable[str]) -> Iterator[Listed]:
-        self._line.before("target.look_up")
-        there = self._found(href).objects
-        found = [Listed(name, len(there[name].raw)) for name in names if name in there]
-        self._line.after("target.look_up")
-        yield from self._line.shuffled(found)
+        """In windows, as a server is asked: the names are drawn as they are needed."""
+        waiting = iter(names)
+        while window := list(islice(waiting, BATCH)):
+            self._line.before("target.look_up")
+            there = self._found(href).objects
+            found = [Listed(name, len(there[name].raw)) for name in window if name in there]
+            self._line.after("target.look_up")
+            yield from self._line.shuffled(found)
 
     def remove(self, href: str, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
         self._not_when_live()
