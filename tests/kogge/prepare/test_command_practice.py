@@ -180,21 +180,22 @@ def test_a_wrong_password(place: Path, capsys: pytest.CaptureFixture[str]) -> No
 def test_discover(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("discover", "--json", "--csv", "inventory.csv") == 0
     found = json.loads(capsys.readouterr().out)
-    assert [one["items"] for one in found] == [12, 12, 12]
+    assert [one["items"] for one in found] == [12, 12, 11]  # a rule leaves one of the last out
     assert all(one["bytes"] >= one["largest"] > 0 and one["code"] is None for one in found)
     assert "search-folder" in found[0]["stays"]
     with (place / "inventory.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [int(row["items"]) for row in rows] == [12, 12, 12]
+    assert [int(row["items"]) for row in rows] == [12, 12, 11]
     assert int(rows[0]["search-folder"]) == found[0]["stays"]["search-folder"]
     read = read_inventory(place / "inventory.csv", read_mailboxes(place / "mailboxes.csv"))
-    assert [(one.all_items, one.all_bytes) for one in read.values()] == [(12, one["bytes"]) for one in found]
+    sizes = [(one["items"], one["bytes"]) for one in found]
+    assert [(one.all_items, one.all_bytes) for one in read.values()] == sizes
 
 
 def test_discover_on_the_screen(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("discover") == 0
     shown = capsys.readouterr().out
-    assert "3 mailboxes, 36 items" in shown
+    assert "3 mailboxes, 35 items" in shown
     assert "What will not move" in shown
     heads = [line.split() for line in shown.splitlines() if line.startswith("what ")]
     assert heads[:2] == [["what", "count", "mailboxes", "why"], ["what", "count", "mailboxes"]]
