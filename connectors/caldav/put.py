@@ -16,10 +16,9 @@ from connectors.caldav.discovery import CaldavLibrary
 from connectors.caldav.product import Profile
 from connectors.caldav.read import CaldavReader, Current, Digest, Shared, meaning
 from connectors.caldav.sequence import at_least, sequence
-from connectors.caldav.uid_conflicts import Conflicts, Taken
+from connectors.caldav.uid_conflicts import Conflicts, Taken, name_of_uid
 from connectors.http.client import HttpAnswer, HttpClient, passing
 from connectors.http.dav_errors import GONE, item_error
-from connectors.http.hrefs import quoted
 from connectors.http.multistatus import etag
 from connectors.http.upload import payload
 from connectors.retry import RetryPolicy
@@ -147,9 +146,9 @@ class ObjectWriter:
         """Return what to send first, or the result when the item is stored already."""
         old = item.replaces
         if old is None:
-            by_uid = item.kind in self._profile.named_by_uid and item.uid is not None
-            name = quoted(f"{item.uid}.ics") if by_uid else place(item.kind, item.key)
-            return _Aim(self._container + name)
+            if item.uid is not None and item.kind in self._profile.named_by_uid:
+                return _Aim(self._container + name_of_uid(item.uid))
+            return _Aim(self._container + place(item.kind, item.key))
         if old.via:
             return self._via_replaced(item, old)
         aim = _Aim(self._container + old.href, old.version)

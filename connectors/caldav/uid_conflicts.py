@@ -46,7 +46,8 @@ class _Index:
     built: float
 
 
-def _name_by_uid(uid: str) -> str:
+def name_of_uid(uid: str) -> str:
+    """Return the segment <UID>.ics, under which some servers give the object of a UID."""
     return quoted(f"{uid}.ics")
 
 
@@ -178,7 +179,7 @@ class Conflicts:
 
         What the server says against such a name says nothing against the account.
         """
-        name = _name_by_uid(uid)
+        name = name_of_uid(uid)
         if "/" in uid or len(path + name) > LONGEST:
             return None
         try:

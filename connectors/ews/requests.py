@@ -79,20 +79,24 @@ def find_folders(
     )
 
 
-def sync_items(folder: str, state: str | None, most: int, *, types: bool = False) -> str:
-    """Return a SyncFolderItems request for one page of ids, change keys, classes and sizes.
+def sync_items(
+    folder: str, state: str | None, most: int, *, types: bool = False, classes: bool = False
+) -> str:
+    """Return a SyncFolderItems request for one page of ids, change keys and sizes.
 
     Args:
         folder: the folder's id.
         state: the sync state; None for the beginning.
         most: the most changes, up to 512.
         types: True to ask if an appointment is an occurrence.
+        classes: True to ask for the items' classes.
 
     Source:
         https://learn.microsoft.com/exchange/client-developer/web-service-reference/maxchangesreturned
     """
     state_ = f"<m:SyncState>{escape(state)}</m:SyncState>" if state else ""
-    fields = ("item:ItemClass", "item:Size", *(("calendar:CalendarItemType",) if types else ()))
+    wanted = (("item:ItemClass", classes), ("item:Size", True), ("calendar:CalendarItemType", types))
+    fields = [field for field, is_wanted in wanted if is_wanted]
     return (
         "<m:SyncFolderItems><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>"
         f"{_fields(fields)}</m:ItemShape><m:SyncFolderId>{folder_id(folder)}</m:SyncFolderId>"

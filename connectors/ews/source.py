@@ -45,8 +45,20 @@ class EwsSource:
     first call. One thread at a time, except for close().
     """
 
-    def __init__(self, settings: EwsSettings, account: Account, spool: Path) -> None:
+    def __init__(
+        self, settings: EwsSettings, account: Account, spool: Path, *, classes: bool = False
+    ) -> None:
+        """Prepare the source; the server is not asked before the first call.
+
+        Args:
+            settings: the server's settings.
+            account: the account; see the class.
+            spool: the folder for spool files.
+            classes: True to list the items' classes, too, which tell Ref.foreign. Copying does without: it
+                fetches every item.
+        """
         self._settings = settings
+        self._classes = classes
         self._login = account.login
         self._client = EwsClient(settings, account, spool)
         self._pace = PageSize(settings.batch_items, settings.batch_bytes)
@@ -123,7 +135,9 @@ class EwsSource:
 
     def _sync(self, container: Container, state: str | None) -> SyncPage:
         types = self._typed and container.kind is Kind.CALENDAR
-        request = sync_items(container.id, state, self._settings.sync_items, types=types)
+        request = sync_items(
+            container.id, state, self._settings.sync_items, types=types, classes=self._classes
+        )
         try:
             pages = self._client.collect(
                 request,

@@ -116,7 +116,7 @@ def open_source(config: Config, account: Account, kinds: frozenset[Kind], *, loo
     """
     settings = brief(config.source) if looking else config.source
     if isinstance(settings, EwsSettings):
-        return EwsSource(settings, account, spool(config))
+        return EwsSource(settings, account, spool(config), classes=looking)
     if isinstance(settings, GraphSettings):
         return GraphSource(settings, _as_graph_names(account), spool(config), kinds)
     if isinstance(settings, ImapSettings):
