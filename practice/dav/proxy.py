@@ -17,6 +17,7 @@ import http.client
 import socket
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -141,65 +142,6 @@ def _under(layer: Layer, rest: Forward) -> Forward:
     return lambda request: layer(request, rest)
 
 
-class DavProxy:
-    """See the module. Layers may be replaced while it runs: requests then under way keep theirs."""
-
-    def __init__(self, radicale: RadicaleServer, layers: Sequence[Layer] = ()) -> None:
-        self.radicale = radicale
-        self.layers = tuple(layers)
-        self.requests: list[Request] = []
-        self.failures: list[BaseException] = []
-        self._last = upstream(radicale)
-        self._server = Front(self)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-
-    @property
-    def users(self) -> frozenset[str]:
-        return self.radicale.users
-
-    @property
-    def user_password(self) -> str:
-        return self.radicale.user_password
-
-    def home(self, user: str) -> str:
-        """As RadicaleServer.home, through the proxy."""
-        return f"{self.url}/{quote(user)}/"
-
-    def answer(self, request: Request) -> Reply:
-        self.requests.append(request)
-        answered = stack(self.layers, self._last)(request)
-        if "Location" in answered.headers:
-            headers = answered.headers.copy()
-            headers["Location"] = headers["Location"].replace(self.radicale.url, self.url)
-            return replace(answered, headers=headers)
-        return answered
-
-    def start(self) -> Self:
-        """Safe more than once, until stop()."""
-        if not self._thread.is_alive():
-            self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """Ends every connection; Radicale stays. Safe more than once. Raises what a layer raised."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.end_all()
-        self._server.server_close()
-        if self.failures:
-            raise self.failures.pop()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-
 class Answers(Protocol):
     """Who stands behind a Front."""
 
@@ -236,6 +178,78 @@ class Front(ThreadingHTTPServer):
         error = sys.exc_info()[1]
         if error is not None and not isinstance(error, OSError):
             self.proxy.failures.append(error)
+
+
+class Fronted(ABC):
+    """A server whose requests a Front takes, in a thread of its own.
+
+    failures: what went wrong in a request, until stop() raises it."""
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler] | None = None) -> None:
+        self.failures: list[BaseException] = []
+        self._front = Front(self, handler)
+        self.url = f"http://127.0.0.1:{self._front.server_address[1]}"
+        self._thread = threading.Thread(target=self._front.serve_forever, args=(0.05,), daemon=True)
+
+    @abstractmethod
+    def answer(self, request: Request) -> Reply:
+        """Answers a request, also without the network."""
+
+    def start(self) -> Self:
+        """Safe more than once, until stop()."""
+        if not self._thread.is_alive():
+            self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Ends every connection. Safe more than once. Raises what went wrong in a request."""
+        if self._thread.is_alive():
+            self._front.shutdown()
+            self._thread.join()
+        self._front.end_all()
+        self._front.server_close()
+        if self.failures:
+            raise self.failures.pop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class DavProxy(Fronted):
+    """See the module. Layers may be replaced while it runs: requests then under way keep theirs."""
+
+    def __init__(self, radicale: RadicaleServer, layers: Sequence[Layer] = ()) -> None:
+        self.radicale = radicale
+        self.layers = tuple(layers)
+        self.requests: list[Request] = []
+        self._last = upstream(radicale)
+        super().__init__()
+
+    @property
+    def users(self) -> frozenset[str]:
+        return self.radicale.users
+
+    @property
+    def user_password(self) -> str:
+        return self.radicale.user_password
+
+    def home(self, user: str) -> str:
+        """As RadicaleServer.home, through the proxy."""
+        return f"{self.url}/{quote(user)}/"
+
+    def answer(self, request: Request) -> Reply:
+        self.requests.append(request)
+        answered = stack(self.layers, self._last)(request)
+        if "Location" in answered.headers:
+            headers = answered.headers.copy()
+            headers["Location"] = headers["Location"].replace(self.radicale.url, self.url)
+            return replace(answered, headers=headers)
+        return answered
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -16,14 +16,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable
-from types import TracebackType
-from typing import Self
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 import httpx
 
-from practice.dav.proxy import Front, Layer, Reply, Request, reply, stack
+from practice.dav.proxy import Fronted, Layer, Reply, Request, reply, stack
 from practice.exo.events import Agenda, Json, Refused, window
 from practice.nextcloud.files import FilesHandler
 
@@ -34,48 +32,21 @@ PEOPLE = f"{REST}/v1/social/identities/organization/"
 FIELDS = {"summary", "description", "location", "color"}
 
 
-class ExoAgenda:
+class ExoAgenda(Fronted):
     """See the module. The layers may be replaced while it runs."""
 
     def __init__(self, users: Iterable[str]) -> None:
         self.agenda = Agenda({user: str(number) for number, user in enumerate(users, 7)})
         self.layers: tuple[Layer, ...] = ()
         self.requests: list[Request] = []
-        self.failures: list[BaseException] = []
         self.user_password = USER_PASSWORD
         self._lock = threading.RLock()
-        self._server = Front(self, FilesHandler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        super().__init__(FilesHandler)
 
     def answer(self, request: Request) -> Reply:
         with self._lock:
             self.requests.append(request)
         return stack(self.layers, self._answered)(request)
-
-    def start(self) -> Self:
-        """Safe more than once, until stop()."""
-        if not self._thread.is_alive():
-            self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """Raises what a layer raised."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.end_all()
-        self._server.server_close()
-        if self.failures:
-            raise self.failures.pop()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     # -- internals
 

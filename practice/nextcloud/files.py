@@ -20,13 +20,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Self
 from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from practice.dav.proxy import Front, Handler, Layer, Reply, Request, reply, stack
+from practice.dav.proxy import Fronted, Handler, Layer, Reply, Request, reply, stack
 from practice.harness.lent_folder import LentFolder
 from practice.nextcloud.bulk import PATH as BULK
 from practice.nextcloud.bulk import bulk
@@ -57,7 +55,7 @@ class App:
     secret: str = "appsecret"
 
 
-class NextcloudFiles:
+class NextcloudFiles(Fronted):
     """See the module. windows: names are those that Windows takes. slow: seconds that a PUT holds its file's
     lock. The layers may be replaced while it runs. logins: how those log in whose user id is another, as from
     a directory of people. ocs: more answers below /ocs/v2.php, by path;
@@ -84,15 +82,12 @@ class NextcloudFiles:
         self.ocs: dict[str, Callable[[str, Request], Reply]] = {}
         self.abilities: dict[str, Callable[[], Mapping[str, object]]] = {}
         self.requests: list[Request] = []
-        self.failures: list[BaseException] = []
         self.user_password = USER_PASSWORD
         self.changeable: list[str] = ["displayname", "email", "phone", "address", "website"]
         self._wrong = 0
         self._locked: set[tuple[str, ...]] = set()
         self._lock = threading.RLock()
-        self._server = Front(self, FilesHandler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        super().__init__(FilesHandler)
 
     def answer(self, request: Request) -> Reply:
         with self._lock:
@@ -100,29 +95,12 @@ class NextcloudFiles:
             self.requests.append(request if small else replace(request, body=b""))
         return stack(self.layers, self._answered)(request)
 
-    def start(self) -> Self:
-        if not self._thread.is_alive():
-            self._thread.start()
-        return self
-
     def stop(self) -> None:
-        """Ends every connection; its files are gone. Raises what a layer raised."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.end_all()
-        self._server.server_close()
-        self._folder.close()
-        if self.failures:
-            raise self.failures.pop()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+        """Its files are gone, too."""
+        try:
+            super().stop()
+        finally:
+            self._folder.close()
 
     # -- internals
 

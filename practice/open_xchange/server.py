@@ -21,10 +21,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import TracebackType
-from typing import Self
 
-from practice.dav.proxy import Front, Layer, Reply, Request, stack
+from practice.dav.proxy import Fronted, Layer, Reply, Request, stack
 from practice.dav.smtp_sink import SmtpSink
 from practice.open_xchange import api_modules, mailfilter
 from practice.open_xchange.api import HttpApi
@@ -59,7 +57,7 @@ class Rate:
         return False
 
 
-class OpenXchangeServer:
+class OpenXchangeServer(Fronted):
     """See the module.
 
     users: logins, or login -> display name; a login that is no mail address has one at `domain`.
@@ -97,11 +95,8 @@ class OpenXchangeServer:
         self.user_password = USER_PASSWORD
         self.layers = tuple(layers)
         self.requests: list[Request] = []
-        self.failures: list[BaseException] = []
         self._lock = threading.RLock()
-        self._front = Front(self)
-        self.url = f"http://127.0.0.1:{self._front.server_address[1]}"
-        self._thread = threading.Thread(target=self._front.serve_forever, args=(0.05,), daemon=True)
+        super().__init__()
 
     @property
     def users(self) -> frozenset[str]:
@@ -152,30 +147,6 @@ class OpenXchangeServer:
             return None
         right = hmac.compare_digest(password.encode(), USER_PASSWORD.encode())
         return self.context.users.get(login) if right and scheme.lower() == "basic" else None
-
-    def start(self) -> Self:
-        """Safe more than once, until stop()."""
-        if not self._thread.is_alive():
-            self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """Ends every connection. Safe more than once. Raises what went wrong in it."""
-        if self._thread.is_alive():
-            self._front.shutdown()
-            self._thread.join()
-        self._front.end_all()
-        self._front.server_close()
-        if self.failures:
-            raise self.failures.pop()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def _name(login: str) -> str:

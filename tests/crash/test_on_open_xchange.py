@@ -3,21 +3,18 @@ ledger's commits; the next run must lead to the same calendars, though no listin
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 
 import pytest
 from calendars import a_calendar, edit_calendar
 from dying_requests import Begun, OnServer, die_everywhere, every_request_is_a_step
-from memory.doubles import MemoryShelf, Step
-from on_open_xchange import PASSWORD_ENV, contents, open_target
+from memory.doubles import MemoryShelf
+from on_open_xchange import PASSWORD_ENV, OnOpenXchange
 from walking import TARGET
 
 from ledger.db.rows import LegState
-from model.protocols import Guard, Target
 from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 
 LASTING = {"PUT", "DELETE", "MKCALENDAR", "PROPPATCH"}
@@ -29,14 +26,8 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> None:
     every_request_is_a_step(monkeypatch)
 
 
-class OnSuite(OnServer):
-    server: OpenXchangeServer
-
-    def open_target(self, guard: Guard, step: Step, moment: datetime, *, live: bool) -> Target:
-        return open_target(self, self.server, guard, moment, live=live)
-
-    def contents(self) -> Counter[tuple[str, bytes]]:
-        return contents(self.server)
+class OnSuite(OnOpenXchange, OnServer):
+    """Whose requests are steps."""
 
 
 Ready = Callable[[bool], Begun]

@@ -6,70 +6,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 from calendars import HOME
-from memory.doubles import MemoryMailbox, MemoryShelf, Step
+from memory.doubles import MemoryMailbox, MemoryShelf
 from memory.records import APPOINTMENT, event
+from on_open_xchange import PASSWORD_ENV, OnOpenXchange
 from undoing import Undoing, undone
-from walking import SOURCE, Trial
+from walking import SOURCE
 
-from connectors.caldav.settings import DavSettings
-from connectors.caldav.target import DavTarget
-from connectors.settings import Account, Secret
 from engine.leg.run import Task
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, State
 from ledger.leg.rollback import rested_on
-from mappings.registry import FORMS
-from model.protocols import Guard, Kind, Loss, Role, Target
+from model.protocols import Role
 from practice.dav.smtp_sink import SmtpSink
 from practice.open_xchange.server import OpenXchangeServer
 
 CHAIR = "chair@old.example"
-FORM = FORMS[Kind.CALENDAR]
 OWN_PART = "shared-meeting/own-part-not-kept"
 OWN_ANSWER = "own-answer/differs-in-shared-meeting"
-PASSWORD_ENV = "KOGGE_TEST_SHARED"
 
 
-class Silent(DavTarget):
-    """A canary was here."""
-
-    def silence(self) -> str:
-        return "silent"
-
-
-class Person(Trial):
+class Person(OnOpenXchange):
     """One of two people of one server."""
 
-    server: OpenXchangeServer
-    user: str
     item: str
-
-    def open_target(self, guard: Guard, step: Step, moment: datetime, *, live: bool) -> Target:
-        def digest(stream: BinaryIO) -> bytes:
-            return FORM.digest(stream, moment)
-
-        def shared(own: BinaryIO, found: BinaryIO, owner: frozenset[str]) -> tuple[Loss, ...] | None:
-            assert FORM.shared is not None
-            return FORM.shared(own, found, moment, owner)
-
-        settings = DavSettings(
-            kind="caldav", url=self.server.url, profile="open-xchange", password=Secret(env=PASSWORD_ENV)
-        )
-        return Silent(
-            settings,
-            Account(login=self.user),
-            guard,
-            self.directory,
-            kind=Kind.CALENDAR,
-            digest=digest,
-            shared=shared,
-            mine=lambda key: self.ledger.has(self.id, key),
-            live=live,
-        )
 
     def settled(self) -> tuple[dict[State, int], list[str]]:
         """Runs to the end; the states of its items, and what they lost."""
@@ -86,19 +48,9 @@ class Person(Trial):
         meetings = (events.resource(folder, "meeting") for folder in context.own("calendar", owner))
         return [one.text(owner, "/") for one in meetings if one is not None]
 
-    def delete(self) -> None:
-        events, owner = self.server.suite.events, self.server.context.users[self.user]
-        for folder in self.server.context.own("calendar", owner):
-            if (found := events.resource(folder, "meeting")) is not None:
-                self.server.suite.changes.delete(owner, found)
-
     def changes(self) -> int:
         """How many requests changed, or were to change, something."""
-        return sum(request.method in ("PUT", "DELETE") for request in self.server.requests)
-
-    def again(self) -> None:
-        """kogge retry --rejected"""
-        assert self.ledger.requeue(states=list(LegState), rejected=True)
+        return len(self.sent("PUT", "DELETE"))
 
 
 Meet = Callable[[str, bytes], Person]
