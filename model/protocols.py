@@ -81,14 +81,14 @@ class Capabilities:
 
     Attributes:
         kinds: the kinds of items that the server holds.
-        batch: the most items that one write or fetch call should carry.
-        batch_bytes: the most bytes that one write or fetch call should carry.
+        batch, batch_bytes: the most items, and the most bytes, that one write or fetch call should carry.
         max_bytes: the largest item that the server takes, in bytes; None if it does not say.
         keywords: True if user-defined flags are kept.
         oldest_date: the earliest date that is kept beside an item, in seconds since 1970.
         separator: the hierarchy separator; "" if the namespace is flat.
         name_bytes: the longest name of one level, in bytes of the server's own encoding.
         special_use: True if containers carry roles.
+        special_folders: of a target, the paths that folders with a role get where the server has none for it.
         incremental: True if changes() after a cursor lists only what changed; otherwise it enumerates anew.
         replaces: True if write() replaces an item in place (Item.replaces), not by a removal and a new one.
         recurring_tasks: True if a VTODO may have an RRULE.
@@ -116,6 +116,7 @@ class Capabilities:
     separator: str = "/"
     name_bytes: int = 255
     special_use: bool = True
+    special_folders: Mapping[Role, tuple[str, ...]] = field(default_factory=dict)
     incremental: bool = True
     replaces: bool = False
     recurring_tasks: bool = True
@@ -262,8 +263,7 @@ class Stored:
         versions: how many older versions of a file are kept. None: of a new file, all that it came with; of
             another file, the number is not known anew.
         flags: the flags that the target took, if they are fewer than were given; None means all.
-        size: bytes, if the ledger has them. By size, date and mid an item is recognised before it is removed
-            or amended.
+        size: bytes, if the ledger has them. What is removed or amended is recognised by size, date and mid.
         date: seconds since 1970 UTC, if the ledger has it.
         mid: a hash of the Message-ID (ledger.db.rows.ItemRow), if the ledger has it.
     """

@@ -41,12 +41,14 @@ class ImapFolder:
         separator: the hierarchy separator; "" in a flat namespace.
         attributes: attributes in upper case.
         status: the STATUS items by upper-case name; {} when they were not asked.
+        named: the role that the configuration gives to its name; None if it gives none.
     """
 
     raw: bytes
     separator: str
     attributes: frozenset[str]
     status: dict[str, str] = field(default_factory=dict)
+    named: Role | None = None
 
     @property
     def name(self) -> str:
@@ -60,10 +62,10 @@ class ImapFolder:
 
     @property
     def role(self) -> Role | None:
-        """Return the role that the server states, or None."""
+        """Return the role that the server states, else the one of its name, or None."""
         if self.raw.upper() == INBOX:
             return Role.INBOX
-        return next((ROLES[use] for use in sorted(self.attributes) if use in ROLES), None)
+        return next((ROLES[use] for use in sorted(self.attributes) if use in ROLES), self.named)
 
 
 @dataclass(frozen=True, slots=True)

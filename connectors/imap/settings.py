@@ -7,7 +7,9 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from connectors.endpoints import is_loopback
+from connectors.imap.special_folders import FolderLanguage, FolderName, SpecialRole, paths, refuse_meeting
 from connectors.settings import Port, Secret, Security, Strict, Tls
+from model.protocols import Role
 
 Auth = Literal["password", "master-user", "plain-authzid", "xoauth2"]
 
@@ -37,6 +39,12 @@ class ImapSettings(Strict):
     batch_items: int = Field(default=100, ge=1, le=1000)
     batch_bytes: int = Field(default=10_000_000, ge=100_000)
     connections: int = Field(default=2, ge=1, le=4, description="that write to one mailbox at a time")
+    folder_language: FolderLanguage | None = Field(
+        default=None, description="of Open-Xchange's names for the folders of sent mail and its like"
+    )
+    special_folders: dict[SpecialRole, FolderName] = Field(
+        default_factory=dict, description="names of those folders, where the server marks none"
+    )
     spool_above: int = Field(default=4_000_000, ge=65_536, description="larger bodies go through a file")
 
     @model_validator(mode="after")
@@ -45,4 +53,10 @@ class ImapSettings(Strict):
             raise ValueError('security = "none" is for a server on this very machine only')
         if self.auth in ("master-user", "plain-authzid") and not self.username:
             raise ValueError(f'auth = "{self.auth}" needs username: the master user')
+        refuse_meeting(self.special_paths.values())
         return self
+
+    @property
+    def special_paths(self) -> dict[Role, tuple[str, ...]]:
+        """Return where the folders with a role are, by their names."""
+        return paths(self.folder_language, self.special_folders)

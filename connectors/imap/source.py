@@ -23,6 +23,7 @@ from connectors.imap.folders import (
 )
 from connectors.imap.server_info import facts, identity
 from connectors.imap.session import ImapSettings, Selected, Session
+from connectors.imap.special_folders import with_names
 from connectors.settings import Account
 from model.errors import Blocked, CursorLost, MigrationError, Rejected, Transient
 from model.protocols import Capabilities, Container, Failed, Identity, Kind, Native, Page, Ref, Role, key_of
@@ -109,7 +110,7 @@ class ImapSource:
     def containers(self) -> Iterator[Container]:
         """List all folders, parents before children; see `model.protocols.Source.containers`."""
         where = self._where()
-        for folder in folders(self._session, counts=True):
+        for folder in self._folders(counts=True):
             identifier = self._id(folder)
             self._names[identifier] = folder.raw
             yield container(folder, where, identifier, _omit_code(folder, where))
@@ -213,7 +214,7 @@ class ImapSource:
             if entry is not None and isinstance(header, bytes) and (address := _address(header)):
                 addresses[uid_of(entry)] = address
 
-        sent = next((f for f in folders(self._session, counts=False) if f.role is Role.SENT), None)
+        sent = next((f for f in self._folders(counts=False) if f.role is Role.SENT), None)
         if sent is None or not sent.selectable:
             return []
         last = self._session.select(sent.raw, readonly=True, fresh=True).exists
@@ -238,6 +239,10 @@ class ImapSource:
         self._session.close()
 
     # -- internals
+
+    def _folders(self, *, counts: bool) -> list[ImapFolder]:
+        """List the folders, those with a role by their name among them."""
+        return with_names(folders(self._session, counts=counts), self._where(), self._settings.special_paths)
 
     def _where(self) -> Namespace:
         if self._namespace is None:

@@ -33,6 +33,7 @@ from connectors.imap.keywords import Keywords
 from connectors.imap.server_info import append_limit, facts, identity
 from connectors.imap.session import ImapSettings, Session, error_of
 from connectors.imap.source import properties_of
+from connectors.imap.special_folders import with_names
 from connectors.imap.verify_uid import Judge
 from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Rejected
@@ -48,6 +49,7 @@ from model.protocols import (
     Listed,
     Native,
     Ref,
+    Role,
     Stored,
     key_of,
 )
@@ -55,6 +57,7 @@ from model.protocols import (
 __all__ = ["ImapSettings", "ImapTarget"]
 
 NOTES = "notes"
+MARKED_ELSEWHERE = "marked-elsewhere"
 LISTED = b"UID RFC822.SIZE FLAGS INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]"
 
 
@@ -115,7 +118,8 @@ class ImapTarget:
             oldest_date=session.quirks.oldest_date,
             separator=self._where().separator,
             special_use=session.has("SPECIAL-USE"),
-            facts=facts(session),
+            special_folders=self._named(),
+            facts=facts(session) | self._marked_elsewhere(),
         )
 
     def identity(self) -> Identity:
@@ -133,7 +137,7 @@ class ImapTarget:
     def containers(self) -> Iterator[Container]:
         """List the account's own folders; see `model.protocols.Target.containers`."""
         where = self._where()
-        for folder in folders(self._session, counts=True):
+        for folder in with_names(folders(self._session, counts=True), where, self._named()):
             if folder.selectable and not where.is_foreign(folder.name):
                 listed = container(folder, where, folder.name)
                 if self._kind is not Kind.NOTES or listed.path[0].lower() == NOTES:
@@ -341,6 +345,19 @@ class ImapTarget:
         """Raise Blocked("live-phase") in the live phase."""
         if self._live:
             raise Blocked("live-phase", "the user works there now: only new items are added")
+
+    def _named(self) -> dict[Role, tuple[str, ...]]:
+        """Return where the folders with a role are, by name; notes have none."""
+        return {} if self._kind is Kind.NOTES else self._settings.special_paths
+
+    def _marked_elsewhere(self) -> dict[str, str]:
+        """Return, as a fact, the roles that the server gives to other folders than the names say."""
+        if not (names := self._named()):
+            return {}
+        where, listed = self._where(), folders(self._session, counts=False)
+        marked = {folder.role: where.path(folder.name) for folder in listed}
+        roles = " ".join(role for role, path in names.items() if marked.get(role, path) != path)
+        return {MARKED_ELSEWHERE: roles} if roles else {}
 
     def _where(self) -> Namespace:
         if self._namespace is None:

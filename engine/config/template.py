@@ -62,6 +62,8 @@ auth = "master-user"                        # password, master-user, plain-authz
 username = "migrator"                       # logs in as user*migrator
 password = { env = "KOGGE_TARGET_PASSWORD" }
 # artefacts = ["Welcome"]                   # beginnings of the subjects of mail a new account holds
+# folder_language = "de_DE"                 # Open-Xchange's names for the folder of sent mail and its like
+# special_folders = { sent = "Sent", archive = "Archive" }  # one by one; drafts, trash, junk
 
 # One table for each workload; what has none does not move. Take away the # of those you want.
 # [target.calendar]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,6 +48,12 @@ CAUSES_SHOWN = 8
 IMAPSIEVE = (
     "target: runs users' scripts when mail arrives by IMAP (imapsieve): one that redirects would send"
     " old mail out again. Switch it off while the waves run."
+)
+
+
+MARKED_ELSEWHERE = (
+    "target: marks other folders (SPECIAL-USE) than special_folders names, for: {roles}. Mail goes into the"
+    " marked ones. If the web client goes by the names, it shows two folders: make the names agree."
 )
 
 
@@ -245,8 +251,8 @@ def _show_check(
     _show_kinds([look.kinds for look in looks], set[Kind]().union(*(look.untold for look in looks)))
     for line in _source_care(config, looks):
         out.print(Text(line, style=CARE), soft_wrap=True)
-    if dict(_facts(looks))["target"].get("imapsieve") == "yes":
-        out.print(Text(IMAPSIEVE, style=CARE))
+    for line in _target_care(dict(_facts(looks))["target"]):
+        out.print(Text(line, style=CARE), soft_wrap=True)
     for said in heard:
         out.print(said.line(), soft_wrap=True)
     for one in power:
@@ -258,6 +264,14 @@ def _show_check(
     for line in _fault_lines(looks):
         out.print(Text(line), soft_wrap=True)
     _show_ready(config, looks)
+
+
+def _target_care(facts: Mapping[str, str]) -> Iterator[str]:
+    """What to look after at the mail server."""
+    if facts.get("imapsieve") == "yes":
+        yield IMAPSIEVE
+    if roles := facts.get("marked-elsewhere"):
+        yield MARKED_ELSEWHERE.format(roles=roles)
 
 
 def _show_ready(config: Config, looks: Sequence[PreflightResult]) -> None:

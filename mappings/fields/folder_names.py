@@ -4,9 +4,9 @@ Per level, in this order: Unicode NFC (RFC 9051 section 5.1; Dovecot keeps NFC a
 two folders); what the server refuses (the hierarchy separator, "/", controls, a leading "~", "." and "..")
 becomes a look-alike, which `original` turns back; a name longer than the server's limit in modified UTF-7
 (RFC 3501 section 5.1.3) is cut and gets a hash of the whole. A taken name gets a number. A container with a
-role goes to the place the server has for it; its sub-folders follow it. Wildcards and spaces at the ends stay
-unless the server says that it refuses them: Dovecot 2.4 takes them. If the server holds files
-(Capabilities.files), mappings.fields.file_names maps a level, and lengths are those in UTF-8.
+role goes to the place the server has, or shall have, for it; its sub-folders follow it. Wildcards and spaces
+at the ends stay unless the server says that it refuses them: Dovecot 2.4 takes them. If the server holds
+files (Capabilities.files), mappings.fields.file_names maps a level, and lengths are those in UTF-8.
 
 A placed container keeps its place: pass it in `fixed`. The result does not depend on the order of the input,
 and no two containers get one place. INBOX is the same place in any case.
@@ -99,7 +99,7 @@ def plan_names(
     Args:
         containers: of the source.
         target: what the server can hold.
-        special: the server's own places, by role.
+        special: the server's own places, by role; they count before target.special_folders.
         fixed: places given before, by container id, also of containers no longer listed; they are returned
             unchanged.
     """
@@ -112,7 +112,7 @@ def plan_names(
         if container.id in fixed:
             plan.settle(container.path, container.id, fixed[container.id])
     for container in moving:
-        plan.claim(container, {Role.INBOX: INBOX, **special})
+        plan.claim(container, {Role.INBOX: INBOX, **target.special_folders, **special})
     for depth in range(1, 1 + max((len(c.path) for c in moving), default=0)):
         for node in _nodes(moving, depth, rules):
             plan.place(node)

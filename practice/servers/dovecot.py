@@ -159,12 +159,14 @@ class Dovecot:
     hide  capabilities it shall not announce
     tls   STARTTLS on port, and TLS on tls_port; ca_file is what a client must trust
     keep  its files stay when it stops
+    special  whether it has folders for sent mail and its like, and marks them
     """
 
     lab: Path
     hide: tuple[str, ...] = ()
     tls: bool = False
     keep: bool = False
+    special: bool = True
     host: str = "127.0.0.1"
     port: int = field(default_factory=_free_port)
     tls_port: int = 0
@@ -299,7 +301,7 @@ class Dovecot:
 
     def _write_configuration(self) -> None:
         owner = self._account
-        boxes = "".join(_mailbox(name, use) for name, use in SPECIAL.items())
+        boxes = "".join(_mailbox(name, use) for name, use in SPECIAL.items() if self.special)
         text = CONFIG.format(
             version=_version(),
             lab=self.lab,
@@ -381,10 +383,15 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 def start_dovecot(
-    users: Iterable[str], quota: int | None = None, hide: tuple[str, ...] = (), *, tls: bool = False
+    users: Iterable[str],
+    quota: int | None = None,
+    hide: tuple[str, ...] = (),
+    *,
+    tls: bool = False,
+    special: bool = True,
 ) -> Dovecot:
     """A private Dovecot that knows users. Raises RuntimeError when it cannot start."""
-    server = Dovecot(lab=Path(tempfile.mkdtemp(prefix="kogge-dovecot-")), hide=hide, tls=tls)
+    server = Dovecot(lab=Path(tempfile.mkdtemp(prefix="kogge-dovecot-")), hide=hide, tls=tls, special=special)
     server.add_users(users, quota)
     try:
         server.start()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from connector_settings import dovecot_settings
 from imapclient import IMAPClient
@@ -19,13 +20,14 @@ from practice.servers.dovecot import Dovecot
 
 
 class OnDovecot(Trial):
-    """The account `user` of `server`, which the maker of the trial sets."""
+    """The account `user` of `server`, which the maker of the trial sets; more: settings of the target."""
 
     server: Dovecot
     user: str
+    more: Mapping[str, Any] = {}
 
     def open_target(self, guard: Guard, step: Step, moment: datetime, *, live: bool) -> Target:
-        settings = dovecot_settings(self.server, self.directory)
+        settings = dovecot_settings(self.server, self.directory, **self.more)
         judge = letter_judge(Kind.MAIL, moment)
         return ImapTarget(settings, Account(login=self.user), guard, self.directory, live=live, judge=judge)
 
