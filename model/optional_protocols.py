@@ -120,6 +120,20 @@ class LooksUp(Protocol):
 
 
 @runtime_checkable
+class ListsWhole(Protocol):
+    """Tell everything that an account's owner has in a container, also what a listing leaves out."""
+
+    def whole(self, href: str) -> Iterator[Listed]:
+        """Yield everything in a container that is its owner's, each item once, in any order. Idempotent.
+
+        What others put there does not count, such as a colleague's meeting.
+
+        Args:
+            href: the container.
+        """
+
+
+@runtime_checkable
 class Schedules(Protocol):
     """Tell whether a target may mail invitations because of what is written to it."""
 

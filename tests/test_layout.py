@@ -34,6 +34,7 @@ ROOMS = {
         "webdav",
         "ews",
         "caldav",
+        "open_xchange",
         "files",
         "graph_api",
         "graph_items",

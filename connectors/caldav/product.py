@@ -91,6 +91,7 @@ class Profile:
         collections_full: statuses that refuse a new collection because the user has too many.
         collections_every: seconds between new collections where the server limits them without stating a
             delay.
+        http_api: True if the product has Open-Xchange's HTTP API beside DAV.
         user_agent: the User-Agent.
         vcard: see `model.protocols.Capabilities`; likewise for the following fields.
         groups: see Capabilities.
@@ -132,6 +133,7 @@ class Profile:
     trash_refusals: frozenset[int] = frozenset()
     collections_full: frozenset[int] = frozenset()
     collections_every: float | None = None
+    http_api: bool = False
     user_agent: str = "Kogge"
     vcard: str = "3.0"
     groups: bool = True

@@ -51,6 +51,7 @@ PROFILE: Final = Profile(
     adds_with_bind=True,
     sequence_rises=True,
     needs_if_match=True,
+    http_api=True,
     groups=False,
     recurring_tasks=False,
     category_commas=False,

@@ -23,11 +23,14 @@ class DavSettings(Networked):
             "appapi": a Nextcloud app writes as any user without knowing their passwords.
         username: {login} and {address} are replaced by the account's.
         password: the password, the access token (read again when it expired), or the app's secret.
+        api: the address of Open-Xchange's HTTP API, such as https://ox.example.org/appsuite/api. It is logged
+            in to with the same user name and password, and used for what DAV does not show or keep.
     """
 
     kind: Literal["caldav", "carddav"]
     url: Url
     profile: ProfileName = "generic"
+    api: Url | None = Field(default=None, description="Open-Xchange's HTTP API, beside DAV")
     auth: DavAuth = "basic"
     username: Template = "{login}"
     password: Secret
@@ -65,7 +68,22 @@ class DavSettings(Networked):
         refuse_readable("url", self.url, self.plain_http)
         if self.auth == "appapi" and not self.app_id:
             raise ValueError('auth = "appapi" needs app_id')
+        if self.api is not None:
+            self._refuse_unusable(self.api)
         return self
+
+    def _refuse_unusable(self, api: str) -> None:
+        """Check that the product has the API, and that Kogge can log in to it there.
+
+        Raises:
+            ValueError: it has none, or Kogge cannot.
+        """
+        refuse_readable("api", api, self.plain_http)
+        if not PROFILES[self.profile].http_api:
+            names = " or ".join(f'"{name}"' for name, profile in PROFILES.items() if profile.http_api)
+            raise ValueError(f"api: only profile = {names} has it")
+        if self.auth != "basic":
+            raise ValueError('api: its session begins with a password, so it needs auth = "basic"')
 
     def user(self, account: Account) -> str:
         """Return the user name for an account, by the template `username`."""

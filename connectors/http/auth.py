@@ -11,6 +11,9 @@ from connectors.accepted_logins import login_of
 from connectors.http.digest_auth import Digest
 from connectors.settings import Account, Secret
 
+SESSION = "session"
+"""The method of a login that is a request of its own: the other requests carry no credentials of ours."""
+
 
 class HttpLogin(Protocol):
     """Describe a login as the settings state it; see `connectors.caldav.settings`.
@@ -20,7 +23,7 @@ class HttpLogin(Protocol):
 
     @property
     def auth(self) -> str:
-        """Return the method: "basic", "bearer", "appapi" or "digest"."""
+        """Return the method: "basic", "bearer", "appapi", "digest" or SESSION."""
         ...
 
     @property
@@ -72,6 +75,11 @@ class Credentials:
         return self._settings.auth == "appapi"
 
     @property
+    def in_requests(self) -> bool:
+        """Return True if each request logs in, so that a request's success says that the login is right."""
+        return self._settings.auth != SESSION
+
+    @property
     def login(self) -> bytes:
         """Return the login's fingerprint; see `connectors.accepted_logins`.
 
@@ -89,7 +97,7 @@ class Credentials:
             path: the path of the request; needed for Digest.
 
         Returns:
-            The headers; {} for Digest before the first challenge.
+            The headers; {} for Digest before the first challenge, and for SESSION.
 
         Raises:
             Misconfigured: the secret cannot be read.
@@ -97,6 +105,8 @@ class Credentials:
         Source:
             RFC 7617, section 2.1 (UTF-8 in HTTP Basic), RFC 6750 (Bearer), RFC 7616 (Digest).
         """
+        if not self.in_requests:
+            return {}
         secret, settings = self._current_secret(), self._settings
         if settings.auth == "bearer":
             return {"Authorization": f"Bearer {_safe(secret)}"}

@@ -36,6 +36,7 @@ PAUSES = {
     "timeout": 2,
     "connection-cut": 6,
     "not-dav": 2,
+    "not-http-api": 2,
     "reply-too-large": 1,
     "body-changed": 1,
 }
@@ -269,7 +270,7 @@ class HttpClient:
             response, challenge = self._attempt_again(method, path, headers, body)
         if response is None:
             raise self._refusal()
-        if response.ok and method not in ANSWERED_TO_ALL:
+        if response.ok and method not in ANSWERED_TO_ALL and self._credentials.in_requests:
             LOGINS.accepted(self._credentials.login)
         return response
 

@@ -73,6 +73,7 @@ password = { env = "KOGGE_TARGET_PASSWORD" }
 # auth = "basic"                            # basic, bearer, appapi (a Nextcloud app writes as anybody)
 # username = "{login}"
 # password = { command = "app-password {login}" }  # of each person, or the one of an app
+# api = "https://ox.example.org/appsuite/api"  # open-xchange: its HTTP API tells what CalDAV does not list
 
 ## [target.calendar]
 ## kind = "exo-agenda"                      # eXo: each person has one calendar that nobody else writes in

@@ -106,7 +106,7 @@ def refuse_mostly_strange(leg: LegContext) -> None:
     for container in leg.target.containers():
         if container.id in elsewhere or container.omit is not None:
             continue
-        listed = {item.href for item in leg.target.listing(container.id)}
+        listed = {item.href for item in identity_gate.listed_whole(leg.target, container.id)}
         mine = len(listed & claimed.get(container.id, set()))
         own_count, foreign_count = own_count + mine, foreign_count + len(listed) - mine
     if own_count <= foreign_count and identity_gate.is_filled(leg.target, leg.artefacts, elsewhere):

@@ -19,6 +19,7 @@ from connectors.imap.session import ImapSettings
 from connectors.imap.source import ImapSource
 from connectors.imap.target import ImapTarget
 from connectors.imap.verify_uid import Judge
+from connectors.open_xchange.target import OpenXchangeTarget
 from connectors.settings import Account
 from connectors.webdav.settings import FilesSettings
 from engine.config.load import Config
@@ -181,7 +182,8 @@ def open_target(
         def shared(own: BinaryIO, found: BinaryIO, owner: frozenset[str]) -> tuple[Loss, ...] | None:
             return None if form.shared is None else form.shared(own, found, not_after, owner)
 
-        return DavTarget(
+        opened = DavTarget if settings.api is None else OpenXchangeTarget
+        return opened(
             settings,
             account,
             guard,

@@ -25,7 +25,9 @@ PLAIN = (
     *("sent_from", "silence", "withheld", "rights", "party"),
 )
 STREAMS = ("changes", "fetch", "fetch_versions", "write", "amend", "read", "remove", "digests")
-LISTINGS = ("containers", "listing", "look_up", "headers", "names", "grants", "occurrences", "extras")
+LISTINGS = (
+    *("containers", "listing", "whole", "look_up", "headers", "names", "grants", "occurrences", "extras"),
+)
 """Streams of many small answers; see LISTED."""
 UNMEASURED = ("close", "place", "kept")
 """What asks no server."""

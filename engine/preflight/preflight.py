@@ -30,6 +30,7 @@ from engine.identity.identity_gate import (
     GateRules,
     IdentityProof,
     Pair,
+    is_emptiness_unproven,
     prove_identity,
     refuse_denied,
 )
@@ -46,6 +47,8 @@ from model.protocols import Kind, Source, Target
 
 Passes: TypeAlias = Mapping[tuple[str, Kind], tuple[str, int]]
 NO_PASSES: Passes = MappingProxyType({})
+EMPTINESS = "emptiness-unproven"
+"""The code of the advice for a target whose listings leave out items, and which has no other way to tell."""
 Settings: TypeAlias = (
     AgendaSettings | EwsSettings | GraphSettings | ImapSettings | DavSettings | FilesSettings
 )
@@ -320,11 +323,14 @@ def _count(look: PreflightResult, source: Source, workloads: frozenset[Kind]) ->
 
 
 def hints(config: Config, looks: Sequence[PreflightResult]) -> list[str]:
-    """Return codes of advice about the source as a whole; nothing is refused because of them."""
+    """Return codes of advice about a side as a whole; nothing is refused because of them."""
+    facts = [stated for look in looks for stated in look.facts.values()]
+    unproven = [EMPTINESS] if any(stated.get("emptiness") == "unproven" for stated in facts) else []
     if not isinstance(config.source, EwsSettings):
-        return []
+        return unproven
     products = {look.facts.get("source", {}).get("product") for look in looks}
-    return ["ews-ends"] if config.source.in_cloud or "Exchange Online" in products else []
+    ends = config.source.in_cloud or "Exchange Online" in products
+    return [*(["ews-ends"] if ends else []), *unproven]
 
 
 def _look_at_target(look: PreflightResult, side: str, target: Target) -> None:
@@ -332,6 +338,8 @@ def _look_at_target(look: PreflightResult, side: str, target: Target) -> None:
     facts = dict(capabilities.facts)
     if capabilities.max_bytes is not None:
         facts["largest item"] = f"{capabilities.max_bytes:,} bytes"
+    if is_emptiness_unproven(target):
+        facts["emptiness"] = "unproven"
     look.facts[side] = facts
     quota = target.quota() if isinstance(target, SupportsQuota) else None
     if quota is not None:

@@ -40,17 +40,22 @@ MODULES: Mapping[Kind, str] = {
     "tasks": "tasks",
 }
 
+CATEGORIES = {"USER_INPUT": 1, "PERMISSION_DENIED": 3, "TRY_AGAIN": 4, "CONFLICT": 9}
+
 
 class ApiError(Exception):
     """An error as the JSON tells it."""
 
-    def __init__(self, code: str, text: str) -> None:
+    def __init__(self, code: str, text: str, category: str = "USER_INPUT") -> None:
         super().__init__(code)
         self.code = code
         self.text = text
+        self.category = category
 
     def json(self) -> dict[str, Any]:
-        return {"error": self.text, "error_params": [], "category": 1, "code": self.code}
+        """Only USER_INPUT was recorded, as category 1; the words and numbers are those of the documents."""
+        said = {"categories": self.category, "category": CATEGORIES[self.category], "code": self.code}
+        return {"error": self.text, "error_params": [], **said}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,15 @@ class HttpApi:
             **actions,
         }
 
+    def forget_sessions(self) -> None:
+        """Ends all sessions, as a restart does."""
+        self._sessions.clear()
+
+    @property
+    def sessions(self) -> int:
+        """How many are open."""
+        return len(self._sessions)
+
     def answer(self, request: Request) -> Reply:
         params = {name: values[0] for name, values in parse_qs(request.query).items()}
         module = request.path.removeprefix("/ajax/")
@@ -127,7 +141,11 @@ class HttpApi:
         return _said({"data": data} | ({} if callback else at), callback)
 
     def _login(self, request: Request, params: Mapping[str, str]) -> Reply:
-        """By a form. Raises ApiError."""
+        """By a form. A logout was not recorded: by the documents its answer is empty. Raises ApiError."""
+        if params.get("action") == "logout":
+            self._session(request, params)
+            del self._sessions[params["session"]]
+            return Reply(200, httpx.Headers(UNCACHED), b"")
         if params.get("action") != "login":
             raise ApiError("SVL-0005", "The action was not recorded.")
         form = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
@@ -161,7 +179,7 @@ class HttpApi:
         secret = cookies.get("open-xchange-secret-practice")
         agent = request.headers.get("User-Agent", "")
         if found is None or found.agent != agent or secret is None or secret.value != found.secret:
-            raise ApiError("SES-0203", "Your session expired. Please login again.")
+            raise ApiError("SES-0203", "Your session expired. Please login again.", "TRY_AGAIN")
         return found
 
 

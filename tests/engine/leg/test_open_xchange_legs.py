@@ -150,3 +150,36 @@ def test_contacts_go_into_the_default_address_book(quick_path: Path, server: Ope
     assert trial.sent("MKCOL") == made
     assert len(made) == 1  # the default one was there
     assert "/carddav/32/" in {path.rpartition("/")[0] + "/" for path in trial.sent("PUT")}
+
+
+HOME_AT_SUITE = "/caldav/Y2FsOi8vMC8zMQ"
+
+
+def put(server: OpenXchangeServer, path: str, body: bytes, user: str) -> None:
+    """By the account's owner, who invites nobody."""
+    headers = {"Content-Type": "text/calendar", "Scheduling": "none"}
+    answer = httpx.put(server.url + path, content=body, auth=(user, USER_PASSWORD), headers=headers)
+    answer.raise_for_status()
+
+
+@pytest.mark.parametrize("api", [False, True])
+def test_only_the_api_tells_that_an_account_of_years_is_not_empty(trial: OnOpenXchange, api: bool) -> None:
+    """What the account holds is of 2019, and no listing of DAV shows it."""
+    trial.api = api
+    put(trial.server, f"{HOME_AT_SUITE}/theirs.ics", event_of_2019("x"), TARGET)
+    result = trial.run()
+    wanted = (LegState.BLOCKED, "target-not-empty") if api else (LegState.VERIFIED, None)
+    assert (result.state, result.code) == wanted
+    assert bool(trial.sent("PUT")[1:]) is not api
+
+
+def test_a_colleagues_meetings_do_not_count_against_an_account(trial: OnOpenXchange) -> None:
+    trial.api = True
+    people = (f"ORGANIZER:mailto:{BERT}", f"ATTENDEE:mailto:{BERT}", f"ATTENDEE:mailto:{TARGET}")
+    meeting = event_of_2019("x").replace(b"SUMMARY", "\r\n".join([*people, "SUMMARY"]).encode())
+    calendar = next(
+        folder.segment for folder in trial.server.context.own("calendar", trial.server.context.users[BERT])
+    )
+    put(trial.server, f"/caldav/{calendar}/m.ics", meeting, BERT)
+    assert len(trial.contents()) == 1
+    verified(trial)

@@ -1,0 +1,118 @@
+"""Read answers of Open-Xchange's HTTP API, and translate its errors into one class per reaction.
+
+Every answer has status 200; an error stands in its JSON, with a code such as "SES-0203" and categories.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from connectors import json_answer
+from connectors.http.client import HttpAnswer
+from connectors.http.dav_errors import GONE
+from model.errors import Blocked, MigrationError, Rejected, Transient
+from model.server_words import ServerWords, of_body
+
+Json: TypeAlias = dict[str, Any]
+TOO_MANY_EVENTS = "CAL-5072"
+"""The code for a range with more events than an answer may hold (CalendarExceptionCodes, middleware)."""
+_CODE = re.compile(r"[A-Z_]{2,12}-\d{4}")
+_PASSING = frozenset({"TRY_AGAIN", "SERVICE_DOWN", "CONNECTIVITY"})
+_FULL = frozenset({"CAPACITY"})
+_FORBIDDEN = frozenset({"PERMISSION_DENIED"})
+
+
+class SessionExpired(Exception):
+    """State that the server no longer knows the session. It did not carry out the request."""
+
+
+class TooManyEvents(Exception):
+    """State that a range holds more events than the server puts into one answer."""
+
+
+def content(answer: HttpAnswer) -> Json:
+    """Return the JSON object of an answer.
+
+    Args:
+        answer: the answer.
+
+    Raises:
+        SessionExpired: the session ended, or belongs to another User-Agent.
+        TooManyEvents: the range is to be asked for in parts.
+        Transient: "not-http-api" for anything but JSON, such as a login page; "busy", "server-error".
+        Blocked: "no-http-api", "login-refused", "no-permission", "over-quota", and those of the HTTP status.
+        Rejected: "refused-by-target" for what the server does not take.
+
+    Source:
+        "Error handling" in documentation/http_api of the middleware.
+    """
+    if answer.status in GONE:
+        raise no_api()
+    if not answer.ok:
+        raise answer.error()
+    try:
+        found = json_answer.read(answer.body)
+    except ValueError:
+        raise not_api() from None
+    if not isinstance(found, dict):
+        raise not_api()
+    if found.get("error") is not None or found.get("code") is not None:
+        code = _code(found)
+        if code.startswith("SES-"):
+            raise SessionExpired
+        if code == TOO_MANY_EVENTS:
+            raise TooManyEvents
+        if not _is_warning(found):
+            raise refusal(found).said(answer_words(answer))
+    return found
+
+
+def refusal(found: Mapping[str, Any]) -> MigrationError:
+    """Return the error for an answer's error code and categories.
+
+    Args:
+        found: the answer's JSON.
+    """
+    code, categories = _code(found), _categories(found)
+    if code.startswith("LGI-"):
+        return Blocked("login-refused", "the server refuses the login; it was not tried again").about(code)
+    if categories & _PASSING:
+        return Transient("busy", "the server asks to try again").about(code)
+    if categories & _FORBIDDEN:
+        return Blocked("no-permission", "the server forbids this to the account").about(code)
+    if categories & _FULL:
+        return Blocked("over-quota", "the account has no more room").about(code)
+    return Rejected("refused-by-target", "the server does not take it").about(code)
+
+
+def answer_words(answer: HttpAnswer) -> ServerWords:
+    """Return what the server said, for the private file of server words."""
+    return of_body(answer.body)
+
+
+def no_api() -> Blocked:
+    """Return the error for a server without the API at the configured address."""
+    return Blocked("no-http-api", "nothing answers as Open-Xchange's HTTP API: correct api")
+
+
+def not_api() -> Transient:
+    """Return the error for an answer that the API does not give."""
+    return Transient("not-http-api", "something answered that is not Open-Xchange's HTTP API")
+
+
+def _code(found: Mapping[str, Any]) -> str:
+    """Return the error's code; "" for one of another shape, which may hold anything."""
+    code = str(found.get("code", ""))
+    return code if _CODE.fullmatch(code) else ""
+
+
+def _categories(found: Mapping[str, Any]) -> frozenset[str]:
+    stated = found.get("categories")
+    return frozenset(map(str, stated)) if isinstance(stated, list) else frozenset({str(stated)})
+
+
+def _is_warning(found: Mapping[str, Any]) -> bool:
+    """Return True if the request was carried out, and the server only remarks something."""
+    return _categories(found) == {"WARNING"} and "data" in found

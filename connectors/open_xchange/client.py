@@ -1,0 +1,220 @@
+"""Send requests to Open-Xchange's HTTP API in a session of one account.
+
+It stands on the one HTTP client: the same connections, bounds and retries. No request may notify anybody:
+what is written names nobody whom the server could tell, and every request that could schedule is silenced.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from urllib.parse import urlencode, urlsplit
+
+from connectors.accepted_logins import LOGINS, login_of
+from connectors.caldav.product import Profile
+from connectors.caldav.settings import DavSettings
+from connectors.http.auth import SESSION
+from connectors.http.client import HttpAnswer, HttpClient
+from connectors.open_xchange.answers import Json, SessionExpired, content, not_api
+from connectors.retry import RetryPolicy
+from connectors.settings import Account
+from model.errors import Blocked, MigrationError, Misconfigured, Transient
+
+NAME = "Kogge"
+QUIET: Mapping[str, str] = {"scheduling": "none"}
+"""Parameters of every request. Chronos mails nobody with them; other modules know no such parameter."""
+FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+JSON = {"Content-Type": "application/json; charset=utf-8", "Accept": "application/json"}
+GOODBYE_SECONDS = 5.0
+"""How long a logout may take: the server ends a forgotten session by itself."""
+_TOKEN = re.compile(r"[\w.-]{1,200}", re.ASCII)
+_NEXT_COOKIE = re.compile(r",\s*(?=[^\s;,=]+=)")
+"""Where one cookie ends and the next begins in headers that were joined; a date holds a comma, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Hold a session.
+
+    Attributes:
+        token: the session's id, a parameter of every request.
+        cookies: the header Cookie.
+        user: the number of the account.
+    """
+
+    token: str
+    cookies: str
+    user: int
+
+
+class ApiClient:
+    """Ask the API as one account. Safe from several threads, close() included."""
+
+    def __init__(self, settings: DavSettings, account: Account, profile: Profile) -> None:
+        """Prepare the client; nothing is sent before the first request.
+
+        Args:
+            settings: the settings of the DAV account, with `api`.
+            account: the account to log in as.
+            profile: the product.
+
+        Raises:
+            Misconfigured: the settings name no API.
+        """
+        if settings.api is None:
+            raise Misconfigured(settings.where("api"), "give the address of the HTTP API")
+        self._settings = settings.model_copy(update={"url": settings.api, "auth": SESSION})
+        self._account = account
+        self._profile = profile
+        self._http = HttpClient(self._settings, account, profile)
+        self._base = urlsplit(settings.api).path.rstrip("/")
+        self._session: Session | None = None
+        self._refused: Blocked | Transient | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def user(self) -> int:
+        """Return the number by which the server knows the account; logs in once."""
+        return self._known().user
+
+    def patience(self) -> RetryPolicy:
+        """Return a new retry state."""
+        return self._http.patience()
+
+    def look(self, module: str, action: str, options: Mapping[str, str], body: object = None) -> Json:
+        """Send a request that changes nothing; wait out busy answers and cut connections.
+
+        Args:
+            module: the module, such as "chronos".
+            action: the action, such as "all".
+            options: further parameters.
+            body: what to send as JSON; None for a GET.
+
+        Returns:
+            The answer's JSON.
+
+        Raises:
+            Transient: the retries are used up.
+            Blocked, Rejected: see `connectors.open_xchange.answers.content`.
+        """
+        return self._http.patiently(lambda: self.ask(module, action, options, body))
+
+    def ask(self, module: str, action: str, options: Mapping[str, str], body: object = None) -> Json:
+        """Send one request, once; again in a new session if the server forgot the old one.
+
+        Args:
+            module: the module.
+            action: the action.
+            options: further parameters.
+            body: what to send as JSON; None for a GET.
+
+        Returns:
+            The answer's JSON.
+
+        Raises:
+            Transient: the connection broke; the request may have been carried out.
+            Blocked, Rejected: see `connectors.open_xchange.answers.content`.
+        """
+        session = self._known()
+        try:
+            return content(self._send(session, module, action, options, body))
+        except SessionExpired:
+            self._forget(session)
+        session = self._known()
+        try:
+            return content(self._send(session, module, action, options, body))
+        except SessionExpired:
+            self._forget(session)
+            raise Transient("busy", "the server forgets its sessions at once") from None
+
+    def close(self) -> None:
+        """End the session and close every socket; safe from any thread and more than once."""
+        self._http.close()
+        session, self._session = self._session, None
+        if session is not None:
+            self._say_goodbye(session)
+
+    # -- internals
+
+    def _known(self) -> Session:
+        """Return the session; log in unless there is one."""
+        with self._lock:
+            if self._session is None:
+                self._session = self._logged_in()
+            return self._session
+
+    def _forget(self, session: Session) -> None:
+        """Drop a session, unless another thread did and has a new one."""
+        with self._lock:
+            if self._session is session:
+                self._session = None
+
+    def _logged_in(self) -> Session:
+        """Return a new session.
+
+        A refused password is sent once: the server counts every attempt. R12 holds as for any other login.
+
+        Raises:
+            Blocked: "login-refused".
+            Transient: the server cannot be asked now; "login-unconfirmed".
+        """
+        if self._refused is not None:
+            raise self._refused
+        user = self._settings.user(self._account)
+        secret = self._settings.password.read(self._account.login, self._account.address).get_secret_value()
+        login = login_of(str(self._http.origin), SESSION, user, secret)
+        LOGINS.refuse_doubtful(login)
+        form = {"name": user, "password": secret, "client": NAME, "version": "1", "rampup": "false"}
+        try:
+            session = self._http.patiently(lambda: self._login_once(urlencode(form).encode()))
+        except Blocked as error:
+            if error.code == "login-refused":
+                self._refused = LOGINS.refused(login, error)
+                raise self._refused from None
+            raise
+        LOGINS.accepted(login)
+        return session
+
+    def _login_once(self, form: bytes) -> Session:
+        answer = self._http.ask("POST", f"{self._base}/login?action=login", FORM, form)
+        try:
+            found = content(answer)
+        except SessionExpired:
+            raise not_api() from None
+        token, user = str(found.get("session", "")), found.get("user_id")
+        if not _TOKEN.fullmatch(token) or not isinstance(user, int):
+            raise not_api()
+        return Session(token, _cookies(answer.headers.get("set-cookie", "")), user)
+
+    def _send(
+        self, session: Session, module: str, action: str, options: Mapping[str, str], body: object
+    ) -> HttpAnswer:
+        query = urlencode({**options, **QUIET, "action": action, "session": session.token})
+        path = f"{self._base}/{module}?{query}"
+        headers = {"Cookie": session.cookies}
+        if body is None:
+            return self._http.ask("GET", path, {**headers, "Accept": "application/json"})
+        return self._http.ask("PUT", path, {**headers, **JSON}, json.dumps(body).encode())
+
+    def _say_goodbye(self, session: Session) -> None:
+        """Log out, over a connection of its own, because the others are closed."""
+        brief = {"timeout_seconds": GOODBYE_SECONDS, "patience_seconds": 0.0}
+        http = HttpClient(self._settings.model_copy(update=brief), self._account, self._profile)
+        query = urlencode({"action": "logout", "session": session.token})
+        with suppress(MigrationError):  # the server ends a forgotten session by itself
+            http.ask("GET", f"{self._base}/login?{query}", {"Cookie": session.cookies})
+        http.close()
+
+
+def _cookies(stated: str) -> str:
+    """Return the header Cookie for the joined headers Set-Cookie of an answer."""
+    pairs = []
+    for one in _NEXT_COOKIE.split(stated):
+        name, separator, value = one.partition(";")[0].strip().partition("=")
+        if separator and name.isascii() and value.isascii() and (name + value).isprintable():
+            pairs.append(f"{name}={value}")
+    return "; ".join(pairs)

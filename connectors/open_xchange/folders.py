@@ -1,0 +1,61 @@
+"""Name in the HTTP API the folders that DAV names by paths, and their items.
+
+As recorded on 8.19: /carddav/32/ is con://0/32; the last segment of a calendar or a task list is the base64
+of its id, cal://0/31 or 33.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from urllib.parse import unquote
+
+from connectors.http.hrefs import quoted, segment
+from model.errors import Blocked
+from model.protocols import Kind
+
+SUFFIX = {Kind.CONTACTS: ".vcf"}
+_UID = re.compile(r"kogge-([0-9a-f]{32})")
+_IDS = {
+    Kind.CALENDAR: re.compile(r"cal://\d{1,10}/\d{1,10}", re.ASCII),
+    Kind.CONTACTS: re.compile(r"\d{1,10}", re.ASCII),
+    Kind.TASKS: re.compile(r"\d{1,10}", re.ASCII),
+}
+
+
+def folder_of(kind: Kind, href: str) -> str:
+    """Return the API's id of a collection.
+
+    Args:
+        kind: the kind of its items.
+        href: its canonical path.
+
+    Raises:
+        Blocked: "no-http-api" for a path that follows another rule than the one that was recorded.
+    """
+    last = unquote(segment(href))
+    id_ = last if kind is Kind.CONTACTS else _decoded(last)
+    if not _IDS[kind].fullmatch(id_):
+        raise Blocked("no-http-api", "the names of the collections are not those of Open-Xchange 8.19")
+    return f"con://0/{id_}" if kind is Kind.CONTACTS else id_
+
+
+def _decoded(text: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii", "replace")
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def item_name(kind: Kind, stem: str) -> str:
+    """Return the last segment of the path of an item.
+
+    A card of ours is named by its key (connectors.caldav.put.place), which its UID holds.
+
+    Args:
+        kind: the kind of the item.
+        stem: the name without its ending, or the UID, as the API states it.
+    """
+    ours = _UID.fullmatch(stem) if kind is Kind.CONTACTS else None
+    return quoted((f"k-{ours[1]}" if ours else stem) + SUFFIX.get(kind, ".ics"))

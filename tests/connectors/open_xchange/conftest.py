@@ -1,0 +1,25 @@
+"""A practice Open-Xchange for each test, with a layer in front that may misbehave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ox_api_desk import ANNA, BERT, PASSWORD_ENV, ApiDesk, Misbehaving
+
+from practice.dav.smtp_sink import SmtpSink
+from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiDesk]:
+    monkeypatch.setenv(PASSWORD_ENV, USER_PASSWORD)
+    layer = Misbehaving()
+    people = {ANNA: "Anna Adler", BERT: "Bert Bach"}
+    with SmtpSink() as sink, OpenXchangeServer(people, sink=sink, layers=[layer]) as server:
+        made = ApiDesk(server, tmp_path / "spool", layer, sink)
+        made.spool.mkdir()
+        yield made
+        for one in made.opened:
+            one.close()

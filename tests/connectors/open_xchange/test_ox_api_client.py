@@ -1,0 +1,204 @@
+"""The client of Open-Xchange's HTTP API: its session, its errors, and answers that nobody should believe."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import httpx
+import pytest
+from ox_api_desk import ApiDesk, Misbehaving, lost
+from pydantic import ValidationError
+
+from connectors.open_xchange import answers
+from connectors.open_xchange.client import ApiClient
+from model.errors import Blocked, MigrationError, Rejected, Transient
+from practice.dav.proxy import Reply, reply
+from practice.open_xchange.server import USER_PASSWORD
+
+FOLDERS = {"content_type": "event", "columns": "1,300"}
+ENDLESS = b'{"data":["' + b"x" * 9_000_000
+
+
+def said(code: str, categories: object = "USER_INPUT", text: str = "Anna's secret folder") -> Reply:
+    return reply(200, json.dumps({"error": text, "code": code, "categories": categories}))
+
+
+def folders(client: ApiClient) -> list[list[str]]:
+    found: list[list[str]] = client.look("folders", "allVisible", FOLDERS)["data"]["private"]
+    return found
+
+
+def test_one_session_serves_all_requests_and_is_ended(desk: ApiDesk) -> None:
+    client = desk.client()
+    assert client.user == 3
+    assert ["cal://0/31", "Calendar"] in folders(client)
+    assert folders(client) == folders(client)
+    assert len(desk.asked("action=login")) == 1
+    assert desk.server.api.sessions == 1
+    client.close()
+    client.close()
+    assert desk.server.api.sessions == 0
+    assert len(desk.asked("action=logout")) == 1
+
+
+def test_a_client_that_was_not_used_says_nothing(desk: ApiDesk) -> None:
+    desk.client().close()
+    assert desk.server.requests == []
+
+
+def test_the_password_goes_into_the_login_alone(desk: ApiDesk) -> None:
+    client = desk.client()
+    folders(client)
+    for one in desk.server.requests:
+        assert "Authorization" not in one.headers
+        assert USER_PASSWORD not in one.query
+    assert [USER_PASSWORD.encode() in one.body for one in desk.server.requests] == [True, False]
+
+
+def test_every_request_is_silent(desk: ApiDesk) -> None:
+    folders(desk.client())
+    assert all("scheduling=none" in one.query for one in desk.asked("action=allVisible"))
+    assert desk.asked("notification") == []
+
+
+def test_a_lost_session_is_renewed_once(desk: ApiDesk) -> None:
+    client = desk.client()
+    folders(client)
+    desk.server.api.forget_sessions()
+    assert folders(client)
+    assert len(desk.asked("action=login")) == 2
+    desk.layer.answers = [said("SES-0203", "TRY_AGAIN"), said("SES-0205", "TRY_AGAIN")]
+    desk.layer.what = "/ajax/folders"
+    with pytest.raises(Transient) as caught:
+        client.ask("folders", "allVisible", FOLDERS)
+    assert caught.value.code == "busy"
+    assert len(desk.asked("action=login")) == 3
+    assert folders(client)
+
+
+def test_a_wrong_password_is_sent_once(desk: ApiDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KOGGE_OX_API_TEST_PASSWORD", "wrong")
+    client = desk.client()
+    for _ in range(3):
+        with pytest.raises(Blocked) as caught:
+            folders(client)
+        assert caught.value.code == "login-refused"
+    assert len(desk.asked("action=login")) == 1
+
+
+def test_a_password_that_was_accepted_before_is_not_refused_at_once(desk: ApiDesk) -> None:
+    """The server's database may be restarting."""
+    desk.client()
+    folders(desk.opened[0])
+    desk.layer.answers, desk.layer.what = [said("LGI-0006")], "/ajax/login"
+    with pytest.raises(Transient) as caught:
+        folders(desk.client())
+    assert caught.value.code == "login-unconfirmed"
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "code"),
+    [
+        (said("CON-0177"), Rejected, "refused-by-target"),
+        (said("CAL-4030", ["PERMISSION_DENIED"]), Blocked, "no-permission"),
+        (said("CTX-0002", "CAPACITY"), Blocked, "over-quota"),
+        (said("Anna's secret folder"), Rejected, "refused-by-target"),
+        (reply(404), Blocked, "no-http-api"),
+        (reply(302), Blocked, "redirected-elsewhere"),
+    ],
+)
+def test_an_error_is_told_without_the_servers_words(
+    desk: ApiDesk, answer: Reply, error: type[MigrationError], code: str
+) -> None:
+    client = desk.client()
+    assert client.user
+    desk.layer.answers = [answer]
+    with pytest.raises(error) as caught:
+        folders(client)
+    assert caught.value.code == code
+    assert "secret" not in f"{caught.value}{caught.value.detail}"
+    assert folders(client)
+
+
+def test_a_busy_server_is_waited_for(desk: ApiDesk) -> None:
+    client = desk.client()
+    assert client.user
+    desk.layer.answers = [said("DBP-0001", "SERVICE_DOWN"), said("SVL-0001", "TRY_AGAIN"), lost, reply(429)]
+    assert folders(client)
+    assert len(desk.asked("action=allVisible")) == 5
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply(200, "<html><body>Please log in</body></html>", kind="text/html"),
+        reply(200, ""),
+        reply(200, "[]"),
+        reply(200, '"data"'),
+        reply(200, "[" * 100_000),
+        reply(200, "\x00\x01"),
+    ],
+)
+def test_what_is_no_answer_of_the_api_is_not_believed(desk: ApiDesk, answer: Reply) -> None:
+    client = desk.client()
+    assert client.user
+    desk.layer.answers = [answer] * 9
+    with pytest.raises(Transient) as caught:
+        folders(client)
+    assert caught.value.code == "not-http-api"
+    assert len(desk.layer.answers) >= 5
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply(200, "{}"),
+        reply(200, '{"session": "a b", "user_id": 3}'),
+        reply(200, '{"session": 5, "user_id": "3"}'),
+        said("SES-0203", "TRY_AGAIN"),
+    ],
+)
+def test_what_is_no_login_is_not_believed(desk: ApiDesk, answer: Reply) -> None:
+    desk.layer.answers = [answer] * 9
+    with pytest.raises(Transient) as caught:
+        folders(desk.client())
+    assert caught.value.code == "not-http-api"
+
+
+def test_an_endless_answer_is_cut(desk: ApiDesk) -> None:
+    client = desk.client()
+    assert client.user
+    desk.layer.answers = [Reply(200, httpx.Headers({"Content-Type": "application/json"}), ENDLESS)] * 4
+    with pytest.raises(Transient) as caught:
+        folders(client)
+    assert caught.value.code == "reply-too-large"
+
+
+def test_a_warning_is_no_error() -> None:
+    text = json.dumps({"data": [1], "error": "x", "code": "MSG-0001", "categories": "WARNING"})
+    assert answers.content(answers.HttpAnswer(200, {}, text.encode()))["data"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"profile": "nextcloud"}, 'only profile = "open-xchange" has it'),
+        ({"auth": "bearer"}, 'needs auth = "basic"'),
+        ({"api": "http://ox.example.org/appsuite/api"}, "use https"),
+        ({"api": "ox.example.org"}, "not a URL"),
+    ],
+)
+def test_a_useless_api_is_an_error_of_the_configuration(
+    desk: ApiDesk, more: dict[str, object], why: str
+) -> None:
+    with pytest.raises(ValidationError, match=re.escape(why)):
+        desk.settings(**more)
+
+
+def test_the_layer_lets_other_requests_through(desk: ApiDesk) -> None:
+    """The tests above rest on it."""
+    desk.layer.answers, desk.layer.what = [reply(500)], "/ajax/tasks"
+    assert folders(desk.client())
+    assert isinstance(desk.layer, Misbehaving)
+    assert len(desk.layer.answers) == 1

@@ -1,0 +1,42 @@
+"""A check says in words where nothing can prove that a calendar is empty."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from engine.control.remedies import advice
+from engine.planning.mailbox_list import Person
+from engine.preflight import preflight
+from engine.preflight.preflight import PreflightResult
+from model.protocols import Capabilities, Kind
+
+ANNA = Person(2, "a@old.example", "a@new.example", "pilot", "a@old.example", "a@new.example")
+
+
+class Partly:
+    """A target whose listings leave out events."""
+
+    def __init__(self, partly: bool) -> None:
+        self.capabilities = Capabilities(kinds=frozenset({Kind.CALENDAR}), lists_partly=partly)
+
+
+class WithAnotherWay(Partly):
+    """It tells everything otherwise."""
+
+    def whole(self, href: str) -> Any:
+        return iter(())
+
+
+@pytest.mark.parametrize(
+    ("target", "hinted"), [(Partly(True), True), (Partly(False), False), (WithAnotherWay(True), False)]
+)
+def test_a_check_says_that_emptiness_is_not_proven(target: Any, hinted: bool) -> None:
+    result = PreflightResult(ANNA)
+    preflight._look_at_target(result, "target.calendar", target)
+    config: Any = SimpleNamespace(source=None)
+    assert preflight.hints(config, [result]) == ([preflight.EMPTINESS] if hinted else [])
+    assert result.ready
+    assert "`api`" in advice(preflight.EMPTINESS)
