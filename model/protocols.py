@@ -10,12 +10,10 @@ Ledger     the durable truth about every mailbox, container and item
 Evidence   what an auditor can check without the ledger and without us
 
 Units: sizes are bytes; dates are aware datetimes; ids and hrefs are opaque strings of the system that issued
-them. A body is *reopenable*: every call gives a fresh stream at byte 0, so that a retry reads the same bytes
-again. The caller closes the stream.
+them. A body is *reopenable*: every call gives a fresh stream at byte 0. The caller closes the stream.
 
-Errors: the methods that ask a server raise the classes of model.errors. "Idempotent" means that a repeated
-call leaves the server as the first call left it. Where a method may have changed the server although it
-raised, its docstring says so.
+Errors: what asks a server raises the classes of model.errors. "Idempotent": a repeated call leaves the server
+as the first one left it. Where a method may have changed it although it raised, its docstring says so.
 """
 
 from __future__ import annotations
@@ -28,6 +26,7 @@ from enum import StrEnum
 from typing import BinaryIO, Protocol
 
 from model.errors import MigrationError
+from model.event_habits import PLAIN_EVENTS, EventHabits
 from model.event_limits import EventLimits
 from model.file_names import FileNames
 from model.file_versions import Older
@@ -37,8 +36,7 @@ Body = Callable[[], BinaryIO]
 Guard = Callable[[], None]
 """Raise LeaseLost if this worker may no longer write.
 
-A target calls it before it sends anything that changes the server, and again before the last bytes of a long
-literal.
+A target calls it before all that changes the server, and again before the last bytes of a long literal.
 """
 
 
@@ -102,6 +100,7 @@ class Capabilities:
         files: which names a server of files takes; None for other servers.
         versions: how many older versions of a new file write() takes (Item.versions).
         events: what the server keeps of every event, if it holds no iCalendar objects; None if it does.
+        event_habits: what the server takes otherwise than RFC 5545 says.
         lists_partly: of a target, True if listing() leaves out items; LooksUp finds them by name.
         moves: of a source, True if an item that moved to another container is named in that one alone.
         facts: what else a preflight should show, as short printable values.
@@ -130,6 +129,7 @@ class Capabilities:
     files: FileNames | None = None
     versions: int = 0
     events: EventLimits | None = None
+    event_habits: EventHabits = PLAIN_EVENTS
     lists_partly: bool = False
     moves: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from model.event_habits import PLAIN_EVENTS, EventHabits
 from model.protocols import Kind
 
 Headers = Mapping[str, str]
@@ -99,6 +100,7 @@ class Profile:
         silent_agent: see Capabilities.
         category_commas: see Capabilities.
         busy_words: see Capabilities.
+        event_habits: see Capabilities.
         position_types: see Capabilities.
         max_bytes: by kind; see Capabilities.
         attachment_bytes: see Capabilities.
@@ -141,6 +143,7 @@ class Profile:
     silent_agent: bool = False
     category_commas: bool = True
     busy_words: bool = True
+    event_habits: EventHabits = PLAIN_EVENTS
     position_types: bool = False
     max_bytes: Mapping[str, int] = field(default_factory=dict)
     attachment_bytes: int | None = None

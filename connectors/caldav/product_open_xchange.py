@@ -16,8 +16,9 @@ task is stored as <UID>.ics whatever the PUT said.
 
 A PUT overwrites with 201 and without an ETag; one whose SEQUENCE is lower than the stored one is 409, and the
 server counts it up at every change. A category is split at its comma, and X-MICROSOFT-CDO-BUSYSTATUS is
-dropped. A VTODO with DTSTART and RRULE is 400. CardDAV drops distribution lists, and gives addresses
-and numbers types by their position.
+dropped. A VTIMEZONE is ignored: a zone that is not in the IANA database becomes the user's own. A date beside
+a rule (RDATE) loses its period. A VTODO with DTSTART and RRULE is 400. CardDAV drops distribution lists, and
+gives addresses and numbers types by their position.
 A user's addresses are provisioned; only an administrator changes them. servlet.maxRate (1500 in 300 s from
 one address and User-Agent) is shared by all workers, hence two connections per mailbox.
 """
@@ -27,6 +28,7 @@ from __future__ import annotations
 from typing import Final
 
 from connectors.caldav.product import Profile
+from model.event_habits import EventHabits
 from model.protocols import Kind
 
 QUIET: Final = {"Scheduling": "none", "Schedule-Reply": "F"}
@@ -56,5 +58,6 @@ PROFILE: Final = Profile(
     recurring_tasks=False,
     category_commas=False,
     busy_words=False,
+    event_habits=EventHabits(own_zones=False),
     position_types=True,
 )

@@ -339,6 +339,7 @@ class DavTarget:
             silent_agent=profile.silent_agent or settings.silent_agent,
             category_commas=profile.category_commas,
             busy_words=profile.busy_words,
+            event_habits=profile.event_habits,
             position_types=profile.position_types,
             attachment_bytes=profile.attachment_bytes,
             lists_partly=self._kind in profile.listed_partly,

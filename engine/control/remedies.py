@@ -109,7 +109,8 @@ ITEM = {
     "uid-in-trash": "Empty the target's trash bin, then `kogge retry --rejected`.",
     "recurrence-not-kept": "The target cannot repeat it so. " + PERSON,
     "unknown-recurrence": "Kogge does not know its recurrence. " + PERSON,
-    "unknown-time-zone": "Kogge knows no such time zone; add it at the source. " + PERSON,
+    "unknown-time-zone": "Kogge or the target knows no such time zone; choose another at the source. "
+    + PERSON,
     "cannot-remove": "The target keeps what we wanted to withdraw; remove it by hand, or leave it.",
     "flag-not-allowed": "The target refuses one of its flags; the message itself is there.",
     "blocked-by-source": "The source withholds it, as malware or by a rule; ask who runs the source.",

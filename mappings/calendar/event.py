@@ -18,6 +18,7 @@ from mappings.calendar.alarm import alarm
 from mappings.calendar.attachments import AttachmentBudget, attachments, room, too_large
 from mappings.calendar.attendees import people, received
 from mappings.calendar.exo_limits import within
+from mappings.calendar.iana_times import in_known_zones, series_in_known_zones
 from mappings.calendar.series import EventSeries, missing, series
 from mappings.calendar.text import links, marks, place, wording
 from mappings.calendar.times import EventSpan, parameters, span, value
@@ -86,6 +87,7 @@ class _Object:
 
     def __init__(self, native: Native, context: Context) -> None:
         self._native, self._context = native, context
+        self._habits = context.target.event_habits
         self._room: AttachmentBudget = room(context)
         self._losses: list[Loss] = []
         self._events: list[Event] = []
@@ -104,9 +106,14 @@ class _Object:
         if not repeats:
             if kind_ in ("Occurrence", "Exception") or text(own, "t:RecurrenceId"):
                 self._losses.append(lose("series", "occurrence-alone"))
-            self._component(own, when)
+            self._component(own, self._named(when))
             return
-        self._series(own, series(own, [*exceptions, *self._absent(own, exceptions)], when))
+        made = series(own, [*exceptions, *self._absent(own, exceptions)], when)
+        self._series(own, made if self._habits.own_zones else series_in_known_zones(made))
+
+    def _named(self, when: EventSpan) -> EventSpan:
+        """Return times in zones that the target knows."""
+        return when if self._habits.own_zones else in_known_zones(when)
 
     def _absent(self, own: Element, exceptions: list[Element]) -> list[Element]:
         """Return stand-ins for modified occurrences that did not come: the master, at their times."""
@@ -122,9 +129,11 @@ class _Object:
         zone = series_.span.zone
         for start in series_.deleted:
             event.add("EXDATE", [value(start, zone)], parameters=parameters(start, zone))
+        if series_.added:
+            event.add("RDATE", [value(start, zone) for start in series_.added])
         self._years |= _years(series_)
         for start, element in series_.modified:
-            changed = self._component(element, span(element))
+            changed = self._component(element, self._named(span(element)))
             changed.add("RECURRENCE-ID", value(start, zone), parameters=parameters(start, zone))
             self._years.add(start.year)
 

@@ -38,6 +38,7 @@ class EventSeries:
         deleted: starts, as the rule has them.
         modified: the elements of modified occurrences by the start that the rule has for them, ascending.
         losses: of the series.
+        added: starts that the rule does not have.
     """
 
     span: EventSpan
@@ -45,6 +46,7 @@ class EventSeries:
     deleted: tuple[Start, ...]
     modified: tuple[tuple[Start, Element], ...]
     losses: tuple[Loss, ...]
+    added: tuple[Start, ...] = ()
 
 
 def series(master: Element, exceptions: list[Element], when: EventSpan) -> EventSeries:

@@ -120,6 +120,11 @@ LOSSES: Mapping[tuple[str, str], str] = {
         "hour-twice",
     ): "The event begins or ends in the second of two equal hours, when clocks go back; "
     "its times are kept in UTC.",
+    (
+        "time-zone",
+        "zone-of-series",
+    ): "The target knows no such time zone. The series stands in UTC, each occurrence at its moment; "
+    "where its rule cannot be said so, every date is listed.",
     ("attachment", "not-kept"): "The target keeps no attachments with events.",
     (
         "attendee",
@@ -181,5 +186,5 @@ REJECTIONS: Mapping[str, str] = {
     "unknown-format": "The record comes in a form this version does not know.",
     "unknown-recurrence": "The series repeats in a way this version does not know.",
     "unknown-time-zone": "The time zone is none that Windows or IANA knows, and the record does not "
-    "describe it.",
+    "describe it, or the target cannot keep a series by it.",
 }

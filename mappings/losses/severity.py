@@ -91,7 +91,7 @@ FIELDS: Mapping[Class, Mapping[str, str]] = {
         "status": "no-equivalent unknown-value",
         "steps": "in-text",
         "text": "formatting formatting-not-kept",
-        "time-zone": "hour-twice",
+        "time-zone": "hour-twice zone-of-series",
         "uid": "too-long",
         "versions": "left-behind not-kept unreadable",
     },

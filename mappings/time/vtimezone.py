@@ -67,6 +67,20 @@ def vtimezone(zone: Zone, first: int, last: int) -> Timezone:
     return component
 
 
+def offset_changes(
+    zone: Zone, begin: datetime, end: datetime
+) -> tuple[timedelta, tuple[tuple[datetime, timedelta], ...]]:
+    """Return the distance from UTC at the beginning of a span, and each later one with its first moment.
+
+    Args:
+        zone: the zone.
+        begin: of the span, in UTC, naive.
+        end: of the span, likewise.
+    """
+    turns = (turn for turn in _turns(zone, begin, end) if turn.before != turn.after)
+    return _state(zone, begin)[0], tuple((turn.instant, turn.after) for turn in turns if turn.instant < end)
+
+
 def _observance(run: _Run) -> TimezoneStandard | TimezoneDaylight:
     turn = run.turns[0]
     part = TimezoneDaylight() if turn.daylight else TimezoneStandard()

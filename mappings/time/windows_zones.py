@@ -50,3 +50,8 @@ def iana(windows: str) -> str | None:
         The zone's name; None for an id that Windows never had.
     """
     return _BY_ID.get(windows.strip().lower())
+
+
+def iana_names() -> frozenset[str]:
+    """Return the IANA zones of all Windows ids."""
+    return frozenset(_BY_ID.values())

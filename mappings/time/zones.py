@@ -15,7 +15,7 @@ from importlib import resources
 from zoneinfo import ZoneInfo
 
 from mappings.fields.ews_xml import Element, child, text
-from mappings.time.custom_zones import Era, described, meeting_zone, rule_zone
+from mappings.time.custom_zones import Era, RuleZone, described, meeting_zone, rule_zone
 from mappings.time.windows_zones import iana
 from model.errors import Rejected
 
@@ -39,6 +39,11 @@ class Zone:
     def utc(self) -> bool:
         """Return True if times are written with Z, so that no VTIMEZONE is needed."""
         return self.info is UTC
+
+    @property
+    def own(self) -> bool:
+        """Return True if the record describes it, so that no database has its name."""
+        return isinstance(self.info, RuleZone)
 
     def local(self, instant: datetime) -> datetime:
         """Return an instant by the clock on the wall.

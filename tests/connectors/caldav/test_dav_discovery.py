@@ -423,6 +423,7 @@ def test_what_products_cannot_hold_is_a_capability() -> None:
         ox = target(server.url, profile="open-xchange").capabilities
         plain_one = target(server.url, silent_agent=True).capabilities
     assert (ox.groups, ox.recurring_tasks, ox.silent_agent) == (False, False, False)
+    assert (ox.event_habits.own_zones, plain_one.event_habits.own_zones) == (False, True)
     assert (ox.category_commas, ox.busy_words, plain_one.busy_words) == (False, False, True)
     assert (plain_one.groups, plain_one.recurring_tasks, plain_one.silent_agent) == (True, True, True)
 

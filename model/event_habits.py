@@ -1,0 +1,20 @@
+"""State what a server of iCalendar objects takes otherwise than RFC 5545 says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class EventHabits:
+    """State what a mapping has to heed, so that what it makes is what comes back.
+
+    Attributes:
+        own_zones: True if a VTIMEZONE counts; False if only IANA zones and UTC mean what they say.
+    """
+
+    own_zones: bool = True
+
+
+PLAIN_EVENTS = EventHabits()
+"""A server that keeps what it is given."""

@@ -1,0 +1,97 @@
+"""Events as the source tells them, written into a practice Open-Xchange and read there by everybody."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+from event_native import NOT_AFTER, context, native
+from icalendar import Calendar
+from recurring_ical_events import of
+from results import stored
+
+from connectors.caldav.settings import DavSettings
+from connectors.caldav.target import DavTarget
+from connectors.settings import Account, Secret
+from mappings.calendar.event import map_event
+from mappings.compare.semantic_digest import calendar_digest
+from model.protocols import Container, Kind, Mapped, Native, Role, Stored
+from practice.open_xchange.server import OpenXchangeServer
+
+ANNA, BERT = "anna@ox.test", "bert@ox.test"
+CALENDAR = Container(Kind.CALENDAR, "source-1", ("Kalender",), Role.CALENDAR)
+PASSWORD_ENV = "KOGGE_TEST_OPEN_XCHANGE_EVENTS"
+EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2110, 1, 1, tzinfo=UTC)
+_numbers = count(1)
+
+
+@dataclass
+class OpenXchangeDesk:
+    """Anna's account, as Kogge opens it."""
+
+    server: OpenXchangeServer
+    target: DavTarget
+    href: str
+
+    def mapped(self, xml: str) -> Mapped:
+        """What an event becomes for this target; every record is another item, with a UID of its own."""
+        record = native(xml.replace("u@kogge.example", f"u{next(_numbers)}@kogge.example"))
+        return map_event(record, context({ANNA}, target=self.target.capabilities))
+
+    def write(self, xml: str) -> tuple[Mapped, bytes]:
+        """Write an event and read it back: it must mean what was written."""
+        made = self.mapped(xml)
+        item = replace(made.item, key=next(_numbers).to_bytes(16, "big"))
+        (result,) = stored(self.target.write(self.href, [item]))
+        body = self.read(result)
+        assert calendar_digest(io.BytesIO(body), NOT_AFTER) == item.digest
+        return made, body
+
+    def read(self, result: Stored) -> bytes:
+        ((_, found),) = self.target.read(self.href, [result.href])
+        assert isinstance(found, Native)
+        assert found.body is not None
+        with found.body() as stream:
+            return stream.read()
+
+    def seen_by(self, user: str, uid: str | None) -> bytes | None:
+        """The object in that user's calendars; None if it is in none."""
+        owner, events = self.server.context.users[user], self.server.suite.events
+        for folder in self.server.context.own("calendar", owner):
+            for one in events.all(folder):
+                if one.uid == uid:
+                    return one.text(owner, "/").encode()
+        return None
+
+
+def desk_on(server: OpenXchangeServer, spool: Path) -> OpenXchangeDesk:
+    settings = DavSettings(
+        kind="caldav",
+        url=server.url,
+        profile="open-xchange",
+        password=Secret(env=PASSWORD_ENV),
+        patience_seconds=5,
+    )
+    digest = partial(calendar_digest, not_after=NOT_AFTER)
+    target = DavTarget(settings, Account(login=ANNA), _may, spool, kind=Kind.CALENDAR, digest=digest)
+    return OpenXchangeDesk(server, target, target.ensure(CALENDAR))
+
+
+def _may() -> None:
+    """The write fence of a test."""
+
+
+def occurrences(body: bytes | None) -> list[tuple[datetime | date, datetime | date]]:
+    """Start and end of everything that takes place, in UTC, by a reader that is not Kogge's."""
+    if body is None:
+        return []
+    found = of(Calendar.from_ical(body)).between(EARLIEST, LATEST)
+    return sorted((_utc(one["DTSTART"].dt), _utc(one["DTEND"].dt)) for one in found)
+
+
+def _utc(at: datetime | date) -> datetime | date:
+    return at.astimezone(UTC) if isinstance(at, datetime) else at
