@@ -96,7 +96,8 @@ class Capabilities:
         category_commas: True if a category's name in iCalendar may hold a comma (RFC 5545, 3.3.11).
         busy_words: True if X-MICROSOFT-CDO-BUSYSTATUS is kept: out of office, working elsewhere.
         position_types: True if mail, telephone and postal addresses of a contact get types by position.
-        attachment_bytes: the largest inline attachment, in bytes; None if it has no limit of its own.
+        attachment_bytes: the largest attachment of an item, in bytes; None if it has no limit of its own.
+        series_attachment_bytes: the same for a series with changed occurrences; None if it is the same.
         files: which names a server of files takes; None for other servers.
         versions: how many older versions of a new file write() takes (Item.versions).
         events: what the server keeps of every event, if it holds no iCalendar objects; None if it does.
@@ -126,6 +127,7 @@ class Capabilities:
     busy_words: bool = True
     position_types: bool = False
     attachment_bytes: int | None = None
+    series_attachment_bytes: int | None = None
     files: FileNames | None = None
     versions: int = 0
     events: EventLimits | None = None
@@ -327,13 +329,6 @@ class Loss:
 
     field: str
     reason: str
-
-
-KEYWORDS_NOT_TAKEN = Loss("keywords", "limit-reached")
-"""The loss of an item whose container has as many different keywords at the target as the target keeps.
-
-Stored.flags says which flags the target took.
-"""
 
 
 @dataclass(frozen=True, slots=True)

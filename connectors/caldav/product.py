@@ -103,7 +103,9 @@ class Profile:
         event_habits: see Capabilities.
         position_types: see Capabilities.
         max_bytes: by kind; see Capabilities.
-        attachment_bytes: see Capabilities.
+        attachment_bytes: by kind; the most bytes of an attachment that stands inside of an item.
+        managed_attachment_bytes: the most bytes of an attachment of an event that is added by RFC 8607, where
+            the server offers it; None if that is not to be used.
     """
 
     name: str
@@ -146,4 +148,5 @@ class Profile:
     event_habits: EventHabits = PLAIN_EVENTS
     position_types: bool = False
     max_bytes: Mapping[str, int] = field(default_factory=dict)
-    attachment_bytes: int | None = None
+    attachment_bytes: Mapping[Kind, int] = field(default_factory=dict)
+    managed_attachment_bytes: int | None = None

@@ -19,6 +19,10 @@ server counts it up at every change. A category is split at its comma, and X-MIC
 dropped. A VTIMEZONE is ignored: a zone that is not in the IANA database becomes the user's own. A date beside
 a rule (RDATE) loses its period. A VTODO with DTSTART and RRULE is 400. CardDAV drops distribution lists, and
 gives addresses and numbers types by their position.
+
+An attachment inside of an event is kept up to some 500 KB; a larger one is stored as 0 bytes, with 201. POST
+?action=attachment-add (RFC 8607) kept 2 MB; its answer has the ETag of before.
+
 A user's addresses are provisioned; only an administrator changes them. servlet.maxRate (1500 in 300 s from
 one address and User-Agent) is shared by all workers, hence two connections per mailbox.
 """
@@ -60,4 +64,7 @@ PROFILE: Final = Profile(
     busy_words=False,
     event_habits=EventHabits(own_zones=False),
     position_types=True,
+    attachment_bytes={Kind.CALENDAR: 1 << 18},
+    managed_attachment_bytes=32 << 20,
+    max_bytes={Kind.CALENDAR: 60_000_000},
 )

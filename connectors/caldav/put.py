@@ -7,10 +7,12 @@ in staging, and left alone in the live phase.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from caldav.elements import dav
 
+from connectors.caldav.attachment_add import AttachmentAdder
+from connectors.caldav.attachments import Attachment, Parcel
 from connectors.caldav.collections import writable
 from connectors.caldav.discovery import CaldavLibrary
 from connectors.caldav.product import Profile
@@ -53,11 +55,15 @@ class _Aim:
         path: the object's path.
         match: the ETag that is replaced; "" for any; None creates.
         sequence: the lowest SEQUENCE that the server takes; 0 for any.
+        parcel: the event without its large attachments, which follow; None sends the item as it is.
+        kept: attachments of the object that is replaced; the server keeps them.
     """
 
     path: str
     match: str | None = None
     sequence: int = 0
+    parcel: Parcel | None = None
+    kept: tuple[Attachment, ...] = ()
 
 
 class ObjectWriter:
@@ -79,6 +85,7 @@ class ObjectWriter:
         live: bool,
         max_bytes: int | None,
         shared: Shared | None = None,
+        adder: AttachmentAdder | None = None,
     ) -> None:
         """Prepare the writer.
 
@@ -93,8 +100,10 @@ class ObjectWriter:
             live: True in the live phase: existing objects stay.
             max_bytes: the largest object; None for no limit.
             shared: compares with another person's copy of a meeting; None: no copy may stand for an item.
+            adder: adds large attachments of events; None: they stand inside.
         """
         self._client = client
+        self._adder = adder
         self._reading = reading
         self._profile = profile
         self._conflicts = conflicts
@@ -145,14 +154,16 @@ class ObjectWriter:
     def _first(self, item: Item) -> _Aim | Stored:
         """Return what to send first, or the result when the item is stored already."""
         old = item.replaces
+        if old is not None and old.via:
+            return self._via_replaced(item, old)
+        parcel = None if self._adder is None else self._adder.parcel(item)
         if old is None:
             if item.uid is not None and item.kind in self._profile.named_by_uid:
                 return _Aim(self._container + name_of_uid(item.uid))
-            return _Aim(self._container + place(item.kind, item.key))
-        if old.via:
-            return self._via_replaced(item, old)
-        aim = _Aim(self._container + old.href, old.version)
-        return self._look(item, aim) if self._live or not old.version else aim
+            return _Aim(self._container + place(item.kind, item.key), parcel=parcel)
+        aim = _Aim(self._container + old.href, old.version, parcel=parcel)
+        is_known = old.version and parcel is None and not self._live
+        return aim if is_known else self._look(item, aim)
 
     def _via_replaced(self, item: Item, old: Stored) -> Stored:
         """Return the result for an item that another person's object stood for."""
@@ -172,7 +183,7 @@ class ObjectWriter:
                 if answer.status == 500 and faults >= FAULTS_500:
                     return self._after_500(item, aim, answer)
                 if passing(answer).ok:
-                    return Stored(item.key, _name(aim), etag(answer.headers.get("etag")))
+                    return self._completed(item, aim, etag(answer.headers.get("etag")))
             except Transient as error:
                 patience.pause(error)
                 if error.code in UNKNOWN:
@@ -180,7 +191,17 @@ class ObjectWriter:
                 continue
             return self._after_refusal(item, aim, answer)
 
+    def _completed(self, item: Item, aim: _Aim, version: str) -> _Aim | Stored:
+        """Return the result after the event is there: what is owed of its attachments is added."""
+        if self._adder is None or aim.parcel is None:
+            return Stored(item.key, _name(aim), version)
+        added = self._adder.add(item, aim.parcel, aim.path)
+        return self._look(item, aim) if added is None else added
+
     def _put(self, item: Item, aim: _Aim) -> HttpAnswer:
+        if aim.parcel is not None:
+            sent, size = aim.parcel.outgoing(aim.kept)
+            item = replace(item, body=sent, size=size)
         headers = {
             "Content-Type": CONTENT.get(item.kind, "text/calendar; charset=utf-8"),
             **self._profile.put,
@@ -204,13 +225,17 @@ class ObjectWriter:
         if current is None:
             if self._live and item.replaces is not None:
                 raise Rejected("changed-at-target", "its user removed it")
-            return _Aim(aim.path)
+            return _Aim(aim.path, parcel=aim.parcel)
         if self._is(current, item):
             return Stored(item.key, _name(aim), current.etag)
+        if self._adder is not None and aim.parcel and self._adder.is_begun(item, aim.parcel, current):
+            return self._completed(item, aim, current.etag)
         if self._live:
             raise Rejected("changed-at-target", "its user changed it, and it stays as it is")
         rises = self._profile.sequence_rises and item.kind is Kind.CALENDAR
-        return _Aim(aim.path, current.etag, sequence(current.body) if rises else 0)
+        kept = tuple(aim.parcel.kept(current.managed)) if aim.parcel else ()
+        lowest = sequence(current.body) if rises else 0
+        return _Aim(aim.path, current.etag, lowest, aim.parcel, kept)
 
     def _after_500(self, item: Item, aim: _Aim, answer: HttpAnswer) -> _Aim | Stored:
         """Decide what repeated 500s mean: the item itself, its UID in the trash, or a broken server."""

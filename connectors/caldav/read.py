@@ -12,11 +12,13 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import urlsplit
 
 from caldav.elements import dav
 
 from connectors.accepted_logins import UNCONFIRMED
 from connectors.caldav import xml_elements as elements
+from connectors.caldav.attachments import Attachment, Content, content_of, whole
 from connectors.http.client import HttpAnswer, HttpClient, with_words
 from connectors.http.dav_errors import GONE
 from connectors.http.hrefs import child, folder
@@ -51,11 +53,13 @@ class Current:
         etag: "" when the server gives none.
         body: its bytes.
         size: bytes.
+        managed: its managed attachments; their contents stand in the body.
     """
 
     etag: str
     body: Body
     size: int
+    managed: tuple[Attachment, ...] = ()
 
 
 def meaning(current: Current, digest: Digest) -> bytes:
@@ -84,6 +88,7 @@ class CaldavReader:
         vcard: str = "3.0",
         *,
         paged: bool = False,
+        managed: bool = False,
     ) -> None:
         """Prepare the reader.
 
@@ -94,8 +99,10 @@ class CaldavReader:
             spool_above: bytes; larger bodies go to a spool file.
             vcard: the vCard version to ask for.
             paged: True if a listing that is refused for its length is had in pages, by sync-collection.
+            managed: True if the server shows attachments as URLs (RFC 8607): their contents are read as well.
         """
         self._client = client
+        self._managed = managed and kind is Kind.CALENDAR
         self._paged = paged
         self._kind = kind
         self._vcard = vcard
@@ -113,9 +120,15 @@ class CaldavReader:
         body = elements.propfind((dav.ResourceType,))
         return self._client.look("PROPFIND", container, {**_XML, "Depth": "0"}, body).status
 
-    def current(self, path: str) -> Current | None:
-        """Return the object at a path; None when there is none. Passing faults are waited out."""
-        return self._client.patiently(lambda: self._get(path))
+    def current(self, path: str, known: dict[str, Content] | None = None) -> Current | None:
+        """Return the object at a path; None when there is none. Passing faults are waited out.
+
+        Args:
+            path: the object's path.
+            known: attachments that were read already, by URL; what is read is added.
+        """
+        current = self._client.patiently(lambda: self._get(path))
+        return None if current is None else self._whole(current, {} if known is None else known)
 
     def listed(self, container: str) -> Iterator[tuple[str, int]]:
         """Yield (segment, bytes) of every object as the answer arrives.
@@ -229,7 +242,7 @@ class CaldavReader:
             for name, result in self._read_together(container, left):
                 if name in left:
                     del left[name]
-                    yield name, result
+                    yield name, self._whole(result, {}) if isinstance(result, Current) else result
             for name in left:
                 yield name, self._read_alone(container + name)
 
@@ -278,6 +291,43 @@ class CaldavReader:
             if is_cut or (length is not None and length.strip() != str(sink.size)):
                 raise Transient("reply-incomplete", "an object was cut off")
             return Current(etag(head.headers.get("etag")), sink.body(), sink.size)
+
+    def _whole(self, current: Current, known: dict[str, Content]) -> Current:
+        """Return an object with the contents of its managed attachments."""
+
+        def fetch(url: str) -> Content | None:
+            if url not in known and (content := self._attachment(url)) is not None:
+                known[url] = content
+            return known.get(url)
+
+        event = whole(current.body, fetch, self.sink) if self._managed else None
+        if event is None:
+            return current
+        return Current(current.etag, event.body, event.size, event.managed)
+
+    def _attachment(self, url: str) -> Content | None:
+        """Return what an attachment's URL gives; None for another answer than 200.
+
+        Of the URL only the path counts: behind a proxy a server may name another host than ours.
+        """
+        try:
+            path = self._client.origin.path(urlsplit(url).path)
+        except ValueError:
+            return None
+        return None if path is None else self._client.patiently(lambda: self._download(path))
+
+    def _download(self, path: str) -> Content | None:
+        with self._client.stream("GET", path) as (head, chunks):
+            if head.status != 200:
+                error = with_words(head, chunks).error()
+                if isinstance(error, Transient) or error.code == "login-refused":
+                    raise error
+                return None
+            content = content_of(chunks, self.sink())
+            length = head.headers.get("content-length")
+            if not head.has_end or (length is not None and length.strip() != str(content.size)):
+                raise Transient("reply-incomplete", "an attachment was cut off")
+            return content
 
     def _read_alone(self, path: str) -> Current | MigrationError:
         try:

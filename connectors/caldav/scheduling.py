@@ -16,6 +16,8 @@ from connectors.caldav.product import ProductSign, Profile, Silence
 from connectors.http.client import HttpAnswer, HttpClient
 from connectors.http.dav_errors import BUSY
 
+MANAGES: Final = "calendar-managed-attachments"
+"""The word of the DAV header for attachments that are added one by one. Source: RFC 8607, section 5."""
 SCHEDULES: Final = frozenset({"calendar-auto-schedule", "calendar-schedule"})
 """The words of the DAV header for scheduling. Source: RFC 6638, and its last draft."""
 
@@ -28,11 +30,13 @@ class SchedulingEvidence:
         silence: see `model.optional_protocols.Schedules`.
         because: why it is unproven, in a few words; "" otherwise.
         schedules: True if the server says that it schedules.
+        manages: True if the server says that it manages attachments (RFC 8607).
     """
 
     silence: Silence
     because: str = ""
     schedules: bool = False
+    manages: bool = False
 
     def facts(self) -> Mapping[str, str]:
         """Return the values for a preflight."""
@@ -54,7 +58,8 @@ def hear(client: HttpClient, profile: Profile, principal: Principal) -> Scheduli
     answer = client.look("OPTIONS", principal.homes[0])
     offers = frozenset(word.strip().lower() for word in answer.headers.get("dav", "").split(","))
     because = _reason_to_doubt(client, profile, principal, answer, offers)
-    return SchedulingEvidence("unproven" if because else profile.silence, because, bool(offers & SCHEDULES))
+    silence: Silence = "unproven" if because else profile.silence
+    return SchedulingEvidence(silence, because, bool(offers & SCHEDULES), MANAGES in offers)
 
 
 def _reason_to_doubt(

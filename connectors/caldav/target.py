@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from connectors.caldav import principal
+from connectors.caldav.attachment_add import AttachmentAdder
 from connectors.caldav.collections import Collections
 from connectors.caldav.delete import ObjectRemover
 from connectors.caldav.discovery import CaldavLibrary
@@ -104,7 +105,13 @@ class DavTarget:
         self._library = CaldavLibrary(self._client)
         profile = self._profile
         self._reading = CaldavReader(
-            self._client, kind, spool, settings.spool_above, profile.vcard, paged=profile.paged
+            self._client,
+            kind,
+            spool,
+            settings.spool_above,
+            profile.vcard,
+            paged=profile.paged,
+            managed=profile.managed_attachment_bytes is not None,
         )
         self._found: Principal | None = None
         self._silence: SchedulingEvidence | None = None
@@ -195,6 +202,7 @@ class DavTarget:
             live=self._live,
             max_bytes=self.capabilities.max_bytes,
             shared=self._shared,
+            adder=self._adder(),
         )
         return spread(items, writer.write, self._client.writers, lambda item: item.uid)
 
@@ -301,6 +309,18 @@ class DavTarget:
             )
         return self._collections
 
+    def _managed_bytes(self) -> int | None:
+        """Return the largest attachment that is added by itself; None if none is."""
+        most = self._profile.managed_attachment_bytes
+        is_used = most is not None and self._kind is Kind.CALENDAR and self._scheduling().manages
+        return most if is_used else None
+
+    def _adder(self) -> AttachmentAdder | None:
+        inside = self._profile.attachment_bytes.get(self._kind)
+        if inside is None or self._managed_bytes() is None:
+            return None
+        return AttachmentAdder(self._client, self._reading, self._profile, self._guard, self._digest, inside)
+
     def _uids(self) -> Conflicts:
         if self._conflicts is None:
             trash = self._profile.trash if self._kind is not Kind.CONTACTS else ""
@@ -341,7 +361,8 @@ class DavTarget:
             busy_words=profile.busy_words,
             event_habits=profile.event_habits,
             position_types=profile.position_types,
-            attachment_bytes=profile.attachment_bytes,
+            attachment_bytes=self._managed_bytes() or profile.attachment_bytes.get(self._kind),
+            series_attachment_bytes=profile.attachment_bytes.get(self._kind),
             lists_partly=self._kind in profile.listed_partly,
             facts=self.server(),
         )

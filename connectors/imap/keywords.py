@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from connectors.imap.connection import Parts, tokens, words
 from connectors.imap.session import Session
-from model.protocols import KEYWORDS_NOT_TAKEN
+from model.target_losses import KEYWORDS_NOT_TAKEN
 
 LIMIT = "LIMIT"
 NOT_TAKEN = KEYWORDS_NOT_TAKEN

@@ -16,7 +16,8 @@ from ledger.db.encoding import version_hash
 from ledger.db.rows import STALE, UNSTABLE, ContainerRow, Finding, ItemRow, Outcome, State
 from mappings.fields.file_names import partings
 from model.errors import CursorLost, Rejected
-from model.protocols import KEYWORDS_NOT_TAKEN, Body, Failed, Kind, Loss, Mapped, Native, Page, key_of
+from model.protocols import Body, Failed, Kind, Loss, Mapped, Native, Page, key_of
+from model.target_losses import KEYWORDS_NOT_TAKEN
 
 HELD = (State.WRITTEN, State.VERIFIED)
 CHUNK = 100

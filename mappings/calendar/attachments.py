@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from icalendar import Event, vBinary, vUri
 
 from mappings.fields.context import Context
-from mappings.fields.ews_xml import Element, child, flag, kind, printable, text
+from mappings.fields.ews_xml import Element, child, children, flag, kind, printable, text
 from mappings.losses.catalogue import lose
 from model.errors import Rejected
 from model.protocols import Body, Loss, Native
@@ -18,6 +18,7 @@ ITEMS: Mapping[bytes, tuple[str, str]] = {
     b"BEGIN:VCARD": ("text/vcard", ".vcf"),
 }
 _MESSAGE = ("message/rfc822", ".eml")
+CHANGED = "t:ModifiedOccurrences/t:Occurrence"
 _DEFAULT = "application/octet-stream"
 
 
@@ -62,17 +63,32 @@ def attachments(
     contents = native.properties.get("Attachments")
     bodies = contents if isinstance(contents, Mapping) else {}
     losses: list[Loss] = []
+    most = _most(element, context)
     for attachment in holder if holder is not None else ():
         if isinstance(attachment.tag, str):
-            loss = _attach(attachment, event, bodies, context, space)
+            loss = _attach(attachment, event, bodies, most, space)
             losses += [loss] if loss else []
             if flag(attachment, "t:IsInline"):
                 losses.append(lose("attachment", "not-in-text"))
     return losses
 
 
+def _most(element: Element, context: Context) -> int | None:
+    """Return the most bytes of one attachment; of an event that is one of several in its object, fewer."""
+    target = context.target
+    repeats = text(element, "t:CalendarItemType").strip() in ("RecurringMaster", "Exception")
+    is_alone = child(element, "t:Recurrence") is not None and not children(element, CHANGED)
+    if target.series_attachment_bytes is None or not repeats or is_alone:
+        return target.attachment_bytes
+    return target.series_attachment_bytes
+
+
 def _attach(
-    attachment: Element, event: Event, bodies: Mapping[str, Body], context: Context, space: AttachmentBudget
+    attachment: Element,
+    event: Event,
+    bodies: Mapping[str, Body],
+    most: int | None,
+    space: AttachmentBudget,
 ) -> Loss | None:
     name = _name(attachment)
     link = text(attachment, "t:AttachLongPathName").strip()
@@ -83,7 +99,7 @@ def _attach(
     body = bodies.get("" if id_ is None else id_.get("Id") or "")
     if body is None:
         return lose("attachment", "not-readable")
-    data = _read(body, context.target.attachment_bytes, space)
+    data = _read(body, most, space)
     if data is None:
         return lose("attachment", "too-large")
     _inline(attachment, event, name, data)

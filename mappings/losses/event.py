@@ -16,6 +16,7 @@ LOSSES: Mapping[tuple[str, str], str] = {
     ("attachment", "not-in-text"): "A picture inside the text stands among the attachments; the text shows a "
     "gap.",
     ("attachment", "not-readable"): "The source did not give an attachment's content.",
+    ("attachment", "refused-by-target"): "The target took the event, but not this attachment.",
     ("attachment", "too-large"): "An attachment is larger than the target takes inside of an event.",
     ("attendee", "empty"): "An attendee had neither name nor address.",
     (

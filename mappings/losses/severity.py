@@ -26,7 +26,7 @@ FIELDS: Mapping[Class, Mapping[str, str]] = {
         "address": "no-address not-in-directory unknown-kind",
         "anniversary": "unreadable",
         "assignment": "not-shown",
-        "attachment": "left-out not-kept not-readable too-large",
+        "attachment": "left-out not-kept not-readable refused-by-target too-large",
         "attendee": "not-in-shared-meeting not-kept proposed-time unknown-answer",
         "birthday": "unreadable",
         "body": "mime-rebuilt",

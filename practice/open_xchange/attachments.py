@@ -66,6 +66,11 @@ class Attachments:
         media_type = line.param("FMTTYPE") or "application/octet-stream"
         return self.store(named or "attachment", media_type, content, at).line()
 
+    def contents(self, event: Part) -> list[tuple[str, bytes]]:
+        """Name and bytes of each attachment that is stored with an event."""
+        numbers = (_number(line.param("MANAGED-ID")) for line in event.all("ATTACH"))
+        return [(one.filename, one.content) for number in numbers if (one := self._known.get(number))]
+
     def at(self, segment: str) -> Attachment | None:
         """By the segment of its URL."""
         return self._known.get(_number(decoded_path(segment).rpartition("-")[2]))

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs, quote, unquote
 
 import httpx
 from lxml import etree
@@ -379,11 +379,13 @@ class Dav:
         return answer(201, headers=headers | {"Cal-Managed-ID": str(added.number)})
 
     def _filename(self) -> str:
+        """filename* of RFC 8187 too (not measured)."""
         disposition = Line("", "")
         for one in self.headers.get("Content-Disposition", "").split(";")[1:]:
             key, _, value = one.strip().partition("=")
             disposition = disposition.with_param(key.upper(), value.strip('"'))
-        return disposition.param("FILENAME") or "attachment"
+        extended = disposition.param("FILENAME*").rpartition("'")[2]
+        return unquote(extended) or disposition.param("FILENAME") or "attachment"
 
     def _share(self, folder: Folder) -> Reply:
         """CS:share. The Content-Type is exactly text/xml, anything more is 415; and every second one is 400,

@@ -3,21 +3,25 @@ ledger's commits; the next run must lead to the same calendars, though no listin
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from calendars import a_calendar, edit_calendar
 from dying_requests import Begun, OnServer, die_everywhere, every_request_is_a_step
-from memory.doubles import MemoryShelf
+from memory.doubles import MemoryMailbox, MemoryShelf
+from memory.records import APPOINTMENT, event
 from on_open_xchange import PASSWORD_ENV, OnOpenXchange
-from walking import TARGET
+from walking import SOURCE, TARGET
 
 from ledger.db.rows import LegState
+from model.protocols import Role
 from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 
-LASTING = {"PUT", "DELETE", "MKCALENDAR", "PROPPATCH"}
+LASTING = {"PUT", "DELETE", "MKCALENDAR", "PROPPATCH", "POST"}
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +32,29 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 class OnSuite(OnOpenXchange, OnServer):
     """Whose requests are steps."""
+
+
+class WithFiles(OnSuite):
+    """Two events, one with attachments that are added by themselves."""
+
+    @classmethod
+    def mailbox_of(cls) -> MemoryMailbox:
+        mailbox = MemoryMailbox(addresses=frozenset({SOURCE}), page=4)
+        home = mailbox.create_folder(("Kalender",), Role.CALENDAR)
+        files = {"eins.pdf": 300_000, "zwei.pdf": 400_000, "klein.pdf": 1_000}
+        mailbox.deliver(home, event("files", "Mit Dateien", 5, files=files), APPOINTMENT)
+        mailbox.deliver(home, event("plain", "Ohne", 6), APPOINTMENT)
+        return mailbox
+
+    def contents(self) -> Counter[Any]:
+        """(title, names and bytes of its attachments) of every event."""
+        owner, suite = self.server.context.users[self.user], self.server.suite
+        return Counter(
+            (part.value("SUMMARY"), tuple(sorted(suite.attachments.contents(part))))
+            for folder in self.server.context.own("calendar", owner)
+            for one in suite.events.all(folder)
+            for part in [one.rows[0].part]
+        )
 
 
 Ready = Callable[[bool], Begun]
@@ -56,6 +83,33 @@ def ready(quick_path: Path) -> Ready:
 @pytest.mark.parametrize("changed", [False, True], ids=["first-run", "delta"])
 def test_dying_right_after_every_change(ready: Ready, monkeypatch: pytest.MonkeyPatch, changed: bool) -> None:
     assert die_everywhere(ready(changed), LASTING, monkeypatch, every=False) > 4
+
+
+def edit_files(mailbox: MemoryMailbox) -> None:
+    (home,) = mailbox.folders
+    files = {"zwei.pdf": 400_000, "drei.pdf": 500_000}
+    first = next(iter(mailbox.folders[home].messages))
+    mailbox.edit(first, event("files", "Mit anderen Dateien", 7, files=files))
+
+
+@pytest.mark.parametrize("changed", [False, True], ids=["first-run", "delta"])
+def test_dying_around_every_attachment(
+    quick_path: Path, monkeypatch: pytest.MonkeyPatch, changed: bool
+) -> None:
+    """Between PUT and POST, between two POSTs, and after the last one: each is there once."""
+
+    @contextmanager
+    def begun(name: str) -> Iterator[OnServer]:
+        (quick_path / name).mkdir()
+        trial = WithFiles(quick_path / name, WithFiles.mailbox_of(), MemoryShelf())
+        with OpenXchangeServer({TARGET: "Anna Adler"}, rate=Rate(10**9)) as trial.server:
+            if changed:
+                assert trial.run().state is LegState.VERIFIED
+                edit_files(trial.mailbox)
+            yield trial
+            assert len(trial.sent("POST")) == (3 if changed else 2)
+
+    assert die_everywhere(begun, {"PUT", "POST"}, monkeypatch, every=False) == (2 if changed else 4)
 
 
 @pytest.mark.soak

@@ -13,7 +13,8 @@ from walking import SOURCE, Trial, letter
 from engine.leg.run import Task
 from engine.verify.compare import Level
 from ledger.db.rows import LegState
-from model.protocols import KEYWORDS_NOT_TAKEN, Failed, Item, Role, Stored
+from model.protocols import Failed, Item, Role, Stored
+from model.target_losses import KEYWORDS_NOT_TAKEN
 
 WRITE = MemoryTarget.write
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from calendars import HOME, a_calendar, an_address_book, edit_address_book, edit_calendar, folder
 from memory.doubles import MemoryShelf
-from memory.records import event
+from memory.records import APPOINTMENT, event
 from on_open_xchange import PASSWORD_ENV, OnOpenXchange
 from undoing import undone
 from walking import TARGET, verified
@@ -57,6 +57,26 @@ def test_every_level_of_verification_agrees_and_a_second_pass_changes_nothing(tr
     assert (result.state, result.tally.new, result.tally.replaced) == (LegState.VERIFIED, 0, 0)
     assert (trial.contents(), len(trial.sent("PUT", "DELETE"))) == (before, sent)
     assert trial.states()[State.REJECTED] == 1  # what no mapping takes
+
+
+def test_large_attachments_arrive_stay_and_are_removed(quick_path: Path, server: OpenXchangeServer) -> None:
+    """Every level agrees, nothing is sent twice, and a rollback takes the events with what hangs on them."""
+    mailbox = a_calendar(2)
+    home = folder(mailbox, *HOME).id
+    files = {"groß.pdf": 700_000, "mittel.pdf": 300_000, "klein.pdf": 1_000}
+    mailbox.deliver(home, event("files", "Mit Dateien", 5, files=files), APPOINTMENT)
+    trial = OnOpenXchange(quick_path, mailbox, MemoryShelf())
+    trial.server = server
+    verified(trial)
+    assert len(trial.sent("POST")) == 2
+    for level in (Level.TARGET, Level.BOTH):
+        assert trial.run(task=Task(level, copy=False)).state is LegState.VERIFIED, trial.findings()
+    result = trial.run()
+    assert (result.state, result.tally.new, result.tally.replaced) == (LegState.VERIFIED, 0, 0)
+    assert len(trial.sent("POST")) == 2
+    trial.ledger.set_phase(trial.id, Phase.LIVE, "somebody")
+    undone(trial)
+    assert not trial.contents()
 
 
 def test_hundreds_of_events_that_no_listing_shows(quick_path: Path, server: OpenXchangeServer) -> None:

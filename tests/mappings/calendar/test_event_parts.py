@@ -292,6 +292,31 @@ def test_an_attachment_too_large_is_left_out_unread() -> None:
     assert sum(read) <= 1001
 
 
+@pytest.mark.parametrize(
+    ("changed", "kept"),
+    [("", True), ("<t:Occurrence><t:ItemId Id='o'/>{}</t:Occurrence>", False)],
+)
+def test_a_series_with_changed_occurrences_takes_smaller_attachments(changed: str, kept: bool) -> None:
+    times = "<t:Start>2026-06-09T08:00:00Z</t:Start><t:End>2026-06-09T09:00:00Z</t:End>"
+    times += "<t:OriginalStart>2026-06-09T07:00:00Z</t:OriginalStart>"
+    series = (
+        "<t:CalendarItemType>RecurringMaster</t:CalendarItemType>"
+        f"<t:Attachments>{file('a')}{file('b')}</t:Attachments>{WEEKLY}"
+        f"<t:ModifiedOccurrences>{changed.format(times)}</t:ModifiedOccurrences>"
+    )
+    record = native(
+        event_xml(series, "2026-06-02T07:00:00Z", "2026-06-02T08:00:00Z"), {"a": b"x" * 500, "b": b"y" * 50}
+    )
+    target = Capabilities(frozenset({Kind.CALENDAR}), attachment_bytes=1000, series_attachment_bytes=100)
+    found = map_event(record, context(target=target))
+    assert (Loss("attachment", "too-large") not in found.losses) == kept
+    events = Calendar.from_ical(found.item.body().read()).walk("VEVENT")
+    assert len(events) == (1 if kept else 2)
+    assert [len(event["ATTACH"]) if isinstance(event["ATTACH"], list) else 1 for event in events] == (
+        [2] if kept else [1, 1]
+    )
+
+
 def test_attachments_come_back_byte_for_byte() -> None:
     data = bytes(range(256)) * 50
     found = map_event(

@@ -6,10 +6,15 @@ arguments means something else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import io
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
 from xml.sax.saxutils import escape
 
 from memory.mailbox import Marks
+from model.protocols import Body
 
 APPOINTMENT = Marks(item_class="IPM.Appointment")
 CARD = Marks(item_class="IPM.Contact")
@@ -22,7 +27,7 @@ _ITEMS = (
 )
 _EVENT = (
     "<t:CalendarItem><t:ItemClass>IPM.Appointment</t:ItemClass><t:Subject>{title}</t:Subject>"
-    "<t:UID>{uid}</t:UID>{start}<t:CalendarItemType>{kind}</t:CalendarItemType>{people}{rule}</t:CalendarItem>"
+    "<t:UID>{uid}</t:UID>{start}<t:CalendarItemType>{kind}</t:CalendarItemType>{people}{rule}{files}</t:CalendarItem>"
 )
 _START = "<t:Start>2026-03-{day:02}T09:00:00Z</t:Start><t:End>2026-03-{day:02}T10:00:00Z</t:End>"
 _ORGANIZER = (
@@ -34,6 +39,11 @@ _DAILY = (
     "<t:StartDate>2026-03-{day:02}Z</t:StartDate><t:NumberOfOccurrences>{times}</t:NumberOfOccurrences>"
     "</t:NumberedRecurrence></t:Recurrence>"
 )
+_FILE = (
+    '<t:FileAttachment><t:AttachmentId Id="{name}/{size}"/><t:Name>{name}</t:Name>'
+    "<t:ContentType>application/pdf</t:ContentType></t:FileAttachment>"
+)
+_FILE_ID = re.compile(rb'<t:AttachmentId Id="([^"]+)"/>')
 _CONTACT = (
     "<t:Contact><t:ItemClass>IPM.Contact</t:ItemClass><t:FileAs>{name}</t:FileAs>"
     "<t:DisplayName>{name}</t:DisplayName><t:Surname>{name}</t:Surname>"
@@ -51,8 +61,16 @@ _MEMBER = (
 )
 
 
-def event(uid: str, title: str, day: int = 1, people: Sequence[str] = (), times: int = 1) -> bytes:
-    """An hour of a day (1 to 28) of March 2026; with more than one of times it comes again the next days."""
+def event(
+    uid: str,
+    title: str,
+    day: int = 1,
+    people: Sequence[str] = (),
+    times: int = 1,
+    files: Mapping[str, int] | None = None,
+) -> bytes:
+    """An hour of a day (1 to 28) of March 2026; with more than one of times it comes again the next days.
+    files: the bytes of each attachment, by its name."""
     attendees = "".join(_ATTENDEE.format(escape(one)) for one in people)
     made = _EVENT.format(
         title=escape(title),
@@ -61,13 +79,30 @@ def event(uid: str, title: str, day: int = 1, people: Sequence[str] = (), times:
         kind="Single" if times == 1 else "RecurringMaster",
         people=f"{_ORGANIZER}<t:RequiredAttendees>{attendees}</t:RequiredAttendees>" if people else "",
         rule="" if times == 1 else _DAILY.format(day=day, times=times),
+        files="" if files is None else _files(files),
     )
     return _ITEMS.format(made).encode()
 
 
+def _files(files: Mapping[str, int]) -> str:
+    made = "".join(_FILE.format(name=escape(name), size=size) for name, size in files.items())
+    return f"<t:Attachments>{made}</t:Attachments>"
+
+
+def attachments(raw: bytes) -> Mapping[str, Body]:
+    """The contents of a record's attachments, by their ids; those of one name and one size are the same."""
+    ids = [found.decode() for found in _FILE_ID.findall(raw)]
+    return {id_: partial(io.BytesIO, _content(id_)) for id_ in ids}
+
+
+def _content(id_: str) -> bytes:
+    size = int(id_.rpartition("/")[2])
+    return (hashlib.sha256(id_.encode()).digest() * (size // 32 + 1))[:size]
+
+
 def broken(uid: str) -> bytes:
     """An event without a start: no mapping takes it."""
-    made = _EVENT.format(title="", uid=escape(uid), start="", kind="Single", people="", rule="")
+    made = _EVENT.format(title="", uid=escape(uid), start="", kind="Single", people="", rule="", files="")
     return _ITEMS.format(made).encode()
 
 

@@ -11,6 +11,7 @@ from itertools import islice
 
 from memory.line import Line, Step, body_of, no_step
 from memory.mailbox import Folder, MemoryMailbox, Message
+from memory.records import attachments
 from model.errors import CursorLost, Rejected, Transient
 from model.protocols import Capabilities, Container, Failed, Identity, Kind, Native, Page, Ref, key_of
 
@@ -115,7 +116,7 @@ class MemorySource:
             return _properties(message)
         if self._kind is Kind.FILES:
             return _facts(message)
-        return {"ItemClass": message.marks.item_class, "Attachments": {}}
+        return {"ItemClass": message.marks.item_class, "Attachments": attachments(message.raw)}
 
     def _rendered(self, message: Message) -> bytes:
         """The message as this read gives it: with another boundary every time, when rebuilding; or another

@@ -1,0 +1,195 @@
+"""Add the large attachments of an event one by one, after the event itself (RFC 8607).
+
+What is there counts, and never an answer alone: before each attachment, and after the last one, the event is
+read with the contents of its attachments. So an attachment whose answer was lost is not sent again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import BinaryIO, Final, cast
+from urllib.parse import quote
+
+from connectors.caldav.attachments import Attachment, Content, Parcel, parted
+from connectors.caldav.product import Profile
+from connectors.caldav.read import CaldavReader, Current, Digest
+from connectors.http.client import HttpAnswer, HttpClient, passing
+from connectors.http.dav_errors import GONE
+from connectors.http.upload import GuardedBody
+from model.errors import Transient
+from model.protocols import Guard, Item, Stored
+from model.target_losses import ATTACHMENT_REFUSED
+
+ADD: Final = "?action=attachment-add"
+REMOVE: Final = "?action=attachment-remove&managed-id="
+TRIES = 3  # how often one attachment is sent
+REFUSALS: Final = frozenset({400, 403, 405, 409, 411, 413, 414, 415, 422, 431, 500, 501})
+"""Statuses that refuse an attachment, after TRIES."""
+
+
+@dataclass(slots=True)
+class _Adding:
+    """Count what happened to an event's attachments.
+
+    Attributes:
+        known: contents that were read already, by URL.
+        tries: how often an attachment was sent.
+        added: the MANAGED-IDs that the server gave, each with what was sent.
+        refused: those that the server does not take.
+    """
+
+    known: dict[str, Content] = field(default_factory=dict)
+    tries: list[Attachment] = field(default_factory=list)
+    added: dict[str, Attachment] = field(default_factory=dict)
+    refused: list[Attachment] = field(default_factory=list)
+
+
+class AttachmentAdder:
+    """Complete events of one account with their large attachments. Safe from several threads."""
+
+    def __init__(
+        self,
+        client: HttpClient,
+        reading: CaldavReader,
+        profile: Profile,
+        guard: Guard,
+        digest: Digest,
+        most: int,
+    ) -> None:
+        """Prepare the adder.
+
+        Args:
+            client: the HTTP client.
+            reading: reads objects with their managed attachments.
+            profile: the product.
+            guard: the write fence; called before each request and before a large body's last bytes.
+            digest: returns the meaning of a body.
+            most: bytes; a larger attachment does not stand inside of an event.
+        """
+        self._client = client
+        self._reading = reading
+        self._profile = profile
+        self._guard = guard
+        self._digest = digest
+        self._most = most
+
+    def parcel(self, item: Item) -> Parcel | None:
+        """Return an item's event and its large attachments; None if it has none."""
+        if item.size <= self._most:
+            return None
+        parcel = parted(item.body, self._most, self._reading.sink)
+        return parcel if parcel.large else None
+
+    def is_begun(self, item: Item, parcel: Parcel, current: Current) -> bool:
+        """Return True if an object lacks nothing but attachments, as after a crash.
+
+        Args:
+            item: the item.
+            parcel: the same in parts.
+            current: the object, with the contents of its attachments.
+        """
+        missing = parcel.missing(current.managed)
+        if not missing or not parcel.alone:
+            return False
+        with parcel.completed(current.body, missing)() as stream:
+            return self._digest(stream) == item.digest
+
+    def add(self, item: Item, parcel: Parcel, path: str) -> Stored | None:
+        """Add what an object lacks of the large attachments. Idempotent.
+
+        An attachment that the server refuses, or does not keep, is a loss.
+
+        Args:
+            item: the item.
+            parcel: the same in parts.
+            path: the object's path.
+
+        Returns:
+            What is stored; None if the object is gone.
+
+        Raises:
+            Transient: the outcome is unknown.
+            Blocked: the account is full or refused.
+            LeaseLost: the guard refuses.
+        """
+        adding, patience = _Adding(), self._client.patience()
+        if not parcel.alone:
+            adding.refused += parcel.large
+        while (current := self._reading.current(path, adding.known)) is not None:
+            if (spoilt := _spoilt(current, adding)) is not None:
+                self._remove(path, current.etag, spoilt)
+                adding.refused.append(adding.added.pop(spoilt))
+                continue
+            missing = [one for one in parcel.missing(current.managed) if one not in adding.refused]
+            if not missing:
+                return self._stored(item, parcel, path, current, adding.refused)
+            one = missing[0]
+            adding.tries.append(one)
+            if adding.tries.count(one) > TRIES:
+                adding.refused.append(one)
+                continue
+            try:
+                self._take(self._post(path, current.etag, one), adding, one)
+            except Transient as error:
+                adding.tries.remove(one)
+                patience.pause(error)
+        return None
+
+    # -- internals
+
+    def _take(self, answer: HttpAnswer, adding: _Adding, one: Attachment) -> None:
+        """Note what an answer means, if it is no success: what is stored is looked at in any case."""
+        if answer.ok:
+            adding.added[answer.headers.get("cal-managed-id", "")] = one
+            return
+        if answer.status in GONE or answer.status == 412:
+            return
+        if answer.status not in REFUSALS:
+            raise passing(answer).error()
+        if answer.status != 500:
+            adding.refused.append(one)
+
+    def _remove(self, path: str, etag: str, managed_id: str) -> None:
+        """Remove an attachment of which the server kept something else; if it stays, it differs."""
+        self._guard()
+        headers = {**self._profile.put, **({"If-Match": etag} if etag else {})}
+        self._client.ask("POST", path + REMOVE + quote(managed_id, safe=""), headers)
+
+    def _post(self, path: str, etag: str, one: Attachment) -> HttpAnswer:
+        headers = {
+            **self._profile.put,
+            "Content-Type": one.media_type,
+            "Content-Disposition": f"attachment; {_file_name(one.name)}",
+            "Content-Length": str(one.content.size),
+            **({"If-Match": etag} if etag else {}),
+        }
+        self._guard()
+        with one.content.body() as stream:
+            body = cast(BinaryIO, GuardedBody(stream, one.content.size, self._guard))
+            return self._client.ask("POST", path + ADD, headers, body)
+
+    def _stored(
+        self, item: Item, parcel: Parcel, path: str, current: Current, refused: list[Attachment]
+    ) -> Stored:
+        stored = Stored(item.key, path.rpartition("/")[2], current.etag)
+        if not refused:
+            return stored
+        with parcel.without(refused)() as stream:
+            digest = self._digest(stream)
+        return Stored(stored.key, stored.href, stored.version, digest=digest, losses=(ATTACHMENT_REFUSED,))
+
+
+def _spoilt(current: Current, adding: _Adding) -> str | None:
+    """Return the MANAGED-ID of an attachment that is there and is not what was sent; None without one."""
+    for one in current.managed:
+        sent = adding.added.get(one.managed_id)
+        if sent is not None and sent.content.digest != one.content.digest:
+            return one.managed_id
+    return None
+
+
+def _file_name(name: str) -> str:
+    """Return the parameter of a Content-Disposition (RFC 6266, section 4.3)."""
+    if name.isascii() and name.isprintable() and not set(name) & {'"', "\\"}:
+        return f'filename="{name}"'
+    return f"filename*=UTF-8''{quote(name, safe='')}"
