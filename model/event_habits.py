@@ -11,9 +11,12 @@ class EventHabits:
 
     Attributes:
         own_zones: True if a VTIMEZONE counts; False if only IANA zones and UTC mean what they say.
+        organizer_attends: True if one event is everybody's who is among the attendees of a component, the
+            organizer too, and if no changed occurrence has answers or a CLASS of its own.
     """
 
     own_zones: bool = True
+    organizer_attends: bool = False
 
 
 PLAIN_EVENTS = EventHabits()

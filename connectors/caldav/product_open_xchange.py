@@ -62,7 +62,7 @@ PROFILE: Final = Profile(
     recurring_tasks=False,
     category_commas=False,
     busy_words=False,
-    event_habits=EventHabits(own_zones=False),
+    event_habits=EventHabits(own_zones=False, organizer_attends=True),
     position_types=True,
     attachment_bytes={Kind.CALENDAR: 1 << 18},
     managed_attachment_bytes=32 << 20,

@@ -20,6 +20,7 @@ from mappings.calendar.attendees import people, received
 from mappings.calendar.exo_limits import within
 from mappings.calendar.iana_times import in_known_zones, series_in_known_zones
 from mappings.calendar.series import EventSeries, missing, series
+from mappings.calendar.shared_series import Occurrence, is_moved, shared_series
 from mappings.calendar.text import links, marks, place, wording
 from mappings.calendar.times import EventSpan, parameters, span, value
 from mappings.calendar.uid import LONGEST, uid
@@ -106,7 +107,7 @@ class _Object:
         if not repeats:
             if kind_ in ("Occurrence", "Exception") or text(own, "t:RecurrenceId"):
                 self._losses.append(lose("series", "occurrence-alone"))
-            self._component(own, self._named(when))
+            self._shared(own, self._component(own, self._named(when)), [])
             return
         made = series(own, [*exceptions, *self._absent(own, exceptions)], when)
         self._series(own, made if self._habits.own_zones else series_in_known_zones(made))
@@ -132,10 +133,20 @@ class _Object:
         if series_.added:
             event.add("RDATE", [value(start, zone) for start in series_.added])
         self._years |= _years(series_)
+        occurrences = []
         for start, element in series_.modified:
-            changed = self._component(element, self._named(span(element)))
+            when = self._named(span(element))
+            changed = self._component(element, when)
             changed.add("RECURRENCE-ID", value(start, zone), parameters=parameters(start, zone))
             self._years.add(start.year)
+            occurrences.append(Occurrence(changed, is_moved(series_.span, start, when)))
+        self._shared(own, event, occurrences)
+
+    def _shared(self, own: Element, event: Event, occurrences: list[Occurrence]) -> None:
+        """Fit the event to a target that has one for everybody who is invited."""
+        if self._habits.organizer_attends:
+            called = not received(own, self._context)
+            self._losses += shared_series(event, occurrences, called=called)
 
     def _component(self, element: Element, when: EventSpan) -> Event:
         event = Event()

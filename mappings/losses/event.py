@@ -21,6 +21,15 @@ LOSSES: Mapping[tuple[str, str], str] = {
     ("attendee", "empty"): "An attendee had neither name nor address.",
     (
         "attendee",
+        "answer-of-occurrence",
+    ): "Somebody answered otherwise for a changed occurrence than for its series. The target takes such "
+    "answers from themselves alone: they stand as for the series, or open where the occurrence was moved.",
+    (
+        "attendee",
+        "guests-of-series",
+    ): "A changed occurrence of a meeting named no guests; at the target those of its series are invited.",
+    (
+        "attendee",
         "list-was-hidden",
     ): "The organizer hid the list of those invited from them; at the target everybody invited may see it.",
     (
@@ -86,6 +95,11 @@ LOSSES: Mapping[tuple[str, str], str] = {
         "agent-client",
     ): "So that the server mails nobody, the event says that clients do the inviting "
     "(SCHEDULE-AGENT=CLIENT): later changes at the target invite nobody either, unless the client does.",
+    (
+        "sensitivity",
+        "privacy-of-occurrence",
+    ): "A changed occurrence was otherwise private than its series. The target has one privacy for both: the "
+    "series' if guests are invited, else the stricter one.",
     (
         "sensitivity",
         "shown-as-private",

@@ -51,7 +51,7 @@ FIELDS: Mapping[Class, Mapping[str, str]] = {
     Class.FUNCTIONAL: {
         "all-day": "not-at-midnight",
         "attachment": "not-in-text",
-        "attendee": "list-was-hidden owner-added",
+        "attendee": "answer-of-occurrence guests-of-series list-was-hidden owner-added",
         "categories": "keyword-not-kept not-kept",
         "certificate": "left-out",
         "copy": "unstable-at-source",
@@ -79,7 +79,7 @@ FIELDS: Mapping[Class, Mapping[str, str]] = {
         "recurrence": "completed day-apart over",
         "reminder": "already-done first-occurrence-only impossible-time no-alarms no-time not-kept past",
         "scheduling": "agent-client",
-        "sensitivity": "no-class not-marked shown-as-private",
+        "sensitivity": "no-class not-marked privacy-of-occurrence shown-as-private",
         "series": "end-added occurrence-alone",
         "share": "expired external group-unknown held-back link-password link-refused narrower-than-parent "
         "not-understood organisation-link other-rights person-later person-unknown refused several-rights "
