@@ -66,7 +66,9 @@ def build_leg(
     row = ledger.leg(leg_id)
     mailbox = ledger.mailbox(row.mailbox)
     spends = row.workload if other is None else None
-    sides = opener(config, ledger, mailbox, row.workload, removes=None if other is None else other.removes)
+    stop = stop or threading.Event()
+    removes = None if other is None else other.removes
+    sides = opener(config, ledger, mailbox, row.workload, removes=removes, stop=stop)
     if other is not None and other.source is not None:
         sides = replace(sides, source=other.source)
     setting = LegSetting(
@@ -77,7 +79,7 @@ def build_leg(
         rules=rules(config, row.workload, approvals(ledger, mailbox, spends)),
         pace=pace_of(config),
         task=task_of(config, options),
-        stop=stop or threading.Event(),
+        stop=stop,
         silenced=lambda: invitation_policy.is_proven(ledger, config.target.of(row.workload)),
         generations=Generations(config.state_directory),
         words=Words(config.state_directory),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from connectors.http.rate_limit import RateLimit
 from model.event_habits import PLAIN_EVENTS, EventHabits
 from model.protocols import Kind
 
@@ -106,6 +107,8 @@ class Profile:
         attachment_bytes: by kind; the most bytes of an attachment that stands inside of an item.
         managed_attachment_bytes: the most bytes of an attachment of an event that is added by RFC 8607, where
             the server offers it; None if that is not to be used.
+        rate_limit: how many requests the server takes, as it is shipped; None for no known limit.
+        rate_limit_remedy: what its host can do about the limit.
     """
 
     name: str
@@ -150,3 +153,5 @@ class Profile:
     max_bytes: Mapping[str, int] = field(default_factory=dict)
     attachment_bytes: Mapping[Kind, int] = field(default_factory=dict)
     managed_attachment_bytes: int | None = None
+    rate_limit: RateLimit | None = None
+    rate_limit_remedy: str = ""

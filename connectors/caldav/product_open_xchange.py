@@ -23,8 +23,8 @@ gives addresses and numbers types by their position.
 An attachment inside of an event is kept up to some 500 KB; a larger one is stored as 0 bytes, with 201. POST
 ?action=attachment-add (RFC 8607) kept 2 MB; its answer has the ETag of before.
 
-A user's addresses are provisioned; only an administrator changes them. servlet.maxRate (1500 in 300 s from
-one address and User-Agent) is shared by all workers, hence two connections per mailbox.
+A user's addresses are provisioned; only an administrator changes them. servlet.maxRate counts 1,500 requests
+in 300 s from one address and User-Agent, and answers 429 with Retry-After: 300 to more. All workers share it.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from __future__ import annotations
 from typing import Final
 
 from connectors.caldav.product import Profile
+from connectors.http.rate_limit import RateLimit
 from model.event_habits import EventHabits
 from model.protocols import Kind
 
@@ -67,4 +68,6 @@ PROFILE: Final = Profile(
     attachment_bytes={Kind.CALENDAR: 1 << 18},
     managed_attachment_bytes=32 << 20,
     max_bytes={Kind.CALENDAR: 60_000_000},
+    rate_limit=RateLimit(1500, 300.0),
+    rate_limit_remedy="raise com.openexchange.servlet.maxRate, or exempt the workers' address from it",
 )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from connectors.caldav.products import PROFILES, ProfileName
 from connectors.endpoints import Header, Template, Url, filled, refuse_readable
+from connectors.http.hrefs import Origin
 from connectors.http.proxy import Networked
+from connectors.http.rate_limit import RateLimit
 from connectors.settings import Account, Secret, Tls
 
+DEFAULT_WINDOW = 60.0
+"""Seconds in which a configured rate limit counts, for a product of which no window is known."""
 DavAuth = Literal["basic", "bearer", "appapi"]
 
 
@@ -46,6 +51,18 @@ class DavSettings(Networked):
     timeout_seconds: float = Field(default=60.0, gt=0, le=3600)
     patience_seconds: float = Field(default=120.0, ge=0, description="how long busy answers are waited out")
     connections: int = Field(default=4, ge=1, le=4, description="at most; the profile may say fewer")
+    rate_limit: int | None = Field(
+        default=None,
+        ge=0,
+        description="requests in one window that the server takes from one address, from all workers "
+        "together; 0 for no limit; the profile's unless given",
+    )
+    rate_limit_seconds: float | None = Field(
+        default=None, gt=0, le=86_400, description="the length of that window; the profile's unless given"
+    )
+    own_address: bool = Field(
+        default=False, description="each machine reaches the server from an address of its own"
+    )
     batch_items: int = Field(default=100, ge=1, le=1000)
     batch_bytes: int = Field(default=10_000_000, ge=100_000)
     spool_above: int = Field(default=4_000_000, ge=65_536, description="larger bodies go through a file")
@@ -84,6 +101,24 @@ class DavSettings(Networked):
             raise ValueError(f"api: only profile = {names} has it")
         if self.auth != "basic":
             raise ValueError('api: its session begins with a password, so it needs auth = "basic"')
+
+    @property
+    def limit(self) -> RateLimit | None:
+        """Return the server's rate limit; None for none."""
+        known = PROFILES[self.profile].rate_limit
+        requests = self.rate_limit if self.rate_limit is not None else known.requests if known else 0
+        seconds = self.rate_limit_seconds or (known.seconds if known else DEFAULT_WINDOW)
+        return RateLimit(requests, seconds) if requests else None
+
+    @property
+    def counted_as(self) -> str:
+        """Return a name for the requests that the server counts together for its rate limit.
+
+        It stands for the server, the User-Agent and, if each machine has its own, the address.
+        """
+        agent = self.user_agent or PROFILES[self.profile].user_agent
+        address = socket.gethostname() if self.own_address else ""
+        return "\n".join((str(Origin.of(self.url)), agent, address))
 
     def user(self, account: Account) -> str:
         """Return the user name for an account, by the template `username`."""

@@ -26,6 +26,7 @@ from connectors.http.client import HttpClient
 from connectors.http.dav_errors import GONE
 from connectors.http.hrefs import Mine, anybody
 from connectors.http.parallel import spread
+from connectors.http.rate_limit import NO_BUDGET, RequestBudget
 from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Misconfigured, Rejected
 from model.protocols import (
@@ -74,6 +75,7 @@ class DavTarget:
         shared: Shared | None = None,
         mine: Mine = anybody,
         live: bool = False,
+        budget: RequestBudget = NO_BUDGET,
     ) -> None:
         """Prepare the target; the server is not asked before the first call.
 
@@ -87,6 +89,7 @@ class DavTarget:
             shared: returns what is lost when another person's object stands for an item; None: no object may.
             mine: tells if an item's key belongs to this mailbox.
             live: True in the live phase: write only adds.
+            budget: asked before each request.
 
         Raises:
             Misconfigured: the server's kind does not hold such items.
@@ -101,7 +104,7 @@ class DavTarget:
         self._mine = mine
         self._live = live
         self._profile = PROFILES[settings.profile]
-        self._client = HttpClient(settings, account, self._profile)
+        self._client = HttpClient(settings, account, self._profile, budget=budget)
         self._library = CaldavLibrary(self._client)
         profile = self._profile
         self._reading = CaldavReader(

@@ -16,7 +16,9 @@ from connectors.accepted_logins import LOGINS, UNCONFIRMED
 from connectors.http.auth import Credentials, HttpLogin
 from connectors.http.dav_errors import closed, status_error
 from connectors.http.deadline import ANSWER_SECONDS
+from connectors.http.errors import delay
 from connectors.http.hrefs import Origin
+from connectors.http.rate_limit import NO_BUDGET, RequestBudget
 from connectors.http.transport import Response, Transport, TransportSettings, states_end
 from connectors.retry import RetryPolicy, repeated
 from connectors.settings import Account
@@ -27,6 +29,11 @@ T = TypeVar("T")
 SMALL = 8_000_000  # bytes of an answer that is held in memory
 ANSWERED_TO_ALL = frozenset({"OPTIONS", "GET", "HEAD"})
 """Methods that some servers answer without checking the login, so that a success proves nothing about it."""
+TOO_MANY = 429
+"""The status for a client whose requests are too many.
+
+Source: RFC 6585, section 4.
+"""
 ASKED_AGAIN = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds to wait before an application's refused secret is sent again."""
 PAUSES = {
@@ -143,6 +150,7 @@ class HttpClient:
         profile: RequestHabits,
         answer_seconds: float = ANSWER_SECONDS,
         check: Callable[[HttpAnswer], HttpAnswer] = passing,
+        budget: RequestBudget = NO_BUDGET,
     ) -> None:
         """Prepare the client; nothing is sent before the first request.
 
@@ -152,7 +160,9 @@ class HttpClient:
             profile: what the product's profile says about requests.
             answer_seconds: the time for one answer; see `connectors.http.deadline.Deadline`.
             check: returns an answer to `look`, or raises Transient where waiting may change it.
+            budget: asked before each request; it keeps the server's rate limit.
         """
+        self._budget = budget
         self._check = check
         self._settings = settings
         self._refused: Blocked | Transient | None = None
@@ -309,7 +319,11 @@ class HttpClient:
     def _send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | BinaryIO) -> Response:
         """Send one request and return the response when its head arrived."""
         sent = {"User-Agent": self._agent, "Accept-Encoding": "identity", **headers}
-        return self._transport.send(self.origin, method, path, sent, body)
+        self._budget.take(self.wait)
+        response = self._transport.send(self.origin, method, path, sent, body)
+        if response.status == TOO_MANY:
+            self._budget.refused(delay(response.headers.get("retry-after")))
+        return response
 
     def _read_words(self, response: Response) -> ServerWords:
         """Return the server's explanation of a refused login; less where the answer breaks off."""

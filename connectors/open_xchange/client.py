@@ -19,6 +19,7 @@ from connectors.caldav.product import Profile
 from connectors.caldav.settings import DavSettings
 from connectors.http.auth import SESSION
 from connectors.http.client import HttpAnswer, HttpClient
+from connectors.http.rate_limit import NO_BUDGET, RequestBudget
 from connectors.open_xchange.answers import Json, SessionExpired, content, not_api
 from connectors.retry import RetryPolicy
 from connectors.settings import Account
@@ -54,13 +55,16 @@ class Session:
 class ApiClient:
     """Ask the API as one account. Safe from several threads, close() included."""
 
-    def __init__(self, settings: DavSettings, account: Account, profile: Profile) -> None:
+    def __init__(
+        self, settings: DavSettings, account: Account, profile: Profile, budget: RequestBudget = NO_BUDGET
+    ) -> None:
         """Prepare the client; nothing is sent before the first request.
 
         Args:
             settings: the settings of the DAV account, with `api`.
             account: the account to log in as.
             profile: the product.
+            budget: asked before each request but the logout.
 
         Raises:
             Misconfigured: the settings name no API.
@@ -70,7 +74,7 @@ class ApiClient:
         self._settings = settings.model_copy(update={"url": settings.api, "auth": SESSION})
         self._account = account
         self._profile = profile
-        self._http = HttpClient(self._settings, account, profile)
+        self._http = HttpClient(self._settings, account, profile, budget=budget)
         self._base = urlsplit(settings.api).path.rstrip("/")
         self._session: Session | None = None
         self._refused: Blocked | Transient | None = None

@@ -14,6 +14,7 @@ from connectors.caldav.read import Shared
 from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
 from connectors.http.hrefs import Mine, anybody
+from connectors.http.rate_limit import NO_BUDGET, RequestBudget
 from connectors.open_xchange.client import ApiClient
 from connectors.open_xchange.folders import folder_of
 from connectors.open_xchange.whole_listing import own_names
@@ -40,6 +41,7 @@ class OpenXchangeTarget(DavTarget):
         shared: Shared | None = None,
         mine: Mine = anybody,
         live: bool = False,
+        budget: RequestBudget = NO_BUDGET,
     ) -> None:
         """Prepare the target; the server is not asked before the first call.
 
@@ -53,14 +55,24 @@ class OpenXchangeTarget(DavTarget):
             shared: see DavTarget.
             mine: see DavTarget.
             live: see DavTarget.
+            budget: asked before each request, of the API too.
 
         Raises:
             Misconfigured: the settings name no API, or the server's kind does not hold such items.
         """
         super().__init__(
-            settings, account, guard, spool, kind=kind, digest=digest, shared=shared, mine=mine, live=live
+            settings,
+            account,
+            guard,
+            spool,
+            kind=kind,
+            digest=digest,
+            shared=shared,
+            mine=mine,
+            live=live,
+            budget=budget,
         )
-        self._api = ApiClient(settings, account, PROFILES[settings.profile])
+        self._api = ApiClient(settings, account, PROFILES[settings.profile], budget)
 
     def whole(self, href: str) -> Iterator[Listed]:
         """List what the owner has, of any time; see `model.optional_protocols.ListsWhole`.

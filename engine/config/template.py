@@ -74,6 +74,9 @@ password = { env = "KOGGE_TARGET_PASSWORD" }
 # username = "{login}"
 # password = { command = "app-password {login}" }  # of each person, or the one of an app
 # api = "https://ox.example.org/appsuite/api"  # open-xchange: its HTTP API tells what CalDAV does not list
+# rate_limit = 1500                         # requests of all workers in rate_limit_seconds; 0: none
+# rate_limit_seconds = 300                  # both are the profile's unless given (open-xchange: these)
+# own_address = false                       # true: each machine reaches it from an address of its own
 
 ## [target.calendar]
 ## kind = "exo-agenda"                      # eXo: each person has one calendar that nobody else writes in

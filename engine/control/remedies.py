@@ -207,6 +207,7 @@ RUN = {
     "phase-changed": "Its mailbox moved to another phase meanwhile; nothing was written, run it again.",
     "paused": "Somebody paused the wave (`kogge log`); `kogge resume`, then the same command, goes on.",
     "stopped": "Stopped on request; run the command that was stopped again, and it goes on.",
+    "target-rate-limit": "It waits until its server takes more requests; Kogge goes on by itself.",
     "target-unwell": "A server fails, so it is left alone; Kogge goes on by itself once it is well.",
     "window-closed": "Not in its hours now; its schedule, or the command then, goes on where it stopped.",
     "undeclared-loss": "A defect in Kogge; nothing is lost. Report it.",

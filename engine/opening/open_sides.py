@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -25,6 +26,7 @@ from connectors.webdav.settings import FilesSettings
 from engine.config.load import Config
 from engine.context.leg_context import Opener
 from engine.identity.identity_gate import Pair
+from engine.pacing.shared_budget import request_budget
 from ledger.db.rows import MailboxRow, Phase
 from ledger.inventory.lines import message_mark
 from ledger.open_ledgers import kept
@@ -47,7 +49,13 @@ def open_ledger(config: Config) -> Ledger:
 
 
 def opener(
-    config: Config, ledger: Ledger, mailbox: MailboxRow, workload: Kind, *, removes: bool | None = None
+    config: Config,
+    ledger: Ledger,
+    mailbox: MailboxRow,
+    workload: Kind,
+    *,
+    removes: bool | None = None,
+    stop: threading.Event | None = None,
 ) -> Opener:
     """Return how to open this mailbox's sides; every call gives new connections.
 
@@ -58,6 +66,7 @@ def opener(
         workload: the workload.
         removes: True if the target removes in any phase, as for an approved rollback; False if it never does;
             None if the phase decides.
+        stop: see open_target.
     """
     pair = accounts(ledger, mailbox)
     live = mailbox.phase is Phase.LIVE if removes is None else not removes
@@ -71,6 +80,7 @@ def opener(
             live=live,
             not_after=moment,
             mine=lambda key: ledger.has(mailbox.id, key),
+            stop=stop,
         ),
     )
 
@@ -149,6 +159,7 @@ def open_target(
     not_after: datetime,
     mine: Mine = anybody,
     looking: bool = False,
+    stop: threading.Event | None = None,
 ) -> Target:
     """Open a target.
 
@@ -161,6 +172,7 @@ def open_target(
         not_after: later dates are clamped to this moment.
         mine: returns True if this mailbox wrote the object with this key.
         looking: see open_source.
+        stop: set when whoever uses it is to stop; None if it is never stopped from outside.
 
     Raises:
         Misconfigured: if there is no connector for the kind.
@@ -193,6 +205,7 @@ def open_target(
             shared=shared,
             mine=mine,
             live=live,
+            budget=request_budget(config, settings, stop),
         )
     if isinstance(settings, FilesSettings):
         return FilesTarget(settings, account, guard, spool(config), live=live)

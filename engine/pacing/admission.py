@@ -4,7 +4,8 @@ A system is a server: "source.ews", or "target.mail" for everything on the same 
 system, this worker has a pace (engine.pacing.throttle); for the source, also a share of the budget that all
 workers keep. A leg that is one too many waits between two batches, where nothing is in doubt. It does not
 wait long, because it holds a place that another server's legs could use: it ends as pending, `target-unwell`,
-and begins again later.
+and begins again later. The same holds for a leg that waits for its target's rate limit
+(engine.pacing.shared_budget), if a leg of another server is in line; else it keeps its place.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from urllib.parse import urlsplit
 from engine.config.load import TARGETS, Config
 from engine.control.stop_signal import StopRequested, reason
 from engine.pacing.call_metrics import Clock, Meter, MetricsSample, metered
+from engine.pacing.shared_budget import RATE_LIMITED, SharedBudget, budget_of
 from engine.pacing.throttle import FULL, Throttle, shares
 from ledger.store import Ledger
 from ledger.views import server_health
@@ -57,6 +59,7 @@ class AdmissionEntry:
         systems: the systems that it asks; the target's comes last.
         rank: see engine.pacing.leg_slots.
         patient: True if it has a thread of its own and holds no place of others while it waits.
+        budget: the budget of its target's rate limit; None without one.
         fresh: True if it has just begun: the permission to begin covers its first turn.
         since: when it last went on, by the monotonic clock.
         busy: seconds for which it had been at work before that.
@@ -65,6 +68,7 @@ class AdmissionEntry:
     systems: tuple[str, ...]
     rank: tuple[int, int] = (0, 0)
     patient: bool = False
+    budget: SharedBudget | None = None
     fresh: bool = False
     since: float = 0.0
     busy: float = 0.0
@@ -125,7 +129,11 @@ class _Legs:
 
     def count(self, system: str) -> int:
         """Return how many legs ask a system, at work or waiting."""
-        return sum(system in entry.systems for entry in (*self.working, *self.held, *self.coming))
+        return sum(system in entry.systems for entry in self.all())
+
+    def all(self) -> list[AdmissionEntry]:
+        """Return all legs."""
+        return [*self.working, *self.held, *self.coming]
 
     def forget(self, entry: AdmissionEntry) -> None:
         """Remove a leg from all lists."""
@@ -165,7 +173,8 @@ class Admission:
             patient: see AdmissionEntry.
         """
         systems = systems_of(self._config, workload)
-        entry = AdmissionEntry(systems if source else systems[1:], rank, patient)
+        budget = budget_of(self._config, self._config.target.of(workload))
+        entry = AdmissionEntry(systems if source else systems[1:], rank, patient, budget)
         with self._changed:
             for system in entry.systems:
                 self._gate(system)
@@ -201,7 +210,7 @@ class Admission:
                 long enough.
         """
         if not self._await_room(entry, stop):
-            return reason(stop) if stop.is_set() else UNWELL
+            return reason(stop) if stop.is_set() else self._away(entry)
         self._rest(entry, stop)
         return reason(stop) if stop.is_set() else None
 
@@ -236,6 +245,13 @@ class Admission:
         """Return True if a server has been unwell for so long that this leg is left for another run."""
         since = [self._gates[system].unwell for system in entry.systems]
         return any(candidate is not None and self._clock() - candidate >= LOST_SECONDS for candidate in since)
+
+    def rate_limited(self) -> dict[str, float]:
+        """Return until when legs of this worker wait for a rate limit, by system, in seconds since 1970."""
+        with self._changed:
+            entries = self._legs.all()
+        waits = {entry.systems[-1]: entry.budget.waits_until for entry in entries if entry.budget is not None}
+        return {system: until for system, until in waits.items() if until is not None}
 
     def causes(self) -> dict[str, str]:
         """Return the code of the newest fault of each system that is halted, as this worker met it."""
@@ -281,6 +297,8 @@ class Admission:
         others = [row for row in rows if row.system == system]
         reading = gate.meter.take(gate.throttle.slow)
         with self._changed:
+            if self._waited_itself(system):
+                reading = replace(reading, seconds=0.0)
             if not gate.known:
                 gate.known = True
                 paces = [row.pace for row in others] if self._config.admission.regulate else []
@@ -311,6 +329,21 @@ class Admission:
 
     # Called with the lock held
 
+    def _waited_itself(self, system: str) -> bool:
+        """Return True if legs waited for a rate limit: the time of their calls is not the server's."""
+        entries = [entry for entry in self._legs.all() if entry.systems[-1] == system]
+        return any(entry.budget and entry.budget.waited_within(2 * PERIOD_SECONDS) for entry in entries)
+
+    def _is_wanted(self, entry: AdmissionEntry) -> bool:
+        """Return True if a leg in line could use the place of this one."""
+        return any(
+            other.budget is not entry.budget and self._has_room(other, ()) for other in self._legs.coming
+        )
+
+    def _away(self, entry: AdmissionEntry) -> str:
+        """Return the code of a leg that gives its place away."""
+        return RATE_LIMITED if entry.budget is not None and entry.budget.spent else UNWELL
+
     def _gate(self, system: str) -> _Gate:
         if system not in self._gates:
             settings = self._config.admission
@@ -336,6 +369,8 @@ class Admission:
             entry: the leg.
             before: legs that were queued before it. Those that wait for another, full server do not count.
         """
+        if entry.budget is not None and entry.budget.spent:
+            return False
         full = {system for system in self._gates if self._legs.at_work(system) >= self._most(system)}
         for system in entry.systems:
             ahead = sum(system in other.systems and not full.intersection(other.systems) for other in before)
@@ -368,7 +403,8 @@ class Admission:
                     self._go(entry)
                     entry.busy = busy
                     return True
-                if self._clock() >= until:
+                limited = self._away(entry) == RATE_LIMITED
+                if self._clock() >= until and (not limited or self._is_wanted(entry)):
                     break
                 self._changed.wait(TICK_SECONDS)
             self._legs.forget(entry)

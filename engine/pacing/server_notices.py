@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from itertools import groupby
 
 from engine.config.load import Config
-from engine.pacing.admission import UNWELL
+from engine.pacing.admission import UNWELL, systems_of
+from engine.pacing.shared_budget import waits_until
 from engine.planning.maintenance_windows import gate_of, next_opening_text
 from ledger.plan.waves import Waves
 from ledger.store import Ledger
@@ -62,15 +63,43 @@ def _line(server: dict[str, str | int | float], cause: str | None) -> str:
     return f"{server['system']}: {how}, {calls}{failed}"
 
 
+def rate_limit_lines(waits: Mapping[str, float]) -> list[str]:
+    """Return a line for each system whose rate limit is waited for.
+
+    Args:
+        waits: until when, in seconds since 1970, by system.
+    """
+    return [
+        f"{system}: waits for its rate limit until {clock_time(until)}"
+        for system, until in sorted(waits.items())
+    ]
+
+
+def clock_time(moment: float) -> str:
+    """Return the hour and minute of a moment, rounded up, in this machine's time zone."""
+    return datetime.fromtimestamp(-(-moment // 60) * 60).astimezone().strftime("%H:%M")
+
+
+def _rate_limited(config: Config) -> dict[str, float]:
+    """Return until when any worker waits, by system, as the ledger knows it."""
+    waits = {}
+    for kind in config.workloads:
+        until = waits_until(config, config.target.of(kind))
+        if until is not None:
+            waits[systems_of(config, kind)[1]] = until
+    return waits
+
+
 def notices(config: Config, ledger: Ledger, wave: str | None = None) -> list[str]:
-    """Return lines about paused waves and about servers that are not well.
+    """Return lines about paused waves, servers that are not well, and rate limits that are waited for.
 
     Args:
         config: the configuration.
         ledger: the ledger.
         wave: the wave to report on, also if its maintenance window is closed; None for all paused waves.
     """
-    return [*_waves(config, ledger, wave), *unwell(newest(ledger))]
+    limited = rate_limit_lines(_rate_limited(config))
+    return [*_waves(config, ledger, wave), *unwell(newest(ledger)), *limited]
 
 
 def _waves(config: Config, ledger: Ledger, wave: str | None) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from engine.config.load import Config
+from engine.planning.target_rates import TargetRate, target_rates
 from ledger.views.rates import Measured
 from model.protocols import Kind
 
@@ -73,6 +74,7 @@ class Throughput:
         mailbox_requests: requests a second of one mailbox; None if the source has no such limit.
         requests: requests a second overall; None if the source has no such limit.
         at_once: requests at once overall; None if the source has no such limit.
+        targets: the rate limits of the targets.
     """
 
     items: Mapping[Kind, float]
@@ -82,6 +84,7 @@ class Throughput:
     mailbox_requests: float | None = None
     requests: float | None = None
     at_once: int | None = None
+    targets: tuple[TargetRate, ...] = ()
 
     def seconds(self, load: Load) -> float:
         """Return the seconds for all legs of one mailbox, one after the other, at the measured rate."""
@@ -115,7 +118,7 @@ class Estimate:
         items: their items.
         bytes: their bytes.
         seconds: how long they take.
-        by: what decides, the measured rate or the source's throttle.
+        by: what decides: the measured rate, the source's throttle, or a target's rate limit.
         alone: True if one mailbox takes longer than its share, so that more workers would not help.
     """
 
@@ -123,7 +126,7 @@ class Estimate:
     items: int
     bytes: int
     seconds: float
-    by: Literal["rate", "throttle"]
+    by: Literal["rate", "throttle", "target"]
     alone: bool
 
     @property
@@ -158,12 +161,13 @@ def pace_of(config: Config, measured: Mapping[Kind, Measured]) -> Throughput:
         mailbox_requests=GRAPH_REQUESTS if source == "graph" else None,
         requests=plan.source_requests,
         at_once=plan.source_at_once or (EWS_AT_ONCE if source == "ews" else None),
+        targets=tuple(target_rates(config)),
     )
     return replace(pace, slower=pace.corrected(measured))
 
 
 def estimate(loads: Iterable[Load], pace: Throughput) -> Estimate:
-    """Estimate how long these mailboxes take together: the larger of rate and throttle decides."""
+    """Estimate how long these mailboxes take together: the slowest of rate, throttle and limit decides."""
     chosen = list(loads)
     working = [pace.seconds(load) for load in chosen]
     waiting = [pace.least(load) for load in chosen]
@@ -175,13 +179,15 @@ def estimate(loads: Iterable[Load], pace: Throughput) -> Estimate:
         all_requests / pace.requests if pace.requests else 0.0,
         whole / pace.at_once if pace.at_once else 0.0,
     )
-    seconds = max(rate, throttle)
+    items = [load.items for load in chosen]
+    limited = max((target.seconds(items) for target in pace.targets), default=0.0)
+    seconds = max(rate, throttle, limited)
     longest = max(max(working, default=0.0), max(waiting, default=0.0))
     return Estimate(
         len(chosen),
         sum(load.all_items for load in chosen),
         sum(load.all_bytes for load in chosen),
         seconds,
-        "throttle" if throttle > rate else "rate",
+        "target" if limited > max(rate, throttle) else "throttle" if throttle > rate else "rate",
         alone=len(chosen) > 1 and seconds > 0 and longest >= seconds,
     )

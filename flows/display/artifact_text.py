@@ -73,7 +73,8 @@ def remaining(left: Estimate | None, now: datetime) -> str:
     if left is None:
         return "Nothing is left to copy."
     end = now + timedelta(seconds=left.seconds)
-    throttled = ", which the source's own limits decide" if left.by == "throttle" else ""
+    sides = {"throttle": "source", "target": "target"}
+    throttled = f", which the {sides[left.by]}'s own limits decide" if left.by in sides else ""
     return f"About {span(left.seconds)} left, until {end.astimezone(UTC):%a %H:%M} UTC{throttled}."
 
 

@@ -25,7 +25,8 @@ from engine.pacing.admission import UNWELL, Admission, AdmissionEntry
 from engine.pacing.leg_slots import LegSlot, Slots
 from engine.pacing.login_breaker import REFUSED
 from engine.pacing.run_legs import Boundary
-from engine.pacing.server_notices import unwell
+from engine.pacing.server_notices import rate_limit_lines, unwell
+from engine.pacing.shared_budget import RATE_LIMITED
 from engine.pacing.watchdog import Watchdog, WavePolicy
 from engine.pacing.worker_slots import Through
 from ledger import open_ledgers
@@ -113,7 +114,8 @@ class LegRunner:
         self, wave: str | None, mailboxes: Collection[str] = (), workloads: Collection[str] = ()
     ) -> progress.Snapshot:
         seen = progress.read(self.ledger, wave, mailboxes, workloads)
-        return replace(seen, unwell=tuple(unwell(self.admission.seen, self.admission.causes())))
+        waits = rate_limit_lines(self.admission.rate_limited())
+        return replace(seen, unwell=(*unwell(self.admission.seen, self.admission.causes()), *waits))
 
     async def run_leg(self, row: LegRow, slot: LegSlot, options: RunOptions) -> tuple[LegState, str | None]:
         """Runs one leg to its end in a thread: its state and code. What concerns every mailbox (a wrong
@@ -125,7 +127,7 @@ class LegRunner:
             result = await loop.run_in_executor(self.pool, self._run_once, row, slot.entry, options)
             self.tally.add(result.tally)
             halted = slot.entry is not None and self.admission.halted(slot.entry)
-            again = result.code == UNWELL or (halted and result.state is LegState.WAITING)
+            again = result.code in (UNWELL, RATE_LIMITED) or (halted and result.state is LegState.WAITING)
             if self.shut or not again:
                 return result.state, result.code
             slot.release()

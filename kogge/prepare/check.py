@@ -104,6 +104,7 @@ def check(
     """
     from engine.control.error_log import defect_log
     from engine.opening import gate_files
+    from engine.planning.target_rates import target_rates
     from engine.preflight.check_results import accepted_of_wave, keep, note_accepted, renew_plan
     from engine.preflight.preflight import examine_all, powers, unreachable_sides
     from evidence.pack_keys import look_of
@@ -129,6 +130,7 @@ def check(
     if as_json:
         document = _check_document(settings, looks, power)
         told = {"invitations": [one.document() for one in heard], "evidence": evidence.document()}
+        told["rate_limits"] = [one.document(_loads(settings, looks)) for one in target_rates(settings)]
         emit({**document, **told, "accepted": sorted(accepted)})
     else:
         screen().print(Text(evidence.line(), style="" if evidence.good else CARE))
@@ -253,8 +255,8 @@ def _show_check(
         out.print(Text(line, style=CARE), soft_wrap=True)
     for line in _target_care(dict(_facts(looks))["target"]):
         out.print(Text(line, style=CARE), soft_wrap=True)
-    for said in heard:
-        out.print(said.line(), soft_wrap=True)
+    for target_line in _target_lines(config, looks, heard):
+        out.print(target_line, soft_wrap=True)
     for one in power:
         out.print(_power_line(one))
     if not power:
@@ -272,6 +274,22 @@ def _target_care(facts: Mapping[str, str]) -> Iterator[str]:
         yield IMAPSIEVE
     if roles := facts.get("marked-elsewhere"):
         yield MARKED_ELSEWHERE.format(roles=roles)
+
+
+def _target_lines(
+    config: Config, looks: Sequence[PreflightResult], heard: Sequence[InvitationEvidence]
+) -> Iterator[Text]:
+    """What to know of the targets' rate limits and invitations, a line each."""
+    from engine.planning.target_rates import target_rates
+
+    for rate in target_rates(config):
+        yield from (Text(line) for line in rate.lines(_loads(config, looks)))
+    yield from (one.line() for one in heard)
+
+
+def _loads(config: Config, looks: Sequence[PreflightResult]) -> list[dict[Kind, int]]:
+    """The items of each mailbox by workload; 0 of what the source does not count."""
+    return [{kind: look.kinds[kind] for kind in look.person.moves(config.workloads)} for look in looks]
 
 
 def _show_ready(config: Config, looks: Sequence[PreflightResult]) -> None:

@@ -150,6 +150,7 @@ def _row(one: PlannedWave, after: PlannedWave | None) -> dict[str, str | Text]:
     until = "" if one.until is None else one.until.strftime("%m-%d %H:%M")
     reasons = {
         "the source's throttle": own.by == "throttle",
+        "the target's rate limit": own.by == "target",
         "one mailbox": own.alone,
         "not done before the next begins": late,
     }

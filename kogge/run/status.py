@@ -232,11 +232,17 @@ def _summary(fleet: WaveStatus) -> Iterator[Text]:
         yield Text("every item is accounted for", style=GOOD)
 
 
+DECIDES = {
+    "throttle": "; the source's throttle decides",
+    "target": "; the target's rate limit decides",
+}
+
+
 def _ahead(left: Mapping[str, Estimate]) -> Iterator[Text]:
     """How long each wave still takes, the longest last; of many waves the first."""
     order = sorted(left.items(), key=lambda pair: (pair[1].seconds, pair[0]))
     for name, one in order[:WAVES_SHOWN]:
-        why = "; the source's throttle decides" if one.by == "throttle" else ""
+        why = DECIDES.get(one.by, "")
         why += "; one mailbox decides" if one.alone else ""
         count = f"{one.items:,} items, mailboxes: {one.mailboxes:,}"
         yield Text(f"wave {name}: about {duration(one.seconds)} left, {count}{why}")

@@ -142,6 +142,27 @@ def test_check_of_servers_that_do_not_answer(place: Path, capsys: pytest.Capture
     assert not (place / "kogge-state" / "ledger.db").exists(), "a preflight leaves no plan behind"
 
 
+def test_check_says_what_a_rate_limit_means(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CONTACTS", "secret")
+    section = '[target.contacts]\nkind = "carddav"\nurl = "http://127.0.0.1:1"\nprofile = "open-xchange"\n'
+    with (place / "kogge.toml").open("a") as file:
+        file.write(section + 'password = { env = "CONTACTS" }\n')
+    assert run("check") == 3
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "target.contacts: 1,500 requests in 300 s from all workers together; 0 items" in shown
+    assert "com.openexchange.servlet.maxRate" in shown
+    assert run("check", "--json") == 3
+    (limit,) = json.loads(capsys.readouterr().out)["rate_limits"]
+    assert limit == {
+        "workloads": ["contacts"],
+        "requests": 1500,
+        "window_seconds": 300.0,
+        "hours_at_least": 0.0,
+    }
+
+
 def test_a_check_that_does_not_get_through_leaves_the_one_before(
     place: Path, planned: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

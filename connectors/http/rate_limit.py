@@ -1,0 +1,56 @@
+"""Describe a server's rate limit, and what a client asks before each request so that it is not exceeded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """Describe how many requests a server takes from one address with one User-Agent.
+
+    Attributes:
+        requests: the most requests in any window.
+        seconds: the length of the window.
+    """
+
+    requests: int
+    seconds: float
+
+
+class RequestBudget(Protocol):
+    """Admit requests one by one. Thread-safe."""
+
+    def take(self, pause: Callable[[float], None]) -> None:
+        """Wait until one more request may be sent.
+
+        Args:
+            pause: sleeps so many seconds; raises when the connection is closed. It is called with 0 as well.
+
+        Raises:
+            Transient: what `pause` raises, and "ledger-unavailable".
+        """
+        ...
+
+    def refused(self, seconds: float | None) -> None:
+        """Note that the server answered that its limit is exceeded.
+
+        Args:
+            seconds: how long it asks to wait; None if it does not say.
+        """
+        ...
+
+
+class NoBudget:
+    """Admit every request at once: the budget of a server without a rate limit."""
+
+    def take(self, pause: Callable[[float], None]) -> None:
+        """Return at once."""
+
+    def refused(self, seconds: float | None) -> None:
+        """Do nothing."""
+
+
+NO_BUDGET = NoBudget()

@@ -1,0 +1,102 @@
+"""A server that takes so many requests in a window, and answers 429 to more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from calendars import a_calendar, an_address_book, edit_calendar
+from memory.doubles import MemoryShelf
+from on_open_xchange import PASSWORD_ENV, OnOpenXchange
+from walking import TARGET, verified
+
+from connectors.http.rate_limit import RateLimit
+from engine.pacing.request_budget import BudgetRules
+from engine.pacing.shared_budget import SharedBudget
+from engine.planning.target_rates import REQUESTS_OF_ITEM, REQUESTS_OF_LEG
+from ledger.db.shared_values import change_value
+from model.protocols import Kind
+from practice.dav.proxy import Request
+from practice.dav.smtp_sink import SmtpSink
+from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
+
+
+@dataclass
+class Counted(Rate):
+    """refused: how many requests it refused."""
+
+    refused: int = 0
+
+    def refuses(self, request: Request, now: datetime) -> bool:
+        refused = super().refuses(request, now)
+        self.refused += refused
+        return refused
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenXchangeServer]:
+    monkeypatch.setenv(PASSWORD_ENV, USER_PASSWORD)
+    with SmtpSink() as sink, OpenXchangeServer({TARGET: "Anna Adler"}, sink=sink, rate=Counted(10**9)) as one:
+        yield one
+        assert sink.mails == []
+
+
+def a_trial(
+    directory: Path, server: OpenXchangeServer, items: int, kind: Kind = Kind.CALENDAR
+) -> OnOpenXchange:
+    if kind is Kind.CONTACTS:
+        trial = OnOpenXchange(directory, an_address_book(items), MemoryShelf(kind=kind))
+    else:
+        trial = OnOpenXchange(directory, a_calendar(items), MemoryShelf())
+    trial.server = server
+    return trial
+
+
+def test_the_limit_is_never_exceeded(quick_path: Path, server: OpenXchangeServer) -> None:
+    """The server's window is a little shorter than ours: this machine may be slow."""
+    server.rate = rate = Counted(60, 2.5)
+    trial = a_trial(quick_path, server, 60)
+    rules = BudgetRules(RateLimit(60, 4.0))
+    trial.budget = SharedBudget(rules, lambda change: change_value(trial.ledger, "requests:x", change))
+    verified(trial)
+    assert len(server.requests) > 60
+    assert rate.refused == 0
+    assert trial.slept == []
+
+
+class Slept(list[float]):
+    """Time passes at the server when a leg sleeps."""
+
+    def __init__(self, server: OpenXchangeServer) -> None:
+        super().__init__()
+        self.clock = server.clock
+
+    def append(self, seconds: float) -> None:
+        self.clock.set(self.clock.now() + timedelta(seconds=seconds))
+        super().append(seconds)
+
+
+def test_refusals_again_and_again_count_against_no_item(quick_path: Path, server: OpenXchangeServer) -> None:
+    """Nothing but the walk's first requests and a few items fits into a window."""
+    trial = a_trial(quick_path, server, 30)
+    server.rate = rate = Counted(36)
+    trial.slept = Slept(server)
+    verified(trial)
+    edit_calendar(trial.mailbox)
+    verified(trial)
+    assert rate.refused > 3
+    assert {item.code for _, _, item in trial.ledger.rejected()} == {"start-missing"}  # no mapping takes it
+    with trial.ledger.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM incident WHERE deaths > 0").scalar_one() == 0
+
+
+@pytest.mark.parametrize("kind", [Kind.CALENDAR, Kind.CONTACTS])
+def test_what_an_item_costs(quick_path: Path, server: OpenXchangeServer, kind: Kind) -> None:
+    """The estimate of `kogge check` rests on it: written and verified, a little more than its PUT."""
+    trial = a_trial(quick_path, server, 150, kind)
+    verified(trial)
+    items = sum(trial.states().values())
+    assert items < len(server.requests) <= items * REQUESTS_OF_ITEM + REQUESTS_OF_LEG
