@@ -14,6 +14,9 @@ GET and multiget see all. A PROPFIND of more than 1,000 events is 400; sync-coll
 and cards are listed whole. A UID is unique over the user's calendars, and GET <UID>.ics finds its object. A
 task is stored as <UID>.ics whatever the PUT said.
 
+SUMMARY and LOCATION are cut at 255 characters, DESCRIPTION at 65,535 (of more than one byte each: not
+measured); more than 1,000 attendees are refused, as its source has it.
+
 A PUT overwrites with 201 and without an ETag; one whose SEQUENCE is lower than the stored one is 409, and the
 server counts it up at every change. A category is split at its comma, and X-MICROSOFT-CDO-BUSYSTATUS is
 dropped. A VTIMEZONE is ignored: a zone that is not in the IANA database becomes the user's own. A date beside
@@ -63,7 +66,9 @@ PROFILE: Final = Profile(
     recurring_tasks=False,
     category_commas=False,
     busy_words=False,
-    event_habits=EventHabits(own_zones=False, organizer_attends=True),
+    event_habits=EventHabits(
+        own_zones=False, organizer_attends=True, title=255, place=255, text=65_535, attendees=1_000
+    ),
     position_types=True,
     attachment_bytes={Kind.CALENDAR: 1 << 18},
     managed_attachment_bytes=32 << 20,

@@ -58,6 +58,7 @@ def people(element: Element, context: Context, event: Event) -> list[Loss]:
     called = _organizer(element, context, losses)
     if received(element, context):
         attendees += _owner_added(element, attendees, context, losses)
+    attendees = _no_more_than_kept(attendees, context, losses)
     if not attendees:
         return [loss for loss in losses if loss.field == "attendee"]
     addresses = [attendee for _, attendee in attendees]
@@ -211,6 +212,17 @@ def _organizer(element: Element, context: Context, losses: list[Loss]) -> vCalAd
 
 def _own(context: Context) -> str:
     return quote(min(context.owner), safe=_SAFE)
+
+
+def _no_more_than_kept(
+    attendees: list[tuple[_Party, vCalAddress]], context: Context, losses: list[Loss]
+) -> list[tuple[_Party, vCalAddress]]:
+    """Return as many attendees as the target takes beside an organizer; the owner is one of them."""
+    most = context.target.event_habits.attendees
+    if most is None or len(attendees) < most:
+        return attendees
+    losses.append(lose("attendee", "too-many"))
+    return sorted(attendees, key=lambda attendee: attendee[0].address not in context.owner)[: most - 1]
 
 
 def _owner_added(

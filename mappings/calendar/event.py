@@ -22,6 +22,7 @@ from mappings.calendar.iana_times import in_known_zones, series_in_known_zones
 from mappings.calendar.series import EventSeries, missing, series
 from mappings.calendar.shared_series import Occurrence, is_moved, shared_series
 from mappings.calendar.text import links, marks, place, wording
+from mappings.calendar.text_limits import shortened
 from mappings.calendar.times import EventSpan, parameters, span, value
 from mappings.calendar.uid import LONGEST, uid
 from mappings.compare.semantic_digest import calendar_digest
@@ -159,6 +160,7 @@ class _Object:
         self._losses += wording(element, event, self._context.target)
         for part in (place, links):
             self._losses += part(element, event)
+        self._losses += shortened(event, self._habits)
         self._losses += marks(element, event, self._context)
         self._losses += people(element, self._context, event)
         self._losses += attachments(element, event, self._native, self._context, self._room)

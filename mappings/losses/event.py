@@ -42,6 +42,7 @@ LOSSES: Mapping[tuple[str, str], str] = {
         "attendee",
         "proposed-time",
     ): "Somebody proposed another time; the proposal is gone, the answer is kept.",
+    ("attendee", "too-many"): "More people were invited than the target takes; the first ones are kept.",
     ("attendee", "twice"): "Somebody stood on the list of attendees twice; the first entry counts.",
     ("attendee", "unknown-answer"): "Somebody's answer was none this version knows; it counts as none given.",
     (

@@ -27,7 +27,7 @@ FIELDS: Mapping[Class, Mapping[str, str]] = {
         "anniversary": "unreadable",
         "assignment": "not-shown",
         "attachment": "left-out not-kept not-readable refused-by-target too-large",
-        "attendee": "not-in-shared-meeting not-kept proposed-time unknown-answer",
+        "attendee": "not-in-shared-meeting not-kept proposed-time too-many unknown-answer",
         "birthday": "unreadable",
         "body": "mime-rebuilt",
         "copy": "differs-at-source kept-otherwise",
