@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from connectors.http.rate_limit import RateLimit
+from model.card_limits import WHOLE_CARDS, CardLimits
 from model.event_habits import PLAIN_EVENTS, EventHabits
 from model.protocols import Kind
 
@@ -80,6 +81,7 @@ class Profile:
         gives_to_uid: True if GET of <UID>.ics finds the object of a UID in a collection, whatever its name.
         named_by_uid: kinds of which every object is stored as <UID>.ics, whatever name the PUT had.
         listed_partly: kinds of which every listing leaves out objects, such as events of other years.
+        may_drop: kinds of which a PUT may be 201 though nothing was stored.
         paged: True if a PROPFIND of too many objects is 400, and sync-collection gives them in pages.
         unique_titles: True if a new collection with a sibling's display name is 403.
         adds_with_bind: True if a collection that states no DAV:bind is nobody's own, such as the list of all
@@ -102,6 +104,7 @@ class Profile:
         category_commas: see Capabilities.
         busy_words: see Capabilities.
         event_habits: see Capabilities.
+        cards: see Capabilities.
         position_types: see Capabilities.
         max_bytes: by kind; see Capabilities.
         attachment_bytes: by kind; the most bytes of an attachment that stands inside of an item.
@@ -131,6 +134,7 @@ class Profile:
     gives_to_uid: bool = False
     named_by_uid: frozenset[Kind] = frozenset()
     listed_partly: frozenset[Kind] = frozenset()
+    may_drop: frozenset[Kind] = frozenset()
     paged: bool = False
     unique_titles: bool = False
     adds_with_bind: bool = False
@@ -149,6 +153,7 @@ class Profile:
     category_commas: bool = True
     busy_words: bool = True
     event_habits: EventHabits = PLAIN_EVENTS
+    cards: CardLimits = WHOLE_CARDS
     position_types: bool = False
     max_bytes: Mapping[str, int] = field(default_factory=dict)
     attachment_bytes: Mapping[Kind, int] = field(default_factory=dict)

@@ -23,6 +23,10 @@ dropped. A VTIMEZONE is ignored: a zone that is not in the IANA database becomes
 a rule (RDATE) loses its period. A VTODO with DTSTART and RRULE is 400. CardDAV drops distribution lists, and
 gives addresses and numbers types by their position.
 
+A part of N is cut at 128 characters, FN at 320, NOTE at 65,535; a card that needs three cuts is answered with
+201 and not stored, a note of more bytes is 500. CONFIDENTIAL becomes PRIVATE, FBURL is dropped, and so is a
+mail address that is none; an umlaut before its @ is 400 for the whole card.
+
 An attachment inside of an event is kept up to some 500 KB; a larger one is stored as 0 bytes, with 201. POST
 ?action=attachment-add (RFC 8607) kept 2 MB; its answer has the ETag of before.
 
@@ -36,6 +40,7 @@ from typing import Final
 
 from connectors.caldav.product import Profile
 from connectors.http.rate_limit import RateLimit
+from model.card_limits import CardLimits
 from model.event_habits import EventHabits
 from model.protocols import Kind
 
@@ -56,6 +61,7 @@ PROFILE: Final = Profile(
     gives_to_uid=True,
     named_by_uid=frozenset({Kind.TASKS}),
     listed_partly=frozenset({Kind.CALENDAR}),
+    may_drop=frozenset({Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS}),
     paged=True,
     unique_titles=True,
     adds_with_bind=True,
@@ -70,6 +76,7 @@ PROFILE: Final = Profile(
         own_zones=False, organizer_attends=True, title=255, place=255, text=65_535, attendees=1_000
     ),
     position_types=True,
+    cards=CardLimits(128, 320, 65_535, any_mail=False, confidential=False, free_busy=False),
     attachment_bytes={Kind.CALENDAR: 1 << 18},
     managed_attachment_bytes=32 << 20,
     max_bytes={Kind.CALENDAR: 60_000_000},

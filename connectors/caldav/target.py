@@ -7,6 +7,7 @@ remove.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +19,7 @@ from connectors.caldav.discovery import CaldavLibrary
 from connectors.caldav.principal import Principal
 from connectors.caldav.products import PROFILES
 from connectors.caldav.put import ObjectWriter, place
-from connectors.caldav.read import CaldavReader, Current, Shared
+from connectors.caldav.read import NAMES, CaldavReader, Current, Shared
 from connectors.caldav.scheduling import SchedulingEvidence, hear
 from connectors.caldav.settings import DavSettings
 from connectors.caldav.uid_conflicts import Conflicts
@@ -185,7 +186,7 @@ class DavTarget:
         """Write items; see `model.protocols.Target.write`. May have written any of them even if it raises.
 
         Rejected codes in addition to the protocol's: too-large, empty-message, refused-by-target,
-        uid-in-trash.
+        dropped-by-target, uid-in-trash.
 
         Raises:
             Blocked: "over-quota", "no-permission", "container-missing", "home-of-another".
@@ -207,7 +208,8 @@ class DavTarget:
             shared=self._shared,
             adder=self._adder(),
         )
-        return spread(items, writer.write, self._client.writers, lambda item: item.uid)
+        results = spread(items, writer.write, self._client.writers, lambda item: item.uid)
+        return self._looked_at(href, results) if self._kind in self._profile.may_drop else results
 
     def amend(self, href: str, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:
         """Check that the items exist; idempotent; refused in the live phase.
@@ -291,6 +293,30 @@ class DavTarget:
 
     # -- internals
 
+    def _looked_at(self, href: str, results: Iterator[Stored | Failed]) -> Iterator[Stored | Failed]:
+        """Yield results, but only what is there is stored: the server may say 201 and store nothing."""
+        waiting: list[Stored] = []
+        try:
+            for result in results:
+                if isinstance(result, Failed) or result.via:
+                    yield result
+                    continue
+                waiting.append(result)
+                if len(waiting) == NAMES:
+                    yield from self._present(href, waiting)
+                    waiting.clear()
+        except MigrationError:
+            with suppress(MigrationError):  # what is not known is settled later
+                yield from self._present(href, waiting)
+            raise
+        yield from self._present(href, waiting)
+
+    def _present(self, href: str, written: list[Stored]) -> Iterator[Stored | Failed]:
+        names = {name for name, _ in self._reading.existing(href, [one.href for one in written])}
+        for one in written:
+            dropped = Rejected("dropped-by-target", "the server said that it stored it, and has nothing")
+            yield one if one.href in names else Failed(one.key, dropped)
+
     def _refuse_when_live(self) -> None:
         if self._live:
             raise Blocked("live-phase", "the user works there now: only new items are added")
@@ -363,6 +389,7 @@ class DavTarget:
             category_commas=profile.category_commas,
             busy_words=profile.busy_words,
             event_habits=profile.event_habits,
+            cards=profile.cards,
             position_types=profile.position_types,
             attachment_bytes=self._managed_bytes() or profile.attachment_bytes.get(self._kind),
             series_attachment_bytes=profile.attachment_bytes.get(self._kind),

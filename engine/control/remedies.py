@@ -109,8 +109,7 @@ ITEM = {
     "uid-in-trash": "Empty the target's trash bin, then `kogge retry --rejected`.",
     "recurrence-not-kept": "The target cannot repeat it so. " + PERSON,
     "unknown-recurrence": "Kogge does not know its recurrence. " + PERSON,
-    "unknown-time-zone": "Kogge or the target knows no such time zone; choose another at the source. "
-    + PERSON,
+    "unknown-time-zone": "The time zone is not known; change it at the source. " + PERSON,
     "cannot-remove": "The target keeps what we wanted to withdraw; remove it by hand, or leave it.",
     "flag-not-allowed": "The target refuses one of its flags; the message itself is there.",
     "blocked-by-source": "The source withholds it, as malware or by a rule; ask who runs the source.",
@@ -119,6 +118,7 @@ ITEM = {
     "not-a-file": "A notebook or package (export it by hand), or a shortcut to what somebody else shares.",
     "body-missing": "The source gave no content. " + PERSON,
     "corrupt-at-source": "The source server calls it corrupt. " + PERSON,
+    "dropped-by-target": "The target said that it stored it, and has nothing. " + PERSON,
     "empty-message": "It has no content at all. " + PERSON,
     "item-refused": "The source does not give it out. " + PERSON,
     "kills-worker": "Workers died with it alone in hand; tried later. Save it by hand, or approve it.",

@@ -56,6 +56,8 @@ POSITIONS = ("WORK", "HOME", "OTHER")
 add them, and names the third address twice if it has none."""
 
 WEB_PAGE, PERSONAL_PAGE, FTP_SITE, FREE_BUSY = 0x802B, 0x3A50, 0x3A4C, 0x80D8
+_MAIL = re.compile(r"""("[!#-\[\]-~ ]+"|[!#-?A-~]+)@[^\s@]+""", re.ASCII)
+"""A mail address with ASCII before the @ (RFC 5321, section 4.1.2), nearly."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:\S+")
 
 
@@ -78,8 +80,12 @@ def emails(record: ContactRecord) -> Part:
     for _, entry in sorted(record.entries("EmailAddresses"), key=lambda pair: pair[0]):
         address, lost = _address(record, entry)
         losses += lost
-        if address:
-            lines.append(text("EMAIL", address, typed(record, _mail_types(record, len(lines)))))
+        if address and not record.context.target.cards.any_mail and not _MAIL.fullmatch(address):
+            lines.append(text("X-KOGGE-EMAIL", address))
+            losses.append(lose("email", "not-taken"))
+        elif address:
+            taken = sum(line.name == "EMAIL" for line in lines)
+            lines.append(text("EMAIL", address, typed(record, _mail_types(record, taken))))
             losses += _other_name(entry, address, usual)
     return lines, losses
 
@@ -187,6 +193,9 @@ def pages(record: ContactRecord) -> Part:
         ("URL", "" if other == business else other, ()),
         ("URL", (extended(record.element, PERSONAL_PAGE) or "").strip(), ("HOME",)),
         ("X-FTP-SITE", (extended(record.element, FTP_SITE) or "").strip(), ()),
-        ("FBURL", address_property(record, FREE_BUSY), ()),
     )
-    return [uri(name, value, typed(record, types)) for name, value, types in rows if value], []
+    lines = [uri(name, value, typed(record, types)) for name, value, types in rows if value]
+    free_busy = address_property(record, FREE_BUSY)
+    if free_busy and not record.context.target.cards.free_busy:
+        return lines, [lose("free-busy", "not-kept")]
+    return [*lines, *([uri("FBURL", free_busy)] if free_busy else [])], []

@@ -16,11 +16,15 @@ NO_NAME = "(no name)"
 
 def names(record: ContactRecord) -> Part:
     """Map the names."""
+    limits, spoken = record.context.target.cards, phonetic(record)
     shown, losses = full_name(record)
-    spoken = phonetic(record)
+    parts = name_parts(record)
+    kept, kept_parts = shown[: limits.shown_name], [part[: limits.name_part] for part in parts]
+    if (kept, *kept_parts) != (shown, *parts):
+        losses = [*losses, lose("name", "shortened")]
     lines = [
-        text("FN", shown),
-        structured("N", name_parts(record), _sort_as(record, spoken)),
+        text("FN", kept),
+        structured("N", kept_parts, _sort_as(record, spoken)),
         *_filled(record, spoken),
     ]
     return lines, losses

@@ -79,24 +79,33 @@ def notes(record: ContactRecord) -> Part:
     """Map NOTE and CATEGORIES."""
     written, html = body_text(record.element)
     categories = record.strings("Categories")
-    lines = [text("NOTE", written)] if written else []
+    kept = _within(written, record.context.target.cards.note_bytes)
+    lines = [text("NOTE", kept)] if kept else []
     lines += [listed("CATEGORIES", list(dict.fromkeys(categories)))] if categories else []
     conditions = (
         (bool(html), ("note", "formatting")),
         (truncated(record.element), ("text", "truncated")),
+        (kept != written, ("text", "shortened")),
         (bool(categories), ("categories", "colour-not-kept")),
     )
     return lines, [lose(field, reason) for happened, (field, reason) in conditions if happened]
 
 
+def _within(words: str, most: int | None) -> str:
+    """Return the beginning of a text that has at most so many bytes in UTF-8; None for no limit."""
+    return words if most is None else words.encode()[:most].decode(errors="ignore")
+
+
 def privacy(record: ContactRecord) -> Part:
     """Map CLASS. vCard 4.0 dropped it: there it is an X- property for a person who looks for it."""
-    secret, more = sensitivity(record.element)
-    if not secret:
+    mark, more = sensitivity(record.element)
+    if not mark:
         return [], []
+    if mark == "CONFIDENTIAL" and not record.context.target.cards.confidential:
+        mark, more = "PRIVATE", True
     losses = [lose("sensitivity", "shown-as-private")] if more else []
     losses += [lose("sensitivity", "no-class")] if record.modern else []
-    return [text("X-CLASS" if record.modern else "CLASS", secret)], losses
+    return [text("X-CLASS" if record.modern else "CLASS", mark)], losses
 
 
 def extras(record: ContactRecord) -> Part:

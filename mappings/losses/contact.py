@@ -23,8 +23,14 @@ LOSSES: Mapping[tuple[str, str], str] = {
     "own. Clients learn it from the next signed mail.",
     ("email", "display-name"): "An e-mail address had a display name of its own, other than the contact's.",
     ("email", "no-internet-address"): "An address was no Internet address (a fax, X.400); it was left out.",
+    (
+        "email",
+        "not-taken",
+    ): "The target takes no such mail address: an umlaut before the @, or none at all. It "
+    "stands in a property that no client shows.",
     ("email", "unresolved-address"): "An address was an internal Exchange address (X.500, IMCEAEX) that the "
     "directory export does not list; it was left out.",
+    ("free-busy", "not-kept"): "Where the contact's free and busy times are was left out.",
     ("follow-up", "no-flags"): "The contact was flagged for follow-up; a vCard has no flags.",
     (
         "members",
@@ -33,6 +39,7 @@ LOSSES: Mapping[tuple[str, str], str] = {
     "address that the directory export does not list; the member was left out.",
     ("name", "none-given"): "The contact had neither name nor company, address or number; it is shown as "
     "'(no name)'.",
+    ("name", "shortened"): "A name was longer than the target takes; its beginning is kept.",
     ("note", "formatting"): "The notes were formatted; their plain text is kept.",
     ("phone", "unknown-kind"): "A number was of a kind this version does not know; it is kept without one.",
     ("photo", "not-read"): "The picture could not be read at the source.",
@@ -49,6 +56,7 @@ LOSSES: Mapping[tuple[str, str], str] = {
         "shown-as-private",
     ): "A sensitivity that the target does not know (personal, or a new one) is shown as private.",
     ("text", "control-characters"): "Control characters, which no open format can carry, were left out.",
+    ("text", "shortened"): "The notes were longer than the target takes; their beginning is kept.",
     ("text", "truncated"): "The server gave only the beginning of the text.",
     ("user-defined", "left-out"): "A field that a user had defined was left out.",
 }

@@ -284,7 +284,7 @@ def test_a_calendar_of_more_events_than_a_listing_may_have(opened: Opened, suite
     href = target.ensure(SECOND)
     written = stored(target.write(href, [item(number, of_today(number)) for number in range(20)]))
     assert {one.href for one in target.listing(href)} == {one.href for one in written}
-    assert len(asked(suite, "REPORT")) == 3
+    assert len(asked(suite, "REPORT")) == 3 + 1  # three pages, and a look at what was written
 
 
 def test_a_uid_that_no_path_can_have_costs_its_item_alone(opened: Opened, suite: OpenXchangeServer) -> None:
@@ -396,3 +396,48 @@ def test_the_sequence_of_every_event_is_raised(lines: str, number: int, expected
     assert sequence(lambda: io.BytesIO(raised)) == max(
         int(line.partition(":")[2]) for line in expected if line.startswith("SEQUENCE:")
     )
+
+
+def a_card(number: int, lines: str = "") -> Item:
+    raw = (
+        f"BEGIN:VCARD\r\nVERSION:3.0\r\nUID:uid-{number}\r\nN:Adler;Anna;;;\r\n"
+        f"FN:Anna {number}\r\n{lines}END:VCARD\r\n"
+    )
+    return item(number, raw.encode(), kind=Kind.CONTACTS)
+
+
+def test_what_is_answered_with_201_and_not_stored_is_no_success(
+    opened: Opened, suite: OpenXchangeServer
+) -> None:
+    target = opened(Kind.CONTACTS)
+    href = target.ensure(CONTACTS)
+    group = a_card(2, "X-ADDRESSBOOKSERVER-KIND:group\r\n")
+    results = list(target.write(href, [a_card(1), group, a_card(3)]))
+    assert {one.key: one.error.code for one in results if isinstance(one, Failed)} == {
+        group.key: "dropped-by-target"
+    }
+    assert {one.key for one in stored(one for one in results if isinstance(one, Stored))} == {
+        a_card(1).key,
+        a_card(3).key,
+    }
+    assert len(asked(suite, "REPORT")) == 1
+
+
+def test_an_event_that_is_dropped_is_no_success(opened: Opened, suite: OpenXchangeServer) -> None:
+    suite.layers = (lambda one, rest: reply(201) if one.method == "PUT" else rest(one),)
+    target = opened(Kind.CALENDAR)
+    assert codes(target.write(target.ensure(CALENDAR), [item(1)])) == ["dropped-by-target"]
+
+
+def test_what_was_written_before_a_fault_is_told(opened: Opened, suite: OpenXchangeServer) -> None:
+    target = opened(Kind.CALENDAR)
+    href = target.ensure(CALENDAR)
+
+    def ends(request: Request, rest: Forward) -> Reply:
+        return reply(507) if request.method == "PUT" and b"Number 9" in request.body else rest(request)
+
+    suite.layers = (ends,)
+    results: list[Stored | Failed] = []
+    with pytest.raises(Blocked, match="over-quota"):
+        results.extend(target.write(href, [item(number) for number in (1, 2, 9)]))
+    assert codes(results) == ["", ""]

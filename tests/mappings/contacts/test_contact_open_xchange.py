@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Iterator
+from xml.sax.saxutils import escape
 
 import httpx
 import pytest
 from golden_records import context, golden, names
 from test_contact import NOT_AFTER, contact, unfolded
 
+from connectors.caldav.product_open_xchange import PROFILE
 from mappings.compare.semantic_digest import card_meaning
 from mappings.contacts.contact import map_contact
 from model.protocols import Capabilities, Kind, Mapped, Native
 from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer
 
 ANNA = "anna@ox.test"
-TARGET = Capabilities(frozenset({Kind.CONTACTS}), position_types=True)
-LOST = {"privacy", "links"}
-"""CONFIDENTIAL becomes PRIVATE, and FBURL is lost."""
+TARGET = Capabilities(
+    frozenset({Kind.CONTACTS}), position_types=True, cards=PROFILE.cards, max_bytes=4_194_304
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +54,7 @@ def test_a_contact_comes_back(suite: OpenXchangeServer, name: str) -> None:
     made = mapped(golden("contact", name))
     found = returned(suite, made, name)
     assert found is not None
-    assert differing(made, found) <= LOST
+    assert differing(made, found) == set()
 
 
 def test_types_by_position(suite: OpenXchangeServer) -> None:
@@ -76,5 +79,76 @@ def test_types_by_position(suite: OpenXchangeServer) -> None:
         "TEL;TYPE=CELL,X-2ND:0",
     ]
     found = returned(suite, made, "positions")
+    assert found is not None
+    assert differing(made, found) == set()
+
+
+def reasons(made: Mapped) -> list[str]:
+    return [f"{loss.field}/{loss.reason}" for loss in made.losses]
+
+
+def mails(*addresses: str) -> str:
+    entries = (
+        f'<t:Entry Key="EmailAddress{n}">{escape(one)}</t:Entry>' for n, one in enumerate(addresses, 1)
+    )
+    return f"<t:EmailAddresses>{''.join(entries)}</t:EmailAddresses>"
+
+
+@pytest.mark.parametrize(
+    ("inner", "loss"),
+    [
+        pytest.param(f"<t:Surname>{'N' * 129}</t:Surname>", "name/shortened", id="last-name"),
+        pytest.param(f"<t:GivenName>{'ö' * 200}</t:GivenName>", "name/shortened", id="first-name"),
+        pytest.param(f"<t:DisplayName>{'D' * 400}</t:DisplayName>", "name/shortened", id="display-name"),
+        pytest.param(f'<t:Body BodyType="Text">{"n" * 66_000}</t:Body>', "text/shortened", id="note"),
+        pytest.param(f'<t:Body BodyType="Text">{"ü" * 66_000}</t:Body>', "text/shortened", id="note-umlauts"),
+        pytest.param(
+            f"<t:DisplayName>{'D' * 400}</t:DisplayName><t:GivenName>{'G' * 129}</t:GivenName>"
+            f"<t:Surname>{'S' * 129}</t:Surname>" + f'<t:Body BodyType="Text">{"ü" * 66_000}</t:Body>',
+            "name/shortened text/shortened",
+            id="all",
+        ),
+        pytest.param(
+            "<t:Sensitivity>Confidential</t:Sensitivity>", "sensitivity/shown-as-private", id="class"
+        ),
+        pytest.param(mails("a@x.example", "jörg@x.example"), "email/not-taken", id="umlaut"),
+        pytest.param(mails("Anna Adler", "a@x.example", "b@x.example"), "email/not-taken", id="no-address"),
+        pytest.param(mails('"a b"@x.example', "a@bücher.example"), "", id="odd-addresses-that-are-kept"),
+        pytest.param(mails(*(f"m{n}@x.example" for n in range(5))), "", id="five-addresses"),
+    ],
+)
+def test_a_card_that_was_not_stored_or_changed_is_kept_as_it_was_made(
+    suite: OpenXchangeServer, inner: str, loss: str, request: pytest.FixtureRequest
+) -> None:
+    made = mapped(contact(f"<t:CompanyName>Firma</t:CompanyName>{inner}"))
+    assert reasons(made) == loss.split()
+    found = returned(suite, made, request.node.callspec.id)
+    assert found is not None
+    assert differing(made, found) == set()
+
+
+def test_an_address_that_is_not_taken_is_not_gone(suite: OpenXchangeServer) -> None:
+    made = mapped(contact(mails("jörg@x.example", "b@x.example")))
+    found = returned(suite, made, "not-gone")
+    assert found is not None
+    assert "X-KOGGE-EMAIL:jörg@x.example" in found.decode()
+    assert [line for line in unfolded(made) if line.startswith("EMAIL")] == [
+        "EMAIL;TYPE=INTERNET,WORK:b@x.example"
+    ]
+
+
+def test_another_target_gets_all_of_it() -> None:
+    inner = f"<t:Surname>{'N' * 129}</t:Surname><t:Sensitivity>Confidential</t:Sensitivity>"
+    made = map_contact(contact(inner + mails("jörg@x.example")), context(Capabilities(TARGET.kinds)))
+    assert reasons(made) == []
+    assert {"CLASS:CONFIDENTIAL", f"N:{'N' * 129};;;;"} <= set(unfolded(made))
+
+
+@pytest.mark.parametrize(("size", "loss"), [(3_000_000, ""), (5_000_000, "photo/too-large")])
+def test_a_picture_that_is_too_large_costs_no_card(suite: OpenXchangeServer, size: int, loss: str) -> None:
+    picture = base64.b64encode(b"\xff\xd8\xff" + bytes(size)).decode()
+    made = mapped(contact(f"<t:Surname>Adler</t:Surname><t:Photo>{picture}</t:Photo>"))
+    assert reasons(made) == loss.split()
+    found = returned(suite, made, f"picture-{size}")
     assert found is not None
     assert differing(made, found) == set()

@@ -1,0 +1,31 @@
+"""State what a server of vCards keeps of a contact less than RFC 2426 says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CardLimits:
+    """State what a mapping has to heed, so that a card is kept, and what it makes is what comes back.
+
+    Attributes:
+        name_part: the most characters of one part of N; None for no limit.
+        shown_name: the most characters of FN; None for no limit.
+        note_bytes: the most bytes of a note in UTF-8; None for no limit.
+        any_mail: True if any text may stand as a mail address; False if only an address with ASCII before
+            the @ may.
+        confidential: True if CLASS:CONFIDENTIAL is kept; False if it becomes PRIVATE.
+        free_busy: True if FBURL is kept.
+    """
+
+    name_part: int | None = None
+    shown_name: int | None = None
+    note_bytes: int | None = None
+    any_mail: bool = True
+    confidential: bool = True
+    free_busy: bool = True
+
+
+WHOLE_CARDS = CardLimits()
+"""A server that keeps what it is given."""
