@@ -31,18 +31,20 @@ _numbers = count(1)
 
 @dataclass
 class OpenXchangeDesk:
-    """Anna's account, as Kogge opens it."""
+    """A person's account, as Kogge opens it."""
 
     server: OpenXchangeServer
     target: DavTarget
     href: str
+    user: str
 
-    def mapped(self, xml: str) -> Mapped:
-        """What an event becomes for this target; every record is another item, with a UID of its own."""
-        record = native(xml.replace("u@kogge.example", f"u{next(_numbers)}@kogge.example"))
-        return map_event(record, context({ANNA}, target=self.target.capabilities))
+    def mapped(self, xml: str | Native) -> Mapped:
+        """What an event becomes for this target; every XML is another item, with a UID of its own."""
+        if isinstance(xml, str):
+            xml = native(xml.replace("u@kogge.example", f"u{next(_numbers)}@kogge.example"))
+        return map_event(xml, context({self.user}, target=self.target.capabilities))
 
-    def write(self, xml: str) -> tuple[Mapped, bytes]:
+    def write(self, xml: str | Native) -> tuple[Mapped, bytes]:
         """Write an event and read it back: it must mean what was written."""
         made = self.mapped(xml)
         item = replace(made.item, key=next(_numbers).to_bytes(16, "big"))
@@ -68,7 +70,7 @@ class OpenXchangeDesk:
         return None
 
 
-def desk_on(server: OpenXchangeServer, spool: Path) -> OpenXchangeDesk:
+def desk_on(server: OpenXchangeServer, spool: Path, user: str = ANNA) -> OpenXchangeDesk:
     settings = DavSettings(
         kind="caldav",
         url=server.url,
@@ -77,8 +79,8 @@ def desk_on(server: OpenXchangeServer, spool: Path) -> OpenXchangeDesk:
         patience_seconds=5,
     )
     digest = partial(calendar_digest, not_after=NOT_AFTER)
-    target = DavTarget(settings, Account(login=ANNA), _may, spool, kind=Kind.CALENDAR, digest=digest)
-    return OpenXchangeDesk(server, target, target.ensure(CALENDAR))
+    target = DavTarget(settings, Account(login=user), _may, spool, kind=Kind.CALENDAR, digest=digest)
+    return OpenXchangeDesk(server, target, target.ensure(CALENDAR), user)
 
 
 def _may() -> None:

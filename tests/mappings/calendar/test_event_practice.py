@@ -6,24 +6,19 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 
 import pytest
 import vobject
 from event_native import NOT_AFTER, context
 from icalendar import Calendar, Component
+from odd_events import begins, odd_events
 from recurring_ical_events import of
 
-from connectors.ews.source import EwsSettings, EwsSource
-from connectors.settings import Account, Secret
 from mappings.calendar.event import map_event, skip_event
 from mappings.compare.semantic_digest import calendar_differing
-from model.protocols import Mapped, Native, Role
-from practice.calendar.appointments import Event, occurrences
+from model.protocols import Mapped, Native
+from practice.calendar.appointments import Event
 from practice.calendar.events import ODDITIES
-from practice.exchange.server import ExchangeServer
-from practice.world.desk import Desk
-from practice.world.world import World
 
 FROM, TO = datetime(2024, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
 EDGE = timedelta(days=3)
@@ -49,29 +44,8 @@ Found = dict[str, tuple[Event, Mapped]]
 
 @pytest.fixture(scope="module", params=["exchange", "gromox"])
 def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Found]:
-    world = World(seed=7, people=5, items=0, large=())
-    address = world.addresses()[0]
-    mailbox = world.mailbox(address)
-    events = {name: make(Desk(7, 0, f"event/{name}")) for name, make in ODDITIES.items()}
-    items = {mailbox.put(mailbox.distinguished("calendar"), event).id: name for name, event in events.items()}
-    with pytest.MonkeyPatch.context() as patch, ExchangeServer(world, dialect=request.param) as server:
-        source = open_source(server, world, address, patch, tmp_path_factory.mktemp("spool"))
-        box = next(one for one in source.containers() if one.role is Role.CALENDAR)
-        refs = [ref for page in source.changes(box, None) for ref in page.refs]
-        natives = [one for one in source.fetch(box, refs) if isinstance(one, Native)]
-        named = {items[one.ref.id]: one for one in natives}
-        assert named.keys() == ODDITIES.keys()
-        yield {name: (events[name], mapped(one)) for name, one in named.items() if skip_event(one) is None}
-        source.close()
-
-
-def open_source(
-    server: ExchangeServer, world: World, address: str, patch: pytest.MonkeyPatch, spool: Path
-) -> EwsSource:
-    user = next(iter(world.service_accounts))
-    patch.setenv("EWS_PASSWORD", world.service_accounts[user].password)
-    settings = EwsSettings(url=server.url, username=user, password=Secret(env="EWS_PASSWORD"))
-    return EwsSource(settings, Account(login=address, address=address), spool)
+    with odd_events(request.param, tmp_path_factory.mktemp("spool")) as events:
+        yield {name: (event, mapped(one)) for name, (event, one) in events.items() if skip_event(one) is None}
 
 
 def mapped(native: Native) -> Mapped:
@@ -92,7 +66,7 @@ def test_each_takes_place_when_the_server_says(found: Found) -> None:
 
 
 def expected(event: Event) -> list[datetime]:
-    return inner(begin for begin, _ in occurrences(event, FROM, TO))
+    return inner(iter(begins(event, FROM, TO)))
 
 
 def expanded(event: Event, item: Mapped) -> list[datetime]:
