@@ -25,12 +25,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import BinaryIO, Protocol
 
-from model.card_limits import WHOLE_CARDS, CardLimits
 from model.errors import MigrationError
 from model.event_habits import PLAIN_EVENTS, EventHabits
 from model.event_limits import EventLimits
 from model.file_names import FileNames
 from model.file_versions import Older
+from model.kept_fields import WHOLE_CARDS, WHOLE_TASKS, CardLimits, TaskLimits
 
 Body = Callable[[], BinaryIO]
 
@@ -102,7 +102,7 @@ class Capabilities:
         files: which names a server of files takes; None for other servers.
         versions: how many older versions of a new file write() takes (Item.versions).
         events: what the server keeps of every event, if it holds no iCalendar objects; None if it does.
-        cards: what the server keeps of a contact.
+        cards: what the server keeps of a contact; tasks: of a task.
         event_habits: what the server takes otherwise than RFC 5545 says.
         lists_partly: of a target, True if listing() leaves out items; LooksUp finds them by name.
         moves: of a source, True if an item that moved to another container is named in that one alone.
@@ -134,6 +134,7 @@ class Capabilities:
     versions: int = 0
     events: EventLimits | None = None
     cards: CardLimits = WHOLE_CARDS
+    tasks: TaskLimits = WHOLE_TASKS
     event_habits: EventHabits = PLAIN_EVENTS
     lists_partly: bool = False
     moves: bool = False

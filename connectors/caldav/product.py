@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from connectors.http.rate_limit import RateLimit
-from model.card_limits import WHOLE_CARDS, CardLimits
 from model.event_habits import PLAIN_EVENTS, EventHabits
+from model.kept_fields import WHOLE_CARDS, WHOLE_TASKS, CardLimits, TaskLimits
 from model.protocols import Kind
 
 Headers = Mapping[str, str]
@@ -105,6 +105,7 @@ class Profile:
         busy_words: see Capabilities.
         event_habits: see Capabilities.
         cards: see Capabilities.
+        todos: see Capabilities.tasks.
         position_types: see Capabilities.
         max_bytes: by kind; see Capabilities.
         attachment_bytes: by kind; the most bytes of an attachment that stands inside of an item.
@@ -154,6 +155,7 @@ class Profile:
     busy_words: bool = True
     event_habits: EventHabits = PLAIN_EVENTS
     cards: CardLimits = WHOLE_CARDS
+    todos: TaskLimits = WHOLE_TASKS
     position_types: bool = False
     max_bytes: Mapping[str, int] = field(default_factory=dict)
     attachment_bytes: Mapping[Kind, int] = field(default_factory=dict)

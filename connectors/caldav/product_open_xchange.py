@@ -23,6 +23,9 @@ dropped. A VTIMEZONE is ignored: a zone that is not in the IANA database becomes
 a rule (RDATE) loses its period. A VTODO with DTSTART and RRULE is 400. CardDAV drops distribution lists, and
 gives addresses and numbers types by their position.
 
+Of a task little is kept: LOCATION, URL, CONTACT, ATTACH, X- properties and the acknowledgement of an alarm
+are dropped, with 201. One with attendees is mailed of, whatever the headers say, and not stored.
+
 A part of N is cut at 128 characters, FN at 320, NOTE at 65,535; a card that needs three cuts is answered with
 201 and not stored, a note of more bytes is 500. CONFIDENTIAL becomes PRIVATE, FBURL is dropped, and so is a
 mail address that is none; an umlaut before its @ is 400 for the whole card.
@@ -40,12 +43,19 @@ from typing import Final
 
 from connectors.caldav.product import Profile
 from connectors.http.rate_limit import RateLimit
-from model.card_limits import CardLimits
 from model.event_habits import EventHabits
+from model.kept_fields import CardLimits, TaskLimits
 from model.protocols import Kind
 
 QUIET: Final = {"Scheduling": "none", "Schedule-Reply": "F"}
 TAKEN: Final = (b"CAL-4090", b"no-uid-conflict", b"unique-scheduling-object-resource")
+
+KEPT_OF_TASKS: Final = frozenset(
+    {
+        "SUMMARY", "DESCRIPTION", "DTSTART", "DUE", "CLASS", "COMPLETED", "CATEGORIES", "STATUS",
+        "PERCENT-COMPLETE", "PRIORITY",
+    }
+)  # fmt: skip
 
 PROFILE: Final = Profile(
     name="open-xchange",
@@ -77,6 +87,7 @@ PROFILE: Final = Profile(
     ),
     position_types=True,
     cards=CardLimits(128, 320, 65_535, any_mail=False, confidential=False, free_busy=False),
+    todos=TaskLimits(KEPT_OF_TASKS, past_alarms=False),
     attachment_bytes={Kind.CALENDAR: 1 << 18},
     managed_attachment_bytes=32 << 20,
     max_bytes={Kind.CALENDAR: 60_000_000},

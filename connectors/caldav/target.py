@@ -390,6 +390,7 @@ class DavTarget:
             busy_words=profile.busy_words,
             event_habits=profile.event_habits,
             cards=profile.cards,
+            tasks=profile.todos,
             position_types=profile.position_types,
             attachment_bytes=self._managed_bytes() or profile.attachment_bytes.get(self._kind),
             series_attachment_bytes=profile.attachment_bytes.get(self._kind),

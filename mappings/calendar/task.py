@@ -7,6 +7,7 @@ stands in an X-KOGGE- property, so that it is there, and can be compared.
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from datetime import UTC, datetime, time
 
 from icalendar import Alarm, Calendar, Event, Todo
@@ -20,14 +21,22 @@ from mappings.contacts.dates import NEVER
 from mappings.contacts.organization import own_fields
 from mappings.exchange.elements import items, left_out
 from mappings.fields.context import Context
-from mappings.fields.ews_xml import Element, altered, flag, kind, moment, text
+from mappings.fields.ews_xml import Element, altered, children, flag, kind, moment, text
 from mappings.losses.catalogue import lose
 from mappings.notes.body_text import sensitivity
 from model.errors import Rejected
+from model.kept_fields import TaskLimits
 from model.protocols import Item, Kind, Loss, Mapped, Native, key_of
 
 PRODUCT = "-//Kogge//Kogge//EN"
 CLASS = "ipm.task"
+STAMPS = frozenset({"UID", "DTSTAMP", "CREATED", "LAST-MODIFIED"})
+NOT_KEPT: Mapping[str, tuple[str, str]] = {
+    "X-ALT-DESC": ("text", "formatting-not-kept"),
+    "CONTACT": ("people", "not-kept"),
+    "X-KOGGE-RECURRENCE": ("recurrence", "rule-not-kept"),
+}
+"""What is lost with a property that a target does not keep; ("other", "not-kept") for the others."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -67,18 +76,29 @@ def _todo(element: Element, native: Native, context: Context) -> tuple[Todo, lis
     losses = [*task_days.losses, *left_out(element), *_shared(element, todo, native, context)]
     _stamps(element, todo, task_days)
     losses += [*_marks(element, todo), *progress(element, todo), *efforts(element, todo)]
-    losses += _alarm(element, todo, task_days, context.began)
+    losses += _alarm(element, todo, task_days, context)
     losses += [lose("user-defined", "left-out")] if own_fields(element) else []
     if any(altered(str(piece)) for piece in element.itertext()):
         losses.append(lose("text", "control-characters"))
-    return todo, losses
+    return todo, [*losses, *_without(todo, context.target.tasks)]
+
+
+def _without(todo: Todo, limits: TaskLimits) -> list[Loss]:
+    """Take out what the target does not keep; each kind of it is a loss."""
+    gone = [name for name in todo if not limits.keeps(name) and name not in STAMPS]
+    for name in gone:
+        del todo[name]
+    return [lose(*NOT_KEPT.get(name, ("other", "not-kept"))) for name in gone]
 
 
 def _shared(element: Element, todo: Todo, native: Native, context: Context) -> list[Loss]:
     """Add what a task has exactly as an event does; the event is only the vessel."""
     event = Event()
     losses = wording(element, event, context.target)
-    losses += attachments(element, event, native, context, room(context))
+    if context.target.tasks.keeps("ATTACH"):
+        losses += attachments(element, event, native, context, room(context))
+    elif children(element, "t:Attachments/*"):
+        losses.append(lose("attachment", "not-kept"))
     todo.update(event)
     return losses
 
@@ -109,18 +129,20 @@ def _marks(element: Element, todo: Todo) -> list[Loss]:
     return [lose("sensitivity", "shown-as-private")] if more else []
 
 
-def _alarm(element: Element, todo: Todo, task_days: Days, not_after: datetime) -> list[Loss]:
+def _alarm(element: Element, todo: Todo, task_days: Days, context: Context) -> list[Loss]:
     """Add one VALARM at the moment itself, shown, never mailed.
 
     A past reminder is acknowledged (RFC 9074 section 6.1), so that nothing pops up on the first day.
     """
     if not flag(element, "t:ReminderIsSet"):
         return []
-    due = moment(text(element, "t:ReminderDueBy"))
+    not_after, due = context.began, moment(text(element, "t:ReminderDueBy"))
     if due is None or due.year >= NEVER:
         return [lose("reminder", "no-time")]
     if completed(element) and due > not_after:
         return [lose("reminder", "already-done")]
+    if due <= not_after and not context.target.tasks.past_alarms:
+        return [lose("reminder", "over")]
     alarm = Alarm()
     alarm.add("ACTION", "DISPLAY")
     alarm.add("DESCRIPTION", str(todo.get("SUMMARY", "")) or "Reminder")

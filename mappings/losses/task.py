@@ -14,6 +14,7 @@ LOSSES: Mapping[tuple[str, str], str] = {
         "attachment",
         "not-in-text",
     ): "A picture inside the text stands among the attachments; the text shows a gap.",
+    ("attachment", "not-kept"): "The target keeps no attachments with tasks.",
     ("attachment", "not-readable"): "The source did not give an attachment's content.",
     ("attachment", "too-large"): "An attachment is larger than the target takes inside of an item.",
     (
@@ -26,6 +27,9 @@ LOSSES: Mapping[tuple[str, str], str] = {
     ): "The target would split a category at its comma; a character that looks like one stands for it.",
     ("categories", "empty-name"): "A category without a name was left out.",
     ("due", "unreadable"): "The day the task is due was no date.",
+    ("other", "not-kept"): "What few clients show is gone: work, mileage, billing, companies, who assigned "
+    "the task, and Exchange's own word for its state.",
+    ("people", "not-kept"): "The people that the task is about are gone.",
     ("percent", "impossible"): "The percentage was less than none or more than all, and was left out.",
     ("percent", "rounded"): "The percentage had a fraction, which iCalendar cannot keep; it was cut off.",
     (
@@ -42,6 +46,7 @@ LOSSES: Mapping[tuple[str, str], str] = {
         "day-apart",
     ): "The current occurrence lies on a day that the rule does not have. It stays there; "
     "a client may count it as one more.",
+    ("recurrence", "rule-not-kept"): "The target keeps no property for the rule of a recurring task.",
     ("recurrence", "over"): "The rule ended before the current occurrence; the task comes back no more.",
     (
         "recurrence",
@@ -56,6 +61,7 @@ LOSSES: Mapping[tuple[str, str], str] = {
         "reminder",
         "already-done",
     ): "The task is completed; a reminder that was still to come was left out.",
+    ("reminder", "over"): "The reminder was over; the target does not keep that it is.",
     ("reminder", "no-time"): "A reminder was set without a time; it was left out.",
     (
         "sensitivity",

@@ -1,4 +1,4 @@
-"""State what a server of vCards keeps of a contact less than RFC 2426 says."""
+"""State what a server keeps of contacts and tasks less than RFC 2426 and RFC 5545 say."""
 
 from __future__ import annotations
 
@@ -28,4 +28,25 @@ class CardLimits:
 
 
 WHOLE_CARDS = CardLimits()
+"""A server that keeps what it is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLimits:
+    """State what a mapping has to heed, so that what it makes is what comes back.
+
+    Attributes:
+        properties: names of what is kept, beside UID and time stamps; None for everything.
+        past_alarms: True if an alarm that is over and acknowledged (RFC 9074) is kept as such.
+    """
+
+    properties: frozenset[str] | None = None
+    past_alarms: bool = True
+
+    def keeps(self, name: str) -> bool:
+        """Return True if a property is kept."""
+        return self.properties is None or name in self.properties
+
+
+WHOLE_TASKS = TaskLimits()
 """A server that keeps what it is given."""

@@ -1,0 +1,121 @@
+"""Every odd task comes back from an Open-Xchange with its meaning: what it drops is not sent, and named."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import httpx
+import pytest
+from golden_records import NOT_AFTER, context, golden, names, record
+from icalendar import Calendar, Todo
+
+from connectors.caldav.product_open_xchange import PROFILE
+from mappings.calendar.task import map_task
+from mappings.compare.semantic_digest import calendar_digest
+from mappings.losses.catalogue import LOSSES
+from model.protocols import Capabilities, Kind, Mapped, Native
+from practice.dav.smtp_sink import SmtpSink
+from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer
+
+ANNA = "anna@ox.test"
+TARGET = Capabilities(
+    frozenset({Kind.TASKS}),
+    recurring_tasks=PROFILE.recurring_tasks,
+    category_commas=PROFILE.category_commas,
+    tasks=PROFILE.todos,
+)
+
+
+@dataclass
+class TaskList:
+    """The default list of a person."""
+
+    url: str
+
+    def returned(self, made: Mapped) -> bytes | None:
+        headers = {"Content-Type": "text/calendar", **PROFILE.put}
+        with httpx.Client(auth=(ANNA, USER_PASSWORD), headers=headers) as client:
+            path = f"{self.url}{made.item.uid}.ics"
+            client.put(path, content=made.item.body().read()).raise_for_status()
+            answer = client.get(path)
+            return answer.content if answer.status_code == 200 else None
+
+
+@pytest.fixture(scope="module")
+def tasks() -> Iterator[TaskList]:
+    with SmtpSink() as sink, OpenXchangeServer({ANNA: "Anna Adler"}, sink=sink) as suite:
+        (home, *_) = suite.context.own("tasks", suite.context.users[ANNA])
+        yield TaskList(f"{suite.url}/caldav/{home.segment}/")
+        assert sink.mails == []
+
+
+def mapped(native: Native) -> Mapped:
+    return map_task(native, context(TARGET))
+
+
+def todo(made: Mapped) -> Todo:
+    (found,) = Calendar.from_ical(made.item.body().read()).walk("VTODO")
+    return found
+
+
+def reasons(made: Mapped) -> set[str]:
+    return {f"{loss.field}/{loss.reason}" for loss in made.losses}
+
+
+@pytest.mark.parametrize("name", names("task"))
+def test_a_task_comes_back(tasks: TaskList, name: str) -> None:
+    made = mapped(golden("task", name))
+    found = tasks.returned(made)
+    assert found is not None
+    assert calendar_digest(io.BytesIO(found), NOT_AFTER) == made.item.digest
+    assert {(loss.field, loss.reason) for loss in made.losses} <= set(LOSSES)
+
+
+@pytest.mark.parametrize("name", names("task"))
+def test_a_task_is_never_sent_with_people(name: str) -> None:
+    """It would be mailed of, whatever the headers say, and not be stored."""
+    for target in (TARGET, Capabilities(TARGET.kinds)):
+        found = todo(map_task(golden("task", name), context(target)))
+        assert not {"ATTENDEE", "ORGANIZER"} & set(found)
+
+
+def test_everything_that_is_dropped_is_named() -> None:
+    made = mapped(golden("task", "everything"))
+    assert {
+        "attachment/not-kept",
+        "other/not-kept",
+        "people/not-kept",
+        "text/formatting-not-kept",
+    } <= reasons(made)
+    assert not [name for name in todo(made) if name.startswith("X-")]
+
+
+def test_the_rule_of_a_recurring_task_is_named() -> None:
+    made = mapped(golden("task", "weekly"))
+    assert {"recurrence/current-occurrence-only", "recurrence/rule-not-kept"} <= reasons(made)
+    assert not {"RRULE", "X-KOGGE-RECURRENCE"} & set(todo(made))
+
+
+@pytest.mark.parametrize(("days", "kept"), [(-400, False), (-1, False), (1, True)])
+@pytest.mark.parametrize("state", ["NotStarted", "Completed"])
+def test_only_a_reminder_that_is_to_come_is_sent(tasks: TaskList, days: int, kept: bool, state: str) -> None:
+    """The server drops an acknowledged one, or its acknowledgement: it would ring on the first day."""
+    at = NOT_AFTER + timedelta(days=days)
+    made = mapped(
+        record(
+            "task",
+            f"<t:Task><t:Subject>A</t:Subject><t:Status>{state}</t:Status><t:DueDate>{at:%Y-%m-%dT00:00:00Z}"
+            f"</t:DueDate><t:ReminderDueBy>{at:%Y-%m-%dT%H:%M:%SZ}</t:ReminderDueBy>"
+            "<t:ReminderIsSet>true</t:ReminderIsSet></t:Task>",
+            "IPM.Task",
+        )
+    )
+    is_sent = kept and state != "Completed"
+    assert len(todo(made).walk("VALARM")) == is_sent
+    assert ("reminder/over" in reasons(made)) == (not kept)
+    found = tasks.returned(made)
+    assert found is not None
+    assert calendar_digest(io.BytesIO(found), NOT_AFTER) == made.item.digest
