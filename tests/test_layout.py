@@ -310,3 +310,10 @@ def test_what_three_test_modules_need_is_written_once() -> None:
 )
 def test_a_folder_of_tests_can_be_looked_over(folder: Path) -> None:
     assert len([path for path in folder.glob("*.py") if path.stem not in {"__init__", "conftest"}]) <= FILES
+
+
+def test_each_decision_has_a_number_of_its_own() -> None:
+    numbers = [path.name.partition("-")[0] for path in (ROOT / "docs" / "adr").glob("[0-9]*.md")]
+    assert sorted(set(numbers)) == sorted(numbers)
+    for path in (ROOT / "docs" / "adr").glob("[0-9]*.md"):
+        assert path.read_text().startswith(f"# {int(path.name.partition('-')[0])}. "), path.name

@@ -4,8 +4,10 @@ written, takes place when it did, and loses what is named here; nobody is mailed
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,17 @@ def test_each_takes_place_when_the_source_says(written: Written) -> None:
     for name, (event, _, _, body) in written.items():
         found = (begin(one["DTSTART"].dt, event) for one in of(Calendar.from_ical(body)).between(FROM, TO))
         assert inner(found) == inner(iter(begins(event, FROM, TO))), name
+
+
+def test_every_zone_is_one_that_the_server_knows(written: Written) -> None:
+    """Any other would be read as a floating time, or as the user's own zone."""
+    known = set(resources.files("tzdata").joinpath("zones").read_text().split())
+    for name, (_, _, here, _) in written.items():
+        body = here.item.body().read().replace(b"\r\n ", b"").decode()
+        assert set(re.findall(r"TZID[=:]([^;:\r]+)", body)) <= known, name
+        floating = re.compile(r"^(?:DTSTART|DTEND|RECURRENCE-ID|EXDATE|RDATE):[0-9T]+\r", re.MULTILINE)
+        events = body.partition("BEGIN:VEVENT")[2]
+        assert not floating.search(events), name
 
 
 def begin(start: date, event: Event) -> datetime:
