@@ -91,7 +91,7 @@ class Capabilities:
         incremental: True if changes() after a cursor lists only what changed; otherwise it enumerates anew.
         replaces: True if write() replaces an item in place (Item.replaces), not by a removal and a new one.
         recurring_tasks: True if a VTODO may have an RRULE.
-        groups: True if distribution lists are kept among the contacts.
+        groups, plain_lists: True if distribution lists are kept; with name and members' addresses alone.
         vcard: the vCard version to write, "3.0" or "4.0".
         silent_agent: True if the server is quiet only about SCHEDULE-AGENT=CLIENT (RFC 6638, 7.1).
         category_commas: True if a category's name in iCalendar may hold a comma (RFC 5545, 3.3.11).
@@ -123,6 +123,7 @@ class Capabilities:
     replaces: bool = False
     recurring_tasks: bool = True
     groups: bool = True
+    plain_lists: bool = False
     vcard: str = "3.0"
     silent_agent: bool = False
     category_commas: bool = True

@@ -82,6 +82,8 @@ class Profile:
         named_by_uid: kinds of which every object is stored as <UID>.ics, whatever name the PUT had.
         listed_partly: kinds of which every listing leaves out objects, such as events of other years.
         may_drop: kinds of which a PUT may be 201 though nothing was stored.
+        hides: kinds of which the server may hold items that DAV never shows, such as distribution lists, so
+            that no collection is known to be empty.
         paged: True if a PROPFIND of too many objects is 400, and sync-collection gives them in pages.
         unique_titles: True if a new collection with a sibling's display name is 403.
         adds_with_bind: True if a collection that states no DAV:bind is nobody's own, such as the list of all
@@ -136,6 +138,7 @@ class Profile:
     named_by_uid: frozenset[Kind] = frozenset()
     listed_partly: frozenset[Kind] = frozenset()
     may_drop: frozenset[Kind] = frozenset()
+    hides: frozenset[Kind] = frozenset()
     paged: bool = False
     unique_titles: bool = False
     adds_with_bind: bool = False

@@ -72,6 +72,7 @@ PROFILE: Final = Profile(
     named_by_uid=frozenset({Kind.TASKS}),
     listed_partly=frozenset({Kind.CALENDAR}),
     may_drop=frozenset({Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS}),
+    hides=frozenset({Kind.CONTACTS, Kind.TASKS}),
     paged=True,
     unique_titles=True,
     adds_with_bind=True,

@@ -277,10 +277,13 @@ class DavTarget:
     def clear(self, href: str) -> bool:
         """Remove an empty collection; see `model.optional_protocols.RemovesContainers`.
 
-        Where listings are partial, no collection is known to be empty, and none is removed.
+        Where listings are partial, or DAV does not show everything, no collection is known to be empty, and
+        none is removed.
         """
         self._refuse_when_live()
-        return not self.capabilities.lists_partly and self._collection_set().clear(href)
+        if self.capabilities.lists_partly or self._kind in self._profile.hides:
+            return False
+        return self._collection_set().clear(href)
 
     def label(self, labels: Mapping[str, str]) -> bool:
         """Return False: categories stand in the objects, in full."""

@@ -87,6 +87,24 @@ def refusal(found: Mapping[str, Any]) -> MigrationError:
     return Rejected("refused-by-target", "the server does not take it").about(code)
 
 
+def rows(found: Json, columns: int) -> list[list[Any]]:
+    """Return the rows of an answer that lists by columns.
+
+    Args:
+        found: the answer's JSON.
+        columns: how many columns were asked for.
+
+    Raises:
+        Transient: "not-http-api" for anything else.
+    """
+    listed = found.get("data")
+    if not isinstance(listed, list) or not all(isinstance(row, list) for row in listed):
+        raise not_api()
+    if any(len(row) != columns for row in listed):
+        raise not_api()
+    return listed
+
+
 def answer_words(answer: HttpAnswer) -> ServerWords:
     """Return what the server said, for the private file of server words."""
     return of_body(answer.body)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from connectors.accepted_logins import LOGINS, login_of
@@ -25,6 +26,7 @@ from connectors.retry import RetryPolicy
 from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Misconfigured, Transient
 
+T = TypeVar("T")
 NAME = "Kogge"
 QUIET: Mapping[str, str] = {"scheduling": "none"}
 """Parameters of every request. Chronos mails nobody with them; other modules know no such parameter."""
@@ -88,6 +90,17 @@ class ApiClient:
     def patience(self) -> RetryPolicy:
         """Return a new retry state."""
         return self._http.patience()
+
+    def patiently(self, attempt: Callable[[], T]) -> T:
+        """Return the result of `attempt`; repeat it while faults may pass.
+
+        Args:
+            attempt: one attempt, which may be repeated.
+
+        Raises:
+            Transient: the retries are used up.
+        """
+        return self._http.patiently(attempt)
 
     def look(self, module: str, action: str, options: Mapping[str, str], body: object = None) -> Json:
         """Send a request that changes nothing; wait out busy answers and cut connections.

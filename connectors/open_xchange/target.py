@@ -1,13 +1,15 @@
 """Write to an account of Open-Xchange over DAV, with its HTTP API as a second way.
 
-DAV carries everything that it can. The API tells what DAV's listings leave out.
+DAV carries everything that it can. The API tells what DAV's listings leave out, and carries distribution
+lists, which CardDAV drops.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from connectors.caldav.products import PROFILES
 from connectors.caldav.read import Shared
@@ -16,10 +18,25 @@ from connectors.caldav.target import DavTarget
 from connectors.http.hrefs import Mine, anybody
 from connectors.http.rate_limit import NO_BUDGET, RequestBudget
 from connectors.open_xchange.client import ApiClient
+from connectors.open_xchange.distribution_lists import DistributionLists
 from connectors.open_xchange.folders import folder_of
+from connectors.open_xchange.side_items import SideItems, SideStore
 from connectors.open_xchange.whole_listing import own_names
 from connectors.settings import Account
-from model.protocols import Guard, Kind, Listed
+from model.errors import Rejected
+from model.protocols import (
+    Amendment,
+    Capabilities,
+    Failed,
+    Guard,
+    Item,
+    Kind,
+    Listed,
+    Native,
+    Stored,
+)
+
+STORES: Final[Mapping[Kind, Callable[[ApiClient], SideStore]]] = {Kind.CONTACTS: DistributionLists}
 
 
 class OpenXchangeTarget(DavTarget):
@@ -73,6 +90,51 @@ class OpenXchangeTarget(DavTarget):
             budget=budget,
         )
         self._api = ApiClient(settings, account, PROFILES[settings.profile], budget)
+        self._store = STORES[kind](self._api) if kind in STORES else None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Return what the server can do; asks once."""
+        capabilities = super().capabilities
+        if self._kind is Kind.CONTACTS:
+            return replace(capabilities, groups=True, plain_lists=True)
+        return capabilities
+
+    def write(self, href: str, items: Iterable[Item]) -> Iterator[Stored | Failed]:
+        """Write items; see `model.protocols.Target.write`. May have written any of them even if it raises.
+
+        Those that DAV does not hold come last, one after the other.
+
+        Raises:
+            Blocked: see `DavTarget.write` and `connectors.open_xchange.answers.content`.
+        """
+        if self._store is None:
+            yield from super().write(href, items)
+            return
+        others: list[Item] = []
+        yield from super().write(href, self._for_dav(items, self._store, others))
+        if others:
+            beside = self._beside(href, self._store)
+            yield from (beside.write(item) for item in others)
+
+    def listing(self, href: str, since: str | None = None) -> Iterator[Listed]:
+        """List all objects, with those that DAV does not show; see `model.protocols.Target.listing`."""
+        yield from super().listing(href, since)
+        if self._store is not None:
+            yield from (Listed(href=name, size=0) for name in self._beside(href, self._store).names)
+
+    def look_up(self, href: str, names: Iterable[str]) -> Iterator[Listed]:
+        """Yield those of these objects that exist; see `model.optional_protocols.LooksUp`."""
+        if self._store is None:
+            yield from super().look_up(href, names)
+            return
+        beside, others = self._beside(href, self._store), list[str]()
+        for name in names:
+            if beside.has(name):
+                yield Listed(href=name, size=0)
+            else:
+                others.append(name)
+        yield from super().look_up(href, others)
 
     def whole(self, href: str) -> Iterator[Listed]:
         """List what the owner has, of any time; see `model.optional_protocols.ListsWhole`.
@@ -84,7 +146,71 @@ class OpenXchangeTarget(DavTarget):
         for name in own_names(self._api, self._kind, folder_of(self._kind, href)):
             yield Listed(href=name, size=0)
 
+    def read(self, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
+        """Read objects back; see `model.protocols.Target.read`."""
+        if self._store is None:
+            yield from super().read(href, hrefs)
+            return
+        beside, others = self._beside(href, self._store), list[str]()
+        for name in hrefs:
+            if beside.has(name):
+                yield name, beside.read(name)
+            else:
+                others.append(name)
+        yield from super().read(href, others)
+
+    def amend(self, href: str, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:
+        """Check that the items exist; see `DavTarget.amend`."""
+        self._refuse_when_live()
+        if self._store is None:
+            return super().amend(href, changes)
+        return self._amended(href, changes, self._beside(href, self._store))
+
+    def remove(self, href: str, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
+        """Remove objects; see `DavTarget.remove`."""
+        self._refuse_when_live()
+        if self._store is None:
+            return super().remove(href, stored)
+        return self._removed(href, stored, self._beside(href, self._store))
+
     def close(self) -> None:
-        """Close every socket, and end the session; safe from any thread and more than once."""
+        """Close every socket, then end the session; safe from any thread and more than once."""
         super().close()
         self._api.close()
+
+    # -- internals
+
+    def _beside(self, href: str, store: SideStore) -> SideItems:
+        """Look up what is in a folder beside DAV."""
+        folder = folder_of(self._kind, href)
+        return SideItems(self._api, store, folder, self._guard, self._digest, self._mine, live=self._live)
+
+    def _for_dav(self, items: Iterable[Item], store: SideStore, others: list[Item]) -> Iterator[Item]:
+        """Yield the items that DAV holds; add the others to `others`."""
+        for item in items:
+            with item.body() as stream:
+                is_for_dav = not store.takes(stream)
+            if is_for_dav:
+                yield item
+            else:
+                others.append(item)
+
+    def _amended(
+        self, href: str, changes: Iterable[Amendment], beside: SideItems
+    ) -> Iterator[Stored | Failed]:
+        for change in changes:
+            if not beside.has(change.stored.href):
+                yield from super().amend(href, [change])
+                continue
+            self._guard()
+            refused = Failed(change.stored.key, Rejected("flag-not-allowed", "objects have no flags"))
+            yield refused if change.flags else change.stored
+
+    def _removed(self, href: str, stored: Iterable[Stored], beside: SideItems) -> Iterator[Stored | Failed]:
+        others: list[Stored] = []
+        for one in stored:
+            if beside.has(one.href):
+                yield beside.remove(one)
+            else:
+                others.append(one)
+        yield from super().remove(href, others)

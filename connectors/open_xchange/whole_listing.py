@@ -1,6 +1,6 @@
 """List what a person has in a folder although DAV's listings leave it out.
 
-Events of other years, distribution lists and recurring tasks stand in no listing of DAV. Meetings of
+Events of other years and recurring tasks stand in no listing of DAV. Meetings of
 colleagues are in a person's calendar as soon as a colleague's calendar is filled: they are not the person's
 own.
 """
@@ -41,7 +41,7 @@ def own_names(client: ApiClient, kind: Kind, folder: str) -> Iterator[str]:
         Blocked: the server refuses.
     """
     seen: set[str] = set()
-    for stem in LISTERS[kind](client, folder):
+    for stem in LISTERS[kind](client, folder) if kind in LISTERS else ():
         if stem not in seen:
             seen.add(stem)
             yield item_name(kind, stem)
@@ -89,11 +89,6 @@ def _is_of_colleague(event: Json, user: int) -> bool:
     return isinstance(entity, int) and entity not in {0, user}
 
 
-def _lists(client: ApiClient, folder: str) -> Iterator[str]:
-    """Yield the UIDs of the distribution lists of an address book (column 602 marks them)."""
-    yield from _marked(client.look("addressbooks", "all", {"folder": folder, "columns": "1,223,602"}))
-
-
 def _series(client: ApiClient, folder: str) -> Iterator[str]:
     """Yield the UIDs of the recurring tasks of a list (column 209 is their kind of recurrence)."""
     yield from _marked(client.look("tasks", "all", {"folder": folder, "columns": "1,223,209"}))
@@ -121,6 +116,5 @@ def _stamp(moment: datetime) -> str:
 
 LISTERS: Final[Mapping[Kind, Lister]] = {
     Kind.CALENDAR: _own_events,
-    Kind.CONTACTS: _lists,
     Kind.TASKS: _series,
 }

@@ -66,6 +66,7 @@ password = { env = "KOGGE_TARGET_PASSWORD" }
 # special_folders = { sent = "Sent", archive = "Archive" }  # one by one; drafts, trash, junk
 
 # One table for each workload; what has none does not move. Take away the # of those you want.
+# Open-Xchange: api = "https://ox.example.org/appsuite/api" adds what DAV does not list or keep.
 # [target.calendar]
 # kind = "caldav"
 # url = "https://cloud.example.org"         # found by /.well-known, or the service's own address
@@ -73,7 +74,6 @@ password = { env = "KOGGE_TARGET_PASSWORD" }
 # auth = "basic"                            # basic, bearer, appapi (a Nextcloud app writes as anybody)
 # username = "{login}"
 # password = { command = "app-password {login}" }  # of each person, or the one of an app
-# api = "https://ox.example.org/appsuite/api"  # open-xchange: its HTTP API tells what CalDAV does not list
 # rate_limit = 1500                         # requests of all workers in rate_limit_seconds; 0: none
 # rate_limit_seconds = 300                  # both are the profile's unless given (open-xchange: these)
 # own_address = false                       # true: each machine reaches it from an address of its own

@@ -104,7 +104,7 @@ def refuse_mostly_strange(leg: LegContext) -> None:
     claimed, elsewhere = leg.ledger.claimed_anywhere(), leg.ledger.elsewhere()
     own_count = foreign_count = 0
     for container in leg.target.containers():
-        if container.id in elsewhere or container.omit is not None:
+        if container.id in elsewhere or container.omit is not None or container.readonly:
             continue
         listed = {item.href for item in identity_gate.listed_whole(leg.target, container.id)}
         mine = len(listed & claimed.get(container.id, set()))

@@ -272,8 +272,8 @@ def is_filled(target: Target, artefacts: Sequence[str], ours: Collection[str]) -
         ours: the ids of our containers.
     """
     for container in target.containers():
-        if container.id in ours or container.omit is not None:
-            continue  # folders that others share with the account do not count
+        if container.id in ours or container.omit is not None or container.readonly:
+            continue  # what others share with the account, or the server fills by itself, does not count
         most = ARTEFACT_FILES_MOST if container.kind is Kind.FILES else ARTEFACTS_MOST
         listed = [item.href for item in islice(listed_whole(target, container.id), most + 1)]
         if len(listed) > most or len(artefacts_among(target, container.id, listed, artefacts)) < len(listed):

@@ -80,8 +80,11 @@ def _lines(record: ContactRecord, key: bytes) -> tuple[list[VCardLine], list[Los
     uid = (("VALUE", ("text",)),) if record.modern else ()
     lines = [text("PRODID", PRODUCT), text("UID", record.context.uid_of(key), uid)]
     losses = left_out(record.element)
+    is_plain = kind(record.element) == "DistributionList" and record.context.target.plain_lists
     for section in SECTIONS[kind(record.element)]:
         more, lost = section(record)
+        if is_plain and more and section is not group:
+            more, lost = [], [lose("list", "name-and-members-only")]
         lines += more
         losses += lost
     if any(altered(str(line)) for line in record.element.itertext()):

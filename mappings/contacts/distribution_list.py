@@ -25,22 +25,24 @@ def group(record: ContactRecord) -> Part:
     seen: set[str] = set()
     for member in children(record.element, "t:Members/t:Member"):
         line, lost = _member(record, member)
-        losses += [] if lost is None else [lost]
+        losses += lost
         if line is not None and line.value not in seen:
             seen.add(line.value)
             lines.append(line)
     return lines, losses
 
 
-def _member(record: ContactRecord, member: Element) -> tuple[VCardLine | None, Loss | None]:
+def _member(record: ContactRecord, member: Element) -> tuple[VCardLine | None, list[Loss]]:
     name = "MEMBER" if record.modern else "X-ADDRESSBOOKSERVER-MEMBER"
-    linked = _linked(record, member)
+    linked, losses = _linked(record, member), list[Loss]()
     if linked is not None:
-        return uri(name, f"urn:uuid:{linked}"), None
+        if not record.context.target.plain_lists:
+            return uri(name, f"urn:uuid:{linked}"), []
+        losses = [lose("members", "not-linked")]
     address, _ = smtp(member, record.context)
     if address is None:
-        return None, lose("members", "unresolved-address")
-    return uri(name, f"mailto:{quote(address, safe='@!$&*+/=~')}", _member_name(member, address)), None
+        return None, [lose("members", "unresolved-address")]
+    return uri(name, f"mailto:{quote(address, safe='@!$&*+/=~')}", _member_name(member, address)), losses
 
 
 def _linked(record: ContactRecord, member: Element) -> str | None:

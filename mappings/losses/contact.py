@@ -33,6 +33,13 @@ LOSSES: Mapping[tuple[str, str], str] = {
     ("free-busy", "not-kept"): "Where the contact's free and busy times are was left out.",
     ("follow-up", "no-flags"): "The contact was flagged for follow-up; a vCard has no flags.",
     (
+        "list",
+        "name-and-members-only",
+    ): "The target keeps the name and the members of a list alone; its notes, "
+    "categories and other details were left out.",
+    ("members", "not-linked"): "A member was a contact of the mailbox; the list has the address that it had, "
+    "and does not follow when the contact changes.",
+    (
         "members",
         "unresolved-address",
     ): "A member of the list had no Internet address, or an internal Exchange "

@@ -218,6 +218,46 @@ def _list_get(call: Call) -> dict[str, Any]:
     return found | {"file_as": name, "sort_name": name, "number_of_distribution_list": len(members)} | listed
 
 
+def _since(call: Call) -> int:
+    """The moment after which a change must not have been made."""
+    stated = call.params.get("timestamp", "")
+    if not stated.isdigit():
+        raise ApiError("SVL-0002", "A timestamp is needed.")
+    return int(stated)
+
+
+def _list_update(call: Call) -> dict[str, Any]:
+    """Of a list; by the vendor's documents, not recorded: only fields that are named change, and what was
+    changed after the time stamp is refused."""
+    folder, number, given = call.folder(), call.params.get("id", ""), call.body()
+    card = call.suite.cards.by_id(folder, int(number)) if number.isdigit() else None
+    if card is None or card.members is None:
+        raise ApiError("CON-0125", "The contact was not found.")
+    if card.modified > _since(call):
+        raise ApiError("CON-0114", "The contact was changed in the meantime.", "CONFLICT")
+    members = given.get("distribution_list", card.members)
+    if any(not one.get("mail") for one in members):
+        raise ApiError("CON-0177", CON_0177)
+    call.suite.cards.change_list(folder, card, given.get("display_name", card.contact.display_name), members)
+    return {}
+
+
+def _contacts_delete(call: Call) -> list[str]:
+    """By the vendor's documents, not recorded: an array of id and folder; the ids that were changed after the
+    time stamp, and stay, are the answer."""
+    since, kept = _since(call), []
+    for one in call.body():
+        folder = call.suite.context.by_id(str(one.get("folder", "")))
+        card = call.suite.cards.by_id(folder, int(one["id"])) if folder is not None else None
+        if card is None or folder is None:
+            raise ApiError("CON-0125", "The contact was not found.")
+        if card.modified > since:
+            kept.append(str(card.id))
+        else:
+            call.suite.cards.delete(folder, card)
+    return kept
+
+
 def _tasks_new(call: Call) -> dict[str, int]:
     """A task, recurring too: that is kept, and CalDAV does not list it."""
     given = call.body()
@@ -319,6 +359,8 @@ ACTIONS: Mapping[tuple[str, str], Action] = {
     ("addressbooks", "all"): _contacts_all,
     ("addressbooks", "new"): _list_new,
     ("addressbooks", "get"): _list_get,
+    ("addressbooks", "update"): _list_update,
+    ("addressbooks", "delete"): _contacts_delete,
     ("contacts", "all"): _contacts_all,
     ("tasks", "new"): _tasks_new,
     ("tasks", "all"): _tasks_all,

@@ -267,6 +267,12 @@ class Cards:
         card.members = members
         return card
 
+    def change_list(
+        self, folder: Folder, card: Card, display_name: str, members: Sequence[Mapping[str, Any]]
+    ) -> None:
+        card.contact = replace(card.contact, display_name=display_name)
+        card.members, card.modified = members, self._touch(folder)
+
     def delete(self, folder: Folder, card: Card) -> None:
         del self._known[folder.number][card.id]
         folder.gone.append(Gone(card.name, self._touch(folder), True))

@@ -28,6 +28,7 @@ from connectors.graph.source import GraphSource
 from connectors.imap.session import ImapSettings
 from connectors.imap.source import ImapSource
 from connectors.imap.target import ImapTarget
+from connectors.open_xchange.target import OpenXchangeTarget
 from connectors.settings import Account, Secret
 from model.protocols import Guard, Kind, Source, Target
 from practice.dav.proxy import DavProxy
@@ -314,6 +315,40 @@ class DavTargetBench:
 
     def mark_deleted(self, container: str, item: str) -> bool:
         return False
+
+
+@dataclass
+class ApiTargetBench(DavTargetBench):
+    """With Open-Xchange's HTTP API as a second way. Its owner is somebody at the server itself."""
+
+    server: OpenXchangeServer
+
+    def open(self, guard: Guard, *, live: bool = False) -> Target:
+        settings = DavSettings.model_validate(
+            {
+                "kind": "carddav" if self.goods.kind is Kind.CONTACTS else "caldav",
+                "url": self.server.url,
+                "api": f"{self.server.url}/ajax",
+                "profile": "open-xchange",
+                "password": {"env": PASSWORD_ENV},
+            }
+        )
+
+        def digest(stream: BinaryIO) -> bytes:
+            return self.goods.digest(stream.read())
+
+        account = Account(login=self.user)
+        return OpenXchangeTarget(
+            settings, account, guard, self.spool, kind=self.goods.kind, digest=digest, live=live
+        )
+
+    def vanish(self, container: str, item: str) -> None:
+        store = self.server.suite.cards if self.goods.kind is Kind.CONTACTS else self.server.suite.tasks
+        segment = container.strip("/").rpartition("/")[2]
+        (folder,) = [one for one in self.server.context.folders.values() if one.segment == segment]
+        uid = "kogge-" + item.partition(".")[0].rpartition("-")[2]
+        (found,) = [one for one in store.everything(folder) if one.uid == uid]
+        store.delete(folder, found)
 
 
 @dataclass

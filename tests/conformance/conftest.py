@@ -9,6 +9,7 @@ import pytest
 from benches import (
     PASSWORD_ENV,
     AgendaTargetBench,
+    ApiTargetBench,
     DavTargetBench,
     EwsSourceBench,
     FilesTargetBench,
@@ -26,7 +27,7 @@ from files_bench import GraphFilesBench, online_drive
 from memory.doubles import MemoryMailbox, MemoryStore
 from server_fixtures import radicale_fixture
 from services import need_dovecot
-from target_items import CARDS, EVENTS, SUITE_CARDS, SUITE_EVENTS, SUITE_TASKS, TASKS, Goods
+from target_items import CARDS, EVENTS, SUITE_CARDS, SUITE_EVENTS, SUITE_LISTS, SUITE_TASKS, TASKS, Goods
 
 from model.protocols import Target
 from practice.dav.manners import manners
@@ -68,8 +69,10 @@ SUITE: dict[str, Goods] = {
     "suite-contacts": SUITE_CARDS,
 }
 """Open-Xchange App Suite, which lists a year or so of a calendar; the items here are older."""
+SUITE_API: dict[str, Goods] = {"suite-api-contacts": SUITE_LISTS}
+"""The same with its HTTP API, and with items that DAV does not hold."""
 FILES = ("nextcloud-files", "nextcloud-files-single", "webdav-files", "exo-files")
-TARGETS = ("memory", "memory-single", *STARTS, *DAV, *SUITE, *FILES, "exo-calendar")
+TARGETS = ("memory", "memory-single", *STARTS, *DAV, *SUITE, *SUITE_API, *FILES, "exo-calendar")
 _fresh: dict[str, Iterator[str]] = {name: iter(USERS) for name in (*STARTS, *FILES, "radicale")}
 
 
@@ -197,6 +200,11 @@ def target_bench(
         with OpenXchangeServer(["anna"]) as suite:
             monkeypatch.setenv(PASSWORD_ENV, suite.user_password)
             yield DavTargetBench(suite, "anna", tmp_path, SUITE[request.param], "open-xchange")
+        return
+    if request.param in SUITE_API:
+        with OpenXchangeServer(["anna"]) as suite:
+            monkeypatch.setenv(PASSWORD_ENV, suite.user_password)
+            yield ApiTargetBench(suite, "anna", tmp_path, SUITE_API[request.param])
         return
     if request.param == "exo-calendar":
         with ExoAgenda(USERS[:1]) as exo:

@@ -196,6 +196,18 @@ class TrimmedTasks(Trimmed):
 
 
 @dataclass(frozen=True)
+class Lists(TrimmedTasks):
+    """Distribution lists, which keep their name and their members alone."""
+
+    def raw(self, number: int, size: int = 300) -> bytes:
+        members = (f"m{one}@members.example" for one in range(max(1, (size - 200) // 70)))
+        lines = [f"X-ADDRESSBOOKSERVER-MEMBER;X-CN=M {one}:mailto:{one}" for one in members]
+        head = ["BEGIN:VCARD", "VERSION:3.0", f"UID:{self._uid(number).decode()}", f"FN:Number {number}"]
+        kind = [f"N:Number {number};;;;", "X-ADDRESSBOOKSERVER-KIND:group"]
+        return "\r\n".join([*head, *kind, *lines, "END:VCARD", ""]).encode()
+
+
+@dataclass(frozen=True)
 class Events(Objects):
     """As much of events as a server keeps that holds no iCalendar objects."""
 
@@ -215,6 +227,7 @@ CARDS = Objects(Kind.CONTACTS, Role.CONTACTS, "Kontakte", CARD, card_digest)
 
 SUITE_EVENTS = Trimmed(Kind.CALENDAR, Role.CALENDAR, "Kalender", EVENT, calendar_digest)
 SUITE_TASKS = TrimmedTasks(Kind.TASKS, Role.TASKS, "Tasks", TASK, calendar_digest)
+SUITE_LISTS = Lists(Kind.CONTACTS, Role.CONTACTS, "Contacts", "", card_digest)
 SUITE_CARDS = Trimmed(Kind.CONTACTS, Role.CONTACTS, "Contacts", CARD, card_digest)
 
 

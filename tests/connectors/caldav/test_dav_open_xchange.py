@@ -136,6 +136,15 @@ def test_a_taken_name_gets_a_number(opened: Opened, kind: Kind) -> None:
         assert [one.path for one in target.containers() if one.id == href] == [(name,)]
 
 
+@pytest.mark.parametrize("kind", [Kind.CALENDAR, Kind.TASKS, Kind.CONTACTS])
+def test_no_collection_is_known_to_be_empty(opened: Opened, suite: OpenXchangeServer, kind: Kind) -> None:
+    """It may hold old events, recurring tasks or distribution lists."""
+    target = opened(kind)
+    href = target.ensure(Container(kind, "new", ("Neu",)))
+    assert not target.clear(href)
+    assert asked(suite, "DELETE") == []
+
+
 def test_an_event_of_long_ago_is_found_by_its_name(opened: Opened) -> None:
     target = opened(Kind.CALENDAR)
     href = target.ensure(CALENDAR)

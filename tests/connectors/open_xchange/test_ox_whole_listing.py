@@ -88,6 +88,16 @@ def test_the_gate_sees_an_event_of_long_ago(desk: ApiDesk) -> None:
     assert not is_filled(target, ("x",), ())  # what an account is given with
 
 
+def test_birthdays_that_the_server_shows_by_itself_do_not_count(desk: ApiDesk) -> None:
+    """Its calendar of birthdays is read-only, and fills itself from contacts."""
+    person = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:c\r\nN:A;B;;;\r\nFN:B A\r\nBDAY:1980-12-01\r\nEND:VCARD\r\n"
+    desk.put("/carddav/32/c.vcf", person, kind="text/vcard")
+    target = desk.target(Kind.CALENDAR)
+    (birthdays,) = [one for one in target.containers() if one.readonly]
+    assert list(target.listing(birthdays.id))
+    assert not is_filled(target, (), ())
+
+
 def test_only_a_target_without_the_api_cannot_prove_emptiness(desk: ApiDesk) -> None:
     target = desk.target(Kind.CALENDAR)
     assert isinstance(target, ListsWhole)

@@ -19,7 +19,7 @@ from mappings.contacts.dates import day_of
 from mappings.contacts.photo import kind_of
 from mappings.losses.catalogue import LOSSES, SKIPS
 from model.errors import Rejected
-from model.protocols import Capabilities, Kind, Mapped, Native, key_of
+from model.protocols import Capabilities, Kind, Loss, Mapped, Native, key_of
 
 NOT_AFTER = datetime(2026, 11, 25, tzinfo=UTC)
 VERSIONS = ("3.0", "4.0")
@@ -103,12 +103,42 @@ def test_what_is_no_contact_is_skipped(item_class: str, code: str | None) -> Non
     assert code is None or code in SKIPS
 
 
+LIST_WITH_NOTES = (
+    '<t:DistributionList><t:Body BodyType="Text">For the north</t:Body><t:Categories><t:String>Red</t:String>'
+    "</t:Categories><t:DisplayName>North</t:DisplayName><t:Members><t:Member><t:Mailbox><t:Name>A</t:Name>"
+    "<t:EmailAddress>a@b.example</t:EmailAddress></t:Mailbox></t:Member></t:Members></t:DistributionList>"
+)
+
+
 def test_a_list_is_rejected_where_the_target_keeps_none() -> None:
     target = Capabilities(CARDS, groups=False)
     with pytest.raises(Rejected) as caught:
         map_contact(golden("contact", "list"), context(target))
     assert caught.value.code == "groups-unsupported"
     map_contact(golden("contact", "everything"), context(target))
+
+
+PLAIN_LISTS = Capabilities(CARDS, plain_lists=True)
+
+
+def test_a_plain_list_names_addresses_and_not_contacts() -> None:
+    """A contact's address stands for it; a list within the list has none."""
+    made = map_contact(golden("contact", "list"), context(PLAIN_LISTS))
+    members = [line for line in unfolded(made) if line.startswith("X-ADDRESSBOOKSERVER-MEMBER")]
+    assert len(members) > 3
+    assert all(":mailto:" in line for line in members)
+    assert {Loss("members", "not-linked"), Loss("members", "unresolved-address")} <= set(made.losses)
+
+
+def test_a_plain_list_loses_its_notes_and_a_contact_none() -> None:
+    native = record("contact", LIST_WITH_NOTES)
+    made = map_contact(native, context(PLAIN_LISTS))
+    assert "NOTE" not in unfolded(made)
+    assert "CATEGORIES" not in unfolded(made)
+    assert [loss for loss in made.losses if loss.field == "list"] == [Loss("list", "name-and-members-only")]
+    assert "NOTE:For the north" in unfolded(map_contact(native, context(Capabilities(CARDS))))
+    everything = golden("contact", "everything")
+    assert map_contact(everything, context(PLAIN_LISTS)).item.digest == mapped(everything).item.digest
 
 
 @pytest.mark.parametrize(

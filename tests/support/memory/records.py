@@ -60,6 +60,11 @@ _MEMBER = (
     '<t:ItemId Id="{}"/></t:Mailbox><t:Status>Normal</t:Status></t:Member>'
 )
 
+_OUTSIDER = (
+    "<t:Member><t:Mailbox><t:Name>{0}, of elsewhere</t:Name><t:EmailAddress>{0}</t:EmailAddress>"
+    "<t:RoutingType>SMTP</t:RoutingType><t:MailboxType>OneOff</t:MailboxType></t:Mailbox></t:Member>"
+)
+
 
 def event(
     uid: str,
@@ -115,3 +120,11 @@ def group(name: str, members: Sequence[str]) -> bytes:
     """A distribution list. members: ids of contacts at the source."""
     made = "".join(_MEMBER.format(escape(one)) for one in members)
     return _ITEMS.format(_GROUP.format(name=escape(name), members=made)).encode()
+
+
+def team(name: str, addresses: Sequence[str], notes: str = "") -> bytes:
+    """A distribution list of people who are no contacts."""
+    members = "".join(_OUTSIDER.format(escape(one)) for one in addresses)
+    made = _GROUP.format(name=escape(name), members=members)
+    body = f'<t:Body BodyType="Text">{escape(notes)}</t:Body>' if notes else ""
+    return _ITEMS.format(made.replace("<t:DisplayName>", f"{body}<t:DisplayName>")).encode()

@@ -1,0 +1,136 @@
+"""What DAV does not hold moves to an Open-Xchange by its HTTP API, and is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from calendars import an_address_book, edit_address_book, folder
+from memory.mailbox import MemoryMailbox
+from memory.records import CARD, LIST, contact, team
+from memory.shelf import MemoryShelf
+from on_open_xchange import PASSWORD_ENV, OnOpenXchange
+from undoing import undone
+from walking import TARGET, verified
+
+from engine.leg.run import Task
+from engine.verify.compare import Level
+from ledger.db.rows import LegState, Phase, State
+from model.protocols import Kind, Loss
+from practice.dav.smtp_sink import SmtpSink
+from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
+
+PEOPLE = ("a@x.example", "b@x.example")
+Lists = list[tuple[str, str, list[str]]]
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenXchangeServer]:
+    monkeypatch.setenv(PASSWORD_ENV, USER_PASSWORD)
+    with SmtpSink() as sink:
+        with OpenXchangeServer({TARGET: "Anna Adler"}, sink=sink, rate=Rate(10**9)) as running:
+            yield running
+        assert sink.mails == []
+
+
+def with_lists() -> MemoryMailbox:
+    """Two lists in one book, one in another."""
+    mailbox = an_address_book(4)
+    home, work = folder(mailbox, "Kontakte"), folder(mailbox, "Firma")
+    mailbox.deliver(home.id, team("Nord", PEOPLE, notes="Nur dienstags"), LIST)
+    mailbox.deliver(home.id, team("Süd", PEOPLE[:1]), LIST)
+    mailbox.deliver(work.id, team("Nord", PEOPLE), LIST)
+    return mailbox
+
+
+@pytest.fixture
+def trial(quick_path: Path, server: OpenXchangeServer) -> OnOpenXchange:
+    trial = OnOpenXchange(quick_path, with_lists(), MemoryShelf(kind=Kind.CONTACTS))
+    trial.server, trial.api = server, True
+    return trial
+
+
+def lists(server: OpenXchangeServer) -> Lists:
+    """(address book, list, members) of the person."""
+    books = server.context.own("contacts", server.context.users[TARGET])
+    return sorted(
+        (book.title, card.contact.display_name, sorted(str(one["mail"]) for one in card.members))
+        for book in books
+        for card in server.suite.cards.everything(book)
+        if card.members is not None
+    )
+
+
+EXPECTED: Lists = [
+    ("Contacts", "Nord", list(PEOPLE)),
+    ("Contacts", "Süd", list(PEOPLE[:1])),
+    ("Firma", "Nord", list(PEOPLE)),
+]
+
+
+def test_lists_arrive_once_and_every_level_of_verification_agrees(trial: OnOpenXchange) -> None:
+    verified(trial)
+    assert lists(trial.server) == EXPECTED
+    sent = len(trial.sent("PUT", "DELETE"))
+    for level in (Level.COUNTS, Level.TARGET, Level.BOTH):
+        assert trial.run(task=Task(level, copy=False)).state is LegState.VERIFIED, trial.findings()
+    result = trial.run()
+    assert (result.state, result.tally.new, result.tally.replaced) == (LegState.VERIFIED, 0, 0)
+    assert len(trial.sent("PUT", "DELETE")) == sent
+    losses = {loss for leg in trial.ledger.legs() for _, _, loss in trial.ledger.losses(leg.id)}
+    assert Loss("list", "name-and-members-only") in losses
+
+
+def test_without_the_api_lists_are_rejected(trial: OnOpenXchange) -> None:
+    trial.api = False
+    verified(trial)
+    assert lists(trial.server) == []
+    assert trial.states()[State.REJECTED] == 3
+
+
+def test_changed_and_deleted_lists_follow(trial: OnOpenXchange) -> None:
+    verified(trial)
+    edit_address_book(trial.mailbox)
+    home = folder(trial.mailbox, "Kontakte")
+    (nord,) = [one for one, each in home.messages.items() if each.marks.item_class == LIST.item_class]
+    trial.mailbox.edit(nord, team("Nord", ("c@x.example",)))
+    trial.mailbox.deliver(home.id, contact("Noch eine"), CARD)
+    verified(trial)
+    assert ("Contacts", "Nord", ["c@x.example"]) in lists(trial.server)
+    assert not [name for _, name, _ in lists(trial.server) if name == "Süd"]
+
+
+def test_what_its_owner_changed_of_a_list_is_mended_in_staging(trial: OnOpenXchange) -> None:
+    verified(trial)
+    cards = trial.server.suite.cards
+    (book,) = [
+        one
+        for one in trial.server.context.own("contacts", trial.server.context.users[TARGET])
+        if one.title == "Firma"
+    ]
+    (card,) = [one for one in cards.everything(book) if one.members is not None]
+    cards.change_list(book, card, "Anders", [])
+    assert trial.run(task=Task(Level.TARGET, copy=False)).state is not LegState.VERIFIED
+    verified(trial)
+    assert lists(trial.server) == EXPECTED
+
+
+def test_a_rollback_takes_its_own_lists_and_no_others(trial: OnOpenXchange) -> None:
+    verified(trial)
+    trial.ledger.set_phase(trial.id, Phase.LIVE, "somebody")
+    home = trial.server.context.default("contacts", trial.server.context.users[TARGET])
+    trial.server.suite.cards.add_list(home, "eigene", "Eigene", [])
+    nord = next(
+        one for one in trial.server.suite.cards.everything(home) if one.contact.display_name == "Nord"
+    )
+    trial.server.suite.cards.change_list(home, nord, "Nord, geändert", [])
+    undone(trial)
+    assert lists(trial.server) == [("Contacts", "Eigene", []), ("Contacts", "Nord, geändert", [])]
+
+
+def test_an_account_that_holds_a_list_only_is_not_empty(trial: OnOpenXchange) -> None:
+    home = trial.server.context.default("contacts", trial.server.context.users[TARGET])
+    trial.server.suite.cards.add_list(home, "eigene", "Eigene", [])
+    result = trial.run()
+    assert (result.state, result.code) == (LegState.BLOCKED, "target-not-empty")
