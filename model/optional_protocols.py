@@ -104,6 +104,26 @@ class SupportsOccurrences(Protocol):
 
 
 @runtime_checkable
+class NamesOtherwise(Protocol):
+    """Tell where items are that the target stored under another name than the one they were sent with."""
+
+    @property
+    def names_otherwise(self) -> bool:
+        """Return True if the target does so. Idempotent; does not ask the server."""
+
+    def stored_as(self, key: bytes, href: str) -> str:
+        """Return where an item is that was sent as `href`. Idempotent; does not ask the server.
+
+        Args:
+            key: of the item.
+            href: as Stored.href.
+
+        Returns:
+            Another href only if `href` is the name that an item of this key is sent with; else `href`.
+        """
+
+
+@runtime_checkable
 class LooksUp(Protocol):
     """Find items of a target by their names, where its listing may leave some out."""
 

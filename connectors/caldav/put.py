@@ -161,9 +161,14 @@ class ObjectWriter:
             if item.uid is not None and item.kind in self._profile.named_by_uid:
                 return _Aim(self._container + name_of_uid(item.uid))
             return _Aim(self._container + place(item.kind, item.key), parcel=parcel)
-        aim = _Aim(self._container + old.href, old.version, parcel=parcel)
+        aim = _Aim(self._container + self._stored_as(item, old.href), old.version, parcel=parcel)
         is_known = old.version and parcel is None and not self._live
         return aim if is_known else self._look(item, aim)
+
+    def _stored_as(self, item: Item, href: str) -> str:
+        """Return the name of an object that an earlier version wrote, and the server named by its UID."""
+        by_uid = item.kind in self._profile.named_by_uid and href == place(item.kind, item.key)
+        return place(item.kind, item.key, by_uid=True) if by_uid else href
 
     def _via_replaced(self, item: Item, old: Stored) -> Stored:
         """Return the result for an item that another person's object stood for."""

@@ -58,10 +58,10 @@ FORMATS = {Kind.CONTACTS: "vcard"}
 class DavTarget:
     """Write one kind of items to one account.
 
-    Implements `model.protocols.Target` and, of `model.optional_protocols`, Schedules, SupportsServerInfo and
-    RemovesContainers. A container's href is its collection's canonical path. An item's href is the last
-    segment of its path, or the whole path of one that is `via` in another collection. Stored.version is the
-    ETag, "" where the server gave none.
+    Implements `model.protocols.Target` and, of `model.optional_protocols`, Schedules, SupportsServerInfo,
+    NamesOtherwise, LooksUp and RemovesContainers. A container's href is its collection's canonical path. An
+    item's href is the last segment of its path, or the whole path of one that is `via` in another collection.
+    Stored.version is the ETag, "" where the server gave none.
     """
 
     def __init__(
@@ -181,6 +181,16 @@ class DavTarget:
     def place(self, key: bytes) -> str | None:
         """Return the href that an item of this key gets."""
         return place(self._kind, key, by_uid=self._kind in self._profile.named_by_uid)
+
+    @property
+    def names_otherwise(self) -> bool:
+        """Return True if the server stores items of this kind by their UID."""
+        return self._kind in self._profile.named_by_uid
+
+    def stored_as(self, key: bytes, href: str) -> str:
+        """Return where an item is; see `model.optional_protocols.NamesOtherwise`."""
+        sent = place(self._kind, key)
+        return place(self._kind, key, by_uid=True) if self.names_otherwise and href == sent else href
 
     def write(self, href: str, items: Iterable[Item]) -> Iterator[Stored | Failed]:
         """Write items; see `model.protocols.Target.write`. May have written any of them even if it raises.

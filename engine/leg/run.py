@@ -66,6 +66,7 @@ from engine.steps import (
     placement,
     reconcile,
     rekeying,
+    renamed,
 )
 from engine.steps import remove as withdraw
 from engine.steps.ledger_generation import Generations
@@ -380,6 +381,7 @@ def _walk_once(
                 return LegState.PENDING, "not-run"
             attempt.proven = True  # nothing is written, so the target need not be empty
             pass_gate(setting, held, leg, attempt)
+            renamed.follow(leg)
             discover.catch_up(leg)
             return _end_of(leg, task, verify.compare(leg, task.level, task.sample_percent))
     return _copy_and_verify(setting, held, keeper, attempt)
@@ -412,6 +414,7 @@ def _pass(
     older = ledger_generation.refuse_older(leg, setting.generations)
     if not older:
         ledger_generation.keep(leg, setting.generations)
+    renamed.follow(leg)
     reconcile.settle(leg, died=attempt.died)
     if attempt.calm and not leg.approved(KILLS_WORKER):
         reconcile.give_killers_another_chance(leg)

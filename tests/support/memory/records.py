@@ -18,6 +18,7 @@ from model.protocols import Body
 
 APPOINTMENT = Marks(item_class="IPM.Appointment")
 CARD = Marks(item_class="IPM.Contact")
+TASK = Marks(item_class="IPM.Task")
 LIST = Marks(item_class="IPM.DistList")
 
 _ITEMS = (
@@ -51,6 +52,10 @@ _CONTACT = (
 )
 
 
+_TASK = (
+    "<t:Task><t:ItemClass>IPM.Task</t:ItemClass><t:Subject>{title}</t:Subject>"
+    "<t:DueDate>2027-03-{day:02}T00:00:00Z</t:DueDate></t:Task>"
+)
 _GROUP = (
     "<t:DistributionList><t:ItemClass>IPM.DistList</t:ItemClass><t:DisplayName>{name}</t:DisplayName>"
     "<t:Members>{members}</t:Members></t:DistributionList>"
@@ -114,6 +119,11 @@ def broken(uid: str) -> bytes:
 def contact(name: str, phone: str = "+49 431 1") -> bytes:
     """Its UID comes from its id at the source."""
     return _ITEMS.format(_CONTACT.format(name=escape(name), phone=escape(phone))).encode()
+
+
+def task(title: str, day: int = 1) -> bytes:
+    """Due on a day (1 to 28) of March 2027. Its UID comes from its id at the source."""
+    return _ITEMS.format(_TASK.format(title=escape(title), day=day)).encode()
 
 
 def group(name: str, members: Sequence[str]) -> bytes:

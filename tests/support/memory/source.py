@@ -19,6 +19,7 @@ FORMATS = {
     Kind.MAIL: "ews-message",
     Kind.CALENDAR: "ews-event",
     Kind.CONTACTS: "ews-contact",
+    Kind.TASKS: "ews-task",
     Kind.FILES: "file",
 }
 _BOUNDARY = re.compile(rb'boundary="([^"]+)"', re.IGNORECASE)
