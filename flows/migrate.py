@@ -43,6 +43,7 @@ from flows.process.parameters import (
     workloads_of,
 )
 from ledger.db.rows import LegRow, LegState
+from ledger.leg.meetings import ORGANIZER_FIRST
 from ledger.plan.wave_control import priorities
 from model.errors import MigrationError
 from model.protocols import Kind
@@ -170,7 +171,7 @@ def runs(row: LegRow, asked: Asked) -> bool:
     """What the plan withholds is not copied; to verify it changes nothing. Of the rest is what a run before
     did not come to verify."""
     options = asked.options
-    if options.rest and row.state in progress.SETTLED:
+    if options.rest and row.state in progress.SETTLED and row.code != ORGANIZER_FIRST:
         return False
     return row.state not in LEFT_ALONE and (options.verify_only or row.withheld is None)
 

@@ -105,6 +105,7 @@ class Capabilities:
         cards: what the server keeps of a contact; tasks: of a task.
         event_habits: what the server takes otherwise than RFC 5545 says.
         lists_partly: of a target, True if listing() leaves out items; LooksUp finds them by name.
+        shares_events: True if one event is everybody's who is invited: the organizer's has to come first.
         moves: of a source, True if an item that moved to another container is named in that one alone.
         facts: what else a preflight should show, as short printable values.
     """
@@ -138,6 +139,7 @@ class Capabilities:
     tasks: TaskLimits = WHOLE_TASKS
     event_habits: EventHabits = PLAIN_EVENTS
     lists_partly: bool = False
+    shares_events: bool = False
     moves: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
 
@@ -226,8 +228,7 @@ class Page:
     Attributes:
         refs: the items of this page.
         cursor: continues after this page.
-        full: True if the enumeration of this page began from nothing: when it ends, an item that it never
-            named does not exist. False for a page of changes since a cursor.
+        full: True if its enumeration began from nothing: what it did not name at its end does not exist.
     """
 
     refs: tuple[Ref, ...]
@@ -261,14 +262,12 @@ class Stored:
         href: identifies it in its container: "UIDVALIDITY:UID" in IMAP, the last part of the path in DAV, the
             name of a file.
         version: its ETag; "" if there is none.
-        via: True if it existed already and means the same (an organizer's meeting in an attendee's calendar).
-            It has arrived, but it is not ours to change or to remove.
-        digest: the digest of what was last written, as the ledger knows it; b"" if it is not stated. If `via`
-            is set and the existing object differs from the item (the organizer's copy of a meeting, for an
-            attendee's), `digest` is the existing object's.
+        via: True if it existed already and means the same, as an organizer's meeting: not ours to change.
+        digest: of what was last written, as the ledger knows it; b"" if it is not stated. If `via` is set and
+            the existing object differs from the item, the existing object's.
         losses: what is lost because the existing object (`via`) differs from the item.
-        versions: how many older versions of a file are kept. None: of a new file, all that it came with; of
-            another file, the number is not known anew.
+        versions: how many older versions of a file are kept. None: all that a new file came with; of another,
+            the number is not known anew.
         flags: the flags that the target took, if they are fewer than were given; None means all.
         size: bytes, if the ledger has them. What is removed or amended is recognised by size, date and mid.
         date: seconds since 1970 UTC, if the ledger has it.
@@ -303,6 +302,8 @@ class Item:
         replaces: the older version at the target that this one replaces in place; None for a new item.
         uid: its iCalendar or vCard UID, which a DAV server keeps unique.
         invited: of a meeting that somebody else called, the addresses of the mailbox's owner.
+        organizer: of a meeting, the lower-case address of who called it; "" if it is not known.
+        shown_as: of such a meeting, the href by which the organizer's own leg wrote it, if it did.
         name: of a file, the name that it gets; it is free in its container.
         versions: of a new file, its older ones, the oldest first; dates in whole seconds, no two equal.
         message_id: of a mail, as its header has it (mappings.fields.message_id).
@@ -318,6 +319,8 @@ class Item:
     replaces: Stored | None = None
     uid: str | None = None
     invited: frozenset[str] = field(default=frozenset(), repr=False)
+    organizer: str = field(default="", repr=False)
+    shown_as: str | None = None
     name: str | None = None
     versions: tuple[Older, ...] = ()
     message_id: str | None = field(default=None, repr=False)
@@ -343,8 +346,8 @@ class Mapped:
     Attributes:
         item: what is written.
         losses: what could not be carried over.
-        labels: pairs of a keyword and the text that a person gave it (a category's name). They are kept in
-            the ledger and, where the target can, beside the mailbox; never in logs.
+        labels: pairs of a keyword and a person's text for it (a category's name). The ledger keeps them and,
+            where it can, the target; no log does.
     """
 
     item: Item
@@ -398,10 +401,7 @@ class Listed:
 
 
 def key_of(source_id: str) -> bytes:
-    """Return the 16-byte key of a source id.
-
-    The key comes from the item's identity, never from its content, because two identical mails are two mails.
-    """
+    """Return the 16-byte key of a source id: never of content, because two identical mails are two mails."""
     return hashlib.blake2b(source_id.encode(), digest_size=16).digest()
 
 

@@ -84,6 +84,7 @@ class Profile:
         may_drop: kinds of which a PUT may be 201 though nothing was stored.
         hides: kinds of which the server may hold items that DAV never shows, such as distribution lists, so
             that no collection is known to be empty.
+        shares_events: kinds of which one object is everybody's who is invited, wherever it shows.
         paged: True if a PROPFIND of too many objects is 400, and sync-collection gives them in pages.
         unique_titles: True if a new collection with a sibling's display name is 403.
         adds_with_bind: True if a collection that states no DAV:bind is nobody's own, such as the list of all
@@ -139,6 +140,7 @@ class Profile:
     listed_partly: frozenset[Kind] = frozenset()
     may_drop: frozenset[Kind] = frozenset()
     hides: frozenset[Kind] = frozenset()
+    shares_events: frozenset[Kind] = frozenset()
     paged: bool = False
     unique_titles: bool = False
     adds_with_bind: bool = False

@@ -17,6 +17,10 @@ task is stored as <UID>.ics whatever the PUT said.
 SUMMARY and LOCATION are cut at 255 characters, DESCRIPTION at 65,535 (of more than one byte each: not
 measured); more than 1,000 attendees are refused, as its source has it.
 
+One event stands for all users who are invited. After the organizer's PUT an attendee's is 403; before it,
+everybody whose copy was there has the meeting twice, and reads it as an empty VCALENDAR. No organizer writes
+a colleague's answer: such an update is 403, without a body.
+
 A PUT overwrites with 201 and without an ETag; one whose SEQUENCE is lower than the stored one is 409, and the
 server counts it up at every change. A category is split at its comma, and X-MICROSOFT-CDO-BUSYSTATUS is
 dropped. A VTIMEZONE is ignored: a zone that is not in the IANA database becomes the user's own. A date beside
@@ -73,6 +77,7 @@ PROFILE: Final = Profile(
     listed_partly=frozenset({Kind.CALENDAR}),
     may_drop=frozenset({Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS}),
     hides=frozenset({Kind.CONTACTS, Kind.TASKS}),
+    shares_events=frozenset({Kind.CALENDAR}),
     paged=True,
     unique_titles=True,
     adds_with_bind=True,

@@ -7,10 +7,12 @@ in staging, and left alone in the live phase.
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, replace
 
 from caldav.elements import dav
 
+from connectors.caldav.answers import with_answers_of
 from connectors.caldav.attachment_add import AttachmentAdder
 from connectors.caldav.attachments import Attachment, Parcel
 from connectors.caldav.collections import writable
@@ -25,13 +27,15 @@ from connectors.http.multistatus import etag
 from connectors.http.upload import payload
 from connectors.retry import RetryPolicy
 from model.errors import Blocked, Rejected, Transient
-from model.protocols import Failed, Guard, Item, Kind, Stored
+from model.protocols import Failed, Guard, Item, Kind, Loss, Stored
 
 ROUNDS = 8  # attempts to send and look, for one item
 FAULTS_500 = 4  # answers 500 in a row before the item itself is suspected
 SUFFIX = {Kind.CONTACTS: ".vcf"}
 CONTENT = {Kind.CONTACTS: "text/vcard; charset=utf-8"}
 ITEM = frozenset({400, 403, 404, 406, 409, 410, 411, 412, 413, 414, 415, 422, 424, 431})
+ANSWERS_STAY = Loss("attendee", "answer-stays")
+"""The loss of an organizer's update whose new answers of colleagues the server does not take."""
 UNKNOWN = frozenset({"connection-cut", "timeout", "reply-too-large", "unreachable"})
 """Error codes after which a request may have been carried out."""
 
@@ -57,6 +61,7 @@ class _Aim:
         sequence: the lowest SEQUENCE that the server takes; 0 for any.
         parcel: the event without its large attachments, which follow; None sends the item as it is.
         kept: attachments of the object that is replaced; the server keeps them.
+        answered: the item with the answers that the server has already; None for the item as it is.
     """
 
     path: str
@@ -64,6 +69,7 @@ class _Aim:
     sequence: int = 0
     parcel: Parcel | None = None
     kept: tuple[Attachment, ...] = ()
+    answered: bytes | None = None
 
 
 class ObjectWriter:
@@ -198,6 +204,9 @@ class ObjectWriter:
 
     def _completed(self, item: Item, aim: _Aim, version: str) -> _Aim | Stored:
         """Return the result after the event is there: what is owed of its attachments is added."""
+        if aim.answered is not None:
+            meant = self._digest(io.BytesIO(aim.answered))
+            return Stored(item.key, _name(aim), version, digest=meant, losses=(ANSWERS_STAY,))
         if self._adder is None or aim.parcel is None:
             return Stored(item.key, _name(aim), version)
         added = self._adder.add(item, aim.parcel, aim.path)
@@ -217,7 +226,7 @@ class ObjectWriter:
             headers["If-Match"] = aim.match or "*"
         with item.body() as stream:
             self._guard()
-            body = payload(item, stream, self._guard)
+            body = payload(item, stream, self._guard) if aim.answered is None else aim.answered
             if aim.sequence:
                 body = at_least(body if isinstance(body, bytes) else stream.read(), aim.sequence)
             if not isinstance(body, bytes):
@@ -235,6 +244,8 @@ class ObjectWriter:
             return Stored(item.key, _name(aim), current.etag)
         if self._adder is not None and aim.parcel and self._adder.is_begun(item, aim.parcel, current):
             return self._completed(item, aim, current.etag)
+        if item.kind in self._profile.shares_events and _holds_no_event(current):
+            raise Rejected("meeting-twice", "the account has two events of this UID")
         if self._live:
             raise Rejected("changed-at-target", "its user changed it, and it stays as it is")
         rises = self._profile.sequence_rises and item.kind is Kind.CALENDAR
@@ -267,10 +278,26 @@ class ObjectWriter:
                 return outcome
         if answer.status in GONE or answer.status in {403, 409}:
             self._must_take_writes()
+        if answer.status == 403 and (next_aim := self._with_stored_answers(item, aim)) is not None:
+            return next_aim
         taken = self._conflicts.taken(answer, self._container, item.uid) if item.uid is not None else None
         if taken is not None:
             return self._conflict(item, aim, taken)
         raise item_error(answer.status).said(answer.words) if answer.status in ITEM else answer.error()
+
+    def _with_stored_answers(self, item: Item, aim: _Aim) -> _Aim | None:
+        """Return what to send where others' answers may be why an update is refused; None if they are not."""
+        mine = item.kind in self._profile.shares_events and not item.invited
+        first = aim.answered is None and aim.parcel is None
+        current = self._reading.current(aim.path) if mine and aim.match and first else None
+        if current is None:
+            return None
+        with item.body() as stream:
+            own = stream.read()
+        answered = with_answers_of(own, current.body)
+        if self._digest(io.BytesIO(answered)) == item.digest:
+            return None
+        return _Aim(aim.path, current.etag, sequence(current.body), answered=answered)
 
     def _must_take_writes(self) -> None:
         """Check the collection, because its faults are not the item's."""
@@ -284,6 +311,8 @@ class ObjectWriter:
         """Decide about a UID that is taken."""
         if taken.path == aim.path:
             return self._look(item, aim)
+        if item.shown_as is not None and not taken.ours and not taken.named:
+            taken = self._conflicts.named(taken, item.shown_as, item.uid or "")
         if taken.current is None:
             raise Rejected("uid-conflict", "its UID belongs to something that cannot be seen")
         if not taken.ours and not taken.named:
@@ -311,6 +340,11 @@ class ObjectWriter:
 
     def _is(self, current: Current, item: Item) -> bool:
         return meaning(current, self._digest) == item.digest
+
+
+def _holds_no_event(current: Current) -> bool:
+    with current.body() as stream:
+        return b"BEGIN:VEVENT" not in stream.read().upper()
 
 
 def _name(aim: _Aim) -> str:

@@ -408,6 +408,7 @@ class DavTarget:
             attachment_bytes=self._managed_bytes() or profile.attachment_bytes.get(self._kind),
             series_attachment_bytes=profile.attachment_bytes.get(self._kind),
             lists_partly=self._kind in profile.listed_partly,
+            shares_events=self._kind in profile.shares_events,
             facts=self.server(),
         )
 

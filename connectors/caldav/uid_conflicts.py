@@ -105,6 +105,22 @@ class Conflicts:
         href = name if path == container else path + name
         return Taken(path + name, href, is_ours(name, self._mine), current, named)
 
+    def named(self, taken: Taken, name: str, uid: str) -> Taken:
+        """Return the owner of a UID by its own name, where that name is known and has the UID.
+
+        Args:
+            taken: what was found under the name that follows from the UID.
+            name: the last segment of the path by which another mailbox wrote it.
+            uid: the UID.
+        """
+        folder = taken.path.rpartition("/")[0] + "/"
+        name = name.rpartition("/")[2]
+        current = self._reading.current(folder + name) if taken.path else None
+        if current is None or uid_of(current.body) != uid:
+            return taken
+        href = folder + name if taken.href.startswith("/") else name
+        return Taken(folder + name, href, is_ours(name, self._mine), current)
+
     def wrote(self, container: str, uid: str, name: str) -> None:
         """Remember the new owner of a UID.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ledger.db.rows import ACCEPTABLE, KEPT, STALE, UNSTABLE
+from ledger.leg.meetings import ORGANIZER_FIRST
 from model.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ NEEDLESS = {
     STALE: AFTERWARDS,
     UNSTABLE: AFTERWARDS,
     "ledger-restored": AFTERWARDS,
+    ORGANIZER_FIRST: AFTERWARDS,
     "sent-items": "whose these mailboxes are was looked at, and nothing spoke against it",
     "source-rekeyed": AFTERWARDS,
     "source-shrunk": AFTERWARDS,

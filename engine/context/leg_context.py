@@ -15,6 +15,7 @@ from engine.context.restored_ledger_breaker import CODE as RESTORED
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.control.server_words_file import Told, Words
 from engine.control.stop_signal import StopRequested, reason
+from engine.planning.mailbox_list import DenyList, Directory
 from ledger.db.rows import ContainerRow, ItemRow, MailboxRow, State
 from ledger.leg.leg_session import LegLedger
 from mappings.fields.context import Context
@@ -150,6 +151,8 @@ class LegContext:
         owner: the owner's addresses, see mappings.fields.context.Context.
         addresses: what addresses become, see mappings.fields.context.Context.
         parties: who people and groups of the source are at the target.
+        directory: says which addresses are one person's.
+        deny: the people whom no wave may touch.
         delivered: what a live target received by itself (engine.steps.late_mail); None if the mailbox is not
             live.
         turn: waits, before a batch, until the servers may be asked for more. Returns a code if the leg is to
@@ -176,6 +179,8 @@ class LegContext:
     owner: frozenset[str] = frozenset()
     addresses: Mapping[str, str] = field(default_factory=dict)
     parties: Parties = field(default_factory=Parties)
+    directory: Directory = field(default_factory=Directory)
+    deny: DenyList = field(default_factory=DenyList)
     delivered: Delivered | None = None
     turn: Callable[[], str | None] = at_once
     now: Callable[[], datetime] = utc_now

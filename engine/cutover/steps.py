@@ -36,6 +36,7 @@ from engine.pacing.login_breaker import REFUSED
 from ledger.db.leases import ROLLED_BACK, ROLLING
 from ledger.db.rows import SCORE_LOW, LegRow, LegState, MailboxRow, Phase
 from ledger.leg.cutover_steps import BACK, DONE, FAILED, RELEASE, StepRow, Steps
+from ledger.leg.meetings import ORGANIZER_FIRST
 from ledger.leg.phases import HELD_ELSEWHERE
 from ledger.store import Ledger
 from model.errors import Blocked, Misconfigured
@@ -258,6 +259,8 @@ def _refuse_unready(ledger: Ledger, row: MailboxRow, steps: dict[str, StepRow]) 
             raise _Stop(leg.code)
     if row.phase is Phase.STAGING and not _is_verified(ledger, row.id):
         raise _Stop(NOT_VERIFIED)
+    if row.phase is Phase.STAGING and _awaits_organizers(ledger, row):
+        raise _Stop(ORGANIZER_FIRST)
 
 
 def _refuse_low(cutting: CutoverContext, row: MailboxRow, steps: dict[str, StepRow]) -> None:
@@ -278,6 +281,14 @@ def _is_verified(ledger: Ledger, mailbox_id: str) -> bool:
     """Return True if every workload is verified, by its newest pass or look."""
     legs = ledger.legs(mailbox=mailbox_id)
     return bool(legs) and all(leg.state is LegState.VERIFIED for leg in legs)
+
+
+def _awaits_organizers(ledger: Ledger, row: MailboxRow) -> bool:
+    """Return True if copies of meetings wait for colleagues who move later, and nobody approved that."""
+    if all(leg.code != ORGANIZER_FIRST for leg in ledger.legs(mailbox=row.id)):
+        return False
+    of_wave = ledger.approved(f"wave:{row.wave}", ORGANIZER_FIRST, row.id)
+    return not (of_wave or ledger.approved(row.id, ORGANIZER_FIRST))
 
 
 def _is_read_back(ledger: Ledger, mailbox_id: str) -> bool:
@@ -342,7 +353,7 @@ def _run_legs(
         state, why = leg.state, leg.code
         if state is not LegState.BLOCKED:
             state, why = cutting.run(leg.id, verify_only)
-        if state is not LegState.VERIFIED:
+        if state is not LegState.VERIFIED or why == ORGANIZER_FIRST:
             code = code or why or str(state)
         if why == REFUSED:  # no more logins to this account
             code = REFUSED

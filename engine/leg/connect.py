@@ -173,6 +173,8 @@ def _open_sides(
                 owner=owner | {setting.pair.source.address, setting.pair.target.address},
                 addresses=setting.addresses,
                 parties=setting.parties,
+                directory=setting.rules.directory,
+                deny=setting.rules.deny,
                 turn=setting.opener.turn,
                 now=setting.now,
                 breaker=setting.breaker,

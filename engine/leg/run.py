@@ -11,6 +11,7 @@
     close_inventory          what was listed is rooted, before any item of it is copied
     overdue_dates            dates that lay in the future, and have come
     late_mail                live: what the target received by itself
+    organizer_first          copies of meetings that waited, and need not any more
     copy                     pending -> fetch -> map -> begin -> write -> settle
     amend                    flags that changed since, drafts that were edited
     remove                   what the source deleted, after every create
@@ -63,6 +64,7 @@ from engine.steps import (
     invitation_policy,
     late_mail,
     ledger_generation,
+    organizer_first,
     placement,
     reconcile,
     rekeying,
@@ -430,6 +432,7 @@ def _pass(
         account_binding.refuse_mostly_strange(leg)
         ledger_generation.keep(leg, setting.generations)
     leg.delivered = late_mail.find_delivered(leg, containers)
+    organizer_first.ask_again(leg, containers)
     account_binding.refuse_filled_since(leg, lambda seconds: _sleep(setting, seconds))
     for row in containers:
         if placement.ensure_needed(leg, row):
@@ -494,5 +497,6 @@ def _end_of(leg: LegContext, task: Task, verdict: Verdict) -> tuple[LegState, st
         return LegState.COPIED, verdict.open_code
     if leg.ledger.incidents.killers() and not leg.approved(KILLS_WORKER):
         return LegState.COPIED, KILLS_WORKER
-    thorough = task.level in (Level.TARGET, Level.BOTH)
-    return LegState.VERIFIED, None if thorough else f"verified-by-{task.level}"
+    if task.level not in (Level.TARGET, Level.BOTH):
+        return LegState.VERIFIED, f"verified-by-{task.level}"
+    return LegState.VERIFIED, organizer_first.open_code(leg)

@@ -9,11 +9,13 @@ from engine.config.load import Config
 from engine.planning.mailbox_list import Person
 from engine.planning.mailbox_list_checks import mailboxes
 from engine.planning.waves_csv import planned_waves, wave_rows
+from ledger.plan.callers import name_listed
 from ledger.plan.mailboxes import PlanConflict, PlannedMailbox
 from ledger.plan.wave_control import put_priorities
 from ledger.plan.waves import Waves
 from ledger.store import Ledger
 from model.errors import Misconfigured
+from model.protocols import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ def plan(config: Config, ledger: Ledger, wave: str | None = None) -> LoadedPlan:
         Misconfigured: if a file cannot be used.
     """
     everyone = mailboxes(config)
+    name_listed(ledger, config.path.name, _callers(config, everyone))
     lines = planned_waves(config, everyone)
     people = by_priority([entry for entry in everyone if wave in (None, entry.wave)])
     if wave is None:
@@ -63,6 +66,15 @@ def plan(config: Config, ledger: Ledger, wave: str | None = None) -> LoadedPlan:
         tuple(result for result in results if isinstance(result, str)),
         tuple(result for result in results if isinstance(result, PlanConflict)),
     )
+
+
+def _callers(config: Config, everyone: Iterable[Person]) -> dict[str, tuple[str, str]]:
+    """Return the addresses of those whose calendars move, in whatever wave, by their sources."""
+    return {
+        person.source: (person.source, person.target)
+        for person in everyone
+        if Kind.CALENDAR in person.moves(config.workloads)
+    }
 
 
 def waves_of(people: Iterable[Person], waves: Mapping[str, str]) -> frozenset[str]:

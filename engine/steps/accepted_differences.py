@@ -21,6 +21,8 @@ LOSS = Loss(FIELD, KEPT)
 RENUMBERED = "target-renumbered"
 """The detail, and the code, of an extra copy in a frozen folder that the target renumbered since the last
 look in staging: it can no longer be told whether the copy was delivered."""
+MEETING_TWICE = "meeting-twice"
+"""The detail, and the code, of a meeting that its owner has twice: no pass mends it, and none accepts it."""
 REWRITES_MOST = 2
 """How often a copy is made again; what differs after that has this code. Some targets change an item at each
 write. `kogge retry` counts from 0 again."""
@@ -31,7 +33,7 @@ def code_of(finding: Finding) -> str | None:
     if finding.outcome is Outcome.EXTRA and finding.detail == RENUMBERED:
         return RENUMBERED
     code = finding.detail.partition(":")[0]
-    return code if finding.outcome is Outcome.DIFFERS and code in ACCEPTABLE else None
+    return code if finding.outcome is Outcome.DIFFERS and code in (*ACCEPTABLE, MEETING_TWICE) else None
 
 
 def accepted_keys(leg: LegContext, container_id: int) -> set[bytes]:

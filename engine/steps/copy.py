@@ -17,7 +17,7 @@ from engine.context.leg_context import LegContext
 from engine.control.server_words_file import Told, told
 from engine.control.stop_signal import StopRequested, reason
 from engine.files import file_names, file_versions
-from engine.steps import item_dates, late_mail
+from engine.steps import item_dates, late_mail, organizer_first
 from engine.steps.rekeyed_fates import meaning
 from engine.steps.remove import DUPLICATE_UID, stored
 from engine.steps.single_item import Hold
@@ -255,6 +255,7 @@ class _Copying:
         prepared = batch.coming.result()
         answered = prepared.answered()
         prepared.rejected += [(row.key, "source-silent") for row in batch.rows if row.key not in answered]
+        organizer_first.hold_back(self.leg, self.row, batch.rows, prepared)
         if any(_means_other(entry.item) for entry in prepared.mapped):
             self.leg.ledger.reconsider(DUPLICATE_UID)  # copies of a changed item no longer stand for it
         if self.names is not None:

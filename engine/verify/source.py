@@ -15,11 +15,13 @@ from engine.verify.occurrences import Almanac
 from ledger.db.encoding import version_hash
 from ledger.db.rows import STALE, UNSTABLE, ContainerRow, Finding, ItemRow, Outcome, State
 from mappings.fields.file_names import partings
+from mappings.losses.catalogue import lose
 from model.errors import CursorLost, Rejected
 from model.protocols import Body, Failed, Kind, Loss, Mapped, Native, Page, key_of
 from model.target_losses import KEYWORDS_NOT_TAKEN
 
 HELD = (State.WRITTEN, State.VERIFIED)
+ANSWERS_STAY = lose("attendee", "answer-stays")
 CHUNK = 100
 DETAIL_MOST = 64
 ELSE = "source-body"
@@ -173,7 +175,11 @@ def _judge(
     same_version = isinstance(result, Native) and version_hash(result.ref.version) == row.version
     if same_version and (detail := _differing_label(leg, row, mapped)):
         yield Finding(Outcome.DIFFERS, row.key, row.href, detail)
-    if mapped.item.digest == row.digest or _stands_for(leg, container, row, mapped):
+    if (
+        mapped.item.digest == row.digest
+        or _stands_for(leg, container, row, mapped)
+        or _has_stored_answers(leg, container, row, mapped)
+    ):
         if almanac is not None:
             almanac.note(row, mapped)
         return
@@ -274,6 +280,17 @@ def _stands_for(leg: LegContext, container: ContainerRow, row: ItemRow, mapped: 
         and _losses_by_copy(leg, mapped, copy.body) is not None
         for _, copy in leg.target.read(str(container.href), [str(row.href)])
     )
+
+
+def _has_stored_answers(leg: LegContext, container: ContainerRow, row: ItemRow, mapped: Mapped) -> bool:
+    """Return True if nothing but answers, which the target does not take from an organizer, differs."""
+    if row.key not in leg.ledger.losses.of([ANSWERS_STAY]).get(container.id, ()):
+        return False
+    for _, copy in leg.target.read(str(container.href), [str(row.href)]):
+        if isinstance(copy, Native) and copy.body is not None:
+            with mapped.item.body() as ours, copy.body() as theirs:
+                return leg.form.differing(ours, theirs, leg.began) == ("answers",)
+    return False
 
 
 def _losses_by_copy(leg: LegContext, mapped: Mapped, copy: Body) -> tuple[Loss, ...] | None:

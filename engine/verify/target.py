@@ -9,7 +9,7 @@ from itertools import islice
 
 from engine.context.leg_context import LegContext
 from engine.identity.provisioning_items import artefacts_among
-from engine.steps.accepted_differences import RENUMBERED
+from engine.steps.accepted_differences import MEETING_TWICE, RENUMBERED
 from engine.steps.reconcile import (
     digests_once,
     era_of,
@@ -19,6 +19,7 @@ from engine.steps.reconcile import (
     read_digests,
     read_once,
 )
+from engine.verify.meeting_twice import is_twice
 from engine.verify.source import differing, stands_for
 from ledger.db.rows import ContainerRow, Finding, ItemRow, Outcome, Phase, State
 from ledger.leg.matching import TargetItem, Wanted, match
@@ -277,6 +278,8 @@ def _confirm_digests(leg: LegContext, href: str, silent: dict[str, Expected], re
 def _judge(leg: LegContext, expected: Expected, href: str, body: Body, result: Survey) -> None:
     if leg.digest(body) == expected.digest:
         result.read[expected.container].add(expected.key)
+    elif is_twice(leg, body):
+        _add_finding(result, expected, Outcome.DIFFERS, href, MEETING_TWICE)
     elif not _is_theirs(leg, expected):
         detail = differing(leg, expected.container, expected.key, body)
         _add_finding(result, expected, Outcome.DIFFERS, href, detail)

@@ -31,6 +31,7 @@ from kogge.terminal.options import (
     say,
 )
 from ledger.db.rows import KEPT, SCORE_LOW, STALE, UNSTABLE, LegState, Phase
+from ledger.leg.meetings import ORGANIZER_FIRST
 from model.errors import Blocked, Misconfigured
 from model.plural import many
 from model.protocols import Kind
@@ -52,6 +53,7 @@ APPROVABLE = {
     "ledger-restored": "the ledger was restored from a backup; it may find out what was done since",
     "may-write": "the source's credential may write and send; I accept that",
     "narrower-rights": "who has a folder gets what is in it, also what was for fewer; they may",
+    ORGANIZER_FIRST: "meetings of colleagues who move later may be missing until those are copied",
     "recall": "with rollback: also from every folder that somebody moved it to; it is misdirected mail",
     "rollback": "what was written may be taken back, where nobody has changed it since",
     SCORE_LOW: "its cutover scored low; I have looked at what is missing, and it may go live",

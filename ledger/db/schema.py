@@ -300,6 +300,35 @@ incident = Table(
 )
 """See ledger.db.incidents.Incident. Most items have no row. at: when the last death was noticed."""
 
+meeting = Table(
+    "meeting",
+    metadata,
+    Column("container", ForeignKey("container.id"), primary_key=True),
+    Column("key", LargeBinary(16), primary_key=True),
+    Column("mark", LargeBinary(16), nullable=False, index=True),
+    Column("caller", Integer),
+    Column("epoch", Integer),
+    sqlite_with_rowid=False,
+)
+"""The items that are meetings, of targets that keep one event for all who are invited (ledger.leg.meetings).
+
+mark: a keyed hash of the UID. caller: who called it; NULL for the mailbox's owner, 0 for somebody of no plan.
+epoch: of the caller's leg when the item was first noted.
+"""
+
+caller = Table(
+    "caller",
+    metadata,
+    Column("id", _SERIAL, primary_key=True),
+    Column("address", Text, nullable=False, unique=True),
+    Column("source", Text, nullable=False),
+    Column("list", Text),
+)
+"""The addresses of the plan's people, by which their meetings are known.
+
+source: of their mailbox, which the ledger may not have yet. list: the mailbox list that names them, or NULL.
+"""
+
 label = Table(
     "label",
     metadata,

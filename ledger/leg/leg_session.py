@@ -18,6 +18,7 @@ from ledger.leg import item_states, listing_diff, phase_moves, rekeying, target_
 from ledger.leg.containers import LegContainers
 from ledger.leg.created_folders import FolderLedger
 from ledger.leg.item_states import Unwritten
+from ledger.leg.meetings import MeetingLedger
 from ledger.leg.named_losses import NamedLosses
 from ledger.leg.rekeying import Refated, Rekeyed
 from ledger.leg.rollback import RollbackLedger
@@ -42,6 +43,7 @@ class LegLedger(LegContainers):
         incidents: the trouble of single items.
         folders: the folders that the leg made.
         losses: items by a certain loss.
+        meetings: what became of meetings in the legs of those who called them.
         rollback: what a rollback writes.
         inventory: the inventory of the source.
     """
@@ -55,6 +57,7 @@ class LegLedger(LegContainers):
         self.incidents = IncidentLedger(self._transaction, lease.leg)
         self.folders = FolderLedger(self._transaction, lease.leg)
         self.losses = NamedLosses(self._transaction, lease.leg)
+        self.meetings = MeetingLedger(self._transaction, lease)
         self.rollback = RollbackLedger(self._transaction, lease)
         self._intended: dict[tuple[int, bytes], int] = {}  # sizes, until it is settled
         self.inventory = InventoryLedger(self._transaction, lease)

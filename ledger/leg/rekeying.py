@@ -15,14 +15,14 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from ledger.db.leases import AT_TARGET, SETTLED
 from ledger.db.readers import chunked
 from ledger.db.rows import State
-from ledger.db.schema import container, item, loss, share, version
+from ledger.db.schema import container, item, loss, meeting, share, version
 from ledger.inventory.lines import REKEYED
 from ledger.leg import item_states
 from model.errors import Corrupt
 
 KEPT = ("href", "digest", "size", "flags", "date", "since", "target_version", "place", "mid")
 """The columns that the row of the new id takes over."""
-BESIDE = (loss, share, version)
+BESIDE = (loss, share, version, meeting)
 """Tables that have rows about an item."""
 
 

@@ -29,12 +29,14 @@ from ledger.db.schema import (
     listed,
     loss,
     mailbox,
+    meeting,
     meta,
     share,
     step,
     version,
 )
 from ledger.db.upsert import upsert
+from ledger.plan.callers import name_caller
 from model.errors import Blocked
 from model.protocols import Identity, Kind
 
@@ -242,7 +244,7 @@ def _forget(connection: Connection, number: str) -> None:
         connection.execute(delete(table_).where(table_.c.mailbox == number))
     legs = list(connection.scalars(select(leg.c.id).where(leg.c.mailbox == number)))
     containers = select(container.c.id).where(container.c.leg.in_(legs))
-    for table in (item, loss, finding, share, version, incident):
+    for table in (item, loss, finding, share, version, incident, meeting):
         connection.execute(delete(table).where(table.c.container.in_(containers)))
     for table in (listed, inventory, container, label):
         connection.execute(delete(table).where(table.c.leg.in_(legs)))
@@ -278,6 +280,7 @@ def _put(connection: Connection, planned: PlannedMailbox, number: str) -> str:
     first = {"phase": planned.phase, "planned_at": now(), "planned_seq": head_of(connection, planned.wave)[0]}
     statement = upsert(connection, mailbox).values(id=number, source=planned.source, **first, **changing)
     connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changing))
+    name_caller(connection, planned.source, planned.target)
     legs = [
         {"mailbox": number, "workload": kind, "state": LegState.PENDING} for kind in sorted(planned.workloads)
     ]

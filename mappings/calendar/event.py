@@ -11,6 +11,7 @@ import io
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from datetime import UTC, datetime
+from urllib.parse import unquote
 
 from icalendar import Calendar, Event, vRecur
 
@@ -211,10 +212,17 @@ class _Object:
             body=lambda: io.BytesIO(body),
             uid=self._uid,
             invited=self._invited,
+            organizer=self._organizer(),
         )
         mapped = Mapped(item, tuple(dict.fromkeys(self._losses)))
         limits = self._context.target.events
         return mapped if limits is None else within(mapped, limits, self._context.began)
+
+    def _organizer(self) -> str:
+        """Return the address of who called the meeting; "" if this is none, or if nobody knows."""
+        called = (str(event.get("ORGANIZER", "")) for event in self._events)
+        uri = next((entry for entry in called if entry), "").lower()
+        return unquote(uri.removeprefix("mailto:")) if uri.startswith("mailto:") else ""
 
     def _bytes(self) -> bytes:
         calendar = Calendar()

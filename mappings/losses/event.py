@@ -30,6 +30,11 @@ LOSSES: Mapping[tuple[str, str], str] = {
     ): "A changed occurrence of a meeting named no guests; at the target those of its series are invited.",
     (
         "attendee",
+        "answer-stays",
+    ): "Colleagues answered the organizer again after the meeting was copied; the target lets nobody but "
+    "themselves change their answers, so those from before stay.",
+    (
+        "attendee",
         "list-was-hidden",
     ): "The organizer hid the list of those invited from them; at the target everybody invited may see it.",
     (
@@ -90,6 +95,11 @@ LOSSES: Mapping[tuple[str, str], str] = {
         "differs-in-shared-meeting",
     ): "The organizer's copy, the one event at the target, has another answer of this person "
     "than their own copy.",
+    (
+        "organizer",
+        "stays-behind",
+    ): "A colleague called the meeting, and their own copy does not move: this copy stands by itself, and no "
+    "change of theirs reaches it.",
     ("organizer", "unknown"): "The meeting does not say who called it.",
     (
         "scheduling",

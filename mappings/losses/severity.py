@@ -54,7 +54,7 @@ FIELDS: Mapping[Class, Mapping[str, str]] = {
     Class.FUNCTIONAL: {
         "all-day": "not-at-midnight",
         "attachment": "not-in-text",
-        "attendee": "answer-of-occurrence guests-of-series list-was-hidden owner-added",
+        "attendee": "answer-of-occurrence answer-stays guests-of-series list-was-hidden owner-added",
         "categories": "keyword-not-kept not-kept",
         "certificate": "left-out",
         "copy": "unstable-at-source",
@@ -75,7 +75,7 @@ FIELDS: Mapping[Class, Mapping[str, str]] = {
         "modified-occurrence": "not-in-series",
         "name": "flattened in-one-container path-shortened taken truncated",
         "note": "formatting",
-        "organizer": "unknown",
+        "organizer": "stays-behind unknown",
         "own-answer": "differs-in-shared-meeting",
         "percent": "impossible",
         "phone": "unknown-kind",

@@ -14,9 +14,10 @@ from calendars import a_calendar, edit_calendar
 from dying_requests import Begun, OnServer, die_everywhere, every_request_is_a_step
 from memory.doubles import MemoryMailbox, MemoryShelf
 from memory.records import APPOINTMENT, event
-from on_open_xchange import PASSWORD_ENV, OnOpenXchange
+from on_open_xchange import PASSWORD_ENV, Colleague, OnOpenXchange
 from walking import SOURCE, TARGET
 
+from engine.leg.leg_result import LegResult
 from ledger.db.rows import LegState
 from model.protocols import Role
 from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
@@ -118,3 +119,63 @@ def test_dying_at_every_request_and_commit(
     ready: Ready, monkeypatch: pytest.MonkeyPatch, changed: bool
 ) -> None:
     assert die_everywhere(ready(changed), LASTING, monkeypatch, every=True) > 70
+
+
+ANNA, BERT = "anna@old.example", "bert@old.example"
+CALLED = ("a", ANNA, BERT), ("b", BERT, ANNA)
+"""UID, organizer and guest."""
+
+
+class Inviting(Colleague, OnServer):
+    """One of two who invite each other. A run of the first is one of both, and then one more of the first."""
+
+    other: Inviting | None = None
+
+    def run(self, *given: object, **named: object) -> LegResult:
+        result = super().run(*given, **named)  # type: ignore[arg-type]
+        if self.other is None:
+            return result
+        self.other.run()
+        return super().run()
+
+    def contents(self) -> Counter[tuple[str, bytes]]:
+        return super().contents() + (self.other.contents() if self.other is not None else Counter())
+
+
+def calendar_of(person: str) -> list[bytes]:
+    records = []
+    for day, (uid, organizer, guest) in enumerate(CALLED, 1):
+        answer = "Organizer" if person == organizer else "NoResponseReceived"
+        said = f"<t:MyResponseType>{answer}</t:MyResponseType></t:CalendarItem>".encode()
+        raw = event(uid, "Sitzung", day, [guest]).replace(b"</t:CalendarItem>", said)
+        records.append(raw.replace(b"chair@old.example", organizer.encode()))
+    return records
+
+
+@pytest.fixture
+def inviting(quick_path: Path) -> Begun:
+    @contextmanager
+    def begun(name: str) -> Iterator[OnServer]:
+        (quick_path / name).mkdir()
+        with OpenXchangeServer({ANNA: "Anna Adler", BERT: "Bert Bach"}, rate=Rate(10**9)) as server:
+            first = Inviting.of(server, quick_path / name, ANNA, calendar_of(ANNA))
+            first.other = Inviting.of(
+                server, quick_path / name, BERT, calendar_of(BERT), first.ledger, "later"
+            )
+            yield first
+
+    return begun
+
+
+def test_dying_after_every_change_of_two_who_invite_each_other(
+    inviting: Begun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them has both meetings, once."""
+    assert die_everywhere(inviting, LASTING, monkeypatch, every=False) >= 4
+
+
+@pytest.mark.soak
+def test_dying_at_every_step_of_two_who_invite_each_other(
+    inviting: Begun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert die_everywhere(inviting, LASTING, monkeypatch, every=True) > 70

@@ -9,9 +9,8 @@ from datetime import datetime
 from typing import Protocol
 
 from memory.doubles import MemorySource, Step, no_step
-from walking import SOURCE, TARGET, Trial
+from walking import Trial
 
-from connectors.settings import Account
 from engine.context.leg_context import BatchLimits, Opener
 from engine.identity.identity_gate import GateRules, Pair
 from engine.leg.leg_result import LegResult
@@ -36,6 +35,8 @@ class Undoable(Protocol):
     rules: GateRules
     pace: BatchLimits
     generations: Generations | None
+
+    def pair(self) -> Pair: ...
 
     def open_target(self, guard: Guard, step: Step, moment: datetime, *, live: bool) -> Target: ...
 
@@ -78,7 +79,7 @@ class Undoing:
         return LegSetting(
             ledger=trial.ledger,
             mailbox=mailbox,
-            pair=Pair(Account(login=SOURCE, address=SOURCE), Account(login=TARGET, address=TARGET)),
+            pair=trial.pair(),
             opener=Opener(
                 source=NoSource,
                 target=lambda guard, moment: trial.open_target(guard, step, moment, live=not removes),

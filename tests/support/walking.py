@@ -87,17 +87,28 @@ class Trial:
     breaker: ShrinkBreaker = field(default_factory=ShrinkBreaker)
     generations: Generations | None = None
     words: Words = field(default_factory=lambda: Words(None))
+    source: str = SOURCE
+    target: str = TARGET
+    wave: str = "w"
+    shares: Ledger | None = None
     ledger: Ledger = field(init=False)
     id: str = field(init=False)
     slept: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.ledger = Ledger(self.url or f"sqlite:///{self.directory}/ledger.db")
+        """shares: the ledger of another trial that this mailbox is in, too."""
+        self.ledger = self.shares or Ledger(self.url or f"sqlite:///{self.directory}/ledger.db")
         self.ledger.migrate()
         self.kind = _kind(self.store)
-        workloads = frozenset({self.kind})
-        (added,) = self.ledger.add_mailboxes([PlannedMailbox(SOURCE, TARGET, "w", self.phase, workloads)])
+        (added,) = self.ledger.add_mailboxes([self.planned()])
         self.id = str(added)
+
+    def planned(self) -> PlannedMailbox:
+        return PlannedMailbox(self.source, self.target, self.wave, self.phase, frozenset({self.kind}))
+
+    def pair(self) -> Pair:
+        own = (Account(login=address, address=address) for address in (self.source, self.target))
+        return Pair(*own)
 
     def copy(self, directory: Path) -> Trial:
         """The same mailbox, target and (SQLite) ledger once more, to go another way from here."""
@@ -123,7 +134,7 @@ class Trial:
         setting = LegSetting(
             ledger=self.ledger,
             mailbox=mailbox,
-            pair=Pair(Account(login=SOURCE, address=SOURCE), Account(login=TARGET, address=TARGET)),
+            pair=self.pair(),
             opener=through(
                 Opener(
                     source=lambda: MemorySource(self.mailbox, step, self.kind),
@@ -179,7 +190,7 @@ class Trial:
 
     def findings(self) -> list[tuple[str, str]]:
         """(outcome, detail) of every finding of the last verification."""
-        (leg,) = self.ledger.legs()
+        (leg,) = self.ledger.legs(mailbox=self.id)
         return [(found.outcome.value, found.detail) for _, found in self.ledger.findings(leg.id)]
 
     def approve(self, code: str) -> None:
@@ -194,7 +205,7 @@ class Trial:
         return {one.id for _, one in self.mailbox.messages() if key_of(one.id) in map(bytes, keys)}
 
     def states(self) -> Counter[State]:
-        (summary,) = self.ledger.summary()
+        (summary,) = (one for one in self.ledger.summary() if one.mailbox == self.id)
         return Counter({state: count for state, count in summary.counts.items() if count})
 
     def discard(self) -> None:

@@ -11,10 +11,11 @@ import pytest
 from memory.doubles import Step
 from share_office import BERND, CARLA, Office, opened
 from undoing import Undoing, undone
-from walking import PACE
+from walking import PACE, SOURCE, TARGET
 
+from connectors.settings import Account
 from engine.context.leg_context import BatchLimits
-from engine.identity.identity_gate import GateRules
+from engine.identity.identity_gate import GateRules, Pair
 from engine.steps.ledger_generation import Generations
 from ledger.db.rows import LegState, Phase
 from ledger.store import Ledger
@@ -32,6 +33,10 @@ class Desk:
     rules: GateRules
     pace: BatchLimits = PACE
     generations: Generations | None = None
+
+    def pair(self) -> Pair:
+        own = (Account(login=address, address=address) for address in (SOURCE, TARGET))
+        return Pair(*own)
 
     def open_target(self, guard: Guard, step: Step, moment: datetime, *, live: bool) -> Target:
         del step, moment

@@ -1,0 +1,123 @@
+"""Let an attendee's copy of a meeting wait for the organizer's, where one event is everybody's.
+
+Such a server takes the organizer's object after an attendee's, and shows the meeting twice to each of those
+whose copy was there. After the organizer's it refuses an attendee's, and what is there stands for that
+person's copy. So a copy whose organizer moves to the same target is skipped until the organizer's own is
+written, and asked about in every pass.
+
+Where a guest's copy was written nevertheless, because the organizer came into the plan later, the organizer's
+own waits until that copy is taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from engine.context.leg_context import LegContext
+from engine.steps.remove import split, stored
+from ledger.db.rows import ContainerRow, ItemRow
+from ledger.leg.meetings import GUESTS_FIRST, NOBODY, ORGANIZER_FIRST, OWNER, Answer, Noted, Organized
+from mappings.losses.catalogue import lose
+from model.protocols import Item, Mapped
+
+if TYPE_CHECKING:
+    from engine.steps.copy import PreparedBatch
+
+WAITS = {Answer.AWAITED: ORGANIZER_FIRST, Answer.GUESTS: GUESTS_FIRST}
+"""The answers for which an item waits, each with its code."""
+
+
+def ask_again(leg: LegContext, containers: Iterable[ContainerRow]) -> None:
+    """Make pending again what waited and need not any more, and take back copies that are in the way.
+
+    A copy is taken back in staging only, and only if it is what Kogge wrote. It waits then. Idempotent.
+
+    Args:
+        leg: the open leg.
+        containers: the containers of the leg.
+    """
+    if not leg.context.target.shares_events:
+        return
+    for row in containers if leg.mirror else ():
+        _give_way(leg, row)
+    leg.ledger.meetings.ask_again()
+
+
+def _give_way(leg: LegContext, row: ContainerRow) -> None:
+    keys = leg.ledger.meetings.in_the_way(row.id) if row.href is not None else []
+    items = [item for key in keys if (item := leg.ledger.row(row.id, key)) is not None and leg.is_ours(item)]
+    if items:
+        leg.check()
+        removed, _ = split(leg.target.remove(str(row.href), [stored(item) for item in items]))
+        leg.ledger.rewrite(row.id, [result.key for result in removed])
+
+
+def open_code(leg: LegContext) -> str | None:
+    """Return ORGANIZER_FIRST if items of the leg wait for others and nobody approved that; else None."""
+    if not leg.context.target.shares_events or not leg.ledger.meetings.waiting():
+        return None
+    return None if leg.approved(ORGANIZER_FIRST) else ORGANIZER_FIRST
+
+
+def hold_back(leg: LegContext, row: ContainerRow, rows: Iterable[ItemRow], prepared: PreparedBatch) -> None:
+    """Skip, before anything of a batch is written, the copies that have to wait for the organizer's.
+
+    What has a place at the target already does not wait. Every meeting of the batch is noted in the ledger.
+
+    Args:
+        leg: the open leg.
+        row: the container.
+        rows: the rows of the batch.
+        prepared: the batch; changed in place.
+    """
+    if not leg.context.target.shares_events:
+        return
+    meetings = [entry.item for entry in prepared.mapped if entry.item.organizer and entry.item.uid]
+    organized = leg.ledger.meetings.note(row.id, _noted(leg, meetings))
+    placed = {item.key for item in rows if item.href is not None}
+    kept: list[Mapped] = []
+    for entry in prepared.mapped:
+        known = organized.get(entry.item.key)
+        if known is None:
+            kept.append(entry)
+        elif known.answer in WAITS and entry.item.key not in placed:
+            prepared.skipped.append((entry.item.key, WAITS[known.answer]))
+        else:
+            kept.append(_as_known(leg, entry, known))
+    prepared.mapped[:] = kept
+
+
+def _noted(leg: LegContext, meetings: Iterable[Item]) -> list[Noted]:
+    others = {item.key: _names(leg, item.organizer) for item in meetings if _is_invited(leg, item)}
+    callers = leg.ledger.meetings.callers({name for names in others.values() for name in names})
+    noted = []
+    for item in meetings:
+        found = {callers[name] for name in others.get(item.key, ()) if name in callers}
+        caller = OWNER if item.key not in others else next(iter(sorted(found)), NOBODY)
+        noted.append(Noted(item.key, str(item.uid), caller))
+    return noted
+
+
+def _is_invited(leg: LegContext, item: Item) -> bool:
+    """Return True if somebody else called the meeting, by any of the owner's addresses."""
+    return bool(item.invited) and item.organizer not in leg.owner
+
+
+def _names(leg: LegContext, organizer: str) -> frozenset[str]:
+    """Return the addresses of an organizer, by the directory; none of one whom no wave may touch."""
+    rows = leg.directory.sources.get(organizer, frozenset())
+    also = leg.directory.rows[next(iter(rows))] if len(rows) == 1 else frozenset[str]()
+    names = also | {organizer}
+    return frozenset() if leg.deny.denies(names) else names
+
+
+def _as_known(leg: LegContext, entry: Mapped, known: Organized) -> Mapped:
+    """Return a copy with what is known of the organizer's own."""
+    if known.answer is Answer.THERE:
+        return replace(entry, item=replace(entry.item, shown_as=known.href))
+    is_colleague = known.answer is Answer.STAYS or entry.item.organizer in leg.directory.sources
+    if not is_colleague:
+        return entry
+    return replace(entry, losses=(*entry.losses, lose("organizer", "stays-behind")))

@@ -1,0 +1,255 @@
+"""What a leg is told of a meeting in the leg of whoever called it, across mailboxes, waves and lists."""
+
+from __future__ import annotations
+
+import pytest
+from ledger_world import begin, dump, item, mapped, page, planned, ref
+
+from ledger.db.rows import LegState, Phase, State
+from ledger.leg.leg_session import LegLedger
+from ledger.leg.meetings import NOBODY, ORGANIZER_FIRST, OWNER, Answer, Noted, Organized
+from ledger.leg.rekeying import Rekeyed
+from ledger.plan.callers import name_listed
+from ledger.store import Ledger
+from model.protocols import Container, Kind, Stored, key_of
+
+HOME = Container(Kind.CALENDAR, "home", ("Kalender",))
+MINE, THEIRS = key_of("mine"), key_of("theirs")
+PLACE = f"k-{THEIRS.hex()}.ics"
+CHAIR, GUEST = "chair@old.example", "guest@old.example"
+
+
+class Desk:
+    """A mailbox's calendar leg, at work or not."""
+
+    def __init__(self, ledger: Ledger, source: str, wave: str = "w1") -> None:
+        self.ledger = ledger
+        kinds = frozenset({Kind.CALENDAR})
+        (self.id,) = map(str, ledger.add_mailboxes([planned(source, wave, workloads=kinds)]))
+        (leg,) = ledger.legs(mailbox=self.id)
+        self.leg = leg.id
+
+    def at_work(self, *names: str) -> LegLedger:
+        lease = self.ledger.claim(self.leg, "worker-1", 60)
+        assert lease is not None
+        self.lease = lease
+        self.session = self.ledger.session(lease, mirror=True)
+        self.home = self.session.record_container(HOME).id
+        if names:
+            self.session.record_page(self.home, page(*(ref(name) for name in names)))
+            begin(self.session, self.home, map(key_of, names), ":0")
+        return self.session
+
+    def ends(self, state: LegState = LegState.VERIFIED, code: str | None = None) -> None:
+        self.session.close()
+        assert self.ledger.release(self.lease, state, code)
+
+    def through(self) -> None:
+        self.at_work()
+        self.ends()
+
+
+@pytest.fixture
+def chair(ledger: Ledger) -> Desk:
+    return Desk(ledger, CHAIR, "w2")
+
+
+@pytest.fixture
+def guest(ledger: Ledger) -> Desk:
+    return Desk(ledger, GUEST)
+
+
+def asks(guest: Desk, address: str = CHAIR) -> Organized:
+    """What the guest's leg is told while it copies its own item."""
+    session = guest.at_work("mine")
+    callers = session.meetings.callers({address})
+    told = session.meetings.note(guest.home, [Noted(MINE, "uid", callers.get(address, NOBODY))])
+    session.intend(guest.home, [])
+    skip(guest, told[MINE])
+    return told[MINE]
+
+
+def skip(guest: Desk, told: Organized) -> None:
+    code = ORGANIZER_FIRST if told.answer is Answer.AWAITED else "other"
+    guest.session.settle(guest.home, [], skipped=[(MINE, code)])
+    guest.ends()
+
+
+def has(chair: Desk, state: State) -> None:
+    """The chair's own item is in this state, and no worker holds the leg."""
+    session = chair.at_work("theirs")
+    session.meetings.note(chair.home, [Noted(THEIRS, "uid", OWNER)])
+    session.intend(chair.home, [mapped(THEIRS)])
+    if state in (State.WRITTEN, State.VERIFIED):
+        session.settle(chair.home, [Stored(THEIRS, PLACE)])
+    if state is State.VERIFIED:
+        session.verified(chair.home, [THEIRS])
+    if state in (State.REJECTED, State.SKIPPED):
+        fate = [(THEIRS, "some-code")]
+        kind = "rejected" if state is State.REJECTED else "skipped"
+        session.settle(chair.home, [], **{kind: fate})
+    if state is State.GONE:
+        session.settle(chair.home, [], gone=[THEIRS])
+    if state is State.SEEN:
+        session.restore(chair.home, [THEIRS], refund=True)
+    assert item(session, chair.home, "theirs").state is state
+    chair.ends()
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (State.SEEN, Organized(Answer.AWAITED)),
+        (State.WRITING, Organized(Answer.AWAITED)),
+        (State.WRITTEN, Organized(Answer.THERE, PLACE)),
+        (State.VERIFIED, Organized(Answer.THERE, PLACE)),
+        (State.SKIPPED, Organized(Answer.STAYS)),
+        (State.REJECTED, Organized(Answer.STAYS)),
+        (State.GONE, Organized(Answer.STAYS)),
+    ],
+)
+def test_the_state_of_the_organizer_s_item(chair: Desk, guest: Desk, state: State, told: Organized) -> None:
+    has(chair, state)
+    assert asks(guest) == told
+    assert asks_again(guest) == 0
+
+
+def asks_again(guest: Desk) -> int:
+    session = guest.at_work()
+    number = session.meetings.ask_again()
+    guest.ends()
+    return number
+
+
+def test_a_copy_that_waits_is_asked_about_until_the_organizer_s_is_there(chair: Desk, guest: Desk) -> None:
+    assert asks(guest) == Organized(Answer.AWAITED)
+    assert asks_again(guest) == 0
+    has(chair, State.WRITING)
+    assert asks_again(guest) == 0
+    session = chair.at_work()
+    session.settle(chair.home, [Stored(THEIRS, PLACE)])
+    chair.ends()
+    session = guest.at_work()
+    assert session.meetings.waiting() == 1
+    assert (session.meetings.ask_again(), session.meetings.ask_again()) == (1, 0)
+    row = item(session, guest.home, "mine")
+    assert (row.state, row.code, row.attempts, session.meetings.waiting()) == (State.SEEN, None, 0, 0)
+    guest.ends()
+
+
+def test_a_pass_that_began_before_says_nothing(chair: Desk, guest: Desk) -> None:
+    """It may have listed the calendar before the meeting was in it."""
+    chair.through()
+    chair.at_work()
+    assert asks(guest) == Organized(Answer.AWAITED)
+    chair.ends()
+    assert asks_again(guest) == 0
+    chair.at_work()
+    assert asks_again(guest) == 0
+    chair.ends(LegState.BLOCKED, "login-refused")
+    assert asks_again(guest) == 0
+    chair.through()
+    assert asks_again(guest) == 1
+    assert asks(guest) == Organized(Answer.STAYS)
+
+
+def test_a_later_pass_that_did_not_copy_everything_says_nothing(
+    ledger: Ledger, chair: Desk, guest: Desk
+) -> None:
+    asks(guest)
+    session = chair.at_work("another")
+    session.restore(chair.home, [key_of("another")], refund=True)
+    chair.ends(LegState.COPIED)
+    assert asks_again(guest) == 0
+    session = chair.at_work()
+    session.settle(chair.home, [], rejected=[(key_of("another"), "malformed-record")])
+    chair.ends()
+    assert asks_again(guest) == 1
+    assert ledger.has(guest.id, MINE)
+
+
+def test_nothing_new_comes_to_a_live_organizer(ledger: Ledger, chair: Desk, guest: Desk) -> None:
+    chair.through()
+    ledger.set_phase(chair.id, Phase.LIVE, "somebody")
+    assert asks(guest) == Organized(Answer.STAYS)
+
+
+def test_an_organizer_who_leaves_the_plan_is_waited_for_no_longer(
+    ledger: Ledger, chair: Desk, guest: Desk
+) -> None:
+    has(chair, State.SEEN)
+    with ledger.engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE leg SET source_identity = 'x' WHERE id = {chair.leg}")
+    assert asks(guest) == Organized(Answer.AWAITED)
+    ledger.add_mailboxes([planned(GUEST, workloads=frozenset({Kind.CALENDAR}))], whole=True)
+    assert asks_again(guest) == 1
+    assert asks(guest) == Organized(Answer.STAYS)
+
+
+def test_an_organizer_whom_the_deny_list_names(chair: Desk, guest: Desk) -> None:
+    chair.at_work()
+    chair.ends(LegState.BLOCKED, "denied")
+    assert asks(guest) == Organized(Answer.STAYS)
+
+
+def test_an_organizer_without_a_calendar_to_move(ledger: Ledger, guest: Desk) -> None:
+    ledger.add_mailboxes([planned(CHAIR, workloads=frozenset({Kind.MAIL}))])
+    assert asks(guest) == Organized(Answer.NOBODY)
+
+
+def test_an_organizer_of_no_plan(guest: Desk) -> None:
+    assert asks(guest, "somebody@elsewhere.example") == Organized(Answer.NOBODY)
+
+
+def test_an_organizer_by_the_address_of_the_target(chair: Desk, guest: Desk) -> None:
+    has(chair, State.WRITTEN)
+    assert asks(guest, f"{CHAIR}.new") == Organized(Answer.THERE, PLACE)
+
+
+def test_a_wave_that_nobody_has_begun(ledger: Ledger, guest: Desk) -> None:
+    everybody = {CHAIR: (CHAIR, "chair@new.example"), GUEST: (GUEST, f"{GUEST}.new")}
+    name_listed(ledger, "kogge.toml", everybody)
+    assert asks(guest, "chair@new.example") == Organized(Answer.AWAITED)
+    before = dump(ledger)
+    name_listed(ledger, "kogge.toml", everybody)
+    assert dump(ledger) == before
+    chair = Desk(ledger, CHAIR, "w2")
+    assert asks_again(guest) == 0
+    chair.through()
+    assert asks_again(guest) == 1
+
+
+def test_who_is_taken_out_of_a_list_before_the_wave_began(ledger: Ledger, guest: Desk) -> None:
+    name_listed(ledger, "kogge.toml", {CHAIR: (CHAIR,), GUEST: (GUEST,)})
+    assert asks(guest) == Organized(Answer.AWAITED)
+    name_listed(ledger, "kogge.toml", {GUEST: (GUEST,)})
+    assert asks_again(guest) == 1
+    assert asks(guest) == Organized(Answer.NOBODY)
+
+
+def test_a_meeting_of_the_same_uid_that_another_one_called(ledger: Ledger, chair: Desk, guest: Desk) -> None:
+    other = Desk(ledger, "other@old.example")
+    has(other, State.WRITTEN)
+    assert asks(guest) == Organized(Answer.AWAITED)
+    assert chair.leg != other.leg
+
+
+def test_an_organizer_s_item_that_has_another_id_since(chair: Desk, guest: Desk) -> None:
+    has(chair, State.VERIFIED)
+    session = chair.at_work()
+    session.record_page(chair.home, page(ref("renumbered")))
+    new = key_of("renumbered")
+    session.rekeyed(chair.home, [Rekeyed(chair.home, THEIRS, new, State.WRITTEN, PLACE)])
+    chair.ends()
+    assert asks(guest) == Organized(Answer.THERE, PLACE)
+
+
+def test_no_uid_and_no_address_is_in_what_is_kept_of_a_meeting(
+    ledger: Ledger, chair: Desk, guest: Desk
+) -> None:
+    has(chair, State.WRITTEN)
+    asks(guest)
+    kept = "".join(dump(ledger)["meeting"])
+    assert "uid" not in kept
+    assert CHAIR not in kept
+    assert len(dump(ledger)["meeting"]) == 2
