@@ -16,6 +16,8 @@ class EventHabits:
         title: the most 16-bit units of Unicode in a SUMMARY; None for any number.
         place: the same for a LOCATION.
         text: the most bytes of a DESCRIPTION in UTF-8; None for any number.
+        links: the longest URL, in the same units; None for any length.
+        categories: the same for all CATEGORIES with the commas between them; None for any number.
         attendees: the most attendees of an event, its organizer among them; None for any number.
     """
 
@@ -24,6 +26,8 @@ class EventHabits:
     title: int | None = None
     place: int | None = None
     text: int | None = None
+    links: int | None = None
+    categories: int | None = None
     attendees: int | None = None
 
 

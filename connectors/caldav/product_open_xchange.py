@@ -15,7 +15,7 @@ and cards are listed whole. A UID is unique over the user's calendars, and GET <
 task is stored as <UID>.ics whatever the PUT said.
 
 SUMMARY and LOCATION are cut at 255 characters, DESCRIPTION at 65,535 (of more than one byte each: not
-measured); more than 1,000 attendees are refused, as its source has it.
+measured). Read in its source: 1,000 attendees, a URL of 767 characters, CATEGORIES of 1,024 together.
 
 One event stands for all users who are invited. After the organizer's PUT an attendee's is 403; before it,
 everybody whose copy was there has the meeting twice, and reads it as an empty VCALENDAR. No organizer writes
@@ -89,7 +89,14 @@ PROFILE: Final = Profile(
     category_commas=False,
     busy_words=False,
     event_habits=EventHabits(
-        own_zones=False, organizer_attends=True, title=255, place=255, text=65_535, attendees=1_000
+        own_zones=False,
+        organizer_attends=True,
+        title=255,
+        place=255,
+        text=65_535,
+        links=767,
+        categories=1_024,
+        attendees=1_000,
     ),
     position_types=True,
     cards=CardLimits(128, 320, 65_535, any_mail=False, confidential=False, free_busy=False),

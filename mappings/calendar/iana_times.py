@@ -16,7 +16,7 @@ from mappings.calendar.times import DAY, EventSpan, naive
 from mappings.losses.catalogue import lose
 from mappings.time.iana_twins import LAST_YEAR, still, twin
 from mappings.time.rrule import ORDER, RecurrenceRule, Start
-from mappings.time.zones import UTC_ZONE, Zone
+from mappings.time.zones import UTC_ZONE, Zone, out_of_range
 from model.errors import Rejected
 
 MOST_DATES = 1000
@@ -24,8 +24,6 @@ MOST_DATES = 1000
 
 _ENDLESS_YEARS = 10
 _EARLIEST = datetime(2, 1, 2, tzinfo=UTC)
-_ONCE = "FREQ=DAILY"
-"""The rule of a series that is written out: Open-Xchange keeps dates only beside a rule."""
 
 
 def in_known_zones(when: EventSpan) -> EventSpan:
@@ -180,18 +178,31 @@ def _in_utc(series: EventSeries, rule: RecurrenceRule) -> EventSeries:
 
 
 def _written_out(series: EventSeries) -> EventSeries:
-    """Return a series of single dates; raise Rejected for one that has too many."""
+    """Return a series of single dates; raise Rejected for one that has too many.
+
+    Open-Xchange keeps dates only beside a rule, and shows nothing after the last day of that rule. So the
+    rule has the first occurrence, and a day after the last one that is taken out.
+    """
     starts = list(islice(series.rule.starts(series.span.start), MOST_DATES + 1))
     if series.rule.endless or len(starts) > MOST_DATES:
         raise Rejected(
             "unknown-time-zone", "the target knows no such time zone; choose another, and run again"
         )
     zone, gone = series.span.zone, set(series.deleted)
-    first, *others = starts
-    once = replace(series.rule, text=f"{_ONCE};COUNT=1", shape=_ONCE, count=1, until=None)
-    made = _in_utc(series, once)
+    kept = {naive(zone.instant(_moment(start))) for start in starts if start not in gone}
+    first = naive(zone.instant(_moment(series.span.start)))
+    days = (max([first, *kept]) - first) // DAY + 1
+    shape = f"FREQ=DAILY;INTERVAL={days}"
+    frame = replace(series.rule, text=f"{shape};COUNT=2", shape=shape, count=2, until=None)
     return replace(
-        made,
-        deleted=(naive(zone.instant(_moment(first))),) if first in gone else (),
-        added=tuple(naive(zone.instant(_moment(start))) for start in others if start not in gone),
+        _in_utc(series, frame),
+        deleted=(*({first} - kept), _later_day(first, days)),
+        added=tuple(sorted(kept - {first})),
     )
+
+
+def _later_day(first: datetime, days: int) -> datetime:
+    try:
+        return first + days * DAY
+    except OverflowError:
+        raise out_of_range() from None

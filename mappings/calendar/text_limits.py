@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from icalendar import Event
+from collections.abc import Iterator
+from itertools import accumulate
+
+from icalendar import Event, vCategory
 
 from mappings.losses.catalogue import lose
 from model.event_habits import EventHabits
@@ -10,7 +13,7 @@ from model.protocols import Loss
 
 
 def shortened(event: Event, habits: EventHabits) -> list[Loss]:
-    """Cut SUMMARY, LOCATION and DESCRIPTION, and return what that loses.
+    """Cut SUMMARY, LOCATION, DESCRIPTION and CATEGORIES, leave out a URL, and return what that loses.
 
     Args:
         event: the component.
@@ -28,7 +31,33 @@ def shortened(event: Event, habits: EventHabits) -> list[Loss]:
             del event[name]
             event.add(name, kept.rstrip())
             losses.append(lose(field, "shortened"))
-    return losses
+    return [*losses, *_links(event, habits.links), *_categories(event, habits.categories)]
+
+
+def _links(event: Event, most: int | None) -> Iterator[Loss]:
+    """Leave out a URL that is too long: the beginning of one leads elsewhere."""
+    if most is not None and _length(str(event.get("URL", ""))) > most:
+        del event["URL"]
+        yield lose("links", "too-long")
+
+
+def _categories(event: Event, most: int | None) -> Iterator[Loss]:
+    """Keep as many whole names as have room, with a comma between two."""
+    written = event.get("CATEGORIES")
+    if most is None or not isinstance(written, vCategory):
+        return
+    names = [str(name) for name in written.cats]
+    room = accumulate(_length(name) + 1 for name in names)
+    kept = [name for name, end in zip(names, room, strict=True) if end <= most + 1]
+    if len(kept) < len(names):
+        del event["CATEGORIES"]
+        if kept:
+            event.add("CATEGORIES", kept)
+        yield lose("categories", "too-many")
+
+
+def _length(written: str) -> int:
+    return len(written.encode("utf-16-le")) // 2
 
 
 def _units(written: str, most: int) -> str:

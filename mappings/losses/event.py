@@ -161,6 +161,10 @@ LOSSES: Mapping[tuple[str, str], str] = {
         "categories",
         "comma-replaced",
     ): "The target would split a category at its comma; a character that looks like one stands for it.",
+    (
+        "categories",
+        "too-many",
+    ): "The names of the categories were longer than the target takes; the first ones are kept.",
     ("categories", "not-kept"): "The target has no categories.",
     ("colour", "not-kept"): "The event's own colour is gone.",
     ("links", "too-long"): "A link was longer than the target takes.",

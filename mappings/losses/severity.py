@@ -55,7 +55,7 @@ FIELDS: Mapping[Class, Mapping[str, str]] = {
         "all-day": "not-at-midnight",
         "attachment": "not-in-text",
         "attendee": "answer-of-occurrence answer-stays guests-of-series list-was-hidden owner-added",
-        "categories": "keyword-not-kept not-kept",
+        "categories": "keyword-not-kept not-kept too-many",
         "certificate": "left-out",
         "copy": "unstable-at-source",
         "date": "before-1970 in-the-future unknown",

@@ -95,6 +95,16 @@ def test_coordinates_and_the_date_of_making_are_no_difference(desk: OpenXchangeD
     assert made.losses == ()
 
 
+def test_categories_and_a_link_that_have_no_room(desk: OpenXchangeDesk) -> None:
+    names = [f"{letter}{'x' * 339}" for letter in "ABCD"]
+    strings = "".join(f"<t:String>{name}</t:String>" for name in names)
+    page = f"<t:MeetingWorkspaceUrl>https://elsewhere.example/{'y' * 800}</t:MeetingWorkspaceUrl>"
+    made, body = desk.write(event_xml(f"<t:Categories>{strings}</t:Categories>{page}{BERLIN}"))
+    assert [str(name) for name in only(body)["CATEGORIES"].cats] == names[:3]
+    assert "URL" not in only(body)
+    assert {loss.reason for loss in made.losses} == {"colour-not-kept", "too-many", "too-long"}
+
+
 def test_no_more_people_than_are_taken(desk: OpenXchangeDesk) -> None:
     guests = "".join(
         f"<t:Attendee><t:Mailbox><t:EmailAddress>{name}</t:EmailAddress></t:Mailbox></t:Attendee>"

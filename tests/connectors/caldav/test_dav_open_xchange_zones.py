@@ -114,6 +114,18 @@ def test_every_occurrence_of_a_series_keeps_its_moment(
     assert [loss.reason for loss in made.losses] == [LOST] * named
 
 
+def test_the_rule_of_a_series_that_is_written_out_reaches_beyond_its_last_date(desk: OpenXchangeDesk) -> None:
+    """Open-Xchange looks for a series from its first day to the last day of its rule."""
+    first = datetime(2024, 9, 2, 9)
+    _, body = desk.write(record(REFORMED, first, repeated(weekly("Monday"), first.date(), 30)))
+    (event,) = Calendar.from_ical(body).walk("VEVENT")
+    rule = event["RRULE"]
+    begin = event["DTSTART"].dt.replace(tzinfo=None)
+    ruled = list(rrule(DAILY, dtstart=begin, interval=rule["INTERVAL"][0], count=rule["COUNT"][0]))
+    last = max(start.replace(tzinfo=None) for start, _ in occurrences(body) if isinstance(start, datetime))
+    assert begin < last < ruled[-1]
+
+
 def test_a_zone_with_the_clock_of_an_iana_zone_gets_its_name(desk: OpenXchangeDesk) -> None:
     first = datetime(2026, 1, 5, 9)
     endless = repeated(weekly("Monday"), first.date(), None)
