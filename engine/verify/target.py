@@ -418,11 +418,13 @@ def _unexpected(leg: LegContext, href: str, hrefs: list[str]) -> set[str]:
     """Return the items that are not expected.
 
     In staging neither provisioning mail is, nor what was there when a person approved a target that was not
-    empty.
+    empty. Nor is a meeting of a colleague, where one event is everybody's: its own leg knows it.
     """
     if not leg.mirror or not hrefs or leg.approved("target-not-empty"):
         return set()
-    return set(hrefs) - artefacts_among(leg.target, href, hrefs, leg.artefacts)
+    shares_events = leg.context.target.shares_events
+    colleagues = leg.ledger.meetings.of_colleagues(hrefs) if shares_events else set[str]()
+    return set(hrefs) - artefacts_among(leg.target, href, hrefs, leg.artefacts) - colleagues
 
 
 def _digests(leg: LegContext, leftover: Leftover) -> set[bytes]:

@@ -7,6 +7,7 @@ one. A meeting is known by a keyed hash of its UID; who called it, by an address
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ OWNER: None = None
 NOBODY = 0
 """Who called a meeting: the mailbox's owner, or somebody of no plan."""
 _KEY = "meeting-key"
+_NAME = re.compile(r"k-([0-9a-f]{32})\.ics")
 _DONE = (LegState.VERIFIED.value, LegState.DIFFERS.value, LegState.COPIED.value)
 _DENIED = "denied"
 _OPEN = (State.SEEN, State.WRITING)
@@ -181,6 +183,18 @@ class MeetingLedger:
         query = query.where(container.c.leg == self._lease.leg, *waiting)
         with self._transaction(writes=False) as connection:
             return int(connection.execute(query).scalar_one())
+
+    def of_colleagues(self, hrefs: Iterable[str]) -> set[str]:
+        """Return those of these objects that other legs wrote for the organizers of meetings.
+
+        The server shows them to everybody who is invited.
+        """
+        names = {bytes.fromhex(found[1]): href for href in hrefs if (found := _NAME.fullmatch(href))}
+        query = select(meeting.c.key).join(container, container.c.id == meeting.c.container)
+        query = query.where(meeting.c.caller.is_(None), container.c.leg != self._lease.leg)
+        with self._transaction(writes=False) as connection:
+            chunks = (connection.scalars(query.where(meeting.c.key.in_(keys))) for keys in chunked(names))
+            return {names[bytes(key)] for chunk in chunks for key in chunk}
 
     def in_the_way(self, container_id: int) -> list[bytes]:
         """Return the items of a container at the target for which an organizer's own waits."""

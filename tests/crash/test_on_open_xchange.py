@@ -127,15 +127,19 @@ CALLED = ("a", ANNA, BERT), ("b", BERT, ANNA)
 
 
 class Inviting(Colleague, OnServer):
-    """One of two who invite each other. A run of the first is one of both, and then one more of the first."""
+    """One of two people. A run of the first is one of each in turns, the last its own.
+
+    turns: True for the other one's.
+    """
 
     other: Inviting | None = None
+    turns: tuple[bool, ...] = (False, True, False)
 
     def run(self, *given: object, **named: object) -> LegResult:
-        result = super().run(*given, **named)  # type: ignore[arg-type]
         if self.other is None:
-            return result
-        self.other.run()
+            return super().run(*given, **named)  # type: ignore[arg-type]
+        for others in self.turns[:-1]:
+            (self.other if others else super()).run()
         return super().run()
 
     def contents(self) -> Counter[tuple[str, bytes]]:
@@ -172,6 +176,32 @@ def test_dying_after_every_change_of_two_who_invite_each_other(
 ) -> None:
     """Each of them has both meetings, once."""
     assert die_everywhere(inviting, LASTING, monkeypatch, every=False) >= 4
+
+
+@pytest.fixture
+def latecomer(quick_path: Path) -> Begun:
+    """The organizer comes into the plan when the guest's copy is there."""
+
+    @contextmanager
+    def begun(name: str) -> Iterator[OnServer]:
+        (quick_path / name).mkdir()
+        with OpenXchangeServer({ANNA: "Anna Adler", BERT: "Bert Bach"}, rate=Rate(10**9)) as server:
+            guest = Inviting.of(server, quick_path / name, ANNA, calendar_of(ANNA)[1:])
+            guest.run()
+            assert guest.fates() == {("VERIFIED", None): 1}
+            guest.turns = (True, False, True, False)
+            guest.other = Inviting.of(
+                server, quick_path / name, BERT, calendar_of(BERT)[1:], guest.ledger, "later"
+            )
+            yield guest
+
+    return begun
+
+
+def test_dying_after_every_change_while_a_guest_gives_way(
+    latecomer: Begun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert die_everywhere(latecomer, LASTING, monkeypatch, every=False) >= 3
 
 
 @pytest.mark.soak

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 from cutting import Rig
 from memory.doubles import MemoryMailbox, MemoryShelf
@@ -50,12 +51,12 @@ Join = Callable[..., Colleague]
 
 @pytest.fixture
 def join(server: OpenXchangeServer, quick_path: Path) -> Join:
-    """Lets a person join the plan of those who came before; apart: with a ledger of their own."""
+    """Lets a person join the plan of those who came before. empty: see Colleague.of."""
     people: list[Colleague] = []
 
-    def joined(address: str, *records: bytes, wave: str = "w") -> Colleague:
+    def joined(address: str, *records: bytes, wave: str = "w", empty: bool = False) -> Colleague:
         ledger = people[0].ledger if people else None
-        people.append(Colleague.of(server, quick_path, address, records, ledger, wave))
+        people.append(Colleague.of(server, quick_path, address, records, ledger, wave, empty=empty))
         return people[-1]
 
     return joined
@@ -351,3 +352,22 @@ def test_a_cutover_stops_when_a_copy_waits_since(join: Join) -> None:
     anna.approve("organizer-first")
     assert rig.cut().code is None
     assert (rig.phase, anna.fates()) == (Phase.LIVE, {DONE: 1, WAITS: 1})
+
+
+def test_a_colleague_s_meeting_is_nothing_strange_in_a_guest_s_calendar(
+    join: Join, server: OpenXchangeServer
+) -> None:
+    """The guest deleted their own copy at the source. What nobody of the plan called is strange."""
+    anna = join(ANNA, event("own", "Eigenes", 4), empty=True)
+    christa = join(CHRISTA, called("m", ANNA, by=CHRISTA), empty=True)
+    anna.run()
+    christa.run()
+    assert once("m", anna, christa)
+    settle(anna, christa, runs=1)
+    headers = {"Content-Type": "text/calendar", "Scheduling": "none"}
+    (path, *_) = anna.sent("PUT")
+    strange = f"{server.url}{path.rpartition('/')[0]}/k-{'0' * 32}.ics"
+    text = anna.texts("own")[0].replace("UID:own", "UID:strange")
+    httpx.put(strange, content=text, auth=(ANNA, server.user_password), headers=headers).raise_for_status()
+    assert anna.run(task=Task(copy=False)).state is LegState.DIFFERS
+    assert anna.findings() == [("-", "unknown")]

@@ -107,3 +107,24 @@ def test_a_row_changed_before_the_claim_is_not_run_as_it_was(tmp_path: Path) -> 
     assert (result.state, result.code) == (LegState.BLOCKED, "plan-changed")
     assert not any(folder.messages for folder in trial.store.folders.values())
     trial.discard()
+
+
+def test_whose_calendar_moves_in_a_later_wave_is_known_before(config: Config, ledger: Ledger) -> None:
+    """Their meetings are waited for."""
+    target = (
+        "[target.calendar]",
+        'kind = "caldav"',
+        'url = "https://dav.example"',
+        'profile = "open-xchange"',
+    )
+    config.path.write_text("\n".join([SIDES, *target, 'password = { env = "PASSWORD" }', ""]))
+    calendars = load(config.path)
+    listed(config, "anna@old.example,anna@new.example,w", "bert@old.example,bert@new.example,later")
+    plan(calendars, ledger, "w")
+    assert [row.source for row in ledger.mailboxes()] == ["anna@old.example"]
+    (leg,) = (one for one in ledger.legs() if one.workload is Kind.CALENDAR)
+    lease = ledger.claim(leg.id, "worker", 60)
+    assert lease is not None
+    with ledger.session(lease, mirror=True) as session:
+        known = session.meetings.callers({"bert@old.example", "bert@new.example", "carl@old.example"})
+    assert known.keys() == {"bert@old.example", "bert@new.example"}

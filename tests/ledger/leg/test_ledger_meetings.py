@@ -253,3 +253,15 @@ def test_no_uid_and_no_address_is_in_what_is_kept_of_a_meeting(
     assert "uid" not in kept
     assert CHAIR not in kept
     assert len(dump(ledger)["meeting"]) == 2
+
+
+def test_what_other_legs_wrote_for_organizers(chair: Desk, guest: Desk) -> None:
+    has(chair, State.WRITTEN)
+    asks(guest)
+    session = guest.at_work()
+    own = f"k-{MINE.hex()}.ics"
+    assert session.meetings.of_colleagues([PLACE, own, "strange.ics", f"k-{'0' * 32}.ics"]) == {PLACE}
+    guest.ends()
+    session = chair.at_work()
+    assert session.meetings.of_colleagues([PLACE, own]) == set()
+    chair.ends()
