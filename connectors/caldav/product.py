@@ -61,6 +61,7 @@ class Profile:
         name: the product's name.
         silence: see `model.optional_protocols.Schedules`, for a server that is this product.
         tell: how a server shows that it is this product; measurements count for no other product.
+        gathers: seconds for which the server may hold notifications back before it sends them.
         put: headers of every PUT that keep the server from mailing anybody.
         delete: the same for every DELETE.
         writers: how many requests may write to one account at a time.
@@ -121,6 +122,7 @@ class Profile:
     name: str
     silence: Silence = "unproven"
     tell: ProductSign = field(default_factory=ProductSign)
+    gathers: float = 0.0
     put: Headers = field(default_factory=dict)
     delete: Headers = field(default_factory=dict)
     writers: int = 4

@@ -20,6 +20,7 @@ QUIET: Final = {
 PROFILE: Final = Profile(
     name="generic",
     silence="unproven",
+    gathers=1200.0,
     put=QUIET,
     delete=QUIET,
     uid_conflict={400: (), 403: (), 409: ()},

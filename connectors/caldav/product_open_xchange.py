@@ -2,7 +2,7 @@
 
 A PUT and a DELETE notify all attendees. 8.19 honours Scheduling: none and Schedule-Reply: F; some older
 versions honour the latter only, others neither. Both are always sent, and an invitation probe has to prove
-their effect.
+their effect. 8.19 sends its notifications within seconds; the probe listens for ten minutes.
 
 A collection's real URL is opaque (base64 of "cal://0/NNN"); the path of the MKCALENDAR answers, too. A new
 collection with a sibling's display name is 403 with an empty body, and the default ones are stored as
@@ -65,6 +65,7 @@ PROFILE: Final = Profile(
     name="open-xchange",
     self_stated=False,
     silence="unproven",
+    gathers=600.0,
     put=QUIET,
     delete=QUIET,
     writers=2,

@@ -171,24 +171,36 @@ class InvitationProbeSettings(Strict):
     Attributes:
         host: the address of the account that invites.
         guest: the address of the invited account.
+        external: an address that is no user of the calendar server, as a second guest; None for none. Its
+            mail arrives in the guest's mailbox, such as that of "guest+x@example.org", unless external_mail
+            is set.
+        external_mail: the mail server on which `external` is a login.
         arrival_seconds: how long an ordinary invitation may take.
     """
 
     host: str
     guest: str
+    external: str | None = None
+    external_mail: ImapTargetSettings | None = None
     arrival_seconds: float = Field(default=120.0, ge=1, le=3600)
 
-    @field_validator("host", "guest")
+    @field_validator("host", "guest", "external")
     @classmethod
-    def _address(cls, address: str) -> str:
+    def _address(cls, address: str | None) -> str | None:
+        if address is None:
+            return None
         if not is_address(address):
             raise ValueError("give a full e-mail address")
         return address.lower()
 
     @model_validator(mode="after")
-    def _two(self) -> InvitationProbeSettings:
+    def _different(self) -> InvitationProbeSettings:
         if self.host == self.guest:
             raise ValueError("host and guest must be two accounts")
+        if self.external in (self.host, self.guest):
+            raise ValueError("external must be no account of the calendar server")
+        if self.external_mail is not None and self.external is None:
+            raise ValueError("external_mail needs external: the address that it receives mail for")
         return self
 
 

@@ -139,6 +139,8 @@ accept = "address"                          # or "directory": the lowest proof w
 # server of which that is not known mails nobody because of a migration.
 # host = "probe-a@example.org"
 # guest = "probe-b@example.org"
+# external = "probe-b+outside@example.org"  # no user of the calendar server: it is invited by mail alone
+# external_mail = { kind = "imap", host = "imap.example.net", password = { env = "X" } }  # if it is elsewhere
 # arrival_seconds = 120
 
 [approval]

@@ -5,6 +5,7 @@ Of the host's account the calendar is used; of the guest's, every calendar and t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -21,6 +22,7 @@ from connectors.caldav.xml_elements import DAV, texts
 from connectors.http.client import HttpAnswer, HttpClient
 from connectors.http.dav_errors import BUSY, GONE
 from connectors.http.hrefs import child
+from connectors.http.rate_limit import NO_BUDGET, RequestBudget
 from connectors.settings import Account
 from engine.preflight.invitation_probe import News
 from model.errors import Blocked
@@ -41,20 +43,29 @@ class Desk:
     Attributes:
         settings: the settings of the server.
         account: the account.
+        role: who the account is in a probe, "host" or "guest".
+        budget: asked before each request.
         client: the HTTP client.
         library: the CalDAV library.
     """
 
     settings: DavSettings
     account: Account
+    role: str = "host"
+    budget: RequestBudget = NO_BUDGET
     client: HttpClient = field(init=False)
     library: CaldavLibrary = field(init=False)
     _principal: Principal | None = field(default=None, init=False)
     _inboxes: list[str] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self.client = HttpClient(self.settings, self.account, self.profile)
+        self.client = HttpClient(self.settings, self.account, self.profile, budget=self.budget)
         self.library = CaldavLibrary(self.client)
+
+    @property
+    def name(self) -> str:
+        """Which server and account it is, for people."""
+        return f"calendar server, account of the {self.role}"
 
     @property
     def profile(self) -> Profile:
@@ -153,6 +164,11 @@ class CalendarHost:
     _calendar: str | None = None
 
     @property
+    def name(self) -> str:
+        """Which server and account it is, for people."""
+        return self.desk.name
+
+    @property
     def address(self) -> str:
         """The organizer as the server calls it, if it does; else the configured address."""
         stated = self.desk.principal().addresses
@@ -204,13 +220,27 @@ class CalendarWatch:
         """Note what exists now."""
         self._known = {path: tag for _, path, tag in self._all()}
 
-    def news(self) -> Iterator[News]:
-        """Yield what appeared or changed since start() or the last call."""
-        former_tags, self._known = self._known, {}
-        for where, path, tag in list(self._all()):
-            self._known[path] = tag
-            if former_tags.get(path) != tag:
-                yield News(where, self.desk.text(path))
+    @property
+    def name(self) -> str:
+        """Which server and account it is, for people."""
+        return self.desk.name
+
+    def noted(self) -> str:
+        """Return the ETag of everything that was seen, as JSON."""
+        return json.dumps(self._known)
+
+    def go_on(self, noted: str) -> None:
+        """Take over what the channel of an earlier process noted."""
+        self._known = dict(json.loads(noted))
+
+    def news(self) -> list[News]:
+        """Return what appeared or changed since start() or the last call that did not raise."""
+        found = list(self._all())
+        new = [
+            News(where, self.desk.text(path)) for where, path, tag in found if self._known.get(path) != tag
+        ]
+        self._known = {path: tag for _, path, tag in found}
+        return new
 
     def tidy(self, mark: str) -> None:
         """Remove, silently, the objects whose text has the mark."""

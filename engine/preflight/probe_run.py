@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import closing
-from typing import Final
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 
-from connectors.caldav.products import ProfileName
+from connectors.caldav.products import PROFILES
 from connectors.caldav.settings import DavSettings
+from connectors.http.rate_limit import NO_BUDGET, RequestBudget
 from connectors.settings import Account
 from engine.preflight.invitation_probe import (
     ARRIVAL_SECONDS,
+    Guest,
     InvitationChannel,
     ProbeResult,
     Progress,
@@ -19,54 +21,78 @@ from engine.preflight.invitation_probe import (
 )
 from engine.preflight.probe_caldav import CalendarHost, CalendarWatch, Desk
 from engine.preflight.probe_mail import MailWatch
+from engine.preflight.probe_state import ProbeMemory
 from model.protocols import Target
 
-TWENTY_MINUTES: Final = 1200.0
-GATHERS: Final[Mapping[ProfileName, float]] = {"open-xchange": TWENTY_MINUTES, "generic": TWENTY_MINUTES}
-"""Seconds for which a product may hold notifications back; for an unknown product the worst is assumed."""
+OpenMail = Callable[[], Target]
 
-ONE_EVENT_FOR_ALL: Final[frozenset[ProfileName]] = frozenset({"open-xchange"})
-"""Products that keep one event for all their own users: it is in the invited calendar at once, however silent
-the server is. There, only mail can show an invitation."""
+
+@dataclass(frozen=True, slots=True)
+class OutsideGuest:
+    """Describe a guest who is no user of the calendar server.
+
+    Attributes:
+        address: the address.
+        mail: opens the mailbox where its mail arrives; None if that is the mailbox of the other guest.
+    """
+
+    address: str
+    mail: OpenMail | None = None
 
 
 def prove_server(
     settings: DavSettings,
     host: Account,
     guest: Account,
-    mail: Target | None,
+    mail: OpenMail | None,
     *,
+    outside: OutsideGuest | None = None,
     arrival: float = ARRIVAL_SECONDS,
     gathers: float | None = None,
     times: Time | None = None,
     progress: Progress = lambda _phase, _over, _most: None,
+    memory: ProbeMemory | None = None,
+    budget: RequestBudget = NO_BUDGET,
 ) -> ProbeResult:
-    """Run an invitation probe between two accounts of one calendar server; see probe_invitations.
+    """Run an invitation probe between accounts of one calendar server; see probe_invitations.
 
     Args:
         settings: the settings of the server.
         host: the account that invites.
         guest: the invited account.
-        mail: the guest's account on the mail target, for invitations by mail; the caller closes it. None for
-            no mail.
+        mail: opens the guest's account on the mail target, for invitations by mail; None for no mail.
+        outside: a second guest; None for none.
         arrival: seconds that the control may take.
         gathers: seconds, instead of the profile's; None for these.
         times: the clocks; None for the real ones.
         progress: called as time passes.
+        memory: see probe_invitations.
+        budget: asked before each request to the calendar server.
     """
-    with closing(Desk(settings, host)) as inviting, closing(Desk(settings, guest)) as invited:
-        watches: list[InvitationChannel] = []
-        if mail is None or settings.profile not in ONE_EVENT_FOR_ALL:
-            watches.append(CalendarWatch(invited))
-        if mail is not None:
-            watches.append(MailWatch(mail))
+    profile = PROFILES[settings.profile]
+    with ExitStack() as stack:
+        inviting, invited = Desk(settings, host, "host", budget), Desk(settings, guest, "guest", budget)
+        stack.callback(inviting.close)
+        stack.callback(invited.close)
+        mails = [MailWatch(mail)] if mail is not None else []
+        watches: list[InvitationChannel] = [*mails]
+        # One event for everybody is in the guest's calendar at once, however silent the server is.
+        if mail is None or not profile.event_habits.organizer_attends:
+            watches.insert(0, CalendarWatch(invited))
+        guests = [Guest("internal", CalendarHost(invited).address, tuple(watches))]
+        if outside is not None:
+            if outside.mail is not None:
+                mails.append(MailWatch(outside.mail, "external guest"))
+            guests.append(Guest("external", outside.address, tuple(mails[-1:])))
+        for watch in mails:
+            stack.callback(watch.close)
         return probe_invitations(
             CalendarHost(inviting),
-            CalendarHost(invited).address,
-            watches,
+            guests,
             keepers=(CalendarWatch(invited), CalendarWatch(inviting)),
             arrival=arrival,
-            gathers=GATHERS.get(settings.profile, 0.0) if gathers is None else gathers,
+            gathers=profile.gathers if gathers is None else gathers,
             times=times,
             progress=progress,
+            memory=memory,
         )

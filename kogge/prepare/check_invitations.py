@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -14,27 +16,35 @@ from rich.text import Text
 
 from connectors.caldav.products import PROFILES
 from connectors.caldav.settings import DavSettings
+from connectors.imap.target import ImapTarget
 from connectors.settings import Account
 from engine.config.load import Config, InvitationProbeSettings
 from engine.control.remedies import advice
-from engine.opening.open_sides import open_target
+from engine.opening.open_sides import open_target, spool
+from engine.pacing.server_notices import clock_time
+from engine.pacing.shared_budget import request_budget
 from engine.planning.mailbox_list import Person
 from engine.preflight.invitation_probe import ProbeResult
 from engine.preflight.invitation_probe import Progress as Report
 from engine.preflight.preflight import PreflightResult, never, side_of
-from engine.preflight.probe_run import prove_server
+from engine.preflight.probe_run import OutsideGuest, prove_server
+from engine.preflight.probe_state import LedgerMemory
 from engine.steps import invitation_policy
-from kogge.terminal.options import errors
+from kogge.terminal.options import errors, say
 from kogge.terminal.tables import BAD, CARE, GOOD
 from ledger.store import Ledger
 from model.errors import Misconfigured
-from model.protocols import Kind
+from model.protocols import Kind, Target
 
 UNPROVEN = "unproven"
 WORDS = {
-    "control": "invitation probe: waiting for the control meeting",
-    "quiet": "invitation probe: listening",
+    "control": "invitation probe: waits for its control meetings until {until} at the latest",
+    "quiet": "invitation probe: listens until {until}",
+    "away": "invitation probe: a server is away; it is tried until {until}",
 }
+SHIFT_SECONDS = 90.0
+"""By how much an announced time has to move before it is announced again."""
+OUTSIDE = "; no guest outside of the server was tried: set external in [invitation_probe]"
 CODES = {"silent": None, "not-silent": "silence-broken", "no-control": "silence-unproven"}
 
 
@@ -50,20 +60,30 @@ class InvitationEvidence:
     def line(self) -> Text:
         name = f"target.{self.workload}: "
         if self.code is not None:
-            told = f" ({', '.join(self.fresh.heard)})" if self.fresh and self.fresh.heard else ""
+            told = f" ({', '.join(self._causes())})" if self._causes() else ""
             return Text(f"{name}{self.code}{told}: {advice(self.code)}", style=BAD)
         if self.fresh is None:
             return Text(f"{name}an invitation probe showed before that it invites nobody", style=GOOD)
         watched = f"{self.fresh.watched / 60:.0f} min" if self.fresh.watched >= 120 else "a while"
         tidy = "" if self.fresh.tidy else "; the probe's own objects could not all be removed"
         text = f"{name}the probe's control arrived, and nothing was heard for {watched} of what Kogge writes"
-        return Text(text + tidy, style=GOOD if self.fresh.tidy else CARE)
+        outside = "" if "external" in self.fresh.guests else OUTSIDE
+        good = self.fresh.tidy and not outside
+        return Text(text + tidy + outside, style=GOOD if good else CARE)
+
+    def _causes(self) -> list[str]:
+        """What was heard, or whose control was not."""
+        if self.fresh is None:
+            return []
+        return [*self.fresh.heard, *(f"no control for the {guest} guest" for guest in self.fresh.unheard)]
 
     def document(self) -> dict[str, object]:
         return {
             "workload": str(self.workload),
             "code": self.code,
             "heard": list(self.fresh.heard) if self.fresh else [],
+            "guests": list(self.fresh.guests) if self.fresh else [],
+            "unheard": list(self.fresh.unheard) if self.fresh else [],
             "watched_seconds": round(self.fresh.watched) if self.fresh else None,
         }
 
@@ -114,7 +134,8 @@ def listen(
             heard += [InvitationEvidence(workload, "silence-unproven")] if unproven else []
         else:
             if server not in results:
-                results[server] = _prove(config, config.invitation_probe, settings, people)
+                memory = LedgerMemory(ledger, server)
+                results[server] = _prove(config, config.invitation_probe, settings, people, memory)
                 invitation_policy.record(
                     ledger, settings, results[server].outcome, round(results[server].watched)
                 )
@@ -123,31 +144,78 @@ def listen(
 
 
 def _prove(
-    config: Config, probe: InvitationProbeSettings, settings: DavSettings, people: Sequence[Person]
+    config: Config,
+    probe: InvitationProbeSettings,
+    settings: DavSettings,
+    people: Sequence[Person],
+    memory: LedgerMemory,
 ) -> ProbeResult:
     taken = {name for one in people for name in (one.source, one.target, one.target_login)}
-    if taken & {probe.host, probe.guest}:
+    if taken & {probe.host, probe.guest, probe.external}:
         raise Misconfigured("invitation_probe", "its accounts stand in mailboxes.csv; they must be nobody's")
+    mail = None if config.target.mail is None else partial(_mailbox, config, probe.guest)
+    outside = _outside(config, probe)
     host, guest = (Account(login=name, address=name) for name in (probe.host, probe.guest))
-    mail = None
-    if config.target.mail is not None:
-        moment = datetime.now(UTC)
-        mail = open_target(config, guest, Kind.MAIL, never, live=False, not_after=moment)
-    try:
-        with _shown() as progress:
-            return prove_server(settings, host, guest, mail, arrival=probe.arrival_seconds, progress=progress)
-    finally:
-        if mail is not None:
-            mail.close()
+    with _shown() as progress:
+        return prove_server(
+            settings,
+            host,
+            guest,
+            mail,
+            outside=outside,
+            arrival=probe.arrival_seconds,
+            progress=progress,
+            memory=memory,
+            budget=request_budget(config, settings),
+        )
+
+
+def _mailbox(config: Config, address: str) -> Target:
+    account = Account(login=address, address=address)
+    return open_target(config, account, Kind.MAIL, never, live=False, not_after=datetime.now(UTC))
+
+
+def _outside(config: Config, probe: InvitationProbeSettings) -> OutsideGuest | None:
+    """The guest who is no user of the calendar server, and where its mail arrives."""
+    if probe.external is None:
+        return None
+    settings = probe.external_mail
+    if settings is None:
+        if config.target.mail is None:
+            raise Misconfigured("invitation_probe.external", "set external_mail, or [target.mail]")
+        return OutsideGuest(probe.external)
+    account = Account(login=probe.external, address=probe.external)
+    return OutsideGuest(probe.external, lambda: ImapTarget(settings, account, never, spool(config)))
+
+
+class _Announcements:
+    """Say once, where no bar is drawn, until when the probe waits; and again when that moves."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._last: tuple[str, float] | None = None
+
+    def text(self, phase: str, over: float, most: float) -> tuple[str, bool]:
+        """The line of a phase, and whether it is news."""
+        until = self._clock() + most - over
+        last = self._last
+        is_news = last is None or last[0] != phase or abs(until - last[1]) > SHIFT_SECONDS
+        if is_news:
+            self._last = (phase, until)
+        return WORDS[phase].format(until=clock_time(until)), is_news
 
 
 @contextmanager
 def _shown() -> Iterator[Report]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=errors(), disable=not sys.stderr.isatty(), transient=True) as bar:
+    drawn, announcements = sys.stderr.isatty(), _Announcements()
+    with Progress(*columns, console=errors(), disable=not drawn, transient=True) as bar:
         job = bar.add_task("invitation probe", total=None)
 
         def report(phase: str, over: float, most: float) -> None:
-            bar.update(job, description=WORDS.get(phase, phase), completed=over, total=most)
+            line, is_news = announcements.text(phase, over, most)
+            bar.update(job, description=line, completed=over, total=most)
+            if is_news and not drawn:
+                say(line)
 
         yield report

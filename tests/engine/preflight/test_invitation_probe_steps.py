@@ -9,17 +9,12 @@ import pytest
 from icalendar import Calendar
 from probe_clock import NOW, Clock
 
-from engine.preflight.invitation_probe import News, probe_invitations
+from engine.preflight.invitation_probe import Guest, News, ProbeResult, probe_invitations
 from engine.preflight.probe_meeting import Meeting
 from model.errors import Transient
 
 GUEST = "bert@practice.test"
 ARRIVAL = 60.0
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @dataclass
@@ -33,6 +28,7 @@ class Leaky:
     objects: dict[str, bytes] = field(default_factory=dict)
     address: str = "anna@practice.test"
     silent_agent: bool = False
+    name: str = "a server"
 
     def write(self, name: str, body: bytes, *, quiet: bool) -> None:
         step = "create" if name not in self.objects else "exception" if b"RECURRENCE-ID" in body else "update"
@@ -48,6 +44,12 @@ class Leaky:
     def start(self) -> None:
         self.sent.clear()
 
+    def noted(self) -> str:
+        return ""
+
+    def go_on(self, noted: str) -> None:
+        assert noted == ""
+
     def news(self) -> list[News]:
         due = [one for one in self.sent if one[0] <= self.clock.over]
         self.sent = [one for one in self.sent if one not in due]
@@ -57,10 +59,16 @@ class Leaky:
         assert all(mark in name for name in self.objects)
 
 
+def probed(server: Leaky, clock: Clock) -> ProbeResult:
+    return probe_invitations(
+        server, [Guest("internal", GUEST, (server,))], arrival=ARRIVAL, times=clock.times
+    )
+
+
 @pytest.mark.parametrize("step", ["create", "update", "exception", "delete"])
 def test_every_single_step_is_watched(clock: Clock, step: str) -> None:
     server = Leaky(clock, step)
-    result = probe_invitations(server, GUEST, [server], arrival=ARRIVAL, times=clock.times)
+    result = probed(server, clock)
     assert result.outcome == "not-silent"
     assert server.objects == {}
 
@@ -68,7 +76,7 @@ def test_every_single_step_is_watched(clock: Clock, step: str) -> None:
 def test_the_last_moment_counts(clock: Clock) -> None:
     for delay, outcome in ((179.9, "not-silent"), (180.0, "not-silent"), (200.0, "silent")):
         server = Leaky(clock, "delete", delay)
-        result = probe_invitations(server, GUEST, [server], arrival=ARRIVAL, times=clock.times)
+        result = probed(server, clock)
         assert result.outcome == outcome
 
 
@@ -83,7 +91,7 @@ class Vague(Leaky):
 
 def test_a_notification_that_names_no_meeting_counts(clock: Clock) -> None:
     server = Vague(clock, "")
-    result = probe_invitations(server, GUEST, [server], arrival=ARRIVAL, times=clock.times)
+    result = probed(server, clock)
     assert result.outcome == "not-silent"
 
 
@@ -96,7 +104,7 @@ def test_what_cannot_be_removed_is_told(clock: Clock) -> None:
             Leaky.remove(self, name, quiet=quiet)
 
     server = Stuck(clock, "")
-    result = probe_invitations(server, GUEST, [server], arrival=ARRIVAL, times=clock.times)
+    result = probed(server, clock)
     assert (result.outcome, result.tidy) == ("silent", False)
     assert len(server.objects) == 1
 
