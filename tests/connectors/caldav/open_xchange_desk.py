@@ -29,6 +29,14 @@ EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2110, 1, 1, tzinfo
 _numbers = count(1)
 
 
+@dataclass(frozen=True)
+class Rewritten:
+    """What is read back, and whether it means what the writer says is there."""
+
+    body: bytes
+    means_what_is_stated: bool
+
+
 @dataclass
 class OpenXchangeDesk:
     """A person's account, as Kogge opens it."""
@@ -52,6 +60,20 @@ class OpenXchangeDesk:
         body = self.read(result)
         assert calendar_digest(io.BytesIO(body), NOT_AFTER) == item.digest
         return made, body
+
+    def rewritten(self, versions: list[str]) -> list[Rewritten]:
+        """Write one event again and again, each time as another version."""
+        number = next(_numbers)
+        made, result = [], None
+        for xml in versions:
+            item = self.mapped(xml.replace("u@kogge.example", f"v{number}@kogge.example")).item
+            item = replace(item, key=number.to_bytes(16, "big"), replaces=result)
+            (written,) = stored(self.target.write(self.href, [item]))
+            body = self.read(written)
+            means = calendar_digest(io.BytesIO(body), NOT_AFTER)
+            made.append(Rewritten(body, means == (written.digest or item.digest)))
+            result = replace(written, version="", digest=b"", losses=None)
+        return made
 
     def read(self, result: Stored) -> bytes:
         ((_, found),) = self.target.read(self.href, [result.href])

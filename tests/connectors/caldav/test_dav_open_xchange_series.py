@@ -202,6 +202,45 @@ def test_an_appointment_of_ones_own_names_nobody(desk: OpenXchangeDesk) -> None:
     assert made.losses == ()
 
 
+BOTH = {BERT: "Accept", EVE: "Accept"}
+LATER = Changed(2, by=2 * HOUR, guests=tuple(BOTH.items()), more=ALARM)
+ANSWERED = Changed(3, guests=((BERT, "Tentative"), (EVE, "Accept")))
+HOURS_LATER = (("T09:00:00Z", "T11:00:00Z"), ("T10:00:00Z", "T12:00:00Z"))
+
+
+@pytest.mark.parametrize(
+    ("guests", "after", "changed"),
+    [
+        (BOTH, BOTH, (LATER, ANSWERED)),
+        (BOTH, BOTH, (Changed(2, by=5 * HOUR, guests=tuple(BOTH.items())), ANSWERED)),
+        (BOTH, BOTH, (Changed(2, guests=tuple(BOTH.items())), ANSWERED)),
+        (BOTH, BOTH, (LATER, ANSWERED, Changed(5, by=HOUR))),
+        (BOTH, BOTH, (ANSWERED,)),
+        (BOTH, {BERT: "Decline", EVE: "Accept"}, (LATER, ANSWERED)),
+        ({EVE: "Accept"}, BOTH, (LATER, ANSWERED)),
+    ],
+)
+@pytest.mark.parametrize("moved", [(), HOURS_LATER], ids=["there", "hours-later"])
+def test_a_series_that_was_changed_meanwhile_is_written_anew(
+    desk: OpenXchangeDesk,
+    guests: Guests,
+    after: Guests,
+    changed: tuple[Changed, ...],
+    moved: tuple[tuple[str, str], ...],
+) -> None:
+    """Colleagues are asked anew in what was moved, and keep the answers that the server has. A second writing
+    (a repair does it) says so."""
+    first, second = (
+        series(guests, LATER, ANSWERED),
+        series(after, *changed, more="<t:Subject>New</t:Subject>"),
+    )
+    for before, later in moved:
+        second = second.replace(before, later)
+    written = desk.rewritten([first, second, second])
+    assert written[-1].means_what_is_stated
+    assert "SUMMARY:New" in written[-1].body.decode()
+
+
 GUESTS = st.dictionaries(st.sampled_from([BERT, EVE]), st.sampled_from(sorted(ANSWERS)))
 CHANGED = st.builds(
     Changed,
