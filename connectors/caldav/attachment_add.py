@@ -34,7 +34,7 @@ class _Adding:
     Attributes:
         known: contents that were read already, by URL.
         tries: how often an attachment was sent.
-        added: the MANAGED-IDs that the server gave, each with what was sent.
+        added: the MANAGED-IDs that the server gave, each with what was sent; it is never sent again.
         refused: those that the server does not take.
     """
 
@@ -125,7 +125,7 @@ class AttachmentAdder:
                 return self._stored(item, parcel, path, current, adding.refused)
             one = missing[0]
             adding.tries.append(one)
-            if adding.tries.count(one) > TRIES:
+            if adding.tries.count(one) > TRIES or one in adding.added.values():
                 adding.refused.append(one)
                 continue
             try:

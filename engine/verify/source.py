@@ -18,7 +18,7 @@ from mappings.fields.file_names import partings
 from mappings.losses.catalogue import lose
 from model.errors import CursorLost, Rejected
 from model.protocols import Body, Failed, Kind, Loss, Mapped, Native, Page, key_of
-from model.target_losses import KEYWORDS_NOT_TAKEN
+from model.target_losses import ATTACHMENT_REFUSED, KEYWORDS_NOT_TAKEN
 
 HELD = (State.WRITTEN, State.VERIFIED)
 ANSWERS_STAY = lose("attendee", "answer-stays")
@@ -183,6 +183,8 @@ def _judge(
         if almanac is not None:
             almanac.note(row, mapped)
         return
+    if _lacks_what_was_refused(leg, container, row, mapped):
+        return
     if _says_the_same(leg, container, row, mapped):
         yield Finding(Outcome.REBUILT, row.key, row.href)
         return
@@ -268,6 +270,17 @@ def _says_the_same(leg: LegContext, container: ContainerRow, row: ItemRow, mappe
             with mapped.item.body() as source, copy.body() as target:
                 form, moment = leg.form, leg.began
                 return form.tolerant(source, moment) == form.tolerant(target, moment)
+    return False
+
+
+def _lacks_what_was_refused(leg: LegContext, container: ContainerRow, row: ItemRow, mapped: Mapped) -> bool:
+    """Return True if the copy differs in attachments alone, and one that the target refused is a loss."""
+    if row.key not in leg.ledger.losses.of([ATTACHMENT_REFUSED]).get(container.id, ()):
+        return False
+    for _, copy in leg.target.read(str(container.href), [str(row.href)]):
+        if isinstance(copy, Native) and copy.body is not None:
+            with mapped.item.body() as source, copy.body() as target:
+                return _field_names(leg, source, target) == "attachments"
     return False
 
 

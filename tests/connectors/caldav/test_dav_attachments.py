@@ -287,6 +287,20 @@ def test_an_attachment_that_is_stored_empty_is_removed_and_a_loss(
     assert kept(suite, href, done.href) == sizes(SMALL)
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_what_cannot_be_read_back_is_not_sent_again(
+    opened: Opened, suite: OpenXchangeServer, status: int
+) -> None:
+    suite.layers = (lambda one, rest: reply(status) if "/attachments/" in one.path else rest(one),)
+    target = opened()
+    href = target.ensure(CALENDAR)
+    (done,) = stored(target.write(href, [item(event(SMALL | BIG | SECOND))]))
+    assert done.losses == (ATTACHMENT_REFUSED,)
+    assert len(told(suite, "POST")) == 2
+    assert kept(suite, href, done.href) == sizes(SMALL, BIG, SECOND)
+    assert differing(target, href, done.href, event(SMALL)) == ("attachments",)
+
+
 def test_a_server_that_is_busy_leaves_the_outcome_open(opened: Opened, suite: OpenXchangeServer) -> None:
     suite.layers = (lambda one, rest: reply(503) if one.method == "POST" else rest(one),)
     target = opened()

@@ -20,6 +20,7 @@ from engine.leg.run import Task
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase, State
 from model.protocols import Kind
+from practice.dav.proxy import Forward, Reply, Request, reply
 from practice.dav.smtp_sink import SmtpSink
 from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 
@@ -77,6 +78,30 @@ def test_large_attachments_arrive_stay_and_are_removed(quick_path: Path, server:
     trial.ledger.set_phase(trial.id, Phase.LIVE, "somebody")
     undone(trial)
     assert not trial.contents()
+
+
+def test_an_attachment_that_is_refused_is_named_and_asked_for_no_more(
+    quick_path: Path, server: OpenXchangeServer
+) -> None:
+    def refuses(request: Request, rest: Forward) -> Reply:
+        too_large = request.method == "POST" and len(request.body) > 500_000
+        return reply(413) if too_large else rest(request)
+
+    mailbox = a_calendar(2)
+    files = {"groß.pdf": 700_000, "mittel.pdf": 300_000}
+    mailbox.deliver(folder(mailbox, *HOME).id, event("files", "Mit Dateien", 5, files=files), APPOINTMENT)
+    trial = OnOpenXchange(quick_path, mailbox, MemoryShelf())
+    trial.server, server.layers = server, (refuses,)
+    verified(trial)
+    sent = len(trial.sent("PUT", "POST"))
+    (leg,) = trial.ledger.legs()
+    assert ("attachment", "refused-by-target") in {
+        (loss.field, loss.reason) for _, _, loss in trial.ledger.losses(leg.id)
+    }
+    for level in (Level.TARGET, Level.BOTH):
+        assert trial.run(task=Task(level, copy=False)).state is LegState.VERIFIED, trial.findings()
+    assert trial.run().state is LegState.VERIFIED
+    assert len(trial.sent("PUT", "POST")) == sent
 
 
 def test_hundreds_of_events_that_no_listing_shows(quick_path: Path, server: OpenXchangeServer) -> None:
