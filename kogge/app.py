@@ -39,6 +39,7 @@ from kogge.run import migrate as command_run
 from kogge.run import pause as command_pause
 from kogge.run import repair as command_repair
 from kogge.run import rollback as command_rollback
+from kogge.run import routes as command_routes
 from kogge.run import status as command_watch
 from kogge.terminal.options import CODES, Exit, echo, report, say, told
 from model.errors import MigrationError
@@ -88,6 +89,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "approve-settings": approve_settings.approve_settings,
     "phase": decisions.phase,
     "cutover": command_cutover.cutover,
+    "routes": command_routes.routes,
     "rollback": command_rollback.rollback,
     "repair": command_repair.repair,
     "report": command_report.report,

@@ -22,6 +22,7 @@ from engine.config.evidence_key import EvidenceSettings
 from engine.config.file_errors import Problem, misconfigured, read_text
 from engine.config.hooks import CutoverSettings, HooksSettings
 from engine.config.ledger import LedgerSettings
+from engine.config.mail_routes import MailRoutesSettings
 from engine.config.maintenance_windows import Windows
 from engine.config.planning import PlanSettings
 from engine.config.prefect import PrefectSettings
@@ -262,6 +263,7 @@ class Config(Strict):
     approval: ApprovalSettings = ApprovalSettings()
     hooks: HooksSettings = HooksSettings()
     cutover: CutoverSettings = CutoverSettings()
+    mail_routes: MailRoutesSettings | None = None
     report: ReportSettings = ReportSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     network: Network = Network()

@@ -211,6 +211,9 @@ accept = "address"                          # or "directory": the lowest proof w
 # [cutover]
 # level = "both"                            # of the verification after the final delta: target, both
 
+# [mail_routes]                             # for a Dovecot that is a proxy: docs/mail-proxy.md
+# imap = { old = { host = "mail.example.org", port = 993 }, new = { host = "imap.example.org", port = 993 } }
+
 [verify]
 level = "target"                            # counts, sample, target, both
 # sample_percent = 5

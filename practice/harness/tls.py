@@ -26,7 +26,9 @@ class Certificate:
 def make_certificate(folder: Path, *hosts: str) -> Certificate:
     """Writes ca.pem and key.pem (mode 0600) into folder, which must exist. hosts: further names."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Kogge practice")])
+    serial = x509.random_serial_number()
+    # who trusts several of them finds each by its name
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Kogge practice {serial:x}")])
     now = datetime.datetime.now(datetime.UTC)
     names = x509.SubjectAlternativeName(
         [
@@ -39,7 +41,7 @@ def make_certificate(folder: Path, *hosts: str) -> Certificate:
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(serial)
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=_DAYS))
         .add_extension(names, critical=False)
