@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Protocol, runtime_checkable
 
-from model.protocols import Container, Failed, Kind, Listed, Loss, Native, Ref
+from model.protocols import Body, Container, Failed, Kind, Listed, Loss, Native, Ref
 
 
 @runtime_checkable
@@ -136,6 +136,21 @@ class LooksUp(Protocol):
 
         Raises:
             Blocked: `container-missing`.
+        """
+
+
+@runtime_checkable
+class ShowsOthers(Protocol):
+    """Tell whether an account shows another object of a UID, where one event is everybody's."""
+
+    def shows_another(self, href: str, body: Body) -> bool:
+        """Return True if the account's default container has an object of the same UID.
+
+        Idempotent; changes nothing. False if the object itself is in that container.
+
+        Args:
+            href: the container of the object.
+            body: the object.
         """
 
 

@@ -19,7 +19,7 @@ from connectors.caldav.discovery import CaldavLibrary
 from connectors.caldav.principal import Principal
 from connectors.caldav.products import PROFILES
 from connectors.caldav.put import ObjectWriter, place
-from connectors.caldav.read import NAMES, CaldavReader, Current, Shared
+from connectors.caldav.read import NAMES, CaldavReader, Current, Shared, uid_of
 from connectors.caldav.scheduling import SchedulingEvidence, hear
 from connectors.caldav.settings import DavSettings
 from connectors.caldav.uid_conflicts import Conflicts
@@ -32,6 +32,7 @@ from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Misconfigured, Rejected
 from model.protocols import (
     Amendment,
+    Body,
     Capabilities,
     Container,
     Failed,
@@ -247,6 +248,17 @@ class DavTarget:
         """Yield those of these objects that exist; see `model.optional_protocols.LooksUp`."""
         for name, size in self._reading.existing(href, names):
             yield Listed(href=name, size=size)
+
+    def shows_another(self, href: str, body: Body) -> bool:
+        """Return True if the default calendar has another object of this UID, of any age.
+
+        See `model.optional_protocols.ShowsOthers`.
+        """
+        default = self._collection_set().default()
+        if not self._profile.gives_to_uid or default in (None, href):
+            return False
+        uid = uid_of(body)
+        return uid is not None and self._uids().has(str(default), uid)
 
     def read(self, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
         """Read objects back; see `model.protocols.Target.read`."""

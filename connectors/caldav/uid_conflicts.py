@@ -105,6 +105,10 @@ class Conflicts:
         href = name if path == container else path + name
         return Taken(path + name, href, is_ours(name, self._mine), current, named)
 
+    def has(self, container: str, uid: str) -> bool:
+        """Return True if a collection has an object of this UID, whatever its name."""
+        return self._by_its_uid(container, uid) is not None
+
     def named(self, taken: Taken, name: str, uid: str) -> Taken:
         """Return the owner of a UID by its own name, where that name is known and has the UID.
 

@@ -22,14 +22,14 @@ Clock = Callable[[], float]
 PLAIN = (
     *("identity", "ensure", "rename", "position", "quota", "clear", "leftovers", "redate", "stamp"),
     *("share", "unshare", "shared", "versions", "resolve", "mark", "keep_mark", "label", "server"),
-    *("sent_from", "silence", "withheld", "rights", "party"),
+    *("sent_from", "silence", "withheld", "rights", "party", "shows_another"),
 )
 STREAMS = ("changes", "fetch", "fetch_versions", "write", "amend", "read", "remove", "digests")
 LISTINGS = (
     *("containers", "listing", "whole", "look_up", "headers", "names", "grants", "occurrences", "extras"),
 )
 """Streams of many small answers; see LISTED."""
-UNMEASURED = ("close", "place", "kept")
+UNMEASURED = ("close", "place", "kept", "names_otherwise", "stored_as")
 """What asks no server."""
 MEGABYTE = 1_000_000
 LISTED = 100

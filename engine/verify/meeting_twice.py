@@ -8,19 +8,30 @@ removed.
 from __future__ import annotations
 
 from engine.context.leg_context import LegContext
+from model.optional_protocols import ShowsOthers
 from model.protocols import Body
 
 _MOST = 1_000_000
 
 
-def is_twice(leg: LegContext, body: Body) -> bool:
-    """Return True if an object holds no event at all.
+def is_twice(leg: LegContext, href: str, body: Body) -> bool:
+    """Return True if an object holds no event at all, or if the owner has another one of the same UID.
+
+    An organizer's event comes into the default calendar, wherever the owner's copy is.
 
     Args:
         leg: the open leg.
-        body: an object of the calendar.
+        href: the calendar.
+        body: an object of it that Kogge wrote.
     """
     if not leg.context.target.shares_events:
         return False
     with body() as stream:
-        return b"BEGIN:VEVENT" not in stream.read(_MOST).upper()
+        text = stream.read(_MOST).upper()
+    if b"BEGIN:VEVENT" not in text:
+        return True
+    return (
+        b"\nORGANIZER" in text
+        and isinstance(leg.target, ShowsOthers)
+        and leg.target.shows_another(href, body)
+    )

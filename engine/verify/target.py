@@ -258,8 +258,10 @@ def _read_back(leg: LegContext, href: str, pairs: dict[str, Expected], result: S
         expected = silent.pop(item)
         if isinstance(native, Failed) or native.body is None:
             _add_finding(result, expected, Outcome.ERROR, item, "unreadable")
-            continue
-        _judge(leg, expected, item, native.body, result)
+        elif is_twice(leg, href, native.body):
+            _add_finding(result, expected, Outcome.DIFFERS, item, MEETING_TWICE)
+        else:
+            _judge(leg, expected, item, native.body, result)
     for item, expected in silent.items():
         _add_finding(result, expected, Outcome.ERROR, item, "unreadable")
 
@@ -278,8 +280,6 @@ def _confirm_digests(leg: LegContext, href: str, silent: dict[str, Expected], re
 def _judge(leg: LegContext, expected: Expected, href: str, body: Body, result: Survey) -> None:
     if leg.digest(body) == expected.digest:
         result.read[expected.container].add(expected.key)
-    elif is_twice(leg, body):
-        _add_finding(result, expected, Outcome.DIFFERS, href, MEETING_TWICE)
     elif not _is_theirs(leg, expected):
         detail = differing(leg, expected.container, expected.key, body)
         _add_finding(result, expected, Outcome.DIFFERS, href, detail)

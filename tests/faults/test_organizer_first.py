@@ -371,3 +371,20 @@ def test_a_colleague_s_meeting_is_nothing_strange_in_a_guest_s_calendar(
     httpx.put(strange, content=text, auth=(ANNA, server.user_password), headers=headers).raise_for_status()
     assert anna.run(task=Task(copy=False)).state is LegState.DIFFERS
     assert anna.findings() == [("-", "unknown")]
+
+
+def test_what_was_doubled_in_another_calendar(join: Join, server: OpenXchangeServer) -> None:
+    """The organizer's event is in the default one. Without the guest's copy all is well."""
+    anna = join(ANNA, event("own", "Eigenes", 4))
+    anna.mailbox.deliver(anna.mailbox.create_folder(("Arbeit",)), invited("m", ANNA, by=CHRISTA), APPOINTMENT)
+    settle(anna, runs=1)
+    with anna.ledger.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM meeting")
+    christa = join(CHRISTA, called("m", ANNA, by=CHRISTA))
+    christa.run()
+    assert [text.count("BEGIN:VEVENT") for text in anna.texts("m")] == [1, 1]
+    server.clock.set(datetime(2029, 3, 1, tzinfo=UTC))
+    result = anna.run(task=Task(copy=False))
+    assert (result.state, result.code) == (LegState.DIFFERS, "meeting-twice")
+    undone(anna)
+    assert once("m", anna, christa)
