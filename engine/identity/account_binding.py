@@ -11,6 +11,7 @@ from engine.context.leg_context import LegContext
 from engine.control.lease import writes_most
 from engine.identity import identity_gate
 from engine.identity.identity_gate import IdentityProof, refuse_lent
+from engine.identity.own_items import own_items
 from ledger.db.leases import AT_TARGET
 from ledger.db.rows import Lease
 from ledger.leg.target_accounts import Doubt
@@ -106,7 +107,7 @@ def refuse_mostly_strange(leg: LegContext) -> None:
     for container in leg.target.containers():
         if container.id in elsewhere or container.omit is not None or container.readonly:
             continue
-        listed = {item.href for item in identity_gate.listed_whole(leg.target, container.id)}
+        listed = {item.href for item in own_items(leg.target, container.id)}
         mine = len(listed & claimed.get(container.id, set()))
         own_count, foreign_count = own_count + mine, foreign_count + len(listed) - mine
     if own_count <= foreign_count and identity_gate.is_filled(leg.target, leg.artefacts, elsewhere):

@@ -18,18 +18,19 @@ the login), and the target must be empty until the first item of this mailbox is
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
 from connectors.settings import Account
 from engine.config.load import is_address
 from engine.context.leg_context import nothing_approved
+from engine.identity.own_items import own_items
 from engine.identity.provisioning_items import artefacts_among
 from engine.planning.mailbox_list import DenyList, Directory, canonical
 from model.errors import Blocked
 from model.optional_protocols import ListsWhole, SupportsSenders
-from model.protocols import Identity, Kind, Listed, Source, Target
+from model.protocols import Identity, Kind, Source, Target
 from model.sites import Site
 
 LEVELS = ("asserted", "address", "directory")
@@ -275,20 +276,10 @@ def is_filled(target: Target, artefacts: Sequence[str], ours: Collection[str]) -
         if container.id in ours or container.omit is not None or container.readonly:
             continue  # what others share with the account, or the server fills by itself, does not count
         most = ARTEFACT_FILES_MOST if container.kind is Kind.FILES else ARTEFACTS_MOST
-        listed = [item.href for item in islice(listed_whole(target, container.id), most + 1)]
+        listed = [item.href for item in islice(own_items(target, container.id), most + 1)]
         if len(listed) > most or len(artefacts_among(target, container.id, listed, artefacts)) < len(listed):
             return True
     return False
-
-
-def listed_whole(target: Target, href: str) -> Iterator[Listed]:
-    """Return everything that an account's owner has in a container, as far as the target can tell it.
-
-    Args:
-        target: the open target.
-        href: the container.
-    """
-    return target.whole(href) if isinstance(target, ListsWhole) else target.listing(href)
 
 
 def is_emptiness_unproven(target: Target) -> bool:

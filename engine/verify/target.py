@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from engine.context.leg_context import LegContext
+from engine.identity.own_items import invitations_among
 from engine.identity.provisioning_items import artefacts_among
 from engine.steps.accepted_differences import MEETING_TWICE, RENUMBERED
 from engine.steps.reconcile import (
@@ -418,13 +419,15 @@ def _unexpected(leg: LegContext, href: str, hrefs: list[str]) -> set[str]:
     """Return the items that are not expected.
 
     In staging neither provisioning mail is, nor what was there when a person approved a target that was not
-    empty. Nor is a meeting of a colleague, where one event is everybody's: its own leg knows it.
+    empty. Nor is a meeting of a colleague, where one event is everybody's: its own leg knows it, or it was
+    called at the target.
     """
     if not leg.mirror or not hrefs or leg.approved("target-not-empty"):
         return set()
     shares_events = leg.context.target.shares_events
     colleagues = leg.ledger.meetings.of_colleagues(hrefs) if shares_events else set[str]()
-    return set(hrefs) - artefacts_among(leg.target, href, hrefs, leg.artefacts) - colleagues
+    others = set(hrefs) - artefacts_among(leg.target, href, hrefs, leg.artefacts) - colleagues
+    return others - invitations_among(leg.target, href, sorted(others))
 
 
 def _digests(leg: LegContext, leftover: Leftover) -> set[bytes]:

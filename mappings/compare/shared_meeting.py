@@ -84,6 +84,22 @@ def shared(own: BinaryIO, another: BinaryIO, not_after: datetime, owner: Set[str
         return None
 
 
+def is_invitation(stream: BinaryIO, owner: Set[str]) -> bool:
+    """Return True for a meeting that somebody else called, and to which the owner is invited.
+
+    Args:
+        stream: an iCalendar object.
+        owner: lower-case addresses.
+    """
+    try:
+        components = [block for _, block in _components(read_block(stream, "VCALENDAR"))]
+    except Malformed:
+        return False
+    organizers = {address(line) for block in components for line in block.all("ORGANIZER")}
+    invited = {address(line) for block in components for line in block.all("ATTENDEE")}
+    return bool(organizers) and organizers.isdisjoint(owner) and not invited.isdisjoint(owner)
+
+
 def _losses(mine: Fields, other: Fields, ours: Block, theirs: Block, owner: Set[str]) -> Iterator[Loss]:
     if any(mine.get(name) != other.get(name) for name in OWN):
         yield lose("shared-meeting", "own-part-not-kept")

@@ -51,12 +51,12 @@ Join = Callable[..., Colleague]
 
 @pytest.fixture
 def join(server: OpenXchangeServer, quick_path: Path) -> Join:
-    """Lets a person join the plan of those who came before. empty: see Colleague.of."""
+    """Lets a person join the plan of those who came before."""
     people: list[Colleague] = []
 
-    def joined(address: str, *records: bytes, wave: str = "w", empty: bool = False) -> Colleague:
+    def joined(address: str, *records: bytes, wave: str = "w") -> Colleague:
         ledger = people[0].ledger if people else None
-        people.append(Colleague.of(server, quick_path, address, records, ledger, wave, empty=empty))
+        people.append(Colleague.of(server, quick_path, address, records, ledger, wave))
         return people[-1]
 
     return joined
@@ -358,8 +358,8 @@ def test_a_colleague_s_meeting_is_nothing_strange_in_a_guest_s_calendar(
     join: Join, server: OpenXchangeServer
 ) -> None:
     """The guest deleted their own copy at the source. What nobody of the plan called is strange."""
-    anna = join(ANNA, event("own", "Eigenes", 4), empty=True)
-    christa = join(CHRISTA, called("m", ANNA, by=CHRISTA), empty=True)
+    anna = join(ANNA, event("own", "Eigenes", 4))
+    christa = join(CHRISTA, called("m", ANNA, by=CHRISTA))
     anna.run()
     christa.run()
     assert once("m", anna, christa)

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -255,6 +256,7 @@ class Shared(Side):
     """Holds one calendar with one item, which is the account's own or is not, for this reason."""
 
     omit: str | None = None
+    capabilities: ClassVar = Capabilities(frozenset({Kind.CALENDAR}))
 
     def containers(self) -> Iterator[Container]:
         return iter([Container(Kind.CALENDAR, "/c/", ("Team",), omit=self.omit)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -218,13 +218,40 @@ def test_only_the_api_tells_that_an_account_of_years_is_not_empty(trial: OnOpenX
     assert bool(trial.sent("PUT")[1:]) is not api
 
 
-def test_a_colleagues_meetings_do_not_count_against_an_account(trial: OnOpenXchange) -> None:
-    trial.api = True
-    people = (f"ORGANIZER:mailto:{BERT}", f"ATTENDEE:mailto:{BERT}", f"ATTENDEE:mailto:{TARGET}")
-    meeting = event_of_2019("x").replace(b"SUMMARY", "\r\n".join([*people, "SUMMARY"]).encode())
-    calendar = next(
-        folder.segment for folder in trial.server.context.own("calendar", trial.server.context.users[BERT])
-    )
-    put(trial.server, f"/caldav/{calendar}/m.ics", meeting, BERT)
-    assert len(trial.contents()) == 1
+def a_meeting(*people: str) -> bytes:
+    """Of today, so that every listing shows it."""
+    now = datetime.now(UTC)
+    lines = (f"UID:met-{len(people)}", "DTSTAMP:20190610T100000Z", f"DTSTART:{now:%Y%m%dT%H}0000Z",
+             "DURATION:PT1H", "SUMMARY:Lage", *people)  # fmt: skip
+    whole = ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//T//EN", "BEGIN:VEVENT", *lines, "END:VEVENT")
+    return "\r\n".join([*whole, "END:VCALENDAR", ""]).encode()
+
+
+def of_user(server: OpenXchangeServer, user: str) -> str:
+    """The path of the user's calendar."""
+    calendar, *_ = server.context.own("calendar", server.context.users[user])
+    return f"/caldav/{calendar.segment}"
+
+
+BY_BERT = (f"ORGANIZER:mailto:{BERT}", f"ATTENDEE:mailto:{BERT}", f"ATTENDEE:mailto:{TARGET}")
+TWELVE = 12  # more than are read to recognise what an account was made with
+
+
+@pytest.mark.parametrize("api", [False, True])
+def test_colleagues_meetings_do_not_count_against_an_account(trial: OnOpenXchange, api: bool) -> None:
+    trial.api = api
+    for number in range(TWELVE):
+        meeting = a_meeting(*BY_BERT).replace(b"UID:", b"UID:%d-" % number)
+        put(trial.server, f"{of_user(trial.server, BERT)}/m{number}.ics", meeting, BERT)
+    assert trial.contents().total() == TWELVE
     verified(trial)
+
+
+@pytest.mark.parametrize("api", [False, True])
+@pytest.mark.parametrize("people", [(), (f"ORGANIZER:mailto:{TARGET}", *BY_BERT[1:])])
+def test_what_its_owner_called_counts(trial: OnOpenXchange, people: tuple[str, ...], api: bool) -> None:
+    trial.api = api
+    put(trial.server, f"{of_user(trial.server, BERT)}/m.ics", a_meeting(*BY_BERT), BERT)
+    put(trial.server, f"{HOME_AT_SUITE}/own.ics", a_meeting(*people, "LOCATION:Kiel"), TARGET)
+    result = trial.run()
+    assert (result.state, result.code) == (LegState.BLOCKED, "target-not-empty")

@@ -7,7 +7,7 @@ import io
 import pytest
 from meaning_written import NOT_AFTER
 
-from mappings.compare.shared_meeting import shared
+from mappings.compare.shared_meeting import is_invitation, shared
 
 ME = frozenset({"me@kiel.example"})
 MASTER = """BEGIN:VEVENT
@@ -123,3 +123,22 @@ def test_who_is_not_named_has_not_answered() -> None:
 
 def test_an_organizer_s_own_copy_arrives_by_nobody_s() -> None:
     assert lost(MASTER, MASTER, frozenset({"boss@kiel.example"})) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (MASTER, True),
+        (MASTER + ONE, True),
+        (ONE, True),
+        (MASTER.replace("boss@", "ME@"), False),
+        (MASTER.replace("me@", "carla@"), False),
+        ("".join(line for line in MASTER.splitlines(True) if not line.startswith("ORGANIZER")), False),
+        ("", False),
+        (MASTER.replace("END:VEVENT", ""), False),
+    ],
+    ids=["series", "with-exception", "exception", "own", "not-invited", "no-organizer", "empty", "malformed"],
+)
+def test_an_invitation_is_somebody_elses_meeting(text: str, expected: bool) -> None:
+    stream = io.BytesIO(f"BEGIN:VCALENDAR\n{text}END:VCALENDAR\n".encode())
+    assert is_invitation(stream, ME) is expected
