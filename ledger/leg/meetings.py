@@ -15,7 +15,7 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, select
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select
 
 from ledger.db.engine import Transaction
 from ledger.db.leases import AT_TARGET
@@ -329,18 +329,19 @@ def _copies(connection: Connection, marks: Collection[bytes]) -> dict[bytes, lis
 
 
 def _guests(connection: Connection, marks: Collection[bytes], leg_id: int) -> set[bytes]:
-    """Return the meetings of which guests have copies at the target that their own legs wrote.
+    """Return the meetings of which guests have copies at the target that their own legs wrote, or may write.
 
     What a live guest has stays: nothing of it would be taken back.
     """
     query = select(meeting.c.mark, item.c.key, item.c.href, item.c.place)
     joined = meeting.join(item, _same_item()).join(container, _its_container()).join(leg).join(mailbox)
     query = query.select_from(joined).where(meeting.c.caller.is_not(None), leg.c.id != leg_id)
-    query = query.where(item.c.href.is_not(None), mailbox.c.phase != Phase.LIVE.value)
+    sent = and_(item.c.state == State.WRITING.value, item.c.digest.is_not(None))
+    query = query.where(or_(item.c.href.is_not(None), sent), mailbox.c.phase != Phase.LIVE.value)
     found: set[bytes] = set()
     for chunk in chunked(sorted(marks)):
         for row in connection.execute(query.where(meeting.c.mark.in_(chunk))):
-            if bytes(row.key).hex() in row.href or row.place == row.href:
+            if row.href is None or bytes(row.key).hex() in row.href or row.place == row.href:
                 found.add(bytes(row.mark))
     return found
 

@@ -128,3 +128,12 @@ def test_whose_calendar_moves_in_a_later_wave_is_known_before(config: Config, le
     with ledger.session(lease, mirror=True) as session:
         known = session.meetings.callers({"bert@old.example", "bert@new.example", "carl@old.example"})
     assert known.keys() == {"bert@old.example", "bert@new.example"}
+
+
+def test_what_waits_for_organizers_is_of_the_rest(config: Config, ledger: Ledger) -> None:
+    listed(config, "anna@old.example,anna@new.example,w")
+    plan(config, ledger, "w")
+    verified = replace(ledger.legs()[0], state=LegState.VERIFIED)
+    rest = WaveParameters(wave="w", rest=True)
+    assert not migrate.runs(verified, rest)
+    assert migrate.runs(replace(verified, code="organizer-first"), rest)

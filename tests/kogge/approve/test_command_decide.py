@@ -73,6 +73,8 @@ def test_approvals_that_are_refused(
         ("target-not-empty", "address", LegState.DIFFERS, "verification-differs", False),
         ("source-shrunk", "address", LegState.BLOCKED, "source-shrunk", False),
         ("source-rekeyed", "address", LegState.VERIFIED, None, True),
+        ("organizer-first", "address", LegState.VERIFIED, "organizer-first", False),
+        ("organizer-first", "address", LegState.VERIFIED, None, True),
     ],
 )
 def test_an_approval_that_nothing_asks_for(

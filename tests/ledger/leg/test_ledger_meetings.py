@@ -7,7 +7,7 @@ from ledger_world import begin, dump, item, mapped, page, planned, ref
 
 from ledger.db.rows import LegState, Phase, State
 from ledger.leg.leg_session import LegLedger
-from ledger.leg.meetings import NOBODY, ORGANIZER_FIRST, OWNER, Answer, Noted, Organized
+from ledger.leg.meetings import GUESTS_FIRST, NOBODY, ORGANIZER_FIRST, OWNER, Answer, Noted, Organized
 from ledger.leg.rekeying import Rekeyed
 from ledger.plan.callers import name_listed
 from ledger.store import Ledger
@@ -265,3 +265,48 @@ def test_what_other_legs_wrote_for_organizers(chair: Desk, guest: Desk) -> None:
     session = chair.at_work()
     assert session.meetings.of_colleagues([PLACE, own]) == set()
     chair.ends()
+
+
+GUEST_PLACE = f"k-{MINE.hex()}.ics"
+
+
+@pytest.mark.parametrize(
+    ("href", "phase", "in_the_way"),
+    [
+        (GUEST_PLACE, Phase.STAGING, True),
+        (GUEST_PLACE, Phase.FROZEN, True),
+        (GUEST_PLACE, Phase.LIVE, False),
+        (None, Phase.STAGING, True),
+        (PLACE, Phase.STAGING, False),
+    ],
+    ids=["written", "frozen", "live", "on its way", "another's object"],
+)
+def test_a_guest_s_own_copy_is_in_the_way(
+    ledger: Ledger, guest: Desk, href: str | None, phase: Phase, in_the_way: bool
+) -> None:
+    session = guest.at_work("mine")
+    session.meetings.note(guest.home, [Noted(MINE, "uid", NOBODY)])
+    session.intend(guest.home, [mapped(MINE)])
+    if href is not None:
+        session.settle(guest.home, [Stored(MINE, href)])
+    guest.ends()
+    if phase is not Phase.STAGING:
+        ledger.set_phase(guest.id, phase, "somebody")
+    chair = Desk(ledger, CHAIR)
+    session = chair.at_work("theirs")
+    told = session.meetings.note(chair.home, [Noted(THEIRS, "uid", OWNER)])
+    assert told == ({THEIRS: Organized(Answer.GUESTS)} if in_the_way else {})
+    session.intend(chair.home, [])
+    session.settle(chair.home, [], skipped=[(THEIRS, GUESTS_FIRST)])
+    assert session.meetings.waiting() == 1
+    assert session.meetings.ask_again() == (not in_the_way)
+    chair.ends()
+    if in_the_way and phase is Phase.STAGING and href is not None:
+        session = guest.at_work()
+        assert session.meetings.in_the_way(guest.home) == [MINE]
+        session.rewrite(guest.home, [MINE])
+        assert session.meetings.in_the_way(guest.home) == []
+        guest.ends()
+        session = chair.at_work()
+        assert session.meetings.ask_again() == 1
+        chair.ends()
