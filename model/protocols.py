@@ -31,6 +31,7 @@ from model.event_limits import EventLimits
 from model.file_names import FileNames
 from model.file_versions import Older
 from model.kept_fields import WHOLE_CARDS, WHOLE_TASKS, CardLimits, TaskLimits
+from model.mail_habits import PLAIN_MAIL, MailHabits
 
 Body = Callable[[], BinaryIO]
 
@@ -86,8 +87,7 @@ class Capabilities:
         oldest_date: the earliest date that is kept beside an item, in seconds since 1970.
         separator: the hierarchy separator; "" if the namespace is flat.
         name_bytes: the longest name of one level, in bytes of the server's own encoding.
-        special_use: True if containers carry roles.
-        special_folders: of a target, the paths that folders with a role get where the server has none for it.
+        special_use: True if containers carry roles. mail: what a mail target expects beside the messages.
         incremental: True if changes() after a cursor lists only what changed; otherwise it enumerates anew.
         replaces: True if write() replaces an item in place (Item.replaces), not by a removal and a new one.
         recurring_tasks: True if a VTODO may have an RRULE.
@@ -119,7 +119,7 @@ class Capabilities:
     separator: str = "/"
     name_bytes: int = 255
     special_use: bool = True
-    special_folders: Mapping[Role, tuple[str, ...]] = field(default_factory=dict)
+    mail: MailHabits = PLAIN_MAIL
     incremental: bool = True
     replaces: bool = False
     recurring_tasks: bool = True

@@ -8,6 +8,9 @@ account, and the web client shows these folders with names in the user's own lan
 With com.openexchange.mail.useStaticDefaultFolders the account gets names at its creation, by the user's
 language: those below, unless AdminUser.properties says otherwise. They count before SPECIAL-USE.
 
+A message has one colour in the web client: a keyword $cl_1 to $cl_10, whose numbers the web client gives to
+colours (mail filters of appsuite-frontend). com.openexchange.mail.flagging.mode may hide them (flaggedOnly).
+
 Source:
     https://documentation.open-xchange.com/latest/middleware/configuration/tags/Folder.html
     (SENT_MAILFOLDER_[language] and its like); com.openexchange.imap, IMAPDefaultFolderChecker.
@@ -24,6 +27,20 @@ from model.protocols import Role
 def _names(sent: str, drafts: str, trash: str, junk: str = "Spam") -> dict[Role, str]:
     return {Role.SENT: sent, Role.DRAFTS: drafts, Role.TRASH: trash, Role.JUNK: junk}
 
+
+COLOURS: Final[Mapping[str, str]] = {
+    "red": "$cl_1",
+    "blue": "$cl_2",
+    "green": "$cl_3",
+    "gray": "$cl_4",
+    "purple": "$cl_5",
+    "light green": "$cl_6",
+    "orange": "$cl_7",
+    "pink": "$cl_8",
+    "light blue": "$cl_9",
+    "yellow": "$cl_10",
+}
+"""The keywords by colour."""
 
 FOLDERS: Final[Mapping[str, Mapping[Role, str]]] = {
     "cs_CZ": _names("Odeslané položky", "Koncepty", "Koš"),

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from connectors.endpoints import is_loopback
+from connectors.imap.category_colours import ColourName, keywords_of
 from connectors.imap.special_folders import FolderLanguage, FolderName, SpecialRole, paths, refuse_meeting
 from connectors.settings import Port, Secret, Security, Strict, Tls
 from model.protocols import Role
@@ -45,6 +46,9 @@ class ImapSettings(Strict):
     special_folders: dict[SpecialRole, FolderName] = Field(
         default_factory=dict, description="names of those folders, where the server marks none"
     )
+    category_colours: dict[str, ColourName] = Field(
+        default_factory=dict, description="in which App Suite shows messages, by the names of categories"
+    )
     spool_above: int = Field(default=4_000_000, ge=65_536, description="larger bodies go through a file")
 
     @model_validator(mode="after")
@@ -54,7 +58,13 @@ class ImapSettings(Strict):
         if self.auth in ("master-user", "plain-authzid") and not self.username:
             raise ValueError(f'auth = "{self.auth}" needs username: the master user')
         refuse_meeting(self.special_paths.values())
+        keywords_of(self.category_colours)
         return self
+
+    @property
+    def colours(self) -> dict[str, str]:
+        """Return the keywords of colours, by category without case."""
+        return keywords_of(self.category_colours)
 
     @property
     def special_paths(self) -> dict[Role, tuple[str, ...]]:

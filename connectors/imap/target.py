@@ -37,6 +37,7 @@ from connectors.imap.special_folders import with_names
 from connectors.imap.verify_uid import Judge
 from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Rejected
+from model.mail_habits import MailHabits
 from model.protocols import (
     Amendment,
     Capabilities,
@@ -118,7 +119,7 @@ class ImapTarget:
             oldest_date=session.quirks.oldest_date,
             separator=self._where().separator,
             special_use=session.has("SPECIAL-USE"),
-            special_folders=self._named(),
+            mail=self._habits(),
             facts=facts(session) | self._marked_elsewhere(),
         )
 
@@ -349,6 +350,11 @@ class ImapTarget:
     def _named(self) -> dict[Role, tuple[str, ...]]:
         """Return where the folders with a role are, by name; notes have none."""
         return {} if self._kind is Kind.NOTES else self._settings.special_paths
+
+    def _habits(self) -> MailHabits:
+        """Return names and colours; notes have neither."""
+        paths = {role.value: path for role, path in self._named().items()}
+        return MailHabits(paths, {} if self._kind is Kind.NOTES else self._settings.colours)
 
     def _marked_elsewhere(self) -> dict[str, str]:
         """Return, as a fact, the roles that the server gives to other folders than the names say."""

@@ -63,6 +63,7 @@ username = "migrator"                       # logs in as user*migrator
 password = { env = "KOGGE_TARGET_PASSWORD" }
 # artefacts = ["Welcome"]                   # beginnings of the subjects of mail a new account holds
 # folder_language = "de_DE"                 # Open-Xchange's names for the folder of sent mail and its like
+# category_colours = { "Customer" = "red" } # in which Open-Xchange shows mail of a category
 # special_folders = { sent = "Sent", archive = "Archive" }  # one by one; drafts, trash, junk
 
 # One table for each workload; what has none does not move. Take away the # of those you want.

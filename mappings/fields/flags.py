@@ -32,12 +32,17 @@ def keyword(text: str) -> str:
     Exchange compares category names without case. A hash marks every text that is not its own keyword. A text
     that looks as if it had a hash gets another, so that the two never meet.
     """
-    folded = unicodedata.normalize("NFC", text).casefold()
+    name = folded(text)
     lower = text.lower()
-    if folded == lower and _PLAIN.fullmatch(lower) and not _HASHED.fullmatch(lower) and lower not in RESERVED:
+    if name == lower and _PLAIN.fullmatch(lower) and not _HASHED.fullmatch(lower) and lower not in RESERVED:
         return lower
-    mark = hashlib.blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
-    return f"{_slug(folded)}-{mark}"
+    mark = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    return f"{_slug(name)}-{mark}"
+
+
+def folded(text: str) -> str:
+    """Return a category's name as Exchange compares it: without case."""
+    return unicodedata.normalize("NFC", text).casefold()
 
 
 def _slug(folded: str) -> str:

@@ -99,7 +99,7 @@ def plan_names(
     Args:
         containers: of the source.
         target: what the server can hold.
-        special: the server's own places, by role; they count before target.special_folders.
+        special: the server's own places, by role; they count before target.mail.
         fixed: places given before, by container id, also of containers no longer listed; they are returned
             unchanged.
     """
@@ -112,11 +112,15 @@ def plan_names(
         if container.id in fixed:
             plan.settle(container.path, container.id, fixed[container.id])
     for container in moving:
-        plan.claim(container, {Role.INBOX: INBOX, **target.special_folders, **special})
+        plan.claim(container, {Role.INBOX: INBOX, **_named(target), **special})
     for depth in range(1, 1 + max((len(c.path) for c in moving), default=0)):
         for node in _nodes(moving, depth, rules):
             plan.place(node)
     return plan.placements
+
+
+def _named(target: Capabilities) -> dict[Role, Path]:
+    return {Role(role): path for role, path in target.mail.special_folders.items()}
 
 
 def _in_one(containers: Sequence[Container], special: Mapping[Role, Path]) -> dict[str, Placement]:

@@ -11,6 +11,10 @@ LOSSES: Mapping[tuple[str, str], str] = {
     ("body", "nul-bytes"): "NUL bytes, which IMAP cannot carry, became the byte 0x80.",
     ("body", "mime-rebuilt"): "The source could not give the message as it was received; "
     "it was rebuilt from its properties.",
+    (
+        "categories",
+        "colour-not-kept",
+    ): "A message shows one colour: that of its first category with one. The others keep their names.",
     ("categories", "empty-name"): "A category without a name was left out.",
     ("categories", "keyword-not-kept"): "The target keeps no keywords, so the categories are gone.",
     (

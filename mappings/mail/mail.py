@@ -64,7 +64,7 @@ class _Marks:
 class _Format:
     """Say how one dialect is read."""
 
-    marks: Callable[[Properties, bool], _Marks]
+    marks: Callable[[Properties, Capabilities], _Marks]
     date: Callable[[Properties], datetime | None]
     skip: Callable[[Properties], str | None]
 
@@ -87,7 +87,7 @@ def map_mail(native: Native, target: Capabilities, read_at: datetime) -> Mapped:
         head = HeaderStream(stream)
         digested = canonical(head)
     _check_size(digested, target)
-    marks = form.marks(native.properties, target.keywords)
+    marks = form.marks(native.properties, target)
     date, date_losses = _clamped(form.date(native.properties), read_at, target.oldest_date)
     item = Item(
         kind=Kind.MAIL,
@@ -109,7 +109,7 @@ def flags_of(native: Native, target: Capabilities) -> tuple[frozenset[str], Labe
     Raises:
         Rejected: "unknown-format" or "unknown-class".
     """
-    marks = _form(native).marks(native.properties, target.keywords)
+    marks = _form(native).marks(native.properties, target)
     return marks.flags, marks.labels, marks.losses
 
 
@@ -198,13 +198,17 @@ def _ews_date(properties: Properties) -> datetime | None:
     return next((date for date in dates if isinstance(date, datetime)), None)
 
 
-def _ews_marks(properties: Properties, keywords: bool) -> _Marks:
+def _ews_marks(properties: Properties, target: Capabilities) -> _Marks:
     if not any(_is_class(properties, name) for name in MAIL_CLASSES):
         raise Rejected("unknown-class", "the item's class is not known as mail")
     wanted, losses = _ews_flags(properties)
     labels, category_losses = _labels(properties.get("Categories"))
     wanted |= {(word, "categories") for word, _ in labels}
-    return _kept(wanted, labels, [*losses, *category_losses], keywords)
+    colours = _colours(properties.get("Categories"), target.mail.colours)
+    wanted |= {(word, "categories") for word in colours[:1]}
+    if target.keywords and len(colours) > 1:
+        category_losses.append(lose("categories", "colour-not-kept"))
+    return _kept(wanted, labels, [*losses, *category_losses], target.keywords)
 
 
 def _ews_flags(properties: Properties) -> tuple[set[tuple[str, str]], list[Loss]]:
@@ -263,6 +267,13 @@ def _labels(categories: object) -> tuple[Labels, list[Loss]]:
     return tuple(sorted(labels.items())), losses
 
 
+def _colours(categories: object, keywords: Mapping[str, str]) -> list[str]:
+    """Return the keywords of the colours of categories, each once, in the order of the categories."""
+    named = [str(text) for text in categories] if isinstance(categories, tuple | list) else []
+    found = [keywords[name] for name in map(names.folded, named) if name in keywords]
+    return list(dict.fromkeys(found))
+
+
 def _imap_date(properties: Properties) -> datetime | None:
     date = properties.get("INTERNALDATE")
     return date if isinstance(date, datetime) else None
@@ -273,7 +284,8 @@ def _imap_skip(properties: Properties) -> str | None:
     return None
 
 
-def _imap_marks(properties: Properties, keywords: bool) -> _Marks:
+def _imap_marks(properties: Properties, target: Capabilities) -> _Marks:
+    keywords = target.keywords
     listed = properties.get("FLAGS")
     flags = sorted(str(flag) for flag in listed) if isinstance(listed, frozenset | set | tuple) else []
     wanted: set[tuple[str, str]] = set()
