@@ -38,10 +38,15 @@ class TaskLimits:
     Attributes:
         properties: names of what is kept, beside UID and time stamps; None for everything.
         past_alarms: True if an alarm that is over and acknowledged (RFC 9074) is kept as such.
+        confidential: True if CONFIDENTIAL is kept beside PRIVATE.
+        plain_series: True if a task that comes back needs a start and a due day, is not begun unless its
+            state says so, and has no rule of every second year, or of weeks that have to begin on one day.
     """
 
     properties: frozenset[str] | None = None
     past_alarms: bool = True
+    confidential: bool = True
+    plain_series: bool = False
 
     def keeps(self, name: str) -> bool:
         """Return True if a property is kept."""

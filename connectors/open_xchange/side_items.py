@@ -171,10 +171,9 @@ class SideItems:
             return Failed(stored.key, Rejected("cannot-remove", "it is not ours"))
         entry = self._entries[stored.href]
         try:
-            self._client.patiently(lambda: self._delete_unchanged(entry, stored.digest))
+            self._delete(entry, stored.digest)
         except Rejected as error:
-            if error.code != "vanished":
-                return Failed(stored.key, error)
+            return Failed(stored.key, error)
         return stored
 
     def make_way(self, name: str) -> None:
@@ -193,7 +192,7 @@ class SideItems:
             raise Rejected("changed-at-target", "its user may have changed it, and it stays as it is")
         if not is_ours(name, self._mine):
             raise Rejected("cannot-remove", "it is not ours")
-        self._client.patiently(lambda: self._delete_unchanged(self._entries[name], b""))
+        self._delete(self._entries[name], b"")
 
     # -- internals
 
@@ -250,6 +249,14 @@ class SideItems:
         else:
             moment = self._store.read(self._folder, entry).moment
             self._store.replace(self._folder, entry, body, moment)
+
+    def _delete(self, entry: Entry, digest: bytes) -> None:
+        """Delete an item that means this, or any; one that is gone already is a success."""
+        try:
+            self._client.patiently(lambda: self._delete_unchanged(entry, digest))
+        except Rejected as error:
+            if error.code != "vanished":
+                raise
 
     def _delete_unchanged(self, entry: Entry, digest: bytes) -> None:
         """Delete an item if it still has this meaning, or if none is stated."""

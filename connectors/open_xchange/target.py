@@ -1,11 +1,12 @@
 """Write to an account of Open-Xchange over DAV, with its HTTP API as a second way.
 
 DAV carries everything that it can. The API tells what DAV's listings leave out, and carries distribution
-lists, which CardDAV drops.
+lists, which CardDAV drops, and recurring tasks, which CalDAV refuses.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,11 +20,13 @@ from connectors.http.hrefs import Mine, anybody
 from connectors.http.rate_limit import NO_BUDGET, RequestBudget
 from connectors.open_xchange.client import ApiClient
 from connectors.open_xchange.distribution_lists import DistributionLists
-from connectors.open_xchange.folders import folder_of
+from connectors.open_xchange.folders import folder_of, item_name
+from connectors.open_xchange.recurring_tasks import RecurringTasks
 from connectors.open_xchange.side_items import SideItems, SideStore
-from connectors.open_xchange.whole_listing import own_names
+from connectors.open_xchange.whole_listing import own_events
 from connectors.settings import Account
 from model.errors import Rejected
+from model.kept_fields import TaskLimits
 from model.protocols import (
     Amendment,
     Capabilities,
@@ -36,7 +39,10 @@ from model.protocols import (
     Stored,
 )
 
-STORES: Final[Mapping[Kind, Callable[[ApiClient], SideStore]]] = {Kind.CONTACTS: DistributionLists}
+STORES: Final[Mapping[Kind, Callable[[ApiClient], SideStore]]] = {
+    Kind.CONTACTS: DistributionLists,
+    Kind.TASKS: RecurringTasks,
+}
 
 
 class OpenXchangeTarget(DavTarget):
@@ -98,12 +104,14 @@ class OpenXchangeTarget(DavTarget):
         capabilities = super().capabilities
         if self._kind is Kind.CONTACTS:
             return replace(capabilities, groups=True, plain_lists=True)
+        if self._kind is Kind.TASKS:
+            return replace(capabilities, recurring_tasks=True, tasks=_with_rules(capabilities.tasks))
         return capabilities
 
     def write(self, href: str, items: Iterable[Item]) -> Iterator[Stored | Failed]:
         """Write items; see `model.protocols.Target.write`. May have written any of them even if it raises.
 
-        Those that DAV does not hold come last, one after the other.
+        Those that DAV does not hold are written one after the other, between those that it does.
 
         Raises:
             Blocked: see `DavTarget.write` and `connectors.open_xchange.answers.content`.
@@ -111,11 +119,12 @@ class OpenXchangeTarget(DavTarget):
         if self._store is None:
             yield from super().write(href, items)
             return
-        others: list[Item] = []
-        yield from super().write(href, self._for_dav(items, self._store, others))
-        if others:
-            beside = self._beside(href, self._store)
-            yield from (beside.write(item) for item in others)
+        done: deque[Stored | Failed] = deque()
+        beside = self._beside(href, self._store)
+        for result in super().write(href, _for_dav(items, self._store, beside, done)):
+            yield result
+            yield from _taken(done)
+        yield from _taken(done)
 
     def listing(self, href: str, since: str | None = None) -> Iterator[Listed]:
         """List all objects, with those that DAV does not show; see `model.protocols.Target.listing`."""
@@ -143,7 +152,8 @@ class OpenXchangeTarget(DavTarget):
         """
         if self._kind is not Kind.CALENDAR:
             yield from self.listing(href)
-        for name in own_names(self._api, self._kind, folder_of(self._kind, href)):
+            return
+        for name in own_events(self._api, folder_of(self._kind, href)):
             yield Listed(href=name, size=0)
 
     def read(self, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
@@ -185,16 +195,6 @@ class OpenXchangeTarget(DavTarget):
         folder = folder_of(self._kind, href)
         return SideItems(self._api, store, folder, self._guard, self._digest, self._mine, live=self._live)
 
-    def _for_dav(self, items: Iterable[Item], store: SideStore, others: list[Item]) -> Iterator[Item]:
-        """Yield the items that DAV holds; add the others to `others`."""
-        for item in items:
-            with item.body() as stream:
-                is_for_dav = not store.takes(stream)
-            if is_for_dav:
-                yield item
-            else:
-                others.append(item)
-
     def _amended(
         self, href: str, changes: Iterable[Amendment], beside: SideItems
     ) -> Iterator[Stored | Failed]:
@@ -214,3 +214,37 @@ class OpenXchangeTarget(DavTarget):
             else:
                 others.append(one)
         yield from super().remove(href, others)
+
+
+def _for_dav(
+    items: Iterable[Item], store: SideStore, beside: SideItems, done: deque[Stored | Failed]
+) -> Iterator[Item]:
+    """Yield the items that DAV holds; write the others, and add their results to `done`.
+
+    What is beside DAV under the name of one that DAV holds is its older form: it makes way.
+    """
+    for item in items:
+        with item.body() as stream:
+            is_for_dav = not store.takes(stream)
+        if not is_for_dav:
+            done.append(beside.write(item))
+            continue
+        try:
+            if item.uid is not None:
+                beside.make_way(item_name(store.kind, item.uid))
+        except Rejected as error:
+            done.append(Failed(item.key, error))
+        else:
+            yield item
+
+
+def _taken(done: deque[Stored | Failed]) -> Iterator[Stored | Failed]:
+    """Yield the results and take them out."""
+    while done:
+        yield done.popleft()
+
+
+def _with_rules(limits: TaskLimits) -> TaskLimits:
+    """Return what the server keeps of tasks when the API takes those that come back."""
+    kept = None if limits.properties is None else limits.properties | {"RRULE"}
+    return replace(limits, properties=kept, confidential=False, plain_series=True)

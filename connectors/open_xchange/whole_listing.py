@@ -1,16 +1,15 @@
-"""List what a person has in a folder although DAV's listings leave it out.
+"""List all events that a person has, of any year, where DAV's listings show one year.
 
-Events of other years and recurring tasks stand in no listing of DAV. Meetings of
-colleagues are in a person's calendar as soon as a colleague's calendar is filled: they are not the person's
-own.
+Meetings of colleagues are in a person's calendar as soon as a colleague's calendar is filled: they are not
+the person's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 from connectors.open_xchange.answers import Json, TooManyEvents, not_api
 from connectors.open_xchange.client import ApiClient
@@ -22,18 +21,14 @@ YEARS: Final = (1900, 2000, 2020, 2040, 2200)
 """The limits of the ranges that are asked for first. A range with too many events is halved."""
 SHORTEST: Final = timedelta(minutes=1)
 FIELDS: Final = "id,uid,filename,organizer"
-Lister: TypeAlias = Callable[[ApiClient, str], Iterator[str]]
 
 
-def own_names(client: ApiClient, kind: Kind, folder: str) -> Iterator[str]:
-    """Yield the name of each item that the account's owner has in a folder, each once.
-
-    Of a calendar these are all events; of other folders what DAV does not list.
+def own_events(client: ApiClient, folder: str) -> Iterator[str]:
+    """Yield the name of each event that the account's owner has in a calendar, each once.
 
     Args:
         client: the API.
-        kind: the kind of items.
-        folder: the folder's id.
+        folder: the calendar's id.
 
     Raises:
         Transient: the retries are used up; "reply-too-large" for more events within a minute than one answer
@@ -41,19 +36,13 @@ def own_names(client: ApiClient, kind: Kind, folder: str) -> Iterator[str]:
         Blocked: the server refuses.
     """
     seen: set[str] = set()
-    for stem in LISTERS[kind](client, folder) if kind in LISTERS else ():
-        if stem not in seen:
-            seen.add(stem)
-            yield item_name(kind, stem)
-
-
-def _own_events(client: ApiClient, folder: str) -> Iterator[str]:
-    """Yield names of events, several times for a series."""
     for first, last in pairwise(YEARS):
         start, end = datetime(first, 1, 1, tzinfo=UTC), datetime(last, 1, 1, tzinfo=UTC)
         for event in _events(client, folder, start, end):
-            if not _is_of_colleague(event, client.user):
-                yield str(event.get("filename") or event.get("uid") or event.get("id"))
+            stem = str(event.get("filename") or event.get("uid") or event.get("id"))
+            if stem not in seen and not _is_of_colleague(event, client.user):
+                seen.add(stem)
+                yield item_name(Kind.CALENDAR, stem)
 
 
 def _events(client: ApiClient, folder: str, start: datetime, end: datetime) -> Iterator[Json]:
@@ -64,7 +53,7 @@ def _events(client: ApiClient, folder: str, start: datetime, end: datetime) -> I
     """
     options = {"folder": folder, "rangeStart": _stamp(start), "rangeEnd": _stamp(end), "fields": FIELDS}
     try:
-        yield from _rows(client.look("chronos", "all", options), dict)
+        yield from _rows(client.look("chronos", "all", options))
         return
     except TooManyEvents:
         pass
@@ -89,32 +78,13 @@ def _is_of_colleague(event: Json, user: int) -> bool:
     return isinstance(entity, int) and entity not in {0, user}
 
 
-def _series(client: ApiClient, folder: str) -> Iterator[str]:
-    """Yield the UIDs of the recurring tasks of a list (column 209 is their kind of recurrence)."""
-    yield from _marked(client.look("tasks", "all", {"folder": folder, "columns": "1,223,209"}))
-
-
-def _marked(found: Json) -> Iterator[str]:
-    """Yield the UID of each row whose third column is set."""
-    for row in _rows(found, list):
-        id_, uid, mark = [*row, None, None, None][:3]
-        if mark:
-            yield str(uid or id_)
-
-
-def _rows(found: Json, shape: type) -> list[Any]:
-    """Return the rows of an answer; raise Transient("not-http-api") for anything else."""
-    rows = found.get("data")
-    if not isinstance(rows, list) or not all(isinstance(row, shape) for row in rows):
+def _rows(found: Json) -> list[Json]:
+    """Return the events of an answer; raise Transient("not-http-api") for anything else."""
+    events = found.get("data")
+    if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
         raise not_api()
-    return rows
+    return events
 
 
 def _stamp(moment: datetime) -> str:
     return f"{moment:%Y%m%dT%H%M%SZ}"
-
-
-LISTERS: Final[Mapping[Kind, Lister]] = {
-    Kind.CALENDAR: _own_events,
-    Kind.TASKS: _series,
-}

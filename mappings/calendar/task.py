@@ -75,7 +75,11 @@ def _todo(element: Element, native: Native, context: Context) -> tuple[Todo, lis
     task_days.add(todo)
     losses = [*task_days.losses, *left_out(element), *_shared(element, todo, native, context)]
     _stamps(element, todo, task_days)
-    losses += [*_marks(element, todo), *progress(element, todo), *efforts(element, todo)]
+    losses += [
+        *_marks(element, todo, context.target.tasks),
+        *progress(element, todo),
+        *efforts(element, todo),
+    ]
     losses += _alarm(element, todo, task_days, context)
     losses += [lose("user-defined", "left-out")] if own_fields(element) else []
     if any(altered(str(piece)) for piece in element.itertext()):
@@ -119,10 +123,12 @@ def _stamps(element: Element, todo: Todo, task_days: Days) -> None:
         todo.add("LAST-MODIFIED", whole(modified))
 
 
-def _marks(element: Element, todo: Todo) -> list[Loss]:
-    secret, more = sensitivity(element)
-    if secret:
-        todo.add("CLASS", secret)
+def _marks(element: Element, todo: Todo, limits: TaskLimits) -> list[Loss]:
+    shown, more = sensitivity(element)
+    if shown == "CONFIDENTIAL" and not limits.confidential:
+        shown, more = "PRIVATE", True
+    if shown:
+        todo.add("CLASS", shown)
     priority = PRIORITIES.get(text(element, "t:Importance").strip())
     if priority is not None:
         todo.add("PRIORITY", priority)

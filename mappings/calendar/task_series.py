@@ -6,17 +6,18 @@ place. So the RRULE begins with the current occurrence, and a number of occurren
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
 from icalendar import Todo, vRecur, vText
 
-from mappings.calendar.task_progress import completed
+from mappings.calendar.task_progress import begun_unsaid, completed
 from mappings.contacts.dates import day_of
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import Element, child, extended, moment, text
 from mappings.losses.catalogue import lose
-from mappings.time.rrule import RecurrenceRule, Start, regeneration, rule
+from mappings.time.rrule import ORDER, RecurrenceRule, Start, regeneration, rule
 from model.protocols import Loss
 
 TASK_SET = "00062003-0000-0000-C000-000000000046"
@@ -102,7 +103,8 @@ def _series(element: Element, recurrence: Element, dates: Days, context: Context
     written = ruled.text if ruled.count is None else f"{ruled.shape};COUNT={ruled.count - past}"
     if completed(element):
         return _alone(dates, written, "completed")
-    if not context.target.recurring_tasks:
+    is_odd = context.target.tasks.plain_series and not _is_plain(element, ruled, anchored)
+    if not context.target.recurring_tasks or is_odd:
         return _alone(dates, written, "current-occurrence-only")
     if ruled.until is not None and anchored.start and _date(ruled.until) < anchored.start:
         return _alone(dates, written, "over")
@@ -125,6 +127,22 @@ def _anchored(ruled: RecurrenceRule, dates: Days) -> tuple[Days, int, bool]:
         return dates, past, hit
     losses = (*dates.losses, lose("start", "moved-to-due"))
     return replace(dates, start=dates.due, losses=losses), due_past, True
+
+
+def _is_plain(element: Element, ruled: RecurrenceRule, anchored: Days) -> bool:
+    """Return True for a series that a server with few rules for tasks keeps (TaskLimits.plain_series)."""
+    if anchored.start is None or anchored.due is None or begun_unsaid(element):
+        return False
+    parts = dict(part.split("=", 1) for part in ruled.shape.split(";"))
+    if parts["FREQ"] in {"DAILY", "MONTHLY"} or "INTERVAL" not in parts:
+        return True
+    return parts["FREQ"] == "WEEKLY" and _has_one_week(parts, ORDER[anchored.start.weekday()])
+
+
+def _has_one_week(parts: Mapping[str, str], first: str) -> bool:
+    """Return True if a weekly rule means the same whether its weeks begin on Sunday or on Monday."""
+    days = parts["BYDAY"].split(",")
+    return days == [first] or (parts["WKST"] in {"MO", "SU"} and "SU" not in {*days, first})
 
 
 def _position(ruled: RecurrenceRule, current: date | None) -> tuple[int, bool]:

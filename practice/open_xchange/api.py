@@ -40,7 +40,7 @@ MODULES: Mapping[Kind, str] = {
     "tasks": "tasks",
 }
 
-CATEGORIES = {"USER_INPUT": 1, "PERMISSION_DENIED": 3, "TRY_AGAIN": 4, "CONFLICT": 9}
+CATEGORIES = {"USER_INPUT": 1, "PERMISSION_DENIED": 3, "TRY_AGAIN": 4, "ERROR": 8, "CONFLICT": 9}
 
 
 class ApiError(Exception):

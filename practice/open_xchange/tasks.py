@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from practice.open_xchange import people
-from practice.open_xchange.content_lines import Line, Part, text_of
+from practice.open_xchange.content_lines import Line, Part, escaped, text_of
 from practice.open_xchange.context import NUMBER, Context, Folder, Gone
 from practice.open_xchange.event_rules import Refused
 from practice.open_xchange.times import instant, moment, stamp, vtimezones, zones_replaced
@@ -31,13 +32,14 @@ SERIES = re.compile(r"FREQ=(DAILY|WEEKLY|MONTHLY|YEARLY)", re.IGNORECASE)
 
 @dataclass(eq=False)
 class Task:
-    """recurrence and title are of tasks that the HTTP API made: CalDAV lists no series."""
+    """recurrence is of series, which the HTTP API made: CalDAV lists none. fields: as the API got them."""
 
     id: int
     uid: str
     part: Part
     modified: int
     recurrence: dict[str, int] | None = None
+    fields: dict[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -109,11 +111,26 @@ class Tasks:
     def add(self, folder: Folder, uid: str, part: Part, recurrence: dict[str, int] | None = None) -> Task:
         self._last += 1
         task = Task(self._last, uid, part, self._touch(folder), recurrence)
-        self._known.setdefault(folder.number, {})[uid] = task
+        here = self._known.setdefault(folder.number, {})
+        here[uid if uid not in here else f"{uid} {task.id}"] = task
         return task
 
+    def add_by_api(self, folder: Folder, uid: str, fields: dict[str, Any]) -> Task:
+        """As the HTTP API makes one. Where its UID is there already, it is there twice: not measured."""
+        task = self.add(folder, uid, Part("VTODO", ()))
+        self.change_by_api(folder, task, fields)
+        return task
+
+    def change_by_api(self, folder: Folder, task: Task, fields: dict[str, Any]) -> None:
+        names: tuple[str, ...] = ("recurrence_type", "days", "interval")
+        series = {name: int(fields[name]) for name in names if name in fields}
+        lines = (Line("UID", task.uid), Line("SUMMARY", escaped(str(fields.get("title", "")))))
+        task.part, task.fields, task.modified = Part("VTODO", lines), fields, self._touch(folder)
+        task.recurrence = series if series.get("recurrence_type") else None
+
     def delete(self, folder: Folder, task: Task) -> None:
-        del self._known[folder.number][task.uid]
+        here = self._known[folder.number]
+        del here[next(key for key, one in here.items() if one is task)]
         folder.gone.append(Gone(task.name, self._touch(folder), True))
 
     def _touch(self, folder: Folder) -> int:

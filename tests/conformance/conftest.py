@@ -27,7 +27,17 @@ from files_bench import GraphFilesBench, online_drive
 from memory.doubles import MemoryMailbox, MemoryStore
 from server_fixtures import radicale_fixture
 from services import need_dovecot
-from target_items import CARDS, EVENTS, SUITE_CARDS, SUITE_EVENTS, SUITE_LISTS, SUITE_TASKS, TASKS, Goods
+from target_items import (
+    CARDS,
+    EVENTS,
+    SUITE_CARDS,
+    SUITE_EVENTS,
+    SUITE_LISTS,
+    SUITE_SERIES,
+    SUITE_TASKS,
+    TASKS,
+    Goods,
+)
 
 from model.protocols import Target
 from practice.dav.manners import manners
@@ -69,7 +79,7 @@ SUITE: dict[str, Goods] = {
     "suite-contacts": SUITE_CARDS,
 }
 """Open-Xchange App Suite, which lists a year or so of a calendar; the items here are older."""
-SUITE_API: dict[str, Goods] = {"suite-api-contacts": SUITE_LISTS}
+SUITE_API: dict[str, Goods] = {"suite-api-contacts": SUITE_LISTS, "suite-api-tasks": SUITE_SERIES}
 """The same with its HTTP API, and with items that DAV does not hold."""
 FILES = ("nextcloud-files", "nextcloud-files-single", "webdav-files", "exo-files")
 TARGETS = ("memory", "memory-single", *STARTS, *DAV, *SUITE, *SUITE_API, *FILES, "exo-calendar")

@@ -195,6 +195,23 @@ class TrimmedTasks(Trimmed):
         return f"kogge-{key_of(f'item-{number}').hex()}".encode()
 
 
+RECURRING = """\
+BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//Example//Conformance//EN
+BEGIN:VTODO
+UID:{number}@example.org
+DTSTAMP:20210304T050607Z
+DTSTART;VALUE=DATE:20210304
+DUE;VALUE=DATE:20210305
+RRULE:FREQ=WEEKLY;BYDAY=TH
+SUMMARY:Number {number}
+DESCRIPTION:{text}
+END:VTODO
+END:VCALENDAR
+"""
+
+
 @dataclass(frozen=True)
 class Lists(TrimmedTasks):
     """Distribution lists, which keep their name and their members alone."""
@@ -227,6 +244,7 @@ CARDS = Objects(Kind.CONTACTS, Role.CONTACTS, "Kontakte", CARD, card_digest)
 
 SUITE_EVENTS = Trimmed(Kind.CALENDAR, Role.CALENDAR, "Kalender", EVENT, calendar_digest)
 SUITE_TASKS = TrimmedTasks(Kind.TASKS, Role.TASKS, "Tasks", TASK, calendar_digest)
+SUITE_SERIES = TrimmedTasks(Kind.TASKS, Role.TASKS, "Tasks", RECURRING, calendar_digest)
 SUITE_LISTS = Lists(Kind.CONTACTS, Role.CONTACTS, "Contacts", "", card_digest)
 SUITE_CARDS = Trimmed(Kind.CONTACTS, Role.CONTACTS, "Contacts", CARD, card_digest)
 

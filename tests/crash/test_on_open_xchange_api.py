@@ -13,12 +13,12 @@ from calendars import an_address_book, folder
 from dying_requests import Begun, OnServer, die_everywhere, every_request_is_a_step
 from memory.doubles import MemoryShelf
 from memory.mailbox import MemoryMailbox
-from memory.records import LIST, team
+from memory.records import ALL_DAYS, LIST, TASK, TUESDAYS, team, todo
 from on_open_xchange import PASSWORD_ENV, OnOpenXchange
-from walking import TARGET
+from walking import SOURCE, TARGET
 
 from ledger.db.rows import LegState
-from model.protocols import Kind
+from model.protocols import Kind, Role
 from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 
 LASTING = {"PUT", "DELETE", "MKCOL", "PROPPATCH"}
@@ -31,13 +31,20 @@ class OnSuite(OnOpenXchange, OnServer):
     api = True
 
     def contents(self) -> Counter[object]:
-        """(address book, name, members) of everything that the person has."""
-        context, cards = self.server.context, self.server.suite.cards
-        return Counter(
+        """(folder, name, members or recurrence) of everything that the person has."""
+        context, suite = self.server.context, self.server.suite
+        own = context.users[TARGET]
+        cards = (
             (book.title, card.contact.display_name, str(card.members))
-            for book in context.own("contacts", context.users[TARGET])
-            for card in cards.everything(book)
+            for book in context.own("contacts", own)
+            for card in suite.cards.everything(book)
         )
+        tasks = (
+            (home.title, task.part.value("SUMMARY"), str(task.recurrence))
+            for home in context.own("tasks", own)
+            for task in suite.tasks.everything(home)
+        )
+        return Counter([*cards, *tasks])
 
 
 def with_lists() -> MemoryMailbox:
@@ -59,21 +66,43 @@ def edit(mailbox: MemoryMailbox) -> None:
     mailbox.deliver(home.id, team("West", ()), LIST)
 
 
+def with_series() -> MemoryMailbox:
+    mailbox = MemoryMailbox(addresses=frozenset({SOURCE}), page=4)
+    home = mailbox.create_folder(("Aufgaben",), Role.TASKS)
+    for title, rule in (("Bericht", TUESDAYS), ("Bericht", TUESDAYS), ("Einmal", ""), ("Zweimal", "")):
+        mailbox.deliver(home, todo(title, rule), TASK)
+    return mailbox
+
+
+def edit_series(mailbox: MemoryMailbox) -> None:
+    """One comes back no more, another begins to, one is gone."""
+    first, second, once, _ = folder(mailbox, "Aufgaben").messages
+    mailbox.edit(first, todo("Bericht", ""))
+    mailbox.edit(once, todo("Einmal", ALL_DAYS))
+    mailbox.delete(second)
+
+
+MAILBOXES = {Kind.CONTACTS: (with_lists, edit), Kind.TASKS: (with_series, edit_series)}
+Ready = Callable[[Kind, bool], Begun]
+
+
 @pytest.fixture
-def ready(quick_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], Begun]:
+def ready(quick_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ready:
     """changed: a run before, and then changes. Every request is a step."""
     monkeypatch.setenv(PASSWORD_ENV, USER_PASSWORD)
     every_request_is_a_step(monkeypatch)
 
-    def prepared(changed: bool) -> Begun:
+    def prepared(kind: Kind, changed: bool) -> Begun:
+        make, change = MAILBOXES[kind]
+
         @contextmanager
         def begun(name: str) -> Iterator[OnServer]:
             (quick_path / name).mkdir()
-            trial = OnSuite(quick_path / name, with_lists(), MemoryShelf(kind=Kind.CONTACTS))
+            trial = OnSuite(quick_path / name, make(), MemoryShelf(kind=kind))
             with OpenXchangeServer({TARGET: "Anna Adler"}, rate=Rate(10**9)) as trial.server:
                 if changed:
                     assert trial.run().state is LegState.VERIFIED
-                    edit(trial.mailbox)
+                    change(trial.mailbox)
                 yield trial
 
         return begun
@@ -81,16 +110,18 @@ def ready(quick_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool],
     return prepared
 
 
+@pytest.mark.parametrize("kind", MAILBOXES)
 @pytest.mark.parametrize("changed", [False, True], ids=["first-run", "delta"])
 def test_dying_right_after_every_change_by_the_api(
-    ready: Callable[[bool], Begun], monkeypatch: pytest.MonkeyPatch, changed: bool
+    ready: Ready, monkeypatch: pytest.MonkeyPatch, kind: Kind, changed: bool
 ) -> None:
-    assert die_everywhere(ready(changed), LASTING, monkeypatch, every=False) > 3
+    assert die_everywhere(ready(kind, changed), LASTING, monkeypatch, every=False) > 3
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("kind", MAILBOXES)
 @pytest.mark.parametrize("changed", [False, True], ids=["first-run", "delta"])
 def test_dying_at_every_request_by_the_api(
-    ready: Callable[[bool], Begun], monkeypatch: pytest.MonkeyPatch, changed: bool
+    ready: Ready, monkeypatch: pytest.MonkeyPatch, kind: Kind, changed: bool
 ) -> None:
-    assert die_everywhere(ready(changed), LASTING, monkeypatch, every=True) > 60
+    assert die_everywhere(ready(kind, changed), LASTING, monkeypatch, every=True) > 60

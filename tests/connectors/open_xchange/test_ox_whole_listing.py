@@ -10,7 +10,7 @@ from ox_api_desk import ANNA, BERT, ApiDesk, free
 
 from connectors.caldav.target import DavTarget
 from connectors.open_xchange.folders import folder_of, item_name
-from connectors.open_xchange.whole_listing import own_names
+from connectors.open_xchange.whole_listing import own_events
 from connectors.settings import Account
 from engine.identity.identity_gate import is_emptiness_unproven, is_filled
 from model.errors import Blocked, Transient
@@ -148,7 +148,7 @@ def test_garbage_for_events_is_not_believed(desk: ApiDesk, data: object) -> None
 )
 def test_an_odd_event_counts(desk: ApiDesk, row: dict[str, object]) -> None:
     desk.layer.answers, desk.layer.what = [reply(200, json.dumps({"data": [row]}))], "chronos"
-    assert len(list(own_names(desk.client(), Kind.CALENDAR, "cal://0/31"))) == 1
+    assert len(list(own_events(desk.client(), "cal://0/31"))) == 1
 
 
 def test_what_dav_does_not_list_counts_in_an_address_book_and_a_task_list(desk: ApiDesk) -> None:
@@ -159,7 +159,7 @@ def test_what_dav_does_not_list_counts_in_an_address_book_and_a_task_list(desk: 
     made = {"folder_id": "con://0/32", "uid": "l-1", "display_name": "L", "mark_as_distributionlist": True}
     api.ask("addressbooks", "new", {}, made | {"distribution_list": members})
     series = {"folder_id": "33", "title": "T", "recurrence_type": 2, "days": 4, "interval": 1}
-    api.ask("tasks", "new", {}, series)
+    api.ask("tasks", "new", {}, {**series, "start_time": 1796112000000, "end_time": 1796144400000})
     assert whole(desk, Kind.CONTACTS) == ["l-1.vcf"]
     assert len(whole(desk, Kind.TASKS)) == 1
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from calendars import an_address_book, edit_address_book, folder
 from memory.mailbox import MemoryMailbox
-from memory.records import CARD, LIST, contact, team
+from memory.records import ALL_DAYS, CARD, LIST, TASK, TUESDAYS, contact, team, todo
 from memory.shelf import MemoryShelf
 from on_open_xchange import PASSWORD_ENV, OnOpenXchange
 from undoing import undone
-from walking import TARGET, verified
+from walking import SOURCE, TARGET, verified
 
 from engine.leg.run import Task
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase, State
-from model.protocols import Kind, Loss
+from model.protocols import Kind, Loss, Role
 from practice.dav.smtp_sink import SmtpSink
 from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 
@@ -82,11 +82,16 @@ def test_lists_arrive_once_and_every_level_of_verification_agrees(trial: OnOpenX
     assert Loss("list", "name-and-members-only") in losses
 
 
-def test_without_the_api_lists_are_rejected(trial: OnOpenXchange) -> None:
+def test_lists_are_rejected_without_the_api_and_arrive_once_it_is_there(trial: OnOpenXchange) -> None:
     trial.api = False
     verified(trial)
     assert lists(trial.server) == []
     assert trial.states()[State.REJECTED] == 3
+    trial.api = True
+    trial.ledger.requeue(states=(LegState.VERIFIED,), rejected=True)
+    verified(trial)
+    assert lists(trial.server) == EXPECTED
+    assert trial.states()[State.REJECTED] == 0
 
 
 def test_changed_and_deleted_lists_follow(trial: OnOpenXchange) -> None:
@@ -134,3 +139,81 @@ def test_an_account_that_holds_a_list_only_is_not_empty(trial: OnOpenXchange) ->
     trial.server.suite.cards.add_list(home, "eigene", "Eigene", [])
     result = trial.run()
     assert (result.state, result.code) == (LegState.BLOCKED, "target-not-empty")
+
+
+@pytest.fixture
+def of_tasks(quick_path: Path, server: OpenXchangeServer) -> OnOpenXchange:
+    """Two series and a task that does not come back, in one list; a series in another."""
+    mailbox = MemoryMailbox(addresses=frozenset({SOURCE}), page=4)
+    home, other = mailbox.create_folder(("Aufgaben",), Role.TASKS), mailbox.create_folder(("Haus",))
+    for title, rule in (("Bericht", TUESDAYS), ("Bericht", TUESDAYS), ("Einmal", "")):
+        mailbox.deliver(home, todo(title, rule), TASK)
+    mailbox.deliver(other, todo("Lüften", ALL_DAYS), TASK)
+    trial = OnOpenXchange(quick_path, mailbox, MemoryShelf(kind=Kind.TASKS))
+    trial.server, trial.api = server, True
+    return trial
+
+
+def tasks(server: OpenXchangeServer) -> Lists:
+    """(task list, title, how it comes back) of the person."""
+    return sorted(
+        (home.title, task.part.value("SUMMARY"), [str((task.recurrence or {}).get("recurrence_type", 0))])
+        for home in server.context.own("tasks", server.context.users[TARGET])
+        for task in server.suite.tasks.everything(home)
+    )
+
+
+SERIES: Lists = [
+    ("Haus", "Lüften", ["1"]),
+    ("Tasks", "Bericht", ["2"]),
+    ("Tasks", "Bericht", ["2"]),
+    ("Tasks", "Einmal", ["0"]),
+]
+
+
+def test_recurring_tasks_arrive_once_and_follow_the_source(of_tasks: OnOpenXchange) -> None:
+    verified(of_tasks)
+    assert tasks(of_tasks.server) == SERIES
+    assert of_tasks.run(task=Task(Level.BOTH, copy=False)).state is LegState.VERIFIED
+    result = of_tasks.run()
+    assert (result.tally.new, result.tally.replaced) == (0, 0)
+    home = folder(of_tasks.mailbox, "Aufgaben")
+    first, second, once = home.messages
+    of_tasks.mailbox.edit(first, todo("Bericht", ""))
+    of_tasks.mailbox.edit(once, todo("Einmal", ALL_DAYS))
+    of_tasks.mailbox.delete(second)
+    verified(of_tasks)
+    assert tasks(of_tasks.server) == [
+        ("Haus", "Lüften", ["1"]),
+        ("Tasks", "Bericht", ["0"]),
+        ("Tasks", "Einmal", ["1"]),
+    ]
+    assert of_tasks.run(task=Task(Level.BOTH, copy=False)).state is LegState.VERIFIED
+
+
+def test_without_the_api_the_current_task_arrives(of_tasks: OnOpenXchange) -> None:
+    of_tasks.api = False
+    verified(of_tasks)
+    assert {kind for _, _, (kind,) in tasks(of_tasks.server)} == {"0"}
+
+
+def test_with_the_api_later_tasks_begin_to_come_back(of_tasks: OnOpenXchange) -> None:
+    """A wave went before the host allowed the API: the tasks are written anew, in place, once."""
+    of_tasks.api = False
+    verified(of_tasks)
+    of_tasks.api = True
+    for one in list(folder(of_tasks.mailbox, "Aufgaben").messages)[:2]:
+        of_tasks.mailbox.edit(one, todo("Bericht, neu", TUESDAYS))
+    verified(of_tasks)
+    titles = [(title, kind) for _, title, (kind,) in tasks(of_tasks.server)]
+    assert titles.count(("Bericht\\, neu", "2")) == 2
+    assert len(titles) == 4
+
+
+def test_a_rollback_takes_its_own_series_and_no_others(of_tasks: OnOpenXchange) -> None:
+    verified(of_tasks)
+    of_tasks.ledger.set_phase(of_tasks.id, Phase.LIVE, "somebody")
+    home = of_tasks.server.context.default("tasks", of_tasks.server.context.users[TARGET])
+    of_tasks.server.suite.tasks.add_by_api(home, "eigene", {"title": "Eigene", "recurrence_type": 1})
+    undone(of_tasks)
+    assert tasks(of_tasks.server) == [("Tasks", "Eigene", ["1"])]

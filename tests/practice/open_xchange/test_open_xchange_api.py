@@ -145,8 +145,10 @@ def test_a_group_is_imported_by_its_version(api: Api) -> None:
 
 
 def test_recurring_tasks_are_kept_and_caldav_lists_none(api: Api, alice: Asker) -> None:
+    times = {"start_time": 1796112000000, "end_time": 1796144400000, "full_time": False}
     body = {"folder_id": "33", "title": "Made", "recurrence_type": 2, "days": 4, "interval": 1}
-    assert "id" in api.data("tasks", "new", body)
+    assert api.ask("tasks", "new", body)["code"] == "TSK-0037"
+    assert "id" in api.data("tasks", "new", body | times)
     lines = ("BEGIN:VTODO", "UID:t", "SUMMARY:Sent", "RRULE:FREQ=WEEKLY;BYDAY=TU,FR", "END:VTODO")
     assert "id" in api.upload("ICAL", "33", whole(*lines))[0]
     rows = api.data("tasks", "all", folder="33", columns="200,209,212")

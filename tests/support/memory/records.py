@@ -70,6 +70,16 @@ _OUTSIDER = (
     "<t:RoutingType>SMTP</t:RoutingType><t:MailboxType>OneOff</t:MailboxType></t:Mailbox></t:Member>"
 )
 
+_TODO = (
+    "<t:Task><t:ItemClass>IPM.Task</t:ItemClass><t:Subject>{title}</t:Subject>"
+    "<t:DueDate>2026-12-03T00:00:00Z</t:DueDate><t:StartDate>2026-12-01T00:00:00Z</t:StartDate>"
+    "{recurrence}</t:Task>"
+)
+TUESDAYS = (
+    "<t:WeeklyRecurrence><t:Interval>1</t:Interval><t:DaysOfWeek>Tuesday</t:DaysOfWeek></t:WeeklyRecurrence>"
+)
+ALL_DAYS = "<t:DailyRecurrence><t:Interval>1</t:Interval></t:DailyRecurrence>"
+
 
 def event(
     uid: str,
@@ -138,3 +148,10 @@ def team(name: str, addresses: Sequence[str], notes: str = "") -> bytes:
     made = _GROUP.format(name=escape(name), members=members)
     body = f'<t:Body BodyType="Text">{escape(notes)}</t:Body>' if notes else ""
     return _ITEMS.format(made.replace("<t:DisplayName>", f"{body}<t:DisplayName>")).encode()
+
+
+def todo(title: str, rule: str = "") -> bytes:
+    """A task of a Tuesday in December 2026. rule: the pattern of its recurrence, as EWS has it."""
+    ending = "<t:NoEndRecurrence><t:StartDate>2026-12-01Z</t:StartDate></t:NoEndRecurrence>"
+    comes_back = f"<t:Recurrence>{rule}{ending}</t:Recurrence>" if rule else ""
+    return _ITEMS.format(_TODO.format(title=escape(title), recurrence=comes_back)).encode()
