@@ -34,6 +34,7 @@ TOO_MANY = 429
 
 Source: RFC 6585, section 4.
 """
+RETRY_AFTER = "retry-after"
 ASKED_AGAIN = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds to wait before an application's refused secret is sent again."""
 PAUSES = {
@@ -321,9 +322,19 @@ class HttpClient:
         sent = {"User-Agent": self._agent, "Accept-Encoding": "identity", **headers}
         self._budget.take(self.wait)
         response = self._transport.send(self.origin, method, path, sent, body)
-        if response.status == TOO_MANY:
-            self._budget.refused(delay(response.headers.get("retry-after")))
+        if response.status == TOO_MANY and self._is_waited_for(response):
+            response.headers = {
+                name: value for name, value in response.headers.items() if name != RETRY_AFTER
+            }
         return response
+
+    def _is_waited_for(self, response: Response) -> bool:
+        """Tell the budget of a refusal; return True if it waits as long as the server asks."""
+        try:
+            return self._budget.refused(delay(response.headers.get(RETRY_AFTER)))
+        except MigrationError:
+            response.close()
+            raise
 
     def _read_words(self, response: Response) -> ServerWords:
         """Return the server's explanation of a refused login; less where the answer breaks off."""

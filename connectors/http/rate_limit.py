@@ -34,11 +34,14 @@ class RequestBudget(Protocol):
         """
         ...
 
-    def refused(self, seconds: float | None) -> None:
+    def refused(self, seconds: float | None) -> bool:
         """Note that the server answered that its limit is exceeded.
 
         Args:
             seconds: how long it asks to wait; None if it does not say.
+
+        Returns:
+            True if the next `take` waits as long, so that nobody else has to.
         """
         ...
 
@@ -49,8 +52,10 @@ class NoBudget:
     def take(self, pause: Callable[[float], None]) -> None:
         """Return at once."""
 
-    def refused(self, seconds: float | None) -> None:
-        """Do nothing."""
+    def refused(self, seconds: float | None) -> bool:
+        """Return False: nothing waits."""
+        del seconds
+        return False
 
 
 NO_BUDGET = NoBudget()

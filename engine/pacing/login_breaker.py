@@ -11,7 +11,9 @@ a row of refusals: a time-out says nothing about a password.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from model.errors import Blocked, Misconfigured, Transient
@@ -22,6 +24,10 @@ REFUSED = "login-refused"
 """The code of a refused login."""
 UNREACHABLE = frozenset({"unreachable", "server-unreachable"})
 """The codes of a server to which no connection is made."""
+AWAY_MOST = 3
+"""Mailboxes in a row for which a side that answered before could not be reached, until it counts as away."""
+AWAY_SECONDS = 60.0
+"""How often a side that is away is asked for one mailbox, to see whether it is back."""
 LEGS = ""
 """The side of a leg, which uses both: its code does not say which side refused it."""
 
@@ -29,7 +35,15 @@ LEGS = ""
 class LoginBreaker:
     """Count refused logins, separately for each side. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Make a breaker that has seen nothing yet.
+
+        Args:
+            clock: seconds, from any origin.
+        """
+        self._clock = clock
+        self._away: Counter[str] = Counter()
+        self._asked: dict[str, float] = {}
         self._lock = threading.Lock()
         self._refused: set[tuple[str, str]] = set()
         self._row: dict[str, set[str]] = {}
@@ -71,7 +85,8 @@ class LoginBreaker:
 
         Until a side has accepted a login, its logins are tried one after the other. Later, logins that are
         already under way may exceed the count. If a side cannot be reached before it has answered anything,
-        it is not asked again: each mailbox would wait as long, to no use.
+        it is not asked again: each mailbox would wait as long, to no use. One that answered, and then cannot
+        be reached for several mailboxes in a row, is asked now and then, and not for the others.
 
         Args:
             side: the side that is asked.
@@ -80,7 +95,7 @@ class LoginBreaker:
         Raises:
             Misconfigured: at the last refusal that is allowed, and from then on before anything is tried.
             Blocked: `login-refused` for a mailbox that was refused before.
-            Transient: the fault of the first mailbox, if the side could not be reached for it.
+            Transient: the fault of an earlier mailbox, if the side could not be reached for it.
         """
         if side in self._accepted:
             with self._note_result(side, mailbox):
@@ -101,16 +116,15 @@ class LoginBreaker:
             yield
         except Blocked as error:
             self._reached.add(side)
+            self._note_answer(side)
             self.note(mailbox, error.code, accepted=False, side=side)
             self._stop(side)
             raise
         except Transient as error:
-            if error.code not in UNREACHABLE:
-                self._reached.add(side)
-            elif side not in self._accepted | self._reached:
-                self._unreachable[side] = error
+            self._note_fault(side, error)
             raise
         self._accepted.add(side)
+        self._note_answer(side)
         self.note(mailbox, None, accepted=True, side=side)
 
     def _stop(self, side: str) -> None:
@@ -123,8 +137,29 @@ class LoginBreaker:
                 "locked; correct the login or the password",
             )
 
+    def _note_answer(self, side: str) -> None:
+        with self._lock:
+            self._away.pop(side, None)
+            self._unreachable.pop(side, None)
+
+    def _note_fault(self, side: str, error: Transient) -> None:
+        if error.code not in UNREACHABLE:
+            self._reached.add(side)
+            self._note_answer(side)
+            return
+        with self._lock:
+            self._away[side] += 1
+            if side not in self._accepted | self._reached or self._away[side] >= AWAY_MOST:
+                self._unreachable[side] = error
+                self._asked[side] = self._clock()
+
     def _refuse_unreachable(self, side: str) -> None:
-        fault = self._unreachable.get(side)
+        with self._lock:
+            fault = self._unreachable.get(side)
+            is_due = self._clock() - self._asked.get(side, 0.0) >= AWAY_SECONDS
+            if fault is not None and is_due and side in self._accepted | self._reached:
+                self._asked[side] = self._clock()
+                return
         if fault is not None:  # a new error each time, as one that is raised again keeps every traceback
             raise Transient(fault.code, fault.advice).about(fault.detail).with_local_cause(fault.local)
 

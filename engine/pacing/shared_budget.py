@@ -89,7 +89,7 @@ class SharedBudget:
                 self._queue.remove(ticket)
                 self._changed.notify_all()
 
-    def refused(self, seconds: float | None) -> None:
+    def refused(self, seconds: float | None) -> bool:
         """Let every worker wait as long as the server asks; see RequestBudget."""
 
         def change(text: str, at: float) -> tuple[str, BudgetLease]:
@@ -99,6 +99,7 @@ class SharedBudget:
         self._exchange(change)
         with self._changed:
             self._valid = self._ready = self._clock()
+        return True
 
     # -- internals
 
@@ -159,9 +160,9 @@ class StoppableBudget:
 
         self.budget.take(heeding)
 
-    def refused(self, seconds: float | None) -> None:
+    def refused(self, seconds: float | None) -> bool:
         """See RequestBudget."""
-        self.budget.refused(seconds)
+        return self.budget.refused(seconds)
 
 
 _lock = threading.Lock()

@@ -108,6 +108,7 @@ def check(
     from engine.preflight.check_results import accepted_of_wave, keep, note_accepted, renew_plan
     from engine.preflight.preflight import examine_all, powers, unreachable_sides
     from evidence.pack_keys import look_of
+    from kogge.prepare.announced_waits import announced_waits
     from kogge.prepare.check_invitations import concerned, listen, said_by
 
     settings = load(config)
@@ -115,7 +116,11 @@ def check(
     renew_plan(settings, wave)
     rules = {kind: gate_files.rules(settings, kind, _unapproved) for kind in settings.workloads}
     begun, passes = _begun(settings), _passes(settings)
-    with progress_bar("checking", len(chosen)) as seen, defect_log(settings.state_directory):
+    with (
+        announced_waits(settings),
+        progress_bar("checking", len(chosen)) as seen,
+        defect_log(settings.state_directory),
+    ):
         looks = examine_all(settings, chosen, rules, seen, begun, passes)
         power = powers(settings, unreachable_sides(looks))
     keep(settings, wave, looks, begun)

@@ -67,6 +67,19 @@ def test_the_limit_is_never_exceeded(quick_path: Path, server: OpenXchangeServer
     assert trial.slept == []
 
 
+def test_a_refusal_in_spite_of_it_is_waited_out_in_the_middle_of_a_batch(
+    quick_path: Path, server: OpenXchangeServer
+) -> None:
+    """Something else uses the same address. The server asks for more than a request's patience."""
+    server.rate = rate = Counted(60, 8.0, 7)
+    trial = a_trial(quick_path, server, 40)
+    rules = BudgetRules(RateLimit(10_000, 60.0))
+    trial.budget = SharedBudget(rules, lambda change: change_value(trial.ledger, "requests:x", change))
+    verified(trial)
+    assert rate.refused > 0
+    assert trial.slept == []  # the leg did not begin its walk again
+
+
 class Slept(list[float]):
     """Time passes at the server when a leg sleeps."""
 

@@ -16,6 +16,7 @@ from engine.pacing.admission import Admission
 from engine.pacing.call_metrics import MetricsSample
 from engine.pacing.server_notices import clock_time, notices, rate_limit_lines
 from engine.pacing.shared_budget import RATE_LIMITED, SharedBudget, budget_of
+from kogge.prepare.announced_waits import announced_waits, waits
 from ledger.store import Ledger
 from model.protocols import Kind
 
@@ -165,6 +166,20 @@ def test_what_waits_is_shown_with_the_time(config: Config, ledger: Ledger, budge
     line = f"target.calendar: waits for its rate limit until {clock_time(until)}"
     assert rate_limit_lines(held.rate_limited()) == [line]
     assert notices(config, ledger) == [line]
+
+
+def test_a_command_that_looks_says_until_when_it_waits(
+    config: Config, ledger: Ledger, budget: SharedBudget, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said: list[str] = []
+    assert waits(config) == {}
+    with announced_waits(config, 0.01):
+        spend(budget)
+        assert list(waits(config)) == ["target.calendar"]
+        wait_for(lambda: said.append(capsys.readouterr().err) or "rate limit" in "".join(said))
+        time.sleep(0.1)
+    said.append(capsys.readouterr().err)
+    assert "".join(said).count("target.calendar: waits for its rate limit until") == 1
 
 
 def test_a_moment_is_rounded_up_to_the_minute() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from connectors.imap.session import ImapSettings
 from engine.identity.identity_gate import GateRules
-from engine.pacing.login_breaker import LoginBreaker
+from engine.pacing.login_breaker import AWAY_MOST, AWAY_SECONDS, LoginBreaker
 from engine.planning.mailbox_list import Person
 from engine.preflight import preflight, source_inventory
 from engine.preflight.preflight import Power, unreachable_sides
@@ -85,6 +85,42 @@ def test_once_a_side_has_answered_each_mailbox_is_asked() -> None:
     assert asked(breaker, None, "u1")
     assert asked(breaker, Transient("unreachable"), "u2")
     assert asked(breaker, None, "u3")
+
+
+def test_a_side_that_goes_away_in_the_middle_is_asked_now_and_then() -> None:
+    now = [0.0]
+    breaker = LoginBreaker(lambda: now[0])
+    fault = Transient("unreachable")
+    assert asked(breaker, None, "u1")
+    assert [asked(breaker, fault, f"u{n}") for n in range(2, 8)] == [True] * AWAY_MOST + [False] * 3
+    assert asked(breaker, None, "u8", "target")
+    now[0] += AWAY_SECONDS
+    assert [asked(breaker, fault, f"u{n}") for n in range(9, 12)] == [True, False, False]
+    now[0] += AWAY_SECONDS
+    assert [asked(breaker, None, f"u{n}") for n in range(12, 15)] == [True, True, True]
+    assert asked(breaker, fault, "u15")
+    assert asked(breaker, None, "u16"), "one fault alone says nothing"
+
+
+@pytest.mark.parametrize("examined", [True, False])
+def test_a_check_and_an_inventory_do_not_wait_for_it_at_each_mailbox(
+    examined: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = away(monkeypatch)
+    first = Away(tries, "source", "unreachable")
+    monkeypatch.setattr(first, "identity", lambda: tries.update(["answered"]), raising=False)
+    sides = iter([first])
+    for module in (preflight, source_inventory):
+        monkeypatch.setattr(
+            module, "open_source", lambda *_, **__: next(sides, None) or Away(tries, "source", "unreachable")
+        )
+    if examined:
+        looks = preflight.examine_all(CONFIG, PEOPLE, RULES, nothing)
+        assert sum(("source", "unreachable") in look.faults for look in looks) == len(PEOPLE) - 1
+    else:
+        found = source_inventory.take_all(CONFIG, PEOPLE, nothing)
+        assert [one.code for one in found].count("unreachable") == len(PEOPLE) - 1
+    assert AWAY_MOST <= tries["source"] < AWAY_MOST + CONFIG.run.legs
 
 
 def test_another_fault_says_nothing_about_the_others() -> None:

@@ -1,0 +1,46 @@
+"""Say, while a command looks at many mailboxes, until when it waits for a server's rate limit."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from engine.config.load import Config
+from engine.pacing.server_notices import rate_limit_lines
+from engine.pacing.shared_budget import budget_of
+from kogge.terminal.options import say
+
+LOOK_SECONDS = 1.0
+
+
+def waits(config: Config) -> dict[str, float]:
+    """Until when this process waits, by target, in seconds since 1970; one target for each server."""
+    found: dict[int, tuple[str, float]] = {}
+    for kind in config.workloads:
+        budget = budget_of(config, config.target.of(kind))
+        if budget is not None and (until := budget.waits_until) is not None:
+            found.setdefault(id(budget), (f"target.{kind}", until))
+    return dict(found.values())
+
+
+@contextmanager
+def announced_waits(config: Config, every: float = LOOK_SECONDS) -> Iterator[None]:
+    """Announces each wait once. every: seconds between two looks."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        announced: set[str] = set()
+        while not ended.wait(every):
+            for line in rate_limit_lines(waits(config)):
+                if line not in announced:
+                    announced.add(line)
+                    say(line)
+
+    thread = threading.Thread(target=watch, name="waits", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
