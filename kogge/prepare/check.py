@@ -142,8 +142,11 @@ def check(
         _show_check(settings, looks, power, heard)
         if accepted:
             screen().print(f"approved for this wave: {', '.join(sorted(accepted))}")
-    unheard = any(one.code is not None for one in heard)
-    raise typer.Exit(Exit.OPEN if unheard or not evidence.good else _check_code(looks, power, accepted))
+    unheard = any(one.code is not None and not one.passing for one in heard)
+    if unheard or not evidence.good:
+        raise typer.Exit(Exit.OPEN)
+    code = _check_code(looks, power, accepted)
+    raise typer.Exit(Exit.AGAIN if code == Exit.OK and any(one.passing for one in heard) else code)
 
 
 def _begun(config: Config) -> frozenset[str]:

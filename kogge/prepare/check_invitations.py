@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
@@ -33,7 +33,7 @@ from engine.steps import invitation_policy
 from kogge.terminal.options import errors, say
 from kogge.terminal.tables import BAD, CARE, GOOD
 from ledger.store import Ledger
-from model.errors import Misconfigured
+from model.errors import Blocked, MigrationError, Misconfigured, Transient
 from model.protocols import Kind, Target
 
 UNPROVEN = "unproven"
@@ -51,14 +51,22 @@ CODES = {"silent": None, "not-silent": "silence-broken", "no-control": "silence-
 @dataclass(frozen=True, slots=True)
 class InvitationEvidence:
     """What is known of one workload's target. code: None when it may be written to. fresh: what an
-    invitation probe showed just now."""
+    invitation probe showed just now. fault: why it ended early."""
 
     workload: Kind
     code: str | None
     fresh: ProbeResult | None = None
+    fault: MigrationError | None = None
+
+    @property
+    def passing(self) -> bool:
+        """Whether the probe ended early, and the next one goes on."""
+        return isinstance(self.fault, Transient)
 
     def line(self) -> Text:
         name = f"target.{self.workload}: "
+        if self.fault is not None:
+            return Text(f"{name}{self.fault}. {advice(self.fault.code)}", style=BAD)
         if self.code is not None:
             told = f" ({', '.join(self._causes())})" if self._causes() else ""
             return Text(f"{name}{self.code}{told}: {advice(self.code)}", style=BAD)
@@ -119,9 +127,10 @@ def listen(
     said: Mapping[Kind, str] = MappingProxyType({}),
 ) -> list[InvitationEvidence]:
     """Proves each target that may mail invitations, once for one server; what was proven before counts unless
-    again. Records what it showed. Raises Misconfigured, Transient and Blocked of the probe's accounts."""
+    again. Records what it showed. A probe that a fault ends does not end the check: see
+    InvitationEvidence.fault. Raises Misconfigured."""
     heard: list[InvitationEvidence] = []
-    results: dict[str, ProbeResult] = {}
+    shown: dict[str, InvitationEvidence] = {}
     for workload in invitation_policy.SCHEDULED & set(config.workloads):
         settings = config.target.of(workload)
         if not isinstance(settings, DavSettings):
@@ -133,14 +142,24 @@ def listen(
         elif config.invitation_probe is None:
             heard += [InvitationEvidence(workload, "silence-unproven")] if unproven else []
         else:
-            if server not in results:
+            if server not in shown:
                 memory = LedgerMemory(ledger, server)
-                results[server] = _prove(config, config.invitation_probe, settings, people, memory)
-                invitation_policy.record(
-                    ledger, settings, results[server].outcome, round(results[server].watched)
-                )
-            heard.append(InvitationEvidence(workload, CODES[results[server].outcome], results[server]))
+                prove = partial(_prove, config, config.invitation_probe, settings, people, memory)
+                shown[server] = _probed(ledger, settings, workload, prove)
+            heard.append(replace(shown[server], workload=workload))
     return sorted(heard, key=lambda one: one.workload)
+
+
+def _probed(
+    ledger: Ledger, settings: DavSettings, workload: Kind, prove: Callable[[], ProbeResult]
+) -> InvitationEvidence:
+    """What a probe showed, which is recorded; or the fault that ended it early, which proves nothing."""
+    try:
+        result = prove()
+    except (Transient, Blocked) as error:
+        return InvitationEvidence(workload, error.code, fault=error)
+    invitation_policy.record(ledger, settings, result.outcome, round(result.watched))
+    return InvitationEvidence(workload, CODES[result.outcome], result)
 
 
 def _prove(

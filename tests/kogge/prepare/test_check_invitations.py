@@ -13,10 +13,11 @@ from engine.pacing.server_notices import clock_time
 from engine.planning.mailbox_list import Person
 from engine.preflight.invitation_probe import OUTAGE_SECONDS, ProbeResult
 from engine.preflight.probe_state import LedgerMemory
+from engine.steps import invitation_policy
 from kogge.prepare import check_invitations
 from kogge.prepare.check_invitations import InvitationEvidence
 from ledger.store import Ledger
-from model.errors import Misconfigured
+from model.errors import Blocked, Misconfigured, Transient
 from model.protocols import Kind
 
 TOML = """\
@@ -126,6 +127,26 @@ def test_progress_is_announced_once_and_when_it_moves(capsys: pytest.CaptureFixt
         report("control", 0.1, 120.0)
     shown = capsys.readouterr().err
     assert shown.count("waits for its control meetings until") == 1
+
+
+@pytest.mark.parametrize(
+    "fault", [Transient("server-bye", "it left"), Blocked("login-refused", "it refuses")]
+)
+def test_a_probe_that_a_fault_ends_is_a_line_of_the_check_and_proves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Transient | Blocked
+) -> None:
+    def prove(*_: object, **__: object) -> ProbeResult:
+        raise fault
+
+    monkeypatch.setattr(check_invitations, "prove_server", prove)
+    config = configured(tmp_path, MAIL, PROBE)
+    (heard,) = listened(config, tmp_path, [PERSON])
+    assert (heard.code, heard.passing) == (fault.code, isinstance(fault, Transient))
+    assert heard.line().plain.startswith(f"target.calendar: {fault.code}: {fault.advice}. ")
+    assert heard.document()["code"] == fault.code
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    assert not invitation_policy.is_proven(ledger, config.target.of(Kind.CALENDAR))
+    ledger.close()
 
 
 def test_a_line_names_the_guest_whom_nothing_reached() -> None:
