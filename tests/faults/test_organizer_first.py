@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 
 import httpx
 import pytest
@@ -388,3 +389,33 @@ def test_what_was_doubled_in_another_calendar(join: Join, server: OpenXchangeSer
     assert (result.state, result.code) == (LegState.DIFFERS, "meeting-twice")
     undone(anna)
     assert once("m", anna, christa)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whoever_comes_when_nobody_ever_has_a_meeting_twice(
+    join: Join, server: OpenXchangeServer, seed: int
+) -> None:
+    """Three people with many meetings; who joins the plan when, and who runs when, is drawn."""
+    draw = Random(seed)
+    addresses = [ANNA, BERT, CHRISTA]
+    meetings = [(f"m-{n}", draw.choice(addresses), draw.sample(addresses, 2), 1 + n) for n in range(8)]
+    people: list[Colleague] = []
+    for address in draw.sample(addresses, 3):
+        own = [
+            called(uid, *guests, by=by, day=day) if by == address else invited(uid, *guests, by=by, day=day)
+            for uid, by, guests, day in meetings
+            if address in (by, *guests)
+        ]
+        people.append(join(address, *own, wave=f"w{len(people)}"))
+        for _ in range(draw.randint(1, 3)):
+            draw.choice(people).run()
+            assert all(doubled(person) == [] for person in people)
+    settle(*people)
+    for uid, by, guests, _ in meetings:
+        assert once(uid, *(person for person in people if person.user in (by, *guests)))
+
+
+def doubled(person: Colleague) -> list[str]:
+    """The UIDs that a person has twice."""
+    calendar = person.server.context.default("calendar", person.server.context.users[person.user])
+    return [one.uid for one in person.server.suite.events.all(calendar) if len(one.masters) > 1]
