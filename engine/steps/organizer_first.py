@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.context.leg_context import LegContext
+from engine.planning.mailbox_list import canonical
 from engine.steps.remove import split, stored
 from ledger.db.rows import ContainerRow, ItemRow
 from ledger.leg.meetings import GUESTS_FIRST, NOBODY, ORGANIZER_FIRST, OWNER, Answer, Noted, Organized
@@ -94,8 +95,9 @@ def _noted(leg: LegContext, meetings: Iterable[Item]) -> list[Noted]:
     callers = leg.ledger.meetings.callers({name for names in others.values() for name in names})
     noted = []
     for item in meetings:
-        found = {callers[name] for name in others.get(item.key, ()) if name in callers}
-        caller = OWNER if item.key not in others else next(iter(sorted(found)), NOBODY)
+        # The address that the meeting itself has goes before the person's others.
+        found = (callers[name] for name in others.get(item.key, ()) if name in callers)
+        caller = OWNER if item.key not in others else next(found, NOBODY)
         noted.append(Noted(item.key, str(item.uid), caller))
     return noted
 
@@ -105,19 +107,20 @@ def _is_invited(leg: LegContext, item: Item) -> bool:
     return bool(item.invited) and item.organizer not in leg.owner
 
 
-def _names(leg: LegContext, organizer: str) -> frozenset[str]:
+def _names(leg: LegContext, organizer: str) -> list[str]:
     """Return the addresses of an organizer, by the directory; none of one whom no wave may touch."""
-    rows = leg.directory.sources.get(organizer, frozenset())
+    name = canonical(organizer)
+    rows = leg.directory.sources.get(name, frozenset())
     also = leg.directory.rows[next(iter(rows))] if len(rows) == 1 else frozenset[str]()
-    names = also | {organizer}
-    return frozenset() if leg.deny.denies(names) else names
+    names = [name, *sorted(also - {name})]
+    return [] if leg.deny.denies(names) else names
 
 
 def _as_known(leg: LegContext, entry: Mapped, known: Organized) -> Mapped:
     """Return a copy with what is known of the organizer's own."""
     if known.answer is Answer.THERE:
         return replace(entry, item=replace(entry.item, shown_as=known.href))
-    is_colleague = known.answer is Answer.STAYS or entry.item.organizer in leg.directory.sources
+    is_colleague = known.answer is Answer.STAYS or canonical(entry.item.organizer) in leg.directory.sources
     if not is_colleague:
         return entry
     return replace(entry, losses=(*entry.losses, lose("organizer", "stays-behind")))

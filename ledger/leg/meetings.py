@@ -236,19 +236,37 @@ class MeetingLedger:
         return result
 
     def _judged(self, of: _CallerLeg | None, copies: Sequence[_Copy], epoch: int | None) -> Organized:
-        if of is None or of.leg == self._lease.leg:
-            return Organized(Answer.NOBODY)
-        copies = [copy for copy in copies if copy.leg == of.leg]
-        there = next((copy.href for copy in copies if copy.state in AT_TARGET), None)
-        if there is not None:
-            return Organized(Answer.THERE, there)
-        if of.stays:
-            return Organized(Answer.STAYS)
-        if any(copy.state in _OPEN or copy.code == GUESTS_FIRST for copy in copies):
+        """Decide by the caller's leg, and by other owners' copies: an address may be unknown, or wrong."""
+        others = [copy for copy in copies if copy.leg != self._lease.leg]
+        if any(copy.code == GUESTS_FIRST for copy in others):
             return Organized(Answer.AWAITED)
-        # A pass that began after this item was seen would have listed the meeting.
-        ended = of.through and (of.live or (epoch is not None and of.epoch > epoch))
-        return Organized(Answer.STAYS if copies or ended else Answer.AWAITED)
+        known = of if of is not None and of.leg != self._lease.leg else None
+        theirs = [copy for copy in others if known is not None and copy.leg == known.leg]
+        if known is not None and not _is_there(theirs) and _may_come(known, theirs, epoch):
+            return Organized(Answer.AWAITED)
+        if (there := next(iter(_is_there(theirs) or _is_there(others)), None)) is not None:
+            return Organized(Answer.THERE, there)
+        if any(copy.state in _OPEN for copy in others) and not (known is not None and known.stays):
+            return Organized(Answer.AWAITED)
+        return Organized(Answer.NOBODY if known is None else Answer.STAYS)
+
+
+def _is_there(copies: Iterable[_Copy]) -> list[str]:
+    """Return where those of these copies are that are at the target."""
+    return [str(copy.href) for copy in copies if copy.state in AT_TARGET]
+
+
+def _may_come(of: _CallerLeg, copies: Collection[_Copy], epoch: int | None) -> bool:
+    """Return True if a caller's own copy is not at the target, and may still come.
+
+    A pass that began after this item was seen would have listed the meeting.
+    """
+    if of.stays:
+        return False
+    if any(copy.state in _OPEN for copy in copies):
+        return True
+    ended = of.through and (of.live or (epoch is not None and of.epoch > epoch))
+    return not copies and not ended
 
 
 def _may_go(organized: Organized | None) -> bool:

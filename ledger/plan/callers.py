@@ -18,9 +18,23 @@ _LIST = "callers:"
 
 
 def name_caller(connection: Connection, source: str, target: str) -> None:
-    """Record the addresses of a mailbox. Idempotent; whoever had an address first keeps it."""
-    rows = [{"address": address, "source": source} for address in dict.fromkeys((source, target))]
-    connection.execute(upsert(connection, caller).on_conflict_do_nothing(), rows)
+    """Record the addresses of a mailbox. Idempotent.
+
+    A source's own address is its own; of another one whoever had it first keeps it.
+    """
+    _own_addresses(connection, [source])
+    other = upsert(connection, caller).values(address=target, source=source)
+    connection.execute(other.on_conflict_do_nothing())
+
+
+def _own_addresses(connection: Connection, sources: Collection[str]) -> None:
+    statement = upsert(connection, caller)
+    own = {"source": statement.excluded.source}
+    statement = statement.on_conflict_do_update(
+        index_elements=["address"], set_=own, where=caller.c.source != statement.excluded.source
+    )
+    for chunk in chunked(sources):
+        connection.execute(statement, [{"address": source, "source": source} for source in chunk])
 
 
 def name_listed(ledger: LedgerHandle, list_name: str, people: Mapping[str, Collection[str]]) -> None:
@@ -45,6 +59,7 @@ def name_listed(ledger: LedgerHandle, list_name: str, people: Mapping[str, Colle
         if connection.execute(before).scalar_one_or_none() == value:
             return
         connection.execute(update(caller).where(caller.c.list == list_name).values(list=None))
+        _own_addresses(connection, sorted(people))
         for chunk in chunked(rows):
             listed = upsert(connection, caller)
             statement = listed.on_conflict_do_update(

@@ -214,6 +214,19 @@ def test_an_organizer_by_another_address(join: Join) -> None:
     assert anna.fates() == {WAITS: 1}
 
 
+def test_an_organizer_by_an_address_that_nobody_knows(join: Join) -> None:
+    """The organizer's own copy is known by its UID."""
+    anna = join(ANNA, invited("m", ANNA, by="alias@old.example"))
+    christa = join(CHRISTA, called("m", ANNA, by="alias@old.example"))
+    anna.run()
+    assert anna.fates() == {DONE: 1}
+    for person in (christa, anna, christa, anna):
+        person.run()
+        assert doubled(anna) == []
+    assert {*anna.fates(), *christa.fates()} == {DONE}
+    assert christa.texts("m") != []
+
+
 def test_an_organizer_whom_no_wave_may_touch(join: Join) -> None:
     anna = join(ANNA, invited("m", ANNA, by=CHRISTA))
     join(CHRISTA, called("m", ANNA, by=CHRISTA))

@@ -227,11 +227,46 @@ def test_who_is_taken_out_of_a_list_before_the_wave_began(ledger: Ledger, guest:
     assert asks(guest) == Organized(Answer.NOBODY)
 
 
-def test_a_meeting_of_the_same_uid_that_another_one_called(ledger: Ledger, chair: Desk, guest: Desk) -> None:
+def test_an_organizer_s_copy_counts_by_whatever_address_they_are_named(ledger: Ledger, guest: Desk) -> None:
+    other = Desk(ledger, "other@old.example")
+    has(other, State.SEEN)
+    assert asks(guest, "alias@old.example") == Organized(Answer.AWAITED)
+    session = other.at_work("theirs")
+    session.intend(other.home, [mapped(THEIRS)])
+    session.settle(other.home, [Stored(THEIRS, PLACE)])
+    other.ends()
+    assert asks_again(guest) == 1
+    assert asks(guest, "alias@old.example") == Organized(Answer.THERE, PLACE)
+
+
+def test_the_caller_s_own_copy_goes_before_another_one_s(ledger: Ledger, chair: Desk, guest: Desk) -> None:
+    """Somebody may have imported the meeting into their own calendar."""
     other = Desk(ledger, "other@old.example")
     has(other, State.WRITTEN)
     assert asks(guest) == Organized(Answer.AWAITED)
     assert chair.leg != other.leg
+
+
+@pytest.mark.parametrize("address", [CHAIR, "alias@old.example"])
+def test_what_waits_for_guests_is_waited_for(chair: Desk, guest: Desk, address: str) -> None:
+    session = chair.at_work("theirs")
+    session.meetings.note(chair.home, [Noted(THEIRS, "uid", OWNER)])
+    session.intend(chair.home, [])
+    session.settle(chair.home, [], skipped=[(THEIRS, GUESTS_FIRST)])
+    chair.ends()
+    assert asks(guest, address) == Organized(Answer.AWAITED)
+
+
+def test_a_source_s_address_is_its_own(ledger: Ledger, guest: Desk) -> None:
+    """Somebody else may get it at the target."""
+    kinds = frozenset({Kind.CALENDAR})
+    ledger.add_mailboxes([planned("first@old.example", target=CHAIR, workloads=kinds)])
+    chair = Desk(ledger, CHAIR, "w2")
+    has(chair, State.WRITTEN)
+    assert asks(guest) == Organized(Answer.THERE, PLACE)
+    name_listed(ledger, "kogge.toml", {"first@old.example": (CHAIR,), CHAIR: ()})
+    other = Desk(ledger, "another@old.example")
+    assert asks(other) == Organized(Answer.THERE, PLACE)
 
 
 def test_an_organizer_s_item_that_has_another_id_since(chair: Desk, guest: Desk) -> None:
