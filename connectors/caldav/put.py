@@ -61,7 +61,8 @@ class _Aim:
         sequence: the lowest SEQUENCE that the server takes; 0 for any.
         parcel: the event without its large attachments, which follow; None sends the item as it is.
         kept: attachments of the object that is replaced; the server keeps them.
-        answered: the item with the answers that the server has already; None for the item as it is.
+        answered: what is sent, with the answers that the server has already; None for the item as it is.
+        meant: the meaning of the item with those answers.
     """
 
     path: str
@@ -70,6 +71,7 @@ class _Aim:
     parcel: Parcel | None = None
     kept: tuple[Attachment, ...] = ()
     answered: bytes | None = None
+    meant: bytes = b""
 
 
 class ObjectWriter:
@@ -204,13 +206,15 @@ class ObjectWriter:
 
     def _completed(self, item: Item, aim: _Aim, version: str) -> _Aim | Stored:
         """Return the result after the event is there: what is owed of its attachments is added."""
-        if aim.answered is not None:
-            meant = self._digest(io.BytesIO(aim.answered))
-            return Stored(item.key, _name(aim), version, digest=meant, losses=(ANSWERS_STAY,))
-        if self._adder is None or aim.parcel is None:
-            return Stored(item.key, _name(aim), version)
-        added = self._adder.add(item, aim.parcel, aim.path)
-        return self._look(item, aim) if added is None else added
+        result = Stored(item.key, _name(aim), version)
+        if self._adder is not None and aim.parcel is not None:
+            added = self._adder.add(item, aim.parcel, aim.path)
+            if added is None:
+                return self._look(item, aim)
+            result = added
+        if aim.answered is None:
+            return result
+        return replace(result, digest=aim.meant, losses=(*result.losses, ANSWERS_STAY))
 
     def _put(self, item: Item, aim: _Aim) -> HttpAnswer:
         if aim.parcel is not None:
@@ -288,16 +292,24 @@ class ObjectWriter:
     def _with_stored_answers(self, item: Item, aim: _Aim) -> _Aim | None:
         """Return what to send where others' answers may be why an update is refused; None if they are not."""
         mine = item.kind in self._profile.shares_events and not item.invited
-        first = aim.answered is None and aim.parcel is None
+        first = aim.answered is None
         current = self._reading.current(aim.path) if mine and aim.match and first else None
         if current is None:
             return None
         with item.body() as stream:
             own = stream.read()
         answered = with_answers_of(own, current.body)
-        if self._digest(io.BytesIO(answered)) == item.digest:
+        meant = self._digest(io.BytesIO(answered))
+        if meant == item.digest:
             return None
-        return _Aim(aim.path, current.etag, sequence(current.body), answered=answered)
+        kept: tuple[Attachment, ...] = ()
+        if aim.parcel is not None:
+            kept = tuple(aim.parcel.kept(current.managed))
+            with aim.parcel.outgoing(kept)[0]() as stream:
+                answered = with_answers_of(stream.read(), current.body)
+        return _Aim(
+            aim.path, current.etag, sequence(current.body), aim.parcel, kept, answered=answered, meant=meant
+        )
 
     def _must_take_writes(self) -> None:
         """Check the collection, because its faults are not the item's."""

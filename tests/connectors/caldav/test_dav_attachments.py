@@ -301,6 +301,34 @@ def test_what_cannot_be_read_back_is_not_sent_again(
     assert differing(target, href, done.href, event(SMALL)) == ("attachments",)
 
 
+def test_a_meeting_that_colleagues_have_answered_keeps_answers_and_attachments(
+    opened: Opened, suite: OpenXchangeServer
+) -> None:
+    """The organizer's update is refused (403) unless the answers are those that are there."""
+    people = "ORGANIZER:mailto:{}\nATTENDEE;PARTSTAT=ACCEPTED:mailto:{}\nATTENDEE;PARTSTAT={}:mailto:{}\n"
+
+    def meeting(title: str, answer: str, files: Files) -> bytes:
+        return event(files, title, people.format(ANNA, ANNA, answer, BERT))
+
+    target = opened()
+    href = target.ensure(CALENDAR)
+    (first,) = stored(target.write(href, [item(meeting("Runde", "TENTATIVE", BIG))]))
+    folder = suite.context.own("calendar", suite.context.users[BERT])[0].segment
+    httpx.put(
+        f"{suite.url}/caldav/{folder}/uid-1.ics",
+        content=meeting("Runde", "DECLINED", {}),
+        headers={"Content-Type": "text/calendar", "Scheduling": "none"},
+        auth=(BERT, suite.user_password),
+    ).raise_for_status()
+    changed = meeting("Runde, verlegt", "TENTATIVE", BIG | SECOND)
+    (second,) = stored(target.write(href, [item(changed, replaces=first)]))
+    assert [loss.reason for loss in second.losses] == ["answer-stays"]
+    assert kept(suite, href, second.href) == sizes(BIG, SECOND)
+    meant = meeting("Runde, verlegt", "DECLINED", BIG | SECOND)
+    assert differing(target, href, second.href, meant) == ()
+    assert second.digest == digest(io.BytesIO(meant))
+
+
 def test_a_server_that_is_busy_leaves_the_outcome_open(opened: Opened, suite: OpenXchangeServer) -> None:
     suite.layers = (lambda one, rest: reply(503) if one.method == "POST" else rest(one),)
     target = opened()
