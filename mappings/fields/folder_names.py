@@ -4,9 +4,10 @@ Per level, in this order: Unicode NFC (RFC 9051 section 5.1; Dovecot keeps NFC a
 two folders); what the server refuses (the hierarchy separator, "/", controls, a leading "~", "." and "..")
 becomes a look-alike, which `original` turns back; a name longer than the server's limit in modified UTF-7
 (RFC 3501 section 5.1.3) is cut and gets a hash of the whole. A taken name gets a number. A container with a
-role goes to the place the server has, or shall have, for it; its sub-folders follow it. Wildcards and spaces
-at the ends stay unless the server says that it refuses them: Dovecot 2.4 takes them. If the server holds
-files (Capabilities.files), mappings.fields.file_names maps a level, and lengths are those in UTF-8.
+role goes to the place the server has, or shall have, for it; its sub-folders follow it, but for those of a
+default calendar, address book or task list in a flat namespace. Wildcards and spaces at the ends stay unless
+the server says that it refuses them: Dovecot 2.4 takes them. If the server holds files (Capabilities.files),
+mappings.fields.file_names maps a level, and lengths are those in UTF-8.
 
 A placed container keeps its place: pass it in `fixed`. The result does not depend on the order of the input,
 and no two containers get one place. INBOX is the same place in any case.
@@ -44,6 +45,10 @@ REFUSED_FACT = "refused-name-characters"
 
 A space stands for spaces at either end.
 """
+
+DEFAULTS = frozenset({Role.CALENDAR, Role.CONTACTS, Role.TASKS})
+"""Roles whose folder has a name of the target's own in a flat namespace, perhaps that of the account's owner:
+it stands in front of no other name."""
 
 _HASH_CHARACTERS = 8
 _SHORTEST_CUT = 24
@@ -234,6 +239,7 @@ class _Plan:
         self._rules = rules
         self._taken = {rules.identity(path) for path in taken} | ({INBOX} if rules.files is None else set())
         self._places: dict[Path, Path] = {}
+        self._defaults: set[Path] = set()
         self.placements: dict[str, Placement] = {}
 
     def settle(self, path: Path, id_: str, place: Path, reasons: Iterable[str] = ()) -> None:
@@ -247,11 +253,15 @@ class _Plan:
     def claim(self, container: Container, special: Mapping[Role, Path]) -> None:
         """Give a container the server's place for its role, unless it has one or another container has it."""
         place = special.get(container.role) if container.role else None
-        if place is None or container.id in self.placements:
+        if place is None:
             return
         same = self._rules.identity
-        if same(place) not in {same(placement.path) for placement in self.placements.values()}:
+        taken = {same(placement.path) for placement in self.placements.values()}
+        if container.id not in self.placements and same(place) not in taken:
             self.settle(container.path, container.id, place)
+        own = self.placements.get(container.id)
+        if container.role in DEFAULTS and own is not None and same(own.path) == same(place):
+            self._defaults.add(container.path)
 
     def place(self, node: _Node) -> None:
         """Give a folder a free place, unless it has one."""
@@ -261,7 +271,8 @@ class _Plan:
         parent = self._parent(node.path, reasons)
         if not self._rules.separator and parent:
             reasons.add("flattened")
-        place = self._free(parent, node.name, reasons)
+        above = () if not self._rules.separator and node.path[:-1] in self._defaults else parent
+        place = self._free(above, node.name, reasons)
         self.settle(node.path, node.id, place, reasons)
 
     def _parent(self, path: Path, reasons: set[str]) -> Path:

@@ -190,6 +190,33 @@ def test_paths_too_long_for_the_server_move_up() -> None:
         assert len(plan[str(lower)].path) <= len(plan[str(upper)].path) + 1
 
 
+def test_no_calendar_has_the_name_of_the_default_one_in_front() -> None:
+    """Open-Xchange's default calendar is called as its owner over DAV."""
+    target = Capabilities(frozenset({Kind.CALENDAR}), separator="")
+    calendars = [
+        Container(Kind.CALENDAR, "home", ("Kalender",), Role.CALENDAR),
+        Container(Kind.CALENDAR, "shifts", ("Kalender", "Schichtplan")),
+        Container(Kind.CALENDAR, "nights", ("Kalender", "Schichtplan", "Nachts")),
+        Container(Kind.CALENDAR, "other", ("Dienst", "Schichtplan")),
+    ]
+    special = {Role.CALENDAR: ("Thomas Müller",)}
+    plan = plan_names(calendars, target, special, {})
+    assert {one: placement.path for one, placement in plan.items()} == {
+        "home": ("Thomas Müller",),
+        "shifts": ("Schichtplan",),
+        "nights": ("Schichtplan\u2215Nachts",),
+        "other": ("Dienst\u2215Schichtplan",),
+    }
+    assert [loss.reason for loss in plan["shifts"].losses] == ["flattened"]
+    later = Container(Kind.CALENDAR, "later", ("Kalender", "Urlaub"))
+    fixed = {one: placement.path for one, placement in plan.items()}
+    assert plan_names([*calendars, later], target, special, fixed)["later"].path == ("Urlaub",)
+    before = {"home": ("Thomas Müller",), "shifts": ("Thomas Müller\u2215Schichtplan",)}
+    assert plan_names(calendars, target, special, before)["shifts"].path == (
+        "Thomas Müller\u2215Schichtplan",
+    )
+
+
 def test_where_there_is_one_calendar_all_go_into_it() -> None:
     limits = EventLimits(zone="Europe/Berlin", title=1, place=1, text=1, link=1)
     target = Capabilities(frozenset({Kind.CALENDAR}), separator="", events=limits)
