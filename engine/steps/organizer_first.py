@@ -120,7 +120,7 @@ def _as_known(leg: LegContext, entry: Mapped, known: Organized) -> Mapped:
     """Return a copy with what is known of the organizer's own."""
     if known.answer is Answer.THERE:
         return replace(entry, item=replace(entry.item, shown_as=known.href))
-    is_colleague = known.answer is Answer.STAYS or canonical(entry.item.organizer) in leg.directory.sources
-    if not is_colleague:
+    is_known = canonical(entry.item.organizer) in leg.directory.sources
+    if known.answer is not Answer.STAYS and not (known.answer is Answer.NOBODY and is_known):
         return entry
     return replace(entry, losses=(*entry.losses, lose("organizer", "stays-behind")))

@@ -115,9 +115,10 @@ def test_a_guest_who_comes_first_waits_for_the_organizer(join: Join, wave: str) 
     assert once("m", anna, bert, christa)
 
 
-def test_two_who_invite_each_other(join: Join) -> None:
+@pytest.mark.parametrize("wave", ["w", "later"], ids=["one-wave", "two-waves"])
+def test_two_who_invite_each_other(join: Join, wave: str) -> None:
     anna = join(ANNA, called("a", BERT, by=ANNA), invited("b", ANNA, by=BERT, day=2))
-    bert = join(BERT, invited("a", BERT, by=ANNA), called("b", ANNA, by=BERT, day=2), wave="later")
+    bert = join(BERT, invited("a", BERT, by=ANNA), called("b", ANNA, by=BERT, day=2), wave=wave)
     anna.run()
     assert anna.fates() == {DONE: 1, WAITS: 1}
     bert.run()
@@ -432,3 +433,21 @@ def doubled(person: Colleague) -> list[str]:
     """The UIDs that a person has twice."""
     calendar = person.server.context.default("calendar", person.server.context.users[person.user])
     return [one.uid for one in person.server.suite.events.all(calendar) if len(one.masters) > 1]
+
+
+def test_what_an_organizer_changes_while_a_guest_s_copy_is_in_the_way(join: Join) -> None:
+    """The organizer's own item is there already: it is no copy that stands by itself."""
+    anna = join(ANNA, invited("m", ANNA, by=CHRISTA))
+    settle(anna, runs=1)
+    christa = join(CHRISTA, called("m", BERT, by=CHRISTA))
+    christa.rules = replace(christa.rules, directory=Directory({CHRISTA: ONE}, {CHRISTA: ONE}))
+    with christa.ledger.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE mailbox SET phase = 'live' WHERE source = ?", (ANNA,))
+    christa.run()
+    with christa.ledger.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE mailbox SET phase = 'staging' WHERE source = ?", (ANNA,))
+    christa.mailbox.edit(christa.items[0], called("m", BERT, by=CHRISTA, title="Verlegt"))
+    christa.run()
+    assert christa.fates() == {DONE: 1}
+    assert christa.lost() == []
+    assert "SUMMARY:Verlegt" in christa.texts("m")[0]
