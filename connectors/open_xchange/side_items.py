@@ -121,7 +121,8 @@ class SideItems:
     def names(self) -> list[str]:
         """Return the names of the items of which DAV shows nothing.
 
-        A second item of one UID has a name that is nobody's place, so that it is seen and not taken for ours.
+        A second item of one UID, which a write left that landed late, has a name of its own, so that it is
+        seen and can be removed.
         """
         return [name for name, entry in self._entries.items() if entry.beside]
 
@@ -159,6 +160,8 @@ class SideItems:
     def remove(self, stored: Stored) -> Stored | Failed:
         """Remove one item of `names` that still means what was written. Idempotent.
 
+        It is ours by its UID. One that has not the name of its UID is removed only if its meaning is stated.
+
         Args:
             stored: the item as it was written.
 
@@ -167,9 +170,11 @@ class SideItems:
             Blocked: the server refuses.
             LeaseLost: the guard refuses.
         """
-        if stored.via or not is_ours(stored.href, self._mine):
-            return Failed(stored.key, Rejected("cannot-remove", "it is not ours"))
         entry = self._entries[stored.href]
+        name = item_name(self._store.kind, entry.uid)
+        is_known = stored.href == name or bool(stored.digest)
+        if stored.via or not is_known or not is_ours(name, self._mine):
+            return Failed(stored.key, Rejected("cannot-remove", "it is not ours"))
         try:
             self._delete(entry, stored.digest)
         except Rejected as error:
