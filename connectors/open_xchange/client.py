@@ -205,7 +205,7 @@ class ApiClient:
         token, user = str(found.get("session", "")), found.get("user_id")
         if not _TOKEN.fullmatch(token) or not isinstance(user, int):
             raise not_api()
-        return Session(token, _cookies(answer.headers.get("set-cookie", "")), user)
+        return Session(token, cookies_of(answer.headers.get("set-cookie", "")), user)
 
     def _send(
         self, session: Session, module: str, action: str, options: Mapping[str, str], body: object
@@ -227,8 +227,8 @@ class ApiClient:
         http.close()
 
 
-def _cookies(stated: str) -> str:
-    """Return the header Cookie for the joined headers Set-Cookie of an answer."""
+def cookies_of(stated: str) -> str:
+    """Return the header Cookie for the headers Set-Cookie of an answer, joined by commas."""
     pairs = []
     for one in _NEXT_COOKIE.split(stated):
         name, separator, value = one.partition(";")[0].strip().partition("=")

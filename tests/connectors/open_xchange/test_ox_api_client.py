@@ -11,7 +11,7 @@ from ox_api_desk import ApiDesk, Misbehaving, lost
 from pydantic import ValidationError
 
 from connectors.open_xchange import answers
-from connectors.open_xchange.client import ApiClient
+from connectors.open_xchange.client import ApiClient, cookies_of
 from model.errors import Blocked, MigrationError, Rejected, Transient
 from practice.dav.proxy import Reply, reply
 from practice.open_xchange.server import USER_PASSWORD
@@ -173,6 +173,18 @@ def test_an_endless_answer_is_cut(desk: ApiDesk) -> None:
     with pytest.raises(Transient) as caught:
         folders(client)
     assert caught.value.code == "reply-too-large"
+
+
+def test_cookies_are_told_apart_though_their_headers_are_joined() -> None:
+    """As the recorded login sets them: a date holds a comma, a value an equals sign."""
+    stated = (
+        "JSESSIONID=1.a; Expires=Sat, 05-Dec-2026 18:40:19 GMT; Path=/; HttpOnly; SameSite=Lax, "
+        "open-xchange-secret-4WW9=b==; Path=/; HttpOnly, open-xchange-session-4WW9=c; Path=/"
+    )
+    wanted = "JSESSIONID=1.a; open-xchange-secret-4WW9=b==; open-xchange-session-4WW9=c"
+    assert cookies_of(stated) == wanted
+    assert cookies_of("") == ""
+    assert cookies_of("a=b\r\nX: y, =c, d; Path=/") == ""
 
 
 def test_a_warning_is_no_error() -> None:
