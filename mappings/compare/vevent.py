@@ -40,7 +40,8 @@ FIELDS: Mapping[str, str] = {
     "attendees": "The address of each ATTENDEE with ROLE and CUTYPE.",
     "answers": "PARTSTAT of each ATTENDEE.",
     "reminders": "ACTION, moment and repetition of each VALARM, and whether it was acknowledged.",
-    "attachments": "The content of each ATTACH that stands inside, the URI of another; their names.",
+    "attachments": "The content of each ATTACH that stands inside or that a server manages (RFC 8607), the "
+    "URI of another; their names.",
     "other": "COMMENT, CONTACT, RELATED-TO, RESOURCES, X-MICROSOFT-DISALLOW-COUNTER and X-KOGGE- properties.",
 }
 """Every field and what it compares, in the order in which differences are named."""

@@ -16,9 +16,11 @@ from urllib.parse import unquote
 import httpx
 import pytest
 from dav_desk import PASSWORD_ENV, codes
+from hypothesis import given
+from hypothesis import strategies as st
 from results import stored
 
-from connectors.caldav.attachments import parted
+from connectors.caldav.attachments import parted, whole
 from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
 from connectors.http.upload import PieceSink
@@ -392,3 +394,42 @@ def test_only_what_is_large_is_taken_out(tmp_path: Path) -> None:
     assert (parcel.size, parcel.alone) == (len(rest), True)
     with parcel.without([])() as stream:
         assert digest(stream) == digest(io.BytesIO(raw))
+
+
+PIECES = [
+    b"ATTACH", b";", b":", b"\r\n", b"\n", b"\r\n ", b"\n\t", b'"', b"ENCODING=BASE64", b";MANAGED-ID=1",
+    b"SIZE=3", b"QUFB", b"=", b"END:VEVENT", b"BEGIN:VEVENT", b"http://x/attachments/a", b"\xff\xc3",
+    b"\0", b" ",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=40))
+def test_whatever_a_server_sends_passes_through(pieces: list[bytes]) -> None:
+    raw = b"BEGIN:VCALENDAR\r\n" + b"".join(pieces)
+
+    def new() -> PieceSink:
+        return PieceSink(Path("unused"), 10**6)
+
+    def nothing(url: str) -> None:
+        assert isinstance(url, str)
+
+    parcel = parted(lambda: io.BytesIO(raw), 10**6, new)
+    with parcel.body() as stream:
+        assert stream.read() == raw
+    assert (parcel.large, parcel.size) == ((), len(raw))
+    made = whole(lambda: io.BytesIO(raw), nothing, new)
+    assert made is None or all(one.content.size == 0 for one in made.managed)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["a.pdf", "b.pdf", "c.pdf"]), st.binary(max_size=300)),
+    st.integers(0, 300),
+)
+def test_what_is_taken_apart_means_the_same_together(files: Files, most: int) -> None:
+    raw = event(files)
+    parcel = parted(lambda: io.BytesIO(raw), most, lambda: PieceSink(Path("unused"), 10**6))
+    assert {one.name for one in parcel.large} == {name for name, data in files.items() if len(data) > most}
+    with parcel.without([])() as stream:
+        assert digest(stream) == digest(io.BytesIO(raw))
+    assert parcel.missing([]) == list(parcel.large)
+    assert parcel.missing(parcel.large) == []
