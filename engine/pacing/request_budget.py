@@ -99,11 +99,13 @@ class BudgetLease:
         requests: how many requests it may send; 0 if it has to wait.
         seconds: for how long it may send them, or when to ask again.
         until: when the next request is free, by the database's clock; 0 for one that need not wait.
+        free_in: how many seconds that is from now.
     """
 
     requests: int
     seconds: float
     until: float = 0.0
+    free_in: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ class BudgetRules:
         until = max(closed, self._free_at(blocks, ahead * self.block, at))
         if until > at:
             known = replace(known, queue=(*others, replace(own, seen=at)))
-            return known, BudgetLease(0, min(until - at, self.ask), until)
+            return known, BudgetLease(0, min(until - at, self.ask), until, until - at)
         free = self.most - sum(block.requests for block in blocks) - ahead * self.block
         leased = Block(worker, at + self.valid + self.counts, min(self.block, free))
         return replace(known, blocks=(*blocks, leased)), BudgetLease(leased.requests, self.valid)

@@ -55,7 +55,7 @@ class SharedBudget:
         self._queue: deque[object] = deque()
         self._left = 0
         self._valid = 0.0
-        self._ready = 0.0
+        self._ready = self._free = 0.0
         self._waited = float("-inf")
         self._until: float | None = None
 
@@ -68,7 +68,7 @@ class SharedBudget:
     def spent(self) -> bool:
         """True if a request would have to wait, as far as this worker knows."""
         with self._changed:
-            return self._until is not None and self._clock() < self._ready
+            return self._until is not None and self._clock() < self._free
 
     def waited_within(self, seconds: float) -> bool:
         """Return True if a request waited within the last seconds."""
@@ -136,6 +136,7 @@ class SharedBudget:
             self._valid = asked + lease.seconds if lease.requests else asked
             self._ready = asked if lease.requests else self._clock() + lease.seconds
             self._until = None if lease.requests else lease.until
+            self._free = self._clock() + lease.free_in
 
 
 @dataclass(frozen=True, slots=True)

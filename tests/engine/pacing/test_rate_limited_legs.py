@@ -113,6 +113,19 @@ def test_a_leg_gives_its_place_to_a_leg_of_another_server(
     assert not held.begin(contacts)
 
 
+def test_a_leg_waits_as_long_as_the_limit_and_not_until_it_is_asked_for_again(
+    config: Config, ledger: Ledger, budget: SharedBudget
+) -> None:
+    """Else it would wait in the middle of a batch, where it keeps its place."""
+    spend(budget)
+    budget._ready = 0.0
+    assert budget.spent
+    held = Admission(config, ledger)
+    assert not held.begin(held.join(Kind.CALENDAR))
+    budget._free = 0.0
+    assert held.begin(held.join(Kind.CONTACTS))
+
+
 def test_it_keeps_its_place_while_nobody_else_could_use_it(
     config: Config, ledger: Ledger, budget: SharedBudget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
