@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from connectors.caldav.products import PROFILES
 from connectors.caldav.settings import DavSettings
+from connectors.http.client import HttpClient
 from connectors.http.rate_limit import NO_BUDGET, RateLimit
-from connectors.settings import Secret
+from connectors.settings import Account, Secret
 from engine.config.load import Config, load
 from engine.control.stop_signal import Stop
 from engine.pacing.request_budget import BudgetLease, BudgetRules, BudgetState
@@ -260,3 +262,25 @@ def test_another_user_agent_or_address_has_a_budget_of_its_own() -> None:
 def dav(**more: object) -> DavSettings:
     known = {"kind": "caldav", "url": "https://ox.example.net", "profile": "open-xchange"}
     return DavSettings.model_validate({**known, "password": Secret(env="X"), **more})
+
+
+def test_a_write_that_waits_is_not_sent_once_the_lease_is_lost(ledgers: list[Ledger]) -> None:
+    """The connections are closed then, as when the process would have sent it at once."""
+    budget = shared(ledgers[0])
+    assert taken(budget) == HOUR.requests
+    client = HttpClient(dav(), Account(login="anna"), PROFILES["open-xchange"], budget=budget)
+    caught: list[Transient] = []
+
+    def put() -> None:
+        try:
+            client.ask("PUT", "/caldav/1/k.ics", body=b"BEGIN:VCALENDAR")
+        except Transient as error:
+            caught.append(error)
+
+    writing = threading.Thread(target=put)
+    writing.start()
+    wait_for(lambda: len(budget._queue) == 1)
+    client.close()
+    writing.join(30)
+    assert [error.code for error in caught] == ["connection-closed"]
+    assert not budget._queue
