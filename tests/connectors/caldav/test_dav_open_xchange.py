@@ -148,7 +148,7 @@ def test_no_collection_is_known_to_be_empty(opened: Opened, suite: OpenXchangeSe
 def test_an_event_of_long_ago_is_found_by_its_name(opened: Opened) -> None:
     target = opened(Kind.CALENDAR)
     href = target.ensure(CALENDAR)
-    old, new = stored(target.write(href, [item(1), item(2, of_today(2))]))
+    (old,), (new,) = (stored(target.write(href, [one])) for one in (item(1), item(2, of_today(2))))
     assert [one.href for one in target.listing(href)] == [new.href]
     names = [old.href, new.href, "k-none.ics"]
     assert {one.href for one in target.look_up(href, names)} == {old.href, new.href}
