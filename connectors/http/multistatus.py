@@ -212,11 +212,13 @@ def _status(line: str) -> int:
 def etag(text: str | None) -> str:
     """Return an ETag as it may be sent back; "" for one that may not be sent.
 
-    The result is always strong: a proxy that compresses makes an ETag weak, and a weak one never matches.
+    The result is always strong: a proxy that compresses makes an ETag weak, and a weak one never matches. It
+    is always in quotation marks, which some servers leave out of DAV:getetag (Open-Xchange 8.19, measured).
 
     Source:
-        RFC 9110, section 13.1.1.
+        RFC 9110, sections 8.8.3 and 13.1.1.
     """
     value = (text or "").strip().removeprefix("W/")
-    plain = value.isascii() and value.isprintable() and len(value) <= ETAG_MOST
-    return value if plain else ""
+    if not value or not value.isascii() or not value.isprintable() or len(value) > ETAG_MOST:
+        return ""
+    return value if value.startswith('"') else f'"{value}"'
