@@ -182,3 +182,17 @@ def test_a_map_that_leads_the_proxy_to_itself_lets_nobody_in(proxy: Proxy) -> No
     with pytest.raises(IMAPClientError):
         proxy.folders(SOURCE)
     assert "Proxying loops to itself" in proxy.log()
+
+
+def test_a_connection_that_is_open_stays_until_the_proxy_is_restarted(office: Office, proxy: Proxy) -> None:
+    client = proxy.client()
+    client.login(SOURCE, "userpw")
+    assert office.cut().code is None
+    time.sleep(REREAD_SECONDS)
+    assert client.folder_exists("at the old")
+    proxy.stop()
+    with pytest.raises((IMAPClientError, OSError)):
+        client.noop()
+    client.shutdown()
+    proxy.start()
+    assert "at the new" in proxy.folders(SOURCE)
