@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from calendars import an_address_book, edit_address_book, folder
@@ -12,9 +13,12 @@ from memory.records import ALL_DAYS, CARD, LIST, TASK, TUESDAYS, contact, team, 
 from memory.shelf import MemoryShelf
 from on_open_xchange import PASSWORD_ENV, OnOpenXchange
 from undoing import undone
-from walking import SOURCE, TARGET, verified
+from walking import SOURCE, TARGET, Died, verified
 
+from connectors.http.client import HttpClient
+from engine.context.leg_context import LegContext
 from engine.leg.run import Task
+from engine.steps import reconcile
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase, State
 from model.protocols import Kind, Loss, Role
@@ -92,6 +96,35 @@ def test_lists_are_rejected_without_the_api_and_arrive_once_it_is_there(trial: O
     verified(trial)
     assert lists(trial.server) == EXPECTED
     assert trial.states()[State.REJECTED] == 0
+
+
+def test_lists_that_land_late_are_taken_away(trial: OnOpenXchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker died while it sent them; they land when the next one has written its own."""
+    sent, sweep, landed = HttpClient._send, reconcile.sweep, list[str]()
+
+    def dies(client: HttpClient, method: str, path: str, *rest: Any) -> Any:
+        if "action=new" in path:
+            raise Died
+        return sent(client, method, path, *rest)
+
+    def lands(leg: LegContext, href: str) -> int:
+        suite = trial.server.suite
+        (book,) = [one for one in suite.context.folders.values() if f"/carddav/{one.segment}/" == href]
+        if book.title not in landed:
+            landed.append(book.title)
+            for card in suite.cards.everything(book):
+                if card.members is not None:
+                    suite.cards.add_list(book, card.uid, card.contact.display_name, card.members)
+        return sweep(leg, href)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HttpClient, "_send", dies)
+        with pytest.raises(Died):
+            trial.run()
+    monkeypatch.setattr(reconcile, "sweep", lands)
+    verified(trial)
+    assert "Contacts" in landed
+    assert lists(trial.server) == EXPECTED
 
 
 def test_changed_and_deleted_lists_follow(trial: OnOpenXchange) -> None:
