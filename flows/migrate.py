@@ -42,8 +42,7 @@ from flows.process.parameters import (
     refuse_unknown_wave,
     workloads_of,
 )
-from ledger.db.rows import LegRow, LegState
-from ledger.leg.meetings import ORGANIZER_FIRST
+from ledger.db.rows import ORGANIZER_FIRST, LegRow, LegState
 from ledger.plan.wave_control import priorities
 from model.errors import MigrationError
 from model.protocols import Kind

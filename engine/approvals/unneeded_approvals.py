@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ledger.db.rows import ACCEPTABLE, KEPT, STALE, UNSTABLE
-from ledger.leg.meetings import ORGANIZER_FIRST
+from ledger.db.rows import ACCEPTABLE, KEPT, ORGANIZER_FIRST, STALE, UNSTABLE
 from model.errors import Misconfigured
 
 if TYPE_CHECKING:

@@ -34,9 +34,8 @@ from engine.control.stop_signal import Stop, reason
 from engine.cutover.hooks import HookMailbox, patience_of
 from engine.pacing.login_breaker import REFUSED
 from ledger.db.leases import ROLLED_BACK, ROLLING
-from ledger.db.rows import SCORE_LOW, LegRow, LegState, MailboxRow, Phase
+from ledger.db.rows import ORGANIZER_FIRST, SCORE_LOW, LegRow, LegState, MailboxRow, Phase
 from ledger.leg.cutover_steps import BACK, DONE, FAILED, RELEASE, StepRow, Steps
-from ledger.leg.meetings import ORGANIZER_FIRST
 from ledger.leg.phases import HELD_ELSEWHERE
 from ledger.store import Ledger
 from model.errors import Blocked, Misconfigured

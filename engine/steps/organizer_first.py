@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from engine.context.leg_context import LegContext
 from engine.planning.mailbox_list import canonical
 from engine.steps.remove import split, stored
-from ledger.db.rows import ContainerRow, ItemRow
-from ledger.leg.meetings import GUESTS_FIRST, NOBODY, ORGANIZER_FIRST, OWNER, Answer, Noted, Organized
+from ledger.db.rows import ORGANIZER_FIRST, ContainerRow, ItemRow
+from ledger.leg.meetings import GUESTS_FIRST, NOBODY, OWNER, Answer, Noted, Organized
 from mappings.losses.catalogue import lose
 from model.protocols import Item, Mapped
 

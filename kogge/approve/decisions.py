@@ -30,8 +30,7 @@ from kogge.terminal.options import (
     given,
     say,
 )
-from ledger.db.rows import KEPT, SCORE_LOW, STALE, UNSTABLE, LegState, Phase
-from ledger.leg.meetings import ORGANIZER_FIRST
+from ledger.db.rows import KEPT, ORGANIZER_FIRST, SCORE_LOW, STALE, UNSTABLE, LegState, Phase
 from model.errors import Blocked, Misconfigured
 from model.plural import many
 from model.protocols import Kind

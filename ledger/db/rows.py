@@ -14,6 +14,8 @@ KEPT = "kept-otherwise"
 """The target holds the item otherwise than it was written, although it was written anew several times."""
 STALE = "differs-at-source"
 """A mail that the source renders otherwise than when it was copied. Its body is never written again (R5)."""
+ORGANIZER_FIRST = "organizer-first"
+"""The code of an attendee's copy that waits until the organizer's is at the target."""
 ACCEPTABLE = (UNSTABLE, KEPT, STALE)
 """The codes of differences that no pass can mend, and that a person may accept."""
 SCORE_LOW = "score-low"

@@ -20,15 +20,13 @@ from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_,
 from ledger.db.engine import Transaction
 from ledger.db.leases import AT_TARGET
 from ledger.db.readers import chunked
-from ledger.db.rows import Lease, LegState, Phase, State
+from ledger.db.rows import ORGANIZER_FIRST, Lease, LegState, Phase, State
 from ledger.db.schema import caller, container, item, leg, mailbox, meeting, meta
 from ledger.db.upsert import upsert
 from ledger.leg import item_states
 from ledger.plan.mailboxes import NOT_IN_PLAN
 from model.protocols import Kind
 
-ORGANIZER_FIRST = "organizer-first"
-"""The code of an attendee's copy that waits until the organizer's is at the target."""
 GUESTS_FIRST = "guests-first"
 """The code of an organizer's own item that waits until guests' copies, written before, are taken back."""
 WAITING = (ORGANIZER_FIRST, GUESTS_FIRST)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from ledger_world import begin, dump, item, mapped, page, planned, ref
 
-from ledger.db.rows import LegState, Phase, State
+from ledger.db.rows import ORGANIZER_FIRST, LegState, Phase, State
 from ledger.leg.leg_session import LegLedger
-from ledger.leg.meetings import GUESTS_FIRST, NOBODY, ORGANIZER_FIRST, OWNER, Answer, Noted, Organized
+from ledger.leg.meetings import GUESTS_FIRST, NOBODY, OWNER, Answer, Noted, Organized
 from ledger.leg.rekeying import Rekeyed
 from ledger.plan.callers import name_listed
 from ledger.store import Ledger
