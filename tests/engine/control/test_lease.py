@@ -229,3 +229,21 @@ def test_who_stops_in_that_wait_leaves_it_to_the_next(trial: Trial) -> None:
     del slept[:]
     assert trial.run().state is LegState.VERIFIED
     assert slept == []
+
+
+def test_a_process_is_told_from_an_earlier_one_of_its_number() -> None:
+    """By when it was started: numbers are given again."""
+    owner = lease.new_owner()
+    with subprocess.Popen(["sleep", "60"]) as child:
+        machine, _, started = lease.process_name().split("/")
+        later = (Path("/proc") / str(child.pid) / "stat").read_text().rpartition(")")[2].split()[19]
+        child.kill()
+        assert int(later) > int(started) > 0
+    assert not lease.is_dead(owner)
+    assert lease.is_dead(f"{machine}/{os.getpid()}/{int(started) - 1}/x")
+
+
+@pytest.mark.parametrize("owner", ["me", "m/1/2", "/1/2/3", "m/1/2/3/4"])
+def test_who_was_not_named_by_a_machine_is_not_taken_for_one(owner: str) -> None:
+    assert not lease.is_named(owner)
+    assert lease.is_named(lease.new_owner())

@@ -153,6 +153,12 @@ def test_release_counts_totals_anew(ledger: Ledger, lease: Lease) -> None:
     assert leg.finished is not None
 
 
+def test_a_leg_without_items_has_none(ledger: Ledger, lease: Lease) -> None:
+    assert ledger.release(lease, LegState.VERIFIED, None)
+    (leg,) = ledger.legs()
+    assert (leg.items, leg.done, leg.bytes) == (0, 0, 0)
+
+
 def test_requeue(ledger: Ledger, lease: Lease) -> None:
     other = claimed(ledger, "bert@old.example", "w2")
     assert ledger.requeue() == 0  # both are held
