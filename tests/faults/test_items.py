@@ -49,6 +49,17 @@ def test_bad_items_are_rejected_and_the_others_go_on(trial: Trial) -> None:
     assert trial.store.snapshot().total() == good
 
 
+def test_an_item_as_large_as_the_target_takes_is_written(trial: Trial) -> None:
+    item = trial.mailbox.deliver(inbox_of(trial), letter(200, "x" * 3000))
+    trial.store.max_bytes = len(trial.mailbox.folders[inbox_of(trial)].messages[item].raw)
+    trial.run()
+    assert rejections(trial) == []
+    trial.store.max_bytes -= 1
+    trial.mailbox.deliver(inbox_of(trial), letter(201, "x" * 3000))
+    trial.run()
+    assert rejections(trial) == ["too-large"]
+
+
 def vanish(trial: Trial, item: str, name: str) -> None:
     """Between listing and fetching."""
     if name == "source.fetch" and item in trial.mailbox.folders[inbox_of(trial)].messages:
