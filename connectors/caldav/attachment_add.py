@@ -11,6 +11,7 @@ from typing import BinaryIO, Final, cast
 from urllib.parse import quote
 
 from connectors.caldav.attachments import Attachment, Content, Parcel, parted
+from connectors.caldav.collections import must_take_writes
 from connectors.caldav.product import Profile
 from connectors.caldav.read import CaldavReader, Current, Digest
 from connectors.http.client import HttpAnswer, HttpClient, passing
@@ -22,9 +23,11 @@ from model.target_losses import ATTACHMENT_REFUSED
 
 ADD: Final = "?action=attachment-add"
 REMOVE: Final = "?action=attachment-remove&managed-id="
-TRIES = 3  # how often one attachment is sent
-REFUSALS: Final = frozenset({400, 403, 405, 409, 411, 413, 414, 415, 422, 431, 500, 501})
-"""Statuses that refuse an attachment, after TRIES."""
+TRIES = 4  # how often one attachment is sent to one version of its event
+REFUSALS: Final = frozenset({400, 405, 411, 413, 414, 415, 422, 431, 501})
+"""Statuses that refuse an attachment."""
+DOUBTFUL: Final = frozenset({403, 404, 409, 410, 412, 500})
+"""Statuses that refuse an attachment after TRIES, while the collection itself is well."""
 
 
 @dataclass(slots=True)
@@ -33,13 +36,13 @@ class _Adding:
 
     Attributes:
         known: contents that were read already, by URL.
-        tries: how often an attachment was sent.
+        tries: which attachments were sent in vain, each with the version of its event.
         added: the MANAGED-IDs that the server gave, each with what was sent; it is never sent again.
         refused: those that the server does not take.
     """
 
     known: dict[str, Content] = field(default_factory=dict)
-    tries: list[Attachment] = field(default_factory=list)
+    tries: list[tuple[Attachment, str]] = field(default_factory=list)
     added: dict[str, Attachment] = field(default_factory=dict)
     refused: list[Attachment] = field(default_factory=list)
 
@@ -124,30 +127,47 @@ class AttachmentAdder:
             if not missing:
                 return self._stored(item, parcel, path, current, adding.refused)
             one = missing[0]
-            adding.tries.append(one)
-            if adding.tries.count(one) > TRIES or one in adding.added.values():
+            if one in adding.added.values():
                 adding.refused.append(one)
                 continue
             try:
-                self._take(self._post(path, current.etag, one), adding, one)
+                answer = self._post(path, current.etag, one)
+                if answer.status in DOUBTFUL:
+                    self._doubt(answer, adding, (one, current.etag), path)
+                else:
+                    self._take(passing(answer), adding, one)
+                patience.progressed()
             except Transient as error:
-                adding.tries.remove(one)
                 patience.pause(error)
         return None
 
     # -- internals
 
     def _take(self, answer: HttpAnswer, adding: _Adding, one: Attachment) -> None:
-        """Note what an answer means, if it is no success: what is stored is looked at in any case."""
+        """Note what an answer means: what is stored is looked at in any case."""
         if answer.ok:
             adding.added[answer.headers.get("cal-managed-id", "")] = one
-            return
-        if answer.status in GONE or answer.status == 412:
-            return
-        if answer.status not in REFUSALS:
-            raise passing(answer).error()
-        if answer.status != 500:
+        elif answer.status in REFUSALS:
             adding.refused.append(one)
+        else:
+            raise answer.error()
+
+    def _doubt(self, answer: HttpAnswer, adding: _Adding, sent: tuple[Attachment, str], path: str) -> None:
+        """Note an answer that may say something about the attachment, the event, or the server.
+
+        Raises:
+            Transient: it may pass.
+            Blocked: the collection takes no writes.
+        """
+        adding.tries.append(sent)
+        if adding.tries.count(sent) < TRIES:
+            error = answer.error()
+            raise error if isinstance(error, Transient) else Transient("busy", "an attachment was refused")
+        container = path.rpartition("/")[0] + "/"
+        if self._reading.answers(container) not in {207, *GONE}:
+            raise answer.error()
+        must_take_writes(self._client, container)
+        adding.refused.append(sent[0])
 
     def _remove(self, path: str, etag: str, managed_id: str) -> None:
         """Remove an attachment of which the server kept something else; if it stays, it differs."""

@@ -433,6 +433,23 @@ def writable(resource: Resource) -> bool:
     return privileges is None or bool({privilege.tag for privilege in privileges.iter()} & _WRITES)
 
 
+def must_take_writes(client: HttpClient, container: str) -> None:
+    """Check a collection after a refusal, because its faults are no item's.
+
+    Args:
+        client: the HTTP client.
+        container: the collection's path.
+
+    Raises:
+        Blocked: "container-missing", "no-permission".
+    """
+    tree = CaldavLibrary(client).propfind(container, (dav.CurrentUserPrivilegeSet,))
+    if tree.status in GONE:
+        raise Blocked("container-missing", "a collection is no longer there")
+    if tree.resources and not writable(tree.resources[0]):
+        raise Blocked("no-permission", "a collection is read-only for the account")
+
+
 def _may_bind(resource: Resource) -> bool:
     """Return True if the account may add to a resource by its own word; True without stated privileges.
 

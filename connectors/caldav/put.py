@@ -10,13 +10,10 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, replace
 
-from caldav.elements import dav
-
 from connectors.caldav.answers import with_answers_of
 from connectors.caldav.attachment_add import AttachmentAdder
 from connectors.caldav.attachments import Attachment, Parcel
-from connectors.caldav.collections import writable
-from connectors.caldav.discovery import CaldavLibrary
+from connectors.caldav.collections import must_take_writes
 from connectors.caldav.product import Profile
 from connectors.caldav.read import CaldavReader, Current, Digest, Shared, meaning
 from connectors.caldav.sequence import at_least, sequence
@@ -26,7 +23,7 @@ from connectors.http.dav_errors import GONE, item_error
 from connectors.http.multistatus import etag
 from connectors.http.upload import payload
 from connectors.retry import RetryPolicy
-from model.errors import Blocked, Rejected, Transient
+from model.errors import Rejected, Transient
 from model.protocols import Failed, Guard, Item, Kind, Loss, Stored
 
 ROUNDS = 8  # attempts to send and look, for one item
@@ -281,7 +278,7 @@ class ObjectWriter:
             if outcome != aim:
                 return outcome
         if answer.status in GONE or answer.status in {403, 409}:
-            self._must_take_writes()
+            must_take_writes(self._client, self._container)
         if answer.status == 403 and (next_aim := self._with_stored_answers(item, aim)) is not None:
             return next_aim
         taken = self._conflicts.taken(answer, self._container, item.uid) if item.uid is not None else None
@@ -310,14 +307,6 @@ class ObjectWriter:
         return _Aim(
             aim.path, current.etag, sequence(current.body), aim.parcel, kept, answered=answered, meant=meant
         )
-
-    def _must_take_writes(self) -> None:
-        """Check the collection, because its faults are not the item's."""
-        tree = CaldavLibrary(self._client).propfind(self._container, (dav.CurrentUserPrivilegeSet,))
-        if tree.status in GONE:
-            raise Blocked("container-missing", "a collection is no longer there")
-        if tree.resources and not writable(tree.resources[0]):
-            raise Blocked("no-permission", "a collection is read-only for the account")
 
     def _conflict(self, item: Item, aim: _Aim, taken: Taken) -> _Aim | Stored:
         """Decide about a UID that is taken."""

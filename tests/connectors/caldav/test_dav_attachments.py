@@ -26,11 +26,12 @@ from connectors.caldav.target import DavTarget
 from connectors.http.upload import PieceSink
 from connectors.settings import Account
 from mappings.compare.semantic_digest import calendar_differing, calendar_digest
-from model.errors import LeaseLost, Transient
+from model.errors import Blocked, LeaseLost, Transient
 from model.protocols import Container, Failed, Guard, Item, Kind, Role, Stored, key_of
 from model.target_losses import ATTACHMENT_REFUSED
 from practice.dav.proxy import Fate, Forward, Reply, Request, reply
 from practice.dav.smtp_sink import SmtpSink
+from practice.open_xchange.events import Row
 from practice.open_xchange.server import OpenXchangeServer
 
 ANNA, BERT = "anna@ox.test", "bert@ox.test"
@@ -121,6 +122,16 @@ def item(raw: bytes, replaces: Stored | None = None) -> Item:
 
 def told(suite: OpenXchangeServer, method: str) -> list[Request]:
     return [one for one in suite.requests if one.method == method]
+
+
+def row(suite: OpenXchangeServer, name: str) -> Row:
+    """Return the server's event."""
+    (found,) = [
+        found.rows[0]
+        for folder in suite.context.own("calendar", suite.context.users[ANNA])
+        if (found := suite.suite.events.find(folder, name)) is not None
+    ]
+    return found
 
 
 def kept(suite: OpenXchangeServer, href: str, name: str) -> list[tuple[str, int]]:
@@ -270,7 +281,67 @@ def test_a_refused_attachment_is_a_loss(opened: Opened, suite: OpenXchangeServer
     without = event(SMALL | SECOND)
     assert differing(target, href, done.href, without) == ()
     assert done.digest == digest(io.BytesIO(without))
-    assert len(told(suite, "POST")) <= 4
+    assert len(told(suite, "POST")) <= 5
+
+
+HTML = Reply(200, httpx.Headers({"Content-Type": "text/html"}), b"<html>back soon</html>")
+
+
+@pytest.mark.parametrize(
+    "faults", [[reply(500)] * 3, [HTML], [reply(412)] * 3, [reply(409)] * 3, [reply(403)], [reply(404)]]
+)
+def test_a_passing_fault_costs_no_attachment(
+    opened: Opened, suite: OpenXchangeServer, faults: list[Reply]
+) -> None:
+    waiting = list(faults)
+    suite.layers = (lambda one, rest: waiting.pop() if one.method == "POST" and waiting else rest(one),)
+    target = opened()
+    href = target.ensure(CALENDAR)
+    (done,) = stored(target.write(href, [item(event(BIG | SECOND))]))
+    assert (done.losses, kept(suite, href, done.href)) == ((), sizes(BIG, SECOND))
+    assert len(told(suite, "POST")) == len(faults) + 2
+
+
+@pytest.mark.parametrize("error", [503, 404])
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_collection_that_fails_as_well_refuses_no_attachment(
+    opened: Opened, suite: OpenXchangeServer, status: int, error: int
+) -> None:
+    def fails(request: Request, rest: Forward) -> Reply:
+        if request.method == "POST":
+            return reply(status)
+        has_begun = request.method == "PROPFIND" and told(suite, "POST")
+        return reply(error) if has_begun else rest(request)
+
+    target = opened()
+    href = target.ensure(CALENDAR)
+    suite.layers = (fails,)
+    with pytest.raises(Blocked if error == 404 else Transient):
+        list(target.write(href, [item(event(BIG))]))
+    suite.layers = ()
+    (done,) = stored(opened().write(href, [item(event(BIG))]))
+    assert (done.losses, kept(suite, href, done.href)) == ((), sizes(BIG))
+
+
+def test_an_event_that_is_changed_all_the_time_loses_no_attachment(
+    opened: Opened, suite: OpenXchangeServer
+) -> None:
+    """Each upload comes too late by one change; the outcome is open, and the next run adds it."""
+    target = opened()
+    href = target.ensure(CALENDAR)
+
+    def changes(request: Request, rest: Forward) -> Reply:
+        if request.method != "POST":
+            return rest(request)
+        suite.suite.events.changed(row(suite, request.path.rpartition("/")[2]))
+        return reply(412)
+
+    suite.layers = (changes,)
+    with pytest.raises(Transient):
+        list(target.write(href, [item(event(BIG))]))
+    suite.layers = ()
+    (done,) = stored(opened().write(href, [item(event(BIG))]))
+    assert (done.losses, kept(suite, href, done.href)) == ((), sizes(BIG))
 
 
 def test_an_attachment_that_is_stored_empty_is_removed_and_a_loss(
