@@ -14,6 +14,7 @@ from engine.context.shrink_guard import CODE, is_halved, is_mostly_gone, is_shru
 from ledger.db.leases import AT_TARGET
 from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.inventory.lines import NOT_OURS
+from ledger.leg.meetings import STAYS_FOR_GUESTS
 from model.errors import Blocked, MigrationError
 from model.protocols import Failed, Loss, Stored
 
@@ -31,7 +32,8 @@ def withdraw(leg: LegContext, rows: Sequence[ContainerRow]) -> int:
     """Remove what the source deleted (R7).
 
     Every create of the pass must have settled, and refuse_shrunk must have agreed. Copies that Kogge found
-    there, and did not write, stay. A copy that cannot be removed keeps nothing else from going. Idempotent.
+    there, and did not write, stay, and so does what a guest who has moved sees of a meeting. A copy that
+    cannot be removed keeps nothing else from going. Idempotent.
 
     Args:
         leg: the open leg.
@@ -135,7 +137,7 @@ def _leaving(leg: LegContext, row: ContainerRow) -> Iterator[list[ItemRow]]:
 def _withdraw(
     leg: LegContext, row: ContainerRow, leaving: Sequence[ItemRow]
 ) -> tuple[list[Stored], list[Failed]]:
-    our_items = [item for item in leaving if leg.is_ours(item)]
+    our_items = _without_guests(leg, row, [item for item in leaving if leg.is_ours(item)])
     if our_items:
         # Before the removal: afterwards nothing would say that their UIDs are free.
         reconsider(leg)
@@ -144,6 +146,20 @@ def _withdraw(
     removed, failed = split(leg.target.remove(str(row.href), [stored(item) for item in our_items]))
     leg.ledger.withdrawn(row.id, [result.key for result in removed])
     return removed, disown(leg, row, failed)
+
+
+def _without_guests(leg: LegContext, row: ContainerRow, items: Sequence[ItemRow]) -> list[ItemRow]:
+    """Give up an organizer's own items that guests see who are frozen or live; return the others.
+
+    Where one event is everybody's, its removal would take it from their calendars.
+    """
+    if not items or not leg.context.target.shares_events:
+        return list(items)
+    staying = leg.ledger.meetings.seen_by_moved(row.id, [item.key for item in items])
+    if staying:
+        leg.ledger.withdrawn(row.id, staying, removed=False, code=STAYS_FOR_GUESTS)
+        leg.ledger.event(STAYS_FOR_GUESTS, {"items": len(staying)})
+    return [item for item in items if item.key not in staying]
 
 
 def disown(leg: LegContext, row: ContainerRow, failed: Sequence[Failed]) -> list[Failed]:

@@ -420,13 +420,14 @@ def _unexpected(leg: LegContext, href: str, hrefs: list[str]) -> set[str]:
 
     In staging neither provisioning mail is, nor what was there when a person approved a target that was not
     empty. Nor is a meeting of a colleague, where one event is everybody's: its own leg knows it, or it was
-    called at the target.
+    called at the target. Nor is an own meeting that the source deleted and that stays for its guests.
     """
     if not leg.mirror or not hrefs or leg.approved("target-not-empty"):
         return set()
-    shares_events = leg.context.target.shares_events
-    colleagues = leg.ledger.meetings.of_colleagues(hrefs) if shares_events else set[str]()
-    others = set(hrefs) - artefacts_among(leg.target, href, hrefs, leg.artefacts) - colleagues
+    others = set(hrefs) - artefacts_among(leg.target, href, hrefs, leg.artefacts)
+    if leg.context.target.shares_events:
+        meetings = leg.ledger.meetings
+        others -= meetings.of_colleagues(hrefs) | meetings.kept_for_guests(hrefs)
     return others - invitations_among(leg.target, href, sorted(others))
 
 

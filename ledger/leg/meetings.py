@@ -38,6 +38,8 @@ _NAME = re.compile(r"k-([0-9a-f]{32})\.ics")
 _DONE = (LegState.VERIFIED.value, LegState.DIFFERS.value, LegState.COPIED.value)
 _DENIED = "denied"
 _OPEN = (State.SEEN, State.WRITING)
+STAYS_FOR_GUESTS = "stays-for-guests"
+"""The code of an organizer's own item that the source deleted, and that a guest who has moved still sees."""
 _HELD = (State.WRITTEN, State.VERIFIED, State.CHANGED)
 
 
@@ -193,6 +195,43 @@ class MeetingLedger:
         with self._transaction(writes=False) as connection:
             chunks = (connection.scalars(query.where(meeting.c.key.in_(keys))) for keys in chunked(names))
             return {names[bytes(key)] for chunk in chunks for key in chunk}
+
+    def kept_for_guests(self, hrefs: Iterable[str]) -> set[str]:
+        """Return those of these objects that stay at the target for guests and belong to no row."""
+        names = {bytes.fromhex(found[1]): href for href in hrefs if (found := _NAME.fullmatch(href))}
+        query = select(item.c.key).join(container).where(container.c.leg == self._lease.leg)
+        query = query.where(item.c.state == State.GONE.value, item.c.code == STAYS_FOR_GUESTS)
+        with self._transaction(writes=False) as connection:
+            chunks = (connection.scalars(query.where(item.c.key.in_(keys))) for keys in chunked(names))
+            return {names[bytes(key)] for chunk in chunks for key in chunk}
+
+    def seen_by_moved(self, container_id: int, keys: Iterable[bytes]) -> set[bytes]:
+        """Return those of the owner's own items that guests see whose mailboxes are frozen or live.
+
+        Their copies rest on it, or wait for it. A guest's own copy, which was written beside it, does not.
+
+        Args:
+            container_id: the container.
+            keys: of the items.
+        """
+        guests = meeting.alias()
+        query = select(meeting.c.key, item.c.href, item.c.code)
+        query = query.select_from(
+            meeting.join(guests, and_(guests.c.mark == meeting.c.mark, guests.c.caller.is_not(None)))
+            .join(item, and_(item.c.container == guests.c.container, item.c.key == guests.c.key))
+            .join(container, _its_container())
+            .join(leg)
+            .join(mailbox)
+        )
+        query = query.where(meeting.c.container == container_id, meeting.c.caller.is_(None))
+        query = query.where(leg.c.id != self._lease.leg, mailbox.c.phase != Phase.STAGING.value)
+        found: set[bytes] = set()
+        with self._transaction(writes=False) as connection:
+            for chunk in chunked(keys):
+                for row in connection.execute(query.where(meeting.c.key.in_(chunk))):
+                    if row.code == ORGANIZER_FIRST or (row.href and bytes(row.key).hex() in row.href):
+                        found.add(bytes(row.key))
+        return found
 
     def in_the_way(self, container_id: int) -> list[bytes]:
         """Return the items of a container at the target for which an organizer's own waits."""

@@ -3,6 +3,7 @@ whatever order, wave or run the people move. Nothing is there twice, and nothing
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -403,6 +404,72 @@ def test_what_was_doubled_in_another_calendar(join: Join, server: OpenXchangeSer
     assert (result.state, result.code) == (LegState.DIFFERS, "meeting-twice")
     undone(anna)
     assert once("m", anna, christa)
+
+
+@pytest.mark.parametrize("phase", [Phase.FROZEN, Phase.LIVE])
+@pytest.mark.parametrize("answered", [False, True], ids=["as-copied", "answered-since"])
+def test_a_meeting_that_its_organizer_deletes_stays_for_a_guest_who_has_moved(
+    join: Join, phase: Phase, answered: bool
+) -> None:
+    """One event is everybody's: its removal would take it out of the guest's calendar."""
+    anna = join(ANNA, invited("m", ANNA, by=CHRISTA), event("own", "Eigenes", 4))
+    christa = join(CHRISTA, called("m", ANNA, by=CHRISTA), event("x", "Anderes", 5), wave="later")
+    for person in (christa, anna):
+        person.run()
+    if answered:
+        answer(anna, "DECLINED")
+        christa.run()
+    anna.ledger.set_phase(anna.id, phase, "somebody")
+    christa.mailbox.delete(christa.items[0])
+    deleted = len(anna.sent("DELETE"))
+    for _ in range(2):
+        result = christa.run()
+        assert (result.state, result.code, christa.findings()) == (LegState.VERIFIED, None, [])
+    assert christa.fates() == {DONE: 1, ("GONE", "stays-for-guests"): 1}
+    result = anna.run(task=Task(Level.TARGET, copy=False))
+    assert (result.state, anna.findings()) == (LegState.VERIFIED, [])
+    assert once("m", anna, christa)
+    assert anna.sent("DELETE")[deleted:] == []
+
+
+def test_a_meeting_that_its_organizer_deletes_stays_for_a_guest_whose_copy_waited(join: Join) -> None:
+    """The guest went live without it, and saw it since, though no pass of theirs has run."""
+    anna = join(ANNA, invited("m", ANNA, by=CHRISTA))
+    christa = join(CHRISTA, called("m", ANNA, by=CHRISTA), event("x", "Anderes", 5), wave="later")
+    anna.run()
+    anna.ledger.set_phase(anna.id, Phase.LIVE, "somebody")
+    christa.run()
+    christa.mailbox.delete(christa.items[0])
+    christa.run()
+    assert christa.fates() == {DONE: 1, ("GONE", "stays-for-guests"): 1}
+    assert once("m", anna, christa)
+
+
+def test_a_meeting_that_its_organizer_deletes_goes_while_its_guest_is_in_staging(join: Join) -> None:
+    """The guest, who still has it at the source, is given a copy of their own."""
+    anna = join(ANNA, invited("m", ANNA, by=CHRISTA))
+    christa = join(CHRISTA, called("m", ANNA, by=CHRISTA), event("x", "Anderes", 5), wave="later")
+    for person in (christa, anna):
+        person.run()
+    christa.mailbox.delete(christa.items[0])
+    for person in (christa, anna, anna):
+        person.run()
+    assert christa.fates() == {DONE: 1, ("GONE", None): 1}
+    assert christa.texts("m") == []
+    settle(anna)
+    assert once("m", anna)
+
+
+def answer(person: Colleague, word: str, uid: str = "m") -> None:
+    """The person answers in the new calendar."""
+    server = person.server
+    (text,) = (text.replace("\r\n ", "") for text in person.texts(uid))
+    text = re.sub(rf"PARTSTAT=[A-Z-]+([^\n]*{person.user})", rf"PARTSTAT={word}\1", text)
+    folder = server.context.default("calendar", server.context.users[person.user]).segment
+    headers = {"Content-Type": "text/calendar", "Scheduling": "none"}
+    address = f"{server.url}/caldav/{folder}/{uid}.ics"
+    auth = (person.user, server.user_password)
+    httpx.put(address, content=text, auth=auth, headers=headers).raise_for_status()
 
 
 @pytest.mark.parametrize("seed", range(3))
