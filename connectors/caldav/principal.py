@@ -53,6 +53,7 @@ class Principal:
         resource: the server's immutable id (RFC 5842); "" without one.
         default: the calendar to which the server itself delivers invitations, or the task list that it calls
             the default one; None when it does not say.
+        urns: names of the principal that are no path and no address.
     """
 
     path: str
@@ -62,6 +63,7 @@ class Principal:
     stated: bool = False
     resource: str = ""
     default: str | None = None
+    urns: frozenset[str] = frozenset()
 
 
 def principal(library: CaldavLibrary, client: HttpClient, url: str, kind: Kind) -> Principal:
@@ -94,6 +96,11 @@ def principal(library: CaldavLibrary, client: HttpClient, url: str, kind: Kind) 
         stated=bool(stated),
         resource=next(iter(texts(own.properties.get(str(ResourceId.tag)))), ""),
         default=_default(library, client, own, kind),
+        urns=frozenset(
+            href
+            for href in texts(own.properties.get(cdav.CalendarUserAddressSet.tag))
+            if href.lower().startswith("urn:")
+        ),
     )
 
 

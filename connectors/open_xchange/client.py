@@ -16,15 +16,17 @@ from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from connectors.accepted_logins import LOGINS, login_of
+from connectors.caldav.principal import Principal
 from connectors.caldav.product import Profile
 from connectors.caldav.settings import DavSettings
 from connectors.http.auth import SESSION
 from connectors.http.client import HttpAnswer, HttpClient
 from connectors.http.rate_limit import NO_BUDGET, RequestBudget
 from connectors.open_xchange.answers import Json, SessionExpired, content, not_api
+from connectors.open_xchange.same_account import ApiAccount, prove_same_account, stated_addresses
 from connectors.retry import RetryPolicy
 from connectors.settings import Account
-from model.errors import Blocked, MigrationError, Misconfigured, Transient
+from model.errors import Blocked, MigrationError, Misconfigured, Rejected, Transient
 
 T = TypeVar("T")
 NAME = "Kogge"
@@ -47,18 +49,25 @@ class Session:
         token: the session's id, a parameter of every request.
         cookies: the header Cookie.
         user: the number of the account.
+        context: the number of the context; None where the server does not say.
     """
 
     token: str
     cookies: str
     user: int
+    context: int | None
 
 
 class ApiClient:
     """Ask the API as one account. Safe from several threads, close() included."""
 
     def __init__(
-        self, settings: DavSettings, account: Account, profile: Profile, budget: RequestBudget = NO_BUDGET
+        self,
+        settings: DavSettings,
+        account: Account,
+        profile: Profile,
+        owner: Callable[[], Principal],
+        budget: RequestBudget = NO_BUDGET,
     ) -> None:
         """Prepare the client; nothing is sent before the first request.
 
@@ -66,6 +75,7 @@ class ApiClient:
             settings: the settings of the DAV account, with `api`.
             account: the account to log in as.
             profile: the product.
+            owner: returns what DAV says of the account. A session of another account is not used.
             budget: asked before each request but the logout.
 
         Raises:
@@ -76,6 +86,7 @@ class ApiClient:
         self._settings = settings.model_copy(update={"url": settings.api, "auth": SESSION})
         self._account = account
         self._profile = profile
+        self._owner = owner
         self._http = HttpClient(self._settings, account, profile, budget=budget)
         self._base = urlsplit(settings.api).path.rstrip("/")
         self._session: Session | None = None
@@ -158,11 +169,37 @@ class ApiClient:
     # -- internals
 
     def _known(self) -> Session:
-        """Return the session; log in unless there is one."""
+        """Return the session; log in unless there is one.
+
+        Raises:
+            Blocked: "api-of-another"; see `connectors.open_xchange.same_account`.
+        """
         with self._lock:
             if self._session is None:
-                self._session = self._logged_in()
+                owner, session = self._owner(), self._logged_in()
+                try:
+                    prove_same_account(self._account_of(session), owner)
+                except BaseException:
+                    self._say_goodbye(session)
+                    raise
+                self._session = session
             return self._session
+
+    def _account_of(self, session: Session) -> ApiAccount:
+        """Return what the server says of the account of a session.
+
+        The documents name `get` of the module `user`, and say that without a number it means the account
+        itself. It was not measured: a server that refuses it states no addresses.
+        """
+        try:
+            found = self._http.patiently(lambda: content(self._send(session, "user", "get", {}, None)))
+        except Rejected:
+            found = {}
+        except SessionExpired:
+            raise Transient("busy", "the server forgets its sessions at once") from None
+        stated = found.get("data")
+        addresses = stated_addresses(stated) if isinstance(stated, dict) else frozenset()
+        return ApiAccount(session.user, session.context, addresses)
 
     def _forget(self, session: Session) -> None:
         """Drop a session, unless another thread did and has a new one."""
@@ -205,7 +242,9 @@ class ApiClient:
         token, user = str(found.get("session", "")), found.get("user_id")
         if not _TOKEN.fullmatch(token) or not isinstance(user, int):
             raise not_api()
-        return Session(token, cookies_of(answer.headers.get("set-cookie", "")), user)
+        context = found.get("context_id")
+        number = context if isinstance(context, int) else None
+        return Session(token, cookies_of(answer.headers.get("set-cookie", "")), user, number)
 
     def _send(
         self, session: Session, module: str, action: str, options: Mapping[str, str], body: object

@@ -95,7 +95,7 @@ class OpenXchangeTarget(DavTarget):
             live=live,
             budget=budget,
         )
-        self._api = ApiClient(settings, account, PROFILES[settings.profile], budget)
+        self._api = ApiClient(settings, account, PROFILES[settings.profile], self._principal, budget)
         self._store = STORES[kind](self._api) if kind in STORES else None
 
     @property

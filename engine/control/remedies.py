@@ -44,6 +44,7 @@ MAILBOX = {
     "too-many-collections": "The account has as many calendars as the server allows; raise its limit.",
     "no-files-access": "Nothing answers as this person's files; correct url, root, or log in there once.",
     "no-agenda-access": "Nothing answers as this person's agenda; correct [target.calendar]'s url, or login.",
+    "api-of-another": "The `api` opens another account than the url does; correct the target's `api`.",
     "no-http-api": "Nothing answers as Open-Xchange's HTTP API; correct the target's `api`, or remove it.",
     "not-http-api": "The api does not lead to Open-Xchange's HTTP API; correct the target's `api`.",
     "not-agenda": "The url does not lead to eXo's agenda; correct [target.calendar].url.",

@@ -111,6 +111,7 @@ class HttpApi:
             ("folders", "allVisible"): _folders,
             ("folders", "get"): _folder,
             ("folders", "update"): _update_folder,
+            ("user", "get"): _user,
             **actions,
         }
 
@@ -244,6 +245,12 @@ def _folder(call: Call) -> dict[str, Any]:
         "meta": {"color": folder.color, "resourceName": folder.resource},
         f"com.openexchange.{path}.url": f"https://ox.test/{path}/{folder.segment}",
     }
+
+
+def _user(call: Call) -> dict[str, Any]:
+    """The account itself, without a number. By the documents; it was not recorded."""
+    user = call.user
+    return {"id": user.number, "email1": user.address, "aliases": [user.address], "display_name": user.name}
 
 
 def _update_folder(call: Call) -> str:

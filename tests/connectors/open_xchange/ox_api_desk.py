@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 import httpx
 
+from connectors.caldav.principal import Principal
 from connectors.caldav.products import PROFILES
 from connectors.caldav.settings import DavSettings
 from connectors.open_xchange.client import ApiClient
@@ -72,9 +73,17 @@ class ApiDesk:
         )
 
     def client(self, login: str = ANNA, **more: object) -> ApiClient:
-        made = ApiClient(self.settings(**more), Account(login=login), PROFILES["open-xchange"])
+        settings, account = self.settings(**more), Account(login=login)
+        made = ApiClient(settings, account, PROFILES["open-xchange"], lambda: self.owner(login))
         self.opened.append(made)
         return made
+
+    def owner(self, login: str = ANNA) -> Principal:
+        """What DAV says of an account."""
+        user = self.server.context.users[login]
+        path = f"/principals/users/{user.number}/"
+        addresses, urns = frozenset({user.address}), frozenset({f"urn:uuid:{user.uuid}"})
+        return Principal(path, frozenset({path}), ("/caldav/",), addresses, stated=True, urns=urns)
 
     def target(
         self, kind: Kind, login: str = ANNA, *, live: bool = False, guard: Guard = free

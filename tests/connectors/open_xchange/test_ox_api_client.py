@@ -53,7 +53,7 @@ def test_the_password_goes_into_the_login_alone(desk: ApiDesk) -> None:
     for one in desk.server.requests:
         assert "Authorization" not in one.headers
         assert USER_PASSWORD not in one.query
-    assert [USER_PASSWORD.encode() in one.body for one in desk.server.requests] == [True, False]
+    assert [USER_PASSWORD.encode() in one.body for one in desk.server.requests] == [True, False, False]
 
 
 def test_every_request_is_silent(desk: ApiDesk) -> None:

@@ -86,6 +86,16 @@ def test_lists_arrive_once_and_every_level_of_verification_agrees(trial: OnOpenX
     assert Loss("list", "name-and-members-only") in losses
 
 
+def test_lists_go_to_no_other_person(trial: OnOpenXchange) -> None:
+    """The API of a copy of the server knows the same login as another person."""
+    people = {"carl@new.example": "Carl Cron", TARGET: "Somebody Else"}
+    with OpenXchangeServer(people, rate=Rate(10**9)) as copy:
+        trial.api_server = copy
+        result = trial.run()
+        assert (result.state, result.code) == (LegState.BLOCKED, "api-of-another")
+        assert lists(copy) == lists(trial.server) == []
+
+
 def test_lists_are_rejected_without_the_api_and_arrive_once_it_is_there(trial: OnOpenXchange) -> None:
     trial.api = False
     verified(trial)

@@ -220,6 +220,16 @@ def test_only_the_api_tells_that_an_account_of_years_is_not_empty(trial: OnOpenX
     assert bool(trial.sent("PUT")[1:]) is not api
 
 
+def test_the_api_of_another_person_says_nothing_of_an_account(trial: OnOpenXchange) -> None:
+    """A copy of the server knows the same login as another person, whose calendar is empty."""
+    put(trial.server, f"{HOME_AT_SUITE}/theirs.ics", event_of_2019("x"), TARGET)
+    with OpenXchangeServer({BERT: "Bert Bach", TARGET: "Somebody Else"}, rate=Rate(10**9)) as copy:
+        trial.api, trial.api_server = True, copy
+        result = trial.run()
+    assert (result.state, result.code) == (LegState.BLOCKED, "api-of-another")
+    assert sum(trial.contents().values()) == 1
+
+
 def a_meeting(*people: str) -> bytes:
     """Of today, so that every listing shows it."""
     now = datetime.now(UTC)
