@@ -232,11 +232,10 @@ def probe_invitations(
         Blocked: if an account refuses; then nothing is known.
     """
     times = times or Time()
-    about = "|".join([host.name, *(f"{guest.name}:{guest.address.lower()}" for guest in guests)])
-    state, earlier = _state(memory, about, times.now())
+    state, earlier = _state(memory, _about(host, guests), times.now())
     probe = _Probe(host, tuple(guests), tuple(keepers), times, progress, memory, state)
     if earlier is not None:
-        replace(probe, state=earlier).tidy()
+        replace(probe, state=earlier, guests=_everybody(guests)).tidy()
     try:
         result = probe.run(max(arrival, gathers), quiet_seconds(arrival, gathers))
     except BaseException:
@@ -247,6 +246,22 @@ def probe_invitations(
     if memory is not None:
         memory.clear()
     return replace(result, tidy=tidy)
+
+
+def _about(host: Host, guests: Sequence[Guest]) -> str:
+    """Return what has to stay the same if a probe is to go on: its accounts, and each guest's channels."""
+    about = [host.name, host.address.lower()]
+    for guest in guests:
+        watches = (f"{type(watch).__name__} {watch.name}" for watch in guest.watches)
+        about.append(f"{guest.name}:{guest.address.lower()}:{';'.join(watches)}")
+    return "|".join(about)
+
+
+def _everybody(guests: Sequence[Guest]) -> tuple[Guest, ...]:
+    """Return the guests, with those whom only an earlier probe may have invited."""
+    known = {guest.name for guest in guests}
+    names: tuple[GuestName, ...] = ("internal", "external")
+    return (*guests, *(Guest(name, "", ()) for name in names if name not in known))
 
 
 def _state(memory: ProbeMemory | None, about: str, now: datetime) -> tuple[ProbeState, ProbeState | None]:

@@ -21,7 +21,7 @@ class ProbeState:
     """Hold how far a probe is.
 
     Attributes:
-        about: which accounts it is about.
+        about: which accounts and channels it is about.
         began: when it began, in ISO format.
         token: marks everything that it writes.
         done: how many of its steps are done.
@@ -58,7 +58,7 @@ class ProbeState:
         return json.dumps(asdict(self), separators=(",", ":"))
 
     def goes_on(self, about: str, now: datetime) -> bool:
-        """Return True if a probe of these accounts may go on from here now."""
+        """Return True if a probe of these accounts and channels may go on from here now."""
         return self.about == about and now - datetime.fromisoformat(self.began) < OLDEST
 
 

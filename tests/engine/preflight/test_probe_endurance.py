@@ -391,3 +391,49 @@ def test_a_mailbox_that_fails_in_the_middle_of_a_look_loses_nothing(fails: str) 
 
 def subject(news: News) -> str:
     return news.text.partition("ubject: ")[2].splitlines()[0]
+
+
+@dataclass
+class Calendar(Mailbox):
+    """A channel whose notes no mailbox understands."""
+
+    def noted(self) -> str:
+        return "{}"
+
+
+def test_a_channel_that_was_added_after_a_kill_begins_the_probe_anew(clock: Clock) -> None:
+    server, memory = Server(clock), Memory(dies=10)
+    with pytest.raises(Died):
+        probed(server, memory, guests=[Guest("internal", INSIDE, (Mailbox(server),))])
+    left = set(server.objects)
+    result = probed(server, memory, guests=[Guest("internal", INSIDE, (Mailbox(server), Mailbox(server)))])
+    assert (result.outcome, result.tidy) == ("silent", True)
+    assert left
+    assert (server.objects, memory.text) == ({}, "")
+
+
+def test_a_channel_of_another_kind_gets_no_notes_of_the_old_one(clock: Clock) -> None:
+    server, memory = Server(clock), Memory(dies=10)
+    with pytest.raises(Died):
+        probed(server, memory, guests=[Guest("internal", INSIDE, (Calendar(server),))])
+    result = probed(server, memory, guests=[Guest("internal", INSIDE, (Mailbox(server),))])
+    assert (result.outcome, server.objects) == ("silent", {})
+
+
+def test_another_host_needs_a_control_of_its_own(clock: Clock) -> None:
+    server, memory = Server(clock), Memory(dies=12)
+    with pytest.raises(Died):
+        probed(server, memory)
+    server.address = "carl@practice.test"
+    before = len(server.loud)
+    assert probed(server, memory).outcome == "silent"
+    assert len(server.loud) == before + 2
+
+
+def test_a_guest_who_is_invited_no_more_leaves_no_meeting(clock: Clock) -> None:
+    server, memory = Server(clock), Memory(dies=10)
+    with pytest.raises(Died):
+        probed(server, memory)
+    assert any("external" in name for name in server.objects)
+    assert probed(server, memory, guests=guests(Mailbox(server), "internal")).outcome == "silent"
+    assert server.objects == {}
