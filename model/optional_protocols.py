@@ -155,6 +155,19 @@ class ShowsOthers(Protocol):
 
 
 @runtime_checkable
+class ReadsLinks(Protocol):
+    """Read items whose attachments the server keeps apart, without fetching these."""
+
+    def read_links(self, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
+        """Read as `model.protocols.Target.read` does; such an attachment stays the link that it is.
+
+        Args:
+            href: the container.
+            hrefs: the items.
+        """
+
+
+@runtime_checkable
 class ListsWhole(Protocol):
     """Tell everything that an account's owner has in a container, also what a listing leaves out."""
 

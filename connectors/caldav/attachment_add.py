@@ -126,6 +126,10 @@ class AttachmentAdder:
             missing = [one for one in parcel.missing(current.managed) if one not in adding.refused]
             if not missing:
                 return self._stored(item, parcel, path, current, adding.refused)
+            if current.unread:
+                raise Transient(
+                    "busy", "the server does not give an attachment, so what is missing is not known"
+                )
             one = missing[0]
             if one in adding.added.values():
                 adding.refused.append(one)

@@ -247,6 +247,8 @@ class ObjectWriter:
             return self._completed(item, aim, current.etag)
         if item.kind in self._profile.shares_events and _holds_no_event(current):
             raise Rejected("meeting-twice", "the account has two events of this UID")
+        if self._live and current.unread:
+            raise Transient("busy", "the server does not give an attachment, so nothing can be compared")
         if self._live:
             raise Rejected("changed-at-target", "its user changed it, and it stays as it is")
         rises = self._profile.sequence_rises and item.kind is Kind.CALENDAR

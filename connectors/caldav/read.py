@@ -7,7 +7,7 @@ listing is a PROPFIND; objects are read by their names. Where a listing is parti
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from caldav.elements import dav
 from connectors.accepted_logins import UNCONFIRMED
 from connectors.caldav import xml_elements as elements
 from connectors.caldav.attachments import Attachment, Content, content_of, whole
-from connectors.http.client import HttpAnswer, HttpClient, with_words
+from connectors.http.client import TOO_MANY, HttpAnswer, HttpClient, with_words
 from connectors.http.dav_errors import GONE
 from connectors.http.hrefs import child, folder
 from connectors.http.multistatus import DavResponse, Garbage, Multistatus, etag
@@ -33,6 +33,11 @@ MATCHES_MOST = 64  # objects that a query for one UID may name
 WINDOW = 50  # objects of one multiget
 NAMES = 200  # objects of one multiget without bodies
 LASTING = frozenset({"connection-closed", "login-refused", UNCONFIRMED, "spool-full", "spool-unusable"})
+HIDES = frozenset({"busy", "server-error", "reply-incomplete"})
+"""Codes of faults that may be those of one attachment: the server answers."""
+OVER_LIMIT = f"HTTP {TOO_MANY}"
+"""The detail of a fault that says nothing about the attachment."""
+ERRORS_MOST = 3  # pauses after errors of the server about one attachment
 UID_BYTES = 1_000_000  # of an object, in which its UID stands
 ENDS = (b"END:VCALENDAR", b"END:VCARD")
 """The last lines of objects (RFC 5545, section 3.4; RFC 6350, section 6.1.2)."""
@@ -54,12 +59,14 @@ class Current:
         body: its bytes.
         size: bytes.
         managed: its managed attachments; their contents stand in the body.
+        unread: True if a fault of the server hides the content of an attachment, which is a link therefore.
     """
 
     etag: str
     body: Body
     size: int
     managed: tuple[Attachment, ...] = ()
+    unread: bool = False
 
 
 def meaning(current: Current, digest: Digest) -> bytes:
@@ -110,6 +117,7 @@ class CaldavReader:
         self._accept = card if kind is Kind.CONTACTS else "text/calendar"
         self._spool = spool
         self._above = spool_above
+        self._hidden: set[str] = set()  # URLs of attachments that a fault of the server hides
 
     def sink(self) -> PieceSink:
         """Return a new sink for a body."""
@@ -222,12 +230,15 @@ class CaldavReader:
                     found.append((name, response.size or 0))
         return found, list(unclear)
 
-    def read(self, container: str, names: Iterable[str]) -> Iterator[tuple[str, Current | MigrationError]]:
+    def read(
+        self, container: str, names: Iterable[str], *, contents: bool = True
+    ) -> Iterator[tuple[str, Current | MigrationError]]:
         """Yield each object of these names, in any order.
 
         Args:
             container: the collection's path.
             names: the last segments of the objects' paths.
+            contents: False if managed attachments stay links.
 
         Yields:
             (name, object), or (name, Rejected("vanished")) for a missing object, or its own error.
@@ -242,9 +253,11 @@ class CaldavReader:
             for name, result in self._read_together(container, left):
                 if name in left:
                     del left[name]
-                    yield name, self._whole(result, {}) if isinstance(result, Current) else result
+                    if contents and isinstance(result, Current):
+                        result = self._whole(result, {})
+                    yield name, result
             for name in left:
-                yield name, self._read_alone(container + name)
+                yield name, self._read_alone(container + name, contents=contents)
 
     def queried(self, container: str, uid: str, most: int) -> list[tuple[str, Current]]:
         """Return the objects that have exactly this UID, by a query.
@@ -293,28 +306,57 @@ class CaldavReader:
             return Current(etag(head.headers.get("etag")), sink.body(), sink.size)
 
     def _whole(self, current: Current, known: dict[str, Content]) -> Current:
-        """Return an object with the contents of its managed attachments."""
+        """Return an object with the contents of its managed attachments, as far as they can be had."""
+        asked = set[str]()
 
         def fetch(url: str) -> Content | None:
+            asked.add(url)
             if url not in known and (content := self._attachment(url)) is not None:
                 known[url] = content
             return known.get(url)
 
-        event = whole(current.body, fetch, self.sink) if self._managed else None
+        try:
+            event = whole(current.body, fetch, self.sink) if self._managed else None
+        except Rejected:  # all of them together are larger than anything that was written
+            return replace(current, unread=True)
+        unread = not asked.isdisjoint(self._hidden)
         if event is None:
-            return current
-        return Current(current.etag, event.body, event.size, event.managed)
+            return replace(current, unread=unread)
+        return Current(current.etag, event.body, event.size, event.managed, unread)
 
     def _attachment(self, url: str) -> Content | None:
-        """Return what an attachment's URL gives; None for another answer than 200.
+        """Return what an attachment's URL gives; None for what cannot be had.
 
-        Of the URL only the path counts: behind a proxy a server may name another host than ours.
+        Of the URL only the path counts: behind a proxy a server may name another host than ours. Where the
+        server has a fault with one attachment, it is waited out once.
         """
         try:
             path = self._client.origin.path(urlsplit(url).path)
         except ValueError:
             return None
-        return None if path is None else self._client.patiently(lambda: self._download(path))
+        if path is None or url in self._hidden:
+            return None
+        try:
+            return self._downloaded(path)
+        except Rejected:  # larger than anything that was written
+            return None
+        except Transient as error:
+            if error.code not in HIDES or error.detail == OVER_LIMIT:
+                raise
+            self._hidden.add(url)
+            return None
+
+    def _downloaded(self, path: str) -> Content | None:
+        """Download an attachment; wait out passing faults, but an error of the server only a few times."""
+        patience, errors = self._client.patience(), 0
+        while True:
+            try:
+                return self._download(path)
+            except Transient as error:
+                errors += error.code == "server-error"
+                if errors > ERRORS_MOST:
+                    raise
+                patience.pause(error)
 
     def _download(self, path: str) -> Content | None:
         with self._client.stream("GET", path) as (head, chunks):
@@ -329,9 +371,12 @@ class CaldavReader:
                 raise Transient("reply-incomplete", "an attachment was cut off")
             return content
 
-    def _read_alone(self, path: str) -> Current | MigrationError:
+    def _read_alone(self, path: str, *, contents: bool) -> Current | MigrationError:
         try:
-            return self.current(path) or _vanished()
+            current = self._client.patiently(lambda: self._get(path))
+            if current is None:
+                return _vanished()
+            return self._whole(current, {}) if contents else current
         except Rejected as error:
             return error
 

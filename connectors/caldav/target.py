@@ -60,9 +60,9 @@ class DavTarget:
     """Write one kind of items to one account.
 
     Implements `model.protocols.Target` and, of `model.optional_protocols`, Schedules, SupportsServerInfo,
-    NamesOtherwise, LooksUp and RemovesContainers. A container's href is its collection's canonical path. An
-    item's href is the last segment of its path, or the whole path of one that is `via` in another collection.
-    Stored.version is the ETag, "" where the server gave none.
+    NamesOtherwise, LooksUp, ReadsLinks and RemovesContainers. A container's href is its collection's
+    canonical path. An item's href is the last segment of its path, or the whole path of one that is `via` in
+    another collection. Stored.version is the ETag, "" where the server gave none.
     """
 
     def __init__(
@@ -275,6 +275,11 @@ class DavTarget:
             yield name, self._native(name, current)
         for path in other_paths:
             yield path, self._native(path, self._read_elsewhere(path))
+
+    def read_links(self, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
+        """Read objects without their managed attachments; see `model.optional_protocols.ReadsLinks`."""
+        for name, current in self._reading.read(href, hrefs, contents=False):
+            yield name, self._native(name, current)
 
     def remove(self, href: str, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
         """Remove objects; see `ObjectRemover.remove`. Refused in the live phase.

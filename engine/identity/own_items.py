@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Final
 
 from mappings.compare.shared_meeting import is_invitation
-from model.optional_protocols import ListsWhole
+from model.optional_protocols import ListsWhole, ReadsLinks
 from model.protocols import Listed, Native, Target
 
 BATCH: Final = 50
@@ -46,7 +46,9 @@ def invitations_among(target: Target, container: str, hrefs: Sequence[str]) -> s
         return set()
     owner = target.identity().addresses
     invitations: set[str] = set()
-    for href, result in target.read(container, hrefs):
+    # what is attached says nothing about who invited, and a file that cannot be had must hold up nobody
+    read = target.read_links if isinstance(target, ReadsLinks) else target.read
+    for href, result in read(container, hrefs):
         if isinstance(result, Native) and result.body is not None:
             with result.body() as stream:
                 if is_invitation(stream, owner):

@@ -267,3 +267,39 @@ def test_what_its_owner_called_counts(trial: OnOpenXchange, people: tuple[str, .
     put(trial.server, f"{HOME_AT_SUITE}/own.ics", a_meeting(*people, "LOCATION:Kiel"), TARGET)
     result = trial.run()
     assert (result.state, result.code) == (LegState.BLOCKED, "target-not-empty")
+
+
+def hang_a_file(server: OpenXchangeServer, user: str) -> None:
+    """Give every event of a user a large attachment."""
+    for calendar in server.context.own("calendar", server.context.users[user]):
+        for one in server.suite.events.all(calendar):
+            row, tick = one.rows[0], server.context.clock.tick()
+            film = server.suite.attachments.store("film.mp4", "video/mp4", b"x" * 2_000_000, tick)
+            row.part = row.part.plus(film.line())
+            server.suite.events.changed(row)
+
+
+@pytest.mark.parametrize("status", [403, 500, 503])
+def test_what_is_attached_to_a_colleagues_meeting_holds_up_nobody(
+    trial: OnOpenXchange, server: OpenXchangeServer, status: int
+) -> None:
+    """The server does not give it."""
+    put(server, f"{of_user(server, BERT)}/m1.ics", a_meeting(*BY_BERT), BERT)
+    hang_a_file(server, BERT)
+    server.layers = (lambda one, rest: reply(status) if one.path.startswith("/attachments") else rest(one),)
+    verified(trial)
+
+
+def test_the_gate_fetches_nothing_that_is_attached(trial: OnOpenXchange, server: OpenXchangeServer) -> None:
+    put(server, f"{of_user(server, BERT)}/m1.ics", a_meeting(*BY_BERT), BERT)
+    hang_a_file(server, BERT)
+    before: list[bool] = []
+
+    def watch(request: Request, rest: Forward) -> Reply:
+        if request.path.startswith("/attachments"):
+            before.append(not trial.sent("PUT"))
+        return rest(request)
+
+    server.layers = (watch,)
+    verified(trial)
+    assert not any(before)
