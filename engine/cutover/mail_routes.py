@@ -140,8 +140,10 @@ def _refuse_many_back(before: Iterable[str], lines: Iterable[str], servers: Mail
 def route_lines(rows: Sequence[RouteRow], servers: MailServers) -> list[str]:
     """Return the lines of a file, sorted: one for each name under which a client may log in.
 
-    A person is listed under the names of the old server, and under those of the new one if no other person
-    has that name at the old one, and if all who share it are sent to one place.
+    A person is listed under the names of the old server. Those of the new one come with their cutover: before
+    it nobody needs them, and at the old server one may be the login of somebody who is in no plan. They are
+    left out where another person of the plan may have that name at the old server, and where people who share
+    it are not all sent to one place.
 
     Raises:
         Misconfigured: if two people have one name at the old server, or if a name cannot be written. Only the
@@ -155,7 +157,7 @@ def route_lines(rows: Sequence[RouteRow], servers: MailServers) -> list[str]:
     lines = {name: _line(name, row, servers) for name, row in owners.items()}
     for name, claims in _claims(rows).items():
         said = {_line(name, row, servers) for row in claims}
-        if name not in lines and len(said) == 1:
+        if name not in lines and len(said) == 1 and all(_may_type(name, row) for row in claims):
             lines[name] = said.pop()
     return sorted(lines.values())
 
@@ -167,6 +169,11 @@ def _claims(rows: Sequence[RouteRow]) -> dict[str, list[RouteRow]]:
         for name in set(map(_typed, row.target)):
             claims.setdefault(name, []).append(row)
     return claims
+
+
+def _may_type(name: str, row: RouteRow) -> bool:
+    """Return True if a person who was cut over is meant by a name of theirs at the new server."""
+    return row.moved and name not in map(_typed, row.others)
 
 
 def _typed(name: str) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import Connection, exists, or_, select
 
 from ledger.db.engine import reading
 from ledger.db.handle import LedgerHandle
 from ledger.db.rows import Phase
-from ledger.db.schema import leg, mailbox, step
+from ledger.db.schema import caller, leg, mailbox, step
 from ledger.leg.cutover_steps import BACK, DONE, RELEASE
 from model.protocols import Kind
 
@@ -24,16 +24,19 @@ class RouteRow:
         target: the same at the new server.
         moved: True from the step `release` on, and in the phase `live`; False again as soon as it is taken
             back.
+        others: those of `target` that may be another person's at the old server, as far as the plan tells:
+            an address or a login of theirs, or a login that is what stands before the @ of their address.
     """
 
     mailbox: str
     source: tuple[str, ...]
     target: tuple[str, ...]
     moved: bool
+    others: frozenset[str] = frozenset()
 
 
 def mail_routes(ledger: LedgerHandle) -> list[RouteRow]:
-    """Return a row for each mailbox with mail, in the order of their ids. One query."""
+    """Return a row for each mailbox with mail, in the order of their ids. Three queries."""
     released = exists().where(step.c.mailbox == mailbox.c.id, step.c.name == RELEASE, step.c.state == DONE)
     back = exists().where(step.c.mailbox == mailbox.c.id, step.c.name == BACK)
     columns = (mailbox.c.source_login, mailbox.c.source, mailbox.c.target_login, mailbox.c.target)
@@ -49,15 +52,37 @@ def mail_routes(ledger: LedgerHandle) -> list[RouteRow]:
     )
     with reading(ledger.engine) as connection:
         rows = connection.execute(query).all()
+        owners = _owners(connection)
     return [
         RouteRow(
             str(row.id),
             _names(row.source_login, row.source),
             _names(row.target_login, row.target),
             bool(row.moved) and not row.back,
+            _of_others(owners, row.source, _names(row.target_login, row.target)),
         )
         for row in rows
     ]
+
+
+def _owners(connection: Connection) -> dict[str, set[str]]:
+    """Return the plan's people, by their sources, for each name that may be theirs at the old server.
+
+    Those of waves that have not begun are among them, and so are those without mail in the plan.
+    """
+    known: list[tuple[str, str]] = []
+    for address, source in connection.execute(select(caller.c.address, caller.c.source)):
+        known += [(str(address), str(source)), (str(address).partition("@")[0], str(source))]
+    for login, source in connection.execute(select(mailbox.c.source_login, mailbox.c.source)):
+        known += [(str(login), str(source))] if login else []
+    owners: dict[str, set[str]] = {}
+    for name, source in known:
+        owners.setdefault(name.lower(), set()).add(source)
+    return owners
+
+
+def _of_others(owners: dict[str, set[str]], source: str, names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(name for name in names if owners.get(name.lower(), set()) - {source})
 
 
 def _names(login: str | None, address: str) -> tuple[str, ...]:
