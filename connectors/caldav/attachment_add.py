@@ -6,6 +6,7 @@ read with the contents of its attachments. So an attachment whose answer was los
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final, cast
 from urllib.parse import quote
@@ -39,12 +40,16 @@ class _Adding:
         tries: which attachments were sent in vain, each with the version of its event.
         added: the MANAGED-IDs that the server gave, each with what was sent; it is never sent again.
         refused: those that the server does not take.
+        sent: the digests of what was sent, whatever became of it.
+        removed: the MANAGED-IDs of which the removal was asked for.
     """
 
     known: dict[str, Content] = field(default_factory=dict)
     tries: list[tuple[Attachment, str]] = field(default_factory=list)
     added: dict[str, Attachment] = field(default_factory=dict)
     refused: list[Attachment] = field(default_factory=list)
+    sent: set[bytes] = field(default_factory=set)
+    removed: list[str] = field(default_factory=list)
 
 
 class AttachmentAdder:
@@ -124,6 +129,10 @@ class AttachmentAdder:
                 adding.refused.append(adding.added.pop(spoilt))
                 continue
             missing = [one for one in parcel.missing(current.managed) if one not in adding.refused]
+            if (surplus := _surplus(current, parcel, adding)) is not None:
+                self._remove(path, current.etag, surplus)
+                adding.removed.append(surplus)
+                continue
             if not missing:
                 return self._stored(item, parcel, path, current, adding.refused)
             if current.unread:
@@ -134,6 +143,7 @@ class AttachmentAdder:
             if one in adding.added.values():
                 adding.refused.append(one)
                 continue
+            adding.sent.add(one.content.digest)
             try:
                 answer = self._post(path, current.etag, one)
                 if answer.status in DOUBTFUL:
@@ -208,6 +218,21 @@ def _spoilt(current: Current, adding: _Adding) -> str | None:
     for one in current.managed:
         sent = adding.added.get(one.managed_id)
         if sent is not None and sent.content.digest != one.content.digest:
+            return one.managed_id
+    return None
+
+
+def _surplus(current: Current, parcel: Parcel, adding: _Adding) -> str | None:
+    """Return the MANAGED-ID of what is there once too often, because an upload landed late; None without one.
+
+    Only copies of what was sent just now count; others are nobody's business here.
+    """
+    wanted = Counter(one.content.digest for one in parcel.large)
+    for one in current.managed:
+        digest = one.content.digest
+        wanted[digest] -= 1
+        is_ours = digest in adding.sent and adding.removed.count(one.managed_id) < TRIES
+        if wanted[digest] < 0 and is_ours:
             return one.managed_id
     return None
 

@@ -266,6 +266,29 @@ def test_a_lost_reply_adds_nothing_twice(opened: Opened, suite: OpenXchangeServe
     assert differing(target, href, done.href, raw) == ()
 
 
+def test_an_upload_that_lands_late_adds_nothing_twice(opened: Opened, suite: OpenXchangeServer) -> None:
+    """The line is cut; the server carries the upload out only after it was looked for, and sent again."""
+    cut: list[Request] = []
+
+    def lands_late(request: Request, rest: Forward) -> Reply:
+        if request.method != "POST" or "attachment-add" not in request.query:
+            return rest(request)
+        cut.append(request)
+        if len(cut) == 1:
+            return replace(reply(500), fate=Fate.LOST)
+        if len(cut) == 2:
+            rest(cut[0])
+        return rest(request)
+
+    suite.layers = (lands_late,)
+    target = opened()
+    href = target.ensure(CALENDAR)
+    (done,) = stored(target.write(href, [item(event(SMALL | BIG | SECOND))]))
+    assert (done.losses, done.digest) == ((), b"")
+    assert kept(suite, href, done.href) == sizes(SMALL, BIG, SECOND)
+    assert differing(target, href, done.href, event(SMALL | BIG | SECOND)) == ()
+
+
 @pytest.mark.parametrize("status", [403, 413, 500])
 def test_a_refused_attachment_is_a_loss(opened: Opened, suite: OpenXchangeServer, status: int) -> None:
     raw = event(SMALL | BIG | SECOND)
