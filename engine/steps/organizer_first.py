@@ -98,7 +98,7 @@ def _noted(leg: LegContext, meetings: Iterable[Item]) -> list[Noted]:
         # The address that the meeting itself has goes before the person's others.
         found = (callers[name] for name in others.get(item.key, ()) if name in callers)
         caller = OWNER if item.key not in others else next(found, NOBODY)
-        noted.append(Noted(item.key, str(item.uid), caller))
+        noted.append(Noted(item.key, str(item.uid), caller, item.digest))
     return noted
 
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, func, or_, select, update
 
 from ledger.db.engine import Transaction
 from ledger.db.leases import AT_TARGET
@@ -81,11 +81,13 @@ class Noted:
         key: of the item.
         uid: its UID.
         caller: who called it: OWNER, NOBODY, or as MeetingLedger.callers() says.
+        digest: of what will be written; None if nothing will.
     """
 
     key: bytes
     uid: str
     caller: int | None
+    digest: bytes | None = None
 
 
 class MeetingLedger:
@@ -113,9 +115,11 @@ class MeetingLedger:
         return found
 
     def note(self, container_id: int, meetings: Collection[Noted]) -> dict[bytes, Organized]:
-        """Record meetings before anything of them is written, and tell of those that somebody else called.
+        """Record meetings, and since when they wait, before anything of them is written; tell of the others.
 
-        Idempotent. Since when an item waits is recorded once.
+        A guest's copy that need not wait counts from here on as one that may be at the target: its digest is
+        recorded in the same transaction. So of two workers, one with the guest's and one with the organizer's
+        copy, the later one sees what the earlier one decided. Idempotent.
 
         Args:
             container_id: the container.
@@ -147,7 +151,10 @@ class MeetingLedger:
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["container", "key"], set_=values), rows
             )
-            return self._of(connection, container_id, [entry.key for entry in meetings])
+            known = self._of(connection, container_id, [entry.key for entry in meetings])
+            going = [one for one in meetings if one.caller is not None and _may_go(known.get(one.key))]
+            _record_digests(connection, container_id, going)
+            return known
 
     def ask_again(self) -> int:
         """Set copies that waited for others back to be written, where the answer is another now.
@@ -288,6 +295,17 @@ class MeetingLedger:
         return Organized(Answer.NOBODY if known is None else Answer.STAYS)
 
 
+def _record_digests(connection: Connection, container_id: int, going: Iterable[Noted]) -> None:
+    """Record the digests of items that are about to be written, and of which nothing is at the target."""
+    values = [{"b_key": one.key, "b_digest": one.digest} for one in going if one.digest is not None]
+    among = item.c.container == container_id, item.c.key == bindparam("b_key")
+    unwritten = item.c.state == State.WRITING.value, item.c.href.is_(None)
+    if values:
+        connection.execute(
+            update(item).where(*among, *unwritten).values(digest=bindparam("b_digest")), values
+        )
+
+
 def _is_there(copies: Iterable[_Copy]) -> list[str]:
     """Return where those of these copies are that are at the target."""
     return [str(copy.href) for copy in copies if copy.state in AT_TARGET]
@@ -410,7 +428,12 @@ def _its_container() -> ColumnElement[bool]:
 
 
 def _ledger_key(connection: Connection) -> bytes:
-    """Return the key of the hashes, which is the ledger's own; it is made at the first use."""
+    """Return the key of the hashes, which is the ledger's own; it is made at the first use.
+
+    On PostgreSQL its row is locked until the end of the transaction, so that workers note one after the other
+    and none misses what another notes at the same time. SQLite has one writer.
+    """
     made = upsert(connection, meta).values(name=_KEY, value=secrets.token_hex(32))
     connection.execute(made.on_conflict_do_nothing())
-    return bytes.fromhex(connection.execute(select(meta.c.value).where(meta.c.name == _KEY)).scalar_one())
+    query = select(meta.c.value).where(meta.c.name == _KEY).with_for_update()
+    return bytes.fromhex(connection.execute(query).scalar_one())

@@ -4,11 +4,13 @@ whatever order, wave or run the people move. Nothing is there twice, and nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from threading import Event
 
 import httpx
 import pytest
@@ -20,17 +22,22 @@ from undoing import Undoing, undone
 from walking import Trial, verified
 
 from engine.config.hooks import HooksSettings
+from engine.context.leg_context import LegContext
 from engine.cutover.steps import readiness
 from engine.identity.identity_gate import GateRules
 from engine.leg.run import Task
 from engine.planning.mailbox_list import DenyList, Directory
+from engine.steps import organizer_first
+from engine.steps.copy import PreparedBatch
 from engine.verify.compare import Level
-from ledger.db.rows import LegState, Phase, State
+from ledger.db.rows import ContainerRow, ItemRow, LegState, Phase, State
 from ledger.leg.rollback import rested_on
 from ledger.plan.mailboxes import PlannedMailbox
 from model.protocols import Kind, Role
 from practice.dav.proxy import Forward, Reply, Request, reply
 from practice.dav.smtp_sink import SmtpSink
+from practice.open_xchange import people
+from practice.open_xchange.content_lines import Line
 from practice.open_xchange.server import OpenXchangeServer, Rate
 
 ANNA, BERT, CHRISTA = "anna@old.example", "bert@old.example", "christa@old.example"
@@ -216,10 +223,22 @@ def test_an_organizer_by_another_address(join: Join) -> None:
     assert anna.fates() == {WAITS: 1}
 
 
-def test_an_organizer_by_an_address_that_nobody_knows(join: Join) -> None:
-    """The organizer's own copy is known by its UID."""
-    anna = join(ANNA, invited("m", ANNA, by="alias@old.example"))
-    christa = join(CHRISTA, called("m", ANNA, by="alias@old.example"))
+@pytest.fixture
+def alias(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A further address of Christa, which the server knows and the plan does not."""
+    name, known = "alias@old.example", people.address
+
+    def address(line: Line | None) -> str:
+        return CHRISTA if known(line) == name else known(line)
+
+    monkeypatch.setattr(people, "address", address)
+    return name
+
+
+def test_an_organizer_by_an_address_that_nobody_knows(join: Join, alias: str) -> None:
+    """The organizer's own copy is known by its UID. The server knows the address: both are one event."""
+    anna = join(ANNA, invited("m", ANNA, by=alias))
+    christa = join(CHRISTA, called("m", ANNA, by=alias))
     anna.run()
     assert anna.fates() == {DONE: 1}
     for person in (christa, anna, christa, anna):
@@ -227,6 +246,43 @@ def test_an_organizer_by_an_address_that_nobody_knows(join: Join) -> None:
         assert doubled(anna) == []
     assert {*anna.fates(), *christa.fates()} == {DONE}
     assert christa.texts("m") != []
+
+
+def test_an_organizer_and_a_guest_who_run_at_once(
+    join: Join, monkeypatch: pytest.MonkeyPatch, alias: str
+) -> None:
+    """The guest's copy was found to go, and is not written yet, when the organizer's is asked about; the
+    organizer's would be written after it."""
+    anna = join(ANNA, invited("m", ANNA, by=alias))
+    christa = join(CHRISTA, called("m", ANNA, by=alias))
+    hold_back = organizer_first.hold_back
+    guest_asked, organizer_asked, guest_wrote = Event(), Event(), Event()
+
+    def in_order(
+        leg: LegContext, row: ContainerRow, rows: Iterable[ItemRow], prepared: PreparedBatch
+    ) -> None:
+        if leg.mailbox.id == christa.id:
+            assert guest_asked.wait(60)
+        hold_back(leg, row, rows, prepared)
+        mine, awaited = (
+            (guest_asked, organizer_asked) if leg.mailbox.id == anna.id else (organizer_asked, guest_wrote)
+        )
+        mine.set()
+        assert awaited.wait(60)
+
+    monkeypatch.setattr(organizer_first, "hold_back", in_order)
+    with ThreadPoolExecutor(1) as pool:
+        organizer = pool.submit(christa.run)
+        anna.run()
+        guest_wrote.set()
+        organizer.result()
+    monkeypatch.setattr(organizer_first, "hold_back", hold_back)
+    assert doubled(anna) == []
+    assert christa.fates() == {("SKIPPED", "guests-first"): 1}
+    for person in (anna, christa, anna, christa):
+        person.run()
+        assert doubled(anna) == []
+    assert {*anna.fates(), *christa.fates()} == {DONE}
 
 
 def test_an_organizer_whom_no_wave_may_touch(join: Join) -> None:

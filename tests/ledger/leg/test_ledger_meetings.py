@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import Any
+
 import pytest
 from ledger_world import begin, dump, item, mapped, page, planned, ref
 
 from ledger.db.rows import ORGANIZER_FIRST, LegState, Phase, State
 from ledger.leg.leg_session import LegLedger
-from ledger.leg.meetings import GUESTS_FIRST, NOBODY, OWNER, Answer, Noted, Organized
+from ledger.leg.meetings import GUESTS_FIRST, NOBODY, OWNER, Answer, MeetingLedger, Noted, Organized
 from ledger.leg.rekeying import Rekeyed
 from ledger.plan.callers import name_listed
 from ledger.store import Ledger
@@ -345,3 +349,44 @@ def test_a_guest_s_own_copy_is_in_the_way(
         session = chair.at_work()
         assert session.meetings.ask_again() == 1
         chair.ends()
+
+
+def test_of_two_who_note_at_once_one_hears_of_the_other(
+    chair: Desk, guest: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The later one waits until the earlier one's transaction has ended."""
+    first, second = guest.at_work("mine").meetings, chair.at_work("theirs").meetings
+    first.note(guest.home, [Noted(MINE, "another", NOBODY)])  # the ledger's key is there
+    entered, done, asked = Event(), Event(), MeetingLedger._of
+
+    def held(self: MeetingLedger, *given: Any) -> dict[bytes, Organized]:
+        if self is first:
+            entered.set()
+            done.wait(1)
+        return asked(self, *given)
+
+    monkeypatch.setattr(MeetingLedger, "_of", held)
+
+    def theirs() -> dict[bytes, Organized]:
+        assert entered.wait(60)
+        told = second.note(chair.home, [Noted(THEIRS, "uid", OWNER, b"digest")])
+        done.set()
+        return told
+
+    with ThreadPoolExecutor(1) as pool:
+        later = pool.submit(theirs)
+        assert first.note(guest.home, [Noted(MINE, "uid", NOBODY, b"digest")])[MINE].answer is Answer.NOBODY
+        assert later.result() == {THEIRS: Organized(Answer.GUESTS)}
+    for desk in (guest, chair):
+        desk.ends()
+
+
+def test_a_guest_s_copy_that_waits_keeps_the_organizer_s_from_nothing(chair: Desk, guest: Desk) -> None:
+    second = chair.at_work("theirs").meetings
+    session = guest.at_work("mine")
+    number = session.meetings.callers({CHAIR})[CHAIR]
+    told = session.meetings.note(guest.home, [Noted(MINE, "uid", number, b"digest")])
+    assert told[MINE].answer is Answer.AWAITED
+    assert second.note(chair.home, [Noted(THEIRS, "uid", OWNER, b"digest")]) == {}
+    for desk in (guest, chair):
+        desk.ends()
