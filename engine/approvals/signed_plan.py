@@ -29,6 +29,7 @@ SIGNED: Mapping[str, int] = {
     **dict.fromkeys(("tenant", "client_id", "scope", "app_id", "certificate_file", "key_file"), 1),
     **dict.fromkeys(("profile", "flavour", "silent_agent", "artefacts", "zone"), 1),
     **dict.fromkeys(("root", "drive", "groups", "groups_by_name", "versions"), 1),
+    **dict.fromkeys(("api", "special_folders", "folder_language"), 2),
 }
 """Settings of a system that decide what goes where, and by whose right, with the first version that contains
 each. A release that adds one raises VERSION, and gives that."""
@@ -42,14 +43,18 @@ UNSIGNED = _FIRST_ALONE | {
     "bulk_below",
     "bulk_bytes",
     "bulk_items",
+    "category_colours",
     "chunk_above",
     "chunk_bytes",
     "company",
     "concurrent_requests",
     "connections",
     "count_versions",
+    "own_address",
     "page_items",
     "patience_seconds",
+    "rate_limit",
+    "rate_limit_seconds",
     "spool_above",
     "sync_items",
     "timeout_seconds",

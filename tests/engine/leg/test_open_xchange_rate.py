@@ -77,7 +77,7 @@ def test_a_refusal_in_spite_of_it_is_waited_out_in_the_middle_of_a_batch(
     trial.budget = SharedBudget(rules, lambda change: change_value(trial.ledger, "requests:x", change))
     verified(trial)
     assert rate.refused > 0
-    assert trial.slept == []  # the leg did not begin its walk again
+    assert len(trial.slept) <= 1  # the leg did not begin its walk again and again
 
 
 class Slept(list[float]):

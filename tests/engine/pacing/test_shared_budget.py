@@ -264,8 +264,11 @@ def dav(**more: object) -> DavSettings:
     return DavSettings.model_validate({**known, "password": Secret(env="X"), **more})
 
 
-def test_a_write_that_waits_is_not_sent_once_the_lease_is_lost(ledgers: list[Ledger]) -> None:
+def test_a_write_that_waits_is_not_sent_once_the_lease_is_lost(
+    ledgers: list[Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The connections are closed then, as when the process would have sent it at once."""
+    monkeypatch.setenv("X", "a password")
     budget = shared(ledgers[0])
     assert taken(budget) == HOUR.requests
     client = HttpClient(dav(), Account(login="anna"), PROFILES["open-xchange"], budget=budget)
