@@ -140,10 +140,10 @@ def _refuse_many_back(before: Iterable[str], lines: Iterable[str], servers: Mail
 def route_lines(rows: Sequence[RouteRow], servers: MailServers) -> list[str]:
     """Return the lines of a file, sorted: one for each name under which a client may log in.
 
-    A person is listed under the names of the old server. Those of the new one come with their cutover: before
-    it nobody needs them, and at the old server one may be the login of somebody who is in no plan. They are
-    left out where another person of the plan may have that name at the old server, and where people who share
-    it are not all sent to one place.
+    A person is listed under the names of the old server. Those of the new one come with their cutover, and
+    stay while it is taken back. Before it nobody needs them, and at the old server one may be the login of
+    somebody who is in no plan. They are left out where another person of the plan may have that name at the
+    old server, and where people who share it are not all sent to one place.
 
     Raises:
         Misconfigured: if two people have one name at the old server, or if a name cannot be written. Only the
@@ -172,8 +172,8 @@ def _claims(rows: Sequence[RouteRow]) -> dict[str, list[RouteRow]]:
 
 
 def _may_type(name: str, row: RouteRow) -> bool:
-    """Return True if a person who was cut over is meant by a name of theirs at the new server."""
-    return row.moved and name not in map(_typed, row.others)
+    """Return True if a name at the new server means a person who is cut over or is being taken back."""
+    return (row.moved or row.returned) and name not in map(_typed, row.others)
 
 
 def _typed(name: str) -> str:

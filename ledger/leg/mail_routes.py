@@ -26,6 +26,7 @@ class RouteRow:
             back.
         others: those of `target` that may be another person's at the old server, as far as the plan tells:
             an address or a login of theirs, or a login that is what stands before the @ of their address.
+        returned: True while their cutover is taken back: they may know their new names.
     """
 
     mailbox: str
@@ -33,6 +34,7 @@ class RouteRow:
     target: tuple[str, ...]
     moved: bool
     others: frozenset[str] = frozenset()
+    returned: bool = False
 
 
 def mail_routes(ledger: LedgerHandle) -> list[RouteRow]:
@@ -60,6 +62,7 @@ def mail_routes(ledger: LedgerHandle) -> list[RouteRow]:
             _names(row.target_login, row.target),
             bool(row.moved) and not row.back,
             _of_others(owners, row.source, _names(row.target_login, row.target)),
+            bool(row.back),
         )
         for row in rows
     ]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,7 @@ def test_the_states_of_the_ledger_decide(config: Config, ledger: Ledger) -> None
         ("imap", 4, 2, True),
         ("submission", 4, 2, True),
     ]
-    old = {f"p{n}@old.example" for n in (0, 1, 4, 5)}
+    old = {f"p{n}@old.example" for n in (0, 1, 4, 5)} | {"p4@new.example"}  # the fourth was taken back
     new = {f"p{n}@{side}.example" for n in (2, 3) for side in ("old", "new")}
     assert names(config, "imap.new.example") == names(config, "192.0.2.7", "submission") == new
     assert names(config, "mail.old.example") == names(config, "mail.old.example", "submission") == old
@@ -136,8 +137,10 @@ def test_each_name_is_sent_on_under_the_login_that_the_server_knows() -> None:
 
 def test_a_new_name_leads_nowhere_before_the_cutover() -> None:
     """At the old server it may be the login of somebody who is in no plan."""
-    rows = [row(("anna@old.example",), ("a.adler", "anna@new.example"), moved=False)]
-    assert [line.partition(":")[0] for line in route_lines(rows, SERVERS)] == ["anna@old.example"]
+    anna = row(("anna@old.example",), ("a.adler", "anna@new.example"), moved=False)
+    assert [line.partition(":")[0] for line in route_lines([anna], SERVERS)] == ["anna@old.example"]
+    taken_back = route_lines([replace(anna, returned=True)], SERVERS)
+    assert [line.rpartition("=")[2] for line in taken_back if line.startswith("a.adler:")] == [anna.source[0]]
 
 
 @pytest.mark.parametrize(
