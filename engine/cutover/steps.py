@@ -34,7 +34,7 @@ from engine.control.stop_signal import Stop, reason
 from engine.cutover.hooks import HookMailbox, patience_of
 from engine.pacing.login_breaker import REFUSED
 from ledger.db.leases import ROLLED_BACK, ROLLING
-from ledger.db.rows import ORGANIZER_FIRST, SCORE_LOW, LegRow, LegState, MailboxRow, Phase
+from ledger.db.rows import ORGANIZER_FIRST, SCORE_LOW, LegRow, LegState, MailboxRow, Outcome, Phase
 from ledger.leg.cutover_steps import BACK, DONE, FAILED, RELEASE, StepRow, Steps
 from ledger.leg.phases import HELD_ELSEWHERE
 from ledger.store import Ledger
@@ -46,6 +46,9 @@ FROZEN, DELTA, VERIFICATION, LIVE = "frozen", "delta", "verification", "live"
 COPIED = (DELTA, VERIFICATION, SCORE)
 ROUNDS_MOST = 3
 """How many deltas one cutover runs while the source, though closed, still changes."""
+WRONG = (Outcome.MISSING, Outcome.EXTRA, Outcome.DIFFERS, Outcome.ERROR)
+ANSWERS = "answers"
+"""The detail of a meeting in which only answers differ (engine.verify.source.differing)."""
 HOOK_FAILED = "hook-failed"
 NOT_VERIFIED = "not-verified"
 
@@ -343,7 +346,8 @@ def _run_legs(
 ) -> str | None:
     """Run every leg; the mailbox goes on only if all of them are verified.
 
-    With `again`, the code `changed-since` is returned instead of stopping, because another delta may mend it.
+    With `again`, a code is returned instead of stopping if another delta may mend it: the source changed, or
+    people answered a meeting at the target that they share with its organizer.
     """
     _go_on(cutting)
     _begin(cutting, row, name)
@@ -358,9 +362,20 @@ def _run_legs(
             code = REFUSED
             break
     _finish(cutting, row, name, DONE if code is None else FAILED, code)
-    if code is not None and not (again and code == "changed-since"):
+    may_mend = code == "changed-since" or _only_answers(cutting.ledger, row.id)
+    if code is not None and not (again and may_mend):
         raise _Stop(code)
     return code
+
+
+def _only_answers(ledger: Ledger, mailbox_id: str) -> bool:
+    """Return True if nothing but answers to meetings keeps the mailbox from being verified."""
+    legs = [leg for leg in ledger.legs(mailbox=mailbox_id) if leg.state is not LegState.VERIFIED]
+    findings = [finding for leg in legs for _, finding in ledger.findings(leg.id)]
+    wrong = [finding for finding in findings if finding.outcome in WRONG]
+    if not wrong or any(leg.state is not LegState.DIFFERS for leg in legs):
+        return False
+    return all((finding.outcome, finding.detail) == (Outcome.DIFFERS, ANSWERS) for finding in wrong)
 
 
 def _begin(cutting: CutoverContext, row: MailboxRow, name: str) -> None:

@@ -426,6 +426,20 @@ def test_a_cutover_stops_when_a_copy_waits_since(join: Join) -> None:
     assert (rig.phase, anna.fates()) == (Phase.LIVE, {DONE: 1, WAITS: 1})
 
 
+def test_a_cutover_of_an_organizer_takes_an_answer_over_that_a_live_guest_gave(join: Join) -> None:
+    anna = join(ANNA, invited("m", ANNA, by=CHRISTA))
+    christa = join(CHRISTA, called("m", ANNA, by=CHRISTA), wave="later")
+    for person in (christa, anna):
+        person.run()
+    anna.ledger.set_phase(anna.id, Phase.LIVE, "somebody")
+    christa.run(task=Task(Level.BOTH, copy=False))
+    answer(anna, "DECLINED")
+    rig = Rig(christa, HooksSettings())
+    assert (rig.cut().code, rig.phase) == (None, Phase.LIVE)
+    assert christa.lost() == ["attendee/answer-stays"]
+    assert "PARTSTAT=DECLINED" in anna.texts("m")[0].replace("\r\n ", "")
+
+
 def test_a_colleague_s_meeting_is_nothing_strange_in_a_guest_s_calendar(
     join: Join, server: OpenXchangeServer
 ) -> None:
