@@ -6,20 +6,22 @@ read with the contents of its attachments. So an attachment whose answer was los
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final, cast
 from urllib.parse import quote
 
+from connectors.caldav.answers import with_answers_of
 from connectors.caldav.attachments import Attachment, Content, Parcel, parted
 from connectors.caldav.collections import must_take_writes
 from connectors.caldav.product import Profile
-from connectors.caldav.read import CaldavReader, Current, Digest
+from connectors.caldav.read import CaldavReader, Current, Digest, meaning
 from connectors.http.client import HttpAnswer, HttpClient, passing
 from connectors.http.dav_errors import GONE
 from connectors.http.upload import GuardedBody
 from model.errors import Transient
-from model.protocols import Guard, Item, Stored
+from model.protocols import Body, Guard, Item, Stored
 from model.target_losses import ATTACHMENT_REFUSED
 
 ADD: Final = "?action=attachment-add"
@@ -102,7 +104,7 @@ class AttachmentAdder:
         with parcel.completed(current.body, missing)() as stream:
             return self._digest(stream) == item.digest
 
-    def add(self, item: Item, parcel: Parcel, path: str) -> Stored | None:
+    def add(self, item: Item, parcel: Parcel, path: str, answers: Body | None) -> Stored | None:
         """Add what an object lacks of the large attachments. Idempotent.
 
         An attachment that the server refuses, or does not keep, is a loss.
@@ -111,9 +113,11 @@ class AttachmentAdder:
             item: the item.
             parcel: the same in parts.
             path: the object's path.
+            answers: the object whose answers of others were sent with the item; None for the item's own.
 
         Returns:
-            What is stored; None if the object is gone.
+            What is stored; None if the object is gone. Its version is not stated where somebody else changed
+            the object meanwhile.
 
         Raises:
             Transient: the outcome is unknown.
@@ -134,7 +138,7 @@ class AttachmentAdder:
                 adding.removed.append(surplus)
                 continue
             if not missing:
-                return self._stored(item, parcel, path, current, adding.refused)
+                return self._stored(item, parcel.without(adding.refused), (path, current), adding, answers)
             if current.unread:
                 raise Transient(
                     "busy", "the server does not give an attachment, so what is missing is not known"
@@ -203,14 +207,27 @@ class AttachmentAdder:
             return self._client.ask("POST", path + ADD, headers, body)
 
     def _stored(
-        self, item: Item, parcel: Parcel, path: str, current: Current, refused: list[Attachment]
+        self, item: Item, meant: Body, there: tuple[str, Current], adding: _Adding, answers: Body | None
     ) -> Stored:
-        stored = Stored(item.key, path.rpartition("/")[2], current.etag)
-        if not refused:
-            return stored
-        with parcel.without(refused)() as stream:
-            digest = self._digest(stream)
-        return Stored(stored.key, stored.href, stored.version, digest=digest, losses=(ATTACHMENT_REFUSED,))
+        """Return the result. The last version counts only for what means what was sent.
+
+        Args:
+            item: the item.
+            meant: the item without what was refused.
+            there: the object's path, and the object.
+            adding: what happened.
+            answers: see add.
+        """
+        path, current = there
+        digest = item.digest
+        if adding.refused or answers is not None:
+            with meant() as stream:
+                own = stream if answers is None else io.BytesIO(with_answers_of(stream.read(), answers))
+                digest = self._digest(own)
+        version = current.etag if meaning(current, self._digest) == digest else ""
+        losses = (ATTACHMENT_REFUSED,) if adding.refused else ()
+        stated = b"" if digest == item.digest else digest
+        return Stored(item.key, path.rpartition("/")[2], version, digest=stated, losses=losses)
 
 
 def _spoilt(current: Current, adding: _Adding) -> str | None:

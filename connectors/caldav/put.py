@@ -24,7 +24,7 @@ from connectors.http.multistatus import etag
 from connectors.http.upload import payload
 from connectors.retry import RetryPolicy
 from model.errors import Rejected, Transient
-from model.protocols import Failed, Guard, Item, Kind, Loss, Stored
+from model.protocols import Body, Failed, Guard, Item, Kind, Loss, Stored
 
 ROUNDS = 8  # attempts to send and look, for one item
 FAULTS_500 = 4  # answers 500 in a row before the item itself is suspected
@@ -60,6 +60,7 @@ class _Aim:
         kept: attachments of the object that is replaced; the server keeps them.
         answered: what is sent, with the answers that the server has already; None for the item as it is.
         meant: the meaning of the item with those answers.
+        answers: the object that has them.
     """
 
     path: str
@@ -69,6 +70,7 @@ class _Aim:
     kept: tuple[Attachment, ...] = ()
     answered: bytes | None = None
     meant: bytes = b""
+    answers: Body | None = None
 
 
 class ObjectWriter:
@@ -205,13 +207,13 @@ class ObjectWriter:
         """Return the result after the event is there: what is owed of its attachments is added."""
         result = Stored(item.key, _name(aim), version)
         if self._adder is not None and aim.parcel is not None:
-            added = self._adder.add(item, aim.parcel, aim.path)
+            added = self._adder.add(item, aim.parcel, aim.path, aim.answers)
             if added is None:
                 return self._look(item, aim)
             result = added
         if aim.answered is None:
             return result
-        return replace(result, digest=aim.meant, losses=(*result.losses, ANSWERS_STAY))
+        return replace(result, digest=result.digest or aim.meant, losses=(*result.losses, ANSWERS_STAY))
 
     def _put(self, item: Item, aim: _Aim) -> HttpAnswer:
         if aim.parcel is not None:
@@ -307,7 +309,7 @@ class ObjectWriter:
             with aim.parcel.outgoing(kept)[0]() as stream:
                 answered = with_answers_of(stream.read(), current.body)
         return _Aim(
-            aim.path, current.etag, sequence(current.body), aim.parcel, kept, answered=answered, meant=meant
+            aim.path, current.etag, sequence(current.body), aim.parcel, kept, answered, meant, current.body
         )
 
     def _conflict(self, item: Item, aim: _Aim, taken: Taken) -> _Aim | Stored:

@@ -30,7 +30,7 @@ from mappings.compare.semantic_digest import calendar_differing, calendar_digest
 from model.errors import Blocked, LeaseLost, Transient
 from model.protocols import Container, Failed, Guard, Item, Kind, Role, Stored, key_of
 from model.target_losses import ATTACHMENT_REFUSED
-from practice.dav.proxy import Fate, Forward, Layer, Reply, Request, reply
+from practice.dav.proxy import Fate, Forward, Reply, Request, reply
 from practice.dav.smtp_sink import SmtpSink
 from practice.open_xchange.events import Row
 from practice.open_xchange.server import OpenXchangeServer
@@ -125,27 +125,21 @@ def told(suite: OpenXchangeServer, method: str) -> list[Request]:
     return [one for one in suite.requests if one.method == method]
 
 
-def row(suite: OpenXchangeServer, name: str) -> Row:
+def row(suite: OpenXchangeServer, path: str) -> Row:
     """Return the server's event."""
     (found,) = [
         found.rows[0]
         for folder in suite.context.own("calendar", suite.context.users[ANNA])
-        if (found := suite.suite.events.find(folder, name)) is not None
+        if f"/{folder.segment}/" in path
+        and (found := suite.suite.events.find(folder, path.rpartition("/")[2])) is not None
     ]
     return found
 
 
 def kept(suite: OpenXchangeServer, href: str, name: str) -> list[tuple[str, int]]:
     """(file's name, bytes) of the event's attachments, by the server's own store."""
-    owner = suite.context.users[ANNA]
-    (row,) = [
-        row
-        for folder in suite.context.own("calendar", owner)
-        if f"/{folder.segment}/" in href
-        for row in [suite.suite.events.find(folder, name)]
-        if row is not None
-    ]
-    return sorted((known, len(data)) for known, data in suite.suite.attachments.contents(row.rows[0].part))
+    contents = suite.suite.attachments.contents(row(suite, href + name).part)
+    return sorted((known, len(data)) for known, data in contents)
 
 
 def differing(target: DavTarget, href: str, name: str, raw: bytes) -> tuple[str, ...]:
@@ -289,6 +283,26 @@ def test_an_upload_that_lands_late_adds_nothing_twice(opened: Opened, suite: Ope
     assert differing(target, href, done.href, event(SMALL | BIG | SECOND)) == ()
 
 
+def test_what_its_owner_edits_during_an_upload_is_not_removed(
+    opened: Opened, suite: OpenXchangeServer
+) -> None:
+    def edits(request: Request, rest: Forward) -> Reply:
+        answer = rest(request)
+        if request.method == "POST":
+            edited = row(suite, request.path)
+            edited.part = edited.part.put("SUMMARY", "Anders")
+            suite.suite.events.changed(edited)
+        return answer
+
+    suite.layers = (edits,)
+    target = opened()
+    href = target.ensure(CALENDAR)
+    (done,) = stored(target.write(href, [item(event(BIG))]))
+    assert codes(target.remove(href, [replace(done, digest=item(event(BIG)).digest)])) == [
+        "changed-at-target"
+    ]
+
+
 @pytest.mark.parametrize("status", [403, 413, 500])
 def test_a_refused_attachment_is_a_loss(opened: Opened, suite: OpenXchangeServer, status: int) -> None:
     raw = event(SMALL | BIG | SECOND)
@@ -357,7 +371,7 @@ def test_an_event_that_is_changed_all_the_time_loses_no_attachment(
     def changes(request: Request, rest: Forward) -> Reply:
         if request.method != "POST":
             return rest(request)
-        suite.suite.events.changed(row(suite, request.path.rpartition("/")[2]))
+        suite.suite.events.changed(row(suite, request.path))
         return reply(412)
 
     suite.layers = (changes,)
@@ -398,8 +412,9 @@ def test_what_cannot_be_read_back_is_not_sent_again(
     assert differing(target, href, done.href, event(SMALL)) == ("attachments",)
 
 
+@pytest.mark.parametrize("taken", [SECOND, {}])
 def test_a_meeting_that_colleagues_have_answered_keeps_answers_and_attachments(
-    opened: Opened, suite: OpenXchangeServer
+    opened: Opened, suite: OpenXchangeServer, taken: Files
 ) -> None:
     """The organizer's update is refused (403) unless the answers are those that are there."""
     people = "ORGANIZER:mailto:{}\nATTENDEE;PARTSTAT=ACCEPTED:mailto:{}\nATTENDEE;PARTSTAT={}:mailto:{}\n"
@@ -417,11 +432,14 @@ def test_a_meeting_that_colleagues_have_answered_keeps_answers_and_attachments(
         headers={"Content-Type": "text/calendar", "Scheduling": "none"},
         auth=(BERT, suite.user_password),
     ).raise_for_status()
+    if not taken:
+        suite.layers = (lambda one, rest: reply(413) if one.method == "POST" else rest(one),)
     changed = meeting("Runde, verlegt", "TENTATIVE", BIG | SECOND)
     (second,) = stored(target.write(href, [item(changed, replaces=first)]))
-    assert [loss.reason for loss in second.losses] == ["answer-stays"]
-    assert kept(suite, href, second.href) == sizes(BIG, SECOND)
-    meant = meeting("Runde, verlegt", "DECLINED", BIG | SECOND)
+    refused = [] if taken else ["refused-by-target"]
+    assert [loss.reason for loss in second.losses] == [*refused, "answer-stays"]
+    assert kept(suite, href, second.href) == sizes(BIG, taken)
+    meant = meeting("Runde, verlegt", "DECLINED", BIG | taken)
     assert differing(target, href, second.href, meant) == ()
     assert second.digest == digest(io.BytesIO(meant))
 
@@ -530,17 +548,12 @@ def test_what_is_taken_apart_means_the_same_together(files: Files, most: int) ->
     assert parcel.missing(parcel.large) == []
 
 
-def hidden(status: int) -> Layer:
-    """The server gives no attachment."""
-    return lambda one, rest: reply(status) if "/attachments/" in one.path else rest(one)
-
-
 def test_an_attachment_that_cannot_be_read_differs(opened: Opened, suite: OpenXchangeServer) -> None:
     """It is asked for a few times, once, and the other objects are read."""
     target = opened()
     href = target.ensure(CALENDAR)
     (done,) = stored(target.write(href, [item(event(BIG))]))
-    suite.layers = (hidden(500),)
+    suite.layers = (lambda one, rest: reply(500) if "/attachments/" in one.path else rest(one),)
     again = opened()
     before = len(told(suite, "GET"))
     for _ in range(2):
