@@ -58,6 +58,30 @@ class Session:
     context: int | None
 
 
+class _AtOnce:
+    """Admit a request only if it need not wait; implements RequestBudget."""
+
+    def __init__(self, budget: RequestBudget) -> None:
+        self._budget = budget
+
+    def take(self, pause: Callable[[float], None]) -> None:
+        """Take one request, or raise Transient. The budget pauses once before it looks for a share."""
+        del pause
+        pauses = 0
+
+        def give_up(_seconds: float) -> None:
+            nonlocal pauses
+            pauses += 1
+            if pauses > 1:
+                raise Transient("busy", "no request is left")
+
+        self._budget.take(give_up)
+
+    def refused(self, seconds: float | None) -> bool:
+        """See RequestBudget."""
+        return self._budget.refused(seconds)
+
+
 class ApiClient:
     """Ask the API as one account. Safe from several threads, close() included."""
 
@@ -76,7 +100,7 @@ class ApiClient:
             account: the account to log in as.
             profile: the product.
             owner: returns what DAV says of the account. A session of another account is not used.
-            budget: asked before each request but the logout.
+            budget: asked before each request. A logout is left out where it would have to wait.
 
         Raises:
             Misconfigured: the settings name no API.
@@ -87,6 +111,7 @@ class ApiClient:
         self._account = account
         self._profile = profile
         self._owner = owner
+        self._budget = budget
         self._http = HttpClient(self._settings, account, profile, budget=budget)
         self._base = urlsplit(settings.api).path.rstrip("/")
         self._session: Session | None = None
@@ -129,10 +154,10 @@ class ApiClient:
             Transient: the retries are used up.
             Blocked, Rejected: see `connectors.open_xchange.answers.content`.
         """
-        return self._http.patiently(lambda: self.ask(module, action, options, body))
+        return self._http.patiently(lambda: self._ask_again(module, action, options, body))
 
     def ask(self, module: str, action: str, options: Mapping[str, str], body: object = None) -> Json:
-        """Send one request, once; again in a new session if the server forgot the old one.
+        """Send one request, once. Who writes asks the guard before each attempt, so none is repeated here.
 
         Args:
             module: the module.
@@ -144,20 +169,14 @@ class ApiClient:
             The answer's JSON.
 
         Raises:
-            Transient: the connection broke; the request may have been carried out.
+            Transient: the connection broke, and the request may have been carried out; "busy" if the server
+                forgot the session: then it was not.
             Blocked, Rejected: see `connectors.open_xchange.answers.content`.
         """
-        session = self._known()
         try:
-            return content(self._send(session, module, action, options, body))
+            return self._asked(module, action, options, body)
         except SessionExpired:
-            self._forget(session)
-        session = self._known()
-        try:
-            return content(self._send(session, module, action, options, body))
-        except SessionExpired:
-            self._forget(session)
-            raise Transient("busy", "the server forgets its sessions at once") from None
+            raise Transient("busy", "the server forgot the session") from None
 
     def close(self) -> None:
         """End the session and close every socket; safe from any thread and more than once."""
@@ -167,6 +186,22 @@ class ApiClient:
             self._say_goodbye(session)
 
     # -- internals
+
+    def _ask_again(self, module: str, action: str, options: Mapping[str, str], body: object) -> Json:
+        """Send a request that changes nothing; again in a new session if the server forgot the old one."""
+        try:
+            return self._asked(module, action, options, body)
+        except SessionExpired:
+            return self.ask(module, action, options, body)
+
+    def _asked(self, module: str, action: str, options: Mapping[str, str], body: object) -> Json:
+        """Send one request, once; drop the session if the server forgot it, and raise SessionExpired."""
+        session = self._known()
+        try:
+            return content(self._send(session, module, action, options, body))
+        except SessionExpired:
+            self._forget(session)
+            raise
 
     def _known(self) -> Session:
         """Return the session; log in unless there is one.
@@ -259,7 +294,8 @@ class ApiClient:
     def _say_goodbye(self, session: Session) -> None:
         """Log out, over a connection of its own, because the others are closed."""
         brief = {"timeout_seconds": GOODBYE_SECONDS, "patience_seconds": 0.0}
-        http = HttpClient(self._settings.model_copy(update=brief), self._account, self._profile)
+        settings = self._settings.model_copy(update=brief)
+        http = HttpClient(settings, self._account, self._profile, budget=_AtOnce(self._budget))
         query = urlencode({"action": "logout", "session": session.token})
         with suppress(MigrationError):  # the server ends a forgotten session by itself
             http.ask("GET", f"{self._base}/login?{query}", {"Cookie": session.cookies})

@@ -181,23 +181,27 @@ class SideItems:
             return Failed(stored.key, error)
         return stored
 
-    def make_way(self, name: str) -> None:
+    def make_way(self, name: str) -> bool:
         """Delete an item of ours that DAV is about to write in another form.
 
         Args:
             name: its name; nothing happens if there is none beside DAV.
+
+        Returns:
+            True if there was one.
 
         Raises:
             Rejected: "changed-at-target" in the live phase, "cannot-remove" for another mailbox's.
             Transient, Blocked, LeaseLost: see `remove`.
         """
         if not self.has(name):
-            return
+            return False
         if self._live:
             raise Rejected("changed-at-target", "its user may have changed it, and it stays as it is")
         if not is_ours(name, self._mine):
             raise Rejected("cannot-remove", "it is not ours")
         self._delete(self._entries[name], b"")
+        return True
 
     # -- internals
 

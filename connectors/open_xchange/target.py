@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -97,6 +97,7 @@ class OpenXchangeTarget(DavTarget):
         )
         self._api = ApiClient(settings, account, PROFILES[settings.profile], self._principal, budget)
         self._store = STORES[kind](self._api) if kind in STORES else None
+        self._kept: dict[str, SideItems] = {}
 
     @property
     def capabilities(self) -> Capabilities:
@@ -111,7 +112,8 @@ class OpenXchangeTarget(DavTarget):
     def write(self, href: str, items: Iterable[Item]) -> Iterator[Stored | Failed]:
         """Write items; see `model.protocols.Target.write`. May have written any of them even if it raises.
 
-        Those that DAV does not hold are written one after the other, between those that it does.
+        Those that DAV does not hold are written one after the other, between those that it does. The folder
+        is listed anew before the first of them: one may have landed since.
 
         Raises:
             Blocked: see `DavTarget.write` and `connectors.open_xchange.answers.content`.
@@ -120,11 +122,19 @@ class OpenXchangeTarget(DavTarget):
             yield from super().write(href, items)
             return
         done: deque[Stored | Failed] = deque()
-        beside = self._beside(href, self._store)
-        for result in super().write(href, _for_dav(items, self._store, beside, done)):
-            yield result
+        by_api, store = _Batch(self._known_beside(href, self._store)), self._store
+        try:
+            for_dav = _for_dav(items, store, by_api, lambda: self._beside(href, store), done)
+            for result in super().write(href, for_dav):
+                yield result
+                yield from _taken(done)
             yield from _taken(done)
-        yield from _taken(done)
+        except BaseException:
+            by_api.changed = True
+            raise
+        finally:
+            if by_api.changed:
+                self._kept.pop(href, None)
 
     def listing(self, href: str, since: str | None = None) -> Iterator[Listed]:
         """List all objects, with those that DAV does not show; see `model.protocols.Target.listing`."""
@@ -137,7 +147,7 @@ class OpenXchangeTarget(DavTarget):
         if self._store is None:
             yield from super().look_up(href, names)
             return
-        beside, others = self._beside(href, self._store), list[str]()
+        beside, others = self._known_beside(href, self._store), list[str]()
         for name in names:
             if beside.has(name):
                 yield Listed(href=name, size=0)
@@ -161,7 +171,7 @@ class OpenXchangeTarget(DavTarget):
         if self._store is None:
             yield from super().read(href, hrefs)
             return
-        beside, others = self._beside(href, self._store), list[str]()
+        beside, others = self._known_beside(href, self._store), list[str]()
         for name in hrefs:
             if beside.has(name):
                 yield name, beside.read(name)
@@ -192,8 +202,18 @@ class OpenXchangeTarget(DavTarget):
 
     def _beside(self, href: str, store: SideStore) -> SideItems:
         """Look up what is in a folder beside DAV."""
+        self._kept.pop(href, None)
         folder = folder_of(self._kind, href)
-        return SideItems(self._api, store, folder, self._guard, self._digest, self._mine, live=self._live)
+        found = SideItems(self._api, store, folder, self._guard, self._digest, self._mine, live=self._live)
+        self._kept[href] = found
+        return found
+
+    def _known_beside(self, href: str, store: SideStore) -> SideItems:
+        """Return what was in a folder beside DAV when it was listed last; list it if it was not.
+
+        A listing holds the whole folder, so that one for each batch would grow with its square.
+        """
+        return self._kept.get(href) or self._beside(href, store)
 
     def _amended(
         self, href: str, changes: Iterable[Amendment], beside: SideItems
@@ -216,8 +236,20 @@ class OpenXchangeTarget(DavTarget):
         yield from super().remove(href, others)
 
 
+@dataclass(slots=True)
+class _Batch:
+    """Hold what is beside DAV during one write, and if that may have changed since it was listed."""
+
+    beside: SideItems
+    changed: bool = False
+
+
 def _for_dav(
-    items: Iterable[Item], store: SideStore, beside: SideItems, done: deque[Stored | Failed]
+    items: Iterable[Item],
+    store: SideStore,
+    batch: _Batch,
+    listed_anew: Callable[[], SideItems],
+    done: deque[Stored | Failed],
 ) -> Iterator[Item]:
     """Yield the items that DAV holds; write the others, and add their results to `done`.
 
@@ -227,11 +259,13 @@ def _for_dav(
         with item.body() as stream:
             is_for_dav = not store.takes(stream)
         if not is_for_dav:
-            done.append(beside.write(item))
+            if not batch.changed:
+                batch.beside, batch.changed = listed_anew(), True
+            done.append(batch.beside.write(item))
             continue
         try:
-            if item.uid is not None:
-                beside.make_way(item_name(store.kind, item.uid))
+            if item.uid is not None and batch.beside.make_way(item_name(store.kind, item.uid)):
+                batch.changed = True
         except Rejected as error:
             done.append(Failed(item.key, error))
         else:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import httpx
 import pytest
-from ox_api_desk import ApiDesk, Misbehaving, lost
+from ox_api_desk import ANNA, ApiDesk, Misbehaving, lost
 from pydantic import ValidationError
 
+from connectors.caldav.products import PROFILES
 from connectors.open_xchange import answers
 from connectors.open_xchange.client import ApiClient, cookies_of
+from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Rejected, Transient
 from practice.dav.proxy import Reply, reply
 from practice.open_xchange.server import USER_PASSWORD
@@ -68,13 +72,46 @@ def test_a_lost_session_is_renewed_once(desk: ApiDesk) -> None:
     desk.server.api.forget_sessions()
     assert folders(client)
     assert len(desk.asked("action=login")) == 2
-    desk.layer.answers = [said("SES-0203", "TRY_AGAIN"), said("SES-0205", "TRY_AGAIN")]
-    desk.layer.what = "/ajax/folders"
-    with pytest.raises(Transient) as caught:
-        client.ask("folders", "allVisible", FOLDERS)
-    assert caught.value.code == "busy"
-    assert len(desk.asked("action=login")) == 3
+    desk.layer.answers, desk.layer.what = [said("SES-0203", "TRY_AGAIN")], "/ajax/folders"
     assert folders(client)
+    assert len(desk.asked("action=login")) == 3
+
+
+def test_a_write_is_not_repeated_by_itself_when_the_session_is_lost(desk: ApiDesk) -> None:
+    """The new login may take long, and the lease may be another worker's by then."""
+    client = desk.client()
+    folders(client)
+    desk.server.api.forget_sessions()
+    with pytest.raises(Transient) as caught:
+        client.ask("folders", "update", {"id": "cal://0/31"}, {"folder": {"title": "Another"}})
+    assert caught.value.code == "busy"
+    assert len(desk.asked("action=update")) == len(desk.asked("action=login")) == 1
+    assert folders(client)
+
+
+@dataclass
+class Share:
+    """So many requests; whoever asks for more waits."""
+
+    left: int
+
+    def take(self, pause: Callable[[float], None]) -> None:
+        while self.left == 0:
+            pause(0.0)
+        self.left -= 1
+
+    def refused(self, seconds: float | None) -> bool:
+        return seconds is not None
+
+
+@pytest.mark.parametrize(("left", "logouts"), [(3, 0), (4, 1)])
+def test_a_logout_keeps_the_rate_limit_too(desk: ApiDesk, left: int, logouts: int) -> None:
+    share = Share(left)
+    client = ApiClient(desk.settings(), Account(login=ANNA), PROFILES["open-xchange"], desk.owner, share)
+    folders(client)
+    client.close()
+    assert len(desk.asked("action=logout")) == logouts
+    assert share.left == 0
 
 
 def test_a_wrong_password_is_sent_once(desk: ApiDesk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -83,6 +84,54 @@ def test_a_list_arrives_beside_cards_and_means_the_same(desk: ApiDesk) -> None:
         assert result.body is not None
         assert card_digest(result.body(), MOMENT) == wanted[name]
     assert desk.sink.mails == []
+
+
+def test_batches_of_cards_list_the_book_once(desk: ApiDesk) -> None:
+    """A listing holds the whole book: one for each batch would grow with its square."""
+    target = opened(desk)
+    names: list[str] = []
+    for number in range(5):
+        names += [one.href for one in stored(target.write(BOOK, [item(number, card(number))]))]
+        assert [one.href for one in target.look_up(BOOK, names)] == names
+        assert [name for name, _ in target.read(BOOK, names)] == names
+    assert len(desk.asked("action=all")) == 1
+
+
+def test_a_list_of_an_earlier_batch_is_seen(desk: ApiDesk) -> None:
+    target = opened(desk)
+    stored(target.write(BOOK, [item(1, card(1))]))
+    (made,) = stored(target.write(BOOK, [item(2, group(2, *PEOPLE))]))
+    assert [one.href for one in target.look_up(BOOK, [made.href])] == [made.href]
+    ((name, native),) = target.read(BOOK, [made.href])
+    assert isinstance(native, Native), name
+    stored(target.write(BOOK, [item(2, card(2), replaces=made)]))
+    assert lists(desk) == []
+    ((_, native),) = target.read(BOOK, [made.href])
+    assert isinstance(native, Native)
+    assert b":group" not in native.body().read()
+
+
+def test_a_list_that_landed_between_two_batches_makes_no_second_one(desk: ApiDesk) -> None:
+    """A worker that died had sent it."""
+    target, late = opened(desk), opened(desk)
+    stored(target.write(BOOK, [item(1, card(1))]))
+    stored(late.write(BOOK, [item(2, group(2, *PEOPLE))]))
+    stored(target.write(BOOK, [item(2, group(2, *PEOPLE))]))
+    assert len(lists(desk)) == 1
+
+
+def test_after_a_fault_the_book_is_listed_anew(desk: ApiDesk) -> None:
+    target, late = opened(desk), opened(desk)
+    stored(target.write(BOOK, [item(1, card(1))]))
+
+    def broken() -> Iterator[Item]:
+        yield item(3, card(3))
+        raise Transient("busy", "the source went away")
+
+    with pytest.raises(Transient):
+        list(target.write(BOOK, broken()))
+    (made,) = stored(late.write(BOOK, [item(2, group(2, *PEOPLE))]))
+    assert [one.href for one in target.look_up(BOOK, [made.href])] == [made.href]
 
 
 def test_a_list_without_the_api_is_not_taken() -> None:
