@@ -107,7 +107,7 @@ ITEM = {
     "malformed-record": "The source's record cannot be understood. " + PERSON,
     "start-missing": "It has no start; correct it at the source, then `kogge retry --rejected`.",
     "guests-first": "A guest's copy came first; the guest's next pass takes it back, then this arrives.",
-    "stays-for-guests": "Guests who have moved see it; its owner deletes it there, once they know.",
+    "stays-for-guests": "Deleted or moved at the source; it stays for guests who have moved. Do it there.",
     "meeting-twice": "Its owner has it twice, and deletes there the one made by themselves; `kogge verify`.",
     "organizer-first": "A colleague called it, who has yet to move; it arrives after theirs. Or approve it.",
     "uid-conflict": "Organisers first, then `kogge retry --rejected`; if it stays, compare with the owner.",
