@@ -24,7 +24,7 @@ PLAIN = (
     *("share", "unshare", "shared", "versions", "resolve", "mark", "keep_mark", "label", "server"),
     *("sent_from", "silence", "withheld", "rights", "party", "shows_another"),
 )
-STREAMS = ("changes", "fetch", "fetch_versions", "write", "amend", "read", "remove", "digests")
+STREAMS = ("changes", "fetch", "fetch_versions", "write", "amend", "read", "read_links", "remove", "digests")
 LISTINGS = (
     *("containers", "listing", "whole", "look_up", "headers", "names", "grants", "occurrences", "extras"),
 )
