@@ -303,3 +303,17 @@ def test_the_gate_fetches_nothing_that_is_attached(trial: OnOpenXchange, server:
     server.layers = (watch,)
     verified(trial)
     assert not any(before)
+
+
+@pytest.mark.soak
+def test_a_calendar_of_1500_events(quick_path: Path, server: OpenXchangeServer) -> None:
+    """There and verified on both sides, with nothing to do in a second pass, and taken back whole."""
+    trial = OnOpenXchange(quick_path, a_calendar(1500), MemoryShelf())
+    trial.server = server
+    verified(trial)
+    result = trial.run()
+    assert (result.state, result.tally.new, result.tally.replaced) == (LegState.VERIFIED, 0, 0)
+    assert trial.run(task=Task(Level.BOTH, copy=False)).state is LegState.VERIFIED
+    trial.ledger.set_phase(trial.id, Phase.LIVE, "somebody")
+    undone(trial)
+    assert not trial.contents()
