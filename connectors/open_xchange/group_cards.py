@@ -8,10 +8,12 @@ whatever the contact's address is by then.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 from urllib.parse import quote, unquote
+
+from icalendar.parser import Contentlines
 
 from connectors.open_xchange.answers import Json
 from model.errors import Rejected
@@ -21,9 +23,6 @@ HEAD_MOST = 65_536
 SAFE = "@!$&*+/=~"
 """What a mailto: of a member shows as it is, as the mapping does."""
 _GROUP = re.compile(rb"(?im)^(?:X-ADDRESSBOOKSERVER-)?KIND(?:;[^:\r\n]*)?:group[ \t]*\r?$")
-_LINE = re.compile(r'(?:[A-Za-z0-9-]+\.)?([A-Za-z0-9-]+)((?:;[^=;:]+=(?:"[^"]*"|[^";:])*)*):(.*)')
-_PARAMETER = re.compile(r';([^=;:]+)=("[^"]*"|[^";:]*)')
-_ESCAPED = re.compile(r"\\(.)")
 _QUOTED = re.compile(r"[,;:]|^\s|\s$")
 
 
@@ -34,7 +33,7 @@ class Line:
     Attributes:
         name: in capitals.
         parameters: the first value of each, by its name in capitals.
-        value: as it is written.
+        value: without escapes.
     """
 
     name: str
@@ -54,7 +53,7 @@ def to_list(card: bytes) -> Json:
         Rejected: "refused-by-target" for a member that is no address.
     """
     lines = list(_lines(card))
-    named = [_text(line.value) for line in lines if line.name == "FN"]
+    named = [line.value for line in lines if line.name == "FN"]
     members = [_member(line) for line in lines if line.name in {"X-ADDRESSBOOKSERVER-MEMBER", "MEMBER"}]
     return {
         "display_name": named[0] if named else "",
@@ -111,17 +110,15 @@ def _stated(found: Json, name: str) -> str:
 
 
 def _lines(card: bytes) -> Iterator[Line]:
-    text = card.decode("utf-8", "replace").replace("\r\n", "\n").replace("\n ", "").replace("\n\t", "")
-    for written in text.split("\n"):
-        match = _LINE.fullmatch(written)
-        if match is not None:
-            name, parameters, value = match.groups()
-            pairs = {key.upper(): said.strip('"') for key, said in _PARAMETER.findall(parameters)}
-            yield Line(name.upper(), pairs, value)
+    """Yield the lines of a card that the mapping made; a group's name in front of a property is left out."""
+    for written in Contentlines.from_ical(card):  # type: ignore[no-untyped-call]
+        if written:
+            name, parameters, value = written.parts()
+            yield Line(name.rpartition(".")[2].upper(), _firsts(parameters), value)
 
 
-def _text(value: str) -> str:
-    return _ESCAPED.sub(lambda match: "\n" if match[1] in "nN" else match[1], value)
+def _firsts(parameters: Mapping[str, str | list[str]]) -> dict[str, str]:
+    return {name.upper(): said if isinstance(said, str) else said[0] for name, said in parameters.items()}
 
 
 def _escaped(text: str) -> str:
