@@ -11,9 +11,9 @@ from connectors.http.rate_limit import RateLimit
 from engine.config.load import Config
 from model.protocols import Kind
 
-REQUESTS_OF_ITEM = 1.4
-"""Requests to a DAV target for one item: its PUT, and its part of those that look after a few whether they
-are there, and that verify a hundred."""
+REQUESTS_OF_ITEM = 1.1
+"""Requests to a DAV target for one item: its PUT, and its part of those that look after each batch whether it is
+there, and that verify a hundred."""
 REQUESTS_OF_LEG = 45
 """Requests to a DAV target that one leg takes, whatever it holds."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from on_open_xchange import PASSWORD_ENV, OnOpenXchange
 from walking import TARGET, verified
 
 from connectors.http.rate_limit import RateLimit
+from engine.context.leg_context import BatchLimits
 from engine.pacing.request_budget import BudgetRules
 from engine.pacing.shared_budget import SharedBudget
 from engine.planning.target_rates import REQUESTS_OF_ITEM, REQUESTS_OF_LEG
@@ -77,7 +78,7 @@ def test_a_refusal_in_spite_of_it_is_waited_out_in_the_middle_of_a_batch(
     trial.budget = SharedBudget(rules, lambda change: change_value(trial.ledger, "requests:x", change))
     verified(trial)
     assert rate.refused > 0
-    assert len(trial.slept) <= 1  # the leg did not begin its walk again and again
+    assert len(trial.slept) <= 1  # a second refusal in a row outlasts the patience: the leg goes on, once
 
 
 class Slept(list[float]):
@@ -108,8 +109,10 @@ def test_refusals_again_and_again_count_against_no_item(quick_path: Path, server
 
 @pytest.mark.parametrize("kind", [Kind.CALENDAR, Kind.CONTACTS])
 def test_what_an_item_costs(quick_path: Path, server: OpenXchangeServer, kind: Kind) -> None:
-    """The estimate of `kogge check` rests on it: written and verified, a little more than its PUT."""
-    trial = a_trial(quick_path, server, 150, kind)
+    """The estimate of `kogge check` rests on it: written and verified, a little more than its PUT. The
+    batches are as large as they are in a real run."""
+    trial = a_trial(quick_path, server, 600, kind)
+    trial.pace = replace(trial.pace, batch=BatchLimits().batch)
     verified(trial)
     items = sum(trial.states().values())
     assert items < len(server.requests) <= items * REQUESTS_OF_ITEM + REQUESTS_OF_LEG

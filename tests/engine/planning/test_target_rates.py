@@ -43,14 +43,14 @@ def test_three_workloads_of_one_server_share_its_limit(tmp_path: Path) -> None:
     assert rate.workloads == (Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS)
     assert rate.limit == RateLimit(1500, 300.0)
     boxes = [{Kind.CALENDAR: 6000, Kind.CONTACTS: 3000, Kind.MAIL: 10**6}] * 10
-    assert rate.requests(boxes[0]) == pytest.approx(9000 * 1.4 + 2 * 45)
-    assert rate.seconds(boxes) == pytest.approx(10 * (12_600 + 90) / 5)
+    assert rate.requests(boxes[0]) == pytest.approx(9000 * 1.1 + 2 * 45)
+    assert rate.seconds(boxes) == pytest.approx(10 * (9900 + 90) / 5)
     assert rate.lines(boxes) == [
         "target.calendar, target.contacts, target.tasks: 1,500 requests in 300 s from all workers together;"
-        " 90,000 items take at least 7.0 hours. To be faster, ask its host to raise"
+        " 90,000 items take at least 5.5 hours. To be faster, ask its host to raise"
         " com.openexchange.servlet.maxRate, or exempt the workers' address from it; then set rate_limit."
     ]
-    assert rate.document(boxes)["hours_at_least"] == 7.05
+    assert rate.document(boxes)["hours_at_least"] == 5.55
 
 
 def test_a_host_that_raised_its_limit_or_switched_it_off(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_the_limit_decides_where_it_is_slower_than_the_rate(tmp_path: Path) -> N
     config = configured(tmp_path)
     loads = [Load({Kind.CALENDAR: 1000}, {}) for _ in range(100)]
     found = estimate(loads, pace_of(config, {}))
-    assert (found.by, found.seconds) == ("target", pytest.approx(100 * 1445 / 5))
+    assert (found.by, found.seconds) == ("target", pytest.approx(100 * 1145 / 5))
     free = configured(tmp_path, **dict.fromkeys(("calendar", "contacts", "tasks"), "rate_limit = 0\n"))
     assert estimate(loads, pace_of(free, {})).by == "rate"
 
