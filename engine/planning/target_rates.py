@@ -12,8 +12,8 @@ from engine.config.load import Config
 from model.protocols import Kind
 
 REQUESTS_OF_ITEM = 1.1
-"""Requests to a DAV target for one item: its PUT, and its part of those that look after each batch whether it is
-there, and that verify a hundred."""
+"""Requests to a DAV target for one item: its PUT, and its part of those that look after each batch whether
+it is there, and that verify a hundred."""
 REQUESTS_OF_LEG = 45
 """Requests to a DAV target that one leg takes, whatever it holds."""
 
