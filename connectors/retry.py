@@ -28,6 +28,7 @@ class RetryPolicy:
         wait: Callable[[float], None],
         limits: Mapping[str, int],
         chance: Callable[[], float] = random.random,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         """Make a policy that has seen no fault yet.
 
@@ -37,11 +38,14 @@ class RetryPolicy:
             limits: how many pauses a fault gets since the last progress, by its code. Any other code gets as
                 many as there is time for.
             chance: returns a number from 0 to below 1.
+            clock: returns seconds, and stands still while the work waits for what is no fault; None for the
+                machine's monotonic clock.
         """
         self._seconds = seconds
         self._wait = wait
         self._limits = limits
         self._chance = chance
+        self._clock = clock or time.monotonic
         self._since: float | None = None
         self._pauses: Counter[str] = Counter()
 
@@ -57,7 +61,7 @@ class RetryPolicy:
             Transient: the fault itself, with the pause that it would have taken, when its code had all its
                 pauses or the time would not suffice.
         """
-        now = time.monotonic()
+        now = self._clock()
         if self._since is None:
             self._since = now
         delay = self._backoff() if error.after is None else error.after

@@ -7,6 +7,7 @@ answer that is compressed without being asked for is garbage. Credentials go to 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -164,6 +165,7 @@ class HttpClient:
             budget: asked before each request; it keeps the server's rate limit.
         """
         self._budget = budget
+        self._budget_waits = threading.local()
         self._check = check
         self._settings = settings
         self._refused: Blocked | Transient | None = None
@@ -185,7 +187,7 @@ class HttpClient:
 
     def patience(self) -> RetryPolicy:
         """Return a new retry state."""
-        return RetryPolicy(self._settings.patience_seconds, self.wait, PAUSES)
+        return RetryPolicy(self._settings.patience_seconds, self.wait, PAUSES, clock=self._patience_clock)
 
     def patiently(self, attempt: Callable[[], T]) -> T:
         """Return the result of `attempt`; repeat it while faults may pass.
@@ -320,13 +322,27 @@ class HttpClient:
     def _send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | BinaryIO) -> Response:
         """Send one request and return the response when its head arrived."""
         sent = {"User-Agent": self._agent, "Accept-Encoding": "identity", **headers}
-        self._budget.take(self.wait)
+        self._budget.take(self._wait_for_budget)
         response = self._transport.send(self.origin, method, path, sent, body)
         if response.status == TOO_MANY and self._is_waited_for(response):
             response.headers = {
                 name: value for name, value in response.headers.items() if name != RETRY_AFTER
             }
         return response
+
+    def _wait_for_budget(self, seconds: float) -> None:
+        """Sleep as `wait` does, and note how long: it is no fault, and uses no patience up."""
+        began = time.monotonic()
+        self.wait(seconds)
+        self._budget_waits.seconds = self._budget_waited() + time.monotonic() - began
+
+    def _budget_waited(self) -> float:
+        """Return how many seconds this thread waited for the budget."""
+        return float(getattr(self._budget_waits, "seconds", 0.0))
+
+    def _patience_clock(self) -> float:
+        """Return seconds by a clock that stands still while this thread waits for the budget."""
+        return time.monotonic() - self._budget_waited()
 
     def _is_waited_for(self, response: Response) -> bool:
         """Tell the budget of a refusal; return True if it waits as long as the server asks."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from connectors import retry
+from connectors.caldav.products import PROFILES
+from connectors.caldav.settings import DavSettings
 from connectors.exchange import client as exchange_client
 from connectors.http import client as http_client
 from connectors.retry import FACTOR, FIRST_WAIT, LONGEST_WAIT, RetryPolicy, WrongServer
+from connectors.settings import Account, Secret
 from model.errors import Blocked, Transient
 
 BUSY = Transient("busy")
@@ -130,3 +133,30 @@ def test_a_wrong_server_that_was_the_right_one_since_blocks_nobody(waiting: Wait
         with pytest.raises(Transient):
             gives_up(judge, waiting, "not-soap")
         judge.answered()
+
+
+def test_a_wait_that_keeps_a_rate_limit_uses_no_patience_up(
+    waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("X", "a password")
+    settings = DavSettings.model_validate(
+        {
+            "kind": "caldav",
+            "url": "https://ox.example.net",
+            "password": Secret(env="X"),
+            "patience_seconds": 60,
+        }
+    )
+    client = http_client.HttpClient(settings, Account(login="anna"), PROFILES["open-xchange"])
+    monkeypatch.setattr(client, "wait", waiting)
+    refusals = iter([BUSY, BUSY, BUSY])
+
+    def attempt() -> str:
+        client._wait_for_budget(300.0)
+        refusal = next(refusals, None)
+        if refusal is not None:
+            raise refusal
+        return "sent"
+
+    assert client.patiently(attempt) == "sent"
+    assert sum(waiting.pauses) > 4 * 300
