@@ -2,10 +2,10 @@
 
 Connectors translate faults at the edge. Nothing above them knows exchangelib, requests or imaplib.
 
-Every error has a stable `code`: kebab-case, documented in docs/operations.md, safe to show to anyone. The
-text of an error is its code and our own advice. It never holds a server's words, because those may contain a
-person's address or a folder's name. What a server said hangs at the error in an object that shows nothing
-(model.server_words).
+Every error has a stable `code`: kebab-case, explained in docs/reference/codes.md, safe to show to anyone.
+The text of an error is its code and our own advice. It never holds a server's words, because those may
+contain a person's address or a folder's name. What a server said hangs at the error in an object that shows
+nothing (model.server_words).
 """
 
 from __future__ import annotations

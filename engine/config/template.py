@@ -45,7 +45,7 @@ password = { env = "KOGGE_SOURCE_PASSWORD" }  # or { file = "…" }, { command =
 # For auth = "oauth2": tenant, client_id, and client_secret = { … } or certificate_file.
 
 ## [source]
-## kind = "graph"                           # Microsoft 365; docs/operations.md says how to register the app
+## kind = "graph"                           # Microsoft 365; see docs/sources/microsoft-365.md
 ## tenant = "example.onmicrosoft.com"       # its id, or one of its domains
 ## client_id = "00000000-0000-0000-0000-000000000000"
 ## certificate_file = "kogge.pem"           # certificate and RSA key; or client_secret = { env = "…" }
@@ -113,7 +113,7 @@ password = { env = "KOGGE_TARGET_PASSWORD" }
 # root = "OneDrive"                         # where it goes in each account; else the whole account
 # groups = "groups.csv"                     # columns source,target: whom a group is here; others get nothing
 # chunk_above = 100_000_000                 # larger files go in chunks, which a later run goes on with
-# versions = 0                              # how many older versions of a new file move: docs/operations.md
+# versions = 0                              # older versions of a new file to move: docs/targets/nextcloud.md
 # bulk_below = 1_000_000                    # smaller ones go many at once, into folders made by Kogge
 
 ## [target.files]

@@ -264,10 +264,10 @@ GROUPS = (
 
 
 def handbook() -> str:
-    """Return every code as Markdown tables, for docs/operations.md."""
+    """Return every code as Markdown tables, for docs/reference/codes.md."""
     lines: list[str] = []
     for title, head, texts in GROUPS:
-        lines += [f"### {title}", "", f"| Code | {head} |", "| --- | --- |"]
+        lines += [f"## {title}", "", f"| Code | {head} |", "| --- | --- |"]
         lines += [f"| `{code}` | {text} |" for code, text in sorted(texts.items())]
         lines.append("")
     return "\n".join(lines)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SHOWN = 50
 FOLDER = 80
 """Characters of a folder's path on the screen; --json and --csv have the whole."""
-HANDBOOK = "docs/operations.md"
+HANDBOOK = "docs/reference/codes.md"
 LOST = ("mailbox", "wave", "workload", "field", "reason", "class", "folder", "date", "meaning")
 
 

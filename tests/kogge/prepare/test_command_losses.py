@@ -161,7 +161,7 @@ def test_a_code_that_nothing_has_is_told(place: Place, capsys: pytest.CaptureFix
     assert run("failures", "--code", "too-lage") == 2
     assert capsys.readouterr().err == "--code: unknown; did you mean too-large?\n"
     assert run("failures", "--code", "nonsense") == 2
-    assert capsys.readouterr().err == "--code: unknown; docs/operations.md has them all\n"
+    assert capsys.readouterr().err == "--code: unknown; docs/reference/codes.md has them all\n"
     assert run("failures", "--losses", "--code", "nul-bytes") == 0
     assert capsys.readouterr().out == "No loss has that field, reason or class.\n"
     assert run("failures", "--code", "too-large") == 0

@@ -1,5 +1,4 @@
-"""docs/operations.md shows every code of engine.control.remedies; the guides name commands, files and
-functions that exist."""
+"""The guides name commands, options, files, headings and functions that exist; one page has all codes."""
 
 from __future__ import annotations
 
@@ -14,22 +13,26 @@ from engine.control.remedies import ADVICE, STAYS, handbook
 from kogge.app import app
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = ROOT / "docs" / "operations.md"
+DOCUMENT = ROOT / "docs" / "reference" / "codes.md"
 BEGIN, END = "<!-- generated: begin -->\n", "<!-- generated: end -->\n"
-GUIDES = (
-    "README.md",
-    "docs/demo.md",
-    "docs/first-migration.md",
-    "docs/operations.md",
-    "docs/fidelity.md",
-    "docs/score.md",
-    "docs/proven.md",
-    "docs/evidence.md",
-    "docs/architecture.md",
-    "CONTRIBUTING.md",
-    "SECURITY.md",
-    "CHANGELOG.md",
+GUIDES = sorted(
+    str(page.relative_to(ROOT))
+    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))
+    if page.parent.name != "adr"
 )
+FLOORS = (
+    "model",
+    "ledger",
+    "mappings",
+    "connectors",
+    "engine",
+    "evidence",
+    "reports",
+    "flows",
+    "kogge",
+    "practice",
+)
+PROGRAM = [*(file for floor in FLOORS for file in (ROOT / floor).rglob("*.py")), ROOT / "docker-compose.yml"]
 COMMAND = r"(?:`|\$ |^    )kogge ([a-z]+(?:-[a-z]+)*)"
 WALK = (ROOT / "docs" / "architecture.md").read_text()
 NAMED = r"`((?:kogge|flows|reports|evidence|engine|connectors|mappings|ledger|model)(?:\.\w+){2,})`"
@@ -81,6 +84,16 @@ def test_links_to_a_heading_find_it(guide: str) -> None:
         page = (ROOT / guide).parent / link if link else ROOT / guide
         titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
         assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_pages_that_the_program_names_exist() -> None:
+    named = {
+        page
+        for file in PROGRAM
+        for page in re.findall(r"(?<![\w/])docs/[\w./-]+\.(?:md|png|sha256)", file.read_text())
+    }
+    assert len(named) > 3
+    assert sorted(page for page in named if not (ROOT / page).exists()) == []
 
 
 @pytest.mark.parametrize("file", sorted(set(re.findall(r"`(\w+/[\w/]*(?:\.py)?)`", WALK))))
