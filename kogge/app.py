@@ -1,4 +1,4 @@
-"""The command line: `kogge`."""
+"""The command line: `kogge`. What a command needs is imported when it is asked for (kogge/lazy_group.py)."""
 
 from __future__ import annotations
 
@@ -6,42 +6,18 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from engine.config.hints import remember
 from engine.control.error_log import INTERNAL, hook
 from engine.control.log_filter import quieten
-from engine.control.remedies import advice
-from flows.display.prefect_events import farewell
-from kogge.approve import approve as command_approve
-from kogge.approve import approve_settings, decisions
-from kogge.audit import audit as command_audit
-from kogge.audit import report as command_report
-from kogge.audit import score as command_score
-from kogge.prepare import check as command_check
-from kogge.prepare import init as command_start
-from kogge.prepare import keys as command_keys
-from kogge.prepare import ledger as command_ledger
-from kogge.prepare import links as command_links
-from kogge.prepare import plan as command_plan
-from kogge.prepare import server as command_server
-from kogge.prepare import setup as command_setup
-from kogge.prepare import worker as command_worker
-from kogge.run import cutover as command_cutover
-from kogge.run import failures
-from kogge.run import migrate as command_run
-from kogge.run import pause as command_pause
-from kogge.run import repair as command_repair
-from kogge.run import rollback as command_rollback
-from kogge.run import routes as command_routes
-from kogge.run import status as command_watch
-from kogge.terminal.options import CODES, Exit, echo, report, say, told
+from kogge.lazy_group import LazyGroup
+from kogge.terminal.exit_codes import CODES, Exit
 from model.errors import MigrationError
 
 ABOUT = (
@@ -50,14 +26,14 @@ ABOUT = (
 )
 
 
-class _Interruptible(TyperGroup):
+class _Interruptible(LazyGroup):
     """Typer ends an interrupted command with 130, but without a word."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            say("kogge: interrupted")
+            _say("kogge: interrupted")
             raise typer.Exit(130) from None
 
 
@@ -71,45 +47,12 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-COMMANDS: Mapping[str, Callable[..., None]] = {
-    "init": command_start.init,
-    "check": command_check.check,
-    "discover": command_check.discover,
-    "migrate": command_run.migrate,
-    "status": command_watch.status,
-    "verify": command_run.verify,
-    "failures": failures.failures,
-    "score": command_score.score,
-    "links": command_links.links,
-    "retry": command_run.retry,
-    "pause": command_pause.pause,
-    "resume": command_pause.resume,
-    "approve": decisions.approve,
-    "approvals": command_approve.approvals,
-    "approve-settings": approve_settings.approve_settings,
-    "phase": decisions.phase,
-    "cutover": command_cutover.cutover,
-    "routes": command_routes.routes,
-    "rollback": command_rollback.rollback,
-    "repair": command_repair.repair,
-    "report": command_report.report,
-    "who": decisions.who,
-    "setup": command_setup.setup,
-    "worker": command_worker.worker,
-    "log": command_watch.log,
-}
-for _name, _command in COMMANDS.items():
-    app.command(_name, help=told(_command), epilog=CODES)(_command)
-app.add_typer(command_plan.group, name="plan")
-app.add_typer(command_audit.audit, name="audit")
-app.add_typer(command_keys.keys, name="keys")
-app.add_typer(command_ledger.ledger, name="ledger")
-app.add_typer(command_server.practice, name="practice")
-app.add_typer(command_server.server, name="server")
 
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from kogge.terminal.options import echo
+
         echo(f"kogge {version('kogge')}")
         raise typer.Exit
 
@@ -145,20 +88,38 @@ def main(arguments: list[str] | None = None) -> None:
             try:
                 app(arguments, prog_name="kogge")
             finally:
-                farewell()
+                _take_leave()
     except MigrationError as error:
+        from kogge.terminal.options import report
+
         sys.exit(report(error))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(Exit.OPEN)
     except KeyboardInterrupt:
-        say("kogge: interrupted")
+        _say("kogge: interrupted")
         sys.exit(130)
 
 
+def _take_leave() -> None:
+    """Sends what Prefect is still to be told, when this command has loaded Prefect."""
+    if "prefect" in sys.modules:
+        from flows.display.prefect_events import farewell
+
+        farewell()
+
+
+def _say(text: str) -> None:
+    from kogge.terminal.options import say
+
+    say(text)
+
+
 def _defect(line: str) -> None:
-    say(f"kogge: {INTERNAL}: {line}")
-    say(f"  {advice(INTERNAL)}")
+    from engine.control.remedies import advice
+
+    _say(f"kogge: {INTERNAL}: {line}")
+    _say(f"  {advice(INTERNAL)}")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What the program `kogge` runs first. It loads the command line, which takes most of a second."""
+"""What the program `kogge` runs first. It loads the command line."""
 
 from __future__ import annotations
 

@@ -14,17 +14,16 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.segment import Segment
 
-from engine.control.remedies import advice
+from kogge.terminal.exit_codes import CODES as CODES
+from kogge.terminal.exit_codes import Exit as Exit
 from kogge.terminal.tables import WIDTH
 from model.errors import MigrationError, Misconfigured, Transient
 from model.printable import cell, json_escaped, printable
@@ -38,20 +37,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-
-class Exit(IntEnum):
-    """Exit codes of every command."""
-
-    OK = 0
-    OPEN = 1
-    INPUT = 2
-    AGAIN = 3
-
-
-CODES = (
-    "Exit codes: 0 all well; 1 something needs a person or is not accounted for; 2 wrong input; "
-    "3 a passing fault, run it again; 130 interrupted."
-)
 
 ConfigPath = Annotated[
     Path, typer.Option("--config", "-c", metavar="FILE", help="The configuration.", envvar="KOGGE_CONFIG")
@@ -166,6 +151,8 @@ def _plain(value: Any) -> str:
 @contextmanager
 def progress_bar(what: str, total: int) -> Iterator[Callable[[], None]]:
     """A progress bar on standard error, where that is a terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors(), disable=not sys.stderr.isatty(), transient=True) as bar:
         job = bar.add_task(what, total=total)
@@ -177,6 +164,8 @@ def report(error: MigrationError) -> int:
     if isinstance(error, Misconfigured):
         say(error.advice)
         return Exit.INPUT
+    from engine.control.remedies import advice
+
     say(f"kogge: {error}")
     if remedy := advice(error.code):
         say(f"  {remedy}")

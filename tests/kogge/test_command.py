@@ -20,15 +20,17 @@ from lonely import TOML
 from typer.main import get_command
 
 from flows.deploy import prefect_server, worker
-from kogge.app import COMMANDS as ALONE
 from kogge.app import app
+from kogge.command_table import COMMANDS as TABLE
 from kogge.prepare import practice_servers
 from ledger.plan.approvals import Check, keep_checks, plan_rows
 from ledger.store import Ledger
 from practice.world.cases import Case
 
+GROUPS = {"audit", "keys", "ledger", "practice", "server"}
 COMMANDS = (
-    *ALONE, "plan", "plan diff", "audit seal", "audit show", "audit keys create", "audit keys export",
+    *(name for name in TABLE if name not in GROUPS),
+    "plan diff", "audit seal", "audit show", "audit keys create", "audit keys export",
     "audit keys destroy", "keys new", "ledger upgrade", "practice up", "server up", "server down",
     "server status",
 )  # fmt: skip
