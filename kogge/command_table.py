@@ -131,6 +131,11 @@ COMMANDS: Mapping[str, Entry] = {
         "Lists links into OneDrive and SharePoint in what moved: each with its file's new place, or why not.",
         WATCH,
     ),
+    "explain": Entry(
+        "kogge.run.explain:explain",
+        "Explains a code: what it means, why it happens, what to do, and where it is documented.",
+        WATCH,
+    ),
     "who": Entry(
         "kogge.approve.decisions:who",
         "Resolves a random id to its accounts, or an address to its id. The question itself is recorded.",

@@ -252,22 +252,3 @@ ADVICE = MAILBOX | ITEM | PASSING | RUN
 def advice(code: str) -> str:
     """Return what to do about a code; "" if the table does not have it."""
     return ADVICE.get(code) or SKIPS.get(code, "")
-
-
-GROUPS = (
-    ("A mailbox is blocked", "What to do", MAILBOX),
-    ("An item is rejected, or not quite as it should be", "What to do", ITEM),
-    ("Passing: the mailbox is left waiting", "What to do", PASSING),
-    ("A run, a verification, the ledger", "What to do", RUN),
-    ("What `kogge discover` says stays behind", "What it is", STAYS),
-)
-
-
-def handbook() -> str:
-    """Return every code as Markdown tables, for docs/reference/codes.md."""
-    lines: list[str] = []
-    for title, head, texts in GROUPS:
-        lines += [f"## {title}", "", f"| Code | {head} |", "| --- | --- |"]
-        lines += [f"| `{code}` | {text} |" for code, text in sorted(texts.items())]
-        lines.append("")
-    return "\n".join(lines)

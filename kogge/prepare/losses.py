@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from engine.config.file_errors import unknown
 from engine.config.load import Config
+from engine.control.code_book import unknown_code
 from kogge.terminal.options import emit, screen, write_csv
 from kogge.terminal.tables import GOOD, QUIET, table
 from mappings.losses.severity import Class, class_of
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 SHOWN = 50
 FOLDER = 80
 """Characters of a folder's path on the screen; --json and --csv have the whole."""
-HANDBOOK = "docs/reference/codes.md"
 LOST = ("mailbox", "wave", "workload", "field", "reason", "class", "folder", "date", "meaning")
 
 
@@ -89,8 +88,7 @@ def refuse_unknown_codes(codes: Iterable[str], recorded: Iterable[str | None]) -
 
 def _refuse_unknown(codes: frozenset[str], known: Set[str]) -> None:
     for code in sorted(codes - known):
-        told = unknown(code, known)
-        raise Misconfigured("--code", told if "did you mean" in told else f"unknown; {HANDBOOK} has them all")
+        raise Misconfigured("--code", unknown_code(code, known))
 
 
 def _chosen(ledger: Ledger, asked: Filters) -> Iterator[Lost]:

@@ -47,6 +47,12 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, wrap:
     return Grid(tuple(columns), drawn, frozenset(wrap))
 
 
+def facts(rows: Iterable[tuple[str, str | Text]]) -> Grid:
+    """Returns lines of a name and what is to be said of it, which breaks lines beside the name."""
+    told = [[Text(name, style=QUIET), _cell(said)] for name, said in rows]
+    return Grid(("", "said"), told, frozenset({"said"}), headed=False)
+
+
 def _cell(content: str | Text) -> Text:
     """A cell that we composed (Text) may have several lines; a plain one has none of its own."""
     if isinstance(content, str):
@@ -61,11 +67,13 @@ def _cell(content: str | Text) -> Text:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table to print. Columns that have no room beside the others stand below their row, by name."""
+    """A table to print. Columns that have no room beside the others stand below their row, by name. headed:
+    whether the columns' names stand above."""
 
     columns: tuple[str, ...]
     rows: Sequence[Sequence[Text]]
     wrap: frozenset[str]
+    headed: bool = True
 
     @property
     def row_count(self) -> int:
@@ -75,7 +83,8 @@ class Grid:
         most = options.max_width
         widths = self._widths(most)
         head = [Text(name, style="bold") for name in self.columns[: len(widths)]]
-        yield from self._lines(console, head, widths)
+        if self.headed:
+            yield from self._lines(console, head, widths)
         for row in self.rows:
             yield from self._lines(console, row[: len(widths)], widths)
             if below := self._below(row, len(widths)):

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from engine.control.remedies import ADVICE, STAYS, handbook
+from engine.control.code_book import handbook
+from engine.control.remedies import ADVICE, STAYS
 from kogge.app import app
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +44,7 @@ def test_the_codes_are_those_of_the_program() -> None:
     shown, found, _ = rest.partition(END)
     assert found
     assert shown == handbook(), (
-        "regenerate: python -c 'from engine.control.remedies import handbook; print(handbook(), end=\"\")'"
+        "regenerate: python -c 'from engine.control.code_book import handbook; print(handbook(), end=\"\")'"
     )
 
 

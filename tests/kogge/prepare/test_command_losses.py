@@ -159,9 +159,11 @@ def test_a_code_that_nothing_has_is_told(place: Place, capsys: pytest.CaptureFix
     assert run("failures", "--losses", "--code", "none-givn") == 2
     assert capsys.readouterr().err == "--code: unknown; did you mean none-given?\n"
     assert run("failures", "--code", "too-lage") == 2
-    assert capsys.readouterr().err == "--code: unknown; did you mean too-large?\n"
+    assert capsys.readouterr().err == (
+        "--code: unknown; did you mean too-large, reply-too-large or too-large-to-read?\n"
+    )
     assert run("failures", "--code", "nonsense") == 2
-    assert capsys.readouterr().err == "--code: unknown; docs/reference/codes.md has them all\n"
+    assert capsys.readouterr().err == "--code: unknown; `kogge explain` lists every code\n"
     assert run("failures", "--losses", "--code", "nul-bytes") == 0
     assert capsys.readouterr().out == "No loss has that field, reason or class.\n"
     assert run("failures", "--code", "too-large") == 0
