@@ -9,7 +9,7 @@ export KOGGE_REQUIRE_SERVICES ?=
 # Images of Python set it; every process of the tests would then compile Prefect and all else anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test check bench soak live rehearsal clean
+.PHONY: help install demo test check docs bench soak live rehearsal clean
 
 help: ## lists these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ check: install ## ruff and mypy --strict
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
+
+docs: install ## builds the documentation's site to build/site, without the network
+	$(RUN) python -m handbook
+	@echo "open build/site/index.html"
 
 bench: install ## measures against a bare loop and mbsync; writes build/bench.json
 	$(RUN) pytest -m bench -s tests/bench $(ARGS)

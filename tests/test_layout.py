@@ -81,7 +81,10 @@ ROOMS = {
 lower ones."""
 
 PACKAGES = tuple(package for floor in FLOORS for package in floor)
-CODE = (*PACKAGES, "practice")
+CODE = (*PACKAGES, "practice", "handbook")
+
+BESIDE = {"practice", "handbook"}
+"""Packages that no production install has: servers to practise on, and the builder of the documentation."""
 
 PRACTISING = {
     "kogge/prepare/server.py",
@@ -198,7 +201,7 @@ def test_a_library_stays_in_its_room() -> None:
 def libraries_astray(path: Path) -> set[str]:
     package = path.relative_to(ROOT).parts[0]
     libraries = {module.partition(".")[0] for module in imported(path)} & OF_ONE_ROOM.keys()
-    return {one for one in libraries if OF_ONE_ROOM[one] != package and package != "practice"}
+    return {one for one in libraries if OF_ONE_ROOM[one] != package and package not in BESIDE}
 
 
 EVERY_EXCEPTION = {

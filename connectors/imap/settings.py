@@ -39,15 +39,17 @@ class ImapSettings(Strict):
     )
     batch_items: int = Field(default=100, ge=1, le=1000)
     batch_bytes: int = Field(default=10_000_000, ge=100_000)
-    connections: int = Field(default=2, ge=1, le=4, description="that write to one mailbox at a time")
+    connections: int = Field(default=2, ge=1, le=4, description="how many write to one mailbox at a time")
     folder_language: FolderLanguage | None = Field(
-        default=None, description="of Open-Xchange's names for the folders of sent mail and its like"
+        default=None,
+        description="the language of Open-Xchange's names for the folders of sent mail and its like",
     )
     special_folders: dict[SpecialRole, FolderName] = Field(
         default_factory=dict, description="names of those folders, where the server marks none"
     )
     category_colours: dict[str, ColourName] = Field(
-        default_factory=dict, description="in which App Suite shows messages, by the names of categories"
+        default_factory=dict,
+        description="colours in which App Suite shows messages, by the names of categories",
     )
     spool_above: int = Field(default=4_000_000, ge=65_536, description="larger bodies go through a file")
 

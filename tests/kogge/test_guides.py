@@ -43,9 +43,7 @@ def test_the_codes_are_those_of_the_program() -> None:
     _, _, rest = DOCUMENT.read_text().partition(BEGIN)
     shown, found, _ = rest.partition(END)
     assert found
-    assert shown == handbook(), (
-        "regenerate: python -c 'from engine.control.code_book import handbook; print(handbook(), end=\"\")'"
-    )
+    assert shown == handbook(), "run `make docs`: it writes the page anew"
 
 
 def test_every_code_is_in_the_handbook_once() -> None:

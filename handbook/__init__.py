@@ -1,0 +1,1 @@
+"""Makes the documentation's site: pages that come from the program, the pages of docs/, and its pictures."""

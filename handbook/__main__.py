@@ -1,0 +1,9 @@
+"""Build the documentation's site: `python -m handbook`."""
+
+from __future__ import annotations
+
+import sys
+
+from handbook.site import build
+
+sys.exit(build())
