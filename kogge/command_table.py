@@ -52,7 +52,11 @@ COMMANDS: Mapping[str, Entry] = {
         "kogge.prepare.keys:keys", "Makes and shows keys that sign approvals and evidence.", PREPARE
     ),
     "ledger": Entry("kogge.prepare.ledger:ledger", "Upgrades the ledger's schema.", PREPARE),
-    "practice": Entry("kogge.prepare.server:practice", "Starts servers to practise on.", PREPARE),
+    "practice": Entry(
+        "kogge.prepare.practice:practice",
+        "Starts servers to practise on, and has their people work.",
+        PREPARE,
+    ),
     "migrate": Entry(
         "kogge.run.migrate:migrate",
         "Moves a wave: plans it from mailboxes.csv, proves whose each mailbox is, copies, verifies.",

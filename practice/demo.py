@@ -19,18 +19,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
 from flows.deploy import prefect_server
 from kogge.prepare.practice_servers import APPROVERS, staged
-from practice.calendar.appointments import Event
-from practice.contacts.cards import Contact
-from practice.contacts.groups import DistributionList
 from practice.drive.drive_population import Tree
 from practice.drive.drives import Drives
 from practice.drive.pointers import strew
@@ -39,11 +34,7 @@ from practice.graph.server import GraphServer
 from practice.graph_items.drives import GraphDrives
 from practice.harness.alone import LOCK, only_one
 from practice.harness.warden import die_with_the_starter
-from practice.tasks.chores import Chore
-from practice.tasks.stickies import note
-from practice.world import diary
-from practice.world.mailbox import NOW, Mailbox
-from practice.world.messages import Message
+from practice.world.work import in_words, work
 from practice.world.world import World
 
 PEOPLE = 5
@@ -264,50 +255,7 @@ def is_read(exchange: ExchangeServer) -> bool:
 
 def _work(exchange: ExchangeServer, address: str) -> None:
     with exchange.world.lock:
-        tell(use(exchange.world.mailbox(address)))
-
-
-def use(mailbox: Mailbox) -> str:
-    """What a person does in a minute; says what it was."""
-    _use_calendar(mailbox)
-    inbox, trash = mailbox.distinguished("inbox"), mailbox.distinguished("deleteditems")
-    for _ in range(3):
-        mailbox.deliver(inbox)
-    read, flagged, moved, deleted = list(mailbox.folder(inbox.id).items)[:4]
-    mailbox.mark_read(read, not read.is_read)
-    mailbox.flag(flagged)
-    mailbox.move(moved, trash)
-    mailbox.delete(deleted, hard=True)
-    return (
-        "3 mails delivered, one read, one flagged, one moved, one deleted; an appointment put off by an hour,"
-        " another rewritten, one new; a contact deleted, a task completed, a note written"
-    )
-
-
-def _use_calendar(mailbox: Mailbox) -> None:
-    """And in the calendar, the address book, the task list and the notes."""
-    calendar = mailbox.distinguished("calendar")
-    singles = [item for item in calendar.items if _is_single(item)]
-    diary.shift(mailbox, singles[0], timedelta(hours=1))
-    diary.rewrite(mailbox, singles[1], body="Now with another agenda.")
-    mailbox.put(calendar, replace(diary.event_of(singles[2]), uid="added-in-the-demo@practice.example"))
-    mailbox.delete(_in_no_list(mailbox.distinguished("contacts").items), hard=True)
-    for item in mailbox.distinguished("tasks").items:
-        if isinstance(item.record, Chore) and item.record.repeat is None:
-            mailbox.replace(item, replace(item.record, status="Completed", percent=100, completed=NOW))
-            break
-    mailbox.put(mailbox.distinguished("notes"), note("demo", "Bring the keys back"))
-
-
-def _in_no_list(items: Collection[Message]) -> Message:
-    """Lists that name a contact are told otherwise once it is gone, without being changed."""
-    lists = [item.record for item in items if isinstance(item.record, DistributionList)]
-    named = {member.key for one in lists for member in one.members}
-    return next(item for item in items if isinstance(item.record, Contact) and item.record.key not in named)
-
-
-def _is_single(item: Message) -> bool:
-    return isinstance(item.record, Event) and item.record.recurrence is None
+        tell(in_words(work(exchange.world.mailbox(address))))
 
 
 def write(state: Path, files: dict[str, str]) -> None:

@@ -87,7 +87,7 @@ BESIDE = {"practice", "handbook"}
 """Packages that no production install has: servers to practise on, and the builder of the documentation."""
 
 PRACTISING = {
-    "kogge/prepare/server.py",
+    "kogge/prepare/practice.py",
     "kogge/prepare/init.py",
     "kogge/app.py",
     "kogge/prepare/practice_servers.py",

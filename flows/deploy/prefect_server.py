@@ -239,11 +239,6 @@ def _end(pid: int) -> None:
             time.sleep(0.1)
 
 
-def free_port(wanted: int) -> int:
-    """This port of the loopback interface, or any other where something has it. wanted: 0 names no port."""
-    return wanted if wanted and _is_free(wanted) else _probed(0)
-
-
 def _free_port(wanted: int) -> int:
     try:
         return _probed(wanted)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.deploy.prefect_server import PORT, free_port
+from flows.deploy.prefect_server import PORT
+from model.plural import many
 
 if TYPE_CHECKING:
     from practice.exchange.server import ExchangeServer
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
 
 APPROVERS = ("approver-one", "approver-two")
 """Who approves in practice."""
+PILOT, ODD, CLOUD = "pilot", "odd", "cloud"
+"""The waves."""
+CONTROL = "practice.json"
+"""The file that says where the servers' process listens for `kogge practice work`."""
+EMBEDDED = "pymap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,10 @@ class Cloud:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Running practice servers. Their passwords are public: there is nothing real behind them."""
+    """Running practice servers. Their passwords are public: there is nothing real behind them.
+
+    addresses: the people of Exchange whose items are odd; plain: those whose items are not. control: the
+    socket where the servers' process listens."""
 
     url: str
     username: str
@@ -52,6 +62,20 @@ class Stage:
     addresses: Sequence[str]
     cloud: Cloud | None = None
     prefect_port: int = PORT
+    plain: Sequence[str] = ()
+    control: Path | None = None
+
+    @property
+    def waves(self) -> dict[str, Sequence[str]]:
+        """The people of Exchange by wave. Where some are plain, they are the pilot."""
+        if not self.plain:
+            return {PILOT: self.addresses}
+        return {PILOT: self.plain, ODD: self.addresses} if self.addresses else {PILOT: self.plain}
+
+    @property
+    def embedded(self) -> bool:
+        """True if the IMAP server is the one that comes with Kogge, because no Dovecot serves IMAP here."""
+        return self.imap_product == EMBEDDED
 
     def lines(self) -> list[str]:
         """Endpoints and credentials, for people."""
@@ -62,7 +86,7 @@ class Stage:
             f"              {self.master}  {self.master_password}  (opens every account, {self.imap_auth})",
             f"DAV target    {self.dav}  (radicale)",
             f"              any address, password {self.dav_password}",
-            f"mailboxes     {len(self.addresses)}, from {self.addresses[0]} on",
+            *(f"wave {wave:<9}{_people(addresses)}" for wave, addresses in self.waves.items()),
         ]
         if self.cloud is None:
             return told
@@ -72,7 +96,7 @@ class Stage:
             f"              client {self.cloud.client_id}  {self.cloud.secret}  (tenant {self.cloud.tenant})",
             f"file target   {self.cloud.files}  (a practice Nextcloud)",
             f"              any address, password {self.cloud.files_password}",
-            f"mailboxes     {len(self.cloud.addresses)}, from {self.cloud.addresses[0]} on",
+            f"wave {CLOUD:<9}{_people(self.cloud.addresses)}",
         ]
 
     def files(self, required: int = 2) -> dict[str, str]:
@@ -85,18 +109,21 @@ class Stage:
         files = {
             **{f"{name}.pem": pem for name, (pem, _) in pems.items()},
             "kogge.toml": self._toml(approval),
-            "mailboxes.csv": "source,target,wave\n" + rows(self.addresses, ",pilot"),
-            "directory.csv": "source,target\n" + rows([*self.addresses, *self._clouded()]),
+            "mailboxes.csv": "source,target,wave\n"
+            + "".join(rows(addresses, f",{wave}") for wave, addresses in self.waves.items()),
+            "directory.csv": "source,target\n" + rows([*self.plain, *self.addresses, *self._clouded()]),
             "source-password": self.password + "\n",
             "target-password": self.master_password + "\n",
             "dav-password": self.dav_password + "\n",
         }
+        if self.control is not None:
+            files[CONTROL] = json.dumps({"socket": str(self.control)}) + "\n"
         if self.cloud is None:
             return files
         return {
             **files,
             "microsoft365.toml": self._cloud_toml(self.cloud, approval),
-            "microsoft365.csv": "source,target,wave\n" + rows(self.cloud.addresses, ",cloud"),
+            "microsoft365.csv": "source,target,wave\n" + rows(self.cloud.addresses, f",{CLOUD}"),
             "microsoft365.pem": self.cloud.authority_file.read_text(encoding="ascii"),
             "client-secret": self.cloud.secret + "\n",
             "files-password": self.cloud.files_password + "\n",
@@ -190,14 +217,25 @@ def rows(addresses: Sequence[str], end: str = "") -> str:
     return "".join(f"{address},{address}{end}\n" for address in addresses)
 
 
+def _people(addresses: Sequence[str]) -> str:
+    return f"{many(len(addresses), 'mailbox', 'mailboxes')}, from {addresses[0]} on"
+
+
 @contextmanager
 def practising(
-    people: int, items: int, seed: int, pim: int = 0, cloud: int = 0, prefect_port: int = PORT
+    people: int,
+    items: int,
+    seed: int,
+    pim: int = 0,
+    cloud: int = 0,
+    prefect_port: int = PORT,
+    plain: int = 0,
 ) -> Iterator[Stage]:
-    """Starts the servers; ends them with the context. Dovecot serves IMAP where it is installed. items: mails
-    of a mailbox; pim: its events, contacts, tasks and notes, so many of each; cloud: how many people have
-    their mailboxes and their files in Microsoft 365, beside those of Exchange. prefect_port: where a run's
-    Prefect is to listen, if that port is free now; 0 names any free one."""
+    """Starts the servers; ends them with the context. Dovecot serves IMAP where it is installed. people: how
+    many of Exchange's mailboxes are odd; plain: how many are not. items: mails of a mailbox; pim: its events,
+    contacts, tasks and notes, so many of each; cloud: how many people have their mailboxes and their files
+    in Microsoft 365, beside those of Exchange. prefect_port: where a run's Prefect is to listen, if that
+    port is free now and no other practice world's; 0 names any free one."""
     from practice.drive.drives import Drives
     from practice.drive.pointers import strew
     from practice.exchange.server import ExchangeServer
@@ -205,24 +243,35 @@ def practising(
     from practice.graph_items.drives import GraphDrives
     from practice.world.world import World
 
-    world = World(seed=seed, people=people + cloud, items=items, pim=pim)
+    own = people + plain
+    world = World(
+        seed=seed, people=own + cloud, items=items, pim=pim, nasty=lambda index: not people <= index < own
+    )
     graph = None
     if cloud:
         drives = Drives(world)
-        strew(world, drives, world.addresses()[people:])
+        strew(world, drives, world.addresses()[own:])
         graph = GraphServer(world, services=[GraphDrives(drives)], https=True)
-    with staged(ExchangeServer(world), people, graph, prefect_port) as stage:
+    with staged(ExchangeServer(world), own, graph, prefect_port, plain) as stage:
         yield stage
 
 
 @contextmanager
 def staged(
-    exchange: ExchangeServer, people: int, graph: GraphServer | None = None, prefect_port: int = PORT
+    exchange: ExchangeServer,
+    people: int,
+    graph: GraphServer | None = None,
+    prefect_port: int = PORT,
+    plain: int = 0,
 ) -> Iterator[Stage]:
     """That Exchange, and empty IMAP and DAV targets with an account for everybody. The first people are
-    Exchange's, the others Microsoft 365's, which has a file server as a target too."""
+    Exchange's, the last `plain` of them with plain mailboxes; the others are Microsoft 365's, which has a
+    file server as a target too."""
     from practice.dav.radicale import start_radicale
+    from practice.harness.control import controlled
+    from practice.harness.reserved_port import reserved_port
     from practice.servers.imap import start_imap
+    from practice.servers.people_at_work import PeopleAtWork
 
     addresses = list(exchange.world.addresses())
     account = next(one for one in exchange.world.service_accounts.values() if one.may_impersonate)
@@ -232,6 +281,9 @@ def staged(
         dav = start_radicale(addresses, provisioned=True)
         stack.callback(dav.stop)
         cloud = stack.enter_context(clouded(graph, addresses[people:])) if graph is not None else None
+        port = stack.enter_context(reserved_port(prefect_port))
+        people_at_work = PeopleAtWork(exchange.world, target, dav.url, dav.user_password)
+        control = stack.enter_context(controlled(people_at_work.answer))
         with exchange:
             yield Stage(
                 exchange.url,
@@ -245,9 +297,11 @@ def staged(
                 target.master_password,
                 dav.url,
                 dav.user_password,
-                addresses[:people],
+                addresses[: people - plain],
                 cloud,
-                free_port(prefect_port),
+                port,
+                addresses[people - plain : people],
+                control,
             )
 
 

@@ -1,12 +1,15 @@
-"""An IMAP server to practise on: Dovecot where it is installed, else pymap."""
+"""An IMAP server to practise on: Dovecot where it is installed and serves IMAP, else pymap."""
 
 from __future__ import annotations
 
+import imaplib
 from collections.abc import Iterable
 from typing import Protocol
 
 from practice.servers.dovecot import available, start_dovecot
 from practice.servers.pymap_server import start_pymap
+
+LOGIN_SECONDS = 10.0
 
 
 class ImapServer(Protocol):
@@ -25,7 +28,25 @@ class ImapServer(Protocol):
 
 
 def start_imap(users: Iterable[str], prefer_dovecot: bool = True) -> ImapServer:
-    """A server with these accounts, empty. Raises RuntimeError when it does not start."""
+    """A server with these accounts, empty. A Dovecot that opens no mailbox after a login, as one that was
+    installed in parts, is stopped again. Raises RuntimeError when no server starts."""
+    accounts = list(users)
     if prefer_dovecot and available():
-        return start_dovecot(users)
-    return start_pymap(users)
+        server = start_dovecot(accounts)
+        if not accounts or _opens(server, accounts[0]):
+            return server
+        server.stop()
+    return start_pymap(accounts)
+
+
+def _opens(server: ImapServer, account: str) -> bool:
+    """Whether an account's owner can open their inbox."""
+    try:
+        client = imaplib.IMAP4(server.host, server.port, timeout=LOGIN_SECONDS)
+        try:
+            client.login(f'"{account}"', server.user_password)
+            return client.select("INBOX")[0] == "OK"
+        finally:
+            client.logout()
+    except (OSError, imaplib.IMAP4.error):
+        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from practice.world.diary import remove
 from practice.world.folders import Change, Did, Folder, FolderChange
@@ -27,13 +28,13 @@ __all__ = [
 
 
 class World:
-    """people: how many mailboxes. items: mails in each, or a function of the person's index. nasty:
-    every oddity a real archive has. folder_count: the mails lie in so many folders (Inbox first)
-    instead of a realistic tree. message_size: plain mails of about so many bytes, for benches. large:
-    sizes of the large messages; the first mailbox has them, when nasty. pim: so many events, contacts,
-    tasks and notes each lie beside the mail; from 50 on every mailbox has all oddities due to it, and five
-    neighbours all there are. 0: none, and no folder for them but the distinguished ones. kept: so many
-    mailboxes are held at once, and made anew when they are read again, but for those that changed since;
+    """people: how many mailboxes. items: mails in each, or a function of the person's index. nasty: every
+    oddity a real archive has, or a function of the person's index. folder_count: the mails lie in so many
+    folders (Inbox first) instead of a realistic tree. message_size: plain mails of about so many bytes, for
+    benches. large: sizes of the large messages; the first mailbox has them, when nasty. pim: so many events,
+    contacts, tasks and notes each lie beside the mail; from 50 on every mailbox has all oddities due to it,
+    and five neighbours all there are. 0: none, and no folder for them but the distinguished ones. kept: so
+    many mailboxes are held at once, and made anew when they are read again, but for those that changed since;
     None: all.
 
     Thread-safe where a reader holds `lock`.
@@ -44,7 +45,7 @@ class World:
         seed: int,
         people: int = 5,
         items: int | Callable[[int], int] = 120,
-        nasty: bool = True,
+        nasty: bool | Callable[[int], bool] = True,
         folder_count: int | None = None,
         message_size: int | None = None,
         large: tuple[int, ...] = (30_000_000,),
@@ -62,7 +63,8 @@ class World:
             )
         }
         self._items = items
-        self._measure = Measure(nasty, folder_count, message_size, large, pim)
+        self._nasty = nasty
+        self._measure = Measure(True, folder_count, message_size, large, pim)
         self._kept = kept
         self._mailboxes: dict[int, Mailbox] = {}
         self._fresh: dict[int, int] = {}
@@ -105,6 +107,7 @@ class World:
     def _make(self, person: Person) -> Mailbox:
         mailbox = Mailbox(self.seed, person, self.people, self._measure.message_size)
         count = self._items(person.index) if callable(self._items) else self._items
-        populate(mailbox, count, self._measure)
+        nasty = self._nasty(person.index) if callable(self._nasty) else self._nasty
+        populate(mailbox, count, replace(self._measure, nasty=nasty))
         self._fresh[person.index] = mailbox.change
         return mailbox

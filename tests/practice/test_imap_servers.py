@@ -17,6 +17,7 @@ from connectors.settings import Account
 from model.errors import Blocked
 from practice.servers.dovecot import Dovecot, start_dovecot
 from practice.servers.imap import ImapServer, start_imap
+from practice.servers.pymap_server import PymapServer
 
 USERS = ("anna", "ben", "clara", "david", "eva")
 
@@ -109,3 +110,17 @@ def test_dovecot_leaves_nothing_behind() -> None:
     running.stop()
     running.stop()
     assert not lab.exists()
+
+
+def test_a_dovecot_that_opens_no_mailbox_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that was installed without the part that serves IMAP after a login."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # nobody is behind it: the login gets no answer
+        useless = PymapServer(listener.getsockname()[1], None)  # type: ignore[arg-type]
+        stopped: list[ImapServer] = []
+        monkeypatch.setattr(PymapServer, "stop", lambda server: stopped.append(server))
+        monkeypatch.setattr("practice.servers.imap.LOGIN_SECONDS", 0.1)
+        monkeypatch.setattr("practice.servers.imap.available", lambda: True)
+        monkeypatch.setattr("practice.servers.imap.start_dovecot", lambda _users: useless)
+        monkeypatch.setattr("practice.servers.imap.start_pymap", lambda users: users)
+        assert start_imap(iter(USERS)) == list(USERS)
+    assert stopped == [useless]

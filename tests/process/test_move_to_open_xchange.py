@@ -19,10 +19,10 @@ from connectors.settings import Secret
 from engine.steps import invitation_policy
 from ledger.open_ledgers import opened
 from practice.dav.smtp_sink import SmtpSink
-from practice.demo import use
 from practice.exchange.server import ExchangeServer
 from practice.open_xchange.server import OpenXchangeServer, Rate
 from practice.servers.dovecot import Dovecot, start_dovecot
+from practice.world.work import work
 from practice.world.world import World
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.prefect, pytest.mark.timeout(900)]
@@ -160,7 +160,7 @@ def test_three_odd_people(office: Office) -> None:
     assert office.contents() == there
 
     with place.exchange.world.lock:
-        use(place.exchange.world.mailbox(office.people[0]))
+        work(place.exchange.world.mailbox(office.people[0]))
     changed = place.migrate()
     assert changed.code == 0, changed
     accounted(place)

@@ -88,7 +88,13 @@ def test_the_embedded_target_serves_where_dovecot_is_not_installed(
         assert running.imap_product == "pymap"
         write_new(tmp_path, running.files(required=0))
         assert run("check", "--json") == 0
-    assert [one["proof"] for one in result(capsys)["mailboxes"]] == ["directory"] * 2
+        assert [one["proof"] for one in result(capsys)["mailboxes"]] == ["directory"] * 2
+        assert run("practice", "work", "-m", "2", "--target") == 0
+        assert "line 2: 1 mail received, 1 event added" in capsys.readouterr().out
+        assert run("check", "--json") == 1
+        one, other = result(capsys)["mailboxes"]
+        assert (one["ready"], other["ready"]) == (False, True)
+        assert "target-not-empty" in str(one)
 
 
 @pytest.mark.dovecot

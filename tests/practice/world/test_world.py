@@ -69,11 +69,11 @@ def test_the_same_seed_gives_the_same_bytes_in_any_order() -> None:
 def test_another_process_gives_the_same_bytes() -> None:
     """String hashing differs between processes: nothing may depend on it."""
     script = (
-        "from tests.practice.test_world import fingerprint, World\n"
+        "from tests.practice.world.test_world import fingerprint, World\n"
         "world = World(7, items=30, large=())\n"
         "print(fingerprint(world, world.addresses()[:2]))"
     )
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     found = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,

@@ -1,0 +1,279 @@
+"""`kogge practice`: servers to practise on, and people who work there."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.config.hints import DEFAULT, next_command
+from engine.config.load import Config, load
+from engine.config.template import refuse_existing, write_new
+from engine.control.ledger_access import opened_ledger
+from kogge.terminal.options import ConfigPath, Wave, echo, refuse_missing, say, told
+from model.errors import Misconfigured
+from model.plural import many
+
+if TYPE_CHECKING:
+    from engine.planning.mailbox_list import Person
+    from kogge.prepare.practice_servers import Stage
+
+practice = typer.Typer(help="Starts servers to practise on, and has their people work.", no_args_is_help=True)
+AGAIN = "of servers that have ended, the directory is of no use: delete it, or choose another"
+SERVERS = ("aiosmtpd", "cheroot", "pymap", "radicale", "starlette", "uvicorn", "wsgidav")
+"""What the extra `practice` brings."""
+EMBEDDED = (
+    "No Dovecot 2.4 serves IMAP on this machine (Debian: dovecot-core and dovecot-imapd). The IMAP target is"
+    " the server that comes with Kogge (pymap): it keeps mail in memory alone, and has no quota."
+)
+ENDED = "the servers of this directory have ended; `kogge practice up DIRECTORY` starts new ones"
+DURATION = re.compile(r"(\d{1,5})(s|m|h|)")
+PAUSE_SECONDS = 5.0
+"""Between two people at work, with --for."""
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Names what is wrong in the practice world's data; its servers have started nothing then."""
+    from practice.world.cases import CaseError
+
+    try:
+        yield
+    except CaseError as error:
+        raise Misconfigured("practice", f"its data are not understood; {error}") from None
+
+
+def practice_up(
+    directory: Annotated[Path, typer.Argument(metavar="DIRECTORY", help="Where to write the files.")] = Path(
+        "practice-run"
+    ),
+    people: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=40_000,
+            help="How many mailboxes of Exchange hold odd items: the wave `odd`, if any is plain.",
+        ),
+    ] = 5,
+    plain: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=40_000,
+            help="How many mailboxes of Exchange hold ordinary items alone: the wave `pilot`.",
+        ),
+    ] = 3,
+    items: Annotated[int, typer.Option(min=1, max=100_000, help="Mails a mailbox.")] = 100,
+    pim: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=10_000,
+            help="Events, contacts, tasks and notes a mailbox, so many of each; 0 for none.",
+        ),
+    ] = 20,
+    cloud: Annotated[
+        int,
+        typer.Option(min=0, max=40_000, help="How many people Microsoft 365 has, beside those of Exchange."),
+    ] = 5,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same mailboxes.")] = 1,
+) -> None:
+    """Starts a practice Exchange and a practice Microsoft 365, targets for what people have there (IMAP, DAV,
+    Nextcloud), and writes a configuration for each of the two.
+
+    Plain mailboxes go live without a decision of yours. Odd ones lose something, and wait at the cutover for
+    somebody who approves their score. Runs until interrupted. In another terminal, every command works in
+    DIRECTORY: nothing there is real.
+
+    Example: kogge practice up my-practice --plain 10
+    """
+    if not people + plain:
+        raise Misconfigured("--people", "give --people or --plain more than 0")
+    missing = [name for name in SERVERS if find_spec(name) is None]
+    if missing:
+        why = f"its servers are not installed ({missing[0]} is missing); install the extra `practice`"
+        raise Misconfigured("practice", why)
+    from kogge.prepare.practice_servers import practising
+
+    refuse_existing(directory, ["kogge.toml", "microsoft365.toml"], AGAIN)
+    done = threading.Event()
+    with _understood(), practising(people, items, seed, pim, cloud, plain=plain) as stage:
+        written = write_new(directory, stage.files())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: done.set())
+        for line in stage.lines():
+            echo(line)
+        for path in written:
+            if path.suffix == ".toml":
+                echo(f"configuration {path}")
+        _say_next(stage, directory)
+        done.wait()
+
+
+def _say_next(stage: Stage, directory: Path) -> None:
+    """What to type now, and how it ends."""
+    from kogge.prepare.practice_servers import APPROVERS, CLOUD, ODD, PILOT
+
+    if stage.embedded:
+        say(EMBEDDED)
+    say(f"Try, in another terminal:  cd {directory} && kogge check --wave {PILOT}")
+    say("A wave takes two approvers, whose keys lie there, too; sign with each:")
+    for name in APPROVERS:
+        say(f"  kogge approve --wave {PILOT} --key {name}.pem --reason practice")
+    say(f"Then:  kogge migrate --wave {PILOT}")
+    if ODD in stage.waves:
+        say(f"The wave {ODD} likewise: its items are odd, and its cutover waits for your decision.")
+    if stage.cloud is not None:
+        say(f"Microsoft 365 likewise, with  -c microsoft365.toml --wave {CLOUD}")
+    say(f"People work when you say  kogge practice work --wave {PILOT}")
+    say("Ctrl-C ends the servers and everything in them. The local Prefect goes on:")
+    say("  kogge server down   in that directory, before you delete it")
+
+
+def practice_work(
+    config: ConfigPath = DEFAULT,
+    wave: Wave = None,
+    mailbox: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mailbox",
+            "-m",
+            metavar="M",
+            help="Only this mailbox (its line in the list, as `kogge check` shows it; random id or address);"
+            " repeatable.",
+        ),
+    ] = None,
+    late: Annotated[
+        bool,
+        typer.Option("--late", help="Only mail that still arrives at the old server, as after a cutover."),
+    ] = False,
+    target: Annotated[
+        bool,
+        typer.Option(
+            "--target", help="Work in the new account, as whoever is live does. What they add stays."
+        ),
+    ] = False,
+    how_long: Annotated[
+        str, typer.Option("--for", metavar="TIME", help="Go on for so long: 60s, 5m; one person every 5 s.")
+    ] = "",
+) -> None:
+    """Has people of the practice world work for a minute, and says what they did, so that a delta, a cutover
+    and late mail can be rehearsed.
+
+    They receive mail of this minute, read, flag, move and delete mail, change and add events, edit and delete
+    contacts, complete a task and write a note. Without --wave and --mailbox everybody of the list does. It
+    needs the servers that `kogge practice up` runs for this directory.
+
+    Example: kogge practice work --mailbox 3 --late
+    """
+    from practice.servers.people_at_work import LATE, TARGET, WORK
+
+    if late and target:
+        raise Misconfigured("--late", "is mail at the old server; --target is work in the new account")
+    seconds = _seconds(how_long)
+    people = _people(load(config), wave, mailbox)
+    what = LATE if late else TARGET if target else WORK
+    socket = _socket(config)
+    done: Counter[str] = Counter()
+    for person in people:
+        done += _worked(socket, person, what)
+    until = time.monotonic() + seconds
+    for person in cycle(people):
+        if time.monotonic() + PAUSE_SECONDS > until:
+            break
+        time.sleep(PAUSE_SECONDS)
+        done += _worked(socket, person, what)
+    _say_worked(done, people, what == TARGET, config)
+
+
+def _seconds(text: str) -> int:
+    found = DURATION.fullmatch(text.strip())
+    if text and not found:
+        raise Misconfigured("--for", "is no time; give one like 60s, 5m or 1h")
+    return int(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0
+
+
+def _people(config: Config, wave: str | None, mailbox: list[str] | None) -> Sequence[Person]:
+    """Whom the options choose. Raises Misconfigured if one of them is nobody."""
+    from engine.planning.mailbox_list import read_mailboxes
+    from kogge.terminal.options import among
+
+    people = read_mailboxes(config.mailboxes, unplanned=True)
+    found = [person for person in people if wave is None or person.wave == wave]
+    if not found:
+        waves = sorted({person.wave for person in people if person.wave})
+        raise Misconfigured("--wave", f"is of nobody in the list; known there: {', '.join(waves) or 'none'}")
+    if not mailbox:
+        return found
+    ids = _ids(config) if any(name.startswith("m-") for name in mailbox) else {}
+    names = {
+        person.line: (str(person.line), person.source, person.target, ids.get(person.source, ""))
+        for person in found
+    }
+    chosen, known = among(mailbox, names)
+    refuse_missing(mailbox, known, config.mailboxes.name)
+    return [person for person in found if person.line in chosen]
+
+
+def _ids(config: Config) -> dict[str, str]:
+    """The random id of each source."""
+    with opened_ledger(config) as ledger:
+        return {row.source: row.id for row in ledger.mailboxes()}
+
+
+def _socket(config: Path) -> Path:
+    from kogge.prepare.practice_servers import CONTROL
+
+    try:
+        return Path(json.loads((config.parent / CONTROL).read_text(encoding="utf-8"))["socket"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise Misconfigured(CONTROL, f"says of no practice servers; {ENDED}") from None
+
+
+def _worked(socket: Path, person: Person, what: str) -> Counter[str]:
+    from practice.harness.control import NotServedError, ask
+    from practice.servers.people_at_work import FAULT, NOBODY, TARGET
+    from practice.world.work import in_words
+
+    address = person.target if what == TARGET else person.source
+    try:
+        answered = ask(socket, {"what": what, "address": address})
+    except NotServedError:
+        raise Misconfigured("practice", ENDED) from None
+    if FAULT in answered:
+        why = (
+            "is nobody of the practice world"
+            if answered[FAULT] == NOBODY
+            else "has no new account that answers"
+        )
+        raise Misconfigured(f"line {person.line}", why)
+    done = Counter({name: int(str(count)) for name, count in answered.items()})
+    echo(f"line {person.line}: {in_words(done)}")
+    return done
+
+
+def _say_worked(done: Counter[str], people: Sequence[Person], target: bool, config: Path) -> None:
+    """How much it was, and what carries it over."""
+    mailboxes = many(len(people), "mailbox", "mailboxes")
+    say(f"{many(sum(done.values()), 'change', 'changes')} in {mailboxes}")
+    if target:
+        say("They were made in the new accounts: Kogge carries nothing back, and removes none of it.")
+        return
+    waves = sorted({person.wave for person in people if person.wave})
+    for wave in waves:
+        say(f"Next: {next_command(config, f'migrate --wave {wave}')} carries over what changed")
+
+
+practice.command("up", help=told(practice_up))(practice_up)
+practice.command("work", help=told(practice_work))(practice_work)
