@@ -21,7 +21,7 @@ help: ## lists these commands
 	.uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
 
 .venv/.synced: pyproject.toml uv.lock | $(UV)
-	UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --quiet --extra practice
+	UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=1 $(UV) sync --frozen --quiet --extra practice
 	@touch $@
 
 # A uv on the PATH is no file of ours: nothing to make.
@@ -29,7 +29,9 @@ ifneq ($(UV),.uv/bin/uv)
 $(UV): ;
 endif
 
+# Everything is compiled once: where PYTHONDONTWRITEBYTECODE is set, each command would do it again, for a second.
 install: .venv/.synced ## makes the project's own environment in .venv
+	@$(RUN) python -m compileall -q connectors engine evidence flows kogge ledger mappings model practice reports
 
 demo: install ## ten practice people move, from Exchange and Microsoft 365 (ARGS=--hold keeps Prefect)
 	$(RUN) python -m practice.demo $(ARGS)

@@ -10,20 +10,22 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, String, func, literal_column, select, text, update
+from sqlalchemy import Connection, Engine, String, func, inspect, literal_column, select, text, update
 from sqlalchemy.sql.expression import table
 
 from ledger.db.engine import now, reading, writing
 from ledger.db.schema import leg
 from model.errors import Misconfigured, Transient
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 _LOCK = 0x6B6F676765  # "kogge": the advisory lock of everyone who migrates this database
-_VERSION = select(literal_column("version_num", String())).select_from(table("alembic_version"))
+_TABLE = "alembic_version"
+_VERSION = select(literal_column("version_num", String())).select_from(table(_TABLE))
+_STEPS = Path(__file__).parent / "versions"
 OLDER = "it is of an older version of Kogge: `kogge ledger upgrade` upgrades it"
 NEWER = "it was written by a newer version of Kogge; upgrade Kogge"
 
@@ -31,7 +33,7 @@ NEWER = "it was written by a newer version of Kogge; upgrade Kogge"
 @cache
 def newest() -> str:
     """Return the revision that this program knows."""
-    return str(ScriptDirectory.from_config(_config()).get_current_head())
+    return max(_known())
 
 
 def revision_of(engine: Engine) -> str | None:
@@ -81,6 +83,9 @@ def upgrade(engine: Engine) -> None:
             raise Misconfigured("ledger", NEWER)
         if revision is not None:
             _refuse_held(connection)
+        # Loaded late: a command that finds the schema as it should be does without it.
+        from alembic import command
+
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -94,6 +99,8 @@ def held_until(engine: Engine) -> tuple[int, datetime | None]:
 
 
 def _config() -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     return config
@@ -101,11 +108,14 @@ def _config() -> Config:
 
 @cache
 def _known() -> frozenset[str]:
-    return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+    """Return all revisions that this program knows: each step's file begins with its revision."""
+    return frozenset(step.name.partition("_")[0] for step in _STEPS.glob("[0-9]*_*.py"))
 
 
 def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table(_TABLE):
+        return None
+    return connection.execute(_VERSION).scalar_one_or_none()
 
 
 def _held(connection: Connection) -> tuple[int, datetime | None]:

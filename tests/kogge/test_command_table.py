@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lonely import plan, settle
 from typer.main import get_command
 
 from kogge.app import app
@@ -16,18 +17,23 @@ from kogge.command_table import COMMANDS
 HEAVY = {"prefect", "exchangelib", "sqlalchemy", "imapclient", "caldav", "alembic", "pydantic", "requests"}
 
 
-def loaded(*arguments: str, folder: Path) -> set[str]:
-    """The modules that a command line has imported when it ends."""
-    code = (
-        "import atexit, sys\n"
-        "from kogge.start import main\n"
-        "sys.argv = ['kogge', *sys.argv[1:]]\n"
-        "atexit.register(lambda: print('\\nLOADED', *sys.modules))\n"
-        "main()"
-    )
-    command = [sys.executable, "-c", code, *arguments]
-    shown = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder).stdout
-    return set(shown.rpartition("LOADED ")[2].split())
+RUN = """
+import contextlib, sys
+from kogge.start import main
+for words in sys.argv[1:]:
+    sys.argv = ["kogge", *words.split()]
+    with contextlib.suppress(SystemExit):
+        main()
+print("\\nLOADED", *sys.modules)
+"""
+
+
+def loaded(*commands: str, folder: Path) -> set[str]:
+    """The modules that one process has imported when these commands have ended."""
+    command = [sys.executable, "-c", RUN, *commands]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)
+    assert "internal-error" not in done.stderr
+    return set(done.stdout.rpartition("LOADED ")[2].split())
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
@@ -43,6 +49,23 @@ def test_the_list_of_commands_loads_no_command(tmp_path: Path) -> None:
     rooms = ("kogge.prepare", "kogge.run", "kogge.audit", "kogge.approve", "flows", "engine.config.load")
     assert not HEAVY & found
     assert not [one for one in found if one.startswith(rooms)]
+
+
+READING = ("status", "failures", "score", "who m-1 --by Ada", "log pilot", "approvals --wave pilot", "routes")
+
+
+def test_what_reads_the_ledger_loads_no_server_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It needs neither Prefect nor the library of a connector, and answers at once."""
+    plan(settle(tmp_path, monkeypatch))
+    assert not loaded(*READING, folder=tmp_path) & {
+        "prefect",
+        "exchangelib",
+        "imapclient",
+        "caldav",
+        "alembic",
+    }
 
 
 def test_a_misspelled_command_is_told_the_right_one(capsys: pytest.CaptureFixture[str]) -> None:
