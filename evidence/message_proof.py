@@ -8,25 +8,22 @@ from __future__ import annotations
 
 import hmac
 import json
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from evidence import verifier
 from evidence.pack_reader import MALFORMED, MailboxKey, MailboxPack, Row, readable
 from ledger.inventory.lines import CONVERTED, LATER, MATCH, MESSAGE, NORMALISED, message_number, pseudonym
-from ledger.inventory.merkle import InclusionProof, is_included, proof_of
+from ledger.inventory.merkle import InclusionProof, proof_of
 from mappings.fields.message_id import plain
 from model.errors import Misconfigured
 from model.protocols import Kind
 
-KIND = "urn:kogge:evidence:proof:v1"
+KIND = verifier.PROOF
 ARRIVED = frozenset({MATCH, NORMALISED, CONVERTED})
-_COUNTS = re.compile(rb'\{(?:"[a-z]+":[1-9][0-9]{0,17}(?:,"[a-z]+":[1-9][0-9]{0,17})*)?\}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +33,9 @@ class Proven:
     line: bytes
     proof: InclusionProof
 
-    def holds(self, root: bytes) -> bool:
-        return is_included(self.line, self.proof, root)
+    def place(self) -> verifier.ProvenLine:
+        """As the verifier takes it."""
+        return verifier.ProvenLine(self.line, self.proof.index, self.proof.size, self.proof.path)
 
     def document(self) -> dict[str, object]:
         path = [step.hex() for step in self.proof.path]
@@ -118,7 +116,8 @@ def find(place: Path, message_id: str, key: MailboxKey) -> MailboxMails:
         items += (_item(pack, row, index) for index in found)
     with readable():
         for item in items:
-            _refuse_broken(item, pack.about)
+            lines = [one.place() for one in (item.listed, item.result, item.section)]
+            verifier.check_item(lines, pack.about)
     return MailboxMails(pack.envelope, tuple(items), mails, nameless)
 
 
@@ -195,14 +194,8 @@ def _is_proof(document: bytes) -> bool:
 
 
 def _checked(document: bytes, keys: Sequence[object], roots: Collection[str]) -> Checked:
-    told = json.loads(document.decode(), object_pairs_hook=verifier.unique_keys)
-    envelope = told["statement"].encode()
-    about, _ = verifier.check_statement(envelope, list(keys))
-    items = tuple(_read(item) for item in told["items"])
-    verifier.require(items, "it proves nothing")
-    for item in items:
-        _refuse_broken(item, about)
-    statement = sha256(envelope).hexdigest()
+    about, statement, found = verifier.check_proof(document, list(keys))
+    items = tuple(ProofItem(*map(_proven_line, item)) for item in found)
     named = {about["root"], statement} & {root.lower() for root in roots}
     verifier.require(
         named or not roots, "it is of another wave than the one that is given, or of a changed one"
@@ -211,34 +204,8 @@ def _checked(document: bytes, keys: Sequence[object], roots: Collection[str]) ->
     return Checked(standing, items=items, about=about, statement=statement)
 
 
-def _read(told: Mapping[str, Any]) -> ProofItem:
-    return ProofItem(*(_read_proven(told[name]) for name in ("inventory", "results", "section")))
-
-
-def _read_proven(told: Mapping[str, Any]) -> Proven:
-    index, size, path = told["index"], told["size"], tuple(bytes.fromhex(step) for step in told["path"])
-    verifier.require(type(index) is int and type(size) is int, "a place in it is no number")
-    verifier.require("\n" not in told["line"], "a line in it is several")
-    verifier.require(all(len(step) == 32 for step in path) and len(path) < 64, "a way in it is none")
-    return Proven(told["line"].encode(), InclusionProof(index, size, path))
-
-
-def _refuse_broken(item: ProofItem, about: Mapping[str, Any]) -> None:
-    """about: the statement's predicate. Raises Failed, or one of MALFORMED: its lines can be parsed then."""
-    ((_, _, _, n, *roots, counts),) = verifier.ROOTS_LINE.findall(item.section.line)
-    verifier.require(_COUNTS.fullmatch(counts), "what its section counts is malformed")
-    ((number, _, source),) = verifier.INVENTORY_LINE.findall(item.listed.line)
-    ((answered, target, *_),) = verifier.RESULTS_LINE.findall(item.result.line)
-    verifier.require((number, source) == (answered, target), "its two lines are of different items")
-    for one, root in zip((item.listed, item.result), roots, strict=True):
-        verifier.require(
-            (one.proof.index, one.proof.size) == (int(number), int(n) + 1), "a line has another place"
-        )
-        verifier.require(one.holds(bytes.fromhex(root.decode())), "a line is not in its section's tree")
-    verifier.require(item.section.proof.size == about["sections"], "the wave has another number of sections")
-    verifier.require(
-        item.section.holds(bytes.fromhex(about["root"])), "its section is not in the wave's tree"
-    )
+def _proven_line(one: verifier.ProvenLine) -> Proven:
+    return Proven(one.line, InclusionProof(one.index, one.size, tuple(one.path)))
 
 
 def is_about(item: ProofItem, message_id: str, key: MailboxKey) -> bool:

@@ -1,12 +1,17 @@
 """Check the evidence of a migration offline. Trust nothing: not the migrator, its ledger, or the pack.
 
-    python verify_kogge.py PACK... --pubkey operator.pub [--root HEX]... [--tsa-root tsa.pem] [--json]
+    python -I verify_kogge.py PACK... --pubkey operator.pub --root HEX [--report report.html]
+    python -I verify_kogge.py PACK --pubkey operator.pub --root HEX --sample 60 [--sheet sample.csv]
+    python -I verify_kogge.py --proof proof.json --pubkey operator.pub --root HEX
 
 It needs Python 3.11 and `cryptography`. wave.dsse.json signs for every file below data/. Who has the key can
 sign anew; that nobody did, --root shows (its SHA-256, on paper), or wave.tsr of within 31 days.
-Exit codes: 0 ok; 1 tampered; 2 incomplete; 3 unanchored, all else is well; 4 no verdict: not readable.
+Exit codes, the first that is true: 1 tampered; 4 no verdict, something cannot be read; 2 incomplete;
+3 unanchored, all else is well; 0 ok.
 In this file: the form of each line; files and manifests; hash trees; signatures and the statement; time
-stamps; the lines of one workload; one pack; the row of packs; the command, where it begins."""
+stamps; the draw of a sample; the lines of one workload; one pack; the row of packs; a proof of one item.
+These make the verdict. The rest writes it down, as text, page and work sheet; then the command, where it
+begins."""
 
 import sys
 
@@ -14,17 +19,23 @@ if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
     del sys.path[0]  # what lies beside this file shall not pose as a library
 
 import argparse
+import csv
 import gzip
+import hmac
 import io
 import json
 import os
 import re
+import shlex
 from base64 import b64decode
 from collections import Counter, namedtuple
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from heapq import heappush, heappushpop
+from html import escape
 from itertools import groupby
-from operator import attrgetter
+from math import comb
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +43,7 @@ try:
     from datetime import UTC, datetime, timedelta
     from hashlib import file_digest, new, sha256
 
+    import cryptography
     from cryptography import exceptions, x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
@@ -40,13 +52,24 @@ except ImportError:
     sys.stderr.write("no verdict: it needs Python 3.11, and the package cryptography of 42 or newer\n")
     sys.exit(4)
 
-OK, TAMPERED, INCOMPLETE, UNANCHORED, UNREADABLE = range(5)
-WORDS = ("ok", "tampered", "incomplete", "unanchored", "no verdict")
+OK, TAMPERED, INCOMPLETE, UNANCHORED, UNREADABLE, NOT_CHECKED = range(6)
+WORDS = ("ok", "tampered", "incomplete", "unanchored", "no verdict", "not checked")
 WORST_FIRST = (TAMPERED, UNREADABLE, INCOMPLETE, UNANCHORED, OK)
+MEANINGS = (  # of the exit codes
+    "Nothing in the record was changed or is missing, and what you gave shows that nobody signed it anew.",
+    "Something in the record is not what was signed, contradicts itself, or is not what you asked for.",
+    "What is there is what was signed, but something is missing, or was never accounted for.",
+    "The record fits together, but nothing from outside shows that it was not rewritten and signed anew.",
+    "Something could not be read, so there is no verdict.",
+)
 STATEMENT, MANIFEST, ROOTS, STAMP = "wave.dsse.json", "manifest-sha256.txt", "data/roots.jsonl", "wave.tsr"
+REQUEST = "wave.tsq"
 TAG_MANIFEST, TAG_FILES = "tagmanifest-sha256.txt", ("bag-info.txt", "bagit.txt", MANIFEST, STATEMENT)
 LINE_FOLDERS = ("data/inventory", "data/results")
 TYPES = ("application/vnd.in-toto+json", "https://in-toto.io/Statement/v1", "urn:kogge:evidence:wave:v1")
+PROOF, PROOF_PARTS = "urn:kogge:evidence:proof:v1", ("inventory", "results", "section")
+COPIED = (b"match", b"normalised", b"converted")  # verdicts of what is at the target: a sample is drawn of it
+LARGEST_SAMPLE = 10_000
 LARGEST = {".gz": 1 << 32, ".json": 1 << 25, ".tsr": 1 << 20}  # bytes of a file, by the end of its name
 LARGEST_OTHER, MOST_SECTIONS = 1 << 28, 1 << 21  # bytes of any other file; lines of data/roots.jsonl
 LONGEST_LINE, LONGEST_HEADER = 1 << 14, 1 << 25  # bytes; a header lists all folders of a mailbox
@@ -119,8 +142,19 @@ def require(condition: object, message: str, code: int = TAMPERED) -> None:
 
 
 def display_name(path: Path) -> str:
-    """Return a file's name as a person finds it: two of one name are in inventory/ and results/."""
-    return "/".join(path.parts[-2:]) if path.parent.name in ("inventory", "results") else path.name
+    """Return a file's path in its pack: two files of one name are in data/inventory and data/results."""
+    depth = {"data": 2, "inventory": 3, "results": 3}.get(path.parent.name, 1)
+    return "/".join(path.parts[-depth:])
+
+
+@contextmanager
+def located(place: str) -> Iterator[None]:
+    """Say where, in a VerificationFailed that is raised within."""
+    try:
+        yield
+    except VerificationFailed as error:
+        text, code = error.args
+        raise VerificationFailed(f"{place}: {text}", code) from None
 
 
 @contextmanager
@@ -185,6 +219,25 @@ def combine_nodes(nodes: list[bytes]) -> bytes:
 def tree_root(lines: list[bytes]) -> bytes:
     """Return the root over lines. Lines are hashed behind 0x00, nodes behind 0x01: so both differ."""
     return combine_nodes([sha256(b"\0" + line).digest() for line in lines])
+
+
+def is_included(line: bytes, index: int, size: int, path: Iterable[bytes], root: bytes) -> bool:
+    """Return whether a tree of so many lines has this root, and this line at this place, counted from 0.
+
+    path: the hashes from the leaf to the root, one from each level that has a partner. Source: RFC 9162,
+    2.1.3.2."""
+    if not 0 <= index < size:
+        return False
+    first, last, node = index, size - 1, sha256(b"\0" + line).digest()
+    for step in path:
+        if last == 0:
+            return False
+        is_right = first & 1 or first == last
+        node = sha256(b"\1" + (step + node if is_right else node + step)).digest()
+        while is_right and not first & 1 and first:
+            first, last = first >> 1, last >> 1
+        first, last = first >> 1, last >> 1
+    return last == 0 and node == root
 
 
 def public_key(name: str) -> Any:
@@ -372,6 +425,50 @@ def check_time_stamp(reply: bytes, data: bytes, roots: list[x509.Certificate]) -
     return made, ascii(chain[0].subject.rfc4514_string())
 
 
+class Draw:
+    """Draw a sample of what was copied, so that nobody can choose it.
+
+    Each line gets a ticket: the SHA-256 of `SEED MAILBOX WORKLOAD PASS LINE`. The smallest tickets are drawn.
+    The seed is the statement's SHA-256; with an auditor's word it is the SHA-256 of `STATEMENT WORD`.
+    All who have the pack and the word draw the same. Each set of so many lines is equally likely: a simple
+    random sample, without replacement. size: how many to draw. population: how many took part. kept: the
+    smallest tickets, with their lines; each is negative, as a heap has its smallest number first."""
+
+    def __init__(self, size: int = 0, workload: str | None = None, word: str = "") -> None:
+        self.size, self.workload, self.word = size, workload, word
+        self.seed, self.population, self.kept = "", 0, list[tuple[int, dict[str, Any]]]()
+        self.mailbox, self.begin = "", 0  # whose files are read, and lines before this section in each
+
+    def begin_pack(self, digest: str) -> None:
+        """Take the seed from a statement."""
+        self.seed = sha256(f"{digest} {self.word}".encode()).hexdigest() if self.word else digest
+
+    def offer(self, section: Section, listed: list[bytes], answers: list[bytes], fates: list[Any]) -> None:
+        """Let the lines of a batch take part. fates: what RESULTS_LINE found in answers."""
+        workload, turn = section.workload.decode(), int(section.number)
+        if not self.size or self.workload not in (None, workload):
+            return
+        for entry, answer, fate in zip(listed, answers, fates, strict=True):
+            if fate[2] not in COPIED:
+                continue
+            self.population += 1
+            ticket = sha256(f"{self.seed} {self.mailbox} {workload} {turn} {int(fate[0])}".encode()).digest()
+            number = -int.from_bytes(ticket, "big")
+            if len(self.kept) == self.size and number < self.kept[0][0]:
+                continue
+            place = {"mailbox": self.mailbox, "workload": workload, "pass": turn}
+            place |= {"file_line": self.begin + int(fate[0]) + 1}
+            one = (number, {**json.loads(entry), **json.loads(answer), **place})
+            (heappush if len(self.kept) < self.size else heappushpop)(self.kept, one)
+
+    def drawn(self) -> list[dict[str, Any]]:
+        """Return the sample by its tickets: a smaller sample is the beginning of a larger one."""
+        return [
+            {**line, "ticket": f"{-number:064x}"}
+            for number, line in sorted(self.kept, key=itemgetter(0))[::-1]
+        ]
+
+
 def parse_folders(text: bytes) -> Counter[bytes]:
     """Return how many lines each folder has, as an inventory's header says."""
     found = dict(FOLDER.findall(text.replace(b"},{", b"}\n{")))
@@ -394,8 +491,8 @@ class Workload:
     `later` is none: it names the pass that lists the item again. final: items that have a verdict. awaited:
     of others, the pass that must list them, and the one that said so. lost: items without any verdict."""
 
-    def __init__(self, inventory: io.BufferedReader, results: io.BufferedReader) -> None:
-        self.inventory, self.results = inventory, results
+    def __init__(self, inventory: io.BufferedReader, results: io.BufferedReader, draw: Draw) -> None:
+        self.inventory, self.results, self.draw = inventory, results, draw
         self.final, self.awaited = set[bytes](), dict[bytes, tuple[int, int]]()
         self.lost, self.verdicts = 0, Counter[str]()
 
@@ -404,7 +501,8 @@ class Workload:
         before = b""
         for number, section in enumerate(sections, 1):
             require(int(section.number) == number, "a pass is missing")
-            self.check_section(section, before)
+            with located(f"{section.workload.decode()}, pass {number}"):
+                self.check_section(section, before)
             before = section.inventory
         self.lost += len(self.awaited)
 
@@ -428,6 +526,7 @@ class Workload:
             check_order(numbers, entries, fates)
             counted.update([entry[1] for entry in entries])
             self.check_fates(fates, int(section.number))
+            self.draw.offer(section, listed, answers, fates)
             verdicts += Counter([fate[2].decode() for fate in fates])
         require(counted == folders, "a folder has other lines than told")
         roots = [combine_nodes(nodes).hex().encode() for nodes in (inventory_nodes, results_nodes)]
@@ -435,6 +534,7 @@ class Workload:
         is_same = (*roots, counts) == (section.inventory, section.results, section.verdicts)
         require(is_same, f"a root or a count is not what {ROOTS} says")
         self.verdicts += verdicts
+        self.draw.begin += size
 
     def check_headers(self, section: Section, before: bytes, listed: bytes, answer: bytes) -> Counter[bytes]:
         """Check that both headers are of this section; return how many lines each folder says to have."""
@@ -466,16 +566,14 @@ class Workload:
                 awaited[item] = (back, turn)
 
 
-class Pack:
-    """Check one pack, and collect findings: an exit code and a text each.
+class Evidence:
+    """Collect what is found of one pack, one proof, or one folder: an exit code and a text each.
 
-    stated: the predicate. digest: SHA-256 of the statement. stamps: when it, or a later pack, was stamped.
-    anchored: 0 not, 1 its items, 2 all that it states. lost, verdicts: sums over all mailboxes."""
+    digest: SHA-256 of its statement. facts: what it says, once that is checked, for the page."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.findings, self.stamps = path, list[tuple[int, str]](), list[datetime]()
-        self.stated, self.number, self.digest, self.anchored = dict[str, Any](), 0, "", 0
-        self.lost, self.verdicts = 0, Counter[str]()
+        self.path, self.findings, self.digest = path, list[tuple[int, str]](), ""
+        self.facts = dict[str, str]()
 
     @contextmanager
     def step(self, what: str) -> Iterator[None]:
@@ -494,6 +592,26 @@ class Pack:
             text = f"it cannot be read ({reason})" if reason else "it is malformed"
             self.findings.append((code, f"{what}: {text}"))
 
+    def note_others(self, names: Iterable[str], text: str) -> None:
+        """Say of files and folders that they were not looked at."""
+        others = [ascii(name) for name in sorted(names)]
+        if others:
+            told, more = ", ".join(others[:10]), f" and {len(others) - 10} more" if len(others) > 10 else ""
+            self.findings.append((NOT_CHECKED, f"{told}{more}: {text}"))
+
+
+class Pack(Evidence):
+    """Check one pack.
+
+    stated: the predicate. stamps: when it, or a later pack, was stamped. anchored: 0 not, 1 its items, 2 all
+    that it states. lost, verdicts: sums over all mailboxes."""
+
+    def __init__(self, path: Path, draw: Draw | None = None) -> None:
+        super().__init__(path)
+        self.stated, self.number, self.anchored = dict[str, Any](), 0, 0
+        self.stamps, self.lost, self.verdicts, self.draw = list[datetime](), 0, Counter[str](), draw or Draw()
+        self.manifest = dict[str, str]()
+
     def check(self, keys: list[Any], authorities: list[x509.Certificate]) -> None:
         """Check statement, data, time stamp and tag files. authorities: trusted certificates, may be none."""
         with self.step(STATEMENT), open_file(self.path / STATEMENT) as file:
@@ -503,26 +621,34 @@ class Pack:
             wave, sealed = self.stated["wave"], self.stated["sealed"]
             told = f"signed: wave {wave!a}, number {self.number}, sealed {sealed!a}; SHA-256 {self.digest}"
             self.findings.append((OK, f"{STATEMENT}: {told}"))
+            self.facts |= {"Wave": wave, "Number of the seal": str(self.number), "Sealed": str(sealed)}
+            self.facts |= {"Statement (SHA-256 of wave.dsse.json)": self.digest}
+            self.draw.begin_pack(self.digest)
             with self.step("data"):
                 self.check_data(files)
-            if os.path.lexists(self.path / STAMP):
-                self.check_stamp(raw, authorities)
+            self.check_stamp(raw, authorities)
         with self.step(TAG_MANIFEST), open_file(self.path / TAG_MANIFEST) as file:
             digests = parse_manifest(file.read(), TAG_NAME)
             for name in TAG_FILES:
                 with open_file(self.path / name, digests[name]):
                     continue
-        own = {*TAG_FILES, TAG_MANIFEST, STAMP, "wave.tsq", "data"}
-        others = sorted({entry.name for entry in self.path.iterdir()} - own)
-        if others:
-            told = ", ".join([ascii(name) for name in others[:10]])
-            more = ", ..." if len(others) > 10 else ""
-            self.findings.append((OK, f"not covered: {told}{more}; nothing vouches for it"))
+        with self.step("folder"):
+            own = {*TAG_FILES, TAG_MANIFEST, STAMP, REQUEST, "data"}
+            others = {entry.name for entry in self.path.iterdir()} - own
+            self.note_others(others, "not of the pack, nothing vouches for it")
 
     def check_stamp(self, raw: bytes, authorities: list[x509.Certificate]) -> None:
         """Check the time stamp of the statement; one that was not checked anchors nothing."""
+        if not os.path.lexists(self.path / STAMP):
+            why = (
+                f"there is none; {REQUEST} only asks for one"
+                if os.path.lexists(self.path / REQUEST)
+                else "there is none"
+            )
+            self.findings.append((NOT_CHECKED, f"{STAMP}: time stamp: {why}"))
+            return
         if not authorities:
-            self.findings.append((OK, f"{STAMP}: time stamp: not checked (no --tsa-root)"))
+            self.findings.append((NOT_CHECKED, f"{STAMP}: time stamp: not checked (no --tsa-root)"))
             return
         with self.step(STAMP), open_file(self.path / STAMP) as file:
             made, signer = check_time_stamp(file.read(), raw, authorities)
@@ -532,7 +658,7 @@ class Pack:
     def check_data(self, files: dict[str, str]) -> None:
         """Check all that is below data/, and the sums. files: SHA-256 by name, as signed."""
         with open_file(self.path / MANIFEST, files[MANIFEST]) as file:
-            manifest = parse_manifest(file.read(), PAYLOAD_NAME)
+            manifest = self.manifest = parse_manifest(file.read(), PAYLOAD_NAME)
         with open_file(self.path / ROOTS, files[ROOTS]) as file:
             lines = read_lines(file, MOST_SECTIONS)  # now it is certain that data/ is no link
         folders = [folder for folder in ("data", *LINE_FOLDERS) if (self.path / folder).is_dir()]
@@ -545,7 +671,7 @@ class Pack:
         for mailbox, own in groupby(sections, key=attrgetter("mailbox")):
             name = mailbox.decode()
             mailboxes.append(name)
-            with self.step(name):
+            with self.step(f"mailbox {name}"):
                 self.check_mailbox(name, own, manifest)
         count = len(set(mailboxes))
         is_same = len(mailboxes) == count == len(manifest) // 2
@@ -559,12 +685,12 @@ class Pack:
         inventory_file = open_file(self.path / first, manifest[first])
         results_file = open_file(self.path / second, manifest[second])
         with inventory_file as inventory, results_file as results:
-            last = -1
+            last, self.draw.mailbox, self.draw.begin = -1, name, 0
             for kind, passes in groupby(sections, key=attrgetter("workload")):
                 place = WORKLOADS.index(kind.decode())
                 require(place > last, "it is malformed")
                 last = place
-                workload = Workload(inventory, results)
+                workload = Workload(inventory, results, self.draw)
                 workload.check(passes)
                 self.lost += workload.lost
                 self.verdicts += workload.verdicts
@@ -583,6 +709,7 @@ class Pack:
         counts = ", ".join([f"{verdict} {count}" for verdict, count in verdicts.items()])
         told = f"mailboxes {mailboxes}, sections {sections}, items {items}, verdicts {counts}, root {root}"
         self.findings.append((OK, f"data: {told}"))
+        self.facts |= {"Mailboxes": f"{mailboxes:,}", "Items": f"{items:,}", "Root of the wave": root}
         require(lost + loose == 0, f"{lost} items and {loose} workloads are not accounted for", INCOMPLETE)
 
     def earliest_stamp(self) -> datetime:
@@ -645,55 +772,531 @@ def check_anchor(pack: Pack, unknown_roots: set[str]) -> None:
     require(not unknown_roots, "--root names another, or a missing one", code)
     hint = ", not its root" if pack.anchored == 1 else ""
     require(is_anchored, f"{told}: give --root its statement hash{hint}", UNANCHORED)
-    pack.findings.append((OK, f"anchor: of all that it states; {told}"))
+    pack.findings.append((OK, f"anchor: all that it states is anchored; {told}"))
 
 
-def find_packs(places: list[str]) -> list[Pack]:
-    """Return the packs at these places, and right below them."""
-    folders = [one for top in map(Path, places) for one in (top, *sorted(top.iterdir())) if one.is_dir()]
-    return [Pack(one) for one in folders if {*os.listdir(one)} & {*TAG_FILES, "data"}]  # noqa: PTH208
+# A proof of one item: its line of the inventory, its line of results, and the line of data/roots.jsonl about
+# both; each with its way up a tree; and the signed statement, which has the root that they end at.
+ProvenLine = namedtuple("ProvenLine", "line index size path")
+VERDICT_COUNT = '"[a-z]+":[1-9][0-9]{0,17}'
+VERDICT_COUNTS = re.compile(rf"\{{(?:{VERDICT_COUNT}(?:,{VERDICT_COUNT})*)?\}}".encode())
 
 
-def report(packs: list[Pack], code: int, as_json: bool) -> str:
-    """Return all findings and the verdict, as lines or as one JSON document."""
-    verdict = WORDS[code]
-    if as_json:
-        told = [{"pack": one.path.name, "statement": one.digest, "findings": one.findings} for one in packs]
-        return json.dumps({"verdict": verdict, "exit": code, "packs": told}, indent=2)
-    lines = list[str]()
-    for pack in packs:
-        for found, text in pack.findings:
-            word, name = WORDS[found].ljust(11), pack.path.name
-            lines.append(f"{word} {name!a} {text}")
-    return "\n".join([*lines, f"verdict: {verdict}"])
+def parse_proven(told: dict[str, Any]) -> ProvenLine:
+    """Return a line, its place, and its way up; what is not of that form is refused."""
+    line, index, size, path = (
+        told["line"],
+        told["index"],
+        told["size"],
+        list(map(bytes.fromhex, told["path"])),
+    )
+    require(type(index) is int and type(size) is int, "a place in it is no number")
+    require("\n" not in line, "a line in it is several")
+    require(all(len(step) == 32 for step in path) and len(path) < 64, "a way in it is none")
+    return ProvenLine(line.encode(), index, size, path)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Check all packs, write what was found, and return the exit code: the worst of all findings."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("packs", nargs="+", type=os.path.realpath, metavar="PACK")
-    parser.add_argument("--pubkey", action="append", required=True, type=public_key, metavar="FILE")
-    parser.add_argument("--root", action="append", default=[], type=str.lower, metavar="HEX")
-    parser.add_argument("--tsa-root", type=Path, metavar="FILE")
-    parser.add_argument("--json", action="store_true")
+def check_item(item: Iterable[ProvenLine], stated: dict[str, Any]) -> None:
+    """Check that three proven lines are of one item, and lead to the root that the statement has."""
+    listed, answer, section = item
+    ((_, _, _, count, *roots, counts),) = ROOTS_LINE.findall(section.line)
+    require(VERDICT_COUNTS.fullmatch(counts), "what its section counts is malformed")
+    ((number, _, source),) = INVENTORY_LINE.findall(listed.line)
+    ((answered, target, *_),) = RESULTS_LINE.findall(answer.line)
+    require((number, source) == (answered, target), "its two lines are of different items")
+    for one, root in zip((listed, answer), roots, strict=True):
+        require((one.index, one.size) == (int(number), int(count) + 1), "a line has another place")
+        require(is_included(*one, bytes.fromhex(root.decode())), "a line is not in its section's tree")
+    require(section.size == stated["sections"], "the wave has another number of sections")
+    require(is_included(*section, bytes.fromhex(stated["root"])), "its section is not in the wave's tree")
+
+
+def check_proof(raw: bytes, keys: list[Any]) -> tuple[dict[str, Any], str, list[list[ProvenLine]]]:
+    """Check a proof; return its statement's predicate, the SHA-256 of its statement, and its items."""
+    told = parse_json(raw)
+    envelope = told["statement"].encode()
+    stated, _ = check_statement(envelope, keys)
+    items = [[parse_proven(item[part]) for part in PROOF_PARTS] for item in told["items"]]
+    require(items, "it proves nothing")
+    for item in items:
+        check_item(item, stated)
+    return stated, sha256(envelope).hexdigest(), items
+
+
+def message_names(message_id: str, key: bytes) -> list[str]:
+    """Return what stands for a Message-ID in the lines of the mailbox that has this key.
+
+    It is compared with its angle brackets, and without white space; without brackets both forms are tried."""
+    bare = "".join(message_id.split())
+    forms = re.findall("<[^>]*>", bare)[:1] or [bare, f"<{bare}>"]
+    numbers = [sha256(form.encode("utf-8", "surrogateescape")).digest()[:8] for form in forms]
+    return [hmac.digest(key, b"mid\0" + number, "sha256")[:16].hex() for number in numbers]
+
+
+class Proof(Evidence):
+    """Check that a line was sealed, and what became of its item."""
+
+    def check(self, keys: list[Any], roots: set[str], packs: list[Pack], message: tuple[str, Any]) -> None:
+        """Check a proof against packs, where some are given, or else against roots.
+
+        message: a Message-ID and its mailbox's key, which show whose line it is; the key may be None."""
+        with self.step("proof"), open_file(self.path) as file:
+            raw = file.read()
+            is_proof = raw[:1] == b"{" and PROOF.encode() in raw
+            require(is_proof, "it is no proof: give what `kogge audit prove --out` wrote", UNREADABLE)
+            stated, self.digest, items = check_proof(raw, keys)
+            self.facts = {"Wave": stated["wave"], "Statement (SHA-256 of wave.dsse.json)": self.digest}
+            for item in items:
+                self.findings.append((OK, f"proof: {item_text(*item[1:])}"))
+            self.check_message(items, *message)
+            if packs:
+                of_one = any(pack.digest == self.digest for pack in packs)
+                require(of_one, "it is of another pack than these")
+                return
+            is_anchored = roots & {self.digest, stated["root"]}
+            require(is_anchored or not roots, "it is of another wave than --root names, or of a changed one")
+            require(is_anchored, "give --root the hash of its statement, from elsewhere", UNANCHORED)
+
+    def check_message(self, items: list[list[ProvenLine]], message_id: str, key: Any) -> None:
+        """Check that all items are of this Message-ID."""
+        if key is None:
+            text = "proof: of which message it is (that takes --message-id and --keys)"
+            self.findings.append((NOT_CHECKED, text))
+            return
+        names, mailbox = message_names(message_id, bytes.fromhex(key["key"])), key["mailbox"]
+        for _, answer, section in items:
+            is_own = json.loads(section.line)["mailbox"] == mailbox
+            require(
+                is_own and json.loads(answer.line)["mid"] in names, "it is of another message, or mailbox"
+            )
+        self.findings.append((OK, "proof: it is of the message with this Message-ID"))
+
+
+def item_text(answer: ProvenLine, section: ProvenLine) -> str:
+    """Say which line a proof is about, and what became of the item."""
+    place, fate = json.loads(section.line), json.loads(answer.line)
+    where = f"{place['mailbox']}, {place['section']}, pass {place['pass']}, line {fate['i']} of {place['n']}"
+    rule = f" ({fate['rule']})" if fate["rule"] else ""
+    target = f"; at the target it is {fate['dst']}" if fate["dst"] else "; it is not at the target"
+    return f"{where}: {fate['verdict']}{rule}{target}"
+
+
+# From here on: what was found is written down. Nothing below changes a verdict.
+
+
+def find_packs(places: list[str], draw: Draw) -> list[Pack | Evidence]:
+    """Return the packs at these places and right below them; and for what else is below, a note."""
+    found = list[Pack | Evidence]()
+    for top in map(Path, places):
+        inner = [] if is_pack(top) else sorted(top.iterdir())
+        packs = [one for one in (top, *inner) if is_pack(one)]
+        found += [Pack(one, draw) for one in packs]
+        folder = Evidence(top)
+        folder.note_others([one.name for one in inner if one not in packs], "not a pack, not looked at")
+        found += [folder] if folder.findings else []
+    return found
+
+
+def is_pack(folder: Path) -> bool:
+    """Return whether a folder has something that a pack has."""
+    return folder.is_dir() and bool({*os.listdir(folder)} & {*TAG_FILES, "data"})  # noqa: PTH208
+
+
+def most_faulty(size: int, faults: int, confidence: float) -> float:
+    """Return the largest share of faulty items in the whole that so many faults in a sample leave possible.
+
+    It is the one-sided limit of Clopper and Pearson (1934): the share p at which so few faults would be found
+    in 1 - confidence of all samples. This chance is the sum of C(size, k) p^k (1 - p)^(size - k) over all k
+    from 0 to faults. The share is found by halving. Without faults it is 1 - (1 - confidence)^(1 / size). A
+    sample without replacement, as this one, excludes a little more than that."""
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        share = (low + high) / 2
+        chances = [comb(size, k) * share**k * (1 - share) ** (size - k) for k in range(faults + 1)]
+        low, high = (share, high) if sum(chances) > 1 - confidence else (low, share)
+    return high
+
+
+CONFIDENCES, FAULTS = (0.9, 0.95, 0.99), range(4)
+COLUMNS = "number,mailbox,workload,pass,line,verdict,rule,what to ask for,bytes at source,file,"
+COLUMNS += "line of the file,sha256 of the file,item,folder,statement,ticket"
+SHEET = COLUMNS.split(",")
+TO_FILL_IN = ("found at source", "found at target", "same content", "remarks", "who", "date")
+
+
+def what_to_ask(line: dict[str, Any]) -> str:
+    """Say what an auditor asks the operator for, to see an item on both systems."""
+    if ":" not in line["dst"]:
+        return "the item of this line, shown at the source and at the target"
+    validity, uid = line["dst"].split(":")
+    target = f"at the target, UID {uid} in the folder with UIDVALIDITY {validity}"
+    return f"{target}; at the source, the message with the same Message-ID"
+
+
+def sheet_rows(pack: Pack) -> list[tuple[str, ...]]:
+    """Return the rows of a work sheet: a sampled item each, in the columns of SHEET."""
+    rows = list[tuple[str, ...]]()
+    for number, line in enumerate(pack.draw.drawn(), 1):
+        name = f"{LINE_FOLDERS[1]}/{line['mailbox']}.jsonl.gz"
+        row = [number, *(line[column] for column in ("mailbox", "workload", "pass", "i", "verdict"))]
+        row += [line["rule"] or "", what_to_ask(line), "" if line["n"] is None else line["n"], name]
+        row += [line["file_line"], pack.manifest[name], line["src"], line["box"]]
+        rows.append(tuple(map(str, [*row, pack.digest, line["ticket"]])))
+    return rows
+
+
+def sample_text(draw: Draw) -> list[str]:
+    """Say of what a sample was drawn, how, and what it shows."""
+    count, what = len(draw.kept), draw.workload or "all workloads"
+    lines = [f"{count} of {draw.population:,} items that arrived ({what}), drawn by the seed {draw.seed}"]
+    if draw.word:
+        lines.append(f"the seed is the SHA-256 of the statement's hash, a blank, and the word {draw.word!a}")
+    if count == draw.population:
+        lines.append("that is every one of them: the sample leaves nothing open")
+        return lines
+    for faults in FAULTS[: count + 1]:
+        limits = [f"{most_faulty(count, faults, one):.1%} ({one:.0%})" for one in CONFIDENCES]
+        lines.append(
+            f"with {faults} faulty ones in it, of all items at most (confidence): {', '.join(limits)}"
+        )
+    return lines
+
+
+def as_text(found: list[Evidence], samples: list[Pack], code: int) -> str:
+    """Return all findings and the verdict, line by line."""
+    lines = [
+        f"{WORDS[finding].ljust(11)} {one.path.name!a} {text}"
+        for one in found
+        for finding, text in one.findings
+    ]
+    for pack in samples:
+        lines += [f"{'sample'.ljust(11)} {text}" for text in sample_text(pack.draw)]
+        for row in sheet_rows(pack):
+            told = dict(zip(SHEET, row, strict=True))
+            names = ("number", "mailbox", "workload", "pass", "line", "verdict", "rule", "what to ask for")
+            number, mailbox, workload, turn, line, verdict, rule, ask = (told[name] for name in names)
+            place = f"{mailbox}, {workload}, pass {turn}, line {line}"
+            fate = f"{verdict} ({rule})" if rule else verdict
+            lines.append(f"{'sample'.ljust(11)} {number.rjust(3)}. {place}: {fate}; {ask}")
+    return "\n".join([*lines, MEANINGS[code], f"verdict: {WORDS[code]}"])
+
+
+def as_json(found: list[Evidence], samples: list[Pack], code: int) -> str:
+    """Return the same as one JSON document."""
+    kinds = {"packs": Pack, "proofs": Proof, "folders": Evidence}
+    told: dict[str, Any] = {"verdict": WORDS[code], "exit": code, "meaning": MEANINGS[code]}
+    for name, kind in kinds.items():
+        own = [one for one in found if type(one) is kind]
+        told[name] = [
+            {"pack": one.path.name, "statement": one.digest, "findings": one.findings} for one in own
+        ]
+    for pack in samples:
+        rows = [dict(zip(SHEET, row, strict=True)) for row in sheet_rows(pack)]
+        told["sample"] = {"seed": pack.draw.seed, "of": pack.draw.population, "items": rows}
+    return json.dumps(told, indent=2)
+
+
+def as_csv(pack: Pack) -> str:
+    """Return a work sheet for a spreadsheet: the sampled items, and columns that are to be filled in."""
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow((*SHEET, *TO_FILL_IN))
+    writer.writerows((*row, *[""] * len(TO_FILL_IN)) for row in sheet_rows(pack))
+    return file.getvalue()
+
+
+# The page. It holds no script and loads nothing; all that is not written here goes through html_text.
+STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;color:#1c2330;max-width:62rem;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.6rem}h3{font-size:1rem}
+h2{font-size:1.2rem;margin-top:2rem;border-bottom:1px solid #c8ced8}
+table{border-collapse:collapse;width:100%;margin:.5rem 0}
+th,td{text-align:left;vertical-align:top;padding:.3rem .5rem;border-bottom:1px solid #dfe3ea}
+td,li{overflow-wrap:anywhere}
+.scroll{overflow-x:auto}
+.verdict{padding:.8rem 1rem;border:2px solid #8a4b00;background:#fff6e8}
+.exit0{border-color:#1d6b34;background:#eef8f0}
+.exit1{border-color:#a3161a;background:#fdeeee}
+.sheet{font-size:.8rem}.sheet td{border:1px solid #8a93a3;height:2.4rem;overflow-wrap:normal}
+.sheet td:nth-child(8){min-width:15rem}
+@media print{body{max-width:none;margin:0;font-size:10pt}tr{break-inside:avoid}h2,h3{break-after:avoid}}
+@media print{.sheet{font-size:8pt}.scroll{overflow:visible}.work{page:wide}}
+@page{margin:15mm}@page wide{size:landscape}
+"""
+HEAD = f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Check of migration evidence</title>
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none';style-src 'unsafe-inline'">
+<style>{STYLE}</style></head><body><h1>Check of migration evidence</h1>"""
+FATES = {
+    "match": "copied, read back from the target, and found equal",
+    "normalised": "copied and read back; the source gives the same content in other bytes each time",
+    "converted": "copied, read back, and equal to what was written; named parts could not be carried over",
+    "skipped": "stays at the source, by a rule that the results name",
+    "failed": "was not copied, or was never found equal",
+    "withdrawn": "was deleted or moved at the source before the end",
+    "open": "something is still owed to it",
+}
+NO_PROOF = (
+    "that the source told all it had. Compare the counts of folders with an export of your own.",
+    "that the migration program told the truth. Draw a sample and look at both systems.",
+    "that the items are at the target today. They were, when they were read back.",
+    "that a loss did or did not matter. The codes say what was lost.",
+    "that times, states and approvals in it are true. They are the word of who signed.",
+    "who had the signing key in hand.",
+)
+NEXT = (
+    "Write the hash of the statement and this verdict into your report.",
+    "Keep the pack as it is. Ask for another copy on another way, and check it. Report what stays.",
+    "Ask for what is missing, as the findings below name it, and check again.",
+    "Ask for the hash of the statement in the signed protocol of acceptance, and give it with --root.",
+    "See below what could not be read, and check again.",
+)
+
+
+def html_text(text: object) -> str:
+    """Return a text for the page; characters that do not print, or turn the line, are spelled out."""
+    plain = str(text)
+    return escape(plain if plain.isprintable() else ascii(plain))
+
+
+def html_table(head: Iterable[str], rows: Iterable[Iterable[object]], kind: str = "") -> str:
+    """Return a table; head: the names of its columns, maybe none."""
+    names = "".join([f"<th>{html_text(name)}</th>" for name in head])
+    lines = [f"<tr>{names}</tr>"] if names else []
+    lines += ["<tr>" + "".join([f"<td>{html_text(one)}</td>" for one in row]) + "</tr>" for row in rows]
+    return f'<div class="scroll"><table class="{kind}">' + "\n".join(lines) + "</table></div>"
+
+
+def html_list(texts: Iterable[str]) -> str:
+    """Return a list."""
+    return "<ul>" + "\n".join([f"<li>{html_text(text)}</li>" for text in texts]) + "</ul>"
+
+
+def html_evidence(one: Evidence) -> str:
+    """Return the part of the page about a pack, or a proof."""
+    kind = "Pack" if isinstance(one, Pack) else "Proof"
+    parts = [f"<h3>{kind} {html_text(one.path.name)}</h3>", html_table((), one.facts.items())]
+    if isinstance(one, Pack) and "Items" in one.facts:
+        rows = [(word, f"{one.verdicts[word]:,}", told) for word, told in FATES.items() if one.verdicts[word]]
+        parts.append(html_table(("What became of the items", "Items", "Meaning"), rows))
+    checked = [(WORDS[code], text) for code, text in one.findings if code != NOT_CHECKED]
+    return "\n".join([*parts, html_table(("Result", "What was checked"), checked)])
+
+
+def html_sample(pack: Pack) -> str:
+    """Return the work sheet of a sample, to be printed and filled in."""
+    columns = ("number", "mailbox", "workload", "pass", "line", "verdict", "rule", "what to ask for")
+    places = [SHEET.index(name) for name in columns]
+    rows = [[*(row[place] for place in places), *[""] * len(TO_FILL_IN)] for row in sheet_rows(pack)]
+    texts = html_list([f"{text}." for text in sample_text(pack.draw)])
+    sheet = html_table((*columns, *TO_FILL_IN), rows, "sheet")
+    return f'<div class="work"><h2>Sample: work sheet</h2>{texts}{sheet}</div>'
+
+
+def as_page(found: list[Evidence], samples: list[Pack], code: int, about: dict[str, str]) -> str:
+    """Return a page for people who do not read the lines. about: how the check was made."""
+    unseen = [
+        f"{one.path.name}: {text}"
+        for one in found
+        for finding, text in one.findings
+        if finding == NOT_CHECKED
+    ]
+    unseen.append("approvals, decisions, scores and times: they are signed, and held against nothing else")
+    verdict = f"<strong>Verdict: {WORDS[code]} (exit code {code}).</strong>"
+    parts = [
+        HEAD,
+        f'<p class="verdict exit{code}">{verdict} {MEANINGS[code]}<br>{NEXT[code]}</p>',
+        "<h2>What was checked</h2>",
+        *[html_evidence(one) for one in found if type(one) is not Evidence],
+        "<h2>What was not looked at</h2>",
+        html_list(unseen),
+        "<h2>What this verdict does not prove</h2>",
+        html_list(NO_PROOF),
+        "<h2>How the check was made</h2>",
+        html_table((), about.items()),
+        *map(html_sample, samples),
+        "<h2>Checked by</h2>",
+        html_table(("Name and office", "Place and date", "Signature"), [("", "", "")], "sheet"),
+        "</body></html>\n",
+    ]
+    return "\n".join(parts)
+
+
+def read_input(option: str, name: str, read: Callable[[str], Any], what: str) -> Any:
+    """Return what an option names. Raises VerificationFailed with what it should be."""
     try:
-        options = parser.parse_args(arguments)
-        trusted = x509.load_pem_x509_certificates(options.tsa_root.read_bytes()) if options.tsa_root else []
-        packs = find_packs(options.packs)
-        roots = all(map(HASH_TEXT.fullmatch, options.root))
-        require(packs and roots, "there is no pack in these folders, or --root is not 64 hexadecimal digits")
+        return read(name)
+    except Exception as error:  # noqa: BLE001 (whatever is wrong with a key, a certificate or a folder)
+        reason = error.strerror if isinstance(error, OSError) else None
+        problem = f"cannot be read ({reason})" if reason else f"is not {what}"
+    raise VerificationFailed(f"{option} {name!a} {problem}", UNREADABLE)
+
+
+def read_certificates(name: str) -> list[x509.Certificate]:
+    """Read the certificates of a PEM file."""
+    return x509.load_pem_x509_certificates(Path(name).read_bytes())
+
+
+def read_mailbox_key(name: str) -> dict[str, str]:
+    """Read the key of a mailbox, as `kogge audit keys export` writes it."""
+    told = parse_json(Path(name).read_bytes())
+    require(len(bytes.fromhex(told["key"])) == 32 and isinstance(told["mailbox"], str), "")
+    return {"key": told["key"], "mailbox": told["mailbox"]}
+
+
+def write_new(option: str, name: str, text: str) -> None:
+    """Write a file that is not there yet. Raises VerificationFailed."""
+    try:
+        with Path(name).open("x", encoding="utf-8", newline="") as file:
+            file.write(text)
+    except OSError as error:
+        raise VerificationFailed(
+            f"{option} {name!a} cannot be written ({error.strerror})", UNREADABLE
+        ) from None
+
+
+def root_hash(text: str) -> str:
+    """Return a hash in small letters."""
+    if not HASH_TEXT.fullmatch(text.lower()):
+        raise argparse.ArgumentTypeError("it must have 64 hexadecimal digits")
+    return text.lower()
+
+
+def plain_word(text: str) -> str:
+    """Return the auditor's word."""
+    if not text or not text.isprintable():
+        raise argparse.ArgumentTypeError("it must be text that can be printed")
+    return text
+
+
+def sample_size(text: str) -> int:
+    """Return how many items to draw."""
+    if not re.fullmatch("[1-9][0-9]{0,4}", text) or int(text) > LARGEST_SAMPLE:
+        raise argparse.ArgumentTypeError(f"it must be a number from 1 to {LARGEST_SAMPLE}")
+    return int(text)
+
+
+def parse_options(program: str, arguments: list[str]) -> argparse.Namespace:
+    """Return the options. Raises SystemExit, after it said what is wrong."""
+    usage = f"{program} PACK... --pubkey FILE [--root HEX] [--tsa-root FILE] [--report FILE] [--sample N]\n"
+    usage += f"       {program} --proof FILE --pubkey FILE [--root HEX] [--message-id ID --keys FILE]"
+    style = argparse.RawTextHelpFormatter
+    parser = argparse.ArgumentParser(program, usage, __doc__, formatter_class=style, allow_abbrev=False)
+    add = parser.add_argument
+    add("packs", nargs="*", type=os.path.realpath, metavar="PACK", help="a pack, or a folder with packs")
+    add("--pubkey", action="append", required=True, metavar="FILE", help="who must have signed; repeatable")
+    text = "SHA-256 of a wave.dsse.json, which you have on another way; repeatable"
+    add("--root", action="append", default=[], type=root_hash, metavar="HEX", help=text)
+    add("--tsa-root", metavar="FILE", help="certificates (PEM) of authorities whose time stamps you trust")
+    add(
+        "--proof",
+        action="append",
+        default=[],
+        type=os.path.realpath,
+        metavar="FILE",
+        help="a proof of an item",
+    )
+    add("--message-id", metavar="ID", help="the message that the proof must be of; takes --keys")
+    add("--keys", metavar="FILE", help="the key of its mailbox")
+    add(
+        "--sample",
+        type=sample_size,
+        default=0,
+        metavar="N",
+        help="draw N items that arrived, to look at them",
+    )
+    add("--workload", choices=WORKLOADS, metavar="KIND", help="draw from one: " + ", ".join(WORKLOADS))
+    add("--word", type=plain_word, metavar="TEXT", help="your own word in the seed of the sample")
+    add("--sheet", metavar="FILE", help="write the sample as a work sheet (CSV)")
+    add("--report", metavar="FILE", help="write a page (HTML) for people")
+    add("--json", action="store_true", help="print one JSON document")
+    options = parser.parse_args(arguments)
+    if not options.packs and not options.proof:
+        parser.error("give a PACK, or --proof FILE")
+    if (options.message_id is None) != (options.keys is None) or (options.keys and not options.proof):
+        parser.error("--message-id and --keys go together, with --proof")
+    if not options.sample and (options.workload or options.word or options.sheet):
+        parser.error("--workload, --word and --sheet go with --sample")
+    return options
+
+
+def refuse_place(option: str, name: str | None, found: list[Evidence]) -> None:
+    """Refuse to write over a file, or into a pack, before all is checked."""
+    if name is not None:
+        place = Path(os.path.realpath(name))
+        require(not os.path.lexists(name), f"{option} {name!a} is there already", UNREADABLE)
+        is_inside = any(one.path in place.parents for one in found if isinstance(one, Pack))
+        require(not is_inside, f"{option} {name!a} is in a pack, which must stay as it is", UNREADABLE)
+
+
+def about_check(arguments: list[str], options: argparse.Namespace) -> dict[str, str]:
+    """Say how a check was made, so that anybody can make it again."""
+    own = sha256(Path(__file__).read_bytes()).hexdigest()
+    about = {"When": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, by the clock of this machine"}
+    command = shlex.join(["python", "-I", "verify_kogge.py", *arguments])
+    about |= {"The same check again": command, "SHA-256 of this program": own}
+    about |= {"Python": sys.version.split()[0], "cryptography": cryptography.__version__}
+    for name in [*options.pubkey, *([options.tsa_root] if options.tsa_root else [])]:
+        about[f"SHA-256 of {Path(name).name}"] = sha256(Path(name).read_bytes()).hexdigest()
+    about["Hashes that you gave (--root)"] = ", ".join(options.root) or "none"
+    return about
+
+
+def check_all(options: argparse.Namespace) -> list[Evidence]:
+    """Check all that the options name. Raises VerificationFailed where that cannot begin."""
+    keys = [read_input("--pubkey", one, public_key, "a public key") for one in options.pubkey]
+    trusted, key = list[x509.Certificate](), None
+    if options.tsa_root:
+        trusted = read_input(
+            "--tsa-root", options.tsa_root, read_certificates, "a file of certificates (PEM)"
+        )
+    if options.keys:
+        key = read_input("--keys", options.keys, read_mailbox_key, "the key of a mailbox")
+    draw, found = Draw(options.sample, options.workload, options.word or ""), list[Evidence]()
+    for place in options.packs:
+        found += read_input("PACK", place, lambda one: find_packs([one], draw), "a folder")
+    packs = [one for one in found if isinstance(one, Pack)]
+    require(packs or not options.packs, "there is no pack in these folders", UNREADABLE)
+    require(len(packs) == 1 or not draw.size, "--sample is drawn from one pack: give one alone", UNREADABLE)
+    for option, name in (("--report", options.report), ("--sheet", options.sheet)):
+        refuse_place(option, name, found)
+    for pack in packs:
+        pack.check(keys, trusted)
+    check_row(packs, set(options.root))
+    for name in options.proof:
+        proof = Proof(Path(name))
+        proof.check(keys, set(options.root), packs, (options.message_id, key))
+        found.append(proof)
+    return found
+
+
+def main(arguments: list[str] | None = None, program: str = "") -> int:
+    """Check all, write what was found, and return the exit code: the worst of all findings."""
+    program, given = program or Path(sys.argv[0]).name, sys.argv[1:] if arguments is None else arguments
+    try:
+        options = parse_options(program, given)
+        found = check_all(options)
+        code = next(code for code in WORST_FIRST if any(code in dict(one.findings) for one in found))
+        can_sample = options.sample and code not in (TAMPERED, UNREADABLE)
+        samples = [one for one in found if isinstance(one, Pack) and can_sample]
+        sys.stdout.write((as_json if options.json else as_text)(found, samples, code) + "\n")
+        if options.sample and not samples:
+            sys.stderr.write("no sample is drawn from a pack with this verdict\n")
+        if options.sheet and samples:
+            write_new("--sheet", options.sheet, as_csv(samples[0]))
+        if options.report:
+            write_new(
+                "--report",
+                options.report,
+                as_page(found, samples, code, about_check(given, options)),
+            )
     except SystemExit as end:
         return UNREADABLE if end.code else OK
-    except Exception as error:  # noqa: BLE001 (whatever is wrong with a key, a certificate or a folder)
-        message = error.args[0] if isinstance(error, VerificationFailed) else error
-        sys.stderr.write(f"{message}\n")
+    except VerificationFailed as error:
+        sys.stderr.write(f"{error.args[0]}\n")
         return UNREADABLE
-    for pack in packs:
-        pack.check(options.pubkey, trusted)
-    check_row(packs, set(options.root))
-    worst = next(code for code in WORST_FIRST if any(code in dict(pack.findings) for pack in packs))
-    sys.stdout.write(report(packs, worst, options.json) + "\n")
-    return worst
+    return code
 
 
 if __name__ == "__main__":

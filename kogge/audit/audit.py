@@ -15,6 +15,7 @@ from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
 from engine.control.ledger_access import opened_ledger
 from kogge.audit.reconcile import reconcile
+from kogge.audit.sample import register as register_sample
 from kogge.audit.verify import PackPath, register
 from kogge.prepare.keys import PassphraseEnv, PassphraseFile, passphrase_of
 from kogge.terminal.options import (
@@ -277,4 +278,5 @@ for _group, _commands in ((audit, (seal, show)), (keys, (create, export, destroy
         _group.command(help=told(_command), epilog=CODES)(_command)
 audit.add_typer(keys, name="keys")
 register(audit)
+register_sample(audit)
 audit.command(help=told(reconcile), epilog=CODES)(reconcile)

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import sys
+from hashlib import sha256
 from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 MISUSE = 4
 VERDICTS = (
     "Exit codes: 0 ok; 1 tampered; 2 incomplete; 3 unanchored, all else is well; 4 no verdict, for wrong "
-    "input or because something cannot be read; 130 interrupted."
+    "input or because something cannot be read; 130 interrupted. Of several, the first of 1, 4, "
+    "2, 3 is given."
 )
 PROOFS = (
     "Exit codes: 0 it arrived, or the proof holds; 1 it did not, or the proof does not hold; 2 wrong input; "
@@ -73,14 +75,27 @@ KeyFile = Annotated[
 ]
 
 
+ProofFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--proof", metavar="FILE", help="A proof of one item, held against the packs; repeatable."),
+]
+StampRoots = Annotated[
+    Path | None,
+    typer.Option("--tsa-root", metavar="FILE", help="Whose time stamps are trusted: certificates, PEM."),
+]
+ReportPage = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE", help="Write a page (HTML) that says what was checked."),
+]
+
+
 def verify(
     packs: Packs,
     pubkey: PublicKeys,
     root: Roots = None,
-    tsa_root: Annotated[
-        Path | None,
-        typer.Option("--tsa-root", metavar="FILE", help="Whose time stamps are trusted: certificates, PEM."),
-    ] = None,
+    tsa_root: StampRoots = None,
+    proof: ProofFiles = None,
+    report: ReportPage = None,
     as_json: AsJson = False,
 ) -> None:
     """Checks packs: signature, files, hash trees, sums, the row of waves, and what anchors them.
@@ -88,24 +103,46 @@ def verify(
     It runs the one file that `kogge audit verifier` prints, which knows nothing of Kogge. An auditor runs
     that one, on another machine.
 
-    Example: kogge audit verify evidence/wave-pilot --pubkey operator.pub --root 5b1f…
+    Example: kogge audit verify evidence/wave-pilot --pubkey operator.pub --root 5b1f… --report check.html
     """
     from evidence import verifier as auditor
 
     options = [f"--pubkey={one}" for one in pubkey] + [f"--root={one}" for one in root or ()]
     options += [] if tsa_root is None else [f"--tsa-root={tsa_root}"]
+    options += [f"--proof={one}" for one in proof or ()]
+    options += [] if report is None else [f"--report={report}"]
     options += ["--json"] if as_json else []
-    raise typer.Exit(auditor.main([*options, "--", *map(str, packs)]))
+    raise typer.Exit(auditor.main([*options, "--", *map(str, packs)], "kogge audit verify"))
 
 
-def verifier() -> None:
+PUBLISHED = "docs/verifier.sha256"
+
+
+def verifier(
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write it there, and print its SHA-256.")
+    ] = None,
+) -> None:
     """Prints the verifier: one Python file that needs the package cryptography, and nothing of Kogge.
 
-    Example: kogge audit verifier > verify_kogge.py
+    With --out it writes the file and prints its SHA-256, which is published with each release
+    (docs/verifier.sha256): compare both before you trust the file.
+
+    Example: kogge audit verifier --out verify_kogge.py
     """
     from evidence import verifier as auditor
 
-    sys.stdout.write(Path(auditor.__file__).read_text(encoding="utf-8"))  # our own, byte for byte
+    source = Path(auditor.__file__).read_bytes()
+    if out is None:
+        sys.stdout.write(source.decode("utf-8"))  # our own, byte for byte
+        return
+    try:
+        with out.open("xb") as file:
+            file.write(source)
+    except OSError as error:
+        raise Misconfigured("--out", f"{out} cannot be written ({error.strerror})") from None
+    echo(f"{sha256(source).hexdigest()}  {out}")
+    say(f"Compare it with {PUBLISHED} of this release, which you get on another way than this file.")
 
 
 def prove(

@@ -111,26 +111,3 @@ def _joined(left: _Peak, right: _Peak, path: list[bytes]) -> _Peak:
     elif right.ours:
         path.append(left.hash)
     return _Peak(node_hash(left.hash, right.hash), left.size + right.size, left.ours or right.ours)
-
-
-def is_included(line: bytes, proof: InclusionProof, root: bytes) -> bool:
-    """Return True if the tree with this root has this line at this place.
-
-    Source:
-        RFC 9162, section 2.1.3.2.
-    """
-    if not 0 <= proof.index < proof.size:
-        return False
-    first, last = proof.index, proof.size - 1
-    node = leaf_hash(line)
-    for step in proof.path:
-        if last == 0:
-            return False
-        if first & 1 or first == last:
-            node = node_hash(step, node)
-            while not first & 1 and first:
-                first, last = first >> 1, last >> 1
-        else:
-            node = node_hash(node, step)
-        first, last = first >> 1, last >> 1
-    return last == 0 and node == root

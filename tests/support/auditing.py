@@ -70,9 +70,13 @@ class Desk:
         for name, value in {"pubkey": self.key, **options}.items():
             for one in value if isinstance(value, list) else [value]:
                 arguments += [f"--{name.replace('_', '-')}", *([] if one is True else [str(one)])]
+        return self.audit_with(arguments)
+
+    def audit_with(self, arguments: Sequence[str]) -> Verdict:
+        """The verdict with these arguments and no other."""
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = verifier.main(arguments)
+            code = verifier.main([*arguments])
         return Verdict(code, out.getvalue() + err.getvalue())
 
     def copy(self, sealed: Sealed, name: str) -> Path:
