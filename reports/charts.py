@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -116,7 +117,7 @@ class Charts:
 
     def _flow(self, known: Mapping[Fate, int], width: int) -> Row:
         wide = width == WIDE
-        place = _Places(known, 300.0 if wide else 330.0, 34.0 if wide else 52.0)
+        place = _Places(known, 190.0 if wide else 260.0, 30.0 if wide else 50.0)
         left, right = (90.0, 430.0) if wide else (6.0, 118.0)
         layers = [
             _area(_ribbon(place.from_[fate], place.to[fate], left + BAR, right), _colour(fate))
@@ -186,7 +187,7 @@ class Charts:
         text, last = self._text, beats[-1]
         ends = {"first": text.moment(beats[0].at), "last": text.moment(last.at + last.seconds)}
         description = text("chart.progress-desc", **ends, done=last.done, items=last.items)
-        rows = [{"t": _end(beat) * 1000, "items": beat.items, "done": beat.done} for beat in beats]
+        rows = [{"t": self._local(_end(beat)), "items": beat.items, "done": beat.done} for beat in beats]
 
         def spec(width: int) -> Row:
             known = {"mark": {"type": "line", "stroke": MUTED, "strokeWidth": 1.5, "strokeDash": [4, 3]}}
@@ -207,7 +208,7 @@ class Charts:
         copied, worked = beats[-1].copied - beats[0].copied, sum(beat.worked for beat in beats[1:])
         numbers = {"most": text.number(max(rates), 1), "mean": text.number(max(0, copied) / worked, 1)}
         rows = [
-            {"t": beat.at * 1000, "end": _end(beat) * 1000, "n": rate}
+            {"t": self._local(beat.at), "end": self._local(_end(beat)), "n": rate}
             for beat, rate in zip(beats[1:], rates, strict=True)
         ]
 
@@ -219,36 +220,45 @@ class Charts:
         return self._both(spec, text("chart.throughput"), text("chart.throughput-desc", **numbers))
 
     def pace(self, beats: Sequence[Beat]) -> Picture | None:
-        """Two strips, the darker the slower; None where no worker ever told."""
+        """A row of bars for each side, in per cent of full speed; None where nothing was ever slower."""
         text = self._text
         told = [
-            (beat, side, pace)
+            (beat, side, min(1.0, pace))
             for beat in beats
             for side, pace in (("source", beat.source), ("target", beat.target))
             if pace is not None
         ]
-        if not told:
+        least = min((pace for _, _, pace in told), default=1.0)
+        if least == 1.0:
             return None
         rows = [
             {
-                "t": beat.at * 1000,
-                "end": _end(beat) * 1000,
+                "t": self._local(beat.at),
+                "end": self._local(_end(beat)),
                 "side": text.name("side", side),
-                "slow": 0.12 + 0.88 * (1 - min(1.0, pace)),
+                "pace": 100 * pace,
+                "full": pace == 1.0,
             }
             for beat, side, pace in told
         ]
-        least = text.number(min(pace for _, _, pace in told), 2)
 
         def spec(width: int) -> Row:
-            labels = {"title": None, "labelLimit": 130, "grid": False, "domain": False, "ticks": False}
-            y = {"field": "side", "type": "nominal", "axis": labels, "sort": None}
-            opacity = {"field": "slow", "type": "quantitative", "scale": None}
-            more = {"y": y, "x2": {"field": "end"}, "opacity": opacity}
-            mark = {"type": "rect", "fill": "var(--care)", "height": {"band": 0.7}}
-            return _over_time(rows, width, 70, {"mark": mark, "encoding": more})
+            words = {"title": None, "labelOrient": "top", "labelAnchor": "start", "labelColor": INK}
+            order = [text.name("side", side) for side in ("source", "target")]
+            row = {"field": "side", "type": "nominal", "sort": order, "header": words, "spacing": 12}
+            percent = {"values": [0, 50, 100], "labelExpr": "datum.value + ' %'"}
+            y = _axis("pace", None) | {"scale": {"domain": [0, 100]}}
+            y["axis"] = {**y["axis"], **percent}
+            fill = {"condition": {"test": "datum.full", "value": ACCENT}, "value": "var(--care)"}
+            more = {"y": y, "y2": {"datum": 0}, "x2": {"field": "end"}, "row": row, "fill": fill}
+            return _over_time(rows, width, 50, {"mark": {"type": "rect"}, "encoding": more})
 
-        return self._both(spec, text("chart.pace"), text("chart.pace-desc", least=least))
+        return self._both(spec, text("chart.pace"), text("chart.pace-desc", least=text.percent(least)))
+
+    def _local(self, seconds: int) -> int:
+        """Milliseconds by the clock of the page's time zone, for an axis that is drawn in UTC."""
+        offset = self._text.local(seconds).utcoffset() or timedelta()
+        return (seconds + int(offset.total_seconds())) * 1000
 
 
 def speeds(beats: Sequence[Beat]) -> list[float]:

@@ -216,6 +216,14 @@ class SealReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Organisation:
+    """Whose migration it is. logo: a picture as a data: URI, or ""."""
+
+    name: str = ""
+    logo: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class WaveReport:
     """All that is told of a wave. at: when the ledger was read; all times are seconds since 1970 UTC.
     beats: its course, empty where none is recorded."""
@@ -229,6 +237,7 @@ class WaveReport:
     invitation_probe: InvitationProbe | None = None
     seal: SealReport | None = None
     contact: str = ""
+    organisation: Organisation = Organisation()
 
     @property
     def fates(self) -> Counter[Fate]:

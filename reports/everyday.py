@@ -1,8 +1,8 @@
 """Group what a report says of losses, failures and rules into what concerns the person whose mailbox it is.
 
-The words are in reports/templates/everyday_LANG.toml: a title, a sentence, and what the person can do if there
-is something. A loss that concerns nobody in daily work is a detail of appearance: pages count it and do not
-describe it.
+The words are in reports/templates/everyday_LANG.toml: a title, a sentence, and what the person can do, if
+there is something. A loss that concerns nobody in daily work is a detail of appearance: pages count it and
+do not describe it.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ CHANGES: Mapping[str, Mapping[str, str]] = {
     },
     "copy": {"copy": "differs-at-source kept-otherwise unstable-at-source"},
 }
-"""What matters to a person, the most urgent first, and the declared losses that it stands for: reasons by field."""
+"""What matters to a person, the most urgent first, and the losses that it stands for: reasons by field."""
 DETAILS: Mapping[str, str] = {
     "attendee": "owner-added",
     "percent": "impossible",

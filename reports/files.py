@@ -13,6 +13,8 @@ REPORTS = "reports"
 """The directory below the state directory, where no other is given."""
 PEOPLE = "people"
 """The directory below it with a page for each person."""
+OWNERS = "owners"
+"""The directory below it with pages that name folders, each for the owner of its mailbox."""
 
 
 def page_of(wave: str, language: str) -> str:

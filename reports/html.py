@@ -13,17 +13,21 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from mappings.losses.severity import Class
-from model.protocols import Kind
+from reports import everyday
 from reports import text_blocks as story
 from reports.charts import Charts, speeds
-from reports.data import Fate, Lost, MailboxReport, WaveReport, arrived, awaited, totals
+from reports.data import Fate, MailboxReport, WaveReport, arrived, awaited, totals
 from reports.i18n import HOME, Wording
+from reports.loss_groups import loss_groups
+from reports.own_folders import OwnFolders
 
 SECTIONS = (
-    "promises", "fates", "score", "course", "losses", "failures", "left", "attention", "boxes", "decisions",
-    "evidence", "notes",
+    "promises", "attention", "fates", "failures", "losses", "left", "score", "course", "boxes", "decisions",
+    "evidence", "notes", "engineer",
 )  # fmt: skip
 """Each has a template of its own, wave_NAME.html, and words of its own."""
+FOLDED = frozenset({"left", "score", "course", "boxes", "decisions", "evidence", "notes", "engineer"})
+"""Sections that a reader unfolds: what is behind the first ones."""
 BOXES_MOST = 500
 """Mailboxes that a page lists one by one."""
 ALWAYS = (Fate.MIGRATED, Fate.TRANSFORMED, Fate.SKIPPED, Fate.FAILED)
@@ -66,11 +70,15 @@ def wave_page(report: WaveReport, text: Wording) -> str:
     charts = Charts(text)
     total = report.fates
     unscored = sum(box.score is None for box in report.boxes)
+    failures = totals(box.failures for box in report.boxes)
+    attention = [(box, list(story.reasons(box, text))) for box in report.attention]
     return _rendered(
         "wave.html",
         text,
         report=report,
         sections=SECTIONS,
+        folded=FOLDED,
+        gists=story.gists(report, text),
         headline=story.headline(report, text),
         figures=story.figures(report, text),
         promises=story.promises(report, text),
@@ -80,12 +88,12 @@ def wave_page(report: WaveReport, text: Wording) -> str:
         workloads=report.by_workload(),
         ratings={**{str(name): count for name, count in report.score.distribution.items()}, "none": unscored},
         course=list(zip(report.beats, [None, *speeds(report.beats)], strict=False)),
-        losses=totals(box.losses for box in report.boxes),
+        losses=loss_groups(report.boxes),
         classes=tuple(Class),
-        failures=totals(box.failures for box in report.boxes),
-        skips=totals(box.skips for box in report.boxes),
-        omitted=totals(box.omitted for box in report.boxes),
-        attention=[(box, list(story.reasons(box, text))) for box in report.attention],
+        failures=failures,
+        left=story.left_rows(report, text),
+        attention=attention,
+        advice=story.advised(attention, failures, text),
         boxes=report.boxes[:BOXES_MOST],
         charts={
             "flow": charts.flow(total),
@@ -97,26 +105,30 @@ def wave_page(report: WaveReport, text: Wording) -> str:
     )
 
 
-def person_page(report: WaveReport, box: MailboxReport, text: Wording) -> str:
-    """For the person whose mailbox it is: nothing of anybody else's."""
+def person_page(report: WaveReport, box: MailboxReport, text: Wording, own: OwnFolders | None = None) -> str:
+    """For the person whose mailbox it is: nothing of anybody else's. own: the mailbox's folders, for a page
+    that is for its owner alone."""
+    changes = everyday.changes(box.losses)
+    to_do = [one for one in changes if text.has(f"change.{one.name}.do")]
     return _rendered(
         "person.html",
         text,
         report=report,
         box=box,
+        own=own,
         fates=box.fates,
         greeting=story.greeting(box, text),
         situation=story.situation(box, text),
         unread=sum(part.unread for part in box.parts),
         due=awaited(box.fates) - box.fates[Fate.TAKEN_BACK],
         still=box.fates[Fate.OPEN],
-        failures=sorted(box.failures, key=lambda one: (list(Kind).index(one.workload), -one.items)),
-        losses={kind: own for kind in Kind if (own := _of(kind, box))},
+        refusals=everyday.refusals(box.failures),
+        stays=everyday.stays([*box.skips, *box.omitted]),
+        changes=changes,
+        to_do=to_do,
+        other=[one for one in changes if one not in to_do],
+        details=everyday.details(box.losses),
     )
-
-
-def _of(kind: Kind, box: MailboxReport) -> list[Lost]:
-    return sorted((one for one in box.losses if one.workload is kind), key=lambda one: -one.items)
 
 
 def _rendered(name: str, text: Wording, **facts: Any) -> str:

@@ -1,6 +1,7 @@
 """The words of the reports, in English, German and French, and how each language writes numbers and dates.
 
-The words stand in reports/templates/LANG.toml, by section and key. What the program itself says of a code is
+The words stand in reports/templates/LANG.toml, by section and key; those for a person about their own mailbox
+in reports/templates/everyday_LANG.toml. What the program itself says of a code is
 in English; reports/templates/sentences_LANG.toml has it by its English sentence. One that is not there stays
 English.
 """
@@ -9,13 +10,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from engine.control.remedies import ADVICE, PERSON, STAYS
 from mappings.losses import contact as losses_contact
@@ -39,6 +41,7 @@ DECLARED: Mapping[Kind, ModuleType] = {
 HOME = Path(__file__).parent / "templates"
 LANGUAGES = ("en", "de", "fr")
 ENGLISH = "en"
+MINUS = "\N{MINUS SIGN}"
 FINE = 100
 """Hundredths of a percent are told."""
 
@@ -53,11 +56,12 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """One language. words: by section and key; sentences: by the English one."""
+    """One language. words: by section and key; sentences: by the English one; zone: of the times it tells."""
 
     language: str
     words: Mapping[str, Mapping[str, Any]]
     sentences: Mapping[str, str]
+    zone: tzinfo = UTC
 
     def __call__(self, key: str, **values: object) -> str:
         """The words of "section.key". Whole numbers among the values are written as the language does; of
@@ -79,6 +83,14 @@ class Wording:
         """The word for a code; the code itself where there is none."""
         return str(self.words[section].get(str(key), key))
 
+    def has(self, key: str) -> bool:
+        """Tell whether there are words of "section.key"."""
+        section, _, name = key.partition(".")
+        return name in self.words.get(section, {})
+
+    def names(self, section: str, keys: Iterable[object]) -> list[str]:
+        return [self.name(section, key) for key in keys]
+
     def number(self, value: float, digits: int = 0) -> str:
         form = self.words["format"]
         shown = f"{value:,.{digits}f}"
@@ -91,6 +103,14 @@ class Wording:
             hundredths = 1
         digits = 0 if hundredths % FINE == 0 else 2
         return self("format.percent", n=self.number(hundredths / FINE, digits))
+
+    def percent(self, share: float) -> str:
+        return self("format.percent", n=self.number(100 * share))
+
+    @property
+    def zone_name(self) -> str:
+        """The time zone as the configuration names it."""
+        return str(self.zone)
 
     def size(self, count: int) -> str:
         """Bytes in decimal units."""
@@ -106,15 +126,33 @@ class Wording:
             return self("format.minutes", n=self.number(max(1, round(seconds / 60))))
         return self("format.hours", n=self.number(seconds / 3600, 1))
 
+    def local(self, seconds: float) -> datetime:
+        """Return a moment, in seconds since 1970 UTC, by the clock of the page's time zone."""
+        return datetime.fromtimestamp(seconds, UTC).astimezone(self.zone)
+
     def day(self, seconds: float) -> str:
-        when = datetime.fromtimestamp(seconds, UTC)
+        return self._day(self.local(seconds))
+
+    def moment(self, seconds: float, form: str = "moment") -> str:
+        """To the minute, by the page's time zone, which is told with it. form: "minute" where a heading tells
+        the zone."""
+        return self._moment(self.local(seconds), form)
+
+    def utc(self, seconds: float) -> str:
+        """As moment does, but in UTC."""
+        return self._moment(datetime.fromtimestamp(seconds, UTC), "moment")
+
+    def _day(self, when: datetime) -> str:
         month = self.words["format"]["months"][when.month - 1]
         return str(self.words["format"]["date"]).format(day=when.day, month=month, year=when.year)
 
-    def moment(self, seconds: float, form: str = "moment") -> str:
-        """UTC, to the minute. form: "minute" where a heading says that it is UTC."""
-        clock = f"{datetime.fromtimestamp(seconds, UTC):%H:%M}"
-        return str(self.words["format"][form]).format(date=self.day(seconds), time=clock)
+    def _moment(self, when: datetime, form: str) -> str:
+        told = str(self.words["format"][form])
+        return told.format(date=self._day(when), time=f"{when:%H:%M}", zone=offset_of(when))
+
+    def iso(self, seconds: float) -> str:
+        """For machines, in UTC."""
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%MZ}"
 
     def listed(self, parts: list[str]) -> str:
         return str(self.words["format"]["list"]).join(parts)
@@ -152,12 +190,27 @@ class Wording:
         return Sentence(found.text[:1].upper() + found.text[1:], found.language)
 
 
-@cache
-def text(language: str) -> Wording:
-    """Raises KeyError for a language that there is none of."""
+def offset_of(when: datetime) -> str:
+    """Return how far a clock is from UTC, as UTC, UTC+1 or UTC-3:30: the same in every language."""
+    minutes = (when.utcoffset() or timedelta()) // timedelta(minutes=1)
+    if not minutes:
+        return "UTC"
+    hours, rest = divmod(abs(minutes), 60)
+    return f"UTC{'+' if minutes > 0 else MINUS}{hours}{f':{rest:02}' if rest else ''}"
+
+
+def text(language: str, zone: str = "UTC") -> Wording:
+    """zone: the time zone of the times, such as Europe/Berlin. Raises KeyError for a language that there is
+    none of."""
     if language not in LANGUAGES:
         raise KeyError(language)
-    words = _read(f"{language}.toml")
+    found = _wording(language)
+    return found if zone == "UTC" else replace(found, zone=ZoneInfo(zone))
+
+
+@cache
+def _wording(language: str) -> Wording:
+    words = _read(f"{language}.toml") | _flat(_read(f"everyday_{language}.toml"))
     sentences = {} if language == ENGLISH else _read(f"sentences_{language}.toml")
     if language == "fr":
         words, sentences = _spaced(words), _spaced(sentences)
@@ -166,6 +219,14 @@ def text(language: str) -> Wording:
 
 def _read(name: str) -> dict[str, Any]:
     return tomllib.loads((HOME / name).read_text(encoding="utf-8"))
+
+
+def _flat(sections: Mapping[str, Mapping[str, Mapping[str, str]]]) -> dict[str, dict[str, str]]:
+    """What is said of each name, by "name.title" and the like."""
+    return {
+        section: {f"{name}.{part}": words for name, own in names.items() for part, words in own.items()}
+        for section, names in sections.items()
+    }
 
 
 def _spaced(value: Any) -> Any:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from engine.steps.invitation_policy import SILENT
 from ledger.db.rows import LegState, Outcome, Phase
-from reports.data import Fate, MailboxReport, Status, WaveReport, added, arrived, awaited
+from model.protocols import Kind
+from reports.data import Coded, Fate, MailboxReport, Status, Total, WaveReport, added, arrived, awaited
 from reports.i18n import Sentence, Wording
 
 FOUND = {"missing": Outcome.MISSING, "extra": Outcome.EXTRA, "differs": Outcome.DIFFERS}
@@ -38,6 +39,18 @@ class Why:
     code: str
     where: str
     words: Sentence
+
+
+@dataclass(frozen=True, slots=True)
+class LeftRow:
+    """What does not move, for the same reason. folders: counted by the old system itself."""
+
+    workloads: list[str]
+    words: Sentence
+    code: str
+    items: int
+    mailboxes: int
+    folders: bool
 
 
 def headline(report: WaveReport, text: Wording) -> str:
@@ -205,14 +218,14 @@ def _anyone(report: WaveReport, text: Wording) -> tuple[list[str], str]:
 
 
 def reasons(box: MailboxReport, text: Wording) -> Iterator[Why]:
-    """Why somebody has to look at a mailbox, and what there is to do."""
+    """Why somebody has to look at a mailbox."""
     if box.withheld is not None:
-        yield Why(box.withheld, "", text.advice(box.withheld))
+        yield Why(box.withheld, "", Sentence(text("attention.withheld"), text.language))
     for code in dict.fromkeys(part.code for part in box.parts if part.code):
         own = [part for part in box.parts if part.code == code and part.state is not LegState.VERIFIED]
         if own:
             where = text.listed([text.name("workload", part.workload) for part in own])
-            yield Why(code, where, text.advice(code))
+            yield Why(code, where, Sentence(text("attention.stopped"), text.language))
     if box.failing:
         failed = added({one.code: one.items} for one in box.failures)
         told = [f"`{code}` ({text.number(items)})" for code, items in failed.most_common()]
@@ -221,6 +234,58 @@ def reasons(box: MailboxReport, text: Wording) -> Iterator[Why]:
     if box.score is not None and box.low:
         words = text("attention.low", rating=text.name("rating", box.score.rating))
         yield Why("", "", Sentence(words, text.language))
+
+
+def advised(
+    attention: Iterable[tuple[MailboxReport, list[Why]]], failures: Iterable[Total], text: Wording
+) -> list[tuple[str, Sentence]]:
+    """What an engineer does about each code on the page."""
+    stopped = [why.code for _, whys in attention for why in whys if why.code]
+    codes = dict.fromkeys([*stopped, *(one.one.code for one in failures if isinstance(one.one, Coded))])
+    return [(code, found) for code in codes if (found := text.advice(code)).text]
+
+
+def left_rows(report: WaveReport, text: Wording) -> list[LeftRow]:
+    """What does not move by a rule: one row for each reason, whatever kinds of items it is of."""
+    found = []
+    for folders in (False, True):
+        each = [box.omitted if folders else box.skips for box in report.boxes]
+        by_code: dict[str, list[Coded]] = {}
+        for one in (one for own in each for one in own):
+            by_code.setdefault(one.code, []).append(one)
+        for code, own in by_code.items():
+            kinds = [kind for kind in Kind if any(one.workload is kind for one in own)]
+            found.append(
+                LeftRow(
+                    text.names("workload", kinds),
+                    text.stays(code) if folders else text.reason(own[0]),
+                    code,
+                    sum(one.items for one in own),
+                    sum(any(one.code == code for one in box) for box in each),
+                    folders,
+                )
+            )
+    return sorted(found, key=lambda row: (row.folders, -row.items, row.code))
+
+
+def gists(report: WaveReport, text: Wording) -> dict[str, str]:
+    """One line for each folded section, for those who do not unfold it."""
+    rating, deciders = report.score.rating, {one.by for one in report.chain.decisions}
+    left = sum(one.items for box in report.boxes for one in (*box.skips, *box.omitted))
+    return {
+        "left": text("left.gist", n=left) if left else text("left.none"),
+        "score": text("score.wave", rating=text.name("rating", rating))
+        if rating
+        else text("score.wave-none", n=report.score.unscored),
+        "course": text("course.size", size=text.size(report.bytes)) if report.bytes else text("course.none"),
+        "boxes": text("boxes.gist", n=len(report.boxes)),
+        "decisions": text("decisions.gist", n=len(report.chain.decisions), people=len(deciders))
+        if deciders
+        else text("decisions.none"),
+        "evidence": text("evidence.gist" if report.seal else "promises.anyone-unsealed"),
+        "notes": text("notes.gist"),
+        "engineer": text("engineer.gist"),
+    }
 
 
 def greeting(box: MailboxReport, text: Wording) -> str:

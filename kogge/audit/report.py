@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,15 +28,23 @@ from kogge.terminal.options import (
     write_csv,
 )
 from model.errors import Misconfigured
-from reports.files import PEOPLE, REPORTS, page_of, put
+from reports.files import OWNERS, PEOPLE, REPORTS, page_of, put
 
 if TYPE_CHECKING:
     from engine.config.load import Config
     from ledger.store import Ledger
-    from reports.data import WaveReport
+    from reports.data import Organisation, WaveReport
     from reports.i18n import Wording
+    from reports.own_folders import OwnFolders
 
 ALTERED = "event-chain-broken: the ledger's decisions were altered; the report says so. See `kogge log`."
+
+FOR_OWNERS = (
+    "They name folders: hand each page to the owner of its mailbox alone, and delete it here afterwards."
+)
+Reader = Annotated[
+    str | None, typer.Option("--by", metavar="NAME", help="Who makes pages with folder names; recorded.")
+]
 
 
 def report(
@@ -52,6 +61,14 @@ def report(
     people: Annotated[
         bool, typer.Option("--people", help="A page for each person of the wave, too.")
     ] = False,
+    with_folders: Annotated[
+        bool,
+        typer.Option(
+            "--with-folders",
+            help="Pages of people that name folders, each for its owner alone. Needs --by.",
+        ),
+    ] = False,
+    by: Reader = None,
     csv_file: CsvFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -61,6 +78,10 @@ def report(
     With --mailbox or --people a page for each person as well: what moved, what changed, what did not,
     whom to ask ([report] contact). With --json all facts of it go to standard output, and what was written
     is named on standard error.
+
+    With --with-folders the pages of people say in which folders to look. They lie apart from the others, in
+    the directory owners; hand each to the owner of its mailbox and to nobody else. That they are made, and by
+    whom, is recorded for each mailbox.
 
     Exit code 1 when the ledger's chain of decisions was altered; the page says so.
 
@@ -72,13 +93,18 @@ def report(
     name = given("--wave", wave, "a report is of one wave")
     if lang not in LANGUAGES:
         raise Misconfigured("--lang", unknown(lang, LANGUAGES))
+    if with_folders and not (people or mailbox):
+        raise Misconfigured("--with-folders", "give --people or --mailbox, too")
+    reader = given("--by", by, "who makes pages with folder names is recorded") if with_folders else None
+    words = text(lang, settings.report.timezone or settings.plan.timezone)
     with opened_ledger(settings) as ledger:
-        rows = chosen(settings, ledger, name, mailbox)
+        ids = [row.id for row in chosen(settings, ledger, name, mailbox)]
+        folders = _folders(ledger, name, ids, reader) if reader is not None else None
         found = of_wave(settings, ledger, name)
     place = out or settings.state_directory / REPORTS
-    written = [_wave(found, text(lang), place)]
+    written = [_wave(found, words, place)]
     if people or mailbox:
-        written += _people(found, [row.id for row in rows], text(lang), place)
+        written += _people(found, ids, words, place, folders)
     if csv_file is not None:
         from reports.export import COLUMNS
         from reports.export import rows as lines
@@ -99,7 +125,18 @@ def of_wave(config: Config, ledger: Ledger, wave: str) -> WaveReport:
     from reports.read import calendars, read
 
     targets = {kind: config.target.of(kind) for kind in config.workloads}
-    return read(ledger, wave, calendars(targets), config.report.contact.strip())
+    found = read(ledger, wave, calendars(targets), config.report.contact.strip())
+    return replace(found, organisation=_organisation(config))
+
+
+def _organisation(config: Config) -> Organisation:
+    """Whose migration it is. Raises Misconfigured for a logo that cannot be used."""
+    from reports.data import Organisation
+    from reports.logo import logo_data
+
+    own = config.report
+    logo = "" if own.logo is None else logo_data(config.file(own.logo))
+    return Organisation(own.organisation.strip(), logo)
 
 
 def _wave(found: WaveReport, text: Wording, place: Path) -> Path:
@@ -108,14 +145,31 @@ def _wave(found: WaveReport, text: Wording, place: Path) -> Path:
     return put(place / page_of(found.wave, text.language), wave_page(found, text), "--out")
 
 
-def _people(found: WaveReport, ids: Sequence[str], text: Wording, place: Path) -> list[Path]:
+def _folders(ledger: Ledger, wave: str, ids: Sequence[str], reader: str) -> Mapping[str, OwnFolders]:
+    """The folders of these mailboxes; that somebody asks for them is recorded first."""
+    from reports.own_folders import read_own_folders
+
+    for number in ids:
+        ledger.event(wave, "folders-named", {"by": reader}, subject=number)
+    return read_own_folders(ledger, wave, ids)
+
+
+def _people(
+    found: WaveReport,
+    ids: Sequence[str],
+    text: Wording,
+    place: Path,
+    folders: Mapping[str, OwnFolders] | None,
+) -> list[Path]:
+    """folders: name them, on pages that lie apart."""
     from reports.html import person_page
 
     boxes = {box.id: box for box in found.boxes}
     written = []
     for number in filter(boxes.__contains__, ids):
-        path = place / PEOPLE / f"{number}.{text.language}.html"
-        written.append(put(path, person_page(found, boxes[number], text), "--out"))
+        path = place / (PEOPLE if folders is None else OWNERS) / f"{number}.{text.language}.html"
+        own = None if folders is None else folders[number]
+        written.append(put(path, person_page(found, boxes[number], text, own), "--out"))
     return written
 
 
@@ -124,9 +178,11 @@ def _print(line: str) -> None:
 
 
 def _tell(written: Sequence[Path], tell: Callable[[str], None]) -> None:
-    pages = [path for path in written if path.parent.name == PEOPLE]
+    pages = [path for path in written if path.parent.name in (PEOPLE, OWNERS)]
     for path in written:
         if path not in pages or len(pages) == 1:
             tell(f"wrote {path}")
     if len(pages) > 1:
         tell(f"wrote {len(pages):,} pages for people in {pages[0].parent}")
+    if pages and pages[0].parent.name == OWNERS:
+        tell(FOR_OWNERS)

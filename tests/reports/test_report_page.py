@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -13,12 +14,24 @@ from lxml import html
 from report_world import PRIVATE, WAVE, World, world
 
 from ledger.db.rows import LegState, Phase
+from model.protocols import Kind
 from reports.charts import Charts, speeds
-from reports.data import Fate, InvitationProbe, MailboxReport, WaveReport, WorkloadReport
+from reports.data import (
+    Coded,
+    Fate,
+    InvitationProbe,
+    Lost,
+    MailboxReport,
+    Organisation,
+    WaveReport,
+    WorkloadReport,
+    totals,
+)
 from reports.html import SECTIONS, coded, person_page, wave_page
 from reports.i18n import HOME, LANGUAGES, text
+from reports.own_folders import MissingItem, OwnFolders, read_own_folders
 from reports.read import read
-from reports.text_blocks import BROKEN, KEPT, NOT_YET, PARTLY, figures, headline, promises
+from reports.text_blocks import BROKEN, KEPT, NOT_YET, PARTLY, figures, headline, left_rows, promises
 
 CSS = (HOME / "page.css").read_text()
 TEXT = ("ink", "muted", "accent", "good", "bad", "care")
@@ -83,6 +96,8 @@ def test_nothing_is_fetched_and_nothing_runs(
         tree = html.fromstring(page)
         assert not tree.xpath("//script | //link | //img | //iframe | //object | //embed | //form | //base")
         assert not tree.xpath("//@src | //@onclick | //@onload | //@srcset")
+        (policy,) = tree.xpath("//meta[@http-equiv='Content-Security-Policy']/@content")
+        assert "img-src data:" in policy, "a logo is data, and nothing else is a picture"
         assert all(link.startswith("#") for link in tree.xpath("//a/@href"))
         assert "url(" not in page
         assert "@import" not in page
@@ -241,14 +256,72 @@ def test_the_seal_and_how_to_check_it(report: WaveReport, pages: dict[str, str])
     assert f"--root {'03' * 16}{'5a' * 16}" in pages["en"]
     assert "--correct" not in pages["en"]
     assert report.seal is not None
-    changed = wave_page(replace(report, seal=replace(report.seal, changed=True)), text("en"))
+    seal = replace(report.seal, changed=True, number=4, corrected=1)
+    changed = wave_page(replace(report, seal=seal), text("en"))
     assert "The wave changed since" in changed
     assert "--key operator.pem --correct REASON" in changed
-    corrected = wave_page(replace(report, seal=replace(report.seal, number=4, corrected=1)), text("en"))
-    assert f"wave-{report.wave}-seal-4 --pubkey" in corrected
-    unsealed = wave_page(replace(report, seal=None, wave="a wave"), text("en"))
-    assert "not sealed yet" in unsealed
-    assert "kogge audit seal --wave &#39;a wave&#39; --key operator.pem" in unsealed
+    assert f"wave-{report.wave}-seal-4 --pubkey" in changed
+    unsealed = html.fromstring(wave_page(replace(report, seal=None, wave="a wave"), text("en")))
+    said = unsealed.xpath("string(//section[@id='evidence'])")
+    assert "not sealed yet" in said
+    assert not re.search("verify_kogge|above|Compare", said), "it speaks of nothing that is not there"
+    orders = unsealed.xpath("string(//section[@id='engineer'])")
+    assert "kogge audit seal --wave 'a wave' --key operator.pem" in orders
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_only_the_engineer_s_annex_has_commands(pages: dict[str, str], language: str) -> None:
+    tree = html.fromstring(pages[language])
+    for section in ("engineer", "evidence"):
+        (one,) = tree.xpath(f"//section[@id='{section}']")
+        assert "kogge" in one.text_content()
+        assert not one.xpath("details/@open"), "whoever decides does not unfold it"
+        one.getparent().remove(one)
+    said = tree.xpath("string(//body)")
+    assert not re.search(r"kogge [a-z]|--[a-z]|operator\.pem", said)
+
+
+def test_losses_are_folded_by_what_they_concern(report: WaveReport, pages: dict[str, str]) -> None:
+    (section,) = html.fromstring(pages["en"]).xpath("//section[@id='losses']")
+    heads = [" ".join(one.text_content().split()) for one in section.xpath("details/summary")]
+    *groups, appearance, meaning = heads
+    assert groups[:3] == [
+        "Attached files · 1 item, 1 mailbox",
+        "Long texts · 1 item, 1 mailbox",
+        "Pictures of contacts · 1 item, 1 mailbox",
+    ], "what is missing comes first"
+    assert "Names of folders · 1 folder, 1 mailbox" in groups
+    assert appearance == "Details of appearance · at most 15 items, 1 folder, 2 mailboxes"
+    assert meaning == "What “concerns” means"
+    assert not section.xpath(".//details/@open")
+    rows = section.xpath(".//tbody/tr")
+    assert len(rows) == len(totals(one.losses for one in report.boxes)), "each loss is still there by itself"
+
+
+def test_what_stays_for_one_reason_is_one_row(place: World, report: WaveReport) -> None:
+    kinds = (Kind.MAIL, Kind.CALENDAR)
+    twice = tuple(Coded(kind, "hidden", items) for kind, items in zip(kinds, (20, 30), strict=True))
+    found = left_rows(replace(report, boxes=(replace(box(place, report, 0), omitted=twice),)), text("en"))
+    assert [(row.workloads, row.items, row.mailboxes) for row in found] == [(["Mail", "Calendar"], 50, 1)]
+
+
+def test_the_load_is_told_in_per_cent_and_drawn_only_if_there_was_any(report: WaveReport) -> None:
+    drawn = Charts(text("de")).pace(report.beats)
+    assert drawn is not None
+    assert drawn.words == (
+        "100\N{NO-BREAK SPACE}% ist volles Tempo, 0\N{NO-BREAK SPACE}% ist Stillstand. "
+        "Die langsamste Minute lag bei 0\N{NO-BREAK SPACE}%."
+    )
+    full = [replace(beat, source=1.0, target=None) for beat in report.beats]
+    assert Charts(text("de")).pace(full) is None
+
+
+def test_a_chart_s_axis_is_the_clock_of_its_readers(report: WaveReport) -> None:
+    few = report.beats[:2]
+    drawn = [Charts(text("en", zone)).progress(few) for zone in ("UTC", "Asia/Kolkata")]
+    hours = [re.findall(r">(\d\d:\d\d)<", "" if one is None else one.wide) for one in drawn]
+    assert hours[0]
+    assert hours[0] != hours[1]
 
 
 def test_a_wave_of_which_nothing_is_known_yet(place: World, report: WaveReport) -> None:
@@ -264,15 +337,16 @@ def test_of_many_mailboxes_a_page_lists_the_first(place: World, report: WaveRepo
     tree = html.fromstring(wave_page(many, text("en")))
     assert len(tree.xpath("//section[@id='boxes']//tbody/tr")) == 500
     assert "and 100 more" in tree.xpath("string(//section[@id='boxes'])")
-    assert not tree.xpath("//section[@id='boxes']/details[@open]")
+    assert not tree.xpath("//section[@id='boxes']/details[@open]"), "a long list is folded"
 
 
 @pytest.mark.parametrize(
     ("number", "greeting", "sections"),
     [
-        (0, "Everything that was to move has moved: 250 items.", ["moved", "changes", "not-moved", "ask"]),
-        (5, "243 of 250 items have moved. 7 could not be moved.", ["moved", "changes", "not-moved", "ask"]),
-        (7, "170 of 250 items are at the new system.", ["moved", "changes", "not-moved", "ask"]),
+        (0, "Everything that was to move has moved: 250 items.", ["moved", "changes", "ask"]),
+        (5, "243 of 250 items have moved. 7 could not be moved.", ["moved", "not-moved", "changes", "ask"]),
+        (6, "Everything that was to move has moved: 243 items.", ["moved", "changes", "stays", "ask"]),
+        (7, "170 of 250 items are at the new system.", ["moved", "not-moved", "changes", "ask"]),
         (8, "The move of your mailbox was taken back.", ["ask"]),
         (11, "Your mailbox has not begun to move.", ["ask"]),
     ],
@@ -288,16 +362,61 @@ def test_a_person_is_told_what_is_so(
 def test_a_person_reads_what_changed_and_what_did_not(place: World, report: WaveReport) -> None:
     changed = html.fromstring(person_page(report, box(place, report, 2), text("de")))
     words = changed.xpath("string(//section[@id='changes'])")
-    assert "Zeilen endeten nur mit LF" in words
-    assert "(7 Elemente)" in words
-    assert "1 Ordner" in words
-    left = changed.xpath("string(//section[@id='not-moved'])")
-    assert "Suchordner" in left
+    assert "Namen von Ordnern (E-Mail, 1 Ordner)" in words
+    assert "Was Sie tun können: Suchen Sie nach einem ähnlichen Namen." in words
+    assert "Dazu kommen 13 Kleinigkeiten des Aussehens" in words, "and 13 bullets they are not"
+    assert "Suchordner" in changed.xpath("string(//section[@id='stays'])")
     failed = html.fromstring(person_page(report, box(place, report, 5), text("de")))
-    assert "Die Nachricht ist größer, als das Ziel annimmt." in failed.xpath(
-        "string(//section[@id='not-moved'])"
+    assert "Zu groß (E-Mail, 2 Elemente)" in failed.xpath("string(//section[@id='not-moved'])")
+    for tree in (changed, failed):
+        said = tree.xpath("string(//main)")
+        assert not re.search("kogge|RFC|CRLF", said), "an engineer's words are no use to a person"
+        assert not tree.xpath("//main//code")
+
+
+def test_the_owner_alone_reads_where_it_is(place: World, report: WaveReport) -> None:
+    ids = [place.ids[2], place.ids[5]]
+    found = read_own_folders(place.ledger, WAVE, ids)
+    assert sorted(found) == sorted(ids)
+    pages = {number: person_page(report, box(place, report, number), text("en"), found[place.ids[number]])
+             for number in (2, 5)}  # fmt: skip
+    for number, page in pages.items():
+        assert "This page is for you alone." in html.fromstring(page).xpath("string(//header)")
+        assert "Geheime Ablage" in page
+        assert "Geheimer Bericht" not in page, "the name of an item is not told"
+        assert not [other for own, other in place.ids.items() if own != number and other in page]
+    (rows,) = html.fromstring(pages[5]).xpath(
+        "//section[@id='not-moved']//li[contains(., 'Too large')]//tbody"
     )
-    assert "kogge" not in failed.xpath("string(//main)"), "an operator's commands are no use to a person"
+    assert [row.xpath("string(td[1])") for row in rows.xpath("tr")] == ["Geheime Ablage"] * 2
+    assert rows.xpath("string(tr[1]/td[3])") == "4.1\N{NO-BREAK SPACE}kB"
+
+
+def test_a_hostile_folder_is_text_and_many_are_counted(place: World, report: WaveReport) -> None:
+    names = Counter({f"<script>{at}</script>\N{RIGHT-TO-LEFT OVERRIDE}": 1 for at in range(25)})
+    missing = [MissingItem(Kind.MAIL, '"><img src=x>', 1_764_144_300, None)] * 203
+    own = OwnFolders({"folder-name": names}, {"too-large": missing})
+    lost = (Lost(Kind.MAIL, "name", "taken", 25, True),)
+    one = replace(box(place, report, 5), losses=lost)
+    page = person_page(report, one, text("en"), own)
+    tree = html.fromstring(page)
+    assert not tree.xpath("//script | //img")
+    assert "&lt;script&gt;0&lt;/script&gt;" in page
+    folders = tree.xpath("//section[@id='changes']//ul[@class='folders']/li")
+    assert len(folders) == 21
+    assert folders[-1].text_content() == "and 5 more folders"
+    assert all(one.xpath("bdi") for one in folders[:-1]), "no name turns the line around"
+    assert "and 3 more items" in tree.xpath("string(//section[@id='not-moved'])")
+
+
+def test_the_organisation_stands_at_the_top(report: WaveReport, pages: dict[str, str]) -> None:
+    named = replace(report, organisation=Organisation("Stadt <Muster>", "data:image/png;base64,aaaa"))
+    (head,) = html.fromstring(person_page(named, report.boxes[0], text("en"))).xpath("//header/p[@class]")[:1]
+    assert head.text_content() == "Stadt <Muster>"
+    assert head.xpath("img/@src") == ["data:image/png;base64,aaaa"]
+    alone = replace(report, organisation=Organisation("", "data:image/png;base64,aaaa"))
+    assert 'alt="Logo of the organisation"' in person_page(alone, report.boxes[0], text("en"))
+    assert not html.fromstring(pages["en"]).xpath("//img | //*[@class='masthead']"), "nothing is made up"
 
 
 def test_what_has_no_translation_is_marked_as_english(place: World, report: WaveReport) -> None:
@@ -348,7 +467,7 @@ def test_every_picture_has_words_and_the_same_numbers_as_a_table(pages: dict[str
     drawn = " ".join(flow.xpath(".//div[@class='wide']//*[local-name()='text']//text()"))
     assert {"2,354", "40", "7", "12", "250", "80"} == numbers
     assert all(number in drawn for number in numbers)
-    assert len(tree.xpath("//section[@id='course']//details//tbody/tr")) == 60
+    assert len(tree.xpath("//section[@id='course']//details[@class='same']//tbody/tr")) == 60
 
 
 def test_what_is_thin_is_still_seen_and_all_of_it_is_drawn() -> None:

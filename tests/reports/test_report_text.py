@@ -146,15 +146,31 @@ def test_commands_and_codes_are_the_same_in_a_translation(language: str) -> None
 @pytest.mark.parametrize(
     ("language", "number", "share", "size", "moment"),
     [
-        ("en", "1,234.5", "99.99%", "1.2 MB", "26 November 2025, 08:05 UTC"),
-        ("de", "1.234,5", "99,99 %", "1,2 MB", "26. November 2025, 08:05 Uhr UTC"),
-        ("fr", "1 234,5", "99,99 %", "1,2 Mo", "26 novembre 2025 à 08:05 UTC"),
+        ("en", "1,234.5", "99.99%", "1.2 MB", "26 November 2025, 08:05 (UTC)"),
+        ("de", "1.234,5", "99,99 %", "1,2 MB", "26. November 2025, 08:05 Uhr (UTC)"),
+        ("fr", "1 234,5", "99,99 %", "1,2 Mo", "26 novembre 2025 à 08:05 (UTC)"),
     ],
 )
 def test_numbers_and_dates(language: str, number: str, share: str, size: str, moment: str) -> None:
     own = text(language)
     found = (own.number(1234.5, 1), own.share(99_999, 100_000), own.size(1_234_567), own.moment(1764144300))
     assert tuple(" ".join(one.split()) for one in found) == (number, share, size, moment)
+
+
+@pytest.mark.parametrize(
+    ("zone", "told"),
+    [
+        ("Europe/Berlin", "26. November 2025, 09:05 Uhr (UTC+1)"),
+        ("America/St_Johns", "26. November 2025, 04:35 Uhr (UTC\N{MINUS SIGN}3:30)"),
+        ("Pacific/Auckland", "26. November 2025, 21:05 Uhr (UTC+13)"),
+    ],
+)
+def test_a_moment_is_told_by_the_clock_of_its_readers(zone: str, told: str) -> None:
+    own = text("de", zone)
+    assert own.moment(1764144300) == told
+    assert own.utc(1764144300) == "26. November 2025, 08:05 Uhr (UTC)"
+    assert own.iso(1764144300) == "2025-11-26T08:05Z"
+    assert text("de").moment(1764144300) == own.utc(1764144300), "one page's zone is not another's"
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ password = { env = "KOGGE_TEST_PASSWORD" }
 [report]
 contact = "Service desk, 1234"
 """
+WAVE_PAGE = Path("kogge-state/reports/wave-pilot.en.html")
 
 
 @pytest.fixture
@@ -92,9 +93,45 @@ def test_a_page_for_one_person(home: World) -> None:
     assert not [other for other in home.ids.values() if other != home.ids[5] and other in words]
 
 
+def test_pages_with_folders_lie_apart_and_are_recorded(
+    home: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    owner = home.ids[5]
+    options = ("--wave", WAVE, "--mailbox", owner, "--with-folders", "--by", "Night shift")
+    assert run(*options, "--csv", "desk.csv", "--json") == 0
+    told = capsys.readouterr()
+    assert "hand each page to the owner" in told.err
+    (page,) = Path("kogge-state/reports/owners").iterdir()
+    assert page.name == f"{owner}.en.html"
+    assert "Geheime Ablage" in page.read_text()
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    assert stat.S_IMODE(page.parent.stat().st_mode) == 0o700
+    assert not Path("kogge-state/reports/people").exists()
+    others = (told.out, told.err, *(path.read_text() for path in (Path("desk.csv"), WAVE_PAGE)))
+    assert not [words for words in others if "Geheim" in words], "no other file and no screen names a folder"
+    recorded = [one for one in home.ledger.events(WAVE) if one.kind == "folders-named"]
+    assert [(one.subject, one.detail) for one in recorded] == [(owner, {"by": "Night shift"})]
+    assert "Asked for a page that names folders" in WAVE_PAGE.read_text()
+
+
+def test_the_organisation_and_its_clock(home: World, capsys: pytest.CaptureFixture[str]) -> None:
+    own = '[report]\norganisation = "Stadt Muster"\nlogo = "logo.png"\ntimezone = "Asia/Kathmandu"\n'
+    Path("kogge.toml").write_text(TOML.partition("[report]")[0] + own)
+    assert run("--wave", WAVE) == 2
+    assert "[report] logo" in capsys.readouterr().err
+    Path("logo.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert run("--wave", WAVE) == 0
+    words = WAVE_PAGE.read_text()
+    assert "Stadt Muster" in words
+    assert "data:image/png;base64," in words
+    assert "(UTC+5:45)" in words
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
+        (("--wave", WAVE, "--with-folders", "--by", "me"), "--people"),
+        (("--wave", WAVE, "--people", "--with-folders"), "--by"),
         ((), "--wave"),
         (("--wave", "pilto"), "did you mean pilot"),
         (("--wave", WAVE, "--lang", "nl"), "--lang"),

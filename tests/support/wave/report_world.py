@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Table, delete, insert, select, update
 
 from ledger.db.audit_log import append_event
+from ledger.db.encoding import pack_id
 from ledger.db.rows import LegState, Outcome, Phase, State
 from ledger.db.schema import checked, container, finding, item, leg, loss, mailbox, pulse, seal
 from ledger.plan.mailboxes import PlannedMailbox
@@ -246,7 +247,13 @@ def _fill(connection: Any, mailbox_id: str, kind: Kind, one: Leg, number: int) -
 
 def _container(connection: Any, leg_id: int, kind: Kind, name: str, omit: str | None, total: int) -> int:
     key = hashlib.blake2b(f"{leg_id} {name}".encode(), digest_size=16).digest()
-    values = {"leg": leg_id, "key": key, "kind": kind.value, "source_id": b"geheim", "path": f'["{name}"]'}
+    values = {
+        "leg": leg_id,
+        "key": key,
+        "kind": kind.value,
+        "source_id": pack_id("geheim"),
+        "path": f'["{name}"]',
+    }
     values |= {"omit": omit, "total": total}
     return int(connection.execute(insert(container).values(values).returning(container.c.id)).scalar_one())
 
@@ -265,7 +272,7 @@ def _items(connection: Any, folder: int, counts: Mapping[tuple[State, str | None
                     "version": 1,
                     "attempts": 1,
                     "size": 4096,
-                    "source_id": b"geheim",
+                    "source_id": pack_id("geheim"),
                     "code": code,
                     "place": "Geheimer Bericht.odt",
                 }

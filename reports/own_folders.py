@@ -1,0 +1,85 @@
+"""Find the folders of what changed or could not be moved, for the owner of a mailbox alone.
+
+What this reads names folders. It is written to a page of its own and nowhere else: no log, Prefect, evidence.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from ledger.db.rows import ContainerRow
+from ledger.store import Ledger
+from model.protocols import Kind
+from reports.everyday import concern_of, refusal_of
+
+SHOWN = 20
+"""So many folders are named for one sentence."""
+ITEMS_SHOWN = 200
+"""So many items that could not be moved are listed for one sentence."""
+BETWEEN = " \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} "
+
+
+@dataclass(frozen=True, slots=True)
+class MissingItem:
+    """Hold where the owner finds an item that could not be moved.
+
+    Attributes:
+        workload: its kind.
+        folder: the path of its folder.
+        date: in seconds since 1970 UTC; None if it has none.
+        size: bytes; None if they are not known.
+    """
+
+    workload: Kind
+    folder: str
+    date: int | None
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFolders:
+    """Hold the folders of one mailbox.
+
+    Attributes:
+        changes: by concern (reports.everyday), how many items of each folder changed.
+        refusals: by concern, the items that could not be moved.
+    """
+
+    changes: dict[str, Counter[str]] = field(default_factory=dict)
+    refusals: dict[str, list[MissingItem]] = field(default_factory=dict)
+
+    def changed(self, concern: str) -> list[tuple[str, int]]:
+        """Return the first folders of a concern with their items, the most items first."""
+        return self.changes.get(concern, Counter()).most_common(SHOWN)
+
+    def changed_more(self, concern: str) -> int:
+        """Return how many folders of a concern are not among the first."""
+        return max(0, len(self.changes.get(concern, ())) - SHOWN)
+
+    def missing(self, concern: str) -> list[MissingItem]:
+        """Return the first items of a concern that could not be moved."""
+        return self.refusals.get(concern, [])[:ITEMS_SHOWN]
+
+    def missing_more(self, concern: str) -> int:
+        """Return how many items of a concern are not among the first."""
+        return max(0, len(self.refusals.get(concern, ())) - ITEMS_SHOWN)
+
+
+def read_own_folders(ledger: Ledger, wave: str, mailboxes: Collection[str]) -> dict[str, OwnFolders]:
+    """Return the folders of each of these mailboxes of a wave; details of appearance are left out."""
+    found = {number: OwnFolders() for number in mailboxes}
+    for box, container, _, loss in ledger.lost(wave, frozenset(Kind)):
+        concern = concern_of(loss.field, loss.reason)
+        if box.id in found and concern is not None:
+            found[box.id].changes.setdefault(concern, Counter())[_path(container)] += 1
+    for box, container, item in ledger.rejected(wave):
+        if box.id in found:
+            missing = MissingItem(container.kind, _path(container), item.date, item.size)
+            found[box.id].refusals.setdefault(refusal_of(item.code or ""), []).append(missing)
+    return found
+
+
+def _path(container: ContainerRow) -> str:
+    return BETWEEN.join(container.path)
