@@ -42,4 +42,4 @@ def _is_svg(content: bytes) -> bool:
         root = etree.fromstring(content, _PARSER)
     except etree.XMLSyntaxError:
         return False
-    return root.tag == SVG and root.getroottree().docinfo.doctype == ""
+    return root.tag == SVG and root.getroottree().docinfo.internalDTD is None
