@@ -9,10 +9,10 @@ export KOGGE_REQUIRE_SERVICES ?=
 # Images of Python set it; every process of the tests would then compile Prefect and all else anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test check docs bench soak live rehearsal clean
+.PHONY: help install demo test check docs screenshots bench soak live rehearsal clean
 
 help: ## lists these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .uv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -48,6 +48,9 @@ check: install ## ruff and mypy --strict
 docs: install ## builds the documentation's site to build/site, without the network
 	$(RUN) python -m handbook
 	@echo "open build/site/index.html"
+
+screenshots: install ## takes the documentation's pictures from a practice world (ARGS=SCENE: only that one)
+	$(RUN) python -m practice.screenshots $(ARGS)
 
 bench: install ## measures against a bare loop and mbsync; writes build/bench.json
 	$(RUN) pytest -m bench -s tests/bench $(ARGS)
