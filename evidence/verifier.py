@@ -956,9 +956,7 @@ def sample_text(draw: Draw) -> list[str]:
         return lines
     for faults in FAULTS[: count + 1]:
         limits = [f"{most_faulty(count, faults, one):.1%} ({one:.0%})" for one in CONFIDENCES]
-        lines.append(
-            f"with {faults} faulty ones in it, of all items at most (confidence): {', '.join(limits)}"
-        )
+        lines.append(f"if {faults} of these are faulty, at most (confidence) of all are: {', '.join(limits)}")
     return lines
 
 

@@ -98,7 +98,7 @@ def verify(
     report: ReportPage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Checks packs: signature, files, hash trees, sums, the row of waves, and what anchors them.
+    """Checks packs: signature, files, hash trees, sums, the chain of seals, and what anchors them.
 
     It runs the one file that `kogge audit verifier` prints, which knows nothing of Kogge. An auditor runs
     that one, on another machine.

@@ -90,7 +90,7 @@ def _other_key(newest: SealRow, signer: str, key: Ed25519PrivateKey) -> Iterator
     yield f"Warning: another key than that of seal {newest.number} (wave {newest.wave})."
     yield f"  that one  {signer}"
     yield f"  this one  {line_of(key)}"
-    yield "The row of waves holds, and who checks it needs both. Say in a protocol why there are two."
+    yield "The chain of seals holds, and whoever checks it needs both. Say in a protocol why there are two."
 
 
 def foretell(
