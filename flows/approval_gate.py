@@ -8,11 +8,11 @@ twice. Of several answers the newest counts.
 from __future__ import annotations
 
 import asyncio
-import shlex
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from prefect import get_client, get_run_logger, runtime
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, Pause
 from prefect.flow_runs import asuspend_flow_run
 from prefect.input import RunInput
 from pydantic import Field, ValidationError
@@ -20,6 +20,8 @@ from pydantic import Field, ValidationError
 from engine.approvals.plan_approval import refuse_unapproved
 from engine.config.load import Config
 from flows.display.prefect_events import tell
+from flows.display.states import explained
+from flows.process.background_task import tried
 from ledger.store import Ledger
 from model.errors import Blocked
 
@@ -27,34 +29,82 @@ DAYS = 14.0
 """After which a run that nobody resumed fails; starting it again asks anew."""
 
 
+NO_NAME = "Nobody said who resumes. Press Resume again, tick Go on, and give a name or a sign of your own."
+NOT_TICKED = "It was resumed without Go on. Press Resume again, tick Go on, and give your name."
+THEN = "Then press Resume here, tick Go on, and give your name."
+
+
 class Approve(RunInput):
-    """Nothing is filled in, so that a resume without an answer is none."""
+    """Hold the answer of whoever resumes.
+
+    `approve` has no default, so that a resume without an answer is none. `operator` has one, so that an empty
+    name is answered by a sentence of this module, and not by a validator.
+    """
 
     approve: bool = Field(
         title="Go on",
-        description="Only with the signatures in the ledger; the log of this run names the command for them",
+        description="Only with the signatures in the ledger; the text of this run's state names the command",
     )
-    operator: str = Field(title="Who resumes", description="A name or sign of your own", min_length=1)
+    operator: str = Field("", title="Who resumes", description="Your name, or a sign of your own")
+
+
+Waits = Callable[[str], Awaitable[object]]
+"""Shows why a run waits, and what to type."""
 
 
 async def wait_for_approval(
-    config: Config, ledger: Ledger, wave: str, stage: str, *, days: float = DAYS
+    config: Config,
+    ledger: Ledger,
+    wave: str,
+    stage: str,
+    *,
+    days: float = DAYS,
+    waits: Waits | None = None,
 ) -> None:
-    """Returns when the ledger approves this stage of the wave, and whoever resumed the run (if it was
-    suspended) said so as well; else suspends it once more, which ends this process.
+    """Return when the ledger approves this stage, and whoever resumed the run (if it was suspended) said so.
 
-    Raises Blocked("not-approved") in a run without a deployment, which nobody could resume; Misconfigured,
-    Corrupt as refuse_unapproved does."""
+    Else the run is suspended once more, which ends this process. Its state, its log and `waits` say why, and
+    which command to type.
+
+    Args:
+        config: the configuration.
+        ledger: the ledger.
+        wave: the wave.
+        stage: what is to be approved.
+        days: after so many days a run that nobody resumed fails.
+        waits: shows why the run waits; None if the state and the log are enough.
+
+    Raises:
+        Blocked: `not-approved` in a run without a deployment, which nobody could resume.
+        Misconfigured: as refuse_unapproved.
+        Corrupt: as refuse_unapproved.
+    """
     refusal = await _refusal(config, ledger, wave, stage)
     asked = await _times_asked(stage)
-    if refusal is None and (not asked or await _said_yes(_key(stage, asked))):
+    objection = await _objection(_key(stage, asked)) if asked else None
+    if refusal is None and objection is None:
         return
     if runtime.deployment.get_id() is None:
         raise refusal or Blocked("not-approved", "resume a run of a deployment")
-    command = shlex.quote(wave)
-    get_run_logger().warning(f"suspended until it is approved: kogge approvals --wave {command}")
+    why = (
+        f"{refusal}. {THEN}"
+        if refusal is not None
+        else f"The {stage} of wave {wave} is approved. {objection}"
+    )
+    get_run_logger().warning(f"suspended: {why}")
     tell("cutover.waiting", wave, stage=stage, code="not-approved")
-    await asuspend_flow_run(wait_for_input=Approve, timeout=int(days * 86_400), key=_key(stage, asked + 1))
+    if waits is not None:
+        await tried("why a run waits", lambda: waits(why))
+    await _suspend(why, _key(stage, asked + 1), days)
+
+
+async def _suspend(why: str, key: str, days: float) -> None:
+    """Suspends this run; its state and the form behind Resume say why."""
+    form = Approve.with_initial_data(description=why)
+    try:
+        await asuspend_flow_run(wait_for_input=form, timeout=int(days * 86_400), key=key)
+    except Pause as pause:
+        raise Pause(state=await explained(pause.state, why)) from None
 
 
 async def _refusal(config: Config, ledger: Ledger, wave: str, stage: str) -> Blocked | None:
@@ -77,10 +127,12 @@ async def _times_asked(stage: str) -> int:
     return sum(key.startswith(_key(stage, 0)[:-1]) for key in keys)
 
 
-async def _said_yes(key: str) -> bool:
-    """The answer to a suspension that is over; none is no."""
+async def _objection(key: str) -> str | None:
+    """What is wrong with the answer to a suspension that is over; None if it is a yes. No answer is none."""
     try:
         answer = await asuspend_flow_run(wait_for_input=Approve, key=key)
     except (ObjectNotFound, ValidationError):
-        return False
-    return answer is not None and answer.approve
+        return NOT_TICKED
+    if answer is None or not answer.approve:
+        return NOT_TICKED
+    return None if answer.operator.strip() else NO_NAME

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import Any
 
 from prefect import flow, tags, task
@@ -26,10 +27,12 @@ from engine.pacing.watchdog import WavePolicy
 from engine.pacing.worker_slots import WorkerSlots
 from flows.approval_gate import wait_for_approval
 from flows.deploy.deployments import TAG
+from flows.display.cutover_artifact import TICK_SECONDS, CutoverArtifact
+from flows.display.cutover_page import CutoverLine, held_told, next_steps, way_back
 from flows.display.prefect_events import tell
 from flows.display.states import put_off, refused
 from flows.own_run import mark, watched
-from flows.process.background_task import together
+from flows.process.background_task import standing, together, tried
 from flows.process.leg_runner import LegRunner, opened
 from flows.process.parameters import Boxes, Configuration, RunParameters, WaveName, refuse_unknown_wave
 from ledger.db.rows import MailboxRow, Phase
@@ -77,7 +80,9 @@ async def cutover(parameters: CutoverParameters) -> State[Any]:
             runner = stack.enter_context(opened(chosen(parameters.configuration)))
             await asyncio.to_thread(refuse_unknown_wave, runner.ledger, parameters.wave)
             await mark(parameters.wave)
-            await wait_for_approval(runner.config, runner.ledger, parameters.wave, CUTOVER)
+            ended: list[CutoverResult] = []
+            page = CutoverArtifact(runner.ledger, parameters.wave, parameters.mailboxes, ended)
+            await wait_for_approval(runner.config, runner.ledger, parameters.wave, CUTOVER, waits=page.waits)
             rows = await asyncio.to_thread(_rows, runner, parameters)
             await asyncio.to_thread(runner.watchdog.follow, WavePolicy(parameters.wave, ends=False))
             worker_slots = WorkerSlots(runner.admission, runner.watchdog, runner.drain.event)
@@ -88,10 +93,10 @@ async def cutover(parameters: CutoverParameters) -> State[Any]:
             return Failed(message="nothing to do: no mailbox of this wave is to be cut over")
         stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
         await asyncio.to_thread(announce, order, rows)
-        ended: list[CutoverResult] = []
-        async with watched(runner.drain) as own:
+        async with watched(runner.drain) as own, standing("the page of a cutover", page.look, TICK_SECONDS):
             await together((_mailbox(row, order, runner, ended) for row in rows), runner.drain.event)
-        state = _end_state(ended, len(rows), order)
+        await tried("the page of a cutover", page.look)
+        state = _end_state(ended, len(rows), order, _advice(parameters.wave, page.lines))
         if own.suspended is not None:
             await own.leave(own.suspended, str(state.message))
         return state
@@ -116,7 +121,18 @@ async def _mailbox(
             )
 
 
-def _end_state(ended: list[CutoverResult], count: int, order: CutoverRequest) -> State[Any]:
+def _advice(wave: str, lines: list[CutoverLine]) -> str:
+    """Who is locked out, since when, and what to type; "" if there is nothing to say."""
+    told = [held_told(lines, datetime.now(UTC))]
+    commands = next_steps(wave, lines)
+    told += [f"Next: {'; then: '.join(commands)}"] if commands else []
+    back = way_back(wave, lines)
+    told += [f"Or back: {back}"] if back is not None else []
+    return ". ".join(one for one in told if one)
+
+
+def _end_state(ended: list[CutoverResult], count: int, order: CutoverRequest, advice: str) -> State[Any]:
+    """advice: who is locked out, and what to type; "" if there is nothing to say."""
     live = sum(cut.code is None for cut in ended)
     codes = ", ".join(sorted({cut.code for cut in ended if cut.code is not None}))
     if order.boundary.fault is not None:
@@ -126,6 +142,7 @@ def _end_state(ended: list[CutoverResult], count: int, order: CutoverRequest) ->
     are = "is" if count - live == 1 else "are"
     message = f"{count - live:,} of {many(count, 'mailbox', 'mailboxes')} {are} not live"
     message += f": {codes}" if codes else ""
+    message += f". {advice}" if advice else ""
     if order.worker_slots.watchdog.refusal is not None:
         return put_off(order.worker_slots.watchdog.refusal, message)
     if order.cutting.stop.is_set():

@@ -16,6 +16,7 @@ from flows.process.parameters import BatchParameters
 from ledger.db.rows import LegRow, LegState
 from ledger.views.overview import WaveTotals
 from ledger.views.server_health import Health
+from model.plural import many
 from reports.progress import SETTLED, Snapshot, percent, size, verdict
 
 UNWELL = {LegState.BLOCKED, LegState.DIFFERS}
@@ -51,6 +52,21 @@ def wave_text(seen: Seen, ended: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
+def wave_told(seen: Seen) -> str:
+    """Return the state of a wave in the line that its cards show."""
+    shot = seen.snapshot
+    if not shot.open:
+        left = "all is verified"
+    elif seen.left is None:
+        left = "nothing is left to copy"
+    else:
+        left = f"about {span(seen.left.seconds)} left"
+    person = len({leg.mailbox for leg in shot.open if leg.state in UNWELL})
+    needs = f", {many(person, 'mailbox needs', 'mailboxes need')} a person" if person else ""
+    at = f"{seen.now.astimezone(UTC):%H:%M} UTC"
+    return f"wave {seen.wave}: {share(shot, seen.expected):.0f} %, {left}{needs} ({at})"
+
+
 def share(shot: Snapshot, expected: int) -> float:
     """How much is done, 0 to 100, of what is listed, or of what the preflight counted if that is
     more."""
@@ -61,8 +77,10 @@ def share(shot: Snapshot, expected: int) -> float:
 def _going(seen: Seen) -> str:
     shot = seen.snapshot
     verified = len(_verified(shot.legs))
+    known = max(shot.items, seen.expected)
+    counted = f" ({shot.items:,} listed; the rest as `kogge check` counted)" if known > shot.items else ""
     done = (
-        f"{shot.done:,} of {shot.items:,} items known so far, {size(shot.bytes)}; "
+        f"{shot.done:,} of {known:,} items{counted}, {size(shot.bytes)}; "
         f"{verified:,} of {shot.mailboxes:,} mailboxes are verified."
     )
     return f"{done} {seen.rate:.1f} items a second. {remaining(seen.left, seen.now)}"
@@ -179,6 +197,15 @@ def overall_text(waves: Sequence[WaveTotals], left: Mapping[str, Estimate], now:
     ]
     at = f"As of {now.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     return "\n".join(["## All waves", "", head, "", *table, *rows, "", at]) + "\n"
+
+
+def overall_told(waves: Sequence[WaveTotals], now: datetime) -> str:
+    """Return all waves in the line that their card shows."""
+    ended = sum(one.legs.get(LegState.VERIFIED, 0) == sum(one.legs.values()) for one in waves)
+    blocked = sum(one.legs.get(LegState.BLOCKED, 0) for one in waves)
+    at = f"{now.astimezone(UTC):%H:%M} UTC"
+    told = f"{ended:,} of {many(len(waves), 'wave', 'waves')} verified"
+    return f"{told}, {blocked:,} blocked ({at})"
 
 
 def _overall_row(one: WaveTotals, left: Estimate | None) -> str:

@@ -1,5 +1,5 @@
-"""A wave in Prefect's UI while it runs: progress, summary, batches, all waves, and a way to its runs. One
-artifact each, kept current in place; another's run of the wave makes its own.
+"""A wave in Prefect's UI while it runs: its mailboxes, progress, failures, losses, all waves, and a way to
+its runs. One artifact each, kept current in place; another's run of the wave makes its own.
 
 What cannot be shown is not: a wave never fails because of its board.
 """
@@ -8,107 +8,185 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import json
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
-from urllib.parse import quote
-from uuid import UUID
 
-from prefect import get_client
-from prefect.artifacts import (
-    acreate_link_artifact,
-    acreate_markdown_artifact,
-    acreate_progress_artifact,
-    acreate_table_artifact,
-)
-from prefect.client.schemas.actions import ArtifactUpdate
-from prefect.settings import PREFECT_UI_URL
+from prefect import get_run_logger
 
-from engine.approvals.score import scores
+from engine.approvals.low_score_approval import would_stop
+from engine.approvals.score import Score, scores
 from engine.planning.eta import Eta
 from engine.planning.throughput_estimate import Estimate
-from flows.display.artifact_text import Seen, batch_rows, overall_text, score_rows, share, wave_text
+from flows.display import ui_links
+from flows.display.artifact_text import (
+    Seen,
+    batch_rows,
+    overall_text,
+    overall_told,
+    score_rows,
+    share,
+    wave_text,
+    wave_told,
+)
+from flows.display.mailbox_rows import MailboxLine, mailbox_lines, mailboxes_text, mailboxes_told
+from flows.display.narration import progress_line
+from flows.display.problem_pages import (
+    Failing,
+    failing,
+    failures_text,
+    failures_told,
+    losses_text,
+    losses_told,
+    lost,
+)
+from flows.display.published import Published
 from flows.process.background_task import standing, tried
 from flows.process.leg_runner import LegRunner
 from flows.process.parameters import BatchParameters, VerifyParameters, WaveParameters
-from ledger.views.overview import expected, overview
+from ledger.db.rows import Phase
+from ledger.plan.approvals import plan_rows
+from ledger.views.overview import overview
 from ledger.views.progress_samples import record
+from ledger.views.scores import absent_of
 from ledger.views.server_health import newest
+from model.plural import many
+from model.protocols import Kind
 from reports import progress
 from reports.files import newest_page
 
 TICK_SECONDS = 10.0
 OVERALL_TICKS = 6
-"""All waves are told, and what is left is estimated, once in so many ticks: it costs more. In the first
-EARLY_TICKS each time, as nothing is known when a wave begins."""
+"""All waves and all mailboxes are told, and what is left is estimated, once in so many ticks: it costs more.
+In the first EARLY_TICKS each time, as nothing is known when a wave begins."""
 EARLY_TICKS = 4
 RATE_SECONDS = 300.0
+ITEMS_SHARE = 20
+"""What failed and what was lost is counted by item: at most a twentieth of the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at the ledger found. waves: all of them as Markdown, and in a line; None where only this
+    wave was looked at."""
+
+    seen: Seen
+    batches: list[dict[str, str | int]]
+    lines: list[MailboxLine]
+    waves: tuple[str, str] | None
 
 
 @dataclass(slots=True)
 class Board:
-    """shards: the wave's batches. made: artifact keys and ids."""
+    """shards: the wave's batches. checked: items that `kogge check` counted, by mailbox."""
 
     runner: LegRunner
     asked: WaveParameters | VerifyParameters
     shards: Sequence[BatchParameters]
-    made: dict[str, UUID] = field(default_factory=dict)
+    artifacts: Published = field(default_factory=Published)
     past: deque[progress.Snapshot] = field(default_factory=deque)
     ahead: Eta | None = None
     left: dict[str, Estimate] = field(default_factory=dict)
-    expected: int = 0
+    checked: Mapping[str, int] = field(default_factory=dict)
     ticks: int = 0
+    items_due: float = 0.0
 
     @property
     def wave(self) -> str:
         return self.asked.wave
 
+    @property
+    def key(self) -> str:
+        return progress.slug("wave", self.wave)
+
     async def show(self, ended: bool = False) -> None:
-        """Makes or renews all of it."""
+        """Makes or renews all of it, and tells the run's log once a minute how far the wave is."""
         whole = ended or self.ticks < EARLY_TICKS or self.ticks % OVERALL_TICKS == 0
+        narrated = not ended and (self.ticks == 1 or (self.ticks > 1 and self.ticks % OVERALL_TICKS == 0))
         self.ticks += 1
-        seen, rows, waves = await asyncio.to_thread(self._read, whole)
-        key = progress.slug("wave", self.wave)
-        title = f"wave {self.wave}"
-        await self._put(f"{key}-progress", share(seen.snapshot, seen.expected), title)
-        await self._put(f"{key}-summary", wave_text(seen, ended), title)
-        if whole:
-            await self._put(f"{key}-batches", rows, f"{title}: its batches")
-            await self._put("kogge-waves", waves, "all waves")
+        rated = await asyncio.to_thread(self._rated) if ended else {}
+        look = await asyncio.to_thread(self._read, whole, rated)
+        seen, put = look.seen, self.artifacts.put
+        told = wave_told(seen)
+        await put(f"{self.key}-progress", share(seen.snapshot, seen.expected), told)
+        await put(f"{self.key}-summary", wave_text(seen, ended), told)
+        if look.waves is not None:
+            await self._put_whole(look)
+            await put("kogge-waves", *look.waves)
+        if narrated:
+            get_run_logger().info(progress_line(seen, look.lines))
+        if ended or time.monotonic() >= self.items_due:
+            await self._put_items(seen.now)
         if ended:
-            rated = await asyncio.to_thread(self._rated)
-            await self._put(f"{key}-scores", rated, f"{title}: its mailboxes by score")
+            await self._put_scores(seen, rated)
             await self._link_report()
 
-    def _rated(self) -> list[dict[str, str | int]]:
-        """Asks the ledger; in a thread."""
-        ids = [row.id for row in self.runner.ledger.mailboxes(self.wave)]
-        return score_rows(scores(self.runner.ledger, ids), len(ids))
+    async def _put_whole(self, look: Look) -> None:
+        at = clock(look.seen.now)
+        listed = mailboxes_text(self.wave, look.lines, look.seen.now, ui_links.base())
+        made = await self.artifacts.put(self.key, listed, f"{mailboxes_told(look.lines)} ({at})")
+        if made is not None and (ui := ui_links.base()):
+            get_run_logger().info("the mailboxes of this wave: %s", ui_links.version(ui, made))
+        batches = f"{many(len(look.batches), 'batch', 'batches')} of wave {self.wave} ({at})"
+        await self.artifacts.put(f"{self.key}-batches", look.batches, batches)
 
-    def _read(self, whole: bool) -> tuple[Seen, list[dict[str, str | int]], str]:
-        """Asks the ledger, and keeps the wave's pulse in it; in a thread."""
+    async def _put_items(self, now: datetime) -> None:
+        """What failed and what was lost, by item."""
+        began = time.monotonic()
+        failed, losses = await asyncio.to_thread(self._items)
+        self.items_due = time.monotonic() + max(60.0, ITEMS_SHARE * (time.monotonic() - began))
+        at = clock(now)
+        text = failures_text(self.wave, failed, now)
+        await self.artifacts.put(
+            progress.slug("failures", self.wave), text, f"{failures_told(failed)} ({at})"
+        )
+        text = losses_text(self.wave, losses, now)
+        await self.artifacts.put(
+            progress.slug("losses", self.wave), text, f"lost: {losses_told(losses)} ({at})"
+        )
+
+    async def _put_scores(self, seen: Seen, rated: Mapping[str, Score]) -> None:
+        rows = score_rows(rated, seen.snapshot.mailboxes)
+        counted = ", ".join(f"{one['mailboxes']} {one['score']}" for one in rows if one["mailboxes"])
+        await self.artifacts.put(f"{self.key}-scores", rows, f"scores: {counted} ({clock(seen.now)})")
+
+    def _rated(self) -> dict[str, Score]:
+        """Asks the ledger; in a thread."""
+        legs = self.runner.snapshot(self.wave, self.asked.mailboxes).legs
+        return scores(self.runner.ledger, {leg.mailbox for leg in legs})
+
+    def _items(self) -> tuple[dict[str, Failing], Counter[tuple[Kind, str, str]]]:
+        """Asks the ledger; in a thread."""
+        ledger = self.runner.ledger
+        summaries = ledger.summary(self.wave)
+        absent = absent_of(ledger, {leg.mailbox for leg in summaries})
+        return failing(absent, summaries), lost(summaries)
+
+    def _read(self, whole: bool, rated: Mapping[str, Score]) -> Look:
+        """Asks the ledger, and keeps the wave's pulse in it; in a thread. rated: scores by mailbox, once the
+        run has ended."""
         ledger, now = self.runner.ledger, datetime.now(UTC)
         record(ledger, self.wave)
         if whole:
             self.ahead = self.ahead or Eta(self.runner.config, ledger)
             self.left = self.ahead.left()
-            self.expected = expected(ledger, self.wave)
+            rows = () if self.asked.workloads else plan_rows(ledger, self.wave)
+            self.checked = {row.mailbox: row.items for row in rows}
         shot = self.runner.snapshot(self.wave, self.asked.mailboxes, self.asked.workloads)
-        seen = Seen(
-            self.wave,
-            shot,
-            self._rate(shot),
-            self.left.get(self.wave),
-            newest(ledger),
-            now,
-            0 if self.asked.mailboxes or self.asked.workloads else self.expected,
+        expected = progress.expected(shot.legs, self.checked)
+        left, health = self.left.get(self.wave), newest(ledger)
+        seen = Seen(self.wave, shot, self._rate(shot), left, health, now, expected)
+        boxes = ledger.mailboxes(self.wave) if whole else []
+        low = (
+            would_stop(ledger, [row for row in boxes if row.phase is not Phase.LIVE], rated) if rated else ()
         )
-        waves = overall_text(overview(ledger), self.left, now) if whole else ""
-        return seen, batch_rows(self.shards, shot), waves
+        lines = mailbox_lines(shot.legs, boxes, self.checked, low) if whole else []
+        waves = overview(ledger) if whole else []
+        all_waves = (overall_text(waves, self.left, now), overall_told(waves, now)) if whole else None
+        return Look(seen, batch_rows(self.shards, shot), lines, all_waves)
 
     def _rate(self, shot: progress.Snapshot) -> float:
         """Items a second, lately."""
@@ -119,40 +197,24 @@ class Board:
         passed = shot.at - first.at
         return max(0.0, (shot.done - first.done) / passed) if passed > 0 else 0.0
 
-    async def _put(self, key: str, data: Any, title: str) -> None:
-        if key in self.made:
-            plain = data if isinstance(data, float | str) else json.dumps(data)
-            async with get_client() as client:
-                await client.update_artifact(self.made[key], ArtifactUpdate(data=plain))
-            return
-        if isinstance(data, float):
-            found = await acreate_progress_artifact(progress=data, key=key, description=title)
-        elif isinstance(data, str):
-            found = await acreate_markdown_artifact(data, key=key, description=title)
-        else:
-            found = await acreate_table_artifact(data, key=key, description=title)
-        self.made[key] = found
-
     async def _link_report(self) -> None:
         """The way to the newest report of this wave, where somebody made one."""
         page = await asyncio.to_thread(newest_page, self.runner.config.state_directory, self.wave)
         if page is not None:
-            await acreate_link_artifact(
-                page.absolute().as_uri(),
-                link_text=f"Report of wave {self.wave}",
-                key=progress.slug("wave", self.wave, "report"),
-                description=f"wave {self.wave}: made anew by `kogge report`",
-            )
+            told = f"the page of wave {self.wave}; `kogge report` makes it anew"
+            address, text = page.absolute().as_uri(), f"Report of wave {self.wave}"
+            await self.artifacts.link(f"{self.key}-report", address, text, told)
 
     async def link(self) -> None:
         """The way to every run of this wave."""
-        if ui := PREFECT_UI_URL.value():
-            await acreate_link_artifact(
-                f"{ui}/runs?tags={quote(f'wave:{self.wave}')}",
-                link_text=f"All runs of wave {self.wave}",
-                key=progress.slug("wave", self.wave, "runs"),
-                description=f"wave {self.wave}",
-            )
+        if ui := ui_links.base():
+            runs, text = ui_links.runs_of(ui, self.wave), f"All runs of wave {self.wave}"
+            await self.artifacts.link(f"{self.key}-runs", runs, text, f"every run of wave {self.wave}")
+
+
+def clock(now: datetime) -> str:
+    """The time of day, as cards show it."""
+    return f"{now.astimezone(UTC):%H:%M} UTC"
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from ledger.db.engine import reading
 from ledger.db.handle import LedgerHandle
 from ledger.db.rows import LegState
-from ledger.db.schema import checked, leg, mailbox
+from ledger.db.schema import leg, mailbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,3 @@ def overview(ledger: LedgerHandle) -> list[WaveTotals]:
         legs = {LegState(row[1]): int(row[2]) for row in own}
         totals.append(WaveTotals(wave, count, legs, items, done, size))
     return totals
-
-
-def expected(ledger: LedgerHandle, wave: str) -> int:
-    """Return how many items the newest preflight counted at the source; 0 if there was none."""
-    query = select(func.coalesce(func.sum(checked.c["items"]), 0)).select_from(checked.join(mailbox))
-    with reading(ledger.engine) as connection:
-        return int(connection.execute(query.where(mailbox.c.wave == wave)).scalar_one())

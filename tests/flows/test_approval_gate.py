@@ -61,6 +61,7 @@ class Waiting:
     id: UUID
     flow: Any
     passed: list[str]
+    shown: list[str]
 
     def sign(self) -> None:
         plan = plan_of(self.config, self.ledger, "w")
@@ -97,10 +98,14 @@ async def waiting(api: str, folder: Path) -> AsyncIterator[Waiting]:
     (number,) = ledger.add_mailboxes([planned])
     keep_checks(ledger, [Check(str(number), "directory", None, 1, 1)])
     passed: list[str] = []
+    shown: list[str] = []
+
+    async def show(why: str) -> None:
+        shown.append(why)
 
     @flow(name="gate", persist_result=False)
     async def gate() -> Any:
-        await wait_for_approval(config, ledger, "w", CUTOVER)
+        await wait_for_approval(config, ledger, "w", CUTOVER, waits=show)
         passed.append("through")
         return Completed(message="through")
 
@@ -109,7 +114,7 @@ async def waiting(api: str, folder: Path) -> AsyncIterator[Waiting]:
             flow_id = await client.create_flow(gate)
             deployment = await client.create_deployment(flow_id, name=folder.name)
             run = await client.create_flow_run_from_deployment(deployment)
-            yield Waiting(config, ledger, keys, client, run.id, gate, passed)
+            yield Waiting(config, ledger, keys, client, run.id, gate, passed, shown)
     ledger.close()
 
 
@@ -132,6 +137,11 @@ def test_with_the_signatures_there_nobody_is_asked(api: str, tmp_path: Path) -> 
 def test_approving_in_the_form_alone_moves_nothing(api: str, tmp_path: Path) -> None:
     async def scene(one: Waiting) -> None:
         assert await one.run() == "Suspended"
+        message = str((await one.read()).state.message)  # type: ignore[union-attr]
+        assert "the cutover of wave w has 0 of 2 approvals of its plan" in message
+        assert "approve --wave w --stage cutover --key FILE --reason TEXT" in message
+        assert "Then press Resume here" in message
+        assert one.shown == [message]
         for _ in range(2):
             assert await one.resume(YES) == "Suspended"
         assert one.passed == []
@@ -151,6 +161,20 @@ def test_a_resume_without_an_answer_stays_suspended(api: str, tmp_path: Path) ->
                 assert await one.resume(answer) == "Suspended"
             except PrefectHTTPStatusError:  # the server itself wants an answer
                 assert (await one.read()).state_name == "Suspended"
+        assert one.passed == []
+        assert await one.resume(YES) == "Completed"
+
+    play(api, tmp_path, scene)
+
+
+def test_an_empty_name_is_answered_by_a_sentence(api: str, tmp_path: Path) -> None:
+    async def scene(one: Waiting) -> None:
+        assert await one.run() == "Suspended"
+        one.sign()
+        for answer in ({"approve": True}, {"approve": True, "operator": " "}):
+            assert await one.resume(answer) == "Suspended"
+            message = str((await one.read()).state.message)  # type: ignore[union-attr]
+            assert "Nobody said who resumes" in message
         assert one.passed == []
         assert await one.resume(YES) == "Completed"
 

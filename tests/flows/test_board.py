@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
 
 from engine.approvals.score import Score
 from engine.planning.throughput_estimate import Estimate
 from flows.display.artifact_text import Seen, batch_rows, overall_text, remaining, score_rows, span, wave_text
 from flows.process.parameters import BatchParameters
 from ledger.db.rows import LegRow, LegState, Phase
-from ledger.db.schema import checked
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from ledger.views.overview import WaveTotals, expected, overview
+from ledger.views.overview import WaveTotals, overview
 from ledger.views.server_health import Health
 from model.protocols import Kind
 from reports.files import newest_page, page_of, put
@@ -49,7 +47,8 @@ def seen(*health: Health, legs: tuple[LegRow, ...] = LEGS, left: Estimate | None
 def test_a_wave_at_work_says_how_far_how_fast_how_long_and_what_is_open() -> None:
     text = wave_text(seen())
     assert "## Wave pilot: 15 %" in text, "of the thousand that the preflight counted"
-    assert "150 of 400 items known so far, 20.0 MB; 1 of 4 mailboxes are verified." in text
+    assert "150 of 1,000 items (400 listed; the rest as `kogge check` counted), 20.0 MB;" in text
+    assert "; 1 of 4 mailboxes are verified." in text
     assert "4.2 items a second. About 90 minutes left, until Thu 23:30 UTC" in text
     assert "which the source's own limits decide" in text
     blocked = next(line for line in text.splitlines() if "over-quota" in line)
@@ -93,11 +92,6 @@ def test_all_waves_in_one_table(tmp_path: Any) -> None:
         [PlannedMailbox(f"a{n}@x", f"b{n}@x", wave, Phase.STAGING, both) for n, wave in enumerate(waves)]
     )
     found = overview(ledger)
-    assert expected(ledger, "first") == 0
-    with ledger.engine.begin() as connection:
-        for row in ledger.mailboxes():
-            connection.execute(insert(checked).values(mailbox=row.id, at=0.0, items=10, bytes=1))
-    assert (expected(ledger, "first"), expected(ledger, "second")) == (20, 10)
     ledger.close()
     assert [(one.wave, one.mailboxes, dict(one.legs)) for one in found] == [
         ("first", 2, {LegState.PENDING: 4}),

@@ -1,0 +1,170 @@
+"""The cutover of a wave in Prefect's UI: who is frozen, since when, what is missing, what to type. Pure;
+random ids, steps and codes alone."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from engine.control.remedies import advice
+from engine.cutover.steps import FREEZE, FROZEN, HOOK_FAILED
+from ledger.db.rows import SCORE_LOW, MailboxRow, Phase
+from ledger.leg.cutover_steps import BACK, DONE, FAILED, RELEASE, StepRow
+from model.plural import many
+
+SHOWN = 60
+"""So many rows the artifact has, the most urgent first."""
+NAMED = 5
+"""So many mailboxes a message names."""
+
+
+@dataclass(frozen=True, slots=True)
+class CutoverLine:
+    """Describe where the cutover of one mailbox is.
+
+    Attributes:
+        mailbox: its random id.
+        phase: staging, frozen or live.
+        since: when its first freeze hook began, or when it was frozen; None if its user is not kept from it.
+        step: the newest step, with its state; "" if none was begun.
+        code: what keeps it from going on; None if nothing is known to.
+        released: True if it only goes forward.
+    """
+
+    mailbox: str
+    phase: Phase
+    since: datetime | None
+    step: str = ""
+    code: str | None = None
+    released: bool = False
+
+    @property
+    def held(self) -> bool:
+        """True if its user is kept from the mailbox, wholly or in part."""
+        return self.since is not None and self.phase is not Phase.LIVE
+
+
+def cutover_lines(
+    rows: Iterable[MailboxRow], steps: Mapping[str, Sequence[StepRow]], codes: Mapping[str, str | None]
+) -> list[CutoverLine]:
+    """Return a line for each mailbox, those that are held first, and of them the longest held.
+
+    Args:
+        rows: the mailboxes.
+        steps: their recorded steps, in the order in which they last changed.
+        codes: why a cutover ended, or would not begin, by mailbox.
+    """
+    lines = [_line(row, steps.get(row.id, ()), codes.get(row.id)) for row in rows]
+    return sorted(lines, key=_urgency)
+
+
+def _urgency(line: CutoverLine) -> tuple[bool, bool, bool, float, str]:
+    since = line.since.timestamp() if line.since is not None else 0.0
+    calm = line.code is None and not line.held
+    return not line.held, line.phase is Phase.LIVE, calm, since, line.mailbox
+
+
+def _line(row: MailboxRow, steps: Sequence[StepRow], code: str | None) -> CutoverLine:
+    begun = [one.at for one in steps if one.name.startswith(f"{FREEZE}:") or one.name == FROZEN]
+    newest = steps[-1] if steps else None
+    failed = newest is not None and newest.state == FAILED
+    known = code or (newest.code if newest is not None and failed else None)
+    if newest is not None and failed and newest.name == "score":
+        known = SCORE_LOW
+    return CutoverLine(
+        row.id,
+        row.phase,
+        None if row.phase is Phase.LIVE else min(begun, default=None),
+        "" if newest is None else f"{newest.name} {newest.state}",
+        None if row.phase is Phase.LIVE else known,
+        any(one.name == RELEASE and one.state == DONE for one in steps)
+        and not any(one.name == BACK for one in steps),
+    )
+
+
+def cutover_told(lines: Sequence[CutoverLine]) -> str:
+    """Return the state of a cutover in one phrase."""
+    phases = Counter(line.phase for line in lines)
+    held = sum(line.held for line in lines)
+    told = [f"{phases[Phase.LIVE]:,} of {many(len(lines), 'mailbox', 'mailboxes')} live"]
+    told += [f"{held:,} frozen"] if held else []
+    waiting = sum(line.code is not None for line in lines)
+    told += [f"{waiting:,} stopped"] if waiting else []
+    return ", ".join(told)
+
+
+def held_told(lines: Sequence[CutoverLine], now: datetime) -> str:
+    """Return who is kept from their mailbox and since when, by random ids; "" if nobody is."""
+    held = [line for line in lines if line.held]
+    if not held:
+        return ""
+    oldest = min(line.since for line in held if line.since is not None)
+    names = ", ".join(line.mailbox for line in held[:NAMED])
+    names += f" and {len(held) - NAMED:,} more" if len(held) > NAMED else ""
+    minutes = max(0, int((now - oldest).total_seconds() // 60))
+    told = many(len(held), "mailbox is frozen: its user", "mailboxes are frozen: their users")
+    return f"{told} may be locked out, the first since {moment(oldest)} ({minutes:,} minutes): {names}"
+
+
+def next_steps(wave: str, lines: Sequence[CutoverLine]) -> list[str]:
+    """Return the commands to type now, in their order; [] if all are live."""
+    name = shlex.quote(wave)
+    codes = {line.code for line in lines if line.code}
+    if all(line.phase is Phase.LIVE for line in lines):
+        return []
+    commands = []
+    if SCORE_LOW in codes:
+        commands += [f"kogge score --wave {name}"]
+        commands += [f"kogge approve score-low --wave {name} --by NAME --reason TEXT"]
+    if HOOK_FAILED in codes:
+        commands += [f"kogge cutover --wave {name} --status"]
+    commands += [f"kogge cutover --wave {name} --by NAME"]
+    return commands
+
+
+def way_back(wave: str, lines: Sequence[CutoverLine]) -> str | None:
+    """Return the command that gives people their old mailbox again; None if it would for nobody."""
+    back = any(line.held and not line.released for line in lines)
+    return f"kogge cutover --wave {shlex.quote(wave)} --back --by NAME" if back else None
+
+
+def cutover_text(wave: str, lines: Sequence[CutoverLine], now: datetime, waits: str | None = None) -> str:
+    """Return the artifact `cutover-NAME`.
+
+    Args:
+        wave: the wave.
+        lines: its mailboxes, the most urgent first.
+        now: when they were read.
+        waits: why the run waits for approval, with the command; None if it does not.
+    """
+    text = [f"## Cutover of wave {wave}: {cutover_told(lines)}", ""]
+    text += [f"**It waits for approval.** {waits}", ""] if waits else []
+    text += [held_told(lines, now) or "Nobody is kept from a mailbox.", ""]
+    text += [
+        "| mailbox | phase | frozen since | newest step | code | what to do |",
+        "|---|---|---|---|---|---|",
+    ]
+    text += [_row(line) for line in lines[:SHOWN]]
+    if rest := lines[SHOWN:]:
+        stopped = sum(line.code is not None for line in rest)
+        text += ["", f"and {len(rest):,} more, of which {stopped:,} are stopped."]
+    if commands := next_steps(wave, lines):
+        text += ["", "### What to type next", "", *(f"    {command}" for command in commands)]
+    if (back := way_back(wave, lines)) is not None:
+        text += ["", "Or give everybody the old mailbox back, but for what is released:", "", f"    {back}"]
+    return "\n".join([*text, "", f"As of {moment(now)}"]) + "\n"
+
+
+def _row(line: CutoverLine) -> str:
+    since = "" if line.since is None else moment(line.since)
+    code = f"`{line.code}`" if line.code else ""
+    todo = advice(line.code).replace("|", "\\|") if line.code else ""
+    return f"| `{line.mailbox}` | {line.phase} | {since} | {line.step} | {code} | {todo} |"
+
+
+def moment(at: datetime) -> str:
+    """Return a moment as people write it down at night."""
+    return f"{at.astimezone(UTC):%d %b %H:%M} UTC"

@@ -1,0 +1,160 @@
+"""The mailboxes of a wave in Prefect's UI, a row each, what needs a person first. Pure; random ids, counts
+and codes alone."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from engine.control.remedies import advice
+from flows.display.ui_links import artifact, linked, tasks_of
+from ledger.db.rows import SCORE_LOW, LegRow, LegState, MailboxRow, Phase
+from model.plural import many
+from reports.progress import DRY_RUN, expected, slug
+
+URGENCY = (
+    LegState.BLOCKED,
+    LegState.DIFFERS,
+    LegState.WAITING,
+    LegState.RUNNING,
+    LegState.COPIED,
+    LegState.PENDING,
+    LegState.VERIFIED,
+)
+"""A mailbox is in the first of these states that one of its workloads has."""
+PERSON = frozenset({LegState.BLOCKED, LegState.DIFFERS})
+"""States that nothing but a person mends."""
+SHOWN = 60
+"""So many rows an artifact has: a wave of 500 mailboxes stays readable."""
+NEXT = {
+    LegState.VERIFIED: "",
+    LegState.RUNNING: "",
+    LegState.PENDING: "Its turn comes in this run, or in the next one.",
+    LegState.COPIED: "Copied; the next run verifies it.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxLine:
+    """Describe one mailbox.
+
+    Attributes:
+        mailbox: its random id.
+        phase: staging, frozen or live.
+        state: the most urgent state of its workloads.
+        percent: how much is done, 0 to 100.
+        codes: why, of the workloads in that state, in alphabetical order.
+    """
+
+    mailbox: str
+    phase: Phase
+    state: LegState
+    percent: int
+    codes: tuple[str, ...]
+
+    @property
+    def needs_person(self) -> bool:
+        """True if nothing but a person mends it."""
+        return self.state in PERSON or SCORE_LOW in self.codes
+
+    @property
+    def well(self) -> bool:
+        """True if nobody has to look at it now."""
+        return not self.needs_person and self.phase is not Phase.FROZEN and self.state is not LegState.WAITING
+
+
+def mailbox_lines(
+    legs: Iterable[LegRow],
+    mailboxes: Iterable[MailboxRow],
+    checked: Mapping[str, int],
+    low: Collection[str] = (),
+) -> list[MailboxLine]:
+    """Return a line for each mailbox that has a workload here, the most urgent first.
+
+    Args:
+        legs: the workloads.
+        mailboxes: the mailboxes of the wave, for their phases.
+        checked: items that `kogge check` counted, by mailbox.
+        low: mailboxes that a cutover would stop for their score.
+    """
+    phases = {row.id: row.phase for row in mailboxes}
+    own: defaultdict[str, list[LegRow]] = defaultdict(list)
+    for leg in legs:
+        own[leg.mailbox].append(leg)
+    lines = [_line(number, rows, phases.get(number, Phase.STAGING), checked) for number, rows in own.items()]
+    lines = [replace(line, codes=(SCORE_LOW,)) if _only_low(line, low) else line for line in lines]
+    return sorted(lines, key=_urgency)
+
+
+def _only_low(line: MailboxLine, low: Collection[str]) -> bool:
+    return line.state is LegState.VERIFIED and line.mailbox in low
+
+
+def _urgency(line: MailboxLine) -> tuple[bool, bool, int, str]:
+    stuck = line.phase is Phase.FROZEN
+    return not (stuck or line.needs_person), not stuck, URGENCY.index(line.state), line.mailbox
+
+
+def _line(number: str, rows: Sequence[LegRow], phase: Phase, checked: Mapping[str, int]) -> MailboxLine:
+    state = min((row.state for row in rows), key=URGENCY.index)
+    codes = {row.code for row in rows if row.state is state and row.code and row.code != DRY_RUN}
+    if state is LegState.VERIFIED:
+        return MailboxLine(number, phase, state, 100, ())
+    items, done = expected(rows, checked), sum(row.done for row in rows)
+    share = min(99, 100 * done // items) if items else 0
+    return MailboxLine(number, phase, state, share, tuple(sorted(codes)))
+
+
+def mailboxes_text(wave: str, lines: Sequence[MailboxLine], now: datetime, ui: str) -> str:
+    """Return the artifact `wave-NAME`.
+
+    Args:
+        wave: the wave.
+        lines: its mailboxes, the most urgent first.
+        now: when they were read.
+        ui: the address of Prefect's UI; "" leaves the links out.
+    """
+    head = [f"## Wave {wave}: {mailboxes_told(lines)}", ""]
+    table = ["| mailbox | phase | state | done | code | what to do | |", "|---|---|---|---:|---|---|---|"]
+    rows = [_row(line, ui) for line in lines[:SHOWN]]
+    rest = lines[SHOWN:]
+    more = ["", f"and {_rest(rest)}"] if rest else []
+    foot = ["", "`kogge who MAILBOX --by NAME` says whose a mailbox is; who asks is recorded."]
+    more_pages = [linked(name, artifact(ui, slug(name, wave))) for name in ("failures", "losses", "cutover")]
+    foot += ["", f"More of this wave: {', '.join(more_pages)}."] if ui else []
+    at = ["", f"As of {now.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"]
+    return "\n".join([*head, *table, *rows, *more, *foot, *at]) + "\n"
+
+
+def mailboxes_told(lines: Sequence[MailboxLine]) -> str:
+    """Return a wave's mailboxes in one phrase that fits on a card."""
+    person = sum(line.needs_person for line in lines)
+    verified = sum(line.state is LegState.VERIFIED for line in lines)
+    frozen = sum(line.phase is Phase.FROZEN for line in lines)
+    told = [many(person, "needs a person", "need a person") if person else "none needs a person"]
+    told += [f"{frozen:,} frozen"] if frozen else []
+    return f"{verified:,} of {len(lines):,} verified, {', '.join(told)}"
+
+
+def _rest(rest: Sequence[MailboxLine]) -> str:
+    counts = Counter(line.well for line in rest)
+    if not counts[False]:
+        return f"{many(counts[True], 'more that is well', 'more that are well')}."
+    return f"{len(rest):,} more, of which {counts[False]:,} are not well: `kogge status --all`."
+
+
+def _row(line: MailboxLine, ui: str) -> str:
+    codes = ", ".join(f"`{code}`" for code in line.codes)
+    todo = " ".join(advice(code) for code in line.codes) or NEXT.get(line.state, "See `kogge status`.")
+    cells = [
+        f"`{line.mailbox}`",
+        str(line.phase),
+        str(line.state),
+        f"{line.percent} %",
+        codes,
+        todo.replace("|", "\\|"),
+        linked("tasks", tasks_of(ui, line.mailbox)) if ui else "",
+    ]
+    return f"| {' | '.join(cells)} |"

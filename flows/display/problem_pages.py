@@ -1,0 +1,154 @@
+"""What failed, what was lost and where links lead, in Prefect's UI. Pure; counts and codes alone, and no line
+for an item: the commands that the texts name have those."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from engine.control.remedies import advice
+from engine.steps.accepted_differences import code_of
+from ledger.db.rows import Finding, Outcome, State
+from ledger.views.reports import LegSummary
+from ledger.views.scores import Absent
+from mappings.losses.severity import Class, class_of
+from model.plural import many
+from model.protocols import Kind
+from reports.loss_texts import meaning
+
+FOUND = {
+    Outcome.MISSING: "verification-missing",
+    Outcome.EXTRA: "verification-extra",
+    Outcome.DIFFERS: "verification-differs",
+    Outcome.ERROR: "verification-error",
+}
+CLASSES = {
+    Class.CONTENT: "Content that is missing",
+    Class.FUNCTIONAL: "All is there, and something about it works otherwise",
+    Class.COSMETIC: "Only how it looks or is spelt",
+}
+LINKS = {
+    "moved": "lead to a file or folder that moved",
+    "not-migrated": "the file is there, but no mailbox of this ledger moved it (or not yet)",
+    "gone": "there is nothing at this address any more",
+    "other-tenant": "somebody else's Microsoft 365, or a private OneDrive",
+    "unreadable": "Microsoft 365 does not tell this application what it leads to",
+    "unresolved": "nobody could be asked where it leads",
+}
+
+
+@dataclass(slots=True)
+class Failing:
+    """Count the items that failed with one code, and the mailboxes that have such."""
+
+    items: int = 0
+    mailboxes: set[str] = field(default_factory=set)
+
+    def add(self, mailbox: str, count: int) -> None:
+        self.items += count
+        self.mailboxes.add(mailbox)
+
+
+def failing(absent: Mapping[str, Iterable[Absent]], summaries: Iterable[LegSummary]) -> dict[str, Failing]:
+    """Return what failed by code: rejected items, and what the newest verification found to be wrong."""
+    found: defaultdict[str, Failing] = defaultdict(Failing)
+    for mailbox, rows in absent.items():
+        for row in rows:
+            if row.state is State.REJECTED and row.code:
+                found[row.code].add(mailbox, row.items)
+    for leg in summaries:
+        for (outcome, detail), count in leg.findings.items():
+            code = code_of(Finding(outcome, None, None, detail)) or FOUND.get(outcome)
+            if code is not None:
+                found[code].add(leg.mailbox, count)
+    return dict(found)
+
+
+def failures_told(found: Mapping[str, Failing]) -> str:
+    """Return in one phrase how much failed."""
+    items = sum(one.items for one in found.values())
+    codes = many(len(found), "code", "codes")
+    return f"{many(items, 'item', 'items')} failed, by {codes}" if found else "no item failed"
+
+
+def failures_text(wave: str, found: Mapping[str, Failing], now: datetime) -> str:
+    """Return the artifact `failures-NAME`: by code, the most items first."""
+    lines = [f"## Failures of wave {wave}: {failures_told(found)}", ""]
+    if found:
+        lines += ["| code | items | mailboxes | what to do |", "|---|---:|---:|---|"]
+        for code, one in sorted(found.items(), key=lambda pair: (-pair[1].items, pair[0])):
+            todo = advice(code).replace("|", "\\|")
+            lines.append(f"| `{code}` | {one.items:,} | {len(one.mailboxes):,} | {todo} |")
+        command = f"kogge failures --wave {shlex.quote(wave)}"
+        lines += ["", f"`{command}` names each of them, and where its owner finds it."]
+    return "\n".join([*lines, "", _as_of(now)]) + "\n"
+
+
+def lost(summaries: Iterable[LegSummary]) -> Counter[tuple[Kind, str, str]]:
+    """Return how many items lost what, by workload, field and reason."""
+    counts: Counter[tuple[Kind, str, str]] = Counter()
+    for leg in summaries:
+        for (name, reason), count in leg.losses.items():
+            counts[leg.workload, name, reason] += count
+    return counts
+
+
+def losses_told(counts: Mapping[tuple[Kind, str, str], int]) -> str:
+    """Return in one phrase how many losses of which class there are, the gravest class first."""
+    by_class: Counter[Class] = Counter()
+    for (_, name, reason), count in counts.items():
+        by_class[class_of(name, reason)] += count
+    told = [f"{by_class[one]:,} {one}" for one in Class if by_class[one]]
+    return ", ".join(told) or "none"
+
+
+def losses_text(wave: str, counts: Mapping[tuple[Kind, str, str], int], now: datetime) -> str:
+    """Return the artifact `losses-NAME`: sentences by concern, the gravest first. What concerns appearance is
+    folded into its number."""
+    lines = [f"## Losses of wave {wave}: {losses_told(counts)}"]
+    by_class: defaultdict[Class, list[tuple[Kind, str, str]]] = defaultdict(list)
+    for loss in counts:
+        by_class[class_of(loss[1], loss[2])].append(loss)
+    for one in Class:
+        own = sorted(by_class[one], key=lambda loss: (-counts[loss], loss))
+        if not own:
+            continue
+        lines += ["", f"### {CLASSES[one]}", ""]
+        if one is Class.COSMETIC:
+            times = sum(counts[loss] for loss in own)
+            lines.append(f"{many(len(own), 'kind', 'kinds')} of detail, {times:,} times in all.")
+        else:
+            lines += [_sentence(loss, counts[loss]) for loss in own]
+    if counts:
+        command = f"kogge failures --losses --wave {shlex.quote(wave)}"
+        lines += ["", f"`{command}` names the items. An item that lost several things counts with each."]
+    return "\n".join([*lines, "", _as_of(now)]) + "\n"
+
+
+def _sentence(loss: tuple[Kind, str, str], count: int) -> str:
+    kind, name, reason = loss
+    return f"- {kind}, {count:,}: {meaning(kind, name, reason) or f'`{name} {reason}`'}"
+
+
+def links_told(ends: Mapping[str, int]) -> str:
+    """Return in one phrase where links lead. ends: counts by `moved` or why not."""
+    told = [f"{ends[name]:,} {name.replace('-', ' ')}" for name in LINKS if ends.get(name)]
+    return f"links: {', '.join(told)}" if told else "no links into OneDrive or SharePoint"
+
+
+def links_text(wave: str, ends: Mapping[str, int], now: datetime) -> str:
+    """Return the artifact `links-NAME`."""
+    lines = [f"## Links of wave {wave} into OneDrive and SharePoint: {sum(ends.values()):,}", ""]
+    if ends:
+        lines += ["| | links | what that means |", "|---|---:|---|"]
+        lines += [f"| {name} | {ends[name]:,} | {text} |" for name, text in LINKS.items() if ends.get(name)]
+        command = f"kogge links --wave {shlex.quote(wave)} --csv links.csv"
+        lines += ["", f"`{command}` lists each with its file's new place. Nothing is rewritten."]
+    return "\n".join([*lines, "", _as_of(now)]) + "\n"
+
+
+def _as_of(now: datetime) -> str:
+    return f"As of {now.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,109 @@
+"""The page of a cutover in Prefect: who is frozen, since when, what is missing, and what to type."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from flows.display.cutover_page import (
+    SHOWN,
+    CutoverLine,
+    cutover_lines,
+    cutover_text,
+    cutover_told,
+    held_told,
+    next_steps,
+    way_back,
+)
+from ledger.db.rows import MailboxRow, Phase
+from ledger.leg.cutover_steps import DONE, FAILED, StepRow
+
+NOW = datetime(2026, 11, 29, 23, 0, tzinfo=UTC)
+
+
+def box(mailbox: str, phase: Phase) -> MailboxRow:
+    return MailboxRow(mailbox, "pilot", phase, "secret.person@a.example", "secret@b.example", None, None)
+
+
+def step(mailbox: str, name: str, state: str, minutes: int, code: str | None = None) -> StepRow:
+    return StepRow(mailbox, name, state, code, 1, NOW - timedelta(minutes=minutes))
+
+
+BOXES = [
+    box("m-live", Phase.LIVE),
+    box("m-late", Phase.FROZEN),
+    box("m-next", Phase.STAGING),
+    box("m-hook", Phase.STAGING),
+    box("m-open", Phase.FROZEN),
+]
+STEPS = {
+    "m-live": [step("m-live", "freeze:redirect", DONE, 200), step("m-live", "live", DONE, 100)],
+    "m-late": [step("m-late", "frozen", DONE, 45), step("m-late", "score", FAILED, 40, "poor")],
+    "m-hook": [step("m-hook", "freeze:redirect", FAILED, 10, "exit-4")],
+    "m-open": [
+        step("m-open", "frozen", DONE, 30),
+        step("m-open", "release", DONE, 20),
+        step("m-open", "release:open", FAILED, 15, "http-500"),
+    ],
+}
+CODES = {"m-late": "score-low", "m-hook": "hook-failed", "m-open": "hook-failed"}
+
+
+def lines() -> list[CutoverLine]:
+    return cutover_lines(BOXES, STEPS, CODES)
+
+
+def test_who_is_held_longest_comes_first_and_who_is_live_last() -> None:
+    assert [line.mailbox for line in lines()] == ["m-late", "m-open", "m-hook", "m-next", "m-live"]
+    assert [line.held for line in lines()] == [True, True, True, False, False]
+    assert cutover_told(lines()) == "1 of 5 mailboxes live, 3 frozen, 3 stopped"
+
+
+def test_a_first_hook_that_began_counts_as_frozen() -> None:
+    """Its mail may be redirected already, whatever the phase says."""
+    told = held_told(cutover_lines(BOXES[3:4], STEPS, CODES), NOW)
+    assert told.startswith("1 mailbox is frozen: its user may be locked out, the first since")
+    assert told.endswith(" 29 Nov 22:50 UTC (10 minutes): m-hook")
+
+
+def test_the_text_says_what_to_type_with_the_name_of_the_wave() -> None:
+    text = cutover_text("pilot one", lines(), NOW)
+    assert "| `m-late` | frozen | 29 Nov 22:15 UTC | score failed | `score-low` | See `kogge score`" in text
+    commands = next_steps("pilot one", lines())
+    assert commands == [
+        "kogge score --wave 'pilot one'",
+        "kogge approve score-low --wave 'pilot one' --by NAME --reason TEXT",
+        "kogge cutover --wave 'pilot one' --status",
+        "kogge cutover --wave 'pilot one' --by NAME",
+    ]
+    assert all(f"    {command}" in text for command in commands)
+    assert "kogge cutover --wave 'pilot one' --back --by NAME" in text
+    assert "secret" not in text
+
+
+def test_a_score_that_failed_is_known_without_a_result_of_this_run() -> None:
+    (line,) = cutover_lines(BOXES[1:2], STEPS, {})
+    assert line.code == "score-low"
+
+
+def test_what_is_released_has_no_way_back() -> None:
+    assert way_back("pilot", cutover_lines(BOXES[4:], STEPS, CODES)) is None
+    assert way_back("pilot", cutover_lines(BOXES[:1], STEPS, {})) is None
+
+
+def test_all_live_leaves_nothing_to_do() -> None:
+    done = cutover_lines(BOXES[:1], STEPS, {})
+    assert (held_told(done, NOW), next_steps("pilot", done)) == ("", [])
+    assert "What to type next" not in cutover_text("pilot", done, NOW)
+
+
+def test_a_cutover_that_waits_says_why_first() -> None:
+    why = "not-approved: 0 of 2 approvals. Next: kogge approve --wave pilot --stage cutover"
+    text = cutover_text("pilot", lines(), NOW, why)
+    assert f"**It waits for approval.** {why}" in text
+
+
+def test_five_hundred_mailboxes_stay_readable() -> None:
+    many = [box(f"m-{number:03}", Phase.STAGING) for number in range(500)]
+    text = cutover_text("pilot", cutover_lines(many, {}, {"m-499": "not-verified"}), NOW)
+    assert text.count("| `m-") == SHOWN
+    assert "`m-499`" in text, "what is stopped comes before what is well"
