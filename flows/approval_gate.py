@@ -18,6 +18,7 @@ from prefect.input import RunInput
 from pydantic import Field, ValidationError
 
 from engine.approvals.plan_approval import refuse_unapproved
+from engine.config.hints import next_command
 from engine.config.load import Config
 from flows.display.prefect_events import tell
 from flows.display.states import explained
@@ -86,11 +87,9 @@ async def wait_for_approval(
         return
     if runtime.deployment.get_id() is None:
         raise refusal or Blocked("not-approved", "resume a run of a deployment")
-    why = (
-        f"{refusal}. {THEN}"
-        if refusal is not None
-        else f"The {stage} of wave {wave} is approved. {objection}"
-    )
+    why = f"The {stage} of wave {wave} is approved. {objection}"
+    if refusal is not None:
+        why = f"{_without_path(config, str(refusal))}. {THEN}"
     get_run_logger().warning(f"suspended: {why}")
     tell("cutover.waiting", wave, stage=stage, code="not-approved")
     if waits is not None:
@@ -105,6 +104,12 @@ async def _suspend(why: str, key: str, days: float) -> None:
         await asuspend_flow_run(wait_for_input=form, timeout=int(days * 86_400), key=key)
     except Pause as pause:
         raise Pause(state=await explained(pause.state, why)) from None
+
+
+def _without_path(config: Config, text: str) -> str:
+    """Leaves the configuration's path out of a command: where it lies may name a person."""
+    option = next_command(config.path, "").removeprefix("kogge ").rstrip()
+    return text.replace(option, "") if option else text
 
 
 async def _refusal(config: Config, ledger: Ledger, wave: str, stage: str) -> Blocked | None:

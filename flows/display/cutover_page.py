@@ -151,7 +151,8 @@ def cutover_text(wave: str, lines: Sequence[CutoverLine], now: datetime, waits: 
     if rest := lines[SHOWN:]:
         stopped = sum(line.code is not None for line in rest)
         text += ["", f"and {len(rest):,} more, of which {stopped:,} are stopped."]
-    if commands := next_steps(wave, lines):
+    commands = next_steps(wave, lines)
+    if commands := commands[:-1] if waits else commands:
         text += ["", "### What to type next", "", *(f"    {command}" for command in commands)]
     if (back := way_back(wave, lines)) is not None:
         text += ["", "Or give everybody the old mailbox back, but for what is released:", "", f"    {back}"]

@@ -230,19 +230,20 @@ class Steps:
     def take_back(self, mailbox_id: str, by: str) -> None:
         """Move the mailbox back to staging and delete its steps, with an event.
 
-        An approval of its score is spent.
-
         A mailbox that was rolled back as a whole comes back from the live phase, too: nothing of ours is
-        there any more.
+        there any more. Then an approval of its score is spent, for what is copied next was seen by nobody.
+        Else it stays, and counts for the numbers that it was given for.
 
         Raises:
             Blocked: as ledger.leg.phases.move().
         """
         with writing(self._engine) as connection:
+            was_rolled_back = is_rolled_back(connection, mailbox_id)
             move(connection, mailbox_id, Phase.STAGING, by)
             connection.execute(delete(step).where(step.c.mailbox == mailbox_id))
             wave = wave_of(connection, mailbox_id)
-            append_event(connection, wave, f"approval-spent:{SCORE_LOW}", {}, subject=mailbox_id)
+            if was_rolled_back:
+                append_event(connection, wave, f"approval-spent:{SCORE_LOW}", {}, subject=mailbox_id)
 
 
 def is_releasing(ledger: LedgerHandle, mailbox_id: str) -> bool:

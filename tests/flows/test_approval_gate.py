@@ -141,6 +141,7 @@ def test_approving_in_the_form_alone_moves_nothing(api: str, tmp_path: Path) -> 
         assert "the cutover of wave w has 0 of 2 approvals of its plan" in message
         assert "approve --wave w --stage cutover --key FILE --reason TEXT" in message
         assert "Then press Resume here" in message
+        assert str(tmp_path) not in message
         assert one.shown == [message]
         for _ in range(2):
             assert await one.resume(YES) == "Suspended"

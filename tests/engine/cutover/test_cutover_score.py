@@ -113,10 +113,21 @@ def test_nobody_answers_for_a_score_that_nothing_waits_for(rig: Rig) -> None:
         accept(rig.trial.ledger, [rig.row], "somebody", "of yesterday")
 
 
-def test_an_approved_low_score_does_not_outlive_taking_it_back(rig: Rig) -> None:
+def approved_and_taken_back(rig: Rig) -> None:
     rig.trial.store.max_bytes = 400
     rig.trial.mailbox.deliver(inbox_id(rig.trial), letter(207, "y" * 500))
     rig.cut()
     accept(rig.trial.ledger, [rig.row], "somebody", "one large mail")
     assert rig.cut(back=True).code is None
+
+
+def test_an_approved_low_score_outlives_taking_it_back_while_its_numbers_are_the_same(rig: Rig) -> None:
+    approved_and_taken_back(rig)
+    assert rig.cut().code is None
+    assert rig.phase == Phase.LIVE
+
+
+def test_a_score_that_became_worse_since_it_was_taken_back_is_asked_for_again(rig: Rig) -> None:
+    approved_and_taken_back(rig)
+    rig.trial.mailbox.deliver(inbox_id(rig.trial), letter(208, "y" * 500))
     assert rig.cut().code == "score-low"
