@@ -117,7 +117,7 @@ COMMANDS: Mapping[str, Entry] = {
     "server": Entry("kogge.prepare.server:server", "Starts and stops the local Prefect server.", RUN),
     "status": Entry(
         "kogge.run.status:status",
-        "Shows every mailbox and workload: its state, progress, rate, time left and failures.",
+        "Shows every mailbox: its phase, how far each workload is, time left and what needs a person.",
         WATCH,
     ),
     "failures": Entry(
@@ -146,9 +146,8 @@ COMMANDS: Mapping[str, Entry] = {
         WATCH,
     ),
     "log": Entry(
-        "kogge.run.status:log",
-        "Shows the decisions about a wave, oldest first: what was bound, approved, resolved, by whom and "
-        "when.",
+        "kogge.run.log:log",
+        "Shows who decided what and when, oldest first: approvals, phases, cutovers, questions, retries.",
         WATCH,
     ),
     "approve": Entry(

@@ -17,6 +17,7 @@ from ledger.db.leases import ROLLED_BACK
 from ledger.db.rows import LegRow, LegState, MailboxRow, Outcome, State
 from ledger.plan.approvals import events_since
 from ledger.store import Ledger
+from ledger.views.decisions import decider
 from ledger.views.progress_samples import beats
 from ledger.views.report_rows import folder_losses, measured_in
 from ledger.views.reports import LegSummary
@@ -180,19 +181,14 @@ def _chain(ledger: Ledger, wave: str) -> Chain:
 
 
 def _recorded(events: Iterable[Event]) -> dict[str, int]:
-    return dict(sorted(Counter(event.kind for event in events if not _decider(event)).items()))
-
-
-def _decider(event: Event) -> str:
-    """Who decided; of a plan, who signed it. "" of what the program recorded by itself."""
-    return str(event.detail.get("by") or event.detail.get("approver") or "")
+    return dict(sorted(Counter(event.kind for event in events if not decider(event)).items()))
 
 
 def _decisions(events: Iterable[Event]) -> tuple[Decision, ...]:
     """What people decided, in the order in which each was first said."""
     groups: dict[tuple[str, str, str, str], list[Event]] = {}
     for event in events:
-        if who := _decider(event):
+        if who := decider(event):
             kind, _, code = event.kind.partition(":")
             about = code or str(event.detail.get("phase", event.detail.get("what", "")))
             by, reason = hidden(who), hidden(str(event.detail.get("reason", "")))

@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TypeAlias
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from kogge.shown.mailbox_rows import (
+    HEADS,
+    MailboxLine,
+    WorkloadCell,
+    fitting,
+    kinds_of,
+    legend,
+    urgency,
+    workload_cells,
+)
 from kogge.terminal.tables import (
     BAD,
     CARE,
     GOOD,
+    QUIET,
     WIDTH,
-    Grid,
+    Hanging,
     bytes_cell,
-    code_cell,
     duration,
-    state_cell,
     table,
 )
 from ledger.db.rows import LegState, Outcome, State, Tally
 from ledger.views.reports import AMISS, LegSummary
 from model.plural import many
 from model.protocols import Kind
+from reports.loss_texts import closing_lines
 
 WORDS = {
     Outcome.MATCH: "match",
@@ -45,11 +54,7 @@ Lost: TypeAlias = tuple[Kind, str, str]
 Found: TypeAlias = tuple[Outcome, str]
 """Outcome and detail, as ledger.db.rows.Finding has them."""
 
-COLUMNS = (
-    "mailbox", "workload", "state", "items", "verified", "skipped", "rejected", "open", "size", "code",
-)  # fmt: skip
-SPARSE = ("skipped", "rejected", "open")
-"""A narrow screen shows these only where there are any."""
+COLUMNS = ("done", "items", "rejected", "open", "size", "code")
 SHOWN = 40
 DETAILS = 12
 
@@ -72,6 +77,17 @@ class RunSummary:
         """Every leg is verified and no item is open."""
         done = all(leg.state is LegState.VERIFIED for leg in self.legs)
         return bool(self.legs) and done and not any(self.fates[state] for state in OPEN_STATES)
+
+    def lines(self) -> list[MailboxLine]:
+        """A row for each mailbox, what needs a person first."""
+        boxes: dict[str, list[LegSummary]] = {}
+        for leg in self.legs:
+            boxes.setdefault(leg.mailbox, []).append(leg)
+        lines = (
+            MailboxLine(number, own[0].wave, str(own[0].phase), {leg.workload: cell_of(leg) for leg in own})
+            for number, own in boxes.items()
+        )
+        return sorted(lines, key=urgency)
 
     def document(self) -> dict[str, object]:
         return {
@@ -120,6 +136,22 @@ def result_of(
     return RunSummary(legs, fates, lost, findings, sum(leg.bytes for leg in legs), omitted, skipped)
 
 
+def cell_of(leg: LegSummary) -> WorkloadCell:
+    """A workload in the row of its mailbox."""
+    waiting = sum(leg.counts.get(state, 0) for state in OPEN_STATES)
+    return WorkloadCell(
+        leg.workload,
+        leg.state,
+        leg.items,
+        leg.items - waiting,
+        leg.code,
+        leg.detail,
+        leg.counts.get(State.REJECTED, 0),
+        waiting,
+        leg.bytes,
+    )
+
+
 def _leg_document(leg: LegSummary) -> dict[str, object]:
     return {
         "mailbox": leg.mailbox,
@@ -156,9 +188,7 @@ def drawn(
 ) -> RenderableType:
     """The closing table. seconds: how long the run took, for the rate. dry: nothing was to be written.
     tally: what this pass did, if that is to be told. width: of the screen."""
-    parts: list[RenderableType] = [_legs(result.legs[:SHOWN], width)]
-    if len(result.legs) > SHOWN:
-        parts.append(Text(f"and {len(result.legs) - SHOWN:,} more (kogge status --all)"))
+    parts: list[RenderableType] = list(_boxes(result, width))
     parts += [Text(), Text(_totals(result, seconds, tally))]
     parts += _counts("verification", _verdicts(result.findings))
     if any(outcome in AMISS for outcome, _ in result.findings):
@@ -177,30 +207,35 @@ def drawn(
     return Group(*parts)
 
 
-def _legs(legs: Sequence[LegSummary], width: int) -> Grid:
-    """What can be left out makes room for the codes."""
-    rows = [_cells(leg) for leg in legs]
-    gone = {"size"} if any(leg.code for leg in legs) or not any(leg.bytes for leg in legs) else set()
-    if width < WIDTH:
-        gone |= {name for name in SPARSE if all(str(row[name]) == "0" for row in rows)}
-    columns = [name for name in COLUMNS if name not in gone]
-    return table(columns, [[row[name] for name in columns] for row in rows], wrap=("code",))
+def _boxes(result: RunSummary, width: int) -> Iterator[RenderableType]:
+    """A row for each mailbox. What can be left out makes room for the codes."""
+    every = result.lines()
+    shown, more = fitting(every, SHOWN)
+    kinds, rows = kinds_of(every), [_cells(line) for line in shown]
+    gone = {name for name in ("rejected", "open") if all(str(row[name]) == "0" for row in rows)}
+    coded = any(line.codes() for line in every)
+    if (coded and width < WIDTH) or not any(leg.bytes for leg in result.legs):
+        gone.add("size")
+    last = [name for name in COLUMNS if name not in gone and (name != "code" or coded)]
+    cells = [
+        [line.mailbox, *workload_cells(line, kinds), *(row[name] for name in last)]
+        for line, row in zip(shown, rows, strict=True)
+    ]
+    yield table(["mailbox", *(HEADS[kind] for kind in kinds), *last], cells, wrap=("code",))
+    for said in (more.replace("--all", "kogge status --all"), legend(shown)):
+        if said:
+            yield Text(said, style=QUIET)
 
 
-def _cells(leg: LegSummary) -> dict[str, str | Text]:
-    counts = leg.counts
-    rejected, waiting = counts.get(State.REJECTED, 0), sum(counts.get(state, 0) for state in OPEN_STATES)
+def _cells(line: MailboxLine) -> dict[str, str | Text]:
+    waiting = sum(cell.open for cell in line.cells.values())
     return {
-        "mailbox": leg.mailbox,
-        "workload": str(leg.workload),
-        "state": state_cell(leg.state),
-        "items": f"{leg.items:,}",
-        "verified": f"{counts.get(State.VERIFIED, 0):,}",
-        "skipped": f"{counts.get(State.SKIPPED, 0):,}",
-        "rejected": Text(f"{rejected:,}", style=CARE if rejected else ""),
+        "done": line.share,
+        "items": f"{line.items:,}",
+        "rejected": Text(f"{line.rejected:,}", style=CARE if line.rejected else ""),
         "open": Text(f"{waiting:,}", style=CARE if waiting else ""),
-        "size": bytes_cell(leg.bytes),
-        "code": code_cell(leg.code, leg.detail),
+        "size": bytes_cell(sum(cell.bytes for cell in line.cells.values())),
+        "code": line.codes(),
     }
 
 
@@ -218,17 +253,11 @@ def _totals(result: RunSummary, seconds: float | None, tally: Tally | None) -> s
 
 
 def _losses(lost: Counter[Lost]) -> list[RenderableType]:
-    """A line a workload."""
+    """A sentence a kind of loss, folded by concern."""
     if not lost:
         return []
-    by_kind: dict[Kind, list[str]] = {}
-    for (kind, name, reason), count in lost.most_common():
-        by_kind.setdefault(kind, []).append(f"{count:,} {name} {reason}")
-    lines = Table.grid(padding=(0, 1, 0, 0))
-    for kind in Kind:
-        if kind in by_kind:
-            lines.add_row(f"  {kind}:", "; ".join(by_kind[kind]))
-    return [Text("not carried over (kogge failures --losses names the items):"), lines]
+    head = Text("arrived, but not all of what they were (kogge failures --losses names the items):")
+    return [head, *(Hanging(line) for line in closing_lines(lost))]
 
 
 def _by_outcome(findings: Counter[Found]) -> dict[Outcome, Counter[str]]:

@@ -7,19 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from kogge.shown.mailbox_rows import NEEDS_PERSON, URGENT, MailboxLine, WorkloadCell, urgency
 from ledger.db.rows import LegRow, LegState, MailboxRow, State
 from ledger.views.reports import LegSummary
 from model.protocols import Kind
 from reports.progress import expected
 
-URGENT = (
-    LegState.BLOCKED,
-    LegState.DIFFERS,
-    LegState.RUNNING,
-    LegState.WAITING,
-    LegState.COPIED,
-    LegState.PENDING,
-)
 RATE_LEAST_SECONDS = 2.0
 WATCHED_SECONDS = 60.0
 WORKER_GONE = "worker-gone"
@@ -35,6 +28,25 @@ class LegStatus:
     rejected: int
     rate: float | None
     left: float | None
+
+    @property
+    def needs_person(self) -> bool:
+        return self.row.state in NEEDS_PERSON
+
+    def cell(self) -> WorkloadCell:
+        """This workload in the row of its mailbox."""
+        row = self.row
+        return WorkloadCell(
+            row.workload,
+            row.state,
+            row.items,
+            row.done,
+            row.code,
+            row.detail,
+            self.rejected,
+            bytes=row.bytes,
+            rate=self.rate,
+        )
 
     def document(self) -> dict[str, object]:
         row = self.row
@@ -75,13 +87,46 @@ class WaveStatus:
         return Counter(ship.row.code for ship in self.ships if ship.row.code)
 
     @property
+    def phases(self) -> Counter[str]:
+        """How many mailboxes are in each phase."""
+        return Counter({ship.row.mailbox: ship.phase for ship in self.ships}.values())
+
+    @property
+    def rate(self) -> float:
+        """Items a second, of all that are at work."""
+        return sum(ship.rate for ship in self.ships if ship.rate is not None)
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until all is copied at this rate; None while nothing can be said."""
+        rows = [ship.row for ship in self.ships]
+        owed = expected(rows, self.checked) - sum(row.done for row in rows)
+        return owed / self.rate if self.rate and owed > 0 else None
+
+    def lines(self) -> list[MailboxLine]:
+        """A row for each mailbox, what needs a person first."""
+        boxes: dict[str, list[LegStatus]] = {}
+        for ship in self.ships:
+            boxes.setdefault(ship.row.mailbox, []).append(ship)
+        lines = [
+            MailboxLine(
+                number,
+                own[0].wave,
+                own[0].phase,
+                {ship.row.workload: ship.cell() for ship in own},
+                self.checked.get(number, 0),
+            )
+            for number, own in boxes.items()
+        ]
+        return sorted(lines, key=urgency)
+
+    @property
     def settled(self) -> bool:
         """Every leg verified and there is at least one."""
         return bool(self.ships) and all(ship.row.state is LegState.VERIFIED for ship in self.ships)
 
     def totals(self) -> dict[str, object]:
         rows = [ship.row for ship in self.ships]
-        rates = [ship.rate for ship in self.ships if ship.rate is not None]
         return {
             "mailboxes": len({row.mailbox for row in rows}),
             "legs": len(rows),
@@ -90,7 +135,7 @@ class WaveStatus:
             "done": sum(row.done for row in rows),
             "bytes": sum(row.bytes for row in rows),
             "rejected": sum(ship.rejected for ship in self.ships),
-            "rate": round(sum(rates), 1),
+            "rate": round(self.rate, 1),
             "states": {str(state): count for state, count in sorted(self.states.items())},
             "codes": dict(sorted(self.codes.items())),
             "fates": {state.name.lower(): count for state, count in sorted(self.fates.items())},

@@ -138,6 +138,22 @@ class Grid:
             yield line
 
 
+@dataclass(frozen=True, slots=True)
+class Hanging:
+    """A line to print that begins with blanks; where it is too long, what follows has the same and more."""
+
+    text: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        plain = printable(self.text, lines=False)
+        indent = len(plain) - len(plain.lstrip())
+        below = " " * (indent + BETWEEN)
+        room = max(1, options.max_width - len(below))
+        for number, line in enumerate(Text(plain.lstrip()).wrap(console, room, overflow="fold")):
+            line.rstrip()
+            yield Text(below if number else " " * indent).append_text(line)
+
+
 def _grown(least: list[int], natural: Sequence[int], most: int) -> list[int]:
     """Widths between least and natural that use the room; who needs little gets it first."""
     room = most - sum(least)

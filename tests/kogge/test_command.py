@@ -235,7 +235,7 @@ def test_a_log_of_no_wave(place: Path, planned: str, capsys: pytest.CaptureFixtu
     assert run("log", "pilto") == 2
     assert capsys.readouterr().err == "WAVE: unknown; did you mean pilot?\n"
     assert run("log", "pilot") == 0
-    assert "0 events; the chain is intact" in capsys.readouterr().out
+    assert "0 decisions; the chain is intact" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_approve_and_log(place: Path, planned: str, capsys: pytest.CaptureFixtur
         ("approved:control-mailbox", "wave:pilot", "Auditor"),
     ]
     assert run("log", "pilot") == 0
-    assert "2 events; the chain is intact" in capsys.readouterr().out
+    assert "2 decisions; the chain is intact" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

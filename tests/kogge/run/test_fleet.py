@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from kogge.run.status import _drawn
-from kogge.shown.run_summary import drawn, pass_document, result_of
+from kogge.shown.run_summary import drawn as drawn_result
+from kogge.shown.run_summary import pass_document, result_of
+from kogge.shown.status_screen import Look, drawn
 from kogge.shown.wave_status import RateWindow, WaveStatus, gather
 from kogge.terminal.tables import duration
 from ledger.db.rows import LegRow, LegState, MailboxRow, Outcome, Phase, State, Tally
@@ -98,19 +99,82 @@ def test_an_empty_fleet_is_not_settled() -> None:
     assert gather([box(1)], [leg(1, LegState.VERIFIED)], [], NOW).settled
 
 
-def test_forty_thousand_mailboxes_fit_a_screen() -> None:
+def shown_at(fleet: WaveStatus, look: Look) -> list[str]:
+    console = Console(width=look.width)
+    with console.capture() as captured:
+        console.print(drawn(fleet, look))
+    return captured.get().splitlines()
+
+
+def test_forty_thousand_mailboxes_fit_a_screen_that_is_redrawn() -> None:
     blocked = [leg(n, LegState.BLOCKED, "over-quota") for n in range(400)]
     verified = [leg(n, LegState.VERIFIED) for n in range(400, 40_000)]
     fleet = gather(map(box, range(40_000)), verified + blocked, [], NOW)
-    shown = Console(width=100)
-    with shown.capture() as captured:
-        shown.print(_drawn(fleet, 30))
-    lines = captured.get().splitlines()
-    assert len(lines) < 40
-    assert max(map(len, lines)) <= 100
-    assert "39,970 more" in captured.get()
-    assert "over-quota (400)" in captured.get()
-    assert "secret" not in captured.get()
+    for by_workload, noun in ((False, "mailboxes"), (True, "workloads")):
+        lines = shown_at(fleet, Look(30, 100, by_workload, fixed=True))
+        assert len(lines) < 40
+        assert max(map(len, lines)) <= 100
+        assert f"and 39,970 {noun} more, 370 of them need a person (--all)" in lines
+        assert [line for line in lines if line.startswith("over-quota (400)")]
+        assert "secret" not in "".join(lines)
+
+
+@pytest.mark.parametrize("by_workload", [False, True])
+def test_who_needs_a_person_is_never_left_out(by_workload: bool) -> None:
+    blocked = [leg(n, LegState.BLOCKED, "over-quota") for n in range(50)]
+    verified = [leg(n, LegState.VERIFIED) for n in range(50, 90)]
+    lines = shown_at(gather(map(box, range(90)), verified + blocked, [], NOW), Look(40, 100, by_workload))
+    assert all(any(row.mailbox in line for line in lines) for row in blocked)
+    assert [line for line in lines if line.startswith("and 40 ") and line.endswith("less urgent (--all)")]
+
+
+def of_kind(number: int, kind: Kind, state: LegState, code: str | None = None, **counts: int) -> LegRow:
+    return replace(leg(number, state, code), id=10 * number + len(kind), workload=kind, **counts)
+
+
+def test_a_mailbox_is_one_row_of_small_columns() -> None:
+    rows = [
+        of_kind(1, Kind.MAIL, LegState.VERIFIED, items=60, done=60),
+        of_kind(1, Kind.CALENDAR, LegState.BLOCKED, "silence-unproven", items=20),
+        of_kind(1, Kind.CONTACTS, LegState.PENDING, items=20, done=0),
+        of_kind(2, Kind.MAIL, LegState.RUNNING, items=200, done=50),
+    ]
+    lines = shown_at(gather([box(1), box(2)], rows, [], NOW, checked={box(2).id: 500}), Look(width=80))
+    assert [line.split() for line in lines[:3]] == [
+        ["mailbox", "mail", "cal", "cont", "done", "items", "code"],
+        [box(1).id, "ok", "stop", "0%", "60%", "100", "calendar:", "silence-unproven"],
+        [box(2).id, "25%", "10%", "500"],
+    ]
+    assert lines[3] == "stop: blocked, needs a person"
+
+
+def test_a_code_of_every_workload_names_none_of_them() -> None:
+    rows = [of_kind(1, kind, LegState.BLOCKED, "login-refused") for kind in (Kind.MAIL, Kind.TASKS)]
+    (line,) = gather([box(1)], rows, [], NOW).lines()
+    assert line.codes() == "login-refused"
+    assert line.document()["workloads"] == {"mail": "blocked", "tasks": "blocked"}
+
+
+def test_phase_is_a_column_only_where_it_differs() -> None:
+    boxes, rows = [box(1), replace(box(2), phase=Phase.LIVE)], [leg(1), leg(2)]
+    fleet = gather(boxes, rows, [], NOW)
+    assert "phase" in shown_at(fleet, Look())[0]
+    assert "phase" not in shown_at(gather(boxes[:1], rows, [], NOW), Look())[0]
+    assert any("(1 live, 1 staging)" in line for line in shown_at(fleet, Look()))
+
+
+def test_all_six_workloads_fit_eighty_columns() -> None:
+    rows = [
+        of_kind(1, kind, LegState.BLOCKED, "identity-bound-elsewhere", items=123_456, done=9) for kind in Kind
+    ]
+    lines = shown_at(gather([box(1), replace(box(2), phase=Phase.LIVE)], rows, [], NOW), Look(width=80))
+    assert max(map(len, lines[:2])) <= 80
+    assert any("identity-bound-elsewhere" in line for line in lines)
+
+
+def test_no_open_mailbox_is_said_to_be_done() -> None:
+    rows = [leg(1, LegState.COPIED), replace(leg(2, LegState.RUNNING), items=3, done=3)]
+    assert [line.share for line in gather([box(1), box(2)], rows, [], NOW).lines()] == ["99%", "-"]
 
 
 @pytest.mark.parametrize("code", ["identity-bound-elsewhere", "sent-items-implausible"])
@@ -118,8 +182,9 @@ def test_the_longest_codes_are_not_cut(code: str) -> None:
     row = replace(leg(1, LegState.BLOCKED, code), items=100_000, done=50_000, bytes=123_400_000_000)
     shown = Console(width=100)
     with shown.capture() as captured:
-        shown.print(_drawn(gather([box(1)], [row], [], NOW), None))
-    assert code in captured.get().splitlines()[1]
+        shown.print(drawn(gather([box(1)], [row], [], NOW), Look(by_workload=True)))
+        shown.print(drawn(gather([box(1)], [row], [], NOW), Look()))
+    assert captured.get().count(f" {code}\n") == 2
 
 
 def test_a_wave_is_accounted_for_only_without_open_items() -> None:
@@ -143,7 +208,7 @@ def test_an_outcome_names_the_fields_that_differ() -> None:
     result = result_of([bad, replace(bad, mailbox="m-2")])
     shown = Console(width=100)
     with shown.capture() as captured:
-        shown.print(drawn(result))
+        shown.print(drawn_result(result))
     line = "verification: 10 differs (6 text, 4 title+answers); 2 missing at the target"
     assert line in captured.get().splitlines()
     assert result.document()["findings"] == {"*": 10, "+": 2}
@@ -160,12 +225,12 @@ def test_the_closing_table_cuts_no_code(width: int) -> None:
     bad = LegSummary("m-1234567a", "w", Phase.STAGING, 1, Kind.CALENDAR, LegState.VERIFIED, code, counts)
     shown = Console(width=width)
     with shown.capture() as captured:
-        shown.print(drawn(result_of([bad]), width=width))
+        shown.print(drawn_result(result_of([bad]), width=width))
     head, row, *_ = captured.get().splitlines()
-    assert row.split() == [bad.mailbox, "calendar", "verified", "10,000", "9,988", *row.split()[5:]]
-    assert row.split()[-1] == code
-    assert {"items", "verified", "rejected", "code"} <= set(head.split())
-    assert ("skipped" in head) == (width == 100)
+    assert row.split() == [bad.mailbox, "ok", "100%", "10,000", "12", *row.split()[5:]]
+    assert row.endswith(f"calendar: {code}")
+    assert {"cal", "items", "rejected", "code"} <= set(head.split())
+    assert "open" not in head
 
 
 @pytest.mark.parametrize("width", [80, 100])
@@ -174,7 +239,7 @@ def test_the_status_cuts_no_code(width: int) -> None:
     fleet = gather([box(1)], [row, leg(2, LegState.VERIFIED)], [], NOW)
     shown = Console(width=width)
     with shown.capture() as captured:
-        shown.print(_drawn(fleet, None, width))
+        shown.print(drawn(fleet, Look(width=width, by_workload=True)))
     assert "verification-differs" in captured.get().splitlines()[1].split()
 
 
@@ -192,9 +257,9 @@ def test_a_rate_counts_what_the_pass_did() -> None:
     )
     shown = Console(width=100)
     with shown.capture() as captured:
-        shown.print(drawn(result_of([done]), 10.0, tally=Tally(new=100, replaced=20)))
-        shown.print(drawn(result_of([done]), 10.0, tally=Tally()))
-        shown.print(drawn(result_of([done]), 10.0, tally=Tally(shared=1_000)))
+        shown.print(drawn_result(result_of([done]), 10.0, tally=Tally(new=100, replaced=20)))
+        shown.print(drawn_result(result_of([done]), 10.0, tally=Tally()))
+        shown.print(drawn_result(result_of([done]), 10.0, tally=Tally(shared=1_000)))
     first, second, third = (line for line in captured.get().splitlines() if line.startswith("1 mailbox;"))
     assert first.endswith("; 10s, 12 items/s")
     assert second.endswith("; 10s")
@@ -209,10 +274,10 @@ def test_where_nothing_is_at_the_target_no_size_is_told() -> None:
     listed = LegSummary("m-1", "w", Phase.STAGING, 1, Kind.MAIL, LegState.PENDING, None, {State.SEEN: 500})
     shown = Console(width=100)
     with shown.capture() as captured:
-        shown.print(drawn(result_of([listed]), dry=True))
-        shown.print(drawn(result_of([replace(listed, sizes={State.WRITTEN: 1_000})])))
+        shown.print(drawn_result(result_of([listed]), dry=True))
+        shown.print(drawn_result(result_of([replace(listed, sizes={State.WRITTEN: 1_000})])))
     assert "0 B" not in captured.get()
-    assert captured.get().count("1.0 kB") == 2  # of the leg, and of all
+    assert captured.get().count("1.0 kB") == 2  # of the mailbox, and of all
 
 
 def test_what_is_still_to_be_written_again_is_not_counted_as_new() -> None:
@@ -263,13 +328,13 @@ def test_what_nobody_has_listed_counts_as_check_counted_it() -> None:
 
 
 def test_one_is_one() -> None:
-    assert "1 mailbox, 1 leg: 1 pending" in text_of(gather([box(1)], [leg(1)], [], NOW))
+    assert "1 mailbox (1 staging), 1 workload: 1 pending" in text_of(gather([box(1)], [leg(1)], [], NOW))
 
 
 def text_of(fleet: WaveStatus) -> str:
     console = Console(width=200)
     with console.capture() as got:
-        console.print(_drawn(fleet, None))
+        console.print(drawn(fleet, Look()))
     return got.get()
 
 

@@ -1,0 +1,125 @@
+"""`kogge log`: who decided what, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.config.hints import DEFAULT
+from engine.config.load import load
+from engine.control.ledger_access import opened_ledger
+from kogge.terminal.options import AsJson, ConfigPath, Mailboxes, Wave, chosen, emit, screen
+from kogge.terminal.tables import moment, number_cell, table
+from model.errors import Misconfigured
+from model.plural import many
+
+if TYPE_CHECKING:
+    from ledger.db.audit_log import Event
+
+FORMS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
+ABOUT_NONE = "wave:"
+"""Begins the subject of an event that is about a wave."""
+
+
+def log(
+    wave: Annotated[
+        str | None, typer.Argument(metavar="WAVE", help="Only this wave, as with --wave.")
+    ] = None,
+    config: ConfigPath = DEFAULT,
+    only: Wave = None,
+    mailbox: Mailboxes = None,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="NAME", help="Only what somebody of this name decided.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since", metavar="DATE", help='From this day or moment on, in UTC: "2026-05-01 18:00".'
+        ),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="DATE", help="To the end of this day, or to this moment.")
+    ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="Also what Kogge recorded by itself: bindings, inventories, steps."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Shows who decided what and when, oldest first: approvals, phases, cutovers, questions, retries.
+
+    Checks the hash chains first: exit code 1 when one was altered. What Kogge recorded by itself is shown
+    with --all.
+
+    Example: kogge log --wave pilot --since 2026-05-01
+    """
+    from ledger.views.decisions import EventFilter, counted, events_of
+
+    settings = load(config)
+    name = _one(wave, only)
+    asked_since, asked_until = _moment("--since", since), _moment("--until", until, end=True)
+    with opened_ledger(settings) as ledger:
+        ledger.verify_events()
+        if name is not None and not counted(ledger, name):
+            chosen(settings, ledger, name, option="--wave" if wave is None else "WAVE")
+        boxes = [row.id for row in chosen(settings, ledger, None, mailbox)] if mailbox else []
+        wanted = EventFilter(name, boxes, (by or "").strip(), asked_since, asked_until, everything)
+        events, all_of_them = events_of(ledger, wanted), counted(ledger, name)
+    if as_json:
+        emit([_document(event) for event in events])
+        return
+    waves = {event.wave for event in events}
+    columns = ["event", *(["wave"] if len(waves) > 1 else []), "when (UTC)", "what", "about", "detail"]
+    rows = [_cells(event, with_wave=len(waves) > 1) for event in events]
+    out = screen()
+    if rows:
+        out.print(table(columns, rows, wrap=("detail",)))
+    hidden = all_of_them - len(events)
+    more = f" of {all_of_them:,} events" + ("" if everything else " (--all)") if hidden else ""
+    shown = many(len(events), *(("event", "events") if everything else ("decision", "decisions")))
+    out.print(f"{shown}{more}; the chain is intact")
+
+
+def _one(wave: str | None, only: str | None) -> str | None:
+    if wave is not None and only is not None and wave != only:
+        raise Misconfigured("--wave", "names another wave than WAVE; give one of them")
+    return only if wave is None else wave
+
+
+def _moment(option: str, text: str | None, *, end: bool = False) -> float | None:
+    """Seconds since 1970 UTC; of a whole day its beginning, or with end its end. Raises Misconfigured."""
+    if text is None:
+        return None
+    for form in FORMS:
+        try:
+            when = datetime.strptime(text.strip(), form).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+        whole_day = end and form == FORMS[0]
+        return (when + timedelta(days=1) if whole_day else when).timestamp()
+    raise Misconfigured(option, 'is no date; write it as 2026-05-31, or as "2026-05-31 18:00" (UTC)')
+
+
+def _cells(event: Event, *, with_wave: bool) -> list[str]:
+    about = "" if (event.subject or "").startswith(ABOUT_NONE) else event.subject or ""
+    head = [number_cell(event.seq), *([event.wave] if with_wave else [])]
+    return [*head, moment(event.moment), event.kind, about, _detail(event.detail)]
+
+
+def _detail(detail: Mapping[str, str | int]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in detail.items())
+
+
+def _document(event: Event) -> dict[str, object]:
+    return {
+        "seq": event.seq,
+        "wave": event.wave,
+        "at": event.moment,
+        "kind": event.kind,
+        "subject": event.subject,
+        "detail": dict(event.detail),
+        "hash": event.hash.hex(),
+    }

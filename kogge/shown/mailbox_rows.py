@@ -1,0 +1,187 @@
+"""One row for each mailbox: its workloads as small columns, the most urgent mailbox first.
+
+Everything here is safe for anyone to see: random ids, workloads, states, counts and codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+
+from rich.text import Text
+
+from kogge.terminal.tables import BAD, CARE, QUIET, code_cell
+from ledger.db.rows import LegState
+from model.plural import many
+from model.protocols import Kind
+
+HEADS: Mapping[Kind, str] = {
+    Kind.MAIL: "mail",
+    Kind.CALENDAR: "cal",
+    Kind.CONTACTS: "cont",
+    Kind.TASKS: "task",
+    Kind.NOTES: "note",
+    Kind.FILES: "file",
+}
+"""The columns, in the order in which they stand."""
+URGENT = (
+    LegState.BLOCKED,
+    LegState.DIFFERS,
+    LegState.RUNNING,
+    LegState.WAITING,
+    LegState.COPIED,
+    LegState.PENDING,
+)
+NEEDS_PERSON = frozenset({LegState.BLOCKED, LegState.DIFFERS})
+SIGNS: Mapping[LegState, tuple[str, str]] = {
+    LegState.VERIFIED: ("ok", "green"),
+    LegState.BLOCKED: ("stop", BAD),
+    LegState.DIFFERS: ("diff", BAD),
+    LegState.WAITING: ("wait", CARE),
+}
+LEGEND: Mapping[LegState, str] = {
+    LegState.BLOCKED: "stop: blocked, needs a person",
+    LegState.DIFFERS: "diff: verification found differences",
+    LegState.WAITING: "wait: a passing fault",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadCell:
+    """One workload of a mailbox. done: items with a fate. rate: items a second; None if it is not known."""
+
+    kind: Kind
+    state: LegState
+    items: int
+    done: int
+    code: str | None = None
+    detail: str | None = None
+    rejected: int = 0
+    open: int = 0
+    bytes: int = 0
+    rate: float | None = None
+
+    def drawn(self) -> Text:
+        """A sign for what is over or stopped, otherwise how much is done."""
+        if self.state in SIGNS:
+            return Text(*SIGNS[self.state])
+        share = f"{100 * self.done // self.items}%" if self.items else "0%"
+        return Text(share, style="cyan" if self.state is LegState.RUNNING else QUIET)
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxLine:
+    """A mailbox. checked: items that `kogge check` counted, which are more as long as not all is listed."""
+
+    mailbox: str
+    wave: str
+    phase: str
+    cells: Mapping[Kind, WorkloadCell] = field(default_factory=dict)
+    checked: int = 0
+
+    @property
+    def items(self) -> int:
+        return max(self.checked, sum(cell.items for cell in self.cells.values()))
+
+    @property
+    def done(self) -> int:
+        return sum(cell.done for cell in self.cells.values())
+
+    @property
+    def rejected(self) -> int:
+        return sum(cell.rejected for cell in self.cells.values())
+
+    @property
+    def state(self) -> LegState:
+        """The most urgent state of its workloads."""
+        states = {cell.state for cell in self.cells.values()}
+        return next((one for one in URGENT if one in states), LegState.VERIFIED)
+
+    @property
+    def needs_person(self) -> bool:
+        return self.state in NEEDS_PERSON
+
+    @property
+    def rate(self) -> float | None:
+        rates = [cell.rate for cell in self.cells.values() if cell.rate is not None]
+        return sum(rates) if rates else None
+
+    @property
+    def left(self) -> float | None:
+        """Seconds at this rate; None while nothing can be said, or if nothing is left to copy."""
+        rate, owed = self.rate, self.items - self.done
+        return owed / rate if rate and owed > 0 else None
+
+    @property
+    def share(self) -> str:
+        """How much is done; never all of it while something is open, and "-" if nothing is known."""
+        if not self.items:
+            return "100%" if self.cells and self.state is LegState.VERIFIED else "-"
+        percent = 100 * self.done // self.items
+        return f"{min(99, percent) if self.state is not LegState.VERIFIED else percent}%"
+
+    def codes(self) -> str:
+        """Each code, with the workloads that have it where not all do."""
+        named: dict[str, list[Kind]] = {}
+        for kind in HEADS:
+            if kind in self.cells and self.cells[kind].code:
+                cell = self.cells[kind]
+                named.setdefault(code_cell(cell.code, cell.detail), []).append(kind)
+        whole = len(self.cells)
+        return "; ".join(
+            code if len(kinds) == whole and whole > 1 else f"{', '.join(kinds)}: {code}"
+            for code, kinds in named.items()
+        )
+
+    def document(self) -> dict[str, object]:
+        """The row as plain data, for --json."""
+        return {
+            "mailbox": self.mailbox,
+            "wave": self.wave,
+            "phase": self.phase,
+            "state": str(self.state),
+            "items": self.items,
+            "done": self.done,
+            "rejected": self.rejected,
+            "rate": None if self.rate is None else round(self.rate, 1),
+            "seconds_left": None if self.left is None else round(self.left),
+            "workloads": {str(kind): str(cell.state) for kind, cell in self.cells.items()},
+            "codes": sorted({cell.code for cell in self.cells.values() if cell.code}),
+        }
+
+
+def urgency(line: MailboxLine) -> tuple[int, str, str]:
+    """The key by which lines are sorted: what needs a person first, what is verified last."""
+    rank = URGENT.index(line.state) if line.state in URGENT else len(URGENT)
+    return rank, line.wave, line.mailbox
+
+
+def kinds_of(lines: Iterable[MailboxLine]) -> list[Kind]:
+    """The workloads that any of these have, in the order of their columns."""
+    found = {kind for line in lines for kind in line.cells}
+    return [kind for kind in HEADS if kind in found]
+
+
+def workload_cells(line: MailboxLine, kinds: Sequence[Kind]) -> list[Text]:
+    """A cell for each of these workloads; an empty one where the mailbox has none."""
+    return [line.cells[kind].drawn() if kind in line.cells else Text() for kind in kinds]
+
+
+def fitting(lines: Sequence[MailboxLine], most: int | None) -> tuple[Sequence[MailboxLine], str]:
+    """The first lines, and a sentence about the others. Who needs a person is never left out.
+
+    Args:
+        lines: the most urgent first.
+        most: about how many; None for all.
+    """
+    if most is None or len(lines) <= most:
+        return lines, ""
+    shown = lines[: max(most, sum(line.needs_person for line in lines))]
+    hidden = len(lines) - len(shown)
+    return shown, f"and {many(hidden, 'mailbox', 'mailboxes')} more, less urgent (--all)" if hidden else ""
+
+
+def legend(lines: Iterable[MailboxLine]) -> str:
+    """What the signs in these lines mean; "" if there is none that needs a word."""
+    states: Set[LegState] = {cell.state for line in lines for cell in line.cells.values()}
+    return "; ".join(text for state, text in LEGEND.items() if state in states)

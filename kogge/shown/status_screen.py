@@ -1,0 +1,208 @@
+"""What `kogge status` shows: a row for each mailbox or each workload, then totals, codes and time left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from engine.control.remedies import advice
+from kogge.shown.mailbox_rows import (
+    HEADS,
+    MailboxLine,
+    fitting,
+    kinds_of,
+    legend,
+    workload_cells,
+)
+from kogge.shown.wave_status import LegStatus, WaveStatus
+from kogge.terminal.tables import (
+    BAD,
+    GOOD,
+    QUIET,
+    WIDTH,
+    Grid,
+    bytes_cell,
+    code_cell,
+    duration,
+    state_cell,
+    table,
+)
+from model.plural import many
+
+if TYPE_CHECKING:
+    from engine.planning.throughput_estimate import Estimate
+
+COLUMNS = (
+    "mailbox", "wave", "workload", "state", "done", "items", "size", "rate", "left", "rejected", "code",
+)  # fmt: skip
+WAVES_SHOWN = 8
+CODES_SHOWN = 8
+DECIDES = {
+    "throttle": "; the source's throttle decides",
+    "target": "; the target's rate limit decides",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a status is shown.
+
+    Attributes:
+        most: about how many rows; None for all.
+        width: of the screen, in columns.
+        by_workload: a row for each workload, rather than for each mailbox.
+        fixed: never more rows than `most`, as the screen is redrawn: what is left out is said.
+    """
+
+    most: int | None = None
+    width: int = WIDTH
+    by_workload: bool = False
+    fixed: bool = False
+
+
+def drawn(
+    fleet: WaveStatus,
+    look: Look,
+    left: Mapping[str, Estimate] | None = None,
+    notices: Sequence[str] = (),
+) -> RenderableType:
+    """Returns the whole view. left: by wave, how long it still takes. notices: lines about servers."""
+    if not fleet.ships:
+        return Text("No mailboxes in the ledger yet: `kogge migrate --dry-run` plans them.")
+    rows = _by_workload(fleet, look) if look.by_workload else _by_mailbox(fleet, look)
+    noticed = [Text(line, style=BAD) for line in notices]
+    return Group(*rows, Text(), *_summary(fleet), *noticed, *_ahead(left or {}))
+
+
+def _by_workload(fleet: WaveStatus, look: Look) -> Iterator[RenderableType]:
+    # What is the same in every row only takes room away from the codes.
+    idle = all(ship.rate is None and ship.left is None for ship in fleet.ships)
+    same = {
+        "wave": len({ship.wave for ship in fleet.ships}) == 1,
+        "workload": len({ship.row.workload for ship in fleet.ships}) == 1,
+        **dict.fromkeys(("rate", "left"), idle and look.width < WIDTH),
+        "size": look.width < WIDTH and bool(fleet.codes),
+    }
+    columns = [name for name in COLUMNS if not same.get(name)]
+    urgent = sum(ship.needs_person for ship in fleet.ships)
+    most = look.most if look.most is None or look.fixed else max(look.most, urgent)
+    shown = fleet.ships[:most]
+    rows = [[cells[name] for name in columns] for cells in map(_cells, shown)]
+    yield table(columns, rows, wrap=("code",))
+    if len(shown) < len(fleet.ships):
+        hidden = many(len(fleet.ships) - len(shown), "workload", "workloads")
+        yield Text(f"and {hidden} more{_unseen(urgent - len(shown))} (--all)", style=QUIET)
+
+
+def _unseen(count: int) -> str:
+    """Says how many of what is not shown need a person."""
+    return f", {count:,} of them need a person" if count > 0 else ", less urgent"
+
+
+def _cells(ship: LegStatus) -> dict[str, str | Text]:
+    row = ship.row
+    return {
+        "mailbox": row.mailbox,
+        "wave": ship.wave,
+        "workload": str(row.workload),
+        "state": state_cell(row.state),
+        "done": f"{100 * row.done / row.items:.0f}%" if row.items else "-",
+        "items": f"{row.items:,}",
+        "size": bytes_cell(row.bytes),
+        "rate": "-" if ship.rate is None else f"{ship.rate:,.0f}/s",
+        "left": duration(ship.left),
+        "rejected": Text(f"{ship.rejected:,}", style=BAD if ship.rejected else QUIET),
+        "code": code_cell(row.code, row.detail),
+    }
+
+
+def _by_mailbox(fleet: WaveStatus, look: Look) -> Iterator[RenderableType]:
+    lines = fleet.lines()
+    if look.fixed and look.most is not None:
+        shown: Sequence[MailboxLine] = lines[: look.most]
+        unseen = _unseen(sum(line.needs_person for line in lines) - len(shown))
+        hidden = many(len(lines) - len(shown), "mailbox", "mailboxes")
+        more = f"and {hidden} more{unseen} (--all)" if len(shown) < len(lines) else ""
+    else:
+        shown, more = fitting(lines, look.most)
+    yield mailbox_table(shown, lines)
+    for line in (more, legend(shown)):
+        if line:
+            yield Text(line, style=QUIET)
+
+
+def mailbox_table(shown: Sequence[MailboxLine], every: Sequence[MailboxLine]) -> Grid:
+    """Returns the table of these rows. every: all rows, which decide what is the same in each of them."""
+    kinds = kinds_of(every)
+    wanted = {
+        "wave": len({line.wave for line in every}) > 1,
+        "phase": len({line.phase for line in every}) > 1,
+        "left": any(line.left is not None for line in every),
+        "rejected": any(line.rejected for line in every),
+        "code": any(line.codes() for line in every),
+    }
+    cells = [_mailbox_cells(line) for line in shown]
+    first = [name for name in ("mailbox", "wave", "phase") if wanted.get(name, True)]
+    last = [name for name in ("done", "items", "left", "rejected", "code") if wanted.get(name, True)]
+    rows = [
+        [*(own[name] for name in first), *workload_cells(line, kinds), *(own[name] for name in last)]
+        for line, own in zip(shown, cells, strict=True)
+    ]
+    return table([*first, *(HEADS[kind] for kind in kinds), *last], rows, wrap=("code",))
+
+
+def _mailbox_cells(line: MailboxLine) -> dict[str, str | Text]:
+    return {
+        "mailbox": Text(line.mailbox, style=BAD if line.needs_person else ""),
+        "wave": line.wave,
+        "phase": line.phase,
+        "done": line.share,
+        "items": f"{line.items:,}",
+        "left": duration(line.left),
+        "rejected": Text(f"{line.rejected:,}", style=BAD if line.rejected else QUIET),
+        "code": line.codes(),
+    }
+
+
+def _summary(fleet: WaveStatus) -> Iterator[Text]:
+    totals = fleet.totals()
+    states = ", ".join(f"{count:,} {state}" for state, count in sorted(fleet.states.items()))
+    boxes = many(_whole(totals["mailboxes"]), "mailbox", "mailboxes")
+    phases = ", ".join(f"{count:,} {phase}" for phase, count in sorted(fleet.phases.items()))
+    yield Text(f"{boxes} ({phases}), {many(_whole(totals['legs']), 'workload', 'workloads')}: {states}")
+    line = f"{totals['done']:,} of {totals['expected']:,} items, {bytes_cell(_whole(totals['bytes']))}"
+    if _whole(totals["expected"]) > _whole(totals["items"]):
+        line += f" ({totals['items']:,} listed; the rest as `kogge check` counted)"
+    pace = f", {fleet.rate:,.0f}/s" if fleet.rate else ""
+    ahead = f", about {duration(fleet.left)} left" if fleet.left is not None else ""
+    yield Text(f"{line}{pace}{ahead}, {totals['rejected']:,} rejected")
+    if fleet.fates:
+        fates = ", ".join(f"{count:,} {state.name.lower()}" for state, count in sorted(fleet.fates.items()))
+        yield Text(f"items by fate: {fates}")
+    for code, count in fleet.codes.most_common(CODES_SHOWN):
+        yield Text(f"{code} ({count:,}): {advice(code)}")
+    if len(fleet.codes) > CODES_SHOWN:
+        rest = many(len(fleet.codes) - CODES_SHOWN, "other code", "other codes")
+        yield Text(f"and {rest}: kogge explain CODE", style=QUIET)
+    if fleet.settled:
+        yield Text("every item is accounted for", style=GOOD)
+
+
+def _ahead(left: Mapping[str, Estimate]) -> Iterator[Text]:
+    """How long each wave still takes, the longest last; of many waves the first."""
+    order = sorted(left.items(), key=lambda pair: (pair[1].seconds, pair[0]))
+    for name, one in order[:WAVES_SHOWN]:
+        why = DECIDES.get(one.by, "")
+        why += "; one mailbox decides" if one.alone else ""
+        count = f"{many(one.items, 'item', 'items')} of {many(one.mailboxes, 'mailbox', 'mailboxes')}"
+        yield Text(f"wave {name}: about {duration(one.seconds)} left, {count}{why}")
+    if len(order) > WAVES_SHOWN:
+        yield Text(f"and {len(order) - WAVES_SHOWN:,} more waves (--json)", style=QUIET)
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) else 0
