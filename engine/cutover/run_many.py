@@ -16,6 +16,7 @@ from engine.context.leg_context import utc_now
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.control import lease
 from engine.cutover import hooks
+from engine.cutover.dead_workers import release_dead
 from engine.cutover.steps import Announce, CutoverContext, CutoverResult, cut_over, short, take_back
 from engine.leg.run_options import AS_CONFIGURED, RunOptions
 from engine.opening.open_sides import accounts, open_target
@@ -93,6 +94,7 @@ def opened(
         hooks=config.hooks,
         by=by,
         run=functools.partial(_run_leg, config, ledger, worker_slots, boundary.breakers.shrinking),
+        release_dead=lambda leg_id: release_dead(config, leg_id, worker_slots.stop),
         act=lambda hook, action, person: hooks.run(
             hook, action, person, config.state_directory, environment=config.hooks.environment
         ),

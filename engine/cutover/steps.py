@@ -82,6 +82,7 @@ class CutoverContext:
         hooks: the configured hooks.
         by: who decided.
         run: runs a leg.
+        release_dead: releases a leg (by id) that a dead worker holds; see engine.cutover.dead_workers.
         act: runs an action of a hook.
         approve: raises Blocked unless the wave's cutover is approved.
         tell: announces events.
@@ -94,6 +95,7 @@ class CutoverContext:
     hooks: HooksSettings
     by: str
     run: LegRun
+    release_dead: Callable[[int], str | None]
     act: Act
     approve: Callable[[str], None]
     tell: Announce
@@ -429,6 +431,7 @@ def _take_back(cutting: CutoverContext, row: MailboxRow) -> None:
     if not _by_name(cutting.steps, row.id) and row.phase is Phase.STAGING:
         return
     _go_on(cutting)
+    _release_dead(cutting, row)
     freeze = {f"{FREEZE}:{hook.name}": patience_of(hook) for hook in cutting.hooks.freeze}
     cutting.steps.turn_back(row.id, freeze, is_dead)
     steps = _by_name(cutting.steps, row.id)
@@ -438,6 +441,16 @@ def _take_back(cutting: CutoverContext, row: MailboxRow) -> None:
     _go_on(cutting)
     cutting.steps.take_back(row.id, cutting.by)
     cutting.moved(row.id)
+
+
+def _release_dead(cutting: CutoverContext, row: MailboxRow) -> None:
+    """Take the legs of dead workers over, and release them: nobody else would, and no phase changes before.
+
+    A leg of a worker that may be at work stays as it is, and refuses the taking back.
+    """
+    for leg_id in cutting.steps.held_legs(row.id):
+        if (code := cutting.release_dead(leg_id)) is not None:
+            raise _Stop(code)
 
 
 def in_force(hooks: HooksSettings, begun_steps: Collection[str]) -> list[tuple[str, Hook]]:

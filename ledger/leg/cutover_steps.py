@@ -19,7 +19,7 @@ from ledger.db.readers import chunked
 from ledger.db.rows import PARTLY, SCORE_LOW, LegState, Phase
 from ledger.db.schema import leg, mailbox, step
 from ledger.db.upsert import upsert
-from ledger.leg.phases import HELD_ELSEWHERE, is_rolled_back, lock_legs, move, refuse_held
+from ledger.leg.phases import HELD_ELSEWHERE, held_legs, is_rolled_back, lock_legs, move, refuse_held
 from ledger.plan.mailboxes import wave_of
 from model.errors import Blocked
 
@@ -151,6 +151,11 @@ class Steps:
             connection.execute(
                 delete(step).where(step.c.mailbox == mailbox_id, step.c.name.in_(sorted(names)))
             )
+
+    def held_legs(self, mailbox_id: str) -> list[int]:
+        """Return the legs that keep the mailbox from changing its phase: a worker holds them, or died."""
+        with reading(self._engine) as connection:
+            return held_legs(connection, mailbox_id)
 
     def turn_back(
         self, mailbox_id: str, holds: Mapping[str, float], dead: Callable[[str], bool] = _never

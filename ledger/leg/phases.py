@@ -69,10 +69,15 @@ def refuse_held(connection: Connection, mailbox_id: str) -> None:
         Blocked: "claimed-elsewhere".
     """
     lock_legs(connection, mailbox_id)
-    held = or_(leg.c.owner.is_not(None), leg.c.unproven, leg.c.state == LegState.RUNNING.value)
-    at_work = select(leg.c.id).where(leg.c.mailbox == mailbox_id, held).limit(1)
-    if connection.execute(at_work).first() is not None:
+    if held_legs(connection, mailbox_id):
         raise Blocked(HELD_ELSEWHERE, "a worker holds the mailbox")
+
+
+def held_legs(connection: Connection, mailbox_id: str) -> list[int]:
+    """Return the legs of a mailbox that a worker holds, or that a worker left without releasing them."""
+    held = or_(leg.c.owner.is_not(None), leg.c.unproven, leg.c.state == LegState.RUNNING.value)
+    query = select(leg.c.id).where(leg.c.mailbox == mailbox_id, held).order_by(leg.c.id)
+    return list(connection.scalars(query))
 
 
 def refuse_claimed_since(connection: Connection, mailbox_id: str, epochs: Mapping[int, int]) -> None:

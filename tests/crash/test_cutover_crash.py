@@ -4,11 +4,14 @@ steps in their order, and no hook without a reason twice."""
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from cutting import Died, Rig, a_rig
 from dying import Countdown
 
+from engine.control import lease
 from engine.cutover.steps import steps_of
 from ledger.db.rows import LegState, Phase
 
@@ -101,3 +104,63 @@ def test_dying_while_it_is_taken_back(quick_path: Path) -> None:
         (leg,) = rig.trial.ledger.legs()
         assert leg.state is LegState.VERIFIED, where
         rig.trial.discard()
+
+
+BACK_AFTER = (
+    "source.identity",
+    "source.changes",
+    "target.write done",
+    "commit",
+    "target.label",
+    "target.read",
+)
+
+
+def test_what_died_in_the_delta_is_taken_back(quick_path: Path) -> None:
+    """A dead worker's leg keeps nobody frozen; the next pass settles what that worker had in hand."""
+    start = a_rig(quick_path / "start", items=2)
+    calm = twin(start, quick_path / "calm")
+    count = Countdown()
+    assert calm.cut(count).code is None
+    first, last = count.steps.index("source.identity"), count.steps.index("hook open")
+    moments = {name: count.steps.index(name, first, last) + 1 for name in BACK_AFTER if name in count.steps}
+    moments["in doubt"] = moments["target.write done"] + 1
+    moments["in the verification"] = len(count.steps) - count.steps[::-1].index("target.read")
+    for where, number in moments.items():
+        rig = twin(start, quick_path / str(number))
+        dies(rig, number)
+        assert rig.phase is Phase.FROZEN, where
+        assert rig.cut(back=True).code is None, where
+        assert (rig.phase, rig.states()) == (Phase.STAGING, {}), where
+        assert rig.log[-2:] == ["close.undo", "redirect.undo"], where
+        assert rig.trial.finish().state is LegState.VERIFIED, where
+        assert rig.trial.store.snapshot() == calm.trial.store.snapshot(), where
+        assert rig.cut().code is None, where
+        rig.trial.ledger.verify_events()
+        rig.trial.discard()
+
+
+def test_a_worker_that_may_live_keeps_its_mailbox(quick_path: Path) -> None:
+    """One on another machine: nobody here can tell that it died."""
+    rig = a_rig(quick_path / "start", items=2)
+    with pytest.raises(Died):
+        rig.cut(stop_at("source.fetch"))
+    with rig.trial.ledger.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE leg SET owner = 'elsewhere.4/7/1/ab'")
+    assert rig.cut(back=True).code == "claimed-elsewhere"
+    assert rig.phase is Phase.FROZEN
+    with rig.trial.ledger.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE leg SET lease_until = 1")
+    assert rig.cut(back=True).code is None
+    assert rig.phase is Phase.STAGING
+    pace = rig.trial.pace
+    most = lease.writes_most(pace.lease, pace.margin)
+    assert sum(rig.trial.slept) >= most, "until nothing of it can still arrive"
+
+
+def stop_at(wanted: str) -> Callable[[str], None]:
+    def step(name: str) -> None:
+        if name == wanted:
+            raise Died
+
+    return step

@@ -90,6 +90,7 @@ class Rig:
             hooks=self.hooks,
             by="tester",
             run=lambda _leg, verify_only: self._leg(step, verify_only),
+            release_dead=lambda _leg: self.trial.release_dead(),
             act=lambda hook, action, person: self._act(step, hook, action, person),
             approve=lambda wave: self._approve(),
             tell=lambda kind, wave, **payload: None,

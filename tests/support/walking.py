@@ -30,6 +30,7 @@ from connectors.settings import Account
 from engine.context.leg_context import BatchLimits, Opener, as_it_is, utc_now
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.control.server_words_file import Words
+from engine.cutover.dead_workers import release_dead_in
 from engine.identity.identity_gate import GateRules, Pair
 from engine.leg.leg_result import LegResult
 from engine.leg.run import Leg, LegSetting, Task, approvals
@@ -129,9 +130,21 @@ class Trial:
         through: Callable[[Opener], Opener] = as_it_is,
     ) -> LegResult:
         """One run of a worker. `step` is called before and after every network-like call."""
+        (row,) = self.ledger.legs(mailbox=self.id, workload=self.kind)
+        result = Leg(self.setting(step, task, stop, through), row).run()
+        self.begin_earlier(DAY)
+        return result
+
+    def setting(
+        self,
+        step: Step = no_step,
+        task: Task | None = None,
+        stop: threading.Event | None = None,
+        through: Callable[[Opener], Opener] = as_it_is,
+    ) -> LegSetting:
         mailbox = self.ledger.mailbox(self.id)
         live = mailbox.phase is Phase.LIVE
-        setting = LegSetting(
+        return LegSetting(
             ledger=self.ledger,
             mailbox=mailbox,
             pair=self.pair(),
@@ -153,10 +166,11 @@ class Trial:
             generations=self.generations,
             words=self.words,
         )
+
+    def release_dead(self) -> str | None:
+        """As a command that takes the mailbox back does with the leg of a worker that died."""
         (row,) = self.ledger.legs(mailbox=self.id, workload=self.kind)
-        result = Leg(setting, row).run()
-        self.begin_earlier(DAY)
-        return result
+        return release_dead_in(self.setting(), row)
 
     def open_target(self, guard: Guard, step: Step, moment: datetime, *, live: bool) -> Target:
         if isinstance(self.store, MemoryStore):
