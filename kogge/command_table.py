@@ -99,6 +99,11 @@ COMMANDS: Mapping[str, Entry] = {
         "Takes back what Kogge wrote and no user has changed since, in any phase; looks first.",
         RUN,
     ),
+    "give-back": Entry(
+        "kogge.run.give_back:give_back",
+        "Gives a person back to the source, wherever their cutover stopped: frozen, half released or live.",
+        RUN,
+    ),
     "repair": Entry(
         "kogge.run.repair:repair",
         "Compares what has moved with its source, and puts dates, flags or folders right in place.",

@@ -96,7 +96,7 @@ def cutover(
             who = given("--by", by, "who decides is recorded")
             whose = " ".join(f"-m {row.id}" for row in rows) if mailbox else f"--wave {wave}"
             way = Way(who, back, now, whose)
-            ended = _act(settings, ledger, rows, way)
+            ended = act(settings, ledger, rows, way)
             raise typer.Exit(_conclude(ended, rows, way, as_json, config))
 
 
@@ -242,7 +242,7 @@ def _refusals(
     return found
 
 
-def _act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -> Ended:
+def act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -> Ended:
     from engine.control.error_log import defect_log
     from engine.cutover.run_many import all_of, announce, opened
     from engine.pacing.worker_slots import open_worker_slots
@@ -271,7 +271,7 @@ def _act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -
 def give_back(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], by: str, path: ConfigPath) -> None:
     """Undoes the hooks of mailboxes that were rolled back, and brings these to staging; says how it went."""
     whose = " ".join(f"-m {row.id}" for row in rows)
-    ended = _act(config, ledger, rows, Way(by, back=True, now=False, whose=whose))
+    ended = act(config, ledger, rows, Way(by, back=True, now=False, whose=whose))
     for one in ended.cuts:
         say(f"{one.mailbox}: {one.code or f'its hooks are undone, it is in {one.phase}'}")
     if ended.fault is not None:
@@ -331,9 +331,12 @@ def _after_back(cuts: Sequence[CutoverResult], left: Set[str], back: str, path: 
     if some := _whose(cuts, None):
         yield f"Next: {next_command(path, f'migrate {some}')} brings what changed; a cutover begins anew"
     if some := _whose(cuts, RELEASED):
-        yield f"What was released only goes on: {next_command(path, f'cutover {some}')} --by NAME"
+        yield f"What was released goes on: {next_command(path, f'cutover {some}')} --by NAME"
+        command = next_command(path, f"give-back {some} --dry-run")
+        yield f"Or back, with what Kogge wrote taken back: {command}"
     if some := _whose(cuts, LIVE):
-        yield f"What is live: {next_command(path, f'rollback {some}')} looks what could be taken back"
+        command = next_command(path, f"give-back {some} --dry-run")
+        yield f"What is live: {command} looks what giving it back would take back"
 
 
 def _whose(cuts: Sequence[CutoverResult], code: str | None) -> str:

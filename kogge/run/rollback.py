@@ -123,9 +123,9 @@ def rollback(
         going = [row for row in rows if row.wave in waves]
         left = [row for row in going if not (execute and is_rolled_back(ledger, row.id))]
         if execute and left:
-            _approve(ledger, wave if not mailbox else None, left, Responsibility(by, reason, recall))
+            record_approval(ledger, wave if not mailbox else None, left, Responsibility(by, reason, recall))
         asked = RollbackSelection(left, duties, recall, execute, csv_file is not None or as_json)
-        run = _run(settings, ledger, asked)
+        run = run_rollback(settings, ledger, asked)
         if execute and len(left) < len(going):
             say(f"Nothing of ours is left there: {many(len(going) - len(left), 'mailbox', 'mailboxes')}.")
         if execute:
@@ -137,7 +137,7 @@ def rollback(
         say(f"not ended: {refusal}")
     if run.fault is not None:
         raise typer.Exit(report(run.fault))
-    code = _code(run, execute)
+    code = exit_code(run, execute)
     raise typer.Exit(Exit.AGAIN if code == Exit.OK and len(going) < len(rows) else code)
 
 
@@ -186,7 +186,7 @@ def _about_phases(
     are = f"{many(len(now), 'mailbox is', 'mailboxes are')} rolled back and still frozen or live"
     force = f"; in force: {', '.join(sorted(hooks))}" if hooks else ""
     say(f"{are}{force}. Whoever works there has an empty account, and no pass mirrors it.")
-    say(f"To undo the hooks, and back to staging: {next_command(path, f'cutover {whose} --back --by NAME')}")
+    say(f"To undo the hooks, and back to staging: {next_command(path, f'give-back {whose} --by NAME')}")
 
 
 def _duties(
@@ -195,7 +195,7 @@ def _duties(
     return may_work(config, ledger, rows, "rollback", now_by) if execute else may_look(ledger, rows)
 
 
-def _run(config: Config, ledger: Ledger, asked: RollbackSelection) -> Run:
+def run_rollback(config: Config, ledger: Ledger, asked: RollbackSelection) -> Run:
     from engine.approvals.pinned_settings import refuse_weaker
     from engine.control.error_log import defect_log
     from engine.cutover.steps import is_undone
@@ -256,7 +256,9 @@ class Responsibility:
     recall: bool
 
 
-def _approve(ledger: Ledger, wave: str | None, rows: Sequence[MailboxRow], answer: Responsibility) -> None:
+def record_approval(
+    ledger: Ledger, wave: str | None, rows: Sequence[MailboxRow], answer: Responsibility
+) -> None:
     """Records who takes responsibility; without a name, somebody must have before."""
     from engine.rollback.run import approved
     from ledger.leg.rollback import APPROVAL, RECALL
@@ -278,18 +280,23 @@ def _tell(
     """again: what moves them once more."""
     lines = [line.cells() for one in ended for line in one.report.lines or ()]
     if csv_file is not None:
-        _write(csv_file, lines)
+        write_lines(csv_file, lines)
     if as_json:
         emit({"executed": execute, "legs": [one.document() for one in ended], "items": lines})
         return
-    out = screen()
-    out.print(table(["workload", "mailboxes", "items", ""], _cells(ended, execute), wrap=("",)))
-    for code, count in sorted(_codes(ended).items()):
-        out.print(f"{code} ({count:,}): {advice(code)}", soft_wrap=True)
-    if execute and not _codes(ended):
+    show_counts(ended, execute)
+    if execute and not codes_of(ended):
         say(f"To move them again: {again}")
     if not execute:
         say("Nothing was removed. To do it: --execute --by NAME --reason TEXT")
+
+
+def show_counts(ended: Sequence[RollbackResult], execute: bool) -> None:
+    """What goes and what stays, by workload; and what kept a workload from it."""
+    out = screen()
+    out.print(table(["workload", "mailboxes", "items", ""], _cells(ended, execute), wrap=("",)))
+    for code, count in sorted(codes_of(ended).items()):
+        out.print(f"{code} ({count:,}): {advice(code)}", soft_wrap=True)
 
 
 def _cells(ended: Sequence[RollbackResult], execute: bool) -> Iterator[list[str]]:
@@ -311,7 +318,7 @@ def _cells(ended: Sequence[RollbackResult], execute: bool) -> Iterator[list[str]
                 yield ["", "", f"{counts[name]:,}", words]
 
 
-def _codes(ended: Sequence[RollbackResult]) -> dict[str, int]:
+def codes_of(ended: Sequence[RollbackResult]) -> dict[str, int]:
     found: defaultdict[str, int] = defaultdict(int)
     for one in ended:
         if one.code is not None:
@@ -319,14 +326,14 @@ def _codes(ended: Sequence[RollbackResult]) -> dict[str, int]:
     return found
 
 
-def _write(path: Path, lines: Sequence[dict[str, object]]) -> None:
+def write_lines(path: Path, lines: Sequence[dict[str, object]]) -> None:
     from engine.rollback.report import RollbackLine
 
     write_csv(path, lines, [one.name for one in fields(RollbackLine)], "lines")
 
 
-def _code(run: Run, execute: bool) -> int:
-    codes = _codes(run.ended)
+def exit_code(run: Run, execute: bool) -> int:
+    codes = codes_of(run.ended)
     if run.refusals:
         return Exit.OPEN if codes.keys() - LATER.keys() else Exit.AGAIN
     if execute and ("stopped" in codes or run.left):

@@ -160,7 +160,7 @@ def test_a_wave_goes_live(town: Town, capsys: pytest.CaptureFixture[str]) -> Non
     score = [town.ids["anna"], "perfect", *map(str, (ITEMS + 1, ITEMS + 1, 0))]
     assert score in [line.split() for line in capsys.readouterr().out.splitlines()]
     assert run("cutover", "-m", town.ids["anna"], "--back", *BY) == 1
-    assert f"kogge rollback -m {town.ids['anna']} looks" in capsys.readouterr().err, "nothing else leads back"
+    assert f"kogge give-back -m {town.ids['anna']} --dry-run looks" in capsys.readouterr().err
     with closing(town.ledger()) as ledger:
         ledger.verify_events()
         assert "cutover" in [event.kind for event in ledger.events("pilot")]
@@ -207,7 +207,9 @@ def test_what_froze_it_is_undone(town: Town, capsys: pytest.CaptureFixture[str])
     assert "cutover begins anew" in told
     assert town.hooks()[-1] == f"undo {town.sources['anna']}"
     assert run("cutover", "-m", town.ids["bert"], "--back", *BY) == 1, "what was released goes on"
-    assert f"kogge cutover -m {town.ids['bert']} --by NAME" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"kogge cutover -m {town.ids['bert']} --by NAME" in told
+    assert f"kogge give-back -m {town.ids['bert']} --dry-run" in told
     assert town.phases() == {"anna": Phase.STAGING, "bert": Phase.FROZEN}
 
 
@@ -339,7 +341,7 @@ def test_a_live_person_goes_back_to_the_source(town: Town, capsys: pytest.Captur
     assert run("rollback", "-m", anna, "--execute", *BY, *why) == 0
     told = capsys.readouterr().err
     assert "1 mailbox is rolled back and still frozen or live; in force: open, redirect." in told
-    assert f"kogge cutover -m {anna} --back --by NAME" in told
+    assert f"kogge give-back -m {anna} --by NAME" in told
     assert "undo " not in " ".join(town.hooks())
     assert run("rollback", "-m", anna, "--execute", "--undo-hooks", *BY, *why) == 0
     told = capsys.readouterr().err

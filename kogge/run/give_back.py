@@ -1,0 +1,269 @@
+"""`kogge give-back`: a person works at the source again, wherever their cutover stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.config.hints import DEFAULT, next_command
+from engine.config.load import Config, load
+from engine.control.ledger_access import opened_ledger
+from engine.control.remedies import PASSING, advice
+from engine.control.stop_signal import STOPPED
+from kogge.run.cutover import Ended, Way, act
+from kogge.run.pause import may_look, may_work
+from kogge.run.rollback import (
+    Responsibility,
+    RollbackSelection,
+    Run,
+    codes_of,
+    record_approval,
+    run_rollback,
+    show_counts,
+    write_lines,
+)
+from kogge.terminal.options import (
+    AsJson,
+    ConfigPath,
+    Decider,
+    Exit,
+    Reason,
+    chosen,
+    emit,
+    given,
+    report,
+    say,
+    screen,
+)
+from kogge.terminal.tables import table
+from ledger.db.rows import Phase
+from reports.progress import LATER
+
+if TYPE_CHECKING:
+    from engine.cutover.way_back import WayBack
+    from ledger.db.rows import MailboxRow
+    from ledger.store import Ledger
+
+WAYS: Mapping[str, str] = {
+    "nothing": "nothing: its user works at the source already",
+    "undo": "hooks undone, then staging",
+    "roll-back": "what Kogge wrote is taken back, hooks undone, then staging",
+}
+STAYS = (
+    "What people wrote, changed or received in the new account stays there, and the old account lacks it."
+    " Bring it there before they move once more. It is listed by: {command}"
+)
+
+
+def give_back(
+    mailbox: Annotated[
+        list[str],
+        typer.Option("--mailbox", "-m", metavar="M", help="Whose (random id or address); repeatable."),
+    ],
+    config: ConfigPath = DEFAULT,
+    by: Decider = None,
+    reason: Reason = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be done, and what would stay.")
+    ] = False,
+    csv_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv", metavar="FILE", help="Every item that goes or stays, one a line, for you alone."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Gives a person back to the source, wherever their cutover stopped: frozen, half released or live.
+
+    Of a frozen mailbox each hook is undone, the last first, and it is in staging again. Where its user may
+    work in the new account already, what Kogge wrote there and nobody changed is taken back first; that needs
+    --reason, or an earlier `kogge approve rollback`. What people added or changed there stays there. It runs
+    at any hour, which is recorded. Interrupt it as you like, and run it again: it goes on.
+
+    Example: kogge give-back -m m-088347f5 --by "Night shift" --reason "she cannot log in"
+    """
+    from engine.cutover.way_back import WayBack, way_back
+
+    settings = load(config)
+    who = "" if dry_run else given("--by", by, "who decides is recorded")
+    with opened_ledger(settings, upgrade=not dry_run) as ledger:
+        rows = chosen(settings, ledger, None, mailbox)
+        order = Order(settings, ledger, who, reason, lines=as_json or csv_file is not None)
+        ways = {row.id: way_back(ledger, row.id) for row in rows}
+        opened = [row for row in rows if ways[row.id] is WayBack.ROLL_BACK]
+        hooks = {row.id: _hooks(order, row) for row in rows}
+        run = _roll_back(order, opened, dry_run) if opened else None
+        undone = [row for row in rows if not dry_run and way_back(ledger, row.id) is WayBack.UNDO]
+        ended = _undo(order, undone) if undone else None
+        given_back = [
+            Given(
+                row.id, ledger.mailbox(row.id).phase, ways[row.id], *hooks[row.id], _code(row.id, run, ended)
+            )
+            for row in rows
+        ]
+    lines = [line.cells() for one in (run.ended if run else ()) for line in one.report.lines or ()]
+    if csv_file is not None:
+        write_lines(csv_file, lines)
+    if as_json:
+        legs = [one.document() for one in (run.ended if run else ())]
+        emit(
+            {
+                "executed": not dry_run,
+                "mailboxes": [one.cell() for one in given_back],
+                "legs": legs,
+                "items": lines,
+            }
+        )
+    elif dry_run:
+        _show(given_back, run, config)
+    else:
+        _tell(given_back, run, config)
+    raise typer.Exit(_exit(given_back, run, ended, dry_run))
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who gives back, and why. reason: None where somebody approved the rollback before. lines: whether every
+    item is asked for."""
+
+    config: Config
+    ledger: Ledger
+    by: str
+    reason: str | None
+    lines: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One mailbox. way: what was needed. undone, by_hand: the hooks that were in force, with an undo and
+    without. code: why it is not given back; None if it is, or if nothing was to be done."""
+
+    mailbox: str
+    phase: Phase
+    way: WayBack
+    undone: Sequence[str]
+    by_hand: Sequence[str]
+    code: str | None
+
+    @property
+    def is_back(self) -> bool:
+        return self.code is None and self.phase is Phase.STAGING
+
+    def cell(self) -> dict[str, object]:
+        return {
+            "mailbox": self.mailbox,
+            "phase": str(self.phase),
+            "way": str(self.way),
+            "undo": list(self.undone),
+            "by_hand": list(self.by_hand),
+            "code": self.code or "",
+        }
+
+
+def _hooks(order: Order, row: MailboxRow) -> tuple[list[str], list[str]]:
+    """The names of the hooks in force: those that have an undo, in the order of their undoing, and others."""
+    from engine.cutover.steps import in_force
+    from ledger.leg.cutover_steps import Steps
+
+    begun = {step.name for step in Steps(order.ledger).all(row.id)}
+    hooks = [hook for _, hook in in_force(order.config.hooks, begun)]
+    return [one.name for one in hooks if one.undo is not None], [
+        one.name for one in hooks if one.undo is None
+    ]
+
+
+def _roll_back(order: Order, rows: Sequence[MailboxRow], dry_run: bool) -> Run:
+    """Takes back what Kogge wrote for these, or only looks."""
+    if dry_run:
+        duties = may_look(order.ledger, rows)
+    else:
+        by = order.by if order.reason is not None else None
+        record_approval(order.ledger, None, rows, Responsibility(by, order.reason, recall=False))
+        duties = may_work(order.config, order.ledger, rows, "give-back", order.by)
+    asked = RollbackSelection(rows, duties, recall=False, execute=not dry_run, lines=order.lines)
+    return run_rollback(order.config, order.ledger, asked)
+
+
+def _undo(order: Order, rows: Sequence[MailboxRow]) -> Ended:
+    way = Way(order.by, back=True, now=False, whose="")
+    return act(order.config, order.ledger, rows, way)
+
+
+def _code(mailbox: str, run: Run | None, ended: Ended | None) -> str | None:
+    """Why this mailbox is where it is: the first thing that stopped it."""
+    results = [(one.leg.mailbox, one.code) for one in (run.ended if run else ())]
+    results += [(one.mailbox, one.code) for one in (ended.cuts if ended else ())]
+    return next((code for number, code in results if number == mailbox and code), None)
+
+
+def _show(found: Sequence[Given], run: Run | None, path: Path) -> None:
+    """What would be done."""
+    cells = [
+        [one.mailbox, str(one.phase), WAYS[one.way], ", ".join(one.undone), ", ".join(one.by_hand)]
+        for one in found
+    ]
+    screen().print(
+        table(["mailbox", "phase", "what is done", "undone", "by hand"], cells, wrap=("what is done",))
+    )
+    if run is not None:
+        screen().print()
+        show_counts(run.ended, execute=False)
+    if any(one.way != "nothing" for one in found):
+        why = " --reason TEXT" if run is not None else ""
+        command = next_command(path, f"give-back {_whose(found)} --by NAME{why}")
+        say(f"Nothing was done. To do it: {command}")
+
+
+def _tell(found: Sequence[Given], run: Run | None, path: Path) -> None:
+    """What was done, and what to type now."""
+    if run is not None:
+        show_counts(run.ended, execute=True)
+    for one in found:
+        say(f"{one.mailbox}: {_outcome(one)}")
+        if one.by_hand and one.way != "nothing":
+            say(f"  Undo by hand what has no undo: {', '.join(one.by_hand)}")
+    rolled = [one for one in found if one.way == "roll-back" and one.is_back]
+    frozen = [one for one in found if one.way == "undo" and one.is_back]
+    left = [one for one in found if not one.is_back]
+    if left:
+        say(f"To go on: {next_command(path, f'give-back {_whose(left)} --by NAME')}")
+    if rolled:
+        say(STAYS.format(command=next_command(path, f"rollback {_whose(rolled)} --csv stays.csv")))
+        again = " and ".join(next_command(path, f"{name} {_whose(rolled)}") for name in ("retry", "migrate"))
+        say(f"To move them once more: {again}")
+    if frozen:
+        command = next_command(path, f"migrate {_whose(frozen)}")
+        say(f"Next: {command} brings what changed; a cutover begins anew")
+
+
+def _outcome(one: Given) -> str:
+    if one.way == "nothing":
+        return "its user works at the source already; nothing was to be done"
+    if one.is_back:
+        undone = f"undone: {', '.join(one.undone)}; " if one.undone else ""
+        return f"given back; {undone}it is in staging"
+    code = one.code or "not-begun"
+    return f"not given back ({code}): {advice(code) or 'run the command again'}"
+
+
+def _whose(found: Sequence[Given]) -> str:
+    return " ".join(f"-m {one.mailbox}" for one in found)
+
+
+def _exit(found: Sequence[Given], run: Run | None, ended: Ended | None, dry_run: bool) -> int:
+    for one in (run, ended):
+        if one is not None and one.fault is not None:
+            return report(one.fault)
+    if dry_run:
+        return Exit.OPEN if run is not None and codes_of(run.ended) else Exit.OK
+    codes = {one.code for one in found if one.code}
+    if STOPPED in codes or (run is not None and run.left and not run.refusals):
+        return 130
+    if all(one.is_back for one in found):
+        return Exit.OK
+    return Exit.AGAIN if codes <= PASSING.keys() | LATER.keys() else Exit.OPEN

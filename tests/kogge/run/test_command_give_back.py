@@ -1,0 +1,141 @@
+"""`kogge give-back` on two accounts of a real Dovecot, with hooks that are programs: a person works at the
+source again, wherever their cutover stopped."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from commands import run
+from town import Town, configure, dovecot
+from walking import letter
+
+from ledger.db.rows import Phase
+
+pytestmark = [
+    pytest.mark.dovecot,
+    # Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+PROGRAM = """
+import pathlib, sys
+what, here = sys.argv[1], pathlib.Path(sys.argv[2])
+with open(here / "hooks.log", "a") as log:
+    log.write(what + "\\n")
+sys.exit(4 if (here / f"fail-{what}").exists() else 0)
+"""
+HOOKS = """
+[gate]
+directory = "people.csv"
+[approval]
+required = 0
+[[hooks.freeze]]
+name = "redirect"
+command = ["{python}", "{program}", "redirect", "{folder}"]
+attempts = 1
+undo = {{ command = ["{python}", "{program}", "undo", "{folder}"] }}
+[[hooks.release]]
+name = "open"
+command = ["{python}", "{program}", "open", "{folder}"]
+attempts = 1
+"""
+ITEMS = 3
+BY = ("--by", "Night shift")
+WHY = ("--reason", "cannot log in")
+_fresh = itertools.count()
+__all__ = ["dovecot"]
+
+
+@pytest.fixture
+def town(tmp_path: Path, dovecot, monkeypatch: pytest.MonkeyPatch) -> Town:
+    program = tmp_path / "hook.py"
+    program.write_text(PROGRAM)
+    hooks = HOOKS.format(python=sys.executable, program=program, folder=tmp_path)
+    configure(tmp_path, dovecot, monkeypatch, hooks)
+    return Town.settled(tmp_path, dovecot, next(_fresh), {"anna": "pilot"}, ITEMS)
+
+
+def phase(town: Town) -> Phase:
+    with closing(town.ledger()) as ledger:
+        return ledger.mailbox(town.ids["anna"]).phase
+
+
+def hooks(town: Town) -> list[str]:
+    log = town.folder / "hooks.log"
+    return log.read_text().split() if log.exists() else []
+
+
+def anna(town: Town) -> tuple[str, str]:
+    return "-m", town.ids["anna"]
+
+
+def fail(town: Town, what: str) -> Path:
+    (town.folder / f"fail-{what}").write_text("")
+    return town.folder / f"fail-{what}"
+
+
+def test_somebody_live_is_given_back_and_keeps_what_is_theirs(
+    town: Town, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("cutover", *anna(town), *BY) == 0
+    town.deliver(town.targets["anna"], letter(70))
+    capsys.readouterr()
+    assert run("give-back", *anna(town), "--dry-run") == 0
+    shown = capsys.readouterr()
+    assert "what Kogge wrote is taken back, hooks undone, then staging" in " ".join(shown.out.split())
+    assert "would be removed" in shown.out
+    assert "not ours: they stay" in shown.out
+    assert f"To do it: kogge give-back -m {town.ids['anna']} --by NAME --reason TEXT" in shown.err
+    assert (phase(town), hooks(town), town.messages("anna")) == (Phase.LIVE, ["redirect", "open"], ITEMS + 1)
+    assert run("give-back", *anna(town), *BY) == 2, "nobody approved a rollback"
+    assert "give --by and --reason" in capsys.readouterr().err
+    assert run("give-back", *anna(town), *BY, *WHY) == 0
+    told = capsys.readouterr().err
+    assert "given back; undone: redirect; it is in staging" in told
+    assert "Undo by hand what has no undo: open" in told
+    assert f"listed by: kogge rollback -m {town.ids['anna']} --csv stays.csv" in told
+    assert f"To move them once more: kogge retry -m {town.ids['anna']} and" in told
+    assert (phase(town), hooks(town)[-1], town.messages("anna")) == (Phase.STAGING, "undo", 1)
+    assert run("rollback", *anna(town), "--csv", "stays.csv") == 0
+    assert [line.split(",")[2] for line in Path("stays.csv").read_text().splitlines()[1:]] == ["added"]
+    assert run("give-back", *anna(town), *BY) == 0
+    assert "its user works at the source already" in capsys.readouterr().err
+    with closing(town.ledger()) as ledger:
+        ledger.verify_events()
+
+
+def test_an_undo_that_fails_is_begun_again_without_another_approval(
+    town: Town, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("cutover", *anna(town), *BY) == 0
+    fails = fail(town, "undo")
+    assert run("give-back", *anna(town), *BY, *WHY) == 1
+    told = capsys.readouterr()
+    assert "not given back (hook-failed)" in told.err
+    assert f"To go on: kogge give-back -m {town.ids['anna']} --by NAME" in told.err
+    assert (phase(town), town.messages("anna")) == (Phase.LIVE, 0)
+    fails.unlink()
+    assert run("give-back", *anna(town), *BY, "--json") == 0
+    (one,) = json.loads(capsys.readouterr().out)["mailboxes"]
+    assert (one["phase"], one["way"], one["code"]) == ("staging", "undo", "")
+    assert phase(town) is Phase.STAGING
+
+
+@pytest.mark.parametrize(("fails", "left"), [("redirect", ITEMS), ("open", 0)])
+def test_whose_hook_failed_is_given_back(town: Town, fails: str, left: int) -> None:
+    """Before the release nothing is taken back; after it somebody may have worked there."""
+    fail(town, fails)
+    assert run("cutover", *anna(town), *BY) == 1
+    assert run("give-back", *anna(town), *BY, *(WHY if fails == "open" else ())) == 0
+    assert (phase(town), hooks(town)[-1], town.messages("anna")) == (Phase.STAGING, "undo", left)
+
+
+@pytest.mark.parametrize("options", [(), ("-m", "m-00000000", *BY), BY])
+def test_giving_back_is_of_somebody_by_somebody(planned: str, options: tuple[str, ...]) -> None:
+    assert run("give-back", *options) == 2
+    assert run("give-back", "-m", planned) == 2
+    assert run("give-back", "-m", planned, *BY) == 0, "nothing was begun"
