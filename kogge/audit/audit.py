@@ -14,6 +14,7 @@ import typer
 from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
 from engine.control.ledger_access import opened_ledger
+from kogge.audit.locate import register as register_locate
 from kogge.audit.reconcile import reconcile
 from kogge.audit.sample import register as register_sample
 from kogge.audit.verify import PackPath, register
@@ -279,4 +280,5 @@ for _group, _commands in ((audit, (seal, show)), (keys, (create, export, destroy
 audit.add_typer(keys, name="keys")
 register(audit)
 register_sample(audit)
+register_locate(audit)
 audit.command(help=told(reconcile), epilog=CODES)(reconcile)

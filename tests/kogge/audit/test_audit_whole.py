@@ -6,7 +6,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,10 @@ from services import NEEDS_OPENSSL
 from stamping import authority
 from walking import letter
 
+from engine.config.load import Config
+from kogge.shown.item_lookup import Spot
+from ledger.store import Ledger
+from ledger.views.reports import Rejection
 from mappings.fields.message_id import message_id
 from model.protocols import Kind
 from model.signing_keys import line_of, read_key
@@ -159,3 +163,94 @@ def test_a_mailbox_without_mail_has_no_message(place: Office) -> None:
     run("audit", "keys", "export", "--mailbox", berta, "--out", "berta.key", "--by", "An Auditor")
     assert run("audit", "prove", PACK, "--keys", "berta.key", "--message-id", "<1@x.example>") == 1
     assert Kind.FILES.value in Path(PACK, "data/roots.jsonl").read_text()
+
+
+def drawn(place: Office) -> list[dict[str, str]]:
+    """The rows of a sample of all that arrived, in sample.csv."""
+    if not Path("sample.csv").exists():
+        assert run("audit", "sample", PACK, "--n", "100", "--pubkey", "operator.pub") == 3
+    with Path("sample.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def located(*more: str) -> list[dict[str, str]]:
+    assert run("audit", "locate", "sample.csv", "--csv", "places.csv", "--by", "A. Clerk", *more) == 0
+    assert Path("places.csv").stat().st_mode & 0o777 == 0o600
+    with Path("places.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_each_drawn_item_is_found_on_both_sides(place: Office, key: bytes) -> None:
+    sheet, places = drawn(place), located()
+    assert [row["number"] for row in places] == [row["number"] for row in sheet]
+    for row, own in zip(sheet, places, strict=True):
+        if row["workload"] == "mail":
+            uid = row["what to ask for"].partition("UID ")[2].partition(" ")[0]
+            assert own["place at target"].endswith(f":{uid}")
+            assert own["source account"].startswith("anna")
+    assert {row["workload"] for row in places} >= {"mail", "files"}
+    names = {one["name"] for header in headers(1) for one in header["folders"]}
+    assert len({folder_name(key, own["folder at source"]) for own in places} & names) == 2  # one was renamed
+    ledger = place.ledger()
+    asked = [one for one in ledger.events(WAVE) if one.kind == "who"]
+    ledger.close()
+    assert len(asked) == len({row["mailbox"] for row in sheet})
+
+
+def test_subjects_are_read_and_that_is_recorded(place: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn(place)
+    monkeypatch.setattr("kogge.shown.item_lookup.subjects_of", titled)
+    assert {row["subject"] for row in located("--subjects")} == {"mail", "files"}
+    ledger = place.ledger()
+    recorded = [one.kind for one in ledger.events(WAVE)]
+    ledger.close()
+    assert (recorded.count("subjects"), recorded.count("who")) == (2, 2)
+
+
+def titled(config: Config, ledger: Ledger, found: Sequence[Rejection]) -> dict[Spot, str]:
+    """In place of a source: each item's workload."""
+    return {(row.id, item.key): str(row.kind) for _, row, item in found}
+
+
+def test_a_sheet_that_a_spreadsheet_wrote_again_is_read(place: Office) -> None:
+    whole = drawn(place)
+    with Path("sample.csv").open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, list(whole[0]), delimiter=";")
+        writer.writeheader()
+        writer.writerows({**row, "remarks": "looked\nat"} for row in whole)
+    assert len(located()) == len(whole)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        ("item", "0" * 32, "that this ledger does not have"),
+        ("line", "99999", "that this ledger does not have"),
+        ("pass", "7", "that this ledger does not have"),
+        ("mailbox", "m-99999999", "that this ledger does not have"),
+        ("workload", "letters", "is no row of a work sheet"),
+        ("line", "-1", "is no row of a work sheet"),
+        ("mailbox", "<script>", "is no row of a work sheet"),
+    ],
+)
+def test_a_sheet_of_another_ledger_or_a_changed_one_is_refused(
+    place: Office, said: Callable[[], str], column: str, value: str, told: str
+) -> None:
+    rows = drawn(place)
+    rows[0][column] = value
+    with Path("sample.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    said()
+    assert run("audit", "locate", "sample.csv", "--csv", "places.csv", "--by", "A. Clerk") == 2
+    assert told in said()
+    assert not Path("places.csv").exists()
+
+
+@pytest.mark.parametrize("text", ["", "number,mailbox\n1,m-1\n", "a;b\n1;2\n", '"\n', "\0\n"])
+def test_what_is_no_sheet_is_refused(place: Office, said: Callable[[], str], text: str) -> None:
+    Path("sample.csv").write_text(text)
+    said()
+    assert run("audit", "locate", "sample.csv", "--csv", "places.csv", "--by", "A. Clerk") == 2
+    assert "Traceback" not in said()

@@ -1,0 +1,94 @@
+"""`kogge audit locate`: where the items of a work sheet are, for the operator who shows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.config.hints import DEFAULT
+from engine.config.load import Config, load
+from engine.control.ledger_access import opened_ledger
+from kogge.prepare.losses import subjects_of
+from kogge.terminal.options import By, ConfigPath, given, say, told, write_csv
+from model.date_text import date_of
+
+if TYPE_CHECKING:
+    from evidence.sampled_items import SampledItem
+    from kogge.shown.item_lookup import Spot
+    from ledger.db.rows import MailboxRow
+    from ledger.store import Ledger
+
+CODES = "Exit codes: 0 all well; 2 wrong input, or a sheet of another ledger; 130 interrupted."
+COLUMNS = (
+    "number", "mailbox", "source account", "target account", "workload", "folder at source",
+    "folder at target", "place at target", "date", "bytes",
+)  # fmt: skip
+
+
+def locate(
+    sheet: Annotated[Path, typer.Argument(metavar="SHEET", help="The work sheet: sample.csv.")],
+    csv_file: Annotated[Path, typer.Option("--csv", metavar="FILE", help="Write it there, for you alone.")],
+    by: By,
+    subjects: Annotated[
+        bool, typer.Option("--subjects", help="Read each item's subject or name from the source, now.")
+    ] = False,
+    config: ConfigPath = DEFAULT,
+) -> None:
+    """Says of each item of an auditor's work sheet whose it is, and where it is on both sides.
+
+    It writes a table with names of people and folders, for the operator alone, who then opens each item with
+    the auditor. Whose mailboxes are asked for is recorded, as `kogge who` does. A sheet of another ledger, or
+    one that was changed, is refused.
+
+    Example: kogge audit locate sample.csv --csv places.csv --by "Night shift"
+    """
+    from evidence.sampled_items import find, read_sheet
+
+    asking = given("--by", by, "who asks is recorded")
+    settings = load(config)
+    asked = read_sheet(sheet)
+    with opened_ledger(settings) as ledger:
+        found = sorted(find(settings, ledger, asked), key=lambda one: one.asked.number)
+        owners = {name: ledger.who(name, asking) for name in dict.fromkeys(one.mailbox for one in asked)}
+        titles = _titles(settings, ledger, found, owners, asking) if subjects else {}
+    columns = [*COLUMNS, *(["subject"] if subjects else [])]
+    write_csv(csv_file, [_row(one, owners[one.asked.mailbox], titles) for one in found], columns, "items")
+    say("It names people and folders: delete it when the auditor is done.")
+
+
+def _titles(
+    config: Config,
+    ledger: Ledger,
+    found: list[SampledItem],
+    owners: dict[str, MailboxRow],
+    by: str,
+) -> dict[Spot, str]:
+    rows = sorted(found, key=lambda one: (one.asked.mailbox, one.container.id))
+    return subjects_of(
+        config, ledger, [(owners[one.asked.mailbox], one.container, one.item) for one in rows], by
+    )
+
+
+def _row(found: SampledItem, owner: MailboxRow, titles: dict[Spot, str]) -> dict[str, object]:
+    item, row = found.item, found.container
+    place = None if item is None else item.href
+    return {
+        "number": found.asked.number,
+        "mailbox": owner.id,
+        "source account": owner.source,
+        "target account": owner.target,
+        "workload": str(found.asked.workload),
+        "folder at source": "/" + "/".join(row.path),
+        "folder at target": row.href or "",
+        "place at target": place or "",
+        "date": "" if item is None or item.date is None else date_of(item.date),
+        "bytes": "" if item is None or item.size is None else item.size,
+        "subject": "" if item is None else titles.get((row.id, item.key), ""),
+    }
+
+
+def register(group: typer.Typer) -> None:
+    """The command of this file, in the group `audit`."""
+    group.command(help=told(locate), epilog=CODES)(locate)
