@@ -7,17 +7,18 @@ import functools
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from hashlib import blake2b
-from itertools import count
 from typing import Any
 from uuid import UUID
 
-from prefect import Flow, get_client, runtime
+from prefect import Flow, get_client, get_run_logger, runtime
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterIdempotencyKey
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling
 
-from flows.deploy.deployments import BATCH, TAG, queue_of
+from flows.batch_watch import BatchWatch
+from flows.deploy.deployments import BATCH, TAG, queue_of, wave_tag
 from flows.deploy.queue_watch import LOOK_SECONDS, QueueWatch
 from flows.process.background_task import all_ended, standing, tried
 from flows.process.leg_runner import LegRunner
@@ -34,6 +35,7 @@ BEGUN_SECONDS = 0.05
 ASK_SECONDS = 5.0
 SETTLE_SECONDS = 20.0
 """For batches that were cancelled: a worker gives them thirty seconds, and as long to the wave that waits."""
+NOT_BEGUN = "not begun: its wave ends"
 DRAIN_SECONDS = 900.0
 """For batches to stop by themselves: a large file may be under way, a server slow."""
 
@@ -70,42 +72,57 @@ async def deployed(_batch: Batch, shards: Sequence[BatchParameters], runner: Leg
     ended is begun anew. Stopping the wave cancels its batches, which drain."""
     queue = queue_of(runtime.deployment.get_name(), _priority(runner, shards))
     try:
-        left = [await _begun(shard, queue) for shard in shards]
+        sent = {await _begun(shard, queue): shard for shard in shards}
     except ObjectNotFound:
         runner.boundary.end(
             Misconfigured("prefect", f"has no deployment {DEPLOYMENT}; `kogge setup` makes it")
         )
         return
-    waiting = QueueWatch(runner, queue, left)
+    watch = BatchWatch(sent, lambda line: get_run_logger().info(line))
+    waiting = QueueWatch(runner, queue, watch.left)
     async with standing("the queue", waiting.look, LOOK_SECONDS):
-        await _wait(runner, lambda: _all_ended(left))
+        await _wait(runner, watch.all_ended)
     runner.notice = None
-    if runner.drain.stopping and (runner.refusal is None or not await _drained(left)):
-        await _cancel(left)
-        await _drained(left, SETTLE_SECONDS)
+    if runner.drain.stopping and (runner.refusal is None or not await _drained(watch)):
+        await _cancel(watch.left)
+        await _drained(watch, SETTLE_SECONDS)
 
 
 async def _begun(shard: BatchParameters, queue: str) -> UUID:
     """Its number says nothing: a wave that goes on is cut otherwise."""
     what = shard.model_dump_json(exclude={"number", "of"}).encode()
     key = f"{runtime.flow_run.get_id()}/{blake2b(what, digest_size=8).hexdigest()}"
-    run = await _started(shard, key, queue)
-    for number in count(1):
-        if run.state is None or not run.state.is_final():
-            break
-        run = await _started(shard, f"{key}/{number}", queue)
+    run = await _known_or_started(shard, key, queue)
+    number = 0
+    while run.state is not None and run.state.is_final():
+        number += 1
+        run = await _known_or_started(shard, f"{key}/{number}", queue)
     return run.id
 
 
+async def _known_or_started(shard: BatchParameters, key: str, queue: str) -> FlowRun:
+    known = await _known(key)
+    return await _started(shard, key, queue) if known is None else known
+
+
+async def _known(key: str) -> FlowRun | None:
+    """The batch of this key that this wave's run has begun, if any. Asked for before, as beginning it again
+    would leave another task in the wave's timeline."""
+    own = FlowRunFilter(idempotency_key=FlowRunFilterIdempotencyKey(any_=[key]))
+    async with get_client() as client:
+        return next(iter(await client.read_flow_runs(flow_run_filter=own, limit=1)), None)
+
+
 async def _started(shard: BatchParameters, key: str, queue: str) -> FlowRun:
+    """As a part of the wave's run: its timeline shows it, with the way to its page."""
     return await arun_deployment(
         DEPLOYMENT,
         parameters={"parameters": shard.model_dump()},
         timeout=0,
-        as_subflow=False,
+        flow_run_name=f"batch {shard.wave} {shard.number}/{shard.of}",
         idempotency_key=key,
         work_queue_name=queue,
-        tags=[TAG, f"wave:{shard.wave}"],
+        tags=[TAG, wave_tag(shard.wave)],
     )
 
 
@@ -128,19 +145,7 @@ async def _wait(runner: LegRunner, ended: Callable[[], Awaitable[bool]]) -> None
             await asyncio.sleep(TICK_SECONDS)
 
 
-async def _all_ended(left: list[UUID]) -> bool:
-    """Takes those that have ended from the list, up to the first that has not: one question a tick, however
-    many there are."""
-    async with get_client() as client:
-        while left:
-            run = await client.read_flow_run(left[0])
-            if run.state is None or not run.state.is_final():
-                return False
-            del left[0]
-    return True
-
-
-async def _drained(left: list[UUID], seconds: float | None = None) -> bool:
+async def _drained(watch: BatchWatch, seconds: float | None = None) -> bool:
     """A window closed, or somebody paused the wave: each batch at work hears of it from the ledger, too, and
     stops by itself. Those that wait for a worker are called off. Waits for so many seconds at most,
     DRAIN_SECONDS by default. False: one did not end."""
@@ -149,16 +154,16 @@ async def _drained(left: list[UUID], seconds: float | None = None) -> bool:
         async with get_client() as client:
             run = await client.read_flow_run(number)
             if run.state is not None and (run.state.is_scheduled() or run.state.is_pending()):
-                await client.set_flow_run_state(number, Cancelled(name="Closed"))
+                await client.set_flow_run_state(number, Cancelled(name="Closed", message=NOT_BEGUN))
 
-    for number in left:
+    for number in watch.left:
         await tried("calling a batch off", functools.partial(call_off, number))
     until = time.monotonic() + (DRAIN_SECONDS if seconds is None else seconds)
-    while left and time.monotonic() <= until:
-        await tried("waiting for batches", functools.partial(_all_ended, left))
-        if left:
+    while watch.left and time.monotonic() <= until:
+        await tried("waiting for batches", watch.all_ended)
+        if watch.left:
             await asyncio.sleep(min(ASK_SECONDS, max(0.0, until - time.monotonic())))
-    return not left
+    return not watch.left
 
 
 async def _cancel(runs: Sequence[UUID]) -> None:

@@ -26,14 +26,14 @@ from engine.config.registry import chosen
 from engine.pacing import run_legs
 from engine.pacing.leg_slots import LegSlot
 from flows import canary_mailbox as first_mailbox
-from flows.deploy.deployments import TAG
+from flows.deploy.deployments import TAG, wave_tag
 from flows.dispatch import deployed, inline
 from flows.display import batch_progress
 from flows.display.artifacts import shown
 from flows.display.prefect_events import tell
 from flows.display.states import put_off, refused
 from flows.own_run import mark, watched
-from flows.process.background_task import together
+from flows.process.background_task import together, tried
 from flows.process.leg_runner import LegRunner, opened
 from flows.process.parameters import (
     BatchParameters,
@@ -134,7 +134,7 @@ def batch_flow(around: LegRunner | None = None) -> Flow[[BatchParameters], Any]:
                 before = await asyncio.to_thread(seen_of, runner, parameters)
             except MigrationError as error:
                 return refused(error)
-            stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
+            stack.enter_context(tags(TAG, wave_tag(parameters.wave)))
             async with watched(runner.drain, nested=around is not None) as own:
                 await _work(parameters, runner, before)
             after = await asyncio.to_thread(seen_of, runner, parameters)
@@ -278,7 +278,7 @@ async def _run_wave(
             return refused(error)
         if not before.legs:
             return Failed(message="nothing to do: the ledger has no such mailbox or workload in this wave")
-        stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
+        stack.enter_context(tags(TAG, wave_tag(parameters.wave)))
         ranks = await asyncio.to_thread(priorities, runner.ledger, parameters.wave)
         shards = shared_out(before, parameters, runner.config.run.batch, ranks)
         send = deployed if runner.config.prefect.dispatch == "deployment" else inline
@@ -297,11 +297,18 @@ async def _run_wave(
         after = await asyncio.to_thread(seen_of, runner, parameters)
         if own.suspended is not None:
             await own.leave(own.suspended, progress.verdict(after))
+        if after.open and not runner.shut:
+            await _hear_what_ended_batches(runner)
         tell_end(parameters.wave, after, runner)
         if code is not None:
             told = f"{first_mailbox.FAILED}: {stages.first} is not verified ({code}), so no other has begun"
             return Failed(name="CanaryFailed", message=told)
         return end_state(after, runner)
+
+
+async def _hear_what_ended_batches(runner: LegRunner) -> None:
+    """Batches of workers may have heard of a pause, or of the end of a window, before this process did."""
+    await tried("the wave's hours", functools.partial(asyncio.to_thread, runner.watchdog.look))
 
 
 def _failed_first(

@@ -15,7 +15,7 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import Pause
 from prefect.states import Cancelled
 
-from flows.deploy.deployments import TAG
+from flows.deploy.deployments import TAG, wave_tag
 from flows.process.background_task import standing, tried
 from flows.process.leg_runner import Shutdown
 
@@ -67,7 +67,8 @@ class OwnRun:
         own = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[self._id]))
         async with get_client() as client:
             for run in await client.read_flow_runs(flow_run_filter=own):
-                if run.state is not None and not run.state.is_final():
+                in_here = run.deployment_id is None  # a worker ends its own
+                if in_here and run.state is not None and not run.state.is_final():
                     ended: State[Any] = Cancelled(name="Stopped", message="its wave was suspended")
                     await client.set_flow_run_state(run.id, ended, force=True)
 
@@ -94,7 +95,7 @@ async def mark(wave: str) -> None:
 
     async def add() -> None:
         number = UUID(runtime.flow_run.get_id())
-        wanted = {TAG, f"wave:{wave}"}
+        wanted = {TAG, wave_tag(wave)}
         async with get_client() as client:
             run = await client.read_flow_run(number)
             if not wanted <= {*run.tags}:

@@ -127,12 +127,12 @@ async def _crash(client: PrefectClient, run: UUID) -> int:
 
 
 async def _below(client: PrefectClient, run: UUID) -> Sequence[FlowRun]:
-    """The runs that were part of it, in its process. What a worker runs for it has no parent."""
+    """The runs that were part of it, in its process: what a worker runs for it is of a deployment."""
     parent = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run]))
     found: list[FlowRun] = []
     while page := await client.read_flow_runs(flow_run_filter=parent, limit=PAGE, offset=len(found)):
         found += page
-    return found
+    return [one for one in found if one.deployment_id is None]
 
 
 async def _crash_tasks(client: PrefectClient, run: UUID) -> None:

@@ -7,8 +7,8 @@ them, waves would take the places of the batches they wait for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 HEARTBEAT_SECONDS = 30
@@ -50,7 +50,8 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """limit: runs at once; one too many is cancelled."""
+    """limit: runs at once; one too many is cancelled. kind: what it does, which is its name unless it is one
+    wave's. wave: the only wave that it is for; None: its form asks for one, or it has none."""
 
     name: str
     entrypoint: str
@@ -58,10 +59,23 @@ class Deployment:
     description: str
     limit: int | None = None
     schedules: tuple[Schedule, ...] = ()
+    kind: str = ""
+    wave: str | None = None
 
     @property
     def tags(self) -> list[str]:
-        return [TAG, self.name]
+        own = [TAG, self.kind or self.name]
+        return own if self.wave is None else [*own, wave_tag(self.wave)]
+
+    def of(self, wave: str) -> Deployment:
+        """The same for one wave alone: it asks nothing. Its name is the wave's."""
+        return replace(
+            self,
+            name=wave,
+            description=f"Wave {wave}. {self.description}",
+            kind=self.kind or self.name,
+            wave=wave,
+        )
 
 
 BATCH = Deployment(
@@ -76,27 +90,44 @@ DELTA = Deployment(
     WAVES,
     "Brings a wave up to date at night: the same pass as the first, over what changed since.",
 )
+WAVE = Deployment(
+    "wave",
+    "flows.migrate.wave",
+    WAVES,
+    "Moves a wave of mailboxes, or brings it up to date, and verifies it.",
+)
+VERIFY = Deployment(
+    "verify",
+    "flows.migrate.verify",
+    WAVES,
+    "Compares a wave with its source once more; writes to neither side.",
+)
+CUTOVER = Deployment(
+    "cutover",
+    "flows.cutover.cutover",
+    URGENT,
+    "Cuts a wave over once its second approval is there: hooks, final delta, verification, live.",
+)
+PAUSE = Deployment(
+    "pause",
+    "flows.pause.pause",
+    URGENT,
+    "The brake: stops every run of a wave within seconds, and lets none begin until it is resumed.",
+)
+RESUME = Deployment(
+    "resume",
+    "flows.pause.resume",
+    URGENT,
+    "Lets a paused wave run again; starts nothing by itself.",
+)
 DEPLOYMENTS = (
-    Deployment(
-        "wave",
-        "flows.migrate.wave",
-        WAVES,
-        "Moves a wave of mailboxes, or brings it up to date, and verifies it.",
-    ),
+    WAVE,
     BATCH,
     DELTA,
-    Deployment(
-        "verify",
-        "flows.migrate.verify",
-        WAVES,
-        "Compares a wave with its source once more; writes to neither side.",
-    ),
-    Deployment(
-        "cutover",
-        "flows.cutover.cutover",
-        URGENT,
-        "Cuts a wave over once its second approval is there: hooks, final delta, verification, live.",
-    ),
+    VERIFY,
+    CUTOVER,
+    PAUSE,
+    RESUME,
     Deployment(
         "rollback",
         "flows.rollback.rollback",
@@ -112,11 +143,29 @@ DEPLOYMENTS = (
         schedules=(Schedule("every-quarter-hour", "*/15 * * * *", "UTC"),),
     ),
 )
+FOR_EACH_WAVE = (WAVE, VERIFY, CUTOVER, PAUSE, RESUME)
+"""What every wave has a deployment of its own of."""
+BRAKES = frozenset({PAUSE.name, RESUME.name})
+"""A worker takes these although all its places are taken."""
 ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
 }
 """Of every run that a worker starts."""
+
+
+def wave_tag(wave: str) -> str:
+    """The tag by which Prefect finds all that is one wave's."""
+    return f"wave:{wave}"
+
+
+def deployments_of(waves: Iterable[str]) -> Iterator[Deployment]:
+    """The deployments of each of these waves. A wave that is called as a deployment with a form has none:
+    its names are taken."""
+    taken = {one.name for one in DEPLOYMENTS}
+    for wave in sorted({*waves} - taken):
+        for one in FOR_EACH_WAVE:
+            yield one.of(wave)
 
 
 def queue_of(deployment: str | None, priority: int) -> str:

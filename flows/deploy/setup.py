@@ -27,6 +27,7 @@ class Presence(StrEnum):
     THERE = "there"
     MISSING = "missing"
     DIFFERENT = "different"
+    UNWANTED = "unwanted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,16 @@ class Inspection:
 
 
 MISSING = Inspection(Presence.MISSING)
+PUT = {
+    Presence.MISSING: "created",
+    Presence.DIFFERENT: "changed",
+    Presence.UNWANTED: "removed",
+}
+"""What is done about it."""
 
 
 class Thing(Protocol):
-    """Something that Prefect is to have."""
+    """Something that Prefect is to have, or not to have any more."""
 
     @property
     def kind(self) -> str: ...
@@ -77,7 +84,7 @@ class SetupOutcome:
         what = f" ({', '.join(self.differs)})" if self.differs else ""
         if not self.done:
             return f"{self.kind} {self.name}: is {self.found}{what}"
-        return f"{self.kind} {self.name}: {'created' if self.found is Presence.MISSING else 'changed'}{what}"
+        return f"{self.kind} {self.name}: {PUT[self.found]}{what}"
 
 
 async def arrange(things: Iterable[Thing], *, check: bool) -> list[SetupOutcome]:

@@ -30,17 +30,20 @@ from prefect.utilities.processutils import command_to_string
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
 from engine.control.environment import SAFE_PATH
-from flows.deploy.deployments import DEPLOYMENTS, ENVIRONMENT
+from flows.deploy.deployments import BRAKES, DEPLOYMENTS, ENVIRONMENT
 from flows.process.background_task import tried
 from model.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from prefect.client.schemas.responses import DeploymentResponse
+    from prefect.client.schemas.responses import DeploymentResponse, WorkerFlowRunResponse
 
 ENTRYPOINTS = frozenset(one.entrypoint for one in DEPLOYMENTS)
 COMMAND = command_to_string([sys.executable, "-P", "-m", "prefect.engine"])
 ENTRYPOINT = "PREFECT__FLOW_ENTRYPOINT"
 """With it Prefect's engine imports this flow, and takes no step of a deployment's."""
+BRAKE_PLACES = 2
+"""Places of a worker beside its limit, for what stops a wave or lets it go on: it must not wait until a batch
+has ended."""
 
 
 class RunJob(ProcessJobConfiguration):
@@ -71,6 +74,12 @@ class Worker(ProcessWorker):
     def __dispatch_key__(cls) -> str | None:
         return "kogge"  # what Prefect calls "process" stays Prefect's own
 
+    async def _submit_scheduled_flow_runs(
+        self, flow_run_response: list[WorkerFlowRunResponse]
+    ) -> list[FlowRun]:
+        places = None if self._limiter is None else int(self._limiter.available_tokens)
+        return await super()._submit_scheduled_flow_runs(admitted(flow_run_response, places))
+
     async def run(
         self,
         flow_run: FlowRun,
@@ -98,6 +107,15 @@ class Worker(ProcessWorker):
         if ended is None or ended.status_code is None:
             raise RuntimeError("the run's process did not start")
         return ProcessWorkerResult(status_code=ended.status_code, identifier=str(ended.handle.pid))
+
+
+def admitted(waiting: list[WorkerFlowRunResponse], places: int | None) -> list[WorkerFlowRunResponse]:
+    """Of the runs that wait those that may begin: what brakes a wave first, then as many others as places are
+    left but for those of brakes. None: there is no limit."""
+    brakes = [one for one in waiting if BRAKES & {*one.flow_run.tags}]
+    others = [one for one in waiting if not BRAKES & {*one.flow_run.tags}]
+    free = len(others) if places is None else max(0, places - BRAKE_PLACES)
+    return brakes + others[:free]
 
 
 async def _executed(executor: Any, status: Any) -> FlowRunExecutionResult | None:
@@ -182,7 +200,7 @@ async def work(
         worker = Worker(
             work_pool_name=pool,
             work_queues=queues,
-            limit=limit,
+            limit=None if limit is None else limit + BRAKE_PLACES,
             name=name,
             create_pool_if_not_found=False,
         )

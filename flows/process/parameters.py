@@ -21,15 +21,17 @@ Workload = Literal["mail", "calendar", "contacts", "tasks", "notes", "files"]
 Level = Literal["configured", "counts", "sample", "target", "both"]
 
 WaveName: TypeAlias = Annotated[
-    str, Field(title="Wave", description="Its name, as in the list of mailboxes or in waves.csv")
+    str, Field(title="Wave", description="A wave that `kogge setup` does not know yet is not offered here")
 ]
 Boxes: TypeAlias = Annotated[
-    list[str], Field(title="Mailboxes", description="Random ids (m-...); none means the whole wave")
+    list[str], Field(title="Mailboxes", description="Leave empty for the whole wave; else random ids (m-...)")
 ]
 Workloads: TypeAlias = Annotated[
-    list[Workload], Field(title="Workloads", description="Only these; none means all that have a target")
+    list[Workload], Field(title="Workloads", description="Leave empty for all that have a target")
 ]
-Depth: TypeAlias = Annotated[Level, Field(title="Verification", description="How much is read again")]
+Depth: TypeAlias = Annotated[
+    Level, Field(title="Verification", description="How much is read again to compare")
+]
 Configuration: TypeAlias = Annotated[
     str,
     Field(
@@ -52,16 +54,16 @@ class RunParameters(BaseModel):
 
 
 class WaveParameters(RunParameters):
-    """Moves a wave, or brings it up to date, and verifies it. The ledger must hold the wave's approvals."""
+    """Copies what is new in the mailboxes of a wave, and verifies them. Choosing the wave is enough."""
 
     wave: WaveName
     mailboxes: Boxes = Field(default=[])
     workloads: Workloads = Field(default=[])
     dry_run: bool = Field(
-        False, title="Dry run", description="Prove and list only: write nothing to any target"
+        False, title="Dry run", description="Only look: prove and list, write nothing to any target"
     )
     rest: bool = Field(
-        False, title="The rest", description="Only what is not verified yet; no new look at what is"
+        False, title="Only the rest", description="Leave out what is verified already; no new look at it"
     )
     level: Depth = "configured"
     configuration: Configuration = ""

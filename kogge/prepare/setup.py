@@ -14,7 +14,9 @@ from kogge.terminal.options import AsJson, ConfigPath, Exit, echo, emit, say
 from model.errors import Transient
 
 if TYPE_CHECKING:
-    from flows.deploy.setup import SetupOutcome
+    from collections.abc import Collection
+
+    from flows.deploy.setup import SetupOutcome, Thing
 
 ADVICE = (
     "Schedules are switched off until somebody switches them on, in Prefect under Deployments: `janitor`, "
@@ -29,8 +31,10 @@ def setup(
 ) -> None:
     """Gets Prefect ready for workers: work pool, queues, deployments, schedules, automations.
 
-    Run it again after every change of kogge.toml, of the waves, or of Kogge: it changes only what differs,
-    and what you switched on or off in Prefect stays so. Exit code 1 when --check finds a difference.
+    Each wave gets deployments of its own, which ask nothing: wave/NAME, verify/NAME, cutover/NAME,
+    pause/NAME and resume/NAME; those of a wave that is gone are removed. Run it again after every change of
+    kogge.toml, of the waves, or of Kogge: it changes only what differs, and what you switched on or off in
+    Prefect stays so. Exit code 1 when --check finds a difference.
 
     Example: kogge setup --check
     """
@@ -62,12 +66,27 @@ def _outcomes(config: Config, check: bool) -> list[SetupOutcome]:
 
     from flows.deploy.api import ensure_api
     from flows.deploy.automations import automations
-    from flows.deploy.setup import arrange, talking_to
-    from flows.deploy.work_pools import work
+    from flows.deploy.setup import talking_to
+    from flows.deploy.work_pools import own_waves, work
 
     api = ensure_api(config)
     try:
         with opened_ledger(config) as ledger, talking_to(api, config):
-            return asyncio.run(arrange([*work(config, ledger), *automations(config)], check=check))
+            things = [*work(config, ledger), *automations(config)]
+            waves = own_waves(config, ledger)
+            return asyncio.run(_arranged(things, config, waves, check))
     except httpx.HTTPError:
         raise Transient("prefect-unavailable", "the Prefect API went away; run it again") from None
+
+
+async def _arranged(
+    things: list[Thing], config: Config, waves: Collection[str], check: bool
+) -> list[SetupOutcome]:
+    from prefect import get_client
+
+    from flows.deploy.deployed import leftovers
+    from flows.deploy.setup import arrange
+
+    async with get_client() as client:
+        gone = await leftovers(client, config, waves)
+    return await arrange([*things, *gone], check=check)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from prefect.client.schemas.objects import State
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Completed, Running
+from prefect.states import Cancelling, Completed, Crashed, Failed, Pending, Running, Scheduled, Suspended
 
 from engine.control.stop_signal import Stop
 from engine.pacing.run_legs import Boundary
-from flows import dispatch
+from flows import batch_watch, dispatch
 from flows.deploy import queue_watch
+from flows.deploy.worker import BRAKE_PLACES, admitted
 from flows.process.parameters import BatchParameters
 from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
@@ -36,6 +40,10 @@ async def nothing(_shard: BatchParameters) -> object:
     raise AssertionError("a batch of workers does not run here")
 
 
+async def unknown(_key: str) -> None:
+    """No batch of that key was begun."""
+
+
 def test_without_a_deployment_the_run_ends_and_names_setup(
     runner: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -43,6 +51,7 @@ def test_without_a_deployment_the_run_ends_and_names_setup(
         raise ObjectNotFound(Exception())
 
     monkeypatch.setattr(dispatch, "arun_deployment", missing)
+    monkeypatch.setattr(dispatch, "_known", unknown)
     asyncio.run(dispatch.deployed(nothing, [SHARD], runner))
     assert isinstance(runner.boundary.fault, Misconfigured)
     assert "kogge setup" in str(runner.boundary.fault)
@@ -60,6 +69,7 @@ def test_a_wave_with_a_priority_waits_before_others(runner: Any, monkeypatch: py
         queues.append("cancelled")
 
     monkeypatch.setattr(dispatch, "arun_deployment", run)
+    monkeypatch.setattr(dispatch, "_known", unknown)
     monkeypatch.setattr(dispatch, "_cancel", cancel)
     monkeypatch.setattr(dispatch, "_drained", cancel)
     asyncio.run(dispatch.deployed(nothing, [SHARD], runner))
@@ -72,6 +82,7 @@ class Server:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.runs: dict[str, Any] = {}
         monkeypatch.setattr(dispatch, "arun_deployment", self.run)
+        monkeypatch.setattr(dispatch, "_known", self.known)
         monkeypatch.setattr(dispatch, "_wait", self.wait)
         monkeypatch.setattr(queue_watch, "get_client", lambda: pytest.fail("nobody waits"))
         flow_run = SimpleNamespace(get_id=lambda: "run")
@@ -81,7 +92,12 @@ class Server:
     async def run(self, _name: str, *, idempotency_key: str, parameters: Any, **_: Any) -> Any:
         given = parameters["parameters"]["mailboxes"]
         new = SimpleNamespace(id=len(self.runs), state=Running(), mailboxes=given)
-        return self.runs.setdefault(idempotency_key, new)
+        assert idempotency_key not in self.runs, "it would leave another task in the timeline"
+        self.runs[idempotency_key] = new
+        return new
+
+    async def known(self, key: str) -> Any:
+        return self.runs.get(key)
 
     async def wait(self, runner: Any, _ended: Any) -> None:
         runner.drain.stopping = False
@@ -115,3 +131,67 @@ def test_what_ended_or_is_cut_otherwise_is_begun_anew(runner: Any, monkeypatch: 
     server.end()
     assert server.start(runner, ["m-1", "m-2"], ["m-3"]) == [["m-1", "m-2"], ["m-3"]]
     assert server.start(runner, ["m-1", "m-2"], ["m-3"]) == [], "those run"
+
+
+def run_in(state: State[Any]) -> Any:
+    return SimpleNamespace(id=uuid4(), state=state)
+
+
+@pytest.mark.parametrize(
+    ("state", "word", "ended"),
+    [
+        (Scheduled(), None, False),
+        (Pending(), None, False),
+        (Running(), "begun", False),
+        (Cancelling(), "is being cancelled", False),
+        (Completed(message="all are verified"), "ended: Completed: all are verified", True),
+        (Failed(name="Incomplete", message="2 are not"), "ended: Incomplete: 2 are not", True),
+        (Crashed(), "ended: Crashed: without a word", True),
+        (Suspended(timeout_seconds=600), "is suspended", False),
+        (Suspended(timeout_seconds=-600), "is suspended", True),
+    ],
+)
+def test_what_the_log_of_a_wave_says_of_its_batches(state: State[Any], word: str | None, ended: bool) -> None:
+    run = run_in(state)
+    told = batch_watch.word_of(run)
+    assert (told or "").startswith(word or "")
+    assert (told is None) is (word is None)
+    assert batch_watch.has_ended(run, datetime.now(UTC)) is ended
+
+
+def test_a_batch_that_somebody_deleted_is_waited_for_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Api:
+        async def __aenter__(self) -> Api:
+            return self
+
+        async def __aexit__(self, *_: object) -> None: ...
+
+        async def read_flow_runs(self, *, flow_run_filter: Any) -> list[Any]:
+            return [one for one in there if one.id in flow_run_filter.id.any_]
+
+    there = [run_in(Running()), run_in(Running())]
+    monkeypatch.setattr(batch_watch, "get_client", Api)
+    said: list[str] = []
+    watch = batch_watch.BatchWatch({one.id: SHARD for one in there}, said.append)
+    assert not asyncio.run(watch.all_ended())
+    kept = there.pop()
+    assert not asyncio.run(watch.all_ended())
+    assert watch.left == [there[0].id]
+    assert "deleted" in said[-1]
+    there[0].state = Completed()
+    assert asyncio.run(watch.all_ended())
+    assert len(said) == 4, "each is said once"
+    assert kept.id not in watch.left
+
+
+def waiting(*tags: str) -> Any:
+    return SimpleNamespace(flow_run=SimpleNamespace(tags=["kogge", *tags]))
+
+
+def test_a_brake_begins_although_all_places_of_a_worker_are_taken() -> None:
+    batch, brake, lift = waiting("batch", "wave:resume"), waiting("pause", "wave:pilot"), waiting("resume")
+    asked = [batch, brake, batch, lift]
+    assert admitted(asked, BRAKE_PLACES) == [brake, lift]
+    assert admitted(asked, BRAKE_PLACES + 1) == [brake, lift, batch]
+    assert admitted(asked, 1) == [brake, lift], "no batch takes the last place of a brake"
+    assert admitted(asked, None) == [brake, lift, batch, batch]

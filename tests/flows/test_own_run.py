@@ -47,7 +47,10 @@ class Api:
 
     async def read_flow_runs(self, *, flow_run_filter: Any) -> list[Any]:
         assert flow_run_filter.parent_flow_run_id is not None
-        return [SimpleNamespace(id=number, state=state) for number, state in self.children.items()]
+        return [
+            SimpleNamespace(id=name, state=state, deployment_id=uuid4() if "worker" in name else None)
+            for name, state in self.children.items()
+        ]
 
     async def set_flow_run_state(self, number: Any, state: State[Any], force: bool = False) -> None:
         assert force
@@ -110,7 +113,11 @@ def test_sigterm_stays_ours_although_the_api_fails(api: Api, monkeypatch: pytest
 
 def test_suspending_stops_the_legs_and_the_state_says_how_far_it_came(api: Api) -> None:
     drain = Shutdown()
-    api.children = {"ended": Completed(), "ended by the suspension": Running()}
+    api.children = {
+        "ended": Completed(),
+        "ended by the suspension": Running(),
+        "a worker's": Running(),
+    }
 
     async def wave() -> None:
         async with watched(drain) as own:
@@ -123,7 +130,7 @@ def test_suspending_stops_the_legs_and_the_state_says_how_far_it_came(api: Api) 
         run(wave())
     assert api.state.name == "Suspended"
     assert str(api.state.message).endswith("6 of 30 legs are not accounted for")
-    assert [state.name for state in api.children.values()] == ["Completed", "Stopped"]
+    assert [state.name for state in api.children.values()] == ["Completed", "Stopped", "Running"]
     assert api.state.state_details.pause_reschedule, "else nobody could resume it"
 
 

@@ -29,10 +29,12 @@ from engine.control.stop_signal import Stop, reason
 from engine.leg.run_options import RunOptions
 from engine.pacing import watchdog
 from engine.pacing.watchdog import Watchdog, WavePolicy
-from flows import dispatch, launch, migrate, own_run
+from flows import batch_watch, dispatch, launch, migrate, own_run, pause
+from flows.batch_watch import BatchWatch
 from flows.launch import RunResult
 from flows.process import leg_runner
 from flows.process.leg_runner import Shutdown
+from flows.process.parameters import BatchParameters
 from kogge.run.migrate import Changes
 from ledger.db.rows import LegState
 from ledger.plan.wave_control import override, put_priorities, set_paused
@@ -246,13 +248,24 @@ class Prefect:
         pass
 
     async def read_flow_run(self, number: UUID) -> SimpleNamespace:
-        self.asked += 1
-        if self.asked > 6:
-            self.states[self.ends] = Cancelled()
         return SimpleNamespace(state=self.states[number])
+
+    async def read_flow_runs(self, *, flow_run_filter: Any) -> list[SimpleNamespace]:
+        self.asked += 1
+        if self.asked > 3:
+            self.states[self.ends] = Cancelled()
+        return [SimpleNamespace(id=one, state=self.states[one]) for one in flow_run_filter.id.any_]
 
     async def set_flow_run_state(self, number: UUID, state: State[Any]) -> None:
         self.states[number] = state
+
+
+def watch_of(runs: list[UUID], said: list[str]) -> BatchWatch:
+    shards = [
+        BatchParameters(wave="w", mailboxes=["m-1"], number=number, of=len(runs))
+        for number in range(1, len(runs) + 1)
+    ]
+    return BatchWatch(dict(zip(runs, shards, strict=True)), said.append)
 
 
 def test_batches_that_wait_are_called_off_and_those_at_work_stop_by_themselves(
@@ -260,15 +273,23 @@ def test_batches_that_wait_are_called_off_and_those_at_work_stop_by_themselves(
 ) -> None:
     waits, works = uuid4(), uuid4()
     api = Prefect({waits: Scheduled(), works: Running()}, works)
-    monkeypatch.setattr(dispatch, "get_client", lambda: api)
+    for module in (dispatch, batch_watch):
+        monkeypatch.setattr(module, "get_client", lambda: api)
     monkeypatch.setattr(dispatch, "ASK_SECONDS", 0.01)
-    assert asyncio.run(dispatch._drained([waits, works]))
+    said: list[str] = []
+    assert asyncio.run(dispatch._drained(watch_of([waits, works], said)))
+    assert said == [
+        "batch 1/2 ended: Closed: not begun: its wave ends",
+        "batch 2/2 begun",
+        "batch 2/2 ended: Cancelled: without a word",
+    ]
     assert api.states[waits].name == "Closed"
     assert api.states[works].is_cancelled()
     stuck = Prefect({works: Running()}, uuid4())
-    monkeypatch.setattr(dispatch, "get_client", lambda: stuck)
+    for module in (dispatch, batch_watch):
+        monkeypatch.setattr(module, "get_client", lambda: stuck)
     monkeypatch.setattr(dispatch, "DRAIN_SECONDS", 0.05)
-    assert not asyncio.run(dispatch._drained([works]))
+    assert not asyncio.run(dispatch._drained(watch_of([works], said)))
     assert stuck.states[works].is_running()
 
 
@@ -289,7 +310,7 @@ def test_prefect_lets_batches_be_called_off_before_a_worker_began_them(
                 found = [(await client.read_flow_run(number)).state for number in numbers]
                 return [one for one in found if one is not None]
 
-            draining = asyncio.create_task(dispatch._drained(list(numbers)))
+            draining = asyncio.create_task(dispatch._drained(watch_of(numbers, [])))
             while [one.is_cancelled() for one in await states()] != [True, True, False]:
                 assert not draining.done()
                 await asyncio.sleep(0.05)
@@ -373,3 +394,40 @@ def test_suspending_a_run_stops_its_legs_and_its_state_says_so(
     assert "6 of 6 legs are not accounted for" in str(seen.message)
     assert {"kogge", "wave:w"} <= {*tags}
     assert {leg.owner for leg in stage.ledger.legs()} == {None}
+
+
+@pytest.mark.prefect
+def test_the_brake_of_prefects_ui_is_that_of_the_command(
+    stage: Stage, api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KOGGE_CONFIG", str(stage.config.path))
+
+    async def begun() -> list[str]:
+        runs = [
+            await pause.pause(pause.PauseParameters(wave="w", operator=" night shift "), return_state=True),
+            await pause.pause(pause.PauseParameters(wave="w"), return_state=True),
+            await pause.resume(pause.PauseParameters(wave="w"), return_state=True),
+            await pause.pause(pause.PauseParameters(wave="ww"), return_state=True),
+        ]
+        assert not Waves(stage.ledger).read("w").paused
+        return [f"{one.name}: {one.message}" for one in runs]
+
+    with temporary_settings({PREFECT_API_URL: api}):
+        told = asyncio.run(begun())
+    assert told[0].startswith("Completed: wave w is paused: ")
+    assert "resume/w" in told[0]
+    assert told[1].startswith("Completed: wave w was paused already")
+    assert told[2] == "Completed: wave w may run again. Nothing runs yet: start wave/w"
+    assert told[3] == "Failed: misconfigured: wave: unknown; did you mean w?"
+    events = [(one.kind, one.detail["by"]) for one in stage.ledger.events("w")]
+    assert events == [("paused", "night shift"), ("resumed", "prefect")]
+
+
+def test_a_pause_that_only_the_batches_heard_is_how_the_wave_ends(stage: Stage) -> None:
+    runner: Any = SimpleNamespace(watchdog=Watchdog(stage.config, stage.ledger, Stop()))
+    runner.watchdog.follow(WavePolicy("w"))
+    set_paused(stage.ledger, "w", True, "night shift")
+    assert runner.watchdog.refusal is None
+    asyncio.run(migrate._hear_what_ended_batches(runner))
+    assert runner.watchdog.refusal is not None
+    assert runner.watchdog.refusal.code == "paused"

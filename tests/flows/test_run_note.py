@@ -137,6 +137,22 @@ def test_a_run_whose_end_prefect_does_not_know_is_settled_next_time(tmp_path: Pa
     assert states(api, *ids) == ["Crashed"] * 3
 
 
+def test_a_batch_that_a_worker_runs_outlives_the_command_that_asked_for_it(tmp_path: Path, api: Api) -> None:
+    async def at_work(client: PrefectClient) -> tuple[UUID, UUID]:
+        whole = await client.create_flow_run(wave, tags=[TAG], state=Running())
+        stand_in = await client.create_task_run(leg, whole.id, dynamic_key="0", state=Running())
+        deployment = await client.create_deployment(await client.create_flow(batch), name="batch")
+        part = await client.create_flow_run_from_deployment(deployment, parent_task_run_id=stand_in.id)
+        await client.set_flow_run_state(part.id, Running(), force=True)
+        return whole.id, part.id
+
+    ids = asked(api, at_work)
+    leave_note(tmp_path, ids[0], dead_owner(), api.url)
+    assert settled(tmp_path, api) == 1
+    found = [asked(api, lambda client, run=run: client.read_flow_run(run)).state_name for run in ids]
+    assert found == ["Crashed", "Running"]
+
+
 @pytest.mark.parametrize("how", ["another server", "not ours", "ended", "paused", "deleted"])
 def test_what_is_not_ours_to_settle_stays(how: str, tmp_path: Path, api: Api) -> None:
     ids = asked(api, lambda client: killed(client, ["theirs"] if how == "not ours" else [TAG]))

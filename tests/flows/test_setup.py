@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from prefect.states import Completed, Running
 
 from engine.config.load import load
 from engine.config.maintenance_windows import WindowSpan
-from flows.deploy import deployments, prefect_server, work_pools
+from flows.deploy import deployed, deployments, prefect_server, work_pools
 from flows.display import prefect_events
 from flows.janitor import crash_orphans
 from kogge.app import main
@@ -116,6 +117,44 @@ def test_it_makes_what_is_missing_and_then_nothing(
     code, again = setup(capsys)
     assert (code, set(again.values())) == (0, {("there", False)})
     assert setup(capsys, "--check")[0] == 0
+    of_waves = {name.removeprefix("deployment ") for name in made if name.endswith(("/first", "/third"))}
+    assert of_waves == {
+        f"{kind}/{wave}"
+        for kind in ("wave", "verify", "cutover", "pause", "resume")
+        for wave in ("first", "third")
+    }
+    first = asked(api, lambda client: client.read_deployment_by_name("wave/first"))
+    assert first.parameters == {"parameters": {"wave": "first", "configuration": "kogge"}}
+    assert {"kogge", "wave", "wave:first"} == {*first.tags}
+    assert choice(first) == ["first"]
+    whole = asked(api, lambda client: client.read_deployment_by_name("wave/wave"))
+    assert choice(whole) == ["first", "second", "third"]
+
+
+def choice(deployment: Any) -> list[str]:
+    """The waves that a deployment's form offers."""
+    models = deployment.parameter_openapi_schema["definitions"].values()
+    (field,) = [one["properties"]["wave"] for one in models if "wave" in one.get("properties", {})]
+    assert field["position"] == 0
+    return [*field["enum"]]
+
+
+@pytest.mark.prefect
+def test_a_wave_that_is_gone_loses_its_deployments(
+    place: Path, api: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    planned(place)
+    assert setup(capsys)[0] == 0
+    rows = "".join(f"{wave}@a.example,{wave}@b.example,{wave}\n" for wave in ("first", "third"))
+    (place / "mailboxes.csv").write_text("source,target,wave\n" + rows)
+    gone = {f"deployment {kind}/second" for kind in ("wave", "verify", "cutover", "pause", "resume")}
+    code, found = setup(capsys, "--check")
+    assert (code, {name for name, (state, _) in found.items() if state == "unwanted"}) == (1, gone)
+    capsys.readouterr()
+    assert kogge("setup") == 0
+    assert "deployment wave/second: removed (its wave is not there any more)" in capsys.readouterr().out
+    code, found = setup(capsys, "--check")
+    assert (code, gone & {*found}) == (0, set())
 
 
 @pytest.mark.prefect
@@ -169,7 +208,7 @@ def test_the_order_of_keys_is_no_difference(
 ) -> None:
     planned(place)
     assert setup(capsys)[0] == 0
-    read = work_pools.Deployed._read
+    read = deployed.Deployed._read
 
     async def reordered(self: Any, client: Any) -> Any:
         found = await read(self, client)
@@ -180,7 +219,7 @@ def test_the_order_of_keys_is_no_difference(
                 one.parameters = backwards(one.parameters)
         return found
 
-    monkeypatch.setattr(work_pools.Deployed, "_read", reordered)
+    monkeypatch.setattr(deployed.Deployed, "_read", reordered)
     code, found = setup(capsys, "--check")
     assert {name for name, (state, _) in found.items() if state != "there"} == set()
     assert code == 0
@@ -198,7 +237,9 @@ def test_it_says_what_differs(place: Path, api: str, capsys: pytest.CaptureFixtu
     asked(api, change)
     capsys.readouterr()
     assert kogge("setup", "--check") == 1
-    assert "deployment verify: is different (description, parameters)" in capsys.readouterr().out
+    assert (
+        "deployment verify: is different (description, default values of the form)" in capsys.readouterr().out
+    )
     assert setup(capsys)[0] == 0
 
 
@@ -297,6 +338,23 @@ def test_prefect_yaml_says_the_same() -> None:
         schedules = [(one["slug"], one["cron"], one["timezone"]) for one in found.get("schedules", [])]
         assert schedules == [(one.slug, one.cron, one.timezone) for one in wanted.schedules]
         assert not any(one["active"] for one in found.get("schedules", []))
+
+
+def test_a_wave_with_the_name_of_a_form_has_no_deployments_of_its_own() -> None:
+    """wave/delta and pause/pause are there already, for all waves."""
+    assert {one.wave for one in deployments.deployments_of(["pilot", "delta", "pause"])} == {"pilot"}
+
+
+def test_only_what_was_made_for_this_configuration_is_left_over() -> None:
+    def made(wave: str, configuration: str, *tags: str) -> Any:
+        given = {"parameters": {"wave": wave, "configuration": configuration}}
+        return SimpleNamespace(name=wave, tags=[*tags], parameters=given)
+
+    kept = frozenset({"pilot"})
+    assert deployed.is_left(made("old", "kogge", "kogge", "wave:old"), "kogge", kept)
+    assert not deployed.is_left(made("pilot", "kogge", "kogge", "wave:pilot"), "kogge", kept)
+    assert not deployed.is_left(made("old", "other", "kogge", "wave:old"), "kogge", kept)
+    assert not deployed.is_left(made("old", "kogge", "kogge"), "kogge", kept), "somebody made it by hand"
 
 
 def test_batches_wait_by_priority() -> None:

@@ -1,0 +1,193 @@
+"""A deployment in Prefect, as `kogge setup` makes it, and what it leaves of waves that are gone."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
+from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.exceptions import ObjectNotFound
+from prefect.flows import Flow, load_flow_from_entrypoint
+from prefect.utilities.callables import parameter_schema
+
+from engine.config.load import Config
+from engine.config.registry import name_of
+from flows.deploy.deployments import BATCH, FOR_EACH_WAVE, TAG, Deployment, Schedule, wave_tag
+from flows.deploy.setup import MISSING, Inspection, Presence
+
+PAGE = 200
+WORDS = {
+    "parameter_openapi_schema": "form",
+    "enforce_parameter_schema": "check of the form",
+    "parameters": "default values of the form",
+    "work_pool_name": "work pool",
+    "work_queue_name": "work queue",
+}
+"""What people call it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A deployment. Its schedules begin switched off; those that are there stay as they were switched, and
+    those that a person gave to a wave's own stay as they are. waves: from which its form lets choose; none:
+    any name can be typed."""
+
+    deployment: Deployment
+    schedules: tuple[Schedule, ...]
+    config: Config
+    waves: frozenset[str] = frozenset()
+    kind: str = "deployment"
+
+    @property
+    def name(self) -> str:
+        one = self.deployment
+        return one.name if one.wave is None else f"{one.kind}/{one.name}"
+
+    async def look(self, client: PrefectClient) -> Inspection:
+        found = await self._read(client)
+        if found is None:
+            return MISSING
+        wanted = self._wanted(found)
+        told = found.model_dump(include={*wanted} - {"schedules"}) | {"schedules": _plain(found.schedules)}
+        told["pull_steps"] = told["pull_steps"] or []
+        # Prefect keeps a limit apart from its deployment.
+        limit = found.global_concurrency_limit
+        told["concurrency_limit"] = None if limit is None else limit.limit
+        if limit is None:
+            told["concurrency_options"] = None
+        differs = (name for name, value in self._comparable(wanted).items() if told[name] != value)
+        return Inspection.at(WORDS.get(name, name.replace("_", " ")) for name in differs)
+
+    async def put(self, client: PrefectClient) -> None:
+        flow = _flow(self.deployment.entrypoint)
+        wanted = self._wanted(await self._read(client))
+        options = wanted.pop("concurrency_options")
+        await client.create_deployment(
+            flow_id=await client.create_flow_from_name(flow.name),
+            concurrency_options=ConcurrencyOptions.model_validate(options) if options else None,
+            **wanted,
+        )
+
+    async def _read(self, client: PrefectClient) -> DeploymentResponse | None:
+        flow = _flow(self.deployment.entrypoint)
+        try:
+            return await client.read_deployment_by_name(f"{flow.name}/{self.deployment.name}")
+        except ObjectNotFound:
+            return None
+
+    def _wanted(self, found: DeploymentResponse | None) -> dict[str, Any]:
+        wanted = self.deployment
+        own = {"collision_strategy": ConcurrencyLimitStrategy.CANCEL_NEW, "grace_period_seconds": None}
+        return {
+            "name": wanted.name,
+            "entrypoint": wanted.entrypoint,
+            "description": wanted.description,
+            "tags": wanted.tags,
+            "work_pool_name": self.config.prefect.work_pool,
+            "work_queue_name": wanted.queue,
+            "job_variables": {},
+            "parameters": {"parameters": self._parameters()},
+            "parameter_openapi_schema": self._schema(),
+            "enforce_parameter_schema": True,
+            "pull_steps": [],
+            "concurrency_limit": wanted.limit,
+            "concurrency_options": None if wanted.limit is None else own,
+            "schedules": self._schedules(found),
+        }
+
+    def _schema(self) -> dict[str, Any]:
+        schema = parameter_schema(_flow(self.deployment.entrypoint)).model_dump(exclude_unset=True)
+        if self.waves and self.deployment is not BATCH:
+            offer(schema, self.waves)
+        return schema
+
+    def _comparable(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        return wanted | {"schedules": _plain(wanted["schedules"])}
+
+    def _parameters(self) -> dict[str, Any]:
+        own = {} if self.deployment.wave is None else {"wave": self.deployment.wave}
+        return own | {"configuration": name_of(self.config.path)}
+
+    def _schedules(self, found: DeploymentResponse | None) -> list[DeploymentScheduleCreate]:
+        there = [] if found is None else found.schedules
+        if self.deployment.wave is not None:
+            return [
+                DeploymentScheduleCreate.model_validate(
+                    one.model_dump(include={"schedule", "active", "parameters", "slug"})
+                )
+                for one in there
+            ]
+        active = {one.slug: one.active for one in there}
+        return [self._schedule(one, active.get(one.slug, False)) for one in self.schedules]
+
+    def _schedule(self, one: Schedule, active: bool) -> DeploymentScheduleCreate:
+        own = {"parameters": self._parameters() | dict(one.parameters)} if one.parameters else {}
+        cron = CronSchedule(cron=one.cron, timezone=one.timezone)
+        return DeploymentScheduleCreate(schedule=cron, active=active, parameters=own, slug=one.slug)
+
+
+@functools.cache
+def _flow(entrypoint: str) -> Flow[..., Any]:
+    found: Flow[..., Any] = load_flow_from_entrypoint(entrypoint)
+    return found
+
+
+def _plain(schedules: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """What is compared of schedules."""
+    return sorted(
+        (
+            (one.slug, one.active, one.schedule.cron, one.schedule.timezone, one.parameters)
+            for one in schedules
+        ),
+        key=lambda told: str(told[0]),
+    )
+
+
+def offer(schema: dict[str, Any], waves: Collection[str]) -> None:
+    """Makes the field of the wave in a form a choice among these."""
+    for model in schema.get("definitions", {}).values():
+        if "wave" in model.get("properties", {}):
+            model["properties"]["wave"]["enum"] = sorted(waves)
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A deployment of a wave that is not there any more."""
+
+    deployment: DeploymentResponse
+    name: str
+    kind: str = "deployment"
+
+    async def look(self, _client: PrefectClient) -> Inspection:
+        return Inspection(Presence.UNWANTED, ("its wave is not there any more",))
+
+    async def put(self, client: PrefectClient) -> None:
+        await client.delete_deployment(self.deployment.id)
+
+
+async def leftovers(client: PrefectClient, config: Config, waves: Collection[str]) -> list[Leftover]:
+    """The deployments that Kogge made for waves of this configuration that are not among these."""
+    own = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
+    found: list[DeploymentResponse] = []
+    while page := await client.read_deployments(deployment_filter=own, limit=PAGE, offset=len(found)):
+        found += page
+    return [
+        Leftover(one, f"{kind}/{one.name}")
+        for one in found
+        for kind in (wave.name for wave in FOR_EACH_WAVE)
+        if kind in one.tags and is_left(one, name_of(config.path), waves)
+    ]
+
+
+def is_left(one: DeploymentResponse, configuration: str, waves: Collection[str]) -> bool:
+    """Whether a deployment is one wave's, made for this configuration, and the wave is not among these."""
+    given = one.parameters.get("parameters", {})
+    made = wave_tag(one.name) in one.tags and given.get("wave") == one.name
+    return made and given.get("configuration") == configuration and one.name not in waves
