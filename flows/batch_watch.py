@@ -16,7 +16,7 @@ PAGE = 200
 
 
 class BatchWatch:
-    """left: the runs that have not ended, in their order. sent: what each was given. say: takes a line for the
+    """left: the runs that have not ended, in their order. sent: what each got. say: takes a line of the
     wave's log."""
 
     def __init__(self, sent: Mapping[UUID, BatchParameters], say: Callable[[str], None]) -> None:

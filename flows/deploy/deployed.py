@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prefect import get_client
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
@@ -20,7 +21,7 @@ from prefect.utilities.callables import parameter_schema
 from engine.config.load import Config
 from engine.config.registry import name_of
 from flows.deploy.deployments import BATCH, FOR_EACH_WAVE, TAG, Deployment, Schedule, wave_tag
-from flows.deploy.setup import MISSING, Inspection, Presence
+from flows.deploy.setup import MISSING, Inspection, Presence, SetupOutcome, Thing, arrange
 
 PAGE = 200
 WORDS = {
@@ -170,6 +171,17 @@ class Leftover:
 
     async def put(self, client: PrefectClient) -> None:
         await client.delete_deployment(self.deployment.id)
+
+
+async def arrange_all(
+    things: Iterable[Thing], config: Config, waves: Collection[str], *, check: bool
+) -> list[SetupOutcome]:
+    """Puts all of these there, as arrange does, and then removes the deployments of waves that are not among
+    these waves."""
+    made = await arrange(things, check=check)
+    async with get_client() as client:
+        gone = await leftovers(client, config, waves)
+    return [*made, *await arrange(gone, check=check)]
 
 
 async def leftovers(client: PrefectClient, config: Config, waves: Collection[str]) -> list[Leftover]:

@@ -14,9 +14,7 @@ from kogge.terminal.options import AsJson, ConfigPath, Exit, echo, emit, say
 from model.errors import Transient
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from flows.deploy.setup import SetupOutcome, Thing
+    from flows.deploy.setup import SetupOutcome
 
 ADVICE = (
     "Schedules are switched off until somebody switches them on, in Prefect under Deployments: `janitor`, "
@@ -66,6 +64,7 @@ def _outcomes(config: Config, check: bool) -> list[SetupOutcome]:
 
     from flows.deploy.api import ensure_api
     from flows.deploy.automations import automations
+    from flows.deploy.deployed import arrange_all
     from flows.deploy.setup import talking_to
     from flows.deploy.work_pools import own_waves, work
 
@@ -74,19 +73,6 @@ def _outcomes(config: Config, check: bool) -> list[SetupOutcome]:
         with opened_ledger(config) as ledger, talking_to(api, config):
             things = [*work(config, ledger), *automations(config)]
             waves = own_waves(config, ledger)
-            return asyncio.run(_arranged(things, config, waves, check))
+            return asyncio.run(arrange_all(things, config, waves, check=check))
     except httpx.HTTPError:
         raise Transient("prefect-unavailable", "the Prefect API went away; run it again") from None
-
-
-async def _arranged(
-    things: list[Thing], config: Config, waves: Collection[str], check: bool
-) -> list[SetupOutcome]:
-    from prefect import get_client
-
-    from flows.deploy.deployed import leftovers
-    from flows.deploy.setup import arrange
-
-    async with get_client() as client:
-        gone = await leftovers(client, config, waves)
-    return await arrange([*things, *gone], check=check)
