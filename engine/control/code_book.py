@@ -21,6 +21,7 @@ from mappings.losses.severity import class_of
 MEANINGS = Path(__file__).with_name("code_meanings.toml")
 REFERENCE = "docs/reference/codes.md"
 FIDELITY = "docs/fidelity.md"
+PHASES = ("staging", "frozen", "live")
 SUGGESTED = 4
 LIKE = 0.6
 """How much alike a mistyped code and a suggestion are, by difflib's ratio."""
@@ -169,4 +170,5 @@ def _lost() -> Iterator[CodeEntry]:
 
 def _states() -> Iterator[CodeEntry]:
     for code, text in _data()["states"].items():
-        yield CodeEntry(code, STATES, text, "", "", "docs/glossary.md")
+        page = "docs/cutover-guide.md" if code in PHASES else "docs/running-waves.md"
+        yield CodeEntry(code, STATES, text, "", "", page)

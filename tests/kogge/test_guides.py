@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from engine.control.code_book import handbook
+from engine.control.code_book import FIDELITY, entries, handbook
 from engine.control.remedies import ADVICE, STAYS
 from kogge.app import app
 
@@ -114,3 +114,14 @@ def test_functions_of_the_walk_exist(name: str) -> None:
 def find_spec_of(module: str) -> bool:
     path = ROOT / module.replace(".", "/")
     return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+EXPLAINED = [one for one in entries() if one.page != FIDELITY]
+"""Fidelity has a row for each loss, with its field and its reason in two columns."""
+
+
+@pytest.mark.parametrize("page", sorted({one.page for one in EXPLAINED}))
+def test_a_page_that_explains_a_code_names_it(page: str) -> None:
+    text = (ROOT / page.partition("#")[0]).read_text()
+    codes = [one.code for one in EXPLAINED if one.page == page]
+    assert [code for code in codes if f"`{code}`" not in text] == []
