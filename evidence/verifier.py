@@ -621,7 +621,8 @@ class Pack(Evidence):
             wave, sealed = self.stated["wave"], self.stated["sealed"]
             told = f"signed: wave {wave!a}, number {self.number}, sealed {sealed!a}; SHA-256 {self.digest}"
             self.findings.append((OK, f"{STATEMENT}: {told}"))
-            self.facts |= {"Wave": wave, "Number of the seal": str(self.number), "Sealed": str(sealed)}
+            self.facts |= {"Wave": wave, "Number of the seal": str(self.number)}
+            self.facts |= {"Sealed, as it says": f"{str(sealed)[:16].replace('T', ' ')} UTC"}
             self.facts |= {"Statement (SHA-256 of wave.dsse.json)": self.digest}
             self.draw.begin_pack(self.digest)
             with self.step("data"):
@@ -1010,13 +1011,14 @@ h1{font-size:1.6rem}h3{font-size:1rem}
 h2{font-size:1.2rem;margin-top:2rem;border-bottom:1px solid #c8ced8}
 table{border-collapse:collapse;width:100%;margin:.5rem 0}
 th,td{text-align:left;vertical-align:top;padding:.3rem .5rem;border-bottom:1px solid #dfe3ea}
-td,li{overflow-wrap:anywhere}
+td,li{overflow-wrap:anywhere}td:first-child{min-width:6rem}
 .scroll{overflow-x:auto}
 .verdict{padding:.8rem 1rem;border:2px solid #8a4b00;background:#fff6e8}
 .exit0{border-color:#1d6b34;background:#eef8f0}
 .exit1{border-color:#a3161a;background:#fdeeee}
 .sheet{font-size:.8rem}.sheet td{border:1px solid #8a93a3;height:2.4rem;overflow-wrap:normal}
-.sheet td:nth-child(8){min-width:15rem}
+.work td:first-child{min-width:2rem}.work td:nth-child(2){white-space:nowrap}
+.work td:nth-child(8){min-width:14rem}.work td:nth-child(n+9){min-width:3.5rem}
 @media print{body{max-width:none;margin:0;font-size:10pt}tr{break-inside:avoid}h2,h3{break-after:avoid}}
 @media print{.sheet{font-size:8pt}.scroll{overflow:visible}.work{page:wide}}
 @page{margin:15mm}@page wide{size:landscape}
@@ -1040,8 +1042,9 @@ NO_PROOF = (
     "that the migration program told the truth. Draw a sample and look at both systems.",
     "that the items are at the target today. They were, when they were read back.",
     "that a loss did or did not matter. The codes say what was lost.",
-    "that times, states and approvals in it are true. They are the word of who signed.",
+    "that times, states and approvals in it are true. They are the word of whoever signed.",
     "who had the signing key in hand.",
+    "that this page is genuine, if somebody else made it. Run the command below yourself.",
 )
 NEXT = (
     "Write the hash of the statement and this verdict into your report.",
@@ -1061,7 +1064,7 @@ def html_text(text: object) -> str:
 def html_table(head: Iterable[str], rows: Iterable[Iterable[object]], kind: str = "") -> str:
     """Return a table; head: the names of its columns, maybe none."""
     names = "".join([f"<th>{html_text(name)}</th>" for name in head])
-    lines = [f"<tr>{names}</tr>"] if names else []
+    lines = [f"<thead><tr>{names}</tr></thead>"] if names else []
     lines += ["<tr>" + "".join([f"<td>{html_text(one)}</td>" for one in row]) + "</tr>" for row in rows]
     return f'<div class="scroll"><table class="{kind}">' + "\n".join(lines) + "</table></div>"
 
@@ -1113,9 +1116,9 @@ def as_page(found: list[Evidence], samples: list[Pack], code: int, about: dict[s
         html_list(NO_PROOF),
         "<h2>How the check was made</h2>",
         html_table((), about.items()),
-        *map(html_sample, samples),
         "<h2>Checked by</h2>",
         html_table(("Name and office", "Place and date", "Signature"), [("", "", "")], "sheet"),
+        *map(html_sample, samples),
         "</body></html>\n",
     ]
     return "\n".join(parts)

@@ -133,6 +133,8 @@ def show(pack: PackPath, as_json: AsJson = False) -> None:
     for line in shown.lines():
         echo(line)
     screen().print(table(shown.columns, shown.rows))
+    for line in shown.meanings():
+        echo(line)
     place = shlex.quote(str(pack))
     say(f"Nothing of this was checked: kogge audit verify {place} --pubkey operator.pub --root HEX")
 

@@ -58,7 +58,7 @@ PackPath = Annotated[Path, PACK]
 PublicKeys = Annotated[
     list[Path],
     typer.Option(
-        "--pubkey", metavar="FILE", help="Who must have signed: PEM, or a line ed25519:…; repeatable."
+        "--pubkey", metavar="FILE", help="The signer's public key: PEM, or a line ed25519:…; repeatable."
     ),
 ]
 Roots = Annotated[
@@ -66,7 +66,8 @@ Roots = Annotated[
     typer.Option(
         "--root",
         metavar="HEX",
-        help="A wave's root, or the SHA-256 of its wave.dsse.json, known from elsewhere; repeatable.",
+        help="The statement's hash, from the protocol of acceptance; repeatable. (A wave's root vouches for "
+        "its items alone.)",
     ),
 ]
 KeyFile = Annotated[
@@ -160,15 +161,16 @@ def prove(
     ] = None,
     pubkey: Annotated[
         list[Path] | None,
-        typer.Option("--pubkey", metavar="FILE", help="With --check: who must have signed; repeatable."),
+        typer.Option("--pubkey", metavar="FILE", help="With --check: the signer's public key; repeatable."),
     ] = None,
     root: Roots = None,
     as_json: AsJson = False,
 ) -> None:
     """Proves that a message arrived: finds it by its Message-ID, and writes a proof that needs no pack.
 
-    A proof says of a line that it was sealed. That it is about a certain message, only the mailbox's key
-    shows: --check with --message-id and --keys looks at that, too.
+    A proof shows that a line was sealed. Which message the line is about, only the mailbox's key shows: give
+    --message-id and --keys with --check, too. The one file checks proofs without Kogge: verify_kogge.py
+    --proof.
 
     Example: kogge audit prove evidence/wave-pilot --message-id '<1@old.example>' --keys m-7f3a9c01.key
     """

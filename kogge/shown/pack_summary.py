@@ -20,6 +20,7 @@ from model.plural import many
 from model.protocols import Kind
 
 ABRIDGED = 16
+LISTED_AGAIN = "listed again by a later pass, where its fate stands"
 _LINE = 1 << 14
 
 
@@ -57,14 +58,19 @@ class Shown:
             for kind, counts in self.sums.items()
         ]
 
+    def meanings(self) -> Iterator[str]:
+        """What the verdicts in the table mean."""
+        for one in self._verdicts():
+            yield f"{one:12} {verifier.FATES.get(one, LISTED_AGAIN)}"
+
     def lines(self) -> Iterator[str]:
         said = self.stated
         yield f"wave {said['wave']}, seal {said['number']}, {said['sealed']}"
         yield f"made by      {said['tool']['name']} {said['tool']['version']}"
         mailboxes = many(said["mailboxes"], "mailbox", "mailboxes")
         yield f"holds        {mailboxes}, {many(said['items'], 'item', 'items')}"
-        yield f"root         {said['root']}"
-        yield f"statement    {self.statement}"
+        yield f"root         {said['root']} (of the items alone)"
+        yield f"statement    {self.statement} (its hash: the one for the protocol of acceptance)"
         yield f"time stamp   {'wave.tsr is there' if self.stamped else 'none (wave.tsq asks for one)'}"
         if before := said["previous"]:
             abridged = before["statement"][:ABRIDGED]
@@ -76,7 +82,7 @@ class Shown:
         for one in said["approvals"]:
             yield f"approved     {one['purpose']}, by {one['by']}, {one['at']} (event {one['event']})"
         decisions = said["decisions"]
-        yield f"decisions    {decisions['count']:,}, the newest {decisions['head'][:ABRIDGED]}…"
+        yield f"decisions    {decisions['count']:,} recorded, the newest is {decisions['head'][:ABRIDGED]}…"
         if score := said["score"]:
             counts = [f"{count:,} {rating}" for rating, count in score["distribution"].items() if count]
             if unknown := score.get("not_verified"):

@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from auditing import Desk, edited, one_small, rewritten, with_line
-from packs import ANNA, Pack, Sealed, Section
+from auditing import Desk, edited, one_small, proof_in, rewritten, with_line
+from packs import ANNA, KEYS, Pack, Sealed, Section, Thing, section
 
 from evidence import verifier
 
@@ -155,3 +155,16 @@ def test_the_workload_and_the_pass_are_named(desk: Desk) -> None:
 
     sealed = desk.seal(rewritten(one_small(), other_number))
     assert f"mailbox {ANNA}: mail, pass 2: lines are out of order" in desk.audit(root=sealed.statement).text
+
+
+def test_a_hostile_code_in_a_proof_stays_a_code(desk: Desk, tmp_path: Path) -> None:
+    """The operator signs any code that has the form of one."""
+    code = "<script>alert('1')</script>"
+    sealed = desk.seal(Pack({ANNA: [section(KEYS[ANNA], [Thing("a", verdict="failed", rule=code)])]}))
+    one = section(KEYS[ANNA], [Thing("a", verdict="failed", rule=code)])
+    path = tmp_path / "proof.json"
+    path.write_bytes(proof_in(sealed, one, one.row(ANNA)))
+    found = desk.audit(root=sealed.statement, proof=path, report=tmp_path / "out.html")
+    assert (found.code, code in found.text) == (verifier.OK, True)
+    page = Page(tmp_path / "out.html")
+    assert ("script" in page.tags, code in page.text) == (False, True)

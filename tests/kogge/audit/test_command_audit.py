@@ -229,6 +229,8 @@ def test_show_says_what_is_stated_and_that_nothing_is_checked(place: Office, sai
     shown = said()
     assert re.search(r"files 8 2 1 1 1 2 1 1 ", shown), "items, then verdicts"
     assert "wave.tsr is there" in shown
+    assert "match copied, read back from the target, and found equal" in shown
+    assert "(its hash: the one for the protocol of acceptance)" in shown
     assert "Nothing of this was checked: kogge audit verify evidence/wave-w --pubkey operator.pub" in shown
 
 
@@ -292,7 +294,7 @@ def test_a_mailbox_s_key_is_destroyed_for_good(place: Office, said) -> None:
     export = ("audit", "keys", "export", "--mailbox", number, "--out", "given.key", "--by", "A. Auditor")
     assert run(*export) == 0
     assert run(*command, "--reason", "Art. 17", "--yes") == 0
-    assert "kogge log w names who got one (evidence-key-exported)" in said()
+    assert f"kogge log w --mailbox {number} names who got one (evidence-key-exported)" in said()
     assert run("log", WAVE) == 0
     assert re.search(rf"evidence-key-exported {number} by: A. Auditor", said())
     assert run(*command, "--reason", "Art. 17", "--yes") == 2
