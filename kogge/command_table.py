@@ -140,6 +140,11 @@ COMMANDS: Mapping[str, Entry] = {
         "Lists links into OneDrive and SharePoint in what moved: each with its file's new place, or why not.",
         WATCH,
     ),
+    "show": Entry(
+        "kogge.run.show:show",
+        "Shows everything about one mailbox: proof, phase, workloads, errors with advice, losses, decisions.",
+        WATCH,
+    ),
     "explain": Entry(
         "kogge.run.explain:explain",
         "Explains a code: what it means, why it happens, what to do, and where it is documented.",

@@ -473,10 +473,10 @@ class Ledger:
 
     # Reports
 
-    def summary(self, wave: str | None = None) -> list[LegSummary]:
-        """Return one entry for each leg of a wave, or of all waves (None)."""
+    def summary(self, wave: str | None = None, mailbox: str | None = None) -> list[LegSummary]:
+        """Return one entry for each leg: of a wave and of a mailbox, or of all (None)."""
         with reading(self._engine) as connection:
-            return reports.summary(connection, wave)
+            return reports.summary(connection, wave, mailbox)
 
     def rejected(self, wave: str | None = None, mailbox: str | None = None) -> Iterator[Rejection]:
         """Yield (mailbox, container, item) of every item that needs a person."""

@@ -18,8 +18,10 @@ from engine.control.ledger_access import opened_ledger
 from kogge.prepare.keys import PassphraseEnv, PassphraseFile, PrintTo, Signed, passphrase_of
 from kogge.terminal.options import (
     AsJson,
+    Asker,
     By,
     ConfigPath,
+    CsvFile,
     Decider,
     Exit,
     Reason,
@@ -29,7 +31,10 @@ from kogge.terminal.options import (
     emit,
     given,
     say,
+    screen,
+    write_csv,
 )
+from kogge.terminal.tables import table
 from ledger.db.rows import KEPT, ORGANIZER_FIRST, SCORE_LOW, STALE, UNSTABLE, LegState, Phase
 from model.errors import Blocked, Misconfigured
 from model.plural import many
@@ -382,33 +387,77 @@ def _waiting(ledger: Ledger, mailboxes: Collection[str]) -> Counter[str]:
 
 def who(
     name: Annotated[
-        str, typer.Argument(metavar="ID|ADDRESS", help="A random id, or an address to find one.")
-    ],
-    by: By,
+        str | None, typer.Argument(metavar="ID|ADDRESS", help="A random id, or an address to find one.")
+    ] = None,
+    by: Asker = None,
     config: ConfigPath = DEFAULT,
+    wave: Annotated[
+        str | None, typer.Option("--wave", "-w", metavar="W", help="Instead: every mailbox of this wave.")
+    ] = None,
+    csv_file: CsvFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Resolves a random id to its accounts, or an address to its id. The question itself is recorded.
 
+    With --wave it lists line, id and both accounts of every mailbox of a wave, on the screen or with --csv in
+    a file for you alone. That is recorded once. Who asks is --by, or KOGGE_BY, or your login.
+
     Example: kogge who m-7f3a9c01 --by "Night shift"
     """
-    asking = given("--by", by, "who asks is recorded")
-    with opened_ledger(load(config)) as ledger:
-        try:
-            row = ledger.who(one_spelling(name), asking)
-        except Blocked:
-            raise Misconfigured(
-                "ID|ADDRESS", "the ledger has no such mailbox; `kogge status` lists the ids"
-            ) from None
-    found = {
+    from kogge.terminal.asker import asker
+
+    if (name is None) == (wave is None):
+        raise Misconfigured("who", "give either ID|ADDRESS or --wave")
+    if csv_file is not None and wave is None:
+        raise Misconfigured("--csv", "is for a whole wave: give --wave")
+    asking, settings = asker(by, "who asks is recorded"), load(config)
+    with opened_ledger(settings) as ledger:
+        if name is not None:
+            _show_one(_resolved(ledger, name, asking), as_json)
+            return
+        rows = chosen(settings, ledger, wave)
+        ledger.event(rows[0].wave, "who", {"by": asking, "mailboxes": len(rows)}, subject=f"wave:{wave}")
+    _show_wave(settings, rows, csv_file, as_json)
+
+
+def _resolved(ledger: Ledger, name: str, asking: str) -> dict[str, str]:
+    try:
+        row = ledger.who(one_spelling(name), asking)
+    except Blocked:
+        raise Misconfigured(
+            "ID|ADDRESS", "the ledger has no such mailbox; `kogge status` lists the ids"
+        ) from None
+    return {
         "mailbox": row.id,
         "wave": row.wave,
         "phase": str(row.phase),
         "source": row.source,
         "target": row.target,
     }
+
+
+def _show_one(found: Mapping[str, str], as_json: bool) -> None:
     if as_json:
         emit(found)
         return
     for key, value in found.items():
         echo(f"{key:8} {value}")
+
+
+def _show_wave(config: Config, rows: Sequence[MailboxRow], csv_file: Path | None, as_json: bool) -> None:
+    """In the order of the list; a mailbox that no row names any more comes last, without a line."""
+    from kogge.shown.mailbox_name import listed
+
+    lines = {one.source: one.line for one in listed(config)}
+    last = max(lines.values(), default=0) + 1
+    found: list[dict[str, object]] = [
+        {"line": lines.get(row.source), "mailbox": row.id, "source": row.source, "target": row.target}
+        for row in sorted(rows, key=lambda row: (lines.get(row.source, last), row.id))
+    ]
+    if csv_file is not None:
+        write_csv(csv_file, found, list(found[0]), "mailboxes")
+    if as_json:
+        emit(found)
+    elif csv_file is None:
+        cells = ([str(value or "-") for value in one.values()] for one in found)
+        screen().print(table(("line", "mailbox", "source", "target"), cells, wrap=("source", "target")))

@@ -59,6 +59,10 @@ Workloads = Annotated[
     ),
 ]
 By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who asks or decides; recorded.")]
+Asker = Annotated[
+    str | None,
+    typer.Option("--by", metavar="NAME", help="Who asks; recorded. Otherwise KOGGE_BY, or your login."),
+]
 Decider = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who decides; recorded.")]
 CsvFile = Annotated[
     Path | None, typer.Option("--csv", metavar="FILE", help="Write every row to FILE, for you alone.")

@@ -129,10 +129,11 @@ def read_events(
     """
     query = select(event).where(event.c.wave == wave, event.c.seq > after).order_by(event.c.seq)
     for row in connection.execute(query if until is None else query.where(event.c.seq <= until)):
-        yield _event(row)
+        yield as_event(row)
 
 
-def _event(row: Any) -> Event:
+def as_event(row: Any) -> Event:
+    """Return the event of a row of the table."""
     detail = dict(json.loads(row.detail))
     return Event(row.wave, row.seq, row.at, row.kind, row.subject, detail, row.hash, row.signature)
 
@@ -168,7 +169,7 @@ def newest_event(connection: Connection, subject: str, kind: str, chain: str) ->
     query = select(event).where(event.c.subject == subject, event.c.kind == kind)
     query = query.order_by(case((event.c.wave == chain, 0), else_=1), event.c.seq.desc()).limit(1)
     row = connection.execute(query).one_or_none()
-    return None if row is None else _event(row)
+    return None if row is None else as_event(row)
 
 
 def verify_chain(

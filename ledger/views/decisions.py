@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from ledger.db.audit_log import Event, read_events
+from ledger.db.audit_log import Event, as_event, read_events
 from ledger.db.engine import reading
 from ledger.db.handle import LedgerHandle
 from ledger.db.schema import event
@@ -70,6 +70,14 @@ def _read(ledger: LedgerHandle, waves: Iterable[str], asked: EventFilter) -> Ite
     for wave in waves:
         with reading(ledger.engine) as connection:
             yield from (one for one in read_events(connection, wave) if asked.admits(one))
+
+
+def about(ledger: LedgerHandle, subject: str) -> list[Event]:
+    """Return what was decided about a mailbox or another subject, in any wave's chain, the oldest first."""
+    query = select(event).where(event.c.subject == subject).order_by(event.c.at, event.c.seq)
+    asked = EventFilter()
+    with reading(ledger.engine) as connection:
+        return [one for one in map(as_event, connection.execute(query)) if asked.admits(one)]
 
 
 def counted(ledger: LedgerHandle, wave: str | None) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, case, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal_column, select
 
 from ledger.db.leases import AT_TARGET
 from ledger.db.readers import (
@@ -83,29 +83,30 @@ class LegSummary:
         return sum(self.sizes.get(state, 0) for state in AT_TARGET)
 
 
-def summary(connection: Connection, wave: str | None) -> list[LegSummary]:
+def summary(connection: Connection, wave: str | None, mailbox_id: str | None = None) -> list[LegSummary]:
     """Return one entry for each leg, by mailbox and workload: five statements for a wave of any size."""
+    chosen = in_wave(wave, mailbox_id)
     counts: dict[int, Counter[State]] = defaultdict(Counter)
     sizes: dict[int, Counter[State]] = defaultdict(Counter)
     skips: dict[int, dict[str, int]] = defaultdict(dict)
     columns = (item.c.state, _SKIP_CODE, func.count(), func.coalesce(func.sum(item.c.size), 0))
-    for number, state, code, count, size in connection.execute(_per_leg(item, columns, 2, wave)):
+    for number, state, code, count, size in connection.execute(_per_leg(item, columns, 2, chosen)):
         counts[number][State(state)] += count
         sizes[number][State(state)] += int(size)
         if code is not None:
             skips[number][code] = count
     losses: dict[int, dict[tuple[str, str], int]] = defaultdict(dict)
     for number, name, reason, count in connection.execute(
-        _per_leg(loss, (loss.c.field, loss.c.reason, func.count()), 2, wave)
+        _per_leg(loss, (loss.c.field, loss.c.reason, func.count()), 2, chosen)
     ):
         losses[number][name, reason] = count
     findings: dict[int, dict[tuple[Outcome, str], int]] = defaultdict(dict)
     for number, outcome, detail, count in connection.execute(
-        _per_leg(finding, (finding.c.outcome, finding.c.detail, func.count()), 2, wave)
+        _per_leg(finding, (finding.c.outcome, finding.c.detail, func.count()), 2, chosen)
     ):
         findings[number][Outcome(outcome), detail] = count
     omitted: dict[int, dict[str, int]] = defaultdict(dict)
-    for number, reason, count in connection.execute(_omitted(wave)):
+    for number, reason, count in connection.execute(_omitted(chosen)):
         omitted[number][reason] = int(count)
     return [
         LegSummary(
@@ -124,18 +125,18 @@ def summary(connection: Connection, wave: str | None) -> list[LegSummary]:
             skips.get(row.id, {}),
             row.detail,
         )
-        for row in connection.execute(_legs(wave))
+        for row in connection.execute(_legs(chosen))
     ]
 
 
-def _omitted(wave: str | None) -> Select[Any]:
+def _omitted(chosen: ColumnElement[bool]) -> Select[Any]:
     columns = (leg.c.id, container.c.omit, func.coalesce(func.sum(container.c.total), 0))
-    query = select(*columns).select_from(container.join(leg).join(mailbox)).where(in_wave(wave))
+    query = select(*columns).select_from(container.join(leg).join(mailbox)).where(chosen)
     query = query.where(container.c.omit.is_not(None), container.c.gone.is_(False))
     return query.group_by(leg.c.id, container.c.omit)
 
 
-def _legs(wave: str | None) -> Select[Any]:
+def _legs(chosen: ColumnElement[bool]) -> Select[Any]:
     columns = (
         leg.c.id,
         leg.c.mailbox,
@@ -146,14 +147,14 @@ def _legs(wave: str | None) -> Select[Any]:
         mailbox.c.wave,
         mailbox.c.phase,
     )
-    query = select(*columns).select_from(leg.join(mailbox)).where(in_wave(wave))
+    query = select(*columns).select_from(leg.join(mailbox)).where(chosen)
     return query.order_by(leg.c.mailbox, leg.c.workload)
 
 
-def _per_leg(table: Any, columns: tuple[Any, ...], groups: int, wave: str | None) -> Select[Any]:
+def _per_leg(table: Any, columns: tuple[Any, ...], groups: int, chosen: ColumnElement[bool]) -> Select[Any]:
     """Select leg id, the group columns, then aggregates, over a table that belongs to containers."""
     source = table.join(container, container.c.id == table.c.container).join(leg).join(mailbox)
-    query = select(leg.c.id, *columns).select_from(source).where(in_wave(wave))
+    query = select(leg.c.id, *columns).select_from(source).where(chosen)
     return query.group_by(leg.c.id, *columns[:groups])
 
 

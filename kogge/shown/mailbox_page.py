@@ -1,0 +1,319 @@
+"""Everything about one mailbox: read from the ledger, as facts, a table and JSON.
+
+Nothing here names an address, a folder or an item. Codes, counts and random ids only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from engine.approvals.score import LOW, Score, scores
+from engine.config.hints import next_command
+from engine.control.remedies import advice
+from engine.control.server_words_file import Words
+from kogge.shown.mailbox_name import NamedMailbox
+from kogge.shown.run_summary import OPEN_STATES, WORDS, cell_of
+from kogge.terminal.tables import bytes_cell, code_cell, moment, state_cell, table
+from ledger.db.rows import LegRow, LegState, Phase, State
+from ledger.leg.cutover_steps import StepRow, Steps
+from ledger.plan.approvals import PlanRow, plan_rows
+from ledger.views.decisions import about, decider
+from ledger.views.reports import AMISS, LegSummary
+from model.plural import many
+from model.protocols import Kind
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from engine.config.load import Config
+    from kogge.terminal.tables import Grid
+    from ledger.db.audit_log import Event
+    from ledger.store import Ledger
+
+DECISIONS_SHOWN = 12
+COLUMNS = ("workload", "state", "items", "verified", "written", "skipped", "rejected", "open", "size", "code")
+SPARSE = ("written", "skipped", "rejected", "open", "code")
+"""Columns that are shown only where there is something in them."""
+PROOFS: Mapping[str, str] = {
+    "directory": "proven by the directory export, which names both accounts",
+    "address": "proven by the address that the target itself states",
+    "asserted": "not proven: only the list of mailboxes pairs them, and somebody approved that",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxPage:
+    """What the ledger knows of a mailbox. words: how many sentences of servers this machine keeps."""
+
+    named: NamedMailbox
+    plan: PlanRow | None
+    legs: Sequence[LegRow]
+    summaries: Sequence[LegSummary]
+    steps: Sequence[StepRow]
+    decisions: Sequence[Event]
+    score: Score | None
+    rejected: Mapping[tuple[Kind, str], int]
+    words: int = 0
+    servers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return self.named.row.id
+
+    @property
+    def phase(self) -> Phase:
+        return self.named.row.phase
+
+    @property
+    def level(self) -> str | None:
+        """How its accounts were proven when they were bound; before, by the last check."""
+        bound = next((leg.level for leg in self.legs if leg.level), None)
+        return bound or (None if self.plan is None else self.plan.level)
+
+    @property
+    def stopped(self) -> dict[str, list[Kind]]:
+        """By code, the workloads that it concerns."""
+        found: dict[str, list[Kind]] = {}
+        for leg in self.legs:
+            if leg.code and leg.state is not LegState.VERIFIED:
+                found.setdefault(leg.code, []).append(leg.workload)
+        return found
+
+    @property
+    def lost(self) -> Counter[tuple[Kind, str, str]]:
+        counts: Counter[tuple[Kind, str, str]] = Counter()
+        for one in self.summaries:
+            counts.update({(one.workload, *pair): count for pair, count in one.losses.items()})
+        return counts
+
+    @property
+    def amiss(self) -> Counter[str]:
+        """What the newest verification found to be wrong, in words."""
+        counts: Counter[str] = Counter()
+        for one in self.summaries:
+            for (outcome, _), count in one.findings.items():
+                if outcome in AMISS:
+                    counts[WORDS[outcome]] += count
+        return counts
+
+    @property
+    def verified(self) -> bool:
+        return bool(self.legs) and all(leg.state is LegState.VERIFIED for leg in self.legs)
+
+
+def gather(config: Config, ledger: Ledger, named: NamedMailbox) -> MailboxPage:
+    """Reads the page. Nothing is written or recorded, and no server is asked."""
+    number = named.row.id
+    rejected: Counter[tuple[Kind, str]] = Counter()
+    for _, container, item in ledger.rejected(mailbox=number):
+        rejected[container.kind, item.code or ""] += 1
+    return MailboxPage(
+        named,
+        next(iter(plan_rows(ledger, mailbox_id=number)), None),
+        ledger.legs(mailbox=number),
+        ledger.summary(mailbox=number),
+        Steps(ledger).all(number),
+        about(ledger, number),
+        scores(ledger, [number]).get(number),
+        rejected,
+        len(Words(config.state_directory).of(number)),
+        servers_of(config),
+    )
+
+
+def servers_of(config: Config) -> dict[str, str]:
+    """Host and port of the source and of each workload's target, as the configuration has them."""
+    found = {"source": _place(config.source)}
+    found |= {str(kind): _place(config.target.of(kind)) for kind in config.workloads}
+    return {name: place for name, place in found.items() if place}
+
+
+def _place(settings: object) -> str:
+    """Host and port; "" where the configuration names none."""
+    if host := getattr(settings, "host", ""):
+        return f"{host}:{getattr(settings, 'port', '')}".rstrip(":")
+    parts = urlsplit(str(getattr(settings, "url", None) or getattr(settings, "graph_url", None) or ""))
+    if not parts.hostname:
+        return ""
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, "")
+    return f"{parts.hostname}:{port}"
+
+
+def head(page: MailboxPage, list_name: str) -> Iterator[tuple[str, str]]:
+    """What it is and how far it is."""
+    row = page.named.row
+    yield "mailbox", row.id + (f"  (line {page.named.line} of {list_name})" if page.named.line else "")
+    yield "wave", row.wave
+    steps = f"; cutover: {_step(page.steps[-1])}" if page.steps else ""
+    yield "phase", f"{row.phase}{steps}"
+    bound = "bound" if row.source_identity else "not bound yet"
+    yield "accounts", f"{PROOFS.get(page.level or '', 'nothing is proven yet')}; {bound}"
+    yield "check", _check(page.plan)
+    if page.plan is not None and page.plan.withheld:
+        yield "held back", f"{page.plan.withheld}: {advice(page.plan.withheld)}"
+    yield "score", _score(page)
+
+
+def _step(step: StepRow) -> str:
+    code = f" ({step.code})" if step.code and step.state == "failed" else ""
+    return f"{step.name} {step.state}{code}, {moment(step.at)} UTC"
+
+
+def _check(plan: PlanRow | None) -> str:
+    if plan is None or plan.at is None:
+        return "never checked as it is planned now: kogge check"
+    result = "ready" if plan.code is None else f"{plan.code}: {advice(plan.code)}"
+    counted = f"{many(plan.items, 'item', 'items')}, {bytes_cell(plan.bytes)} at the source"
+    return f"{result}; {counted}; {moment(datetime.fromtimestamp(plan.at, UTC))} UTC"
+
+
+def _score(page: MailboxPage) -> str:
+    if page.score is None:
+        return "none: not everything is verified and read back"
+    one = page.score
+    lacking = many(one.lacking, "of them lacks", "of them lack") + " something" if one.lacking else "whole"
+    return f"{one.rating}: {one.arrived:,} of {many(one.items, 'item', 'items')} arrived, {lacking}"
+
+
+def workloads(page: MailboxPage) -> Grid:
+    """A row for each workload, with its items by fate."""
+    states = {one.leg: one for one in page.summaries}
+    rows = [_row(leg, states[leg.id]) for leg in page.legs if leg.id in states]
+    gone = {name for name in SPARSE if all(str(row[name]) in ("0", "") for row in rows)}
+    columns = [name for name in COLUMNS if name not in gone]
+    return table(columns, [[row[name] for name in columns] for row in rows], wrap=("code",))
+
+
+def _row(leg: LegRow, one: LegSummary) -> dict[str, str | Text]:
+    counts = one.counts
+    return {
+        "workload": str(leg.workload),
+        "state": state_cell(leg.state),
+        "items": f"{one.items:,}",
+        **{
+            state.name.lower(): f"{counts.get(state, 0):,}"
+            for state in (State.VERIFIED, State.WRITTEN, State.SKIPPED, State.REJECTED)
+        },
+        "open": f"{sum(counts.get(state, 0) for state in OPEN_STATES):,}",
+        "size": bytes_cell(one.bytes),
+        "code": code_cell(leg.code, leg.detail),
+    }
+
+
+def passes(page: MailboxPage) -> Iterator[tuple[str, str]]:
+    """When each workload was last worked on."""
+    for leg in page.legs:
+        if leg.state is LegState.RUNNING:
+            yield str(leg.workload), f"at work since {moment(leg.started)} UTC"
+        elif leg.finished is not None:
+            begun = moment(leg.started)
+            yield str(leg.workload), f"ended {moment(leg.finished)} UTC; first begun {begun} UTC"
+
+
+def errors(page: MailboxPage) -> Iterator[tuple[str, str]]:
+    """Each code with the workloads or the number of items that have it, and what to do."""
+    for code, kinds in page.stopped.items():
+        yield code, f"{', '.join(map(str, kinds))}. {advice(code)}"
+    for (kind, code), count in sorted(page.rejected.items()):
+        yield code, f"{many(count, 'item', 'items')} of {kind} rejected. {advice(code)}"
+    for words, count in page.amiss.most_common():
+        yield "verification", f"{many(count, 'item', 'items')}: {words}; kogge failures names each"
+
+
+def decisions(page: MailboxPage) -> Iterator[tuple[str, str]]:
+    """The newest decisions about it, the oldest of them first."""
+    for one in page.decisions[-DECISIONS_SHOWN:]:
+        told = ((name, value) for name, value in one.detail.items() if name not in ("by", "approver"))
+        rest = ", ".join(f"{name}: {value}" for name, value in told)
+        who = f" by {decider(one)}" if decider(one) else ""
+        yield moment(one.moment), f"{one.kind}{who}" + (f" ({rest})" if rest else "")
+
+
+def next_steps(page: MailboxPage, config: Config) -> Iterator[str]:
+    """What to type next: what ends its stop, or takes it further."""
+    only = f"-m {page.id}"
+    if page.stopped:
+        code = next(iter(page.stopped))
+        yield next_command(config.path, f"failures {only}") if page.amiss else f"kogge explain {code}"
+        blocked = any(leg.state in (LegState.BLOCKED, LegState.DIFFERS) for leg in page.legs)
+        if blocked:
+            yield next_command(config.path, f"retry {only}")
+        yield next_command(config.path, f"migrate {only}")
+    elif not page.verified:
+        yield next_command(config.path, f"migrate {only}")
+    elif page.phase is Phase.LIVE:
+        yield next_command(config.path, f"report --wave {page.named.row.wave}")
+    elif page.score is not None and page.score.rating in LOW:
+        yield next_command(config.path, f"score {only}")
+        yield next_command(config.path, f"approve score-low {only} --by NAME --reason TEXT")
+    else:
+        yield next_command(config.path, f"cutover {only} --dry-run")
+
+
+def document(page: MailboxPage, config: Config) -> dict[str, object]:
+    """The page as plain data, for --json."""
+    row, plan = page.named.row, page.plan
+    return {
+        "mailbox": row.id,
+        "line": page.named.line,
+        "wave": row.wave,
+        "phase": str(row.phase),
+        "proof": page.level,
+        "bound": row.source_identity is not None,
+        "checked": None if plan is None or plan.at is None else _checked(plan),
+        "withheld": None if plan is None else plan.withheld,
+        "workloads": [_workload(leg, page) for leg in page.legs],
+        "rejected": [
+            {"workload": str(kind), "code": code, "items": count}
+            for (kind, code), count in sorted(page.rejected.items())
+        ],
+        "losses": [
+            {"workload": str(kind), "field": name, "reason": reason, "count": count}
+            for (kind, name, reason), count in page.lost.most_common()
+        ],
+        "score": None if page.score is None else _score_document(page.score),
+        "steps": [
+            {"step": one.name, "state": one.state, "attempts": one.attempts, "at": one.at}
+            for one in page.steps
+        ],
+        "decisions": [
+            {"at": one.moment, "kind": one.kind, "wave": one.wave, "detail": dict(one.detail)}
+            for one in page.decisions
+        ],
+        "servers": dict(page.servers),
+        "server_words": page.words,
+        "next": list(next_steps(page, config)),
+    }
+
+
+def _checked(plan: PlanRow) -> dict[str, object]:
+    at = None if plan.at is None else datetime.fromtimestamp(plan.at, UTC)
+    return {"at": at, "code": plan.code, "level": plan.level, "items": plan.items, "bytes": plan.bytes}
+
+
+def _score_document(score: Score) -> dict[str, object]:
+    counts = {"items": score.items, "arrived": score.arrived, "lacking": score.lacking}
+    return {"rating": str(score.rating), **counts}
+
+
+def _workload(leg: LegRow, page: MailboxPage) -> dict[str, object]:
+    one = next((one for one in page.summaries if one.leg == leg.id), None)
+    cell = None if one is None else cell_of(one)
+    counts = {} if one is None else {state.name.lower(): count for state, count in sorted(one.counts.items())}
+    return {
+        "workload": str(leg.workload),
+        "state": str(leg.state),
+        "code": leg.code,
+        "detail": leg.detail,
+        "advice": advice(leg.code or ""),
+        "items": leg.items if cell is None else cell.items,
+        "bytes": leg.bytes if cell is None else cell.bytes,
+        "fates": counts,
+        "started": leg.started,
+        "finished": leg.finished,
+    }
