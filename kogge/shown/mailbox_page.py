@@ -140,8 +140,7 @@ def _place(settings: object) -> str:
     parts = urlsplit(str(getattr(settings, "url", None) or getattr(settings, "graph_url", None) or ""))
     if not parts.hostname:
         return ""
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, "")
-    return f"{parts.hostname}:{port}"
+    return f"{parts.hostname}:{parts.port or (80 if parts.scheme == 'http' else 443)}"
 
 
 def head(page: MailboxPage, list_name: str) -> Iterator[tuple[str, str]]:
