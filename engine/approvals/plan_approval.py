@@ -232,7 +232,15 @@ def _missing_approvals(
     if void:
         newest = void[-1]
         when = f"{newest.event.moment:%Y-%m-%d %H:%M} UTC"
-        text += f"; the newest other, of {when}, was of plan {newest.statement.plan[:12]}: it changed since"
+        if newest.statement.plan == plan:
+            text += (
+                f"; that of {when} was of this plan, but the wave had another one since: look at it"
+                " again, and sign again"
+            )
+        else:
+            text += (
+                f"; the newest other, of {when}, was of plan {newest.statement.plan[:12]}: it changed since"
+            )
     return text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from engine.config.load import Config
@@ -31,12 +31,14 @@ class PlanChange:
 
     Attributes:
         kind: added, removed, moved (to another wave), or the field that changed, of a mailbox or a wave.
-        line: the line of the list or, for a wave, of waves.csv.
+        line: the line of the file; None if the file has no row any more.
         mailbox: the id of the mailbox.
-        wave: the name of the wave.
+        wave: the name of the wave: of a mailbox the one that its row names, or that it had if it has no row
+            any more.
         was: the old value; only of fields that name no person.
         now: the new value; only of fields that name no person.
         refused: True if the mailbox has begun, so that it stays as it was, and does not run.
+        file: the name of the file: the list or, for a wave, waves.csv.
     """
 
     kind: str
@@ -46,11 +48,13 @@ class PlanChange:
     was: str = ""
     now: str = ""
     refused: bool = False
+    file: str = ""
 
     def document(self) -> dict[str, object]:
         """Return the change for JSON."""
         return {
             "change": self.kind,
+            "file": self.file,
             "line": self.line,
             "mailbox": self.mailbox,
             "wave": self.wave,
@@ -101,35 +105,60 @@ def difference(config: Config, ledger: Ledger | None) -> Difference:
     Raises:
         Misconfigured: if a file cannot be used.
     """
+    compared = _compared(config, ledger)
+    found = compared.changes
+    if not found:
+        return Difference((), {}, compared.elsewhere)
+    sizes = _sizes(sizes_of(config, ledger, compared.people), compared.held, compared.people, ledger)
+    return Difference(found, sizes, compared.elsewhere)
+
+
+def changes(config: Config, ledger: Ledger) -> tuple[PlanChange, ...]:
+    """Return the changes alone, without sizes.
+
+    Raises:
+        Misconfigured: if a file cannot be used.
+    """
+    return _compared(config, ledger).changes
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """Hold the changes, and what they were found from.
+
+    Attributes:
+        held: the plan of the list's waves by source.
+        elsewhere: see Difference.
+    """
+
+    people: Sequence[Person]
+    held: Mapping[str, MailboxPlan]
+    changes: tuple[PlanChange, ...]
+    elsewhere: Mapping[str, int]
+
+
+def _compared(config: Config, ledger: Ledger | None) -> _Compared:
     people = mailboxes(config, unplanned=True)
-    plans_by_source = {} if ledger is None else {plan.row.source: plan for plan in plans(ledger)}
-    waves = waves_of(
-        people, {source: mailbox_plan.row.wave for source, mailbox_plan in plans_by_source.items()}
-    )
-    held_plans = {
-        source: mailbox_plan
-        for source, mailbox_plan in plans_by_source.items()
-        if mailbox_plan.row.wave in waves
-    }
-    elsewhere = Counter(entry.row.wave for entry in plans_by_source.values() if entry.row.wave not in waves)
+    planned = {} if ledger is None else {entry.row.source: entry for entry in plans(ledger)}
+    waves = waves_of(people, {source: entry.row.wave for source, entry in planned.items()})
+    held = {source: entry for source, entry in planned.items() if entry.row.wave in waves}
+    elsewhere = Counter(entry.row.wave for entry in planned.values() if entry.row.wave not in waves)
     ranks = {} if ledger is None else priorities(ledger)
-    now = {person.source: person for person in people}
-    changes = [
-        change
-        for person in people
-        for change in _of_row(config, person, held_plans.get(person.source), ranks)
-    ]
-    removed = [
-        mailbox_plan
-        for source, mailbox_plan in held_plans.items()
-        if source not in now and not mailbox_plan.dropped
-    ]
-    changes += [
-        PlanChange("removed", None, entry.id, was=entry.row.wave, refused=entry.begun) for entry in removed
-    ]
-    changes += _of_waves(config, ledger, people, held_plans, waves)
-    sizes = _sizes(sizes_of(config, ledger, people), held_plans, people, ledger) if changes else {}
-    return Difference(tuple(changes), sizes, elsewhere)
+    found = [*_of_list(config, people, held, ranks), *_of_waves(config, ledger, people, held, waves)]
+    return _Compared(people, held, tuple(found), elsewhere)
+
+
+def _of_list(
+    config: Config, people: Sequence[Person], held: Mapping[str, MailboxPlan], ranks: Mapping[str, int]
+) -> Iterator[PlanChange]:
+    file, named = config.mailboxes.name, {person.source for person in people}
+    for person in people:
+        for change in _of_row(config, person, held.get(person.source), ranks):
+            yield replace(change, wave=person.wave, file=file)
+    for source, entry in held.items():
+        if source not in named and not entry.dropped:
+            wave = entry.row.wave
+            yield PlanChange("removed", None, entry.id, wave, was=wave, refused=entry.begun, file=file)
 
 
 def _of_row(
@@ -175,12 +204,14 @@ def _of_waves(
     rows = {row.name: row for row in wave_rows(config, lines, ids)}
     old = {} if ledger is None else {row.name: row for row in Waves(ledger).all() if row.name in waves}
     numbers = {line.wave: line.line for line in lines}
+    file = config.plan.waves.name
     for name in dict.fromkeys([*numbers, *old]):
         was, now = old.get(name, WaveRow(name)), rows.get(name, WaveRow(name))
         for part in PLANNED:
             if getattr(was, part) != getattr(now, part):
                 was_shown, now_shown = _value_text(part, was), _value_text(part, now)
-                yield PlanChange(f"wave's {part}", numbers.get(name), wave=name, was=was_shown, now=now_shown)
+                kind, line = f"wave's {part}", numbers.get(name)
+                yield PlanChange(kind, line, wave=name, was=was_shown, now=now_shown, file=file)
 
 
 def _value_text(part: str, row: WaveRow) -> str:

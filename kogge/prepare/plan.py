@@ -284,7 +284,7 @@ def _replace(path: Path, text: str) -> None:
 def diff(config: ConfigPath = DEFAULT, as_json: AsJson = False) -> None:
     """Shows what changed between the ledger's plan and the files as they are now. Writes nothing.
 
-    Mailboxes are named by their line in mailboxes.csv, those that are no longer in it by their random id.
+    Each change names its file and line, and the wave; a mailbox that is no longer in the list, its random id.
     Exit code 0: nothing changed; 1: something did.
 
     Example: kogge plan diff
@@ -310,7 +310,7 @@ def _show_difference(found: Difference) -> None:
     if not found.changes:
         out.print(Text("the ledger's plan is what the files say", style=GOOD))
         return
-    columns = ("line", "mailbox", "change", "was", "now", "")
+    columns = ("where", "wave", "mailbox", "change", "was", "now", "")
     out.print(table(columns, map(_change_row, found.changes[:SHOWN_CHANGES]), wrap=("was", "now")))
     if len(found.changes) > SHOWN_CHANGES:
         out.print(f"and {len(found.changes) - SHOWN_CHANGES:,} more: --json tells them all")
@@ -327,9 +327,9 @@ def _show_difference(found: Difference) -> None:
 
 
 def _change_row(change: PlanChange) -> list[str | Text]:
-    line = "-" if change.line is None else str(change.line)
+    where = f"{change.file}:{change.line}" if change.line is not None else f"not in {change.file}"
     refused = Text("refused: begun" if change.refused else "", style=CARE)
-    return [line, change.mailbox or "-", change.kind, change.was, change.now, refused]
+    return [where, change.wave or "-", change.mailbox or "-", change.kind, change.was, change.now, refused]
 
 
 group = typer.Typer(invoke_without_command=True, no_args_is_help=False, epilog=CODES)

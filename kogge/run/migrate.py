@@ -76,6 +76,7 @@ def migrate(
     Example: kogge migrate --wave pilot --dry-run
     """
     from engine.approvals.plan_approval import START, refuse_unapproved
+    from engine.approvals.signed_list import refuse_changed_list
     from engine.config.evidence_key import proven_key
     from engine.planning.load_plan import plan
     from engine.preflight.preflight import refuse_power
@@ -87,6 +88,7 @@ def migrate(
     with opened_ledger(settings, upgrade=True) as ledger:
         if wave is not None and not ledger.mailboxes(wave):
             people(settings, wave, None)
+        refuse_changed_list(settings, ledger, wave)
         planned = plan(settings, ledger, wave)
         wanted = _to_run(chosen(settings, ledger, wave, mailbox), planned, wave)
         for name in () if dry_run else sorted({row.wave for row in wanted}):

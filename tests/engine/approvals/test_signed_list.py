@@ -1,0 +1,138 @@
+"""A list that was edited after its plan was signed: a command that runs the wave is refused, and the ledger
+stays as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from commands import run
+from configurations import imap_sides
+
+from engine.approvals.plan_approval import approvals_of, refuse_unapproved
+from engine.approvals.signed_list import refuse_changed_list
+from engine.config.load import load
+from engine.control.ledger_access import opened_ledger
+from engine.planning.load_plan import plan
+from engine.planning.plan_diff import changes
+from flows.migrate import _prepare
+from flows.process.parameters import WaveParameters
+from ledger.plan.approvals import Check, keep_checks, plan_rows
+from model.errors import Blocked, Misconfigured
+
+ROWS = "source,target,wave\na@old.example,a@new.example,w\nb@old.example,b@new.example,w\n"
+EDITS = {
+    "added": "c@old.example,c@new.example,w\n",
+    "removed": "b@old.example,b@new.example,w\n",
+    "target": "b@old.example,other@new.example,w\n",
+    "moved": "b@old.example,b@new.example,v\n",
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A wave of two that two approvers signed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    names = ("Anna", "Bernd")
+    for name in names:
+        assert run("keys", "new", name, "--out", f"{name}.pem") == 0
+    lines = capsys.readouterr().out
+    (tmp_path / "kogge.toml").write_text(
+        f"[approval.approvers]\n{lines}{imap_sides('old.example', 'new.example')}"
+    )
+    (tmp_path / "mailboxes.csv").write_text(ROWS)
+    config = load(tmp_path / "kogge.toml")
+    with opened_ledger(config) as ledger:
+        planned = plan(config, ledger, "w")
+        keep_checks(ledger, [Check(one, "directory", None, 20, 3_000_000) for one in planned.ids])
+    for name in names:
+        assert run("approve", "--wave", "w", "--key", f"{name}.pem", "--reason", "agreed", "--yes") == 0
+    capsys.readouterr()
+    return tmp_path
+
+
+def edit(place: Path, kind: str) -> None:
+    rows = ROWS if kind == "added" else ROWS.replace(EDITS["removed"], "")
+    (place / "mailboxes.csv").write_text(rows if kind == "removed" else rows + EDITS[kind])
+
+
+def kept(place: Path) -> list[object]:
+    """What of the ledger must stay: the plan's rows, the events, and which signatures count."""
+    config = load(place / "kogge.toml")
+    with opened_ledger(config) as ledger:
+        voids = [one.void for one in approvals_of(config, ledger, "w")]
+        return [plan_rows(ledger), [event.kind for event in ledger.events("w")], voids]
+
+
+def test_an_edited_list_is_refused_and_changes_nothing(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = kept(place)
+    assert before[2] == [None, None]
+    for kind in EDITS:
+        edit(place, kind)
+        for words in ("--wave w --dry-run", "--wave w", "--dry-run"):
+            assert run("migrate", *words.split()) == 2
+            told = capsys.readouterr().err
+            assert f"mailboxes.csv: differs from the signed plan of wave w in 1 place (1 {kind})" in told
+            assert "kogge plan diff" in told
+            assert "kogge check --wave w" in told
+            assert kept(place) == before
+    (place / "mailboxes.csv").write_text(ROWS)
+    config = load(place / "kogge.toml")
+    with opened_ledger(config) as ledger:
+        refuse_unapproved(config, ledger, "w", "start")
+
+
+def test_a_wave_into_which_a_mailbox_of_a_signed_one_moves(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is the other wave's plan that was signed. A run that Prefect starts is refused as a command is."""
+    before = kept(place)
+    edit(place, "moved")
+    assert run("migrate", "--wave", "v", "--dry-run") == 2
+    assert "the signed plan of wave w in 1 place (1 moved)" in capsys.readouterr().err
+    config = load(place / "kogge.toml")
+    with opened_ledger(config) as ledger:
+        runner: Any = SimpleNamespace(config=config, ledger=ledger)
+        with pytest.raises(Misconfigured, match="differs from the signed plan of wave w"):
+            _prepare(runner, WaveParameters(wave="v", dry_run=True), planned=False)
+    assert kept(place) == before
+
+
+def test_a_date_that_was_signed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = kept(place)
+    (place / "waves.csv").write_text("wave,date\nw,2027-01-16\n")
+    assert run("migrate", "--wave", "w", "--dry-run") == 2
+    told = capsys.readouterr().err
+    assert "waves.csv: differs from the signed plan of wave w in 1 place (1 wave's starts)" in told
+    assert kept(place) == before
+
+
+def test_a_priority_is_not_signed(place: Path) -> None:
+    """It decides no more than who goes first."""
+    (place / "mailboxes.csv").write_text(
+        ROWS.replace("wave\n", "wave,priority\n", 1).replace(",w\n", ",w,5\n")
+    )
+    config = load(place / "kogge.toml")
+    with opened_ledger(config) as ledger:
+        assert [change.kind for change in changes(config, ledger)] == ["priority", "priority"]
+        refuse_changed_list(config, ledger, "w")
+
+
+def test_the_same_plan_after_another_one_is_said_to_be_the_same(place: Path) -> None:
+    """The digest alone would read as a contradiction: the plan now, and the plan that was signed."""
+    config = load(place / "kogge.toml")
+    edit(place, "target")
+    with opened_ledger(config) as ledger:
+        plan(config, ledger, "w")
+        with pytest.raises(Blocked, match="it changed since"):
+            refuse_unapproved(config, ledger, "w", "start")
+        (place / "mailboxes.csv").write_text(ROWS)
+        planned = plan(config, ledger, "w")
+        keep_checks(ledger, [Check(one, "directory", None, 20, 3_000_000) for one in planned.ids])
+        with pytest.raises(Blocked, match="was of this plan, but the wave had another one since"):
+            refuse_unapproved(config, ledger, "w", "start")
