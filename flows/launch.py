@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 from engine.config.load import Config
 from engine.config.registry import name_of
 from engine.control.error_log import defect_log
+from engine.control.stop_signal import STOPPED, reason
 from engine.leg.run_options import AS_CONFIGURED, RunOptions
 from flows.deploy import prefect_server
 from flows.deploy.api import Api, ensure_api
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 OnProgress = Callable[[progress.Snapshot], None]
 POLL_SECONDS = 0.5
+STOPPING = "stopping: what is at work ends with its batch, within seconds; run it again to go on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +90,16 @@ def launch(
         run = _Flow(form, api, runner, planned=planned)
         run.start()
         noticed: str | None = None
+        hears = False
         while not run.ended(POLL_SECONDS):
             if runner.notice != noticed:
                 noticed = runner.notice
                 if on_notice is not None and noticed is not None:
                     on_notice(noticed)
+            if drain.stopping and not hears and on_notice is not None:
+                hears = True
+                if reason(drain.event) == STOPPED and runner.fault is None:  # a person asked for it
+                    on_notice(STOPPING)
             if on_progress is not None:
                 on_progress(runner.snapshot(wave, mailboxes, workloads))
         seen = runner.snapshot(wave, mailboxes, workloads)

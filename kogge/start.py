@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+import threading
+import time
+
+INTERRUPTED = 130
+LINGER_SECONDS = 1.0
+"""How long the threads of an interrupted command may still end by themselves."""
 
 
 def main() -> None:
@@ -17,4 +25,23 @@ def main() -> None:
     reach_this_machine_directly()
     from kogge.app import main as command_line
 
-    command_line()
+    try:
+        command_line()
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            _leave_waiting_threads()
+        raise
+
+
+def _leave_waiting_threads() -> None:
+    """Ends the process if a thread of an interrupted command still waits for a server.
+
+    Python would wait for that thread, for as long as the server takes. A command that writes to mailboxes has
+    ended its threads before; those of `kogge check` only read."""
+    until = time.monotonic() + LINGER_SECONDS
+    while any(not one.daemon for one in threading.enumerate() if one is not threading.main_thread()):
+        if time.monotonic() >= until:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+        time.sleep(0.05)

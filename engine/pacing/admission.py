@@ -47,6 +47,12 @@ LOST_SECONDS = 600.0
 PROBE_SECONDS = 15.0
 """How often one leg tries a server that is halted."""
 
+LET_GO_SECONDS = 5.0
+"""How long after a request to stop a call is waited for that has no answer."""
+
+SILENT_SECONDS = 10.0
+"""A call that has no answer after so many seconds is reported to whoever watches the run."""
+
 REST_MOST = 30.0
 TICK_SECONDS = 0.5
 
@@ -236,6 +242,26 @@ class Admission:
             return Opener(open_source, open_target, lambda: self.turn(entry, stop))
 
         return watched
+
+    def let_go(self) -> None:
+        """Close the sides whose calls have waited for an answer for LET_GO_SECONDS.
+
+        A leg hears a request to stop at its next batch, and a server that hangs would keep it from getting
+        there. What was sent and not answered is in doubt then, as after a cut connection: the next run
+        settles it.
+        """
+        with self._changed:
+            gates = list(self._gates.values())
+        for gate in gates:
+            for close in gate.meter.hung(LET_GO_SECONDS):
+                close()
+
+    def silent(self) -> dict[str, float]:
+        """Return for how many seconds each system has not answered a call, where that is long."""
+        with self._changed:
+            gates = dict(self._gates)
+        waits = {system: gate.meter.waiting() for system, gate in gates.items()}
+        return {system: seconds for system, seconds in waits.items() if seconds >= SILENT_SECONDS}
 
     def halted(self, entry: AdmissionEntry) -> bool:
         """Return True if one of the leg's servers is halted."""

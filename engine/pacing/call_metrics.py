@@ -18,6 +18,7 @@ from model.protocols import Failed, Item, Native, Page
 
 T = TypeVar("T")
 Clock = Callable[[], float]
+Close = Callable[[], None]
 
 PLAIN = (
     *("identity", "ensure", "rename", "position", "quota", "clear", "leftovers", "redate", "stamp"),
@@ -73,7 +74,7 @@ class Meter:
         self.clock = clock
         self._lock = threading.Lock()
         self._past = MetricsSample()
-        self._waiting: dict[int, float] = {}
+        self._waiting: dict[int, tuple[float, Close | None]] = {}
 
     def take(self, patience: float) -> MetricsSample:
         """Return what happened since the last call of this method.
@@ -85,11 +86,29 @@ class Meter:
         now = self.clock()
         with self._lock:
             past, self._past = self._past, MetricsSample()
-            out = [now - since for since in self._waiting.values() if now - since > patience]
+            out = [now - since for since, _ in self._waiting.values() if now - since > patience]
         return past + MetricsSample(len(out), 0, sum(out))
 
-    def begin(self) -> float | None:
+    def hung(self, patience: float) -> list[Close]:
+        """Return how to end the calls that have waited longer than `patience` seconds.
+
+        A call ends with the side that makes it: each function closes one.
+        """
+        now = self.clock()
+        with self._lock:
+            return [close for since, close in self._waiting.values() if close and now - since > patience]
+
+    def waiting(self) -> float:
+        """Return for how many seconds the oldest call that has no answer yet has waited; 0.0 without one."""
+        now = self.clock()
+        with self._lock:
+            return max((now - since for since, _ in self._waiting.values()), default=0.0)
+
+    def begin(self, close: Close | None = None) -> float | None:
         """Begin a call.
+
+        Args:
+            close: closes the side that makes it, from any thread; None if nothing can end it.
 
         Returns:
             When it began, for end(). None within a call of this thread that is measured already, because one
@@ -99,7 +118,7 @@ class Meter:
         with self._lock:  # take() iterates over all of them
             if threading.get_ident() in self._waiting:
                 return None
-            self._waiting[threading.get_ident()] = now
+            self._waiting[threading.get_ident()] = now, close
         return now
 
     def end(self, began: float | None, calls: int, errors: int = 0) -> None:
@@ -132,19 +151,25 @@ class MeteredSide:
 
     def __init__(self, side: Any, meter: Meter) -> None:
         self._side = side
+        self._meter = meter
+        close: Close | None = getattr(side, "close", None)
         for name in UNMEASURED:
             self._offer(name, lambda call: call)
         for name in PLAIN:
-            self._offer(name, lambda call: _plain(call, meter))
+            self._offer(name, lambda call: _plain(call, meter, close))
         for name in STREAMS:
-            self._offer(name, lambda call: _stream(call, meter, 1))
+            self._offer(name, lambda call: _stream(call, meter, 1, close))
         for name in LISTINGS:
-            self._offer(name, lambda call: _stream(call, meter, LISTED))
+            self._offer(name, lambda call: _stream(call, meter, LISTED, close))
 
     @property
     def capabilities(self) -> Any:
-        """The facts about the server; see model.protocols."""
-        return self._side.capabilities
+        """The facts about the server; see model.protocols. Learning them may connect; that is no call."""
+        began = self._meter.begin(getattr(self._side, "close", None))
+        try:
+            return self._side.capabilities
+        finally:
+            self._meter.end(began, 0)
 
     def _offer(self, name: str, wrapped: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
         call = getattr(self._side, name, None)
@@ -157,9 +182,9 @@ def metered(side: T, meter: Meter) -> T:
     return cast(T, MeteredSide(side, meter))
 
 
-def _plain(call: Callable[..., T], meter: Meter) -> Callable[..., T]:
+def _plain(call: Callable[..., T], meter: Meter, close: Close | None = None) -> Callable[..., T]:
     def timed(*given: Any, **named: Any) -> T:
-        began, errors = meter.begin(), 0
+        began, errors = meter.begin(close), 0
         try:
             return call(*given, **named)
         except Transient as error:
@@ -171,15 +196,21 @@ def _plain(call: Callable[..., T], meter: Meter) -> Callable[..., T]:
     return timed
 
 
-def _stream(call: Callable[..., Iterable[T]], meter: Meter, each: int) -> Callable[..., Iterator[T]]:
+def _stream(
+    call: Callable[..., Iterable[T]], meter: Meter, each: int, close: Close | None = None
+) -> Callable[..., Iterator[T]]:
     def timed(*given: Any, **named: Any) -> Iterator[T]:
-        return _measured(lambda: call(*given, **named), meter, _sizes(given), each)
+        return _measured(lambda: call(*given, **named), meter, _sizes(given), each, close)
 
     return timed
 
 
 def _measured(
-    call: Callable[[], Iterable[T]], meter: Meter, sizes: Mapping[bytes, int], each: int
+    call: Callable[[], Iterable[T]],
+    meter: Meter,
+    sizes: Mapping[bytes, int],
+    each: int,
+    close_side: Close | None = None,
 ) -> Iterator[T]:
     """Yield what the call yields, and measure the waiting for each element.
 
@@ -188,12 +219,13 @@ def _measured(
         meter: measures.
         sizes: the sizes of large items, by key.
         each: how many elements count as one call.
+        close_side: closes the side, from any thread.
     """
     drawing: Iterator[T] = iter(())
     has_begun = False
     try:
         for number in itertools.count():
-            began, calls, errors = meter.begin(), 0, 0
+            began, calls, errors = meter.begin(close_side), 0, 0
             try:
                 if not has_begun:
                     has_begun, drawing = True, iter(call())

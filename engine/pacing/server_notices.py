@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import groupby
+from urllib.parse import urlsplit
 
 from engine.config.load import Config
 from engine.pacing.admission import UNWELL, systems_of
@@ -61,6 +62,46 @@ def _line(server: dict[str, str | int | float], cause: str | None) -> str:
     calls = f"{float(server['seconds']):.1f} s a call" if server["calls"] else "no call just now"
     failed = f", {server['errors']} of {server['calls']} failed" if server["errors"] else ""
     return f"{server['system']}: {how}, {calls}{failed}"
+
+
+def silent_lines(waits: Mapping[str, float]) -> list[str]:
+    """Return a line for each system that has not answered for long.
+
+    Args:
+        waits: for how many seconds, by system.
+    """
+    return [f"{system}: no answer for {seconds:.0f} s" for system, seconds in sorted(waits.items())]
+
+
+def hosts_of(config: Config) -> dict[str, str]:
+    """Return the host and port of each system, for the screen of whoever runs a command.
+
+    Neither Prefect nor a log is told: they name systems alone.
+    """
+    named = {f"source.{config.source.kind}": endpoint_of(config.source)}
+    for kind in config.workloads:
+        named[systems_of(config, kind)[1]] = endpoint_of(config.target.of(kind))
+    return {system: endpoint for system, endpoint in named.items() if endpoint}
+
+
+def with_host(line: str, hosts: Mapping[str, str]) -> str:
+    """Return the line of a system with its host after its name.
+
+    Args:
+        line: begins with a system and a colon; any other line stays as it is.
+        hosts: see hosts_of.
+    """
+    system, colon, rest = line.partition(":")
+    return f"{system} ({hosts[system]}):{rest}" if colon and system in hosts else line
+
+
+def endpoint_of(settings: object) -> str:
+    """Return the host and port that settings of a system name; "" if they name none."""
+    host, port = getattr(settings, "host", ""), getattr(settings, "port", None)
+    if not host:
+        parts = urlsplit(getattr(settings, "url", "") or getattr(settings, "graph_url", "") or "")
+        host, port = parts.hostname or "", parts.port
+    return f"{host}:{port}" if host and port else host
 
 
 def rate_limit_lines(waits: Mapping[str, float]) -> list[str]:

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 
 from engine.config.load import Config
 from engine.control.error_log import describe
-from engine.control.stop_signal import Stop
-from engine.pacing.admission import Admission
+from engine.control.stop_signal import Stop, reason
+from engine.pacing.admission import LET_GO_SECONDS, Admission
 from engine.planning.maintenance_windows import CLOSED, PAUSED, gate_of, next_opening_text
 from ledger.store import Ledger
 from model.errors import MigrationError, Transient
@@ -126,14 +126,23 @@ class Watchdog:
 
     def _run(self) -> None:
         last_look = ended = time.monotonic()
+        asked: float | None = None
         while not self._done.wait(TICK_SECONDS):
             now = time.monotonic()
             if now - last_look >= ASK_SECONDS:
                 last_look = now
                 self._try(self.look)
+            if self._admission is not None and self._lets_go():
+                asked = now if asked is None else asked
+                if now - asked >= LET_GO_SECONDS:
+                    self._try(self._admission.let_go)
             if self._admission is not None and now - ended >= self._admission.due():
                 ended = now
                 self._try(self._admission.period)
+
+    def _lets_go(self) -> bool:
+        """Return True if a stop may end calls. At the end of a window, the batch at work is waited for."""
+        return self._stop.is_set() and reason(self._stop) != CLOSED
 
     def _try(self, call: Callable[[], None]) -> None:
         """Call, and survive errors.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -39,7 +38,7 @@ from kogge.terminal.progress_display import Display
 from model.errors import MigrationError, Misconfigured, Transient
 from model.plural import many
 from model.protocols import Kind
-from reports.progress import LATER, Snapshot, expected
+from reports.progress import LATER, Snapshot
 
 if TYPE_CHECKING:
     from engine.planning.load_plan import LoadedPlan
@@ -49,8 +48,10 @@ if TYPE_CHECKING:
     from ledger.store import Ledger
 
 Level = Literal["counts", "sample", "target", "both"]
-PLAIN_SECONDS = 10.0
-"""Without a terminal: at most one line of progress that often."""
+PLAIN_SECONDS = 60.0
+"""Without a terminal: a line of progress that often."""
+NEWS_SECONDS = 5.0
+"""Without a terminal: what needs attention is said that soon. The first line comes then, too."""
 SAME_SECONDS = 60.0
 """What has not changed is said, or drawn, that often."""
 
@@ -178,7 +179,8 @@ def _run_all(config: Config, order: RunRequest, as_json: bool) -> int:
     results: list[RunResult] = []
     for wave in _in_order(config, order):
         ids = [row.id for row in order.rows if row.wave == wave] if order.some else []
-        with _shown(f"wave {wave}", as_json, {} if order.named else _checked(config, wave)) as on_progress:
+        checked = {} if order.named else _checked(config, wave)
+        with _shown(config, f"wave {wave}", as_json, checked) as on_progress:
             result = launch(
                 config,
                 wave,
@@ -238,49 +240,61 @@ def _fault_code(fault: MigrationError) -> int:
 
 @contextmanager
 def _shown(
-    title: str, as_json: bool, checked: Mapping[str, int]
+    config: Config, title: str, as_json: bool, checked: Mapping[str, int]
 ) -> Iterator[Callable[[Snapshot], None] | None]:
-    """Progress: a table that redraws itself on a terminal, a line now and then elsewhere."""
-    board = Display(title, checked)
+    """Progress: a bar that redraws itself on a terminal, a line once a minute elsewhere."""
+    from engine.pacing.server_notices import hosts_of, with_host
+
+    board, hosts = Display(title, checked), hosts_of(config)
+
+    def named(snapshot: Snapshot) -> Snapshot:
+        return replace(snapshot, unwell=tuple(with_host(line, hosts) for line in snapshot.unwell))
+
     if as_json:
         yield None
     elif sys.stdout.isatty():
         with Live(console=screen(), auto_refresh=False, transient=True) as live:
-            yield Changes(lambda snapshot: live.update(board.draw(snapshot), refresh=True)).show
+            yield Changes(lambda snapshot: live.update(board.draw(named(snapshot)), refresh=True)).show
     else:
-        yield Changes(functools.partial(_line, title, checked), PLAIN_SECONDS).show
+        yield Changes(lambda snapshot: say(board.line(named(snapshot))), PLAIN_SECONDS, NEWS_SECONDS).show
 
 
 class Changes:
     """Passes on a snapshot when something of it changed, and what did not once in SAME_SECONDS: what keeps
-    the output of a container's terminal has a line of each redrawing. seconds: the least between two."""
+    the output of a container's terminal has a line of each redrawing. seconds: the least between two. news:
+    the least where what needs attention changed, a server or a code, and before the first one."""
 
     def __init__(
         self,
         tell: Callable[[Snapshot], None],
         seconds: float = 0.0,
+        news: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tell = tell
         self._seconds = seconds
+        self._news = seconds if news is None else news
         self._clock = clock
         self._told: object = None
+        self._attention: object = None
         self._at = clock()
 
     def show(self, snapshot: Snapshot) -> None:
         now = self._clock()
         passed = now - self._at
-        told = snapshot.legs, snapshot.unwell
-        if passed < self._seconds or (told == self._told and passed < SAME_SECONDS):
+        told, attention = (snapshot.legs, snapshot.unwell), _attention(snapshot)
+        least = self._seconds if attention == self._attention else min(self._news, self._seconds)
+        if passed < least or (told == self._told and passed < SAME_SECONDS):
             return
-        self._told, self._at = told, now
+        self._told, self._attention, self._at = told, attention, now
         self._tell(snapshot)
 
 
-def _line(title: str, checked: Mapping[str, int], snapshot: Snapshot) -> None:
-    whole = expected(snapshot.legs, checked)
-    line = f"{title}: {snapshot.done:,} of {whole:,} items; {snapshot.told_states}"
-    say("; ".join((line, *snapshot.unwell)))
+def _attention(snapshot: Snapshot) -> object:
+    """What somebody should hear soon: which servers are not well, and why workloads do not go on."""
+    servers = frozenset(line.partition(":")[0] for line in snapshot.unwell)
+    stuck = {str(leg.state): leg.code for leg in snapshot.legs if str(leg.state) in ("blocked", "differs")}
+    return servers, frozenset(stuck.items())
 
 
 def _tally(order: RunRequest, results: Sequence[RunResult]) -> Tally | None:

@@ -1,9 +1,10 @@
-"""The progress of a run on a terminal."""
+"""The progress of a run: a bar on a terminal, and a line where there is none."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
@@ -11,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ledger.db.rows import LegRow, LegState
-from reports.progress import Snapshot, expected, size
+from model.plural import many
+from reports.progress import SETTLED, Snapshot, expected, size
 
 COLOURS = {
     LegState.RUNNING: "cyan",
@@ -21,62 +23,167 @@ COLOURS = {
     LegState.VERIFIED: "green",
     LegState.DIFFERS: "red",
 }
-SHOWN = 20
+SHOWN = 8
+"""How many mailboxes at work are named."""
+NEEDS_PERSON = (LegState.BLOCKED, LegState.DIFFERS)
+WINDOW_SECONDS = 60.0
+"""The rate is that of the last minute: a person wants to know how it goes now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a snapshot says of a run.
+
+    whole: how many items there are in all; None while some are neither listed nor counted by `kogge check`.
+    unlisted: workloads of which nobody knows yet what they hold. rate: items a second, in the last minute.
+    left: seconds until all is copied, at that rate; None where nobody can know. finished: mailboxes of which
+    every workload is verified.
+    """
+
+    done: int
+    listed: int
+    whole: int | None
+    unlisted: int
+    bytes: int
+    rate: float
+    left: float | None
+    finished: int
+    mailboxes: int
+    at_work: Mapping[str, tuple[LegRow, ...]]
+    stuck: Mapping[str, int]
+
+    @property
+    def percent(self) -> int | None:
+        """How much is copied, 0 to 100; 100 only when all is."""
+        if self.whole is None:
+            return None
+        return 100 * self.done // self.whole if self.whole else 0
 
 
 class Display:
-    """Draws successive snapshots for a terminal, with a rate and an estimate over the whole run."""
+    """Draws successive snapshots of a run. The rate is measured between them."""
 
     def __init__(self, title: str, checked: Mapping[str, int] | None = None) -> None:
-        """checked: see expected."""
+        """checked: see reports.progress.expected."""
         self._title = title
         self._checked = checked or {}
-        self._first: Snapshot | None = None
+        self._past: deque[tuple[float, int]] = deque()
+
+    def look(self, snapshot: Snapshot) -> Progress:
+        """Returns what the snapshot says, with the rate since the earlier ones."""
+        rate = self._rate(snapshot)
+        unlisted = [leg for leg in snapshot.legs if _is_unlisted(leg)]
+        unknown = any(leg.mailbox not in self._checked for leg in unlisted)
+        whole = expected(snapshot.legs, self._checked) if unlisted else snapshot.items
+        left = None if unknown or rate <= 0 or whole <= snapshot.done else (whole - snapshot.done) / rate
+        by_mailbox: dict[str, list[LegRow]] = {}
+        for leg in snapshot.legs:
+            by_mailbox.setdefault(leg.mailbox, []).append(leg)
+        running = {
+            mailbox: tuple(leg for leg in legs if leg.state is LegState.RUNNING)
+            for mailbox, legs in by_mailbox.items()
+        }
+        return Progress(
+            done=snapshot.done,
+            listed=snapshot.items,
+            whole=None if unknown else whole,
+            unlisted=len(unlisted),
+            bytes=snapshot.bytes,
+            rate=rate,
+            left=left,
+            finished=sum(all(leg.state in SETTLED for leg in legs) for legs in by_mailbox.values()),
+            mailboxes=len(by_mailbox),
+            at_work={mailbox: legs for mailbox, legs in running.items() if legs},
+            stuck=Counter(leg.code or str(leg.state) for leg in snapshot.legs if leg.state in NEEDS_PERSON),
+        )
 
     def draw(self, snapshot: Snapshot) -> RenderableType:
-        if self._first is None:
-            self._first = snapshot
-        rows = _table(self._title, _most_interesting(snapshot.legs))
-        hidden = len(snapshot.legs) - rows.row_count
-        more = [Text(f"… and {hidden} more", style="dim")] if hidden else []
-        servers = [Text(line, style="yellow") for line in snapshot.unwell]
-        return Group(rows, *more, self._line(snapshot), *servers)
+        """Returns the bar, the numbers below it, and the mailboxes at work."""
+        now = self.look(snapshot)
+        percent = now.percent
+        bar = ProgressBar(total=100 if percent is not None else None, completed=percent or 0, width=40)
+        head = Table.grid(padding=(0, 2))
+        head.add_row(Text(self._title), bar, Text("" if percent is None else f"{percent} %"))
+        work = [Text(line, style=COLOURS[LegState.RUNNING]) for line in _work_lines(now)]
+        stuck = [Text(line, style=COLOURS[LegState.BLOCKED]) for line in _stuck_lines(now)]
+        servers = [Text(line, style=COLOURS[LegState.WAITING]) for line in snapshot.unwell]
+        return Group(head, Text(", ".join(_numbers(now))), *work, *stuck, *servers)
 
-    def rate(self, snapshot: Snapshot) -> float:
-        """Items a second since the first snapshot."""
-        first = self._first or snapshot
-        passed = snapshot.at - first.at
-        return (snapshot.done - first.done) / passed if passed > 0 else 0.0
+    def line(self, snapshot: Snapshot) -> str:
+        """Returns one line, for a log."""
+        now = self.look(snapshot)
+        names = [f"{mailbox} {_kinds(legs)}" for mailbox, legs in _first(now)]
+        work = [f"at work: {', '.join(names)}{_others(now)}"] if names else []
+        parts = [", ".join(_numbers(now)), *work, *_stuck_lines(now), *snapshot.unwell]
+        return f"{self._title}: {'; '.join(parts)}"
 
-    def _line(self, snapshot: Snapshot) -> Text:
-        whole = expected(snapshot.legs, self._checked)
-        rate = self.rate(snapshot)
-        left = ""
-        if rate > 0 and whole > snapshot.done:
-            left = f", about {timedelta(seconds=round((whole - snapshot.done) / rate))} left"
-        done = f"{snapshot.done:,} of {whole:,} items, {size(snapshot.bytes)}, {rate:,.0f}/s{left}"
-        return Text(f"{done}   {snapshot.told_states}")
-
-
-def _most_interesting(legs: Sequence[LegRow]) -> list[LegRow]:
-    """At most SHOWN legs: those at work first, then those that need a person, then the rest."""
-    order = [LegState.RUNNING, LegState.BLOCKED, LegState.DIFFERS, LegState.WAITING]
-    ranked = sorted(legs, key=lambda leg: order.index(leg.state) if leg.state in order else len(order))
-    shown = {leg.id for leg in ranked[:SHOWN]}
-    return [leg for leg in legs if leg.id in shown]
+    def _rate(self, snapshot: Snapshot) -> float:
+        """Items a second over the last WINDOW_SECONDS."""
+        past = self._past
+        past.append((snapshot.at, snapshot.done))
+        while len(past) > 2 and snapshot.at - past[1][0] >= WINDOW_SECONDS:
+            past.popleft()
+        began, done = past[0]
+        seconds = snapshot.at - began
+        return max(0.0, (snapshot.done - done) / seconds) if seconds > 0 else 0.0
 
 
-def _table(title: str, legs: Iterable[LegRow]) -> Table:
-    drawn = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for name in ("mailbox", "workload", "state"):
-        drawn.add_column(name, no_wrap=True)
-    drawn.add_column("progress", width=24)
-    for name in ("done", "items", "size"):
-        drawn.add_column(name, justify="right", no_wrap=True)
-    drawn.add_column("code")
-    for leg in legs:
-        state = Text(str(leg.state), style=COLOURS.get(leg.state, ""))
-        bar = ProgressBar(total=max(leg.items, 1), completed=leg.done, width=24)
-        counts = (f"{leg.done:,}", f"{leg.items:,}", size(leg.bytes))
-        drawn.add_row(leg.mailbox, str(leg.workload), state, bar, *counts, leg.code or "")
-    return drawn
+def _is_unlisted(leg: LegRow) -> bool:
+    """Whether nobody has listed what the workload holds. What runs may be in the middle of it."""
+    return leg.items == 0 and leg.state in (LegState.PENDING, LegState.RUNNING, LegState.WAITING)
+
+
+def _numbers(now: Progress) -> Iterator[str]:
+    if now.whole is None:
+        yield f"{now.done:,} items copied of {now.listed:,} listed so far"
+        yield f"{many(now.unlisted, 'workload is', 'workloads are')} not listed yet"
+    else:
+        percent = "" if now.percent is None else f" ({now.percent} %)"
+        yield f"{now.done:,} of {now.whole:,} items{percent}"
+    yield size(now.bytes)
+    if now.rate > 0:
+        yield f"{now.rate:,.0f}/s" if now.rate >= 1 else f"{60 * now.rate:,.0f} a minute"
+    if now.left is not None:
+        yield f"about {_time(now.left)} left"
+    elif now.whole is not None and now.done >= now.whole and now.at_work:
+        yield "all copied; looking for changes and verifying"
+    yield f"{now.finished:,} of {many(now.mailboxes, 'mailbox', 'mailboxes')} verified"
+
+
+def _time(seconds: float) -> str:
+    """For people: seconds, minutes, hours. Never zero while something is left."""
+    whole = max(1, round(seconds))
+    if whole < 90:
+        return many(whole, "second", "seconds")
+    minutes = round(whole / 60)
+    return many(minutes, "minute", "minutes") if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def _first(now: Progress) -> list[tuple[str, tuple[LegRow, ...]]]:
+    return list(now.at_work.items())[:SHOWN]
+
+
+def _others(now: Progress) -> str:
+    others = len(now.at_work) - SHOWN
+    return f" and {others:,} more" if others > 0 else ""
+
+
+def _kinds(legs: tuple[LegRow, ...]) -> str:
+    return ", ".join(str(leg.workload) for leg in legs)
+
+
+def _work_lines(now: Progress) -> Iterator[str]:
+    for mailbox, legs in _first(now):
+        parts = [
+            f"{leg.workload} {leg.done:,} of {leg.items:,}" if leg.items else f"{leg.workload}: listing"
+            for leg in legs
+        ]
+        yield f"  {mailbox}  {', '.join(parts)}"
+    if others := _others(now):
+        yield f"  {others.strip()}"
+
+
+def _stuck_lines(now: Progress) -> Iterator[str]:
+    if now.stuck:
+        codes = ", ".join(f"{count:,} {code}" for code, count in sorted(now.stuck.items()))
+        yield f"{many(sum(now.stuck.values()), 'workload needs', 'workloads need')} a person: {codes}"

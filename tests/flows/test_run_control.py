@@ -348,7 +348,7 @@ def test_what_does_not_change_is_said_once_a_minute() -> None:
     told: list[int] = []
     now = [0.0]
     changes = Changes(lambda snapshot: told.append(len(snapshot.legs)), 10.0, clock=lambda: now[0])
-    leg: Any = object()
+    leg: Any = SimpleNamespace(state=LegState.RUNNING, code=None)
     for second in range(200):
         now[0] = second / 2
         changes.show(progress.Snapshot((leg,) if second < 100 else (leg, leg)))

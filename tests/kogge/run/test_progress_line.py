@@ -1,0 +1,103 @@
+"""The progress of a run, as a person reads it: one line without a terminal, a bar on one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+from rich.console import Console
+
+from engine.pacing.server_notices import hosts_of, silent_lines, with_host
+from kogge.run.migrate import Changes
+from kogge.terminal.progress_display import Display
+from ledger.db.rows import LegRow, LegState
+from model.protocols import Kind
+from reports.progress import Snapshot
+
+
+def leg(number: int, state: LegState, items: int, done: int, code: str | None = None) -> LegRow:
+    none = dict.fromkeys(("owner", "lease_until", "started", "finished"))
+    mailbox, figures = f"m-{number}", {"items": items, "done": done, "bytes": 1000 * done}
+    return LegRow(number, mailbox, Kind.MAIL, state, code, epoch=0, **figures, **none)  # type: ignore[arg-type]
+
+
+def seen(*legs: LegRow, at: float = 0.0, unwell: tuple[str, ...] = ()) -> Snapshot:
+    return Snapshot(legs, at, unwell)
+
+
+RUNNING, PENDING, VERIFIED = LegState.RUNNING, LegState.PENDING, LegState.VERIFIED
+
+
+def test_a_third_is_not_told_as_nearly_all() -> None:
+    """Two of three mailboxes are not listed yet: `kogge check` counted them."""
+    legs = leg(1, RUNNING, 428, 409), leg(2, PENDING, 0, 0), leg(3, PENDING, 0, 0)
+    line = Display("wave w", {"m-1": 425, "m-2": 424, "m-3": 424}).line(seen(*legs))
+    assert line.startswith("wave w: 409 of 1,276 items (32 %)")
+
+
+def test_what_nobody_has_counted_has_no_percentage() -> None:
+    line = Display("wave w").line(seen(leg(1, RUNNING, 428, 409), leg(2, PENDING, 0, 0)))
+    assert line.startswith("wave w: 409 items copied of 428 listed so far, 1 workload is not listed yet")
+    assert "%" not in line
+    assert "left" not in line
+
+
+def test_once_all_is_listed_the_listing_counts() -> None:
+    """`kogge check` may have counted more than there is now: the end is 100 %, none the less."""
+    line = Display("wave w", {"m-1": 12}).line(seen(leg(1, VERIFIED, 10, 10)))
+    assert line == "wave w: 10 of 10 items (100 %), 10.0 kB, 1 of 1 mailbox verified"
+
+
+def test_rate_and_time_left_are_of_the_last_minute() -> None:
+    board = Display("wave w")
+    for second in range(200):  # two a second, then ten
+        done = 2 * min(second, 100) + 10 * max(0, second - 100)
+        line = board.line(seen(leg(1, RUNNING, 3000, done), at=float(second)))
+    assert "10/s" in line
+    assert "about 3 minutes left" in line
+    assert "at work: m-1 mail" in line
+
+
+def test_what_needs_a_person_is_said() -> None:
+    legs = leg(1, LegState.BLOCKED, 5, 0, "login-refused"), leg(2, RUNNING, 5, 1)
+    assert "1 workload needs a person: 1 login-refused" in Display("wave w").line(seen(*legs))
+
+
+def test_the_bar_names_the_mailboxes_at_work() -> None:
+    console = Console(width=100, record=True, force_terminal=True)
+    legs = [leg(number, RUNNING, 100, number) for number in range(1, 11)]
+    console.print(Display("wave w").draw(seen(*legs, leg(11, RUNNING, 0, 0))))
+    shown = console.export_text()
+    assert "55 items copied of 1,000 listed so far" in shown
+    assert "m-1  mail 1 of 100" in shown
+    assert "and 3 more" in shown
+    assert all(len(line) <= 100 for line in shown.splitlines())
+
+
+def told_at(*snapshots: tuple[float, Snapshot]) -> list[float]:
+    now, told = [0.0], []
+    changes = Changes(lambda _: told.append(now[0]), 60.0, 5.0, clock=lambda: now[0])
+    for moment, snapshot in snapshots:
+        now[0] = moment
+        changes.show(snapshot)
+    return told
+
+
+def test_a_line_a_minute_and_news_at_once() -> None:
+    calm = [(float(second), seen(leg(1, RUNNING, 300, second))) for second in range(200)]
+    assert told_at(*calm) == [5.0, 65.0, 125.0, 185.0]
+    silent = silent_lines({"source.ews": 11.0})
+    trouble = [(moment, replace(one, unwell=tuple(silent) if moment >= 70 else ())) for moment, one in calm]
+    assert told_at(*trouble) == [5.0, 65.0, 70.0, 130.0, 190.0]
+
+
+def test_a_silent_server_is_named_with_its_host() -> None:
+    sides = {"source": SimpleNamespace(kind="ews", url="https://old.example:8443/EWS")}
+    target = SimpleNamespace(of=lambda _: SimpleNamespace(host="new.example", port=993))
+    config: Any = SimpleNamespace(**sides, target=target, workloads=(Kind.MAIL,))
+    hosts = hosts_of(config)
+    assert hosts == {"source.ews": "old.example:8443", "target.mail": "new.example:993"}
+    (line,) = silent_lines({"source.ews": 14.2})
+    assert with_host(line, hosts) == "source.ews (old.example:8443): no answer for 14 s"
+    assert with_host("wave w is paused: since 9", hosts) == "wave w is paused: since 9"
