@@ -247,8 +247,8 @@ class Admission:
         """Close the sides whose calls have waited for an answer for LET_GO_SECONDS.
 
         A leg hears a request to stop at its next batch, and a server that hangs would keep it from getting
-        there. What was sent and not answered is in doubt then, as after a cut connection: the next run
-        settles it.
+        there. A large item that is under way has the time that it takes. What was sent and not answered is in
+        doubt then, as after a cut connection: the next run settles it.
         """
         with self._changed:
             gates = list(self._gates.values())
@@ -260,8 +260,8 @@ class Admission:
         """Return for how many seconds each system has not answered a call, where that is long."""
         with self._changed:
             gates = dict(self._gates)
-        waits = {system: gate.meter.waiting() for system, gate in gates.items()}
-        return {system: seconds for system, seconds in waits.items() if seconds >= SILENT_SECONDS}
+        waits = {system: gate.meter.silent(SILENT_SECONDS) for system, gate in gates.items()}
+        return {system: seconds for system, seconds in waits.items() if seconds}
 
     def halted(self, entry: AdmissionEntry) -> bool:
         """Return True if one of the leg's servers is halted."""

@@ -34,6 +34,8 @@ UNMEASURED = ("close", "place", "kept", "names_otherwise", "stored_as")
 """What asks no server."""
 MEGABYTE = 1_000_000
 LISTED = 100
+LARGE_PACE = 100_000
+"""Bytes a second. A call that moves large items at this pace is not taken for one without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,21 @@ class MetricsSample:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Represent a call that has no answer yet.
+
+    Attributes:
+        since: when it began.
+        close: closes the side that makes it; None if nothing can end it.
+        more: seconds that it may take beyond the usual, because it moves large items.
+    """
+
+    since: float
+    close: Close | None
+    more: float
+
+
 class Meter:
     """Measure the calls to one system. Thread-safe.
 
@@ -74,7 +91,7 @@ class Meter:
         self.clock = clock
         self._lock = threading.Lock()
         self._past = MetricsSample()
-        self._waiting: dict[int, tuple[float, Close | None]] = {}
+        self._waiting: dict[int, _Waiting] = {}
 
     def take(self, patience: float) -> MetricsSample:
         """Return what happened since the last call of this method.
@@ -86,29 +103,35 @@ class Meter:
         now = self.clock()
         with self._lock:
             past, self._past = self._past, MetricsSample()
-            out = [now - since for since, _ in self._waiting.values() if now - since > patience]
+            out = [now - one.since for one in self._waiting.values() if now - one.since > patience]
         return past + MetricsSample(len(out), 0, sum(out))
 
     def hung(self, patience: float) -> list[Close]:
-        """Return how to end the calls that have waited longer than `patience` seconds.
+        """Return how to end the calls that have waited too long for their answer.
 
         A call ends with the side that makes it: each function closes one.
+
+        Args:
+            patience: seconds; a call that moves large items has more of them.
         """
+        return [one.close for one in self._overdue(patience) if one.close is not None]
+
+    def silent(self, patience: float) -> float:
+        """Return for how many seconds the oldest call has waited too long; 0.0 if none has. See hung()."""
+        now = self.clock()
+        return max((now - one.since for one in self._overdue(patience)), default=0.0)
+
+    def _overdue(self, patience: float) -> list[_Waiting]:
         now = self.clock()
         with self._lock:
-            return [close for since, close in self._waiting.values() if close and now - since > patience]
+            return [one for one in self._waiting.values() if now - one.since > patience + one.more]
 
-    def waiting(self) -> float:
-        """Return for how many seconds the oldest call that has no answer yet has waited; 0.0 without one."""
-        now = self.clock()
-        with self._lock:
-            return max((now - since for since, _ in self._waiting.values()), default=0.0)
-
-    def begin(self, close: Close | None = None) -> float | None:
+    def begin(self, close: Close | None = None, size: int = 0) -> float | None:
         """Begin a call.
 
         Args:
             close: closes the side that makes it, from any thread; None if nothing can end it.
+            size: the bytes of the large items that it moves.
 
         Returns:
             When it began, for end(). None within a call of this thread that is measured already, because one
@@ -118,7 +141,7 @@ class Meter:
         with self._lock:  # take() iterates over all of them
             if threading.get_ident() in self._waiting:
                 return None
-            self._waiting[threading.get_ident()] = now, close
+            self._waiting[threading.get_ident()] = _Waiting(now, close, size / LARGE_PACE)
         return now
 
     def end(self, began: float | None, calls: int, errors: int = 0) -> None:
@@ -225,7 +248,7 @@ def _measured(
     has_begun = False
     try:
         for number in itertools.count():
-            began, calls, errors = meter.begin(close_side), 0, 0
+            began, calls, errors = meter.begin(close_side, sum(sizes.values())), 0, 0
             try:
                 if not has_begun:
                     has_begun, drawing = True, iter(call())

@@ -56,3 +56,22 @@ def test_interrupted_once_it_listens(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (130, "kogge: interrupted\n")
+
+
+def test_a_thread_that_waits_for_a_server_keeps_no_interrupted_command(tmp_path: Path) -> None:
+    """As those of `kogge check`, whose server accepted a connection and is silent."""
+    code = (
+        "import os, signal, sys, threading, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import kogge.app, kogge.start\n"
+        "kogge.start.LINGER_SECONDS = 0.0\n"
+        "def wait():\n"
+        "    threading.Thread(target=time.sleep, args=(40,)).start()\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "kogge.app.app.command('wait')(wait)\n"
+        "sys.argv = ['kogge', 'wait']\n"
+        "kogge.start.main()"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (130, "kogge: interrupted\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,7 +22,7 @@ from engine.pacing.call_metrics import Meter, metered
 from engine.pacing.watchdog import Watchdog
 from ledger.store import Ledger
 from model.errors import Transient
-from model.protocols import Container, Kind
+from model.protocols import Container, Item, Kind, Stored
 
 
 class Hung:
@@ -123,10 +124,27 @@ def test_a_meter_tells_how_long_a_call_waits_and_what_closes_it() -> None:
     asking.start()
     assert hung.asked.wait(30)
     now[0] = 12.0
-    assert meter.waiting() == 12.0
+    assert meter.silent(10.0) == 12.0
     assert meter.hung(15.0) == []
     (close,) = meter.hung(5.0)
     close()
     asking.join(30)
     assert not asking.is_alive()
-    assert (meter.waiting(), meter.hung(0.0)) == (0.0, [])
+    assert (meter.silent(0.0), meter.hung(0.0)) == (0.0, [])
+
+
+def test_a_large_file_that_is_under_way_is_finished() -> None:
+    """At 100 kB a second, 30 MB take five minutes."""
+    now, overdue = [0.0], []
+    meter = Meter(lambda: now[0])
+
+    def write(_href: str, items: list[Item]) -> Iterator[Stored]:
+        for seconds in (100.0, 290.0, 400.0):
+            now[0] = seconds
+            overdue.append((len(meter.hung(5.0)), meter.silent(10.0)))
+        yield from (Stored(item.key, "x", "1") for item in items)
+
+    target: Any = SimpleNamespace(write=write, close=lambda: None)
+    item = Item(Kind.FILES, b"k", b"", 30_000_000, lambda: io.BytesIO())
+    assert [stored.key for stored in metered(target, meter).write("folder", [item])] == [b"k"]
+    assert overdue == [(0, 0.0), (0, 0.0), (1, 400.0)]
