@@ -25,6 +25,7 @@ from engine.cutover.run_many import opened as ordered
 from engine.cutover.steps import CutoverResult
 from engine.pacing.watchdog import WavePolicy
 from engine.pacing.worker_slots import WorkerSlots
+from engine.planning.maintenance_windows import CLOSED
 from flows.approval_gate import wait_for_approval
 from flows.deploy.deployments import TAG
 from flows.display.cutover_artifact import TICK_SECONDS, CutoverArtifact
@@ -96,7 +97,7 @@ async def cutover(parameters: CutoverParameters) -> State[Any]:
         async with watched(runner.drain) as own, standing("the page of a cutover", page.look, TICK_SECONDS):
             await together((_mailbox(row, order, runner, ended) for row in rows), runner.drain.event)
         await tried("the page of a cutover", page.look)
-        state = _end_state(ended, len(rows), order, _advice(parameters.wave, page.lines))
+        state = _end_state(parameters.wave, ended, len(rows), order, _advice(parameters.wave, page.lines))
         if own.suspended is not None:
             await own.leave(own.suspended, str(state.message))
         return state
@@ -131,7 +132,9 @@ def _advice(wave: str, lines: list[CutoverLine]) -> str:
     return ". ".join(one for one in told if one)
 
 
-def _end_state(ended: list[CutoverResult], count: int, order: CutoverRequest, advice: str) -> State[Any]:
+def _end_state(
+    wave: str, ended: list[CutoverResult], count: int, order: CutoverRequest, advice: str
+) -> State[Any]:
     """advice: who is locked out, and what to type; "" if there is nothing to say."""
     live = sum(cut.code is None for cut in ended)
     codes = ", ".join(sorted({cut.code for cut in ended if cut.code is not None}))
@@ -143,8 +146,10 @@ def _end_state(ended: list[CutoverResult], count: int, order: CutoverRequest, ad
     message = f"{count - live:,} of {many(count, 'mailbox', 'mailboxes')} {are} not live"
     message += f": {codes}" if codes else ""
     message += f". {advice}" if advice else ""
-    if order.worker_slots.watchdog.refusal is not None:
-        return put_off(order.worker_slots.watchdog.refusal, message)
+    if (refusal := order.worker_slots.watchdog.refusal) is not None:
+        if refusal.code == CLOSED:
+            tell("wave.window-closed", wave, mailboxes=count, open=count - live)
+        return put_off(refusal, message)
     if order.cutting.stop.is_set():
         return Cancelled(name="Stopped", message=f"stopped on request; {message}")
     return Failed(name="Incomplete", message=message)

@@ -25,6 +25,7 @@ from prefect.tasks import Task
 from engine.config.registry import chosen
 from engine.pacing import run_legs
 from engine.pacing.leg_slots import LegSlot
+from engine.planning.maintenance_windows import CLOSED
 from flows import canary_mailbox as first_mailbox
 from flows.deploy.deployments import TAG, wave_tag
 from flows.dispatch import deployed, inline
@@ -225,6 +226,8 @@ def tell_end(wave: str, seen: progress.Snapshot, runner: LegRunner) -> None:
         tell("wave.finished", wave, **counts)
     elif runner.fault is None and runner.refusal is not None:
         tell("wave.paused", wave, code=runner.refusal.code, **counts)
+        if runner.refusal.code == CLOSED:
+            tell("wave.window-closed", wave, open=len(seen.open), **counts)
     else:
         code = None if runner.fault is None else runner.fault.code
         tell("wave.incomplete", wave, code=code, open=len(seen.open), **counts)

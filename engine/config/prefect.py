@@ -23,6 +23,10 @@ class PrefectSettings(Strict):
         mail: a URL mailto(s)://user:password@host?to=...; `kogge setup` makes the automations that use it.
         webhook: a URL http(s)://...; `kogge setup` makes the automations that use it.
         blocks: notification blocks of Prefect that are notified as well, each "type/name".
+        alarms: True if `kogge setup` makes the automations that wake somebody: a mailbox is blocked or stays
+            frozen, a window ends with work left, a server fails, no worker asks for runs. They tell mail,
+            webhook and blocks; without these they only show in Prefect that they fired.
+        frozen_hours: hours after which a mailbox that stays frozen raises an alarm.
         plain_http: True if api_url may be http:// on another machine, for private networks.
     """
 
@@ -34,6 +38,8 @@ class PrefectSettings(Strict):
     mail: Secret | None = None
     webhook: Secret | None = None
     blocks: tuple[str, ...] = ()
+    alarms: bool = False
+    frozen_hours: float = Field(default=2.0, ge=0.01, le=720.0)
     plain_http: bool = False
 
     @field_validator("api_url")

@@ -236,6 +236,8 @@ level = "target"                            # counts, sample, target, both
 # mail = { env = "KOGGE_MAIL_URL" }         # mailtos://user:password@smtp.example.org?to=night@example.org
 # webhook = { env = "KOGGE_WEBHOOK_URL" }   # called with what happens to waves and mailboxes
 # blocks = ["ms-teams-webhook/nights"]      # notification blocks made in Prefect
+# alarms = true                             # blocked, frozen too long, window over, server fails, no worker
+# frozen_hours = 2                          # after which a mailbox that stays frozen raises an alarm
 """
 
 CSV = """\

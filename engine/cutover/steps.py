@@ -58,7 +58,13 @@ Act = Callable[[Hook, Action, HookMailbox], str | None]
 """Runs an action of a hook. Returns None, or the code of its failure."""
 
 CutoverEvent: TypeAlias = Literal[
-    "cutover.started", "cutover.step", "cutover.hook-failed", "cutover.waiting", "cutover.finished"
+    "cutover.started",
+    "cutover.frozen",
+    "cutover.step",
+    "cutover.hook-failed",
+    "cutover.waiting",
+    "cutover.finished",
+    "cutover.taken-back",
 ]
 
 
@@ -308,6 +314,8 @@ def _freeze(cutting: CutoverContext, row: MailboxRow, steps: dict[str, StepRow])
     if not all(_is_done(steps, name) for name in names):
         _refuse_at_work(cutting, row)
         cutting.steps.forget(row.id, COPIED)
+    if row.phase is Phase.STAGING and not any(name in steps for name in names):
+        cutting.tell("cutover.frozen", row.wave, mailbox=row.id)
     for name, hook in names.items():
         _run_hook(cutting, row, name, hook, hook)
     if row.phase is not Phase.FROZEN or not _is_done(steps, FROZEN):
@@ -441,6 +449,7 @@ def _take_back(cutting: CutoverContext, row: MailboxRow) -> None:
     _go_on(cutting)
     cutting.steps.take_back(row.id, cutting.by)
     cutting.moved(row.id)
+    cutting.tell("cutover.taken-back", row.wave, mailbox=row.id)
 
 
 def _release_dead(cutting: CutoverContext, row: MailboxRow) -> None:

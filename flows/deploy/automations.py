@@ -10,13 +10,20 @@ from uuid import UUID
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import BlockDocumentCreate, BlockDocumentUpdate
 from prefect.client.schemas.objects import BlockDocument, StateType
-from prefect.events.actions import ActionTypes, CallWebhook, ChangeFlowRunState, SendNotification
+from prefect.events.actions import (
+    ActionTypes,
+    CallWebhook,
+    ChangeFlowRunState,
+    DoNothing,
+    SendNotification,
+)
 from prefect.events.schemas.automations import Automation, AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
 
 from connectors.settings import Secret
 from engine.config.load import Config
+from flows.deploy.alarms import GUIDE, Alarm, alarms, blocked
 from flows.deploy.deployments import HEARTBEAT_SECONDS, TAG
 from flows.deploy.setup import MISSING, Inspection, Thing
 from model.errors import Misconfigured
@@ -26,26 +33,29 @@ MAIL = "slack-webhook"
 """Prefect has no block for mail of one's own. This one gives any URL that is not Slack's to Apprise, whose
 mailto:// sends mail (Prefect 3.9.1)."""
 
-SUBJECT = "Kogge: {{ event.payload.wave }}: {{ event.event }}"
+SUBJECT = "{{ event.payload.wave }}: {{ event.event }}"
 BODY = """\
-{{ event.event }}
+{{ event.event }} at {{ event.occurred }}
 {% for name, value in event.payload.items() %}{{ name }}: {{ value }}
 {% endfor %}"""
 JSON = (
     '{"event": {{ event.event | tojson }}, "at": "{{ event.occurred }}", '
-    '"payload": {{ event.payload | tojson }}}'
+    '"payload": {{ event.payload | tojson }}'
 )
 
-
-TOLD = {
-    "Kogge tells of waves": (
-        "kogge.wave.*",
-        "kogge.cutover.hook-failed",
-        "kogge.cutover.waiting",
-        "kogge.cutover.finished",
-    ),
-    "Kogge tells of blocked mailboxes": ("kogge.mailbox.blocked",),
-}
+WAVES = (
+    "kogge.wave.started",
+    "kogge.wave.finished",
+    "kogge.wave.incomplete",
+    "kogge.wave.paused",
+    "kogge.wave.canary-failed",
+    "kogge.wave.approved",
+    "kogge.wave.rolled-back",
+    "kogge.cutover.hook-failed",
+    "kogge.cutover.waiting",
+    "kogge.cutover.finished",
+)
+MADE = "Made by `kogge setup`, from [prefect] of kogge.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +103,34 @@ class Channel:
     def _url(self) -> str:
         return "" if self.url is None else self.url.read().get_secret_value()
 
-    def action(self, block: UUID) -> ActionTypes:
+    def action(self, block: UUID, alarm: Alarm | None) -> ActionTypes:
+        """What it does. alarm: says what happened and what to do; None: the event says it."""
         if self.type == HOOK:
-            return CallWebhook(block_document_id=block, payload=JSON)
-        return SendNotification(block_document_id=block, subject=SUBJECT, body=BODY)
+            return CallWebhook(block_document_id=block, payload=_payload(alarm))
+        subject = f"Kogge: {SUBJECT if alarm is None else alarm.subject}"
+        body = BODY if alarm is None else f"{alarm.advice} ({GUIDE})\n\n{BODY}"
+        return SendNotification(block_document_id=block, subject=subject, body=body)
+
+
+def _payload(alarm: Alarm | None) -> str:
+    """The body of a webhook: JSON, with what to do where that is known."""
+    if alarm is None:
+        return JSON + "}"
+    texts = {"subject": alarm.subject, "do": alarm.advice}
+    return JSON + "".join(f', "{name}": "{text}"' for name, text in texts.items()) + "}"
 
 
 @dataclass(frozen=True, slots=True)
 class Automated:
-    """An automation. channels: whom it tells; without any it acts by itself. One that a person switched off
-    stays off."""
+    """An automation. channels: whom it tells; without any it acts by itself, or only shows in Prefect's event
+    feed that it fired. alarm: what it says. One that a person switched off stays off."""
 
     name: str
     description: str
     trigger: EventTrigger
     actions: Sequence[ActionTypes] = ()
     channels: Sequence[Channel] = field(default=())
+    alarm: Alarm | None = None
     kind: str = "automation"
 
     async def look(self, client: PrefectClient) -> Inspection:
@@ -141,13 +163,13 @@ class Automated:
             block = await channel.read(client)
             if block is None:
                 return None
-            actions.append(channel.action(block.id))
+            actions.append(channel.action(block.id, self.alarm))
         return AutomationCore(
             name=self.name,
             description=self.description,
             enabled=enabled,
             trigger=self.trigger,
-            actions=actions,
+            actions=actions or [DoNothing()],
         )
 
 
@@ -156,19 +178,22 @@ def automations(config: Config) -> Iterator[Thing]:
     yield orphans()
     channels = tuple(_channels(config))
     yield from channels
-    for name, events in TOLD.items() if channels else ():
-        yield Automated(
-            name,
-            "Made by `kogge setup`, from [prefect] of kogge.toml",
-            EventTrigger(
-                expect=set(events),
-                match=ResourceSpecification({"prefect.resource.id": ["kogge.*"]}),
-                posture=Posture.Reactive,
-                threshold=1,
-                within=timedelta(0),
-            ),
-            channels=channels,
-        )
+    if channels:
+        known = {"kogge.wave.paused"} if config.prefect.alarms else set()  # the alarm of windows tells it
+        yield Automated("Kogge tells of waves", MADE, _waves(known), channels=channels)
+    wanted = alarms(config.prefect) if config.prefect.alarms else [blocked()] if channels else ()
+    for alarm in wanted:
+        yield Automated(alarm.name, MADE, alarm.trigger, channels=channels, alarm=alarm)
+
+
+def _waves(told_elsewhere: set[str]) -> EventTrigger:
+    return EventTrigger(
+        expect=set(WAVES) - told_elsewhere,
+        match=ResourceSpecification({"prefect.resource.id": ["kogge.*"]}),
+        posture=Posture.Reactive,
+        threshold=1,
+        within=timedelta(0),
+    )
 
 
 def orphans() -> Automated:

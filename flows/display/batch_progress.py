@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 
 from engine.pacing import server_notices
+from engine.pacing.admission import UNWELL
+from flows.display.prefect_events import tell as tell_event
 from flows.process.background_task import standing, tried
 from flows.process.leg_runner import LegRunner
 from flows.process.parameters import BatchParameters
+from ledger.views.server_health import Health
 from reports import progress
+
+FAILING_SHARE, FAILING_CALLS = 5, 20
+"""A server fails if every fifth call does, of at least so many."""
 
 
 class _Shown:
@@ -27,6 +33,8 @@ class _Shown:
         self._made: UUID | None = None
         self._told = 0.0
         self._said: list[str] = []
+        self._wave = parameters.wave
+        self._failing: frozenset[str] = frozenset()
 
     async def look(self) -> None:
         """Renews what is shown, where it changed."""
@@ -43,6 +51,27 @@ class _Shown:
         ) != self._said:
             await tell(lines, f"{self._key}-servers", f"{self._title}: servers")
             self._said = lines
+        self._announce(failing(self._runner.admission.seen), self._runner.admission.causes())
+
+    def _announce(self, systems: frozenset[str], causes: Mapping[str, str]) -> None:
+        """Tells of each server once that begins to fail."""
+        for system in sorted(systems - self._failing):
+            tell_event("server.unwell", self._wave, system=system, code=causes.get(system) or UNWELL)
+        self._failing = systems
+
+
+def failing(reports: Iterable[Health]) -> frozenset[str]:
+    """Return the servers that are halted, or that answer at least every FAILING_SHARE-th call with an error.
+
+    Args:
+        reports: the workers' newest reports.
+    """
+    rows = server_notices.servers(reports)
+    return frozenset(
+        str(row["system"])
+        for row in rows
+        if row["pace"] == 0 or int(row["errors"]) * FAILING_SHARE >= max(int(row["calls"]), FAILING_CALLS)
+    )
 
 
 @asynccontextmanager

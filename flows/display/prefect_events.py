@@ -22,7 +22,6 @@ Kind: TypeAlias = Literal[
     "wave.resumed",
     "wave.canary-failed",
     "wave.window-closed",
-    "wave.target-unwell",
     "wave.approved",
     "wave.frozen",
     "wave.live",
@@ -30,11 +29,14 @@ Kind: TypeAlias = Literal[
     "mailbox.blocked",
     "mailbox.verified",
     "cutover.started",
+    "cutover.frozen",
+    "cutover.taken-back",
     "cutover.step",
     "cutover.hook-failed",
     "cutover.waiting",
     "cutover.finished",
     "legs.requeued",
+    "server.unwell",
 ]
 
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
@@ -49,8 +51,8 @@ Value: TypeAlias = str | int | float | bool | None
 
 
 def tell(kind: Kind, wave: str, **payload: Value) -> None:
-    """Tells the Prefect API of this context of `kogge.{kind}`. With a mailbox in the payload the event is
-    about it, else about the wave."""
+    """Tells the Prefect API of this context of `kogge.{kind}`. With a mailbox or a system (a server) in the
+    payload the event is about that, else about the wave."""
     if not os.environ.get("PREFECT_API_URL") and "prefect" not in sys.modules:
         return
     # Imported late: a command without Prefect need not load it.
@@ -89,7 +91,8 @@ def shown(value: Value) -> Value:
 
 
 def _resource(told: Mapping[str, Value]) -> dict[str, str]:
-    wave, mailbox = f"{told['wave']}", told.get("mailbox")
-    about = f"kogge.wave.{wave}" if mailbox is None else f"kogge.mailbox.{mailbox}"
-    name = wave if mailbox is None else f"{mailbox}"
+    wave = f"{told['wave']}"
+    kind = next((name for name in ("mailbox", "system") if told.get(name) is not None), "wave")
+    name = f"{told[kind]}"
+    about = f"kogge.{'server' if kind == 'system' else kind}.{name}"
     return {"prefect.resource.id": about, "prefect.resource.name": name, "kogge.wave": wave}

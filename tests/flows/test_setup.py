@@ -7,6 +7,7 @@ import http.server
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -287,7 +288,8 @@ def test_mail_and_a_webhook_tell_of_blocked_mailboxes_and_of_waves(
             monkeypatch.setenv("KOGGE_HOOK", f"http://127.0.0.1:{listener.server_port}/secret-path")
             address = f"mailto://{post.host}:{post.port}?from=kogge@a.example&to=night@a.example"
             monkeypatch.setenv("KOGGE_MAIL", address)
-            write(place, 'webhook = { env = "KOGGE_HOOK" }\nmail = { env = "KOGGE_MAIL" }\n')
+            more = 'webhook = { env = "KOGGE_HOOK" }\nmail = { env = "KOGGE_MAIL" }\nalarms = true\n'
+            write(place, more)
             assert setup(capsys)[0] == 0
             assert setup(capsys, "--check")[0] == 0
             wait_for_events(api, heard, post)
@@ -297,10 +299,16 @@ def test_mail_and_a_webhook_tell_of_blocked_mailboxes_and_of_waves(
     told = {one["event"]: one["payload"] for one in heard}
     assert told["kogge.mailbox.blocked"] == {"mailbox": "m-1", "code": "over-quota", "wave": "first"}
     assert told["kogge.wave.finished"] == {"mailboxes": 5, "wave": "first"}
+    assert told["kogge.server.unwell"]["system"] == "target.mail"
+    alarm = next(one for one in heard if one["event"] == "kogge.mailbox.blocked")
+    assert alarm["subject"] == "a mailbox of wave first is blocked: over-quota"
+    assert "The artifact wave-first lists them" in alarm["do"]
+    counted = Counter(one["event"] for one in heard)
+    assert counted["kogge.mailbox.blocked"] == 1, "one message, however many are blocked"
     mail = blocked(post)[0]
     assert (mail.recipient, mail.message["subject"]) == (
         "night@a.example",
-        "Kogge: first: kogge.mailbox.blocked",
+        "Kogge: a mailbox of wave first is blocked: over-quota",
     )
     body = mail.message.get_body(("plain", "html"))
     assert body is not None
@@ -310,12 +318,19 @@ def test_mail_and_a_webhook_tell_of_blocked_mailboxes_and_of_waves(
 def wait_for_events(api: str, heard: list[dict[str, Any]], post: SmtpSink) -> None:
     """Tells again until they are heard: the server loads new automations after a while."""
     deadline = time.monotonic() + 250
-    wanted = {"kogge.mailbox.blocked", "kogge.wave.finished"}
+    wanted = {
+        "kogge.mailbox.blocked",
+        "kogge.wave.finished",
+        "kogge.server.unwell",
+        "kogge.wave.window-closed",
+    }
     with temporary_settings({PREFECT_API_URL: api}):
         while {one["event"] for one in heard} < wanted or not blocked(post):
             assert time.monotonic() < deadline, (heard, post.mails)
             prefect_events.tell("mailbox.blocked", "first", mailbox="m-1", code="over-quota")
             prefect_events.tell("wave.finished", "first", mailboxes=5)
+            prefect_events.tell("wave.window-closed", "first", open=2)
+            prefect_events.tell("server.unwell", "first", system="target.mail", code="server-error")
             time.sleep(1)
 
 

@@ -1,0 +1,117 @@
+"""The alarms of Prefect that `prefect.alarms` switches on: what wakes somebody at night, and what to do then.
+
+Each is an automation that waits for an event of Kogge, or of Prefect itself. It tells once and is silent for
+a while, so that one fault of a server is one message and not five hundred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
+
+from engine.config.prefect import PrefectSettings
+
+QUIET = timedelta(minutes=10)
+"""After an alarm the same one is silent for so long."""
+ANY = ResourceSpecification({"prefect.resource.id": ["kogge.*"]})
+GUIDE = "docs/night-guide.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Describe an alarm.
+
+    Attributes:
+        name: of the automation.
+        subject: what has happened, as a template of Prefect.
+        advice: what to do, as a template of Prefect.
+        trigger: when it fires.
+    """
+
+    name: str
+    subject: str
+    advice: str
+    trigger: EventTrigger
+
+
+def blocked() -> Alarm:
+    """Return the alarm for blocked mailboxes: the first one of a wave within QUIET."""
+    return Alarm(
+        "Kogge tells of blocked mailboxes",
+        "a mailbox of wave {{ event.payload.wave }} is blocked: {{ event.payload.code }}",
+        "Mailbox {{ event.payload.mailbox }} needs a person, and perhaps others do. The artifact "
+        "wave-{{ event.payload.wave }} lists them with what to do. The others go on.",
+        _reactive({"kogge.mailbox.blocked"}, "kogge.wave"),
+    )
+
+
+def alarms(settings: PrefectSettings) -> Iterator[Alarm]:
+    """Yield all alarms."""
+    hours = settings.frozen_hours
+    yield blocked()
+    yield Alarm(
+        "Kogge tells of mailboxes that stay frozen",
+        "mailbox {{ event.payload.mailbox }} of wave {{ event.payload.wave }} is frozen for "
+        f"more than {hours:g} hours",
+        "Its user may be locked out. The artifact cutover-{{ event.payload.wave }} says what is missing and "
+        "what to type; `kogge cutover --back` gives the old mailbox back.",
+        EventTrigger(
+            after={"kogge.cutover.frozen"},
+            expect={"kogge.cutover.finished", "kogge.cutover.taken-back"},
+            match=ANY,
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=timedelta(hours=hours),
+        ),
+    )
+    yield Alarm(
+        "Kogge tells of windows that end with work left",
+        "the window of wave {{ event.payload.wave }} is over, and work is left",
+        "Nothing is lost; the next window goes on. The artifact wave-{{ event.payload.wave }} says what "
+        "is left.",
+        _reactive({"kogge.wave.window-closed"}, "kogge.wave"),
+    )
+    yield Alarm(
+        "Kogge tells of servers that fail",
+        "the server {{ event.payload.system }} fails: {{ event.payload.code }}",
+        "Kogge asks it less, or only now and then, and goes on by itself once it is well. If that lasts, "
+        "tell who runs the server; `kogge pause` stops a wave.",
+        _reactive({"kogge.server.unwell"}, "prefect.resource.id"),
+    )
+    yield Alarm(
+        "Kogge tells of missing workers",
+        "no worker asks the queue {{ event.resource.name }} for runs any more",
+        "Start one: `kogge worker`. What a dead worker had in hand is taken up by the next run of its wave.",
+        _reactive(
+            {"prefect.work-queue.not-ready"},
+            None,
+            match=ResourceSpecification({"prefect.resource.id": ["prefect.work-queue.*"]}),
+            match_related=ResourceSpecification(
+                {"prefect.resource.role": ["work-pool"], "prefect.resource.name": [settings.work_pool]}
+            ),
+        ),
+    )
+
+
+def _reactive(
+    events: set[str],
+    each: str | None,
+    match: ResourceSpecification = ANY,
+    match_related: ResourceSpecification | None = None,
+) -> EventTrigger:
+    """Returns a trigger that fires at the first event, and then is silent for QUIET. each: the label of the
+    resource by which it is silent; None: by none."""
+    return EventTrigger(
+        expect=events,
+        match=match,
+        match_related=match_related or ResourceSpecification({}),
+        for_each=set() if each is None else {each},
+        posture=Posture.Reactive,
+        threshold=1,
+        within=QUIET,
+    )

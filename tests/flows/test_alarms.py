@@ -1,0 +1,121 @@
+"""The alarms that `kogge setup` makes, and what sets them off."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.events.actions import CallWebhook, DoNothing
+from prefect.events.schemas.automations import AutomationCore, Posture
+
+from engine.config.load import Config, load
+from flows.deploy.alarms import QUIET, alarms
+from flows.deploy.automations import Automated, automations
+from flows.display import prefect_events
+from flows.display.batch_progress import failing
+from ledger.views.server_health import Health
+from model.errors import Misconfigured
+
+SIDES = '[source]\nkind = "imap"\nhost = "h"\nusername = "x"\npassword = { env = "X" }\n'
+SIDES += SIDES.replace("source", "target.mail")
+
+
+class Server:
+    """A Prefect without automations that has every block."""
+
+    async def read_block_document_by_name(self, *_: Any, **__: Any) -> Any:
+        from types import SimpleNamespace
+        from uuid import UUID
+
+        return SimpleNamespace(id=UUID(int=7), data={"url": "x"})
+
+
+def configured(folder: Path, more: str) -> Config:
+    (folder / "kogge.toml").write_text(f"{SIDES}[prefect]\n{more}")
+    return load(folder / "kogge.toml")
+
+
+def wanted_of(one: Automated) -> AutomationCore:
+    found = asyncio.run(one._wanted(Server(), enabled=True))  # type: ignore[arg-type]
+    assert found is not None
+    return found
+
+
+def names(config: Config) -> set[str]:
+    return {one.name for one in automations(config) if isinstance(one, Automated)}
+
+
+def test_a_setting_switches_them_on(tmp_path: Path) -> None:
+    assert names(configured(tmp_path, "")) == {"Kogge notices runs that died"}
+    config = configured(tmp_path, "alarms = true\n")
+    assert names(config) == {"Kogge notices runs that died"} | {one.name for one in alarms(config.prefect)}
+
+
+def test_with_a_channel_blocked_mailboxes_are_told_without_the_setting(tmp_path: Path) -> None:
+    found = names(configured(tmp_path, 'blocks = ["ms-teams-webhook/nights"]\n'))
+    assert found == {
+        "Kogge notices runs that died",
+        "Kogge tells of waves",
+        "Kogge tells of blocked mailboxes",
+    }
+
+
+def test_without_a_channel_an_alarm_still_shows_in_prefect(tmp_path: Path) -> None:
+    for one in automations(configured(tmp_path, "alarms = true\n")):
+        assert isinstance(one, Automated)
+        wanted = wanted_of(one)
+        assert one.alarm is None or wanted.actions == [DoNothing()]
+
+
+def test_a_webhook_hears_what_to_do(tmp_path: Path) -> None:
+    config = configured(tmp_path, 'alarms = true\nwebhook = { env = "X" }\n')
+    made = [one for one in automations(config) if isinstance(one, Automated) and one.alarm is not None]
+    for one in made:
+        wanted = wanted_of(one)
+        (action,) = wanted.actions
+        assert isinstance(action, CallWebhook)
+        assert one.alarm is not None
+        assert f'"do": "{one.alarm.advice}"' in str(action.payload)
+
+
+def test_a_mailbox_that_goes_live_in_time_raises_no_alarm(tmp_path: Path) -> None:
+    config = configured(tmp_path, "alarms = true\nfrozen_hours = 0.5\n")
+    trigger = next(one.trigger for one in alarms(config.prefect) if "stay frozen" in one.name)
+    assert trigger.posture is Posture.Proactive
+    assert trigger.within.total_seconds() == 1800
+    assert trigger.after == {"kogge.cutover.frozen"}
+    assert trigger.expect == {"kogge.cutover.finished", "kogge.cutover.taken-back"}
+
+
+def test_an_alarm_is_silent_for_a_while_after_it_fired(tmp_path: Path) -> None:
+    found = [one.trigger for one in alarms(configured(tmp_path, "").prefect)]
+    assert {one.within for one in found if one.posture is Posture.Reactive} == {QUIET}
+
+
+@pytest.mark.parametrize("hours", ["0", "-1", "nan", "100000"])
+def test_hours_that_make_no_sense_are_refused(tmp_path: Path, hours: str) -> None:
+    with pytest.raises(Misconfigured, match="frozen_hours"):
+        configured(tmp_path, f"frozen_hours = {hours}\n")
+
+
+def test_a_server_fails_when_it_is_halted_or_every_fifth_call_does() -> None:
+    rows = [
+        Health("target.mail", "w-1", 100, 25, 1.0, 0.5),
+        Health("target.files", "w-1", 100, 2, 1.0, 0.5),
+        Health("target.tasks", "w-1", 3, 3, 1.0, 1.0),
+        Health("source", "w-1", 0, 0, 0.0, 0.0),
+    ]
+    assert failing(rows) == {"target.mail", "source"}
+
+
+def test_a_server_is_the_resource_of_its_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    found: list[dict[str, str]] = []
+    monkeypatch.setattr("prefect.events.emit_event", lambda _name, resource, payload: found.append(resource))
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        prefect_events.tell("server.unwell", "pilot", system="target.mail", code="timeout")
+    assert found[0]["prefect.resource.id"] == "kogge.server.target.mail"
+    assert found[0]["kogge.wave"] == "pilot"
