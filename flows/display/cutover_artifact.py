@@ -49,7 +49,7 @@ class CutoverArtifact:
 
     async def _show(self, why: str | None) -> None:
         now = datetime.now(UTC)
-        told = f"{'waits for approval; ' if why else ''}{cutover_told(self.lines)} ({now:%H:%M} UTC)"
+        told = f"{'waits for a person; ' if why else ''}{cutover_told(self.lines)} ({now:%H:%M} UTC)"
         text = cutover_text(self._wave, self.lines, now, why)
         await self._artifacts.put(slug("cutover", self._wave), text, told)
 

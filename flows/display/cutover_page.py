@@ -141,7 +141,7 @@ def cutover_text(wave: str, lines: Sequence[CutoverLine], now: datetime, waits: 
         waits: why the run waits for approval, with the command; None if it does not.
     """
     text = [f"## Cutover of wave {wave}: {cutover_told(lines)}", ""]
-    text += [f"**It waits for approval.** {waits}", ""] if waits else []
+    text += [f"**It waits for a person.** {waits}", ""] if waits else []
     text += [held_told(lines, now) or "Nobody is kept from a mailbox.", ""]
     text += [
         "| mailbox | phase | frozen since | newest step | code | what to do |",

@@ -62,7 +62,8 @@ def tell(kind: Kind, wave: str, **payload: Value) -> None:
     if PREFECT_API_URL.value() is None:  # Prefect would start a server of its own
         return
     told = {name: shown(value) for name, value in payload.items()} | {"wave": shown(wave)}
-    emit_event(f"kogge.{kind}", resource=_resource(told), payload=told)
+    resource = _resource(told)
+    emit_event(f"kogge.{kind}", resource=resource, related=_related(resource), payload=told)
 
 
 def farewell() -> bool:
@@ -96,3 +97,12 @@ def _resource(told: Mapping[str, Value]) -> dict[str, str]:
     name = f"{told[kind]}"
     about = f"kogge.{'server' if kind == 'system' else kind}.{name}"
     return {"prefect.resource.id": about, "prefect.resource.name": name, "kogge.wave": wave}
+
+
+def _related(resource: Mapping[str, str]) -> list[dict[str, str]]:
+    """The wave of an event about something else: the list of a wave's events has it, too."""
+    wave = f"kogge.wave.{resource['kogge.wave']}"
+    if resource["prefect.resource.id"] == wave:
+        return []
+    name = resource["kogge.wave"]
+    return [{"prefect.resource.id": wave, "prefect.resource.role": "wave", "prefect.resource.name": name}]

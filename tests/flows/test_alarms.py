@@ -114,7 +114,9 @@ def test_a_server_is_the_resource_of_its_events(monkeypatch: pytest.MonkeyPatch)
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     found: list[dict[str, str]] = []
-    monkeypatch.setattr("prefect.events.emit_event", lambda _name, resource, payload: found.append(resource))
+    monkeypatch.setattr(
+        "prefect.events.emit_event", lambda _name, resource, related, payload: found.append(resource)
+    )
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
         prefect_events.tell("server.unwell", "pilot", system="target.mail", code="timeout")
     assert found[0]["prefect.resource.id"] == "kogge.server.target.mail"

@@ -99,7 +99,7 @@ def test_all_live_leaves_nothing_to_do() -> None:
 def test_a_cutover_that_waits_says_why_first() -> None:
     why = "not-approved: 0 of 2 approvals. Next: kogge approve --wave pilot --stage cutover"
     text = cutover_text("pilot", lines(), NOW, why)
-    assert f"**It waits for approval.** {why}" in text
+    assert f"**It waits for a person.** {why}" in text
 
 
 def test_five_hundred_mailboxes_stay_readable() -> None:

@@ -12,13 +12,20 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows.display import prefect_events
 
 API = "http://127.0.0.1:9/api"
+WAVE = {
+    "prefect.resource.id": "kogge.wave.pilot",
+    "prefect.resource.role": "wave",
+    "prefect.resource.name": "pilot",
+}
+"""A mailbox's events are in the list of its wave's events, too."""
 
 
 @pytest.fixture
 def emitted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, str], dict[str, Any]]]:
     found: list[tuple[str, dict[str, str], dict[str, Any]]] = []
 
-    def emit(event: str, resource: dict[str, str], payload: dict[str, Any]) -> None:
+    def emit(event: str, resource: dict[str, str], related: list[Any], payload: dict[str, Any]) -> None:
+        assert related == ([] if "wave" in resource["prefect.resource.id"] else [WAVE])
         found.append((event, resource, payload))
 
     monkeypatch.setattr("prefect.events.emit_event", emit)
