@@ -13,7 +13,7 @@ from practice.harness.practice_run import PracticeRun, practice_run
 
 FIRST = "quick-start.md"
 """The guide that builds up what the others look at."""
-WORLD = ("--people", "3", "--items", "8", "--pim", "3", "--cloud", "2")
+WORLD = ("--plain", "3", "--people", "2", "--items", "8", "--pim", "3", "--cloud", "0")
 
 
 class GuideUntrue(AssertionError):
