@@ -101,7 +101,7 @@ class Action(Strict):
 
 
 class Undo(Action):
-    """Describe what takes a freeze hook back."""
+    """Describe what takes a hook back."""
 
 
 class Hook(Action):
@@ -111,7 +111,8 @@ class Hook(Action):
         name: the name.
         timeout_seconds: of the action, and of its undo.
         attempts: of the action, and of its undo.
-        undo: what takes it back, for hooks of freeze; None if nothing does.
+        undo: what takes it back; None if nothing does. That of a release hook runs only for a mailbox that
+            was rolled back.
     """
 
     name: str
@@ -155,12 +156,13 @@ class HooksSettings(Strict):
             raise ValueError("two hooks have the same name")
         return hooks
 
-    @field_validator("release")
-    @classmethod
-    def _final(cls, hooks: tuple[Hook, ...]) -> tuple[Hook, ...]:
-        if any(hook.undo is not None for hook in hooks):
-            raise ValueError("what is released is not taken back: undo goes with hooks of freeze")
-        return hooks
+    @model_validator(mode="after")
+    def _undone_by_name(self) -> HooksSettings:
+        """The undo of a hook is recorded under its name."""
+        undone = [hook.name for hook in (*self.freeze, *self.release) if hook.undo is not None]
+        if len(set(undone)) < len(undone):
+            raise ValueError("a hook of freeze and one of release have the same name, and each has an undo")
+        return self
 
 
 class CutoverSettings(Strict):

@@ -440,8 +440,9 @@ def _take_back(cutting: CutoverContext, row: MailboxRow) -> None:
         return
     _go_on(cutting)
     _release_dead(cutting, row)
-    freeze = {f"{FREEZE}:{hook.name}": patience_of(hook) for hook in cutting.hooks.freeze}
-    cutting.steps.turn_back(row.id, freeze, is_dead)
+    stages = (FREEZE, cutting.hooks.freeze), (RELEASE, cutting.hooks.release)
+    holds = {f"{stage}:{hook.name}": patience_of(hook) for stage, some in stages for hook in some}
+    cutting.steps.turn_back(row.id, holds, is_dead)
     steps = _by_name(cutting.steps, row.id)
     for name, hook in in_force(cutting.hooks, steps):
         if hook.undo is not None:

@@ -23,6 +23,18 @@ PILOT, ODD, CLOUD = "pilot", "odd", "cloud"
 CONTROL = "practice.json"
 """The file that says where the servers' process listens for `kogge practice work`."""
 EMBEDDED = "pymap"
+HOOKS = """\
+# Where yours would redirect somebody's mail, and open the new account, these write a line into hooks.log.
+[[hooks.freeze]]
+name = "redirect"
+command = ["/bin/sh", "-c", "echo redirected: $1 >> hooks.log", "hook", "{mailbox}"]
+undo = { command = ["/bin/sh", "-c", "echo redirected back: $1 >> hooks.log", "hook", "{mailbox}"] }
+
+[[hooks.release]]
+name = "open"
+command = ["/bin/sh", "-c", "echo opened: $1 >> hooks.log", "hook", "{mailbox}"]
+undo = { command = ["/bin/sh", "-c", "echo closed: $1 >> hooks.log", "hook", "{mailbox}"] }
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +195,8 @@ directory = "directory.csv"
 
 [prefect]
 port = {self.prefect_port}
-"""
+
+{HOOKS}"""
 
     def _imap(self, workload: str) -> str:
         return f"""\

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from cutting import HOOKS, Rig, inbox_id, quiet
+from cutting import HOOKS, UNDO, Rig, inbox_id, quiet
 from undoing import undone
 from walking import letter
 
@@ -210,6 +210,18 @@ def test_what_was_released_is_not_taken_back(rig: Rig) -> None:
     assert rig.cut().code is None
     assert rig.cut(back=True).code == "live-phase"
     assert rig.phase == Phase.LIVE
+
+
+def test_what_was_rolled_back_is_closed_before_it_is_redirected_back(rig: Rig) -> None:
+    """A release hook may have an undo: it runs for whoever was rolled back, before those of the freeze."""
+    (open_,) = HOOKS.release
+    rig.hooks = HOOKS.model_copy(update={"release": (open_.model_copy(update={"undo": UNDO}),)})
+    assert rig.cut().code is None
+    undone(rig.trial)
+    del rig.log[:]
+    assert rig.cut(back=True).code is None
+    assert rig.log == ["open.undo", "close.undo", "redirect.undo"]
+    assert (rig.phase, rig.states()) == (Phase.STAGING, {})
 
 
 def test_refused_logins_stop_a_cutover_before_they_lock_an_account(rig: Rig) -> None:

@@ -254,12 +254,16 @@ def test_hooks_that_cannot_be_meant(wrong: dict[str, object]) -> None:
         Hook.model_validate(wrong)
 
 
-def test_names_are_unique_and_only_freezing_is_undone() -> None:
+def test_names_are_unique_where_what_is_done_is_kept_under_them() -> None:
     one = {"name": "a", "command": ["/bin/true"]}
-    with pytest.raises(ValidationError):
-        HooksSettings.model_validate({"freeze": [one, one]})
-    with pytest.raises(ValidationError):
-        HooksSettings.model_validate({"release": [{**one, "undo": {"command": ["/bin/true"]}}]})
+    undo = {**one, "undo": {"command": ["/bin/true"]}}
+    for stage in ("freeze", "release"):
+        with pytest.raises(ValidationError):
+            HooksSettings.model_validate({stage: [one, one]})
+    with pytest.raises(ValidationError, match="have the same name, and each has an undo"):
+        HooksSettings.model_validate({"freeze": [undo], "release": [undo]})
+    for freeze, release in ((undo, one), (one, undo)):
+        HooksSettings.model_validate({"freeze": [freeze], "release": [release]})
 
 
 @pytest.mark.parametrize(
