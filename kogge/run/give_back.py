@@ -41,6 +41,7 @@ from kogge.terminal.options import (
 )
 from kogge.terminal.tables import table
 from ledger.db.rows import Phase
+from ledger.leg.phases import HELD_ELSEWHERE
 from reports.progress import LATER
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ WAYS: Mapping[str, str] = {
 STAYS = (
     "What people wrote, changed or received in the new account stays there, and the old account lacks it."
     " Bring it there before they move once more. It is listed by: {command}"
+)
+HELD = (
+    "A worker is at work on it, or died on another machine. Pause the wave, or wait until the lease ends"
+    " (lease_seconds)."
 )
 
 
@@ -247,8 +252,8 @@ def _outcome(one: Given) -> str:
     if one.is_back:
         undone = f"undone: {', '.join(one.undone)}; " if one.undone else ""
         return f"given back; {undone}it is in staging"
-    code = one.code or "not-begun"
-    return f"not given back ({code}): {advice(code) or 'run the command again'}"
+    code = one.code or STOPPED
+    return f"not given back ({code}): {HELD if code == HELD_ELSEWHERE else advice(code)}"
 
 
 def _whose(found: Sequence[Given]) -> str:
