@@ -235,6 +235,11 @@ def refusal_of(code: str) -> str:
     return _REFUSAL.get(code, OTHER)
 
 
+def stay_of(code: str) -> str:
+    """Return which of STAYS a code belongs to, or OTHER."""
+    return _STAY.get(code, OTHER)
+
+
 def _coded(found: Iterable[Coded], table: Mapping[str, str], order: Sequence[str]) -> list[Concern]:
     groups: dict[str, list[Coded]] = {}
     for one in found:

@@ -71,7 +71,7 @@ def wave_page(report: WaveReport, text: Wording) -> str:
     total = report.fates
     unscored = sum(box.score is None for box in report.boxes)
     failures = totals(box.failures for box in report.boxes)
-    attention = [(box, list(story.reasons(box, text))) for box in report.attention]
+    attention = story.attention(report, text)
     return _rendered(
         "wave.html",
         text,

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 from ledger.db.rows import ContainerRow
 from ledger.store import Ledger
+from ledger.views.report_rows import left_behind
 from model.protocols import Kind
-from reports.everyday import concern_of, refusal_of
+from reports.everyday import concern_of, refusal_of, stay_of
 
 SHOWN = 20
 """So many folders are named for one sentence."""
@@ -45,18 +46,28 @@ class OwnFolders:
     Attributes:
         changes: by concern (reports.everyday), how many items of each folder changed.
         refusals: by concern, the items that could not be moved.
+        stays: by concern, how many items of each folder do not move by a rule.
     """
 
     changes: dict[str, Counter[str]] = field(default_factory=dict)
     refusals: dict[str, list[MissingItem]] = field(default_factory=dict)
+    stays: dict[str, Counter[str]] = field(default_factory=dict)
 
-    def changed(self, concern: str) -> list[tuple[str, int]]:
-        """Return the first folders of a concern with their items, the most items first."""
-        return self.changes.get(concern, Counter()).most_common(SHOWN)
+    def folders(self, section: str, concern: str) -> list[tuple[str, int]]:
+        """Return the first folders of a concern with their items, the most items first.
 
-    def changed_more(self, concern: str) -> int:
+        Args:
+            section: "change" or "stay".
+            concern: its name there.
+        """
+        return self._counted(section).get(concern, Counter()).most_common(SHOWN)
+
+    def folders_more(self, section: str, concern: str) -> int:
         """Return how many folders of a concern are not among the first."""
-        return max(0, len(self.changes.get(concern, ())) - SHOWN)
+        return max(0, len(self._counted(section).get(concern, ())) - SHOWN)
+
+    def _counted(self, section: str) -> dict[str, Counter[str]]:
+        return {"change": self.changes, "stay": self.stays}[section]
 
     def missing(self, concern: str) -> list[MissingItem]:
         """Return the first items of a concern that could not be moved."""
@@ -78,6 +89,10 @@ def read_own_folders(ledger: Ledger, wave: str, mailboxes: Collection[str]) -> d
         if box.id in found:
             missing = MissingItem(container.kind, _path(container), item.date, item.size)
             found[box.id].refusals.setdefault(refusal_of(item.code or ""), []).append(missing)
+    for left in left_behind(ledger, wave):
+        if left.mailbox in found:
+            places = found[left.mailbox].stays.setdefault(stay_of(left.code), Counter())
+            places[BETWEEN.join(left.path)] += left.items
     return found
 
 

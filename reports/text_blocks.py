@@ -12,6 +12,8 @@ from reports.data import Coded, Fate, MailboxReport, Status, Total, WaveReport, 
 from reports.i18n import Sentence, Wording
 
 FOUND = {"missing": Outcome.MISSING, "extra": Outcome.EXTRA, "differs": Outcome.DIFFERS}
+NAMED_MOST = 20
+"""So many mailboxes with the same reasons are named in one row."""
 KEPT, BROKEN, NOT_YET, PARTLY = "yes", "no", "open", "part"
 
 
@@ -39,6 +41,16 @@ class Why:
     code: str
     where: str
     words: Sentence
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionRow:
+    """Mailboxes that somebody has to look at for the same reasons. more: how many are not named."""
+
+    ids: list[str]
+    more: int
+    status: Status
+    whys: tuple[Why, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,11 +248,22 @@ def reasons(box: MailboxReport, text: Wording) -> Iterator[Why]:
         yield Why("", "", Sentence(words, text.language))
 
 
+def attention(report: WaveReport, text: Wording) -> list[AttentionRow]:
+    """Those that are not verified first; the same reasons are told once."""
+    groups: dict[tuple[Status, tuple[Why, ...]], list[str]] = {}
+    for box in report.attention:
+        groups.setdefault((box.status, tuple(reasons(box, text))), []).append(box.id)
+    return [
+        AttentionRow(ids[:NAMED_MOST], max(0, len(ids) - NAMED_MOST), status, whys)
+        for (status, whys), ids in groups.items()
+    ]
+
+
 def advised(
-    attention: Iterable[tuple[MailboxReport, list[Why]]], failures: Iterable[Total], text: Wording
+    rows: Iterable[AttentionRow], failures: Iterable[Total], text: Wording
 ) -> list[tuple[str, Sentence]]:
     """What an engineer does about each code on the page."""
-    stopped = [why.code for _, whys in attention for why in whys if why.code]
+    stopped = [why.code for row in rows for why in row.whys if why.code]
     codes = dict.fromkeys([*stopped, *(one.one.code for one in failures if isinstance(one.one, Coded))])
     return [(code, found) for code in codes if (found := text.advice(code)).text]
 

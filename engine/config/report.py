@@ -17,7 +17,7 @@ class ReportSettings(Strict):
         contact: whom a person may ask, as their page shows it: a name, a telephone number, hours.
         organisation: whose migration it is, as the pages name it at their top.
         logo: a PNG or SVG file of at most 256 KiB, which the pages show; None for none.
-        timezone: the zone of the times in the pages; None for that of [plan].
+        timezone: the zone of the times in the pages; None for that of [plan] and its window.
     """
 
     contact: str = Field(default="", max_length=500)

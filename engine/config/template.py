@@ -223,7 +223,7 @@ level = "target"                            # counts, sample, target, both
 # contact = "IT service desk, telephone 1234, weekdays 8-17"   # on the page of each person (kogge report)
 # organisation = "City of Example"          # at the top of every page
 # logo = "logo.svg"                         # a PNG or SVG file of at most 256 KiB
-# timezone = "Europe/Berlin"                # of the times in the pages; else that of [plan]
+# timezone = "Europe/Berlin"                # of the times in the pages; else that of [plan] and its window
 
 [prefect]
 # Without api_url, Kogge starts a server of its own on this machine.

@@ -96,7 +96,7 @@ def report(
     if with_folders and not (people or mailbox):
         raise Misconfigured("--with-folders", "give --people or --mailbox, too")
     reader = given("--by", by, "who makes pages with folder names is recorded") if with_folders else None
-    words = text(lang, settings.report.timezone or settings.plan.timezone)
+    words = text(lang, _zone(settings))
     with opened_ledger(settings) as ledger:
         ids = [row.id for row in chosen(settings, ledger, name, mailbox)]
         folders = _folders(ledger, name, ids, reader) if reader is not None else None
@@ -127,6 +127,12 @@ def of_wave(config: Config, ledger: Ledger, wave: str) -> WaveReport:
     targets = {kind: config.target.of(kind) for kind in config.workloads}
     found = read(ledger, wave, calendars(targets), config.report.contact.strip())
     return replace(found, organisation=_organisation(config))
+
+
+def _zone(config: Config) -> str:
+    """The time zone of the pages: their own, else that of the window in which waves run, else of the plan."""
+    window = config.windows.get(config.plan.window or "")
+    return config.report.timezone or (window.timezone if window else config.plan.timezone)
 
 
 def _organisation(config: Config) -> Organisation:

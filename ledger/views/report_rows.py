@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from sqlalchemy import and_, func, select
 
+from ledger.db.encoding import unpack_path
 from ledger.db.engine import reading
 from ledger.db.handle import LedgerHandle
 from ledger.db.leases import held
 from ledger.db.readers import in_wave
+from ledger.db.rows import State
 from ledger.db.schema import container, item, leg, loss, mailbox
 from ledger.views.rates import Measured
 from ledger.views.scores import Lacking
@@ -28,6 +31,37 @@ def folder_losses(ledger: LedgerHandle, wave: str) -> Mapping[str, list[Lacking]
         for number, kind, field, reason, count in connection.execute(query):
             losses.setdefault(number, []).append(Lacking(Kind(kind), field, reason, int(count)))
     return losses
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """Describe what does not move out of one folder, for one reason.
+
+    Attributes:
+        mailbox: the mailbox's id.
+        path: of the folder.
+        code: why it does not move.
+        items: how many items; of a whole folder by the source's own count.
+    """
+
+    mailbox: str
+    path: tuple[str, ...]
+    code: str
+    items: int
+
+
+def left_behind(ledger: LedgerHandle, wave: str) -> Iterator[LeftBehind]:
+    """Yield the folders of a wave that do not move, or out of which single items do not."""
+    joined = container.join(leg).join(mailbox)
+    whole = select(leg.c.mailbox, container.c.path, container.c.omit, func.coalesce(container.c.total, 0))
+    whole = whole.select_from(joined).where(in_wave(wave), container.c.omit.is_not(None))
+    single = select(leg.c.mailbox, container.c.path, item.c.code, func.count())
+    single = single.select_from(item.join(joined)).where(in_wave(wave), item.c.state == State.SKIPPED.value)
+    single = single.group_by(leg.c.mailbox, container.c.id, container.c.path, item.c.code)
+    with reading(ledger.engine) as connection:
+        for query in (single, whole):
+            for number, path, code, count in connection.execute(query):
+                yield LeftBehind(number, unpack_path(path), code or "", int(count))
 
 
 def measured_in(ledger: LedgerHandle, wave: str) -> Mapping[Kind, Measured]:

@@ -17,6 +17,7 @@ from practice.screenshots.stage import Scene, Stage
 SCENES: Mapping[str, Scene] = {
     "prefect-runs": prefect.runs,
     "report": pages.report,
+    "report-person": pages.person,
 }
 """Name of a scene -> the function that takes its pictures, in the order in which they run."""
 WORLD = ("--people", "5", "--items", "60", "--pim", "10", "--cloud", "0")

@@ -23,6 +23,7 @@ from reports.data import (
     Lost,
     MailboxReport,
     Organisation,
+    Status,
     WaveReport,
     WorkloadReport,
     totals,
@@ -31,7 +32,17 @@ from reports.html import SECTIONS, coded, person_page, wave_page
 from reports.i18n import HOME, LANGUAGES, text
 from reports.own_folders import MissingItem, OwnFolders, read_own_folders
 from reports.read import read
-from reports.text_blocks import BROKEN, KEPT, NOT_YET, PARTLY, figures, headline, left_rows, promises
+from reports.text_blocks import (
+    BROKEN,
+    KEPT,
+    NOT_YET,
+    PARTLY,
+    attention,
+    figures,
+    headline,
+    left_rows,
+    promises,
+)
 
 CSS = (HOME / "page.css").read_text()
 TEXT = ("ink", "muted", "accent", "good", "bad", "care")
@@ -296,6 +307,17 @@ def test_losses_are_folded_by_what_they_concern(report: WaveReport, pages: dict[
     assert not section.xpath(".//details/@open")
     rows = section.xpath(".//tbody/tr")
     assert len(rows) == len(totals(one.losses for one in report.boxes)), "each loss is still there by itself"
+
+
+def test_who_needs_a_person_for_the_same_reason_is_one_row(place: World, report: WaveReport) -> None:
+    stopped = box(place, report, 7)
+    many = tuple(replace(stopped, id=f"m-{at:08}") for at in range(23))
+    rows = attention(replace(report, boxes=(*many, box(place, report, 5))), text("en"))
+    assert [(len(row.ids), row.more, row.status) for row in rows] == [
+        (20, 3, Status.PERSON),
+        (1, 0, Status.MOVED),
+    ]
+    assert [why.code for row in rows for why in row.whys if why.code] == ["over-quota"]
 
 
 def test_what_stays_for_one_reason_is_one_row(place: World, report: WaveReport) -> None:

@@ -115,6 +115,11 @@ def test_pages_with_folders_lie_apart_and_are_recorded(
 
 
 def test_the_organisation_and_its_clock(home: World, capsys: pytest.CaptureFixture[str]) -> None:
+    planned = '[plan]\ntimezone = "Asia/Tokyo"\nwindow = "nights"\n'
+    window = '[windows.nights]\nspans = ["mon-sun 22:00-05:00"]\ntimezone = "Asia/Kolkata"\n'
+    Path("kogge.toml").write_text(TOML.partition("[report]")[0] + planned + window)
+    assert run("--wave", WAVE) == 0
+    assert "(UTC+5:30)" in WAVE_PAGE.read_text(), "the clock of the window, where the pages have none"
     own = '[report]\norganisation = "Stadt Muster"\nlogo = "logo.png"\ntimezone = "Asia/Kathmandu"\n'
     Path("kogge.toml").write_text(TOML.partition("[report]")[0] + own)
     assert run("--wave", WAVE) == 2
