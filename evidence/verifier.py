@@ -604,13 +604,13 @@ class Pack(Evidence):
     """Check one pack.
 
     stated: the predicate. stamps: when it, or a later pack, was stamped. anchored: 0 not, 1 its items, 2 all
-    that it states. lost, verdicts: sums over all mailboxes."""
+    that it states. lost, verdicts: sums over all mailboxes. is_read: all lines were checked and counted."""
 
     def __init__(self, path: Path, draw: Draw | None = None) -> None:
         super().__init__(path)
         self.stated, self.number, self.anchored = dict[str, Any](), 0, 0
         self.stamps, self.lost, self.verdicts, self.draw = list[datetime](), 0, Counter[str](), draw or Draw()
-        self.manifest = dict[str, str]()
+        self.manifest, self.is_read = dict[str, str](), False
 
     def check(self, keys: list[Any], authorities: list[x509.Certificate]) -> None:
         """Check statement, data, time stamp and tag files. authorities: trusted certificates, may be none."""
@@ -711,6 +711,7 @@ class Pack(Evidence):
         told = f"mailboxes {mailboxes}, sections {sections}, items {items}, verdicts {counts}, root {root}"
         self.findings.append((OK, f"data: {told}"))
         self.facts |= {"Mailboxes": f"{mailboxes:,}", "Items": f"{items:,}", "Root of the wave": root}
+        self.is_read = True
         require(lost + loose == 0, f"{lost} items and {loose} workloads are not accounted for", INCOMPLETE)
 
     def earliest_stamp(self) -> datetime:
@@ -1078,7 +1079,7 @@ def html_evidence(one: Evidence) -> str:
     """Return the part of the page about a pack, or a proof."""
     kind = "Pack" if isinstance(one, Pack) else "Proof"
     parts = [f"<h3>{kind} {html_text(one.path.name)}</h3>", html_table((), one.facts.items())]
-    if isinstance(one, Pack) and "Items" in one.facts:
+    if isinstance(one, Pack) and one.is_read:
         rows = [(word, f"{one.verdicts[word]:,}", told) for word, told in FATES.items() if one.verdicts[word]]
         parts.append(html_table(("What became of the items", "Items", "Meaning"), rows))
     checked = [(WORDS[code], text) for code, text in one.findings if code != NOT_CHECKED]
@@ -1279,11 +1280,11 @@ def main(arguments: list[str] | None = None, program: str = "") -> int:
         options = parse_options(program, given)
         found = check_all(options)
         code = next(code for code in WORST_FIRST if any(code in dict(one.findings) for one in found))
-        can_sample = options.sample and code not in (TAMPERED, UNREADABLE)
-        samples = [one for one in found if isinstance(one, Pack) and can_sample]
+        packs = [one for one in found if isinstance(one, Pack) and one.is_read]
+        samples = packs if options.sample and code not in (TAMPERED, UNREADABLE) else []
         sys.stdout.write((as_json if options.json else as_text)(found, samples, code) + "\n")
         if options.sample and not samples:
-            sys.stderr.write("no sample is drawn from a pack with this verdict\n")
+            sys.stderr.write("no sample is drawn from a pack that was changed, or not read to its end\n")
         if options.sheet and samples:
             write_new("--sheet", options.sheet, as_csv(samples[0]))
         if options.report:

@@ -106,10 +106,26 @@ def test_nothing_is_drawn_from_what_was_changed_or_from_several(desk: Desk, tmp_
     sheet = tmp_path / "sample.csv"
     found = desk.audit(root="0" * 64, sample=3, sheet=sheet)
     assert (found.code, sheet.exists()) == (verifier.TAMPERED, False)
-    assert "no sample is drawn from a pack with this verdict" in found.text
+    assert "no sample is drawn from a pack that was changed" in found.text
     desk.seal(one_small("other").follow(sealed), "other")
     found = desk.audit(sample=3, sheet=sheet)
     assert (found.code, "is drawn from one pack" in found.text) == (verifier.UNREADABLE, True)
+
+
+def test_nothing_is_drawn_from_a_part_of_a_pack(desk: Desk) -> None:
+    """A draw from the mailboxes that are there would say nothing of the whole, and look as if it did."""
+    sealed = desk.seal()
+    (sealed.path / f"data/results/{BERT}.jsonl.gz").unlink()
+    found = desk.audit(root=sealed.statement, sample=3)
+    assert (found.code, "or not read to its end" in found.text) == (verifier.INCOMPLETE, True)
+    assert "drawn by the seed" not in found.text
+
+
+def test_an_incomplete_pack_that_was_read_to_its_end_is_drawn_from(desk: Desk) -> None:
+    loose = {"mailbox": "m-00000009", "section": "mail", "state": "failed", "code": "no-inventory"}
+    sealed = desk.seal(Pack(two_mailboxes(), incomplete=[loose]))
+    found = desk.audit(root=sealed.statement, sample=3)
+    assert (found.code, "drawn by the seed" in found.text) == (verifier.INCOMPLETE, True)
 
 
 def test_an_unanchored_pack_may_be_sampled_and_says_so(desk: Desk) -> None:
