@@ -265,7 +265,7 @@ class Ledger:
         with reading(self._engine) as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
-            raise Blocked("mailbox-unknown", "the ledger has no such leg")
+            raise Blocked("mailbox-unknown", "the ledger has no such workload")
         return leg_row(row)
 
     def has(self, mailbox_id: str, key: bytes) -> bool:
@@ -388,7 +388,9 @@ class Ledger:
             lease = leases.claim(connection, leg_id, owner, ttl, gone, migrations.newest())
             migrations.refuse_another(connection)
             if lease is not None and phase not in (None, lease.phase):
-                raise LeaseLost(leases.PHASE_CHANGED, "the mailbox moved just before the leg was claimed")
+                raise LeaseLost(
+                    leases.PHASE_CHANGED, "the mailbox moved just before the workload was claimed"
+                )
             return lease
 
     def outwaited(self, lease: Lease) -> None:
@@ -399,7 +401,7 @@ class Ledger:
         """
         with writing(self._engine) as connection:
             if not leases.outwaited(connection, lease):
-                raise LeaseLost("lease-lost", "another worker took the leg over")
+                raise LeaseLost("lease-lost", "another worker took the workload over")
 
     def renew(self, lease: Lease, ttl: float) -> bool:
         """Let a lease end `ttl` seconds from now; return False if the lease is lost."""

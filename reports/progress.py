@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ledger.db.rows import LegRow, LegState
+from model.plural import many
 
 SETTLED = frozenset({LegState.VERIFIED})
 """States in which every item of a leg has a fate."""
@@ -109,12 +110,17 @@ def verdict(snapshot: Snapshot) -> str:
     total = len(snapshot.legs)
     listed = sum(leg.code == DRY_RUN for leg in snapshot.legs)
     if not snapshot.open and listed:
-        return f"dry run: {listed} of {total} legs listed, {snapshot.items:,} items known"
+        known = many(snapshot.items, "item", "items")
+        return f"dry run: {listed:,} of {many(total, 'workload', 'workloads')} listed, {known} known"
     if not snapshot.open:
-        return f"all {total} legs of {snapshot.mailboxes} mailboxes are verified"
+        whole = "1 workload" if total == 1 else f"all {total:,} workloads"
+        boxes = many(snapshot.mailboxes, "mailbox", "mailboxes")
+        return f"{whole} of {boxes} {'is' if total == 1 else 'are'} verified"
     states = Counter(f"{leg.state} {leg.code}" if leg.code else str(leg.state) for leg in snapshot.open)
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(states.items()))
-    return f"{len(snapshot.open)} of {total} legs are not accounted for: {reasons}"
+    are = "is" if len(snapshot.open) == 1 else "are"
+    whole = many(total, "workload", "workloads")
+    return f"{len(snapshot.open):,} of {whole} {are} not accounted for: {reasons}"
 
 
 def slug(*words: object) -> str:

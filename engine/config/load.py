@@ -209,15 +209,15 @@ class RunSettings(Strict):
     """Hold the settings of [run].
 
     Attributes:
-        legs: legs at once in one batch.
+        mailboxes_at_once: mailboxes that are at work at once in one batch.
         batch: mailboxes of one flow run.
         lease_seconds: seconds for which a lease is valid.
         write_grace_seconds: seconds to wait before settling after an owner that did not release its lease.
-        attempts: how often a passing fault is tried again within a run before the leg is left waiting.
+        attempts: how often a passing fault is tried again within a run before the workload is left waiting.
         canary: True if a wave's first mailbox runs alone, and is verified fully, before the others.
     """
 
-    legs: int = Field(default=4, ge=1, le=64)
+    mailboxes_at_once: int = Field(default=4, ge=1, le=64)
     batch: int = Field(default=25, ge=1, le=500)
     lease_seconds: int = Field(default=60, ge=10, le=3600)
     write_grace_seconds: int = Field(default=5, ge=1, le=600)

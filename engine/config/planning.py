@@ -63,7 +63,7 @@ class PlanSettings(Strict):
         days: days from one wave to the next.
         window: the window in which waves run; None for none.
         timezone: the zone in which a date begins, if no window says it.
-        workers: how many workers run batches at once, each with run.legs legs.
+        workers: how many workers run batches at once, each with run.mailboxes_at_once mailboxes at once.
         source_at_once: requests at once that the source allows overall.
         source_requests: requests a second that the source allows overall.
         rates: the assumed speed of a leg.

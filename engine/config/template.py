@@ -153,7 +153,7 @@ accept = "address"                          # or "directory": the lowest proof w
 # "A. Approver" = "ed25519:Eh4gL1QdDB8qI2/imMMFDsg2FIot0l29cHoV3rEsvTA="
 
 [run]
-# legs = 4                                  # mailboxes at work at once in a batch
+# mailboxes_at_once = 4                     # in a batch; of one mailbox one workload after the other
 # batch = 25                                # mailboxes of one flow run
 # lease_seconds = 60
 # write_grace_seconds = 5
@@ -172,7 +172,7 @@ accept = "address"                          # or "directory": the lowest proof w
 # days = 7                                  # to the next wave
 # window = "nights"                         # one of [windows]
 # timezone = "UTC"                          # in which a date begins, where no window says
-# workers = 1                               # that run batches at once, each `legs` of [run]
+# workers = 1                               # that run batches at once, each `mailboxes_at_once` of [run]
 # source_at_once = 27                       # what the source allows at once, overall
 # source_requests = 100                     # and in a second; estimates follow both
 # rates = { mail = 10, calendar = 5, contacts = 10, tasks = 5, notes = 5, files = 3, bytes = 2_000_000 }
@@ -185,7 +185,7 @@ accept = "address"                          # or "directory": the lowest proof w
 
 [admission]
 # How much is asked of the servers at once, and of one that is not well.
-# source_legs = 27                          # at work against the source, of all workers together
+# source_at_once = 27                       # mailboxes at work against the source, of all workers together
 # slow_ms = 2000                            # a call takes longer on average: slow down
 # slow_ms_of = { "target.files" = 5000 }    # "source", or "target." and a workload
 # errors_percent = 20                       # of calls that fail: slow down, halt, try now and then

@@ -16,14 +16,14 @@ class AdmissionSettings(Strict):
     """Hold the settings of [admission].
 
     Attributes:
-        source_legs: legs at work at once against the source, of all workers together; None for no limit.
+        source_at_once: mailboxes at work at once against the source, of all workers together; None: no limit.
         slow_ms: the mean time of a call, in milliseconds, from which on a server is slowed down.
         slow_ms_of: another value for some systems.
         errors_percent: the share of failed calls from which on a server is slowed down.
         regulate: False to never slow down.
     """
 
-    source_legs: int | None = Field(default=None, ge=1)
+    source_at_once: int | None = Field(default=None, ge=1)
     slow_ms: int = Field(default=2000, ge=1)
     slow_ms_of: Mapping[str, int] = Field(default_factory=dict)
     errors_percent: float = Field(default=20.0, gt=0, le=100)

@@ -20,7 +20,11 @@ TABLE = re.compile(r"^\s*+\[\[?\s*+([^\]\s](?:[^\]]*[^\]\s])?+)\s*+\]\]?\s*+(#.*
 KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[\w-]+))*)\s*=""")
 PART = re.compile(r""""([^"]*)"|'([^']*)'|([\w-]+)""")
 
-RENAMED: Mapping[Path, str] = {("canary",): "[invitation_probe]"}
+RENAMED: Mapping[Path, str] = {
+    ("canary",): "[invitation_probe]",
+    ("run", "legs"): "mailboxes_at_once",
+    ("admission", "source_legs"): "source_at_once",
+}
 """Old keys that an operator's file may still have, and their new names."""
 
 ByKind = Callable[[str, str], type[BaseModel] | None]

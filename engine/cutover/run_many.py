@@ -185,7 +185,7 @@ def all_of(order: CutoverRequest, ids: Iterable[str], report: Callable[[CutoverR
         return cut
 
     lock = threading.Lock()
-    run_mailboxes(([number] for number in ids), order.config.run.legs, lambda: False, run_one)
+    run_mailboxes(([number] for number in ids), order.config.run.mailboxes_at_once, lambda: False, run_one)
 
 
 def _run_leg(

@@ -110,7 +110,7 @@ def refuse_replanned(ledger: Ledger, mailbox_id: str, pair: Pair) -> None:
     ledger.refuse_withheld(mailbox_id)
     planned = accounts(ledger, ledger.mailbox(mailbox_id))
     if (planned.source, planned.target) != (pair.source, pair.target):
-        raise Blocked("plan-changed", "the row changed just before the leg was claimed")
+        raise Blocked("plan-changed", "the row changed just before the workload was claimed")
 
 
 def open_source(config: Config, account: Account, kinds: frozenset[Kind], *, looking: bool = False) -> Source:

@@ -335,7 +335,7 @@ class Admission:
                 gate.unwell = self._clock()
             elif gate.throttle.pace >= FULL / 2:
                 gate.unwell = None
-            legs_wanted = min(self._config.run.legs, self._legs.count(system))
+            legs_wanted = min(self._config.run.mailboxes_at_once, self._legs.count(system))
         return Health(
             system,
             self._worker,
@@ -347,7 +347,7 @@ class Admission:
         )
 
     def _share_out(self) -> None:
-        budget = self._config.admission.source_legs
+        budget = self._config.admission.source_at_once
         for system, gate in self._gates.items():
             if budget is not None and system.startswith("source."):
                 legs_wanted = {row.worker: row.legs for row in self.seen if row.system == system}
@@ -374,7 +374,7 @@ class Admission:
         if system not in self._gates:
             settings = self._config.admission
             throttle = Throttle(settings.slow_seconds(system), settings.errors_percent / 100)
-            budgeted = settings.source_legs is not None and system.startswith("source.")
+            budgeted = settings.source_at_once is not None and system.startswith("source.")
             self._gates[system] = _Gate(Meter(self._clock), throttle, 0 if budgeted else None)
         return self._gates[system]
 
@@ -386,7 +386,7 @@ class Admission:
             return min(share, 1 if self._clock() >= gate.probed else 0)
         if gate.throttle.pace == FULL:
             return share
-        return min(share, max(1, int(gate.throttle.pace * self._config.run.legs)))
+        return min(share, max(1, int(gate.throttle.pace * self._config.run.mailboxes_at_once)))
 
     def _has_room(self, entry: AdmissionEntry, before: Sequence[AdmissionEntry]) -> bool:
         """Return True if there is room for a leg.
@@ -440,7 +440,7 @@ class Admission:
         """Rest in between, if the pace allows less than one leg at work."""
         with self._changed:
             paces = [self._gates[system].throttle.pace for system in entry.systems]
-        legs = min((pace * self._config.run.legs for pace in paces if pace), default=1.0)
+        legs = min((pace * self._config.run.mailboxes_at_once for pace in paces if pace), default=1.0)
         if legs < 1:
             stop.wait(min(REST_MOST, entry.busy * (1 / legs - 1)))
             entry.since = self._clock()

@@ -156,7 +156,9 @@ class StoppableBudget:
 
         def heeding(seconds: float) -> None:
             if self.stop.is_set():
-                raise Transient(RATE_LIMITED, "the leg was asked to stop while it waited for the rate limit")
+                raise Transient(
+                    RATE_LIMITED, "the workload was asked to stop while it waited for the rate limit"
+                )
             pause(seconds)
 
         self.budget.take(heeding)

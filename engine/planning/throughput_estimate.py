@@ -157,7 +157,7 @@ def pace_of(config: Config, measured: Mapping[Kind, Measured]) -> Throughput:
     pace = Throughput(
         items={kind: getattr(plan.rates, kind.value) for kind in REQUESTS},
         bytes=plan.rates.bytes,
-        parallel=config.run.legs * plan.workers,
+        parallel=config.run.mailboxes_at_once * plan.workers,
         mailbox_requests=GRAPH_REQUESTS if source == "graph" else None,
         requests=plan.source_requests,
         at_once=plan.source_at_once or (EWS_AT_ONCE if source == "ews" else None),

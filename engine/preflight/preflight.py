@@ -167,7 +167,7 @@ def examine_all(
         except Defect as error:
             return PreflightResult(person, faults=[("mailbox", error.code)])
 
-    return map_mailboxes(people, config.run.legs, look, progress)
+    return map_mailboxes(people, config.run.mailboxes_at_once, look, progress)
 
 
 def examine(

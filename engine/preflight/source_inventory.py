@@ -77,7 +77,7 @@ def take_all(config: Config, people: Sequence[Person], progress: Callable[[], No
     """
     breaker = LoginBreaker()
     return map_mailboxes(
-        people, config.run.legs, lambda person: take_inventory(config, person, breaker), progress
+        people, config.run.mailboxes_at_once, lambda person: take_inventory(config, person, breaker), progress
     )
 
 

@@ -75,4 +75,6 @@ class RepairRequest:
 
 def all_of(order: RepairRequest, rows: Iterable[LegRow]) -> list[RepairResult]:
     """Repair the legs, several mailboxes at once."""
-    return run_mailboxes(by_mailbox(rows), order.config.run.legs, lambda: order.worker_slots.shut, order.leg)
+    return run_mailboxes(
+        by_mailbox(rows), order.config.run.mailboxes_at_once, lambda: order.worker_slots.shut, order.leg
+    )

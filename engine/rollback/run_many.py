@@ -108,7 +108,9 @@ class RollbackRequest:
 
 def all_of(order: RollbackRequest, rows: Iterable[LegRow]) -> list[RollbackResult]:
     """Roll the legs back, several mailboxes at once."""
-    return run_mailboxes(by_mailbox(rows), order.config.run.legs, lambda: order.worker_slots.shut, order.leg)
+    return run_mailboxes(
+        by_mailbox(rows), order.config.run.mailboxes_at_once, lambda: order.worker_slots.shut, order.leg
+    )
 
 
 def total(tolds: Iterable[RollbackResult]) -> Counter[str]:

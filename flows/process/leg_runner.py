@@ -82,9 +82,9 @@ class LegRunner:
         self.drain = drain
         self.admission = Admission(config, ledger)
         self.watchdog = Watchdog(config, ledger, drain.event, self.admission)
-        self.slots = Slots(config.run.legs)
+        self.slots = Slots(config.run.mailboxes_at_once)
         self.underway: set[int] = set()
-        self.pool = ThreadPoolExecutor(config.run.legs, thread_name_prefix="leg")
+        self.pool = ThreadPoolExecutor(config.run.mailboxes_at_once, thread_name_prefix="leg")
         # Before a leg's walk, which contains its own trouble, only what all mailboxes share can fail.
         self.boundary = Boundary(drain.event, concerns_all=(MigrationError,))
         self.notice: str | None = None

@@ -148,15 +148,15 @@ def fence(connection: Connection, lease: Lease) -> None:
     """Lock the leg for the rest of the transaction.
 
     Raises:
-        LeaseLost: "lease-lost" if another worker took the leg over; "phase-changed" if the mailbox is in
+        LeaseLost: "lease-lost" if another worker took the workload over; "phase-changed" if the mailbox is in
             another phase.
     """
     held = {"leg": lease.leg, "epoch": lease.epoch, "owner": lease.owner}
     phase = connection.execute(_FENCE, held).scalar_one_or_none()
     if phase is None:
-        raise LeaseLost("lease-lost", "another worker took the leg over")
+        raise LeaseLost("lease-lost", "another worker took the workload over")
     if phase != lease.phase.value:
-        raise LeaseLost(PHASE_CHANGED, "the mailbox is in another phase since the leg was claimed")
+        raise LeaseLost(PHASE_CHANGED, "the mailbox is in another phase since the workload was claimed")
 
 
 def renew(connection: Connection, lease: Lease, ttl: float) -> bool:

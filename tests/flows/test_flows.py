@@ -42,7 +42,7 @@ PEOPLE = [f"person.number{n}@secret-place.example" for n in range(6)]
 TOML = f"""
 {SIDES}
 [run]
-legs = 2
+mailboxes_at_once = 2
 batch = 4
 canary = false
 """
@@ -138,7 +138,7 @@ def test_a_whole_wave_completes_and_says_so(stage: Stage, api: tuple[prefect_ser
     result = stage.run(on_progress=seen.append)
     assert result.complete
     assert not result.stopped
-    assert result.message == "all 6 legs of 6 mailboxes are verified"
+    assert result.message == "all 6 workloads of 6 mailboxes are verified"
     assert result.counts()["verified"] == 6
     assert sorted(mailbox for mailbox, _ in stage.script.calls) == sorted(stage.ids)
     assert stage.script.most <= 2
@@ -167,7 +167,9 @@ def test_what_needs_a_person_fails_by_its_code_and_what_passes_is_tried_again(
     }
     result = stage.run()
     assert not result.complete
-    assert result.message.startswith("3 of 6 legs are not accounted for: 1 blocked auth-refused, 1 differs")
+    assert result.message.startswith(
+        "3 of 6 workloads are not accounted for: 1 blocked auth-refused, 1 differs"
+    )
     tries = Counter(mailbox for mailbox, _ in stage.script.calls)
     assert tries == {id_: 3 if id_ == waiting else 1 for id_ in stage.ids}
     ends = settled(api[0], stage.ids)
@@ -260,7 +262,7 @@ def test_what_was_asked_reaches_every_leg(stage: Stage) -> None:
     stage.script.acts = dict.fromkeys(stage.ids, lambda _tried: Ended(LegState.PENDING, "dry-run"))
     result = stage.run(options=RunOptions(dry_run=True))
     assert result.complete
-    assert result.message == "dry run: 6 of 6 legs listed, 0 items known"
+    assert result.message == "dry run: 6 of 6 workloads listed, 0 items known"
     stage.script.acts.clear()
     assert stage.run(options=RunOptions(verify_only=True, level="both"), mailboxes=stage.ids[:1]).complete
     asked = [{k: v for k, v in asked.items() if k != "breaker"} for _, asked in stage.script.calls]

@@ -124,12 +124,12 @@ def test_suspending_stops_the_legs_and_the_state_says_how_far_it_came(api: Api) 
             api.state = Suspended(timeout_seconds=60)
             await until(lambda: drain.stopping)
         assert own.suspended is not None
-        await own.leave(own.suspended, "6 of 30 legs are not accounted for")
+        await own.leave(own.suspended, "6 of 30 workloads are not accounted for")
 
     with pytest.raises(Pause):
         run(wave())
     assert api.state.name == "Suspended"
-    assert str(api.state.message).endswith("6 of 30 legs are not accounted for")
+    assert str(api.state.message).endswith("6 of 30 workloads are not accounted for")
     assert [state.name for state in api.children.values()] == ["Completed", "Stopped", "Running"]
     assert api.state.state_details.pause_reschedule, "else nobody could resume it"
 

@@ -52,7 +52,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 TOML = f"""
 {SIDES}
 [run]
-legs = 1
+mailboxes_at_once = 1
 batch = 4
 canary = false
 [windows.never-today]
@@ -391,7 +391,7 @@ def test_suspending_a_run_stops_its_legs_and_its_state_says_so(
     assert seen is not None
     assert (seen.name, seen.is_paused()) == ("Suspended", True)
     assert str(seen.message).startswith(own_run.GOES_ON)
-    assert "6 of 6 legs are not accounted for" in str(seen.message)
+    assert "6 of 6 workloads are not accounted for" in str(seen.message)
     assert {"kogge", "wave:w"} <= {*tags}
     assert {leg.owner for leg in stage.ledger.legs()} == {None}
 

@@ -62,7 +62,12 @@ def stack(place: Place) -> Iterator[Stack]:
                 "dispatch": '"deployment"',
                 "webhook": '{ env = "KOGGE_WEBHOOK_URL" }',
             },
-            "run": {"batch": "1", "legs": "1", "lease_seconds": "10", "write_grace_seconds": "1"},
+            "run": {
+                "batch": "1",
+                "mailboxes_at_once": "1",
+                "lease_seconds": "10",
+                "write_grace_seconds": "1",
+            },
         }
         place.configure()
 

@@ -92,7 +92,7 @@ def test_suspend_stops_a_wave_and_resume_goes_on(scene: Scene) -> None:
     }
     scene.put(run, {"type": "PAUSED", "name": "Suspended", "state_details": details})
     _, message = scene.message(run, "suspended; ", {"PAUSED"})
-    assert "legs are not accounted for" in message
+    assert "workloads are not accounted for" in message
     assert {owner for _, owner in scene.legs()} == {None}
     assert "pending" in {state for state, _ in scene.legs()}
     assert not [text for level, text in scene.log(run) if level >= 40 or "NoneType" in text]

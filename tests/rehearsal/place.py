@@ -147,7 +147,7 @@ url = "{ledger_url}"
 
 [run]
 canary = false
-legs = {self.size.legs}
+mailboxes_at_once = {self.size.legs}
 batch = {self.size.batch}
 
 [approval]

@@ -45,7 +45,7 @@ def refusal(path: Path) -> str:
 def test_defaults(write, tmp_path: Path) -> None:
     config = load(write(SIMPLE))
     assert config.workloads == (Kind.MAIL,)
-    assert config.run.legs == 4
+    assert config.run.mailboxes_at_once == 4
     assert config.run.batch == 25
     assert config.verify.level == "target"
     assert config.prefect.dispatch == "inline"
@@ -129,9 +129,17 @@ def test_relative_paths_are_the_files_own(write, tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("[run]\nlegz = 3", "kogge.toml:2: run.legz: unknown; did you mean legs?"),
-        ("[run]\nlegs = 0", "kogge.toml:2: run.legs: must be greater than or equal to 1"),
-        ('[run]\nlegs = "four"', "kogge.toml:2: run.legs: give a whole number"),
+        ("[run]\nbacth = 3", "kogge.toml:2: run.bacth: unknown; did you mean batch?"),
+        (
+            "[run]\nmailboxes_at_once = 0",
+            "kogge.toml:2: run.mailboxes_at_once: must be greater than or equal to 1",
+        ),
+        ('[run]\nmailboxes_at_once = "four"', "kogge.toml:2: run.mailboxes_at_once: give a whole number"),
+        ("[run]\nlegs = 3", "kogge.toml:2: run.legs: is now called mailboxes_at_once; rename it"),
+        (
+            "[admission]\nsource_legs = 3",
+            "kogge.toml:2: admission.source_legs: is now called source_at_once; rename it",
+        ),
         ("[rnu]\nlegs = 4", "kogge.toml:1: rnu: unknown; did you mean run?"),
         (
             '[verify]\nlevel = "all"',
@@ -275,8 +283,8 @@ def test_ledger_password_is_read_late_and_quoted(write, monkeypatch: pytest.Monk
 
 
 def test_line_of_dotted_keys_and_quoted_tables(write) -> None:
-    text = SIMPLE + '[run]\n"legs" = 2\n[prefect]\nport = 1\n'
-    assert load(write(text)).run.legs == 2
+    text = SIMPLE + '[run]\n"mailboxes_at_once" = 2\n[prefect]\nport = 1\n'
+    assert load(write(text)).run.mailboxes_at_once == 2
     dotted = SIMPLE.replace("[source]\nkind", 'source.kind = "imap"\nsource.port = 0\n[xsource]\nkind')
     assert "kogge.toml:2: source.port" in refusal(write(dotted))
 
@@ -284,7 +292,7 @@ def test_line_of_dotted_keys_and_quoted_tables(write) -> None:
 def test_config_is_frozen(write) -> None:
     config = load(write(SIMPLE))
     with pytest.raises(ValueError, match="frozen"):
-        config.run.legs = 9  # type: ignore[misc]
+        config.run.mailboxes_at_once = 9  # type: ignore[misc]
     assert isinstance(config, Config)
 
 

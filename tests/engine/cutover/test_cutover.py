@@ -231,7 +231,7 @@ def test_refused_logins_stop_a_cutover_before_they_lock_an_account(rig: Rig) -> 
         tried.append(leg)
         return LegState.BLOCKED, "login-refused"
 
-    config = Config.model_construct(run=RunSettings(legs=1))
+    config = Config.model_construct(run=RunSettings(mailboxes_at_once=1))
     cutting, ledger = replace(rig.cutting(quiet), run=refused, hooks=HooksSettings()), rig.trial.ledger
     held = Admission(config, ledger)
     worker_slots = WorkerSlots(held, Watchdog(config, ledger, Stop(), held), cutting.stop)

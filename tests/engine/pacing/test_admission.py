@@ -62,7 +62,7 @@ kind = "webdav"
 url = "https://files.example.net/{login}"
 password = { env = "X" }
 [run]
-legs = 4
+mailboxes_at_once = 4
 """
 
 
@@ -127,7 +127,7 @@ def test_without_limits_every_leg_begins_at_once(tmp_path: Path, ledger: Ledger)
 
 
 def test_workers_keep_the_budget_of_the_source_together(tmp_path: Path, ledger: Ledger, clock: Clock) -> None:
-    config = configured(tmp_path, "[admission]\nsource_legs = 5\n")
+    config = configured(tmp_path, "[admission]\nsource_at_once = 5\n")
     one, two = Admission(config, ledger, clock), Admission(config, ledger, clock)
     first = [one.join(Kind.MAIL) for _ in range(6)]
     assert begun(one, first) == 0
@@ -262,7 +262,7 @@ def test_legs_in_threads_settle_at_what_the_server_bears_and_all_end(
     tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(admission, "TICK_SECONDS", 0.005)
-    text = TOML.replace("legs = 4", "legs = 12") + "[admission]\nslow_ms = 25\n"
+    text = TOML.replace("at_once = 4", "at_once = 12") + "[admission]\nslow_ms = 25\n"
     (tmp_path / "kogge.toml").write_text(text)
     held, queue, ends = Admission(load(tmp_path / "kogge.toml"), ledger), Queue(), list[str | None]()
     entries = [held.join(Kind.MAIL) for _ in range(12)]

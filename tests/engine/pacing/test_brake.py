@@ -23,7 +23,7 @@ from model.protocols import Container, Identity, Kind
 
 PEOPLE = [Person(n, f"u{n}@o.example", f"u{n}@n.example", "w", f"u{n}", f"u{n}") for n in range(1, 41)]
 CONFIG: Any = SimpleNamespace(
-    run=SimpleNamespace(legs=4), gate=SimpleNamespace(control=None), workloads=(Kind.MAIL,)
+    run=SimpleNamespace(mailboxes_at_once=4), gate=SimpleNamespace(control=None), workloads=(Kind.MAIL,)
 )
 
 

@@ -44,7 +44,7 @@ url = "https://ox.example.net"
 profile = "open-xchange"
 password = { env = "X" }
 [run]
-legs = 4
+mailboxes_at_once = 4
 """
 
 

@@ -20,7 +20,7 @@ from model.protocols import Kind
 
 PEOPLE = [Person(n, f"u{n}@o.example", f"u{n}@n.example", "w", f"u{n}", f"u{n}") for n in range(1, 21)]
 CONFIG: Any = SimpleNamespace(
-    run=SimpleNamespace(legs=4), gate=SimpleNamespace(control=None), workloads=(Kind.MAIL,)
+    run=SimpleNamespace(mailboxes_at_once=4), gate=SimpleNamespace(control=None), workloads=(Kind.MAIL,)
 )
 RULES = {Kind.MAIL: GateRules()}
 CAUSE = "mail.example:443: Connection refused"
@@ -120,7 +120,7 @@ def test_a_check_and_an_inventory_do_not_wait_for_it_at_each_mailbox(
     else:
         found = source_inventory.take_all(CONFIG, PEOPLE, nothing)
         assert [one.code for one in found].count("unreachable") == len(PEOPLE) - 1
-    assert AWAY_MOST <= tries["source"] < AWAY_MOST + CONFIG.run.legs
+    assert AWAY_MOST <= tries["source"] < AWAY_MOST + CONFIG.run.mailboxes_at_once
 
 
 def test_another_fault_says_nothing_about_the_others() -> None:

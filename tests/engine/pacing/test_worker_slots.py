@@ -32,7 +32,7 @@ NIGHTS = """
 spans = ["mon-sun 20:00-06:00"]
 last_start_minutes = 20
 [admission]
-source_legs = 1
+source_at_once = 1
 """
 NIGHT = datetime(2026, 12, 1, 22, tzinfo=UTC)
 

@@ -27,7 +27,7 @@ from model.protocols import Kind
 TOML = f"""\
 {imap_sides()}
 [run]
-legs = 2
+mailboxes_at_once = 2
 [plan]
 inventory = "inventory.csv"
 rates = {{ mail = 10, bytes = 1000000000 }}

@@ -68,7 +68,7 @@ kind = "imap"
 host = "localhost"
 password = { env = "X" }
 [run]
-legs = 8
+mailboxes_at_once = 8
 [plan]
 workers = 5
 """

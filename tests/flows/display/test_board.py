@@ -59,7 +59,7 @@ def test_a_wave_at_work_says_how_far_how_fast_how_long_and_what_is_open() -> Non
 def test_a_wave_that_ended_says_its_verdict() -> None:
     done = tuple(row(n, f"m-{n}", LegState.VERIFIED, done=100) for n in range(3))
     text = wave_text(seen(legs=done, left=None), ended=True)
-    assert "all 3 legs of 3 mailboxes are verified" in text
+    assert "all 3 workloads of 3 mailboxes are verified" in text
     assert "What is open" not in text
 
 
