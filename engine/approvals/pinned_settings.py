@@ -21,6 +21,7 @@ from ledger.plan.pinned_settings import AGREED, CHAIN, PINNED, Pin, put_pin, rea
 from ledger.store import Ledger
 from model.errors import Misconfigured
 from model.key_line import public_bytes
+from model.plural import many
 from model.signing_keys import is_signed
 
 DOMAIN = b"kogge approval settings 1\n"
@@ -94,7 +95,8 @@ def weaker(pinned: Pin, pin: Pin) -> list[str]:
 
 def _weaknesses(pinned: Pin, asked: Pin) -> Iterator[str]:
     if asked.required < pinned.required:
-        yield f"a wave takes {asked.required} approvals, not {pinned.required} (approval.required)"
+        now = many(asked.required, "approval", "approvals")
+        yield f"a wave takes {now}, not {pinned.required} (approval.required)"
     strangers = asked.keys.keys() - pinned.keys.keys()
     if pinned.required and strangers:
         yield f"approvers' keys that nobody agreed to: {len(strangers)} (approval.approvers)"

@@ -26,6 +26,7 @@ from ledger.plan.approvals import KIND, Head, PlanRow, events_since, plan_rows, 
 from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
 from model.errors import Blocked, Misconfigured
+from model.plural import many
 from model.signing_keys import is_signed
 
 START, CUTOVER = "start", "cutover"
@@ -211,8 +212,9 @@ def too_few(config: Config) -> str | None:
     required, approvers = config.approval.required, len(config.approval.approvers)
     if required <= approvers:
         return None
+    approvals = many(required, "approval", "approvals")
     return (
-        f"a wave takes {required} approvals, approvers named: {approvers}. Name them: `kogge keys new NAME"
+        f"a wave takes {approvals}, approvers named: {approvers}. Name them: `kogge keys new NAME"
         " --out FILE` prints a line for each. Or say that none is needed: approval.required = 0"
     )
 

@@ -284,7 +284,7 @@ def _record(config: Config, ledger: Ledger, plan: WavePlan, statement: Statement
         event = record(ledger, statement.wave, statement.stage, detail_of(statement), signature, text)
         say(f"Recorded as event {event.seq} of wave {event.wave}.")
     count, required = len(valid | {statement.approver}), config.approval.required
-    echo(f"{statement.stage} of wave {statement.wave}: {count} of {required} approvals")
+    echo(f"{statement.stage} of wave {statement.wave}: {count} of {many(required, 'approval', 'approvals')}")
     if count >= required:
         tell("wave.approved", statement.wave, stage=statement.stage, approvals=count)
         going_on = f"{NEXT[statement.stage]} --wave {statement.wave}"
@@ -323,7 +323,10 @@ def approvals(
         )
     else:
         stages = ", ".join(f"{valid[stage]} of its {stage}" for stage in STAGES)
-        screen().print(f"wave {wave}, plan {plan.hash}: of {required} approvals, {stages}", soft_wrap=True)
+        screen().print(
+            f"wave {wave}, plan {plan.hash}: of {many(required, 'approval', 'approvals')}, {stages}",
+            soft_wrap=True,
+        )
         if given:
             columns = ("when", "stage", "approver", "plan", "counts", "reason")
             screen().print(table(columns, map(_row, given), wrap=("reason", "counts")))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kogge.terminal.options import say, write_private
 from ledger.plan.approvals import last_signed
+from model.plural import many
 
 if TYPE_CHECKING:
     from engine.approvals.plan_approval import WavePlan
@@ -21,7 +22,8 @@ def write_list(ledger: Ledger, plan: WavePlan, path: Path) -> None:
     an approver of this wave signed to path.diff. Both name people, so their owner alone may read them. Says
     on standard error how to check them. Raises Misconfigured for --list."""
     write_private(path, plan.text, OPTION)
-    say(f"{path}: the plan, {len(plan.rows):,} mailboxes. `sha256sum {path}` must print {plan.hash}")
+    boxes = many(len(plan.rows), "mailbox", "mailboxes")
+    say(f"{path}: the plan, {boxes}. `sha256sum {path}` must print {plan.hash}")
     last = last_signed(ledger, plan.wave.name)
     if last is None:
         say("No plan of this wave was signed by this version before; there is nothing to compare it with.")
@@ -30,7 +32,7 @@ def write_list(ledger: Ledger, plan: WavePlan, path: Path) -> None:
     changed = difference(last, plan.text.decode())
     write_private(different, changed.encode(), OPTION)
     lines = sum(line[:1] in "+-" for line in changed.split("\n")[2:])
-    say(f"{different}: {lines:,} lines differ from the plan that was signed last")
+    say(f"{different}: {many(lines, 'line differs', 'lines differ')} from the plan that was signed last")
 
 
 def difference(last: str, now: str) -> str:

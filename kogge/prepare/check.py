@@ -309,7 +309,8 @@ def _show_ready(config: Config, looks: Sequence[PreflightResult]) -> None:
         out.print(f"{kept} the result of an earlier check, as this one did not get through", soft_wrap=True)
     good = sum(look.ready for look in looks)
     style = GOOD if good == len(looks) else CARE
-    out.print(Text(f"{good} of {len(looks)} mailboxes of {config.mailboxes.name} are ready", style=style))
+    boxes, are = many(len(looks), "mailbox", "mailboxes"), "is" if good == 1 else "are"
+    out.print(Text(f"{good:,} of {boxes} of {config.mailboxes.name} {are} ready", style=style))
 
 
 def _fault_lines(looks: Sequence[PreflightResult]) -> Iterator[str]:

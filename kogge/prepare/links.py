@@ -184,7 +184,7 @@ def _document(found: LinkFindings) -> dict[str, object]:
 def _show(found: LinkFindings) -> None:
     out = screen()
     if not found.ends:
-        out.print(Text(f"No links in {found.items:,} items.", style=GOOD))
+        out.print(Text(f"No links in {many(found.items, 'item', 'items')}.", style=GOOD))
         return
     rows = [(why or "moved", f"{count:,}", WHYS[why]) for why, count in sorted(found.ends.items())]
     out.print(table(("links", "count", "what that means"), rows, wrap=("what that means",)))

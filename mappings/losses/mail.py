@@ -80,8 +80,8 @@ LOSSES: Mapping[tuple[str, str], str] = {
 }
 
 SKIPS: Mapping[str, str] = {
-    "appointment-in-mail-folder": "An appointment that lies in a mail folder: the workload `calendar` moves "
-    "calendars only.",
+    "appointment-in-mail-folder": "An appointment that lies in a mail folder: the workload for calendars "
+    "moves calendars only.",
     "associated-item": "A hidden setting of a client or of the server, stored beside the messages.",
     "contact-in-mail-folder": "A contact or distribution list that lies in a mail folder.",
     "journal-in-mail-folder": "A journal entry that lies in a mail folder.",

@@ -138,7 +138,7 @@ def test_check_of_servers_that_do_not_answer(place: Path, capsys: pytest.Capture
     assert [fault["code"] for fault in mailbox["faults"]] == ["server-unreachable"] * 2
     assert run("check") == 3
     shown = capsys.readouterr().out
-    assert "0 of 1 mailboxes" in shown
+    assert "0 of 1 mailbox " in shown
     assert "a@old.example" not in shown
     assert max(map(len, shown.splitlines())) <= 100
     assert not (place / "kogge-state" / "ledger.db").exists(), "a preflight leaves no plan behind"

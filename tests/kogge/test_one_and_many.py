@@ -43,7 +43,7 @@ ORDER: Any = SimpleNamespace(
 )
 def test_the_end_of_a_cutover(codes: Sequence[str | None], told: str) -> None:
     ended = [CutoverResult(f"m-{number}", Phase.FROZEN, code) for number, code in enumerate(codes)]
-    assert cutover._end_state(ended, len(codes), ORDER).message == told
+    assert cutover._end_state("w", ended, len(codes), ORDER, "").message == told
 
 
 @pytest.mark.parametrize(

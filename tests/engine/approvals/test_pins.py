@@ -123,7 +123,7 @@ def test_nothing_is_taken_back_by_another_configuration(pinned: Place) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"required": 1}, "takes 1 approvals, not 2"),
+        ({"required": 1}, "takes 1 approval, not 2"),
         ({"newcomer": "Mallory"}, "keys that nobody agreed to: 1"),
         ({"newcomer": "Mallory", "without": "Carla"}, "keys that nobody agreed to: 1"),
         ({"deny": "judge@court.example\n"}, "the deny list lacks: 1"),
