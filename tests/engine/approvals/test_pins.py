@@ -117,7 +117,7 @@ def test_nothing_is_taken_back_by_another_configuration(pinned: Place) -> None:
         rollback_flow._legs(runner, SimpleNamespace(wave="w", mailboxes=[]))  # type: ignore[arg-type]
     asked = SimpleNamespace(rows=[], duties=[], execute=True)
     with pytest.raises(Misconfigured, match="takes 0 approvals, not 2"):
-        command_rollback._run(runner.config, runner.ledger, asked)  # type: ignore[arg-type]
+        command_rollback.run_rollback(runner.config, runner.ledger, asked)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
