@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from engine.control.code_book import CODES, entries
 from engine.control.remedies import ADVICE, PERSON, STAYS
 from mappings.losses import contact as losses_contact
 from mappings.losses import event as losses_event
@@ -178,6 +179,11 @@ class Wording:
         """What an operator does about a code."""
         return self.sentence(ADVICE.get(code, ""))
 
+    def meaning(self, code: str) -> Sentence | None:
+        """What a mailbox's code means, for anybody; None where there is no sentence in this language."""
+        found = self.sentence(_meanings().get(code, ""))
+        return found if found.text and found.language == self.language else None
+
     def reason(self, one: Coded) -> Sentence:
         """Why an item could not be moved or was left out, for anybody; "" where only advice is known."""
         table = DECLARED.get(one.workload, losses_mail)
@@ -188,6 +194,11 @@ class Wording:
         """What part of a mailbox does not move, as the beginning of a sentence."""
         found = self.sentence(STAYS.get(code, ""))
         return Sentence(found.text[:1].upper() + found.text[1:], found.language)
+
+
+@cache
+def _meanings() -> Mapping[str, str]:
+    return {one.code: one.meaning for one in entries() if one.area in CODES}
 
 
 def offset_of(when: datetime) -> str:

@@ -232,12 +232,12 @@ def _anyone(report: WaveReport, text: Wording) -> tuple[list[str], str]:
 def reasons(box: MailboxReport, text: Wording) -> Iterator[Why]:
     """Why somebody has to look at a mailbox."""
     if box.withheld is not None:
-        yield Why(box.withheld, "", Sentence(text("attention.withheld"), text.language))
+        yield Why(box.withheld, "", _meaning(box.withheld, "withheld", text))
     for code in dict.fromkeys(part.code for part in box.parts if part.code):
         own = [part for part in box.parts if part.code == code and part.state is not LegState.VERIFIED]
         if own:
             where = text.listed([text.name("workload", part.workload) for part in own])
-            yield Why(code, where, Sentence(text("attention.stopped"), text.language))
+            yield Why(code, where, _meaning(code, "stopped", text))
     if box.failing:
         failed = added({one.code: one.items} for one in box.failures)
         told = [f"`{code}` ({text.number(items)})" for code, items in failed.most_common()]
@@ -246,6 +246,11 @@ def reasons(box: MailboxReport, text: Wording) -> Iterator[Why]:
     if box.score is not None and box.low:
         words = text("attention.low", rating=text.name("rating", box.score.rating))
         yield Why("", "", Sentence(words, text.language))
+
+
+def _meaning(code: str, otherwise: str, text: Wording) -> Sentence:
+    """otherwise: what is said of a code that has no sentence in this language."""
+    return text.meaning(code) or Sentence(text(f"attention.{otherwise}"), text.language)
 
 
 def attention(report: WaveReport, text: Wording) -> list[AttentionRow]:

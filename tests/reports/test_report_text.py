@@ -12,7 +12,8 @@ from event_kinds import Kinds
 
 from engine.approvals.plan_approval import STAGES
 from engine.approvals.score import Rating
-from engine.control.remedies import ADVICE, PERSON, STAYS
+from engine.control.code_book import CODES, entries
+from engine.control.remedies import ADVICE, MAILBOX, PERSON, STAYS
 from engine.leg.repair_walk import What
 from kogge.approve.decisions import APPROVABLE
 from ledger.db.rows import Phase
@@ -118,6 +119,18 @@ def advised() -> Iterator[str]:
     yield PERSON
 
 
+def meant() -> Iterator[str]:
+    """What somebody who decides may read of a mailbox that stopped."""
+    stopping = {*MAILBOX, "verification-differs", "verification-extra", "verification-missing"}
+    yield from (one.meaning for one in entries() if one.code in stopping and one.area in CODES)
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_why_a_mailbox_stopped_is_translated(language: str) -> None:
+    missing = sorted(set(meant()) - text(language).sentences.keys())
+    assert missing == [], f"say them in reports/templates/sentences_{language}.toml"
+
+
 @pytest.mark.parametrize("language", OTHERS)
 def test_what_a_person_reads_is_translated(language: str) -> None:
     missing = sorted(set(declared()) - text(language).sentences.keys())
@@ -132,7 +145,8 @@ def test_what_an_operator_reads_is_translated(language: str) -> None:
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_no_translation_is_of_a_sentence_that_changed(language: str) -> None:
-    stale = sorted(text(language).sentences.keys() - {*declared(), *advised()})
+    meanings = {one.meaning for one in entries() if one.area in CODES}
+    stale = sorted(text(language).sentences.keys() - {*declared(), *advised(), *meanings})
     assert stale == [], f"change or remove them in reports/templates/sentences_{language}.toml"
 
 
@@ -219,6 +233,10 @@ def test_what_has_no_translation_stays_english_and_says_so() -> None:
     said = text("de").sentence("A sentence that nobody has translated.")
     assert (said.text, said.language) == ("A sentence that nobody has translated.", "en")
     assert text("de").advice("no-such-code").text == ""
+    assert text("de").meaning("no-such-code") is None
+    told = text("de").meaning("over-quota")
+    assert told is not None
+    assert told.text == "Das Zielkonto ist voll."
 
 
 def test_a_sentence_is_of_its_own_kind() -> None:
