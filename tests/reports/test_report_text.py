@@ -17,7 +17,7 @@ from engine.control.remedies import ADVICE, MAILBOX, PERSON, STAYS
 from engine.leg.repair_walk import What
 from kogge.approve.decisions import APPROVABLE
 from ledger.db.rows import Phase
-from mappings.losses.catalogue import KINDS, LOSSES
+from mappings.losses.catalogue import KINDS
 from mappings.losses.severity import Class
 from model.protocols import Kind
 from reports.data import Coded, Fate, Lost, Status
@@ -83,7 +83,6 @@ def test_nothing_is_empty_and_each_word_ends_as_it_began(language: str) -> None:
         ("side", ["source", "target"]),
         ("promises", [KEPT, BROKEN, NOT_YET, PARTLY]),
         ("person", Phase),
-        ("field", {field for field, _ in LOSSES}),
         ("about", [*STAGES, *Phase, *APPROVABLE, *What]),
     ],
 )
