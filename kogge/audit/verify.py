@@ -229,8 +229,8 @@ def _write(out: Path, found: MailboxMails) -> None:
         write_key(out, json.dumps(found.document(), indent=1) + "\n")
     except Misconfigured as error:
         raise Misconfigured("the proof was not written", error.advice) from None
-    check = f"kogge audit prove --check {shlex.quote(str(out))} --pubkey operator.pub --root HEX"
-    say(f"The proof is in {out}. Check it: {check}")
+    check = f"--proof {shlex.quote(str(out))} --pubkey operator.pub --root HEX"
+    say(f"The proof is in {out}. Anybody can check it: python -I verify_kogge.py {check}")
 
 
 def _told(item: ProofItem) -> str:

@@ -300,6 +300,7 @@ def tell(asked: SealOptions, made: Sealed) -> Exit:
     say("Anchor it now, where Kogge and its operator cannot reach: print the statement's hash, which covers")
     say("all, into the protocol of acceptance that both sides sign; or have it time-stamped:")
     say(f"  {stamp} -o {pack}/wave.tsr URL-OF-THE-AUTHORITY")
+    say("What auditors get, and how they check it: docs/auditors-guide.md (German and French beside it).")
     lost = {(one["code"], one["mailbox"]) for one in said["incomplete"] if one["code"] in ALTERED}
     for code in sorted({code for code, _ in lost}):
         _say_lost(code, sorted(mailbox for why, mailbox in lost if why == code))
