@@ -49,6 +49,7 @@ LIVE, RELEASED = "live-phase", "release-begun"
 """The codes of what cannot be taken back any more."""
 LOOK = "Score low, not approved, not live yet: {:,}. A person has to look; `kogge score` says why."
 WOULD = "would go on"
+STAYS_OPEN = "nothing: somebody may work there; `kogge give-back` takes back what Kogge wrote first"
 WAITS = (
     "What is in staging stays as it is: no freeze hook runs before somebody approves its score. What is"
     " frozen stops frozen, after its final delta, if the score is still low then."
@@ -61,7 +62,11 @@ def cutover(
     mailbox: Mailboxes = None,
     by: Decider = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say which mailboxes would go live, and what stops others.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Only say which mailboxes would go live, and what stops others; with --back, which go back.",
+        ),
     ] = False,
     status: Annotated[bool, typer.Option("--status", help="Show each mailbox's steps.")] = False,
     back: Annotated[
@@ -82,14 +87,16 @@ def cutover(
     settings = load(config)
     if wave is None and not mailbox:
         raise Misconfigured("cutover", "give --wave or --mailbox")
-    if sum((dry_run, status, back)) > 1:
-        raise Misconfigured("cutover", "give one of --dry-run, --status and --back")
+    if status and (dry_run or back):
+        raise Misconfigured("--status", "goes with neither --dry-run nor --back")
     if now and (status or back):
         raise Misconfigured("--now", "is for a cutover; --status and --back know no window")
     with opened_ledger(settings, upgrade=not (status or dry_run)) as ledger:
         rows = chosen(settings, ledger, wave, mailbox)
         if status:
             _show(ledger, rows, as_json)
+        elif dry_run and back:
+            raise typer.Exit(_look_back(settings, ledger, rows, as_json))
         elif dry_run:
             raise typer.Exit(_look(settings, ledger, rows, as_json, now=now))
         else:
@@ -221,6 +228,18 @@ def _look(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: b
         for refusal in refusals.values():
             say(str(refusal))
     return Exit.OPEN if refusals or any(one.code for one in seen) else Exit.OK
+
+
+def _look_back(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool) -> int:
+    """Writes nothing and undoes no hook. Says of each mailbox whether --back would take it back."""
+    from kogge.shown.way_back_table import DONE, routes_of, show_routes
+
+    routes = routes_of(config.hooks, ledger, rows)
+    if as_json:
+        emit([one.cell() for one in routes])
+    else:
+        show_routes(routes, {**DONE, "roll-back": STAYS_OPEN})
+    return Exit.OPEN if any(one.way == "roll-back" for one in routes) else Exit.OK
 
 
 def _refusals(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +26,7 @@ from kogge.run.rollback import (
     show_counts,
     write_lines,
 )
+from kogge.shown.way_back_table import Route, routes_of, show_routes
 from kogge.terminal.options import (
     AsJson,
     ConfigPath,
@@ -39,21 +40,14 @@ from kogge.terminal.options import (
     say,
     screen,
 )
-from kogge.terminal.tables import table
 from ledger.db.rows import Phase
 from ledger.leg.phases import HELD_ELSEWHERE
 from reports.progress import LATER
 
 if TYPE_CHECKING:
-    from engine.cutover.way_back import WayBack
     from ledger.db.rows import MailboxRow
     from ledger.store import Ledger
 
-WAYS: Mapping[str, str] = {
-    "nothing": "nothing: its user works at the source already",
-    "undo": "hooks undone, then staging",
-    "roll-back": "what Kogge wrote is taken back, hooks undone, then staging",
-}
 STAYS = (
     "What people wrote, changed or received in the new account stays there, and the old account lacks it."
     " Bring it there before they move once more. It is listed by: {command}"
@@ -99,36 +93,25 @@ def give_back(
     with opened_ledger(settings, upgrade=not dry_run) as ledger:
         rows = chosen(settings, ledger, None, mailbox)
         order = Order(settings, ledger, who, reason, lines=as_json or csv_file is not None)
-        ways = {row.id: way_back(ledger, row.id) for row in rows}
-        opened = [row for row in rows if ways[row.id] is WayBack.ROLL_BACK]
-        hooks = {row.id: _hooks(order, row) for row in rows}
+        routes = routes_of(settings.hooks, ledger, rows)
+        opened = [row for row, route in zip(rows, routes, strict=True) if route.way is WayBack.ROLL_BACK]
         run = _roll_back(order, opened, dry_run) if opened else None
         undone = [row for row in rows if not dry_run and way_back(ledger, row.id) is WayBack.UNDO]
         ended = _undo(order, undone) if undone else None
-        given_back = [
-            Given(
-                row.id, ledger.mailbox(row.id).phase, ways[row.id], *hooks[row.id], _code(row.id, run, ended)
-            )
-            for row in rows
-        ]
+        phases = {row.id: ledger.mailbox(row.id).phase for row in rows}
+    found = [Given(one, phases[one.mailbox], _code(one.mailbox, run, ended)) for one in routes]
     lines = [line.cells() for one in (run.ended if run else ()) for line in one.report.lines or ()]
     if csv_file is not None:
         write_lines(csv_file, lines)
     if as_json:
         legs = [one.document() for one in (run.ended if run else ())]
-        emit(
-            {
-                "executed": not dry_run,
-                "mailboxes": [one.cell() for one in given_back],
-                "legs": legs,
-                "items": lines,
-            }
-        )
+        mailboxes = [one.cell() for one in found]
+        emit({"executed": not dry_run, "mailboxes": mailboxes, "legs": legs, "items": lines})
     elif dry_run:
-        _show(given_back, run, config)
+        _show(found, run, config)
     else:
-        _tell(given_back, run, config)
-    raise typer.Exit(_exit(given_back, run, ended, dry_run))
+        _tell(found, run, config)
+    raise typer.Exit(_exit(found, run, ended, dry_run))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +128,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One mailbox. way: what was needed. undone, by_hand: the hooks that were in force, with an undo and
-    without. code: why it is not given back; None if it is, or if nothing was to be done."""
+    """One mailbox. route: what was needed. phase: where it is now. code: why it is not given back; None if it
+    is, or if nothing was to be done."""
 
-    mailbox: str
+    route: Route
     phase: Phase
-    way: WayBack
-    undone: Sequence[str]
-    by_hand: Sequence[str]
     code: str | None
 
     @property
@@ -160,26 +140,7 @@ class Given:
         return self.code is None and self.phase is Phase.STAGING
 
     def cell(self) -> dict[str, object]:
-        return {
-            "mailbox": self.mailbox,
-            "phase": str(self.phase),
-            "way": str(self.way),
-            "undo": list(self.undone),
-            "by_hand": list(self.by_hand),
-            "code": self.code or "",
-        }
-
-
-def _hooks(order: Order, row: MailboxRow) -> tuple[list[str], list[str]]:
-    """The names of the hooks in force: those that have an undo, in the order of their undoing, and others."""
-    from engine.cutover.steps import in_force
-    from ledger.leg.cutover_steps import Steps
-
-    begun = {step.name for step in Steps(order.ledger).all(row.id)}
-    hooks = [hook for _, hook in in_force(order.config.hooks, begun)]
-    return [one.name for one in hooks if one.undo is not None], [
-        one.name for one in hooks if one.undo is None
-    ]
+        return {**self.route.cell(), "phase": str(self.phase), "code": self.code or ""}
 
 
 def _roll_back(order: Order, rows: Sequence[MailboxRow], dry_run: bool) -> Run:
@@ -208,17 +169,11 @@ def _code(mailbox: str, run: Run | None, ended: Ended | None) -> str | None:
 
 def _show(found: Sequence[Given], run: Run | None, path: Path) -> None:
     """What would be done."""
-    cells = [
-        [one.mailbox, str(one.phase), WAYS[one.way], ", ".join(one.undone), ", ".join(one.by_hand)]
-        for one in found
-    ]
-    screen().print(
-        table(["mailbox", "phase", "what is done", "undone", "by hand"], cells, wrap=("what is done",))
-    )
+    show_routes([one.route for one in found])
     if run is not None:
         screen().print()
         show_counts(run.ended, execute=False)
-    if any(one.way != "nothing" for one in found):
+    if any(one.route.way != "nothing" for one in found):
         why = " --reason TEXT" if run is not None else ""
         command = next_command(path, f"give-back {_whose(found)} --by NAME{why}")
         say(f"Nothing was done. To do it: {command}")
@@ -229,11 +184,11 @@ def _tell(found: Sequence[Given], run: Run | None, path: Path) -> None:
     if run is not None:
         show_counts(run.ended, execute=True)
     for one in found:
-        say(f"{one.mailbox}: {_outcome(one)}")
-        if one.by_hand and one.way != "nothing":
-            say(f"  Undo by hand what has no undo: {', '.join(one.by_hand)}")
-    rolled = [one for one in found if one.way == "roll-back" and one.is_back]
-    frozen = [one for one in found if one.way == "undo" and one.is_back]
+        say(f"{one.route.mailbox}: {_outcome(one)}")
+        if one.route.by_hand and one.route.way != "nothing":
+            say(f"  Undo by hand what has no undo: {', '.join(one.route.by_hand)}")
+    rolled = [one for one in found if one.route.way == "roll-back" and one.is_back]
+    frozen = [one for one in found if one.route.way == "undo" and one.is_back]
     left = [one for one in found if not one.is_back]
     if left:
         say(f"To go on: {next_command(path, f'give-back {_whose(left)} --by NAME')}")
@@ -247,17 +202,17 @@ def _tell(found: Sequence[Given], run: Run | None, path: Path) -> None:
 
 
 def _outcome(one: Given) -> str:
-    if one.way == "nothing":
+    if one.route.way == "nothing":
         return "its user works at the source already; nothing was to be done"
     if one.is_back:
-        undone = f"undone: {', '.join(one.undone)}; " if one.undone else ""
+        undone = f"undone: {', '.join(one.route.undone)}; " if one.route.undone else ""
         return f"given back; {undone}it is in staging"
     code = one.code or STOPPED
     return f"not given back ({code}): {HELD if code == HELD_ELSEWHERE else advice(code)}"
 
 
 def _whose(found: Sequence[Given]) -> str:
-    return " ".join(f"-m {one.mailbox}" for one in found)
+    return " ".join(f"-m {one.route.mailbox}" for one in found)
 
 
 def _exit(found: Sequence[Given], run: Run | None, ended: Ended | None, dry_run: bool) -> int:

@@ -91,7 +91,7 @@ def test_practice_up_names_what_is_wrong_in_its_data(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextmanager
-    def broken(*_: object) -> Iterator[None]:
+    def broken(*_: object, **_options: object) -> Iterator[None]:
         raise Case(Path("contacts/mine.toml"), "ada", {}).error("surnam", "is no field")
         yield
 

@@ -126,10 +126,18 @@ def test_an_undo_that_fails_is_begun_again_without_another_approval(
 
 
 @pytest.mark.parametrize(("fails", "left"), [("redirect", ITEMS), ("open", 0)])
-def test_whose_hook_failed_is_given_back(town: Town, fails: str, left: int) -> None:
+def test_whose_hook_failed_is_given_back(
+    town: Town, fails: str, left: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Before the release nothing is taken back; after it somebody may have worked there."""
     fail(town, fails)
     assert run("cutover", *anna(town), *BY) == 1
+    before = hooks(town)
+    capsys.readouterr()
+    assert run("cutover", *anna(town), "--back", "--dry-run", "--json") == (1 if fails == "open" else 0)
+    (one,) = json.loads(capsys.readouterr().out)
+    assert (one["way"], one["undo"]) == ("roll-back" if fails == "open" else "undo", ["redirect"])
+    assert hooks(town) == before
     assert run("give-back", *anna(town), *BY, *(WHY if fails == "open" else ())) == 0
     assert (phase(town), hooks(town)[-1], town.messages("anna")) == (Phase.STAGING, "undo", left)
 
