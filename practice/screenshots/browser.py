@@ -67,6 +67,10 @@ class Browser:
         """Wait until the page shows a text."""
         self.wait_for(f"document.body && document.body.innerText.includes({json.dumps(text)})", seconds)
 
+    def settle(self, seconds: float = 3.0) -> None:
+        """Wait for charts that slide in: no element tells when they have come to rest."""
+        time.sleep(seconds)
+
     def click(self, text: str, tag: str = "button, a, [role=tab], [role=menuitem]") -> None:
         """Click the last visible element of these tags that has exactly this text."""
         find = (

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import httpx
+
 from practice.screenshots.stage import WAVE, Stage
 
 
 def runs(stage: Stage) -> None:
-    """Show the runs of a wave that has moved."""
+    """Show the run of a wave that has moved: its batches on the time line, and its log."""
     stage.migrated()
-    stage.browser.open(f"{stage.prefect()}/runs", 1280, 900)
-    stage.browser.wait_for_text(WAVE)
-    stage.picture("prefect-runs")
+    ui = stage.prefect()
+    stage.browser.open(f"{ui}/runs/flow-run/{_run_of(ui, f'wave {WAVE}')}", 1280, 900)
+    stage.browser.wait_for_text("Finished in state")
+    stage.browser.settle()
+    stage.picture("prefect-wave")
+
+
+def _run_of(ui: str, name: str) -> str:
+    """Return the id of the newest run of this name."""
+    asked = {"flow_runs": {"name": {"any_": [name]}}, "sort": "START_TIME_DESC", "limit": 1}
+    reply = httpx.post(f"{ui}/api/flow_runs/filter", json=asked, trust_env=False)
+    return str(reply.raise_for_status().json()[0]["id"])
