@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from prefect import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 
 from flows.process.parameters import BatchParameters
 
@@ -69,4 +70,9 @@ def word_of(run: FlowRun | None) -> str | None:
         return "is suspended: *Resume* on its page lets it go on; the wave waits for it"
     if state.type is StateType.CANCELLING:
         return "is being cancelled"
-    return f"ended: {state.name}: {state.message or 'without a word'}"
+    return end_of(state)
+
+
+def end_of(state: State[Any]) -> str:
+    """What is said of a batch that has ended."""
+    return f"ended: {state.name}: {state.message}" if state.message else f"ended: {state.name}"

@@ -12,12 +12,12 @@ from uuid import UUID
 
 from prefect import Flow, get_client, get_run_logger, runtime
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterIdempotencyKey
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling
 
-from flows.batch_watch import BatchWatch
+from flows.batch_watch import BatchWatch, end_of
 from flows.deploy.deployments import BATCH, TAG, queue_of, wave_tag
 from flows.deploy.queue_watch import LOOK_SECONDS, QueueWatch
 from flows.process.background_task import all_ended, standing, tried
@@ -35,6 +35,7 @@ BEGUN_SECONDS = 0.05
 ASK_SECONDS = 5.0
 SETTLE_SECONDS = 20.0
 """For batches that were cancelled: a worker gives them thirty seconds, and as long to the wave that waits."""
+STOPPED = "its wave was stopped"
 NOT_BEGUN = "not begun: its wave ends"
 DRAIN_SECONDS = 900.0
 """For batches to stop by themselves: a large file may be under way, a server slow."""
@@ -54,7 +55,7 @@ async def inline(batch: Batch, shards: Sequence[BatchParameters], runner: LegRun
             await places.acquire()
             if runner.shut:
                 break
-            begun.append(asyncio.ensure_future(batch(shard, return_state=True)))
+            begun.append(asyncio.ensure_future(_here(batch, shard)))
             begun[-1].add_done_callback(lambda _ended: places.release())
             while not begun[-1].done() and shard.number not in runner.underway:
                 await asyncio.sleep(BEGUN_SECONDS)
@@ -64,6 +65,13 @@ async def inline(batch: Batch, shards: Sequence[BatchParameters], runner: LegRun
         raise
     finally:
         await all_ended(begun)
+
+
+async def _here(batch: Batch, shard: BatchParameters) -> State[Any]:
+    """Runs a batch in this process. Prefect tells the wave's log of its start, this of its end."""
+    state: State[Any] = await batch(shard, return_state=True)
+    get_run_logger().info(f"batch {shard.number}/{shard.of} {end_of(state)}")
+    return state
 
 
 async def deployed(_batch: Batch, shards: Sequence[BatchParameters], runner: LegRunner) -> None:
@@ -169,7 +177,7 @@ async def _drained(watch: BatchWatch, seconds: float | None = None) -> bool:
 async def _cancel(runs: Sequence[UUID]) -> None:
     async def cancel(number: UUID) -> None:
         async with get_client() as client:
-            await client.set_flow_run_state(number, Cancelling())
+            await client.set_flow_run_state(number, Cancelling(message=STOPPED))
 
     for number in runs:
         await tried("cancelling a batch", functools.partial(cancel, number))

@@ -33,7 +33,7 @@ from flows.display import batch_progress
 from flows.display.artifacts import shown
 from flows.display.prefect_events import tell
 from flows.display.states import put_off, refused
-from flows.own_run import mark, watched
+from flows.own_run import mark, stopped, watched
 from flows.process.background_task import together, tried
 from flows.process.leg_runner import LegRunner, opened
 from flows.process.parameters import (
@@ -306,7 +306,7 @@ async def _run_wave(
         if code is not None:
             told = f"{first_mailbox.FAILED}: {stages.first} is not verified ({code}), so no other has begun"
             return Failed(name="CanaryFailed", message=told)
-        return end_state(after, runner)
+        return stopped(end_state(after, runner))
 
 
 async def _hear_what_ended_batches(runner: LegRunner) -> None:

@@ -21,7 +21,7 @@ from flows.process.leg_runner import Shutdown
 
 TICK_SECONDS = 1.0
 ASK_SECONDS = 5.0
-GOES_ON = "suspended; *Resume* goes on from here"
+SUSPENDED = "suspended"
 CANCELS = (StateType.CANCELLING, StateType.CANCELLED)
 
 
@@ -50,7 +50,8 @@ class OwnRun:
     async def leave(self, suspended: State[Any], message: str) -> NoReturn:
         """Ends this process, and leaves the run suspended: the state that Prefect shows says how far it came.
         Whoever resumes it starts it from the top."""
-        said = {"id": uuid4(), "timestamp": datetime.now(UTC), "message": f"{GOES_ON}; {message}"}
+        told = f"{SUSPENDED}; {message}; *Resume*, or a new run{_of_its_deployment()}, goes on from here"
+        said = {"id": uuid4(), "timestamp": datetime.now(UTC), "message": told}
         state: State[Any] = suspended.model_copy(update=said)
 
         async def say() -> None:
@@ -77,10 +78,12 @@ class OwnRun:
 async def watched(drain: Shutdown, *, nested: bool = False) -> AsyncIterator[OwnRun]:
     """Hears for the length of the block what is asked of this run in the UI: to cancel or to suspend it makes
     the legs at work stop at their next batch. Raises what the block does, but for a suspension that a task
-    met first. nested: the run around this one is watched already."""
+    met first. nested: it runs within another one that is watched, too; Prefect lets nobody suspend it."""
     own = OwnRun(drain)
     if nested:
-        yield own
+        async with standing("watching the batch", own.look, TICK_SECONDS, died=drain.event.set):
+            yield own
+        own.suspended = None
         return
     async with standing("watching the run", own.look, TICK_SECONDS, died=drain.event.set):
         try:
@@ -88,6 +91,21 @@ async def watched(drain: Shutdown, *, nested: bool = False) -> AsyncIterator[Own
         except Pause as pause:
             own.suspended = pause.state
             drain.event.set()
+
+
+def stopped(state: State[Any]) -> State[Any]:
+    """The end of a run of a deployment that somebody stopped, which also says what goes on; any other as it
+    is."""
+    deployment = _of_its_deployment()
+    if state.name != "Stopped" or not deployment:
+        return state
+    return state.model_copy(update={"message": f"{state.message}; a new run{deployment} goes on"})
+
+
+def _of_its_deployment() -> str:
+    """Whose run this is, as FLOW/NAME; "" for a command's, which has no deployment."""
+    name = runtime.deployment.get_name()
+    return f" of {runtime.flow_run.get_flow_name()}/{name}" if name else ""
 
 
 async def mark(wave: str) -> None:

@@ -35,8 +35,9 @@ from flows.janitor import PAGE, UNFINISHED
 from model.private_files import make_directory, open_private, using_state
 
 FOLDER = "runs"
+MACHINE_ID = Path("/etc/machine-id")
 KEPT_SECONDS = 30 * 86_400.0
-"""How long a note is kept whose process cannot be proven dead: another machine's, or of before a restart."""
+"""How long a note is kept whose process cannot be proven dead, such as another machine's."""
 KILLED = "the command that ran it was killed; run it again, and it goes on"
 
 
@@ -55,7 +56,8 @@ class RunNote:
         with using_state():
             make_directory(self._folder)
             with open(path, "w", encoding="utf-8", opener=open_private) as file:
-                json.dump({"owner": self._owner, "api": self._api}, file)
+                note = {"owner": self._owner, "api": self._api, "machine": machine()}
+                json.dump(note, file)
         self._path = path
 
     def drop(self, *, ended: bool) -> None:
@@ -74,6 +76,15 @@ async def settle_killed(state_directory: Path, api: Api) -> int:
             settled += await _crash(client, UUID(path.name))
         path.unlink(missing_ok=True)
     return settled
+
+
+def machine() -> str:
+    """The id of this installation, which stays when the machine is started again (machine-id(5)); "" where
+    there is none, as in many containers."""
+    try:
+        return MACHINE_ID.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def _name_of(api: Api) -> str:
@@ -97,9 +108,15 @@ def _is_of_the_dead(path: Path, api: str) -> bool:
     try:
         UUID(path.name)
         note = json.loads(path.read_text(encoding="utf-8"))
-        return bool(note["api"] == api and lease.is_dead(note["owner"]))
+        return bool(note["api"] == api and (lease.is_dead(note["owner"]) or _ran_before_a_restart(note)))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return False
+
+
+def _ran_before_a_restart(note: dict[str, str]) -> bool:
+    """Whether it is this machine's, which was started again since: no process outlives that."""
+    own = machine()
+    return bool(own) and note.get("machine") == own and not lease.ran_here(note["owner"])
 
 
 def _is_old(path: Path) -> bool:

@@ -146,7 +146,7 @@ def run_in(state: State[Any]) -> Any:
         (Cancelling(), "is being cancelled", False),
         (Completed(message="all are verified"), "ended: Completed: all are verified", True),
         (Failed(name="Incomplete", message="2 are not"), "ended: Incomplete: 2 are not", True),
-        (Crashed(), "ended: Crashed: without a word", True),
+        (Crashed(), "ended: Crashed", True),
         (Suspended(timeout_seconds=600), "is suspended", False),
         (Suspended(timeout_seconds=-600), "is suspended", True),
     ],

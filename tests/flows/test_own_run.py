@@ -15,7 +15,7 @@ import httpx
 import pytest
 from prefect.client.schemas.objects import State
 from prefect.exceptions import Pause
-from prefect.states import Cancelling, Completed, Running, Suspended
+from prefect.states import Cancelled, Cancelling, Completed, Running, Suspended
 
 from flows import own_run
 from flows.own_run import mark, watched
@@ -68,7 +68,9 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Api:
     made = Api()
     monkeypatch.setattr(own_run, "get_client", lambda: made)
     number = str(uuid4())
-    monkeypatch.setattr(own_run.runtime, "flow_run", SimpleNamespace(get_id=lambda: number))
+    own = SimpleNamespace(get_id=lambda: number, get_flow_name=lambda: "wave")
+    monkeypatch.setattr(own_run.runtime, "flow_run", own)
+    monkeypatch.setattr(own_run.runtime, "deployment", SimpleNamespace(get_name=lambda: "pilot"))
     monkeypatch.setattr(own_run, "TICK_SECONDS", 0.001)
     monkeypatch.setattr(own_run, "ASK_SECONDS", 0.0)
     return made
@@ -129,7 +131,10 @@ def test_suspending_stops_the_legs_and_the_state_says_how_far_it_came(api: Api) 
     with pytest.raises(Pause):
         run(wave())
     assert api.state.name == "Suspended"
-    assert str(api.state.message).endswith("6 of 30 workloads are not accounted for")
+    assert api.state.message == (
+        "suspended; 6 of 30 workloads are not accounted for; "
+        "*Resume*, or a new run of wave/pilot, goes on from here"
+    )
     assert [state.name for state in api.children.values()] == ["Completed", "Stopped", "Running"]
     assert api.state.state_details.pause_reschedule, "else nobody could resume it"
 
@@ -188,3 +193,24 @@ def test_a_run_is_tagged_with_its_wave_once(api: Api) -> None:
     api.fails = 1
     run(mark("other"))
     assert api.tags == ["theirs", "kogge", "wave:pilot"], "an API that fails ends no wave"
+
+
+def test_what_somebody_stopped_says_which_run_goes_on(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: State[Any] = Cancelled(name="Stopped", message="stopped on request; 6 of 30 are open")
+    told = "stopped on request; 6 of 30 are open; a new run of wave/pilot goes on"
+    assert own_run.stopped(made).message == told
+    assert own_run.stopped(Completed(message="all")).message == "all"
+    monkeypatch.setattr(own_run.runtime, "deployment", SimpleNamespace(get_name=lambda: None))
+    assert own_run.stopped(made) is made, "a command says itself what comes next"
+
+
+def test_cancelling_a_batch_of_a_command_stops_the_command(api: Api) -> None:
+    drain = Shutdown()
+
+    async def batch() -> None:
+        async with watched(drain, nested=True) as own:
+            api.state = Cancelling()
+            await until(lambda: drain.stopping)
+        assert own.suspended is None
+
+    run(batch())

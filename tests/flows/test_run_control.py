@@ -281,7 +281,7 @@ def test_batches_that_wait_are_called_off_and_those_at_work_stop_by_themselves(
     assert said == [
         "batch 1/2 ended: Closed: not begun: its wave ends",
         "batch 2/2 begun",
-        "batch 2/2 ended: Cancelled: without a word",
+        "batch 2/2 ended: Cancelled",
     ]
     assert api.states[waits].name == "Closed"
     assert api.states[works].is_cancelled()
@@ -390,7 +390,8 @@ def test_suspending_a_run_stops_its_legs_and_its_state_says_so(
         seen, tags = asyncio.run(asyncio.wait_for(suspended(), 500))
     assert seen is not None
     assert (seen.name, seen.is_paused()) == ("Suspended", True)
-    assert str(seen.message).startswith(own_run.GOES_ON)
+    assert str(seen.message).startswith("suspended; ")
+    assert "*Resume*, or a new run of wave/wave-" in str(seen.message)
     assert "6 of 6 workloads are not accounted for" in str(seen.message)
     assert {"kogge", "wave:w"} <= {*tags}
     assert {leg.owner for leg in stage.ledger.legs()} == {None}

@@ -20,7 +20,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Paused, Running
 from scripted import SIDES, Ended, add, opened, serving
 
-from flows import launch
+from flows import launch, run_note
 from flows.deploy import prefect_server
 from flows.deploy.api import Api
 from flows.deploy.deployments import TAG
@@ -151,6 +151,29 @@ def test_a_batch_that_a_worker_runs_outlives_the_command_that_asked_for_it(tmp_p
     assert settled(tmp_path, api) == 1
     found = [asked(api, lambda client, run=run: client.read_flow_run(run)).state_name for run in ids]
     assert found == ["Crashed", "Running"]
+
+
+def test_a_run_of_before_a_restart_of_the_machine_is_settled(
+    tmp_path: Path, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = tmp_path / "machine-id"
+    identity.write_text("0123456789abcdef\n")
+    monkeypatch.setattr(run_note, "MACHINE_ID", identity)
+    before = "a-boot-id-of-before.1/2/3/4"
+    there = {
+        machine: asked(api, lambda client: killed(client, [TAG])) for machine in ("own", "other", "none")
+    }
+    for machine, ids in there.items():
+        named = {"own": "0123456789abcdef", "other": "fedcba9876543210", "none": ""}[machine]
+        note = {"owner": before, "api": api.url, "machine": named}
+        (tmp_path / FOLDER).mkdir(exist_ok=True)
+        (tmp_path / FOLDER / str(ids[0])).write_text(json.dumps(note))
+    assert settled(tmp_path, api) == 1
+    assert states(api, *there["own"]) == ["Crashed"] * 3
+    for machine in ("other", "none"):
+        assert states(api, *there[machine]) == ["Running"] * 3
+    identity.write_text("")
+    assert settled(tmp_path, api) == 0, "a machine without an id proves nothing"
 
 
 @pytest.mark.parametrize("how", ["another server", "not ours", "ended", "paused", "deleted"])

@@ -55,6 +55,11 @@ class Scene(PrefectApi):
         wanted = {"logs": {"flow_run_id": {"any_": [run]}}, "limit": 200}
         return [(one["level"], one["message"]) for one in self.ask("POST", "/logs/filter", wanted)]
 
+    def batches(self, run: str) -> list[str]:
+        """The states of the batches on a run's timeline."""
+        wanted = {"flow_runs": {"parent_flow_run_id": {"any_": [run]}}}
+        return sorted(one["state"]["name"] for one in self.ask("POST", "/flow_runs/filter", wanted))
+
     def legs(self) -> set[tuple[object, ...]]:
         return {*self.place.query("SELECT state, owner FROM leg")}
 
@@ -76,7 +81,7 @@ def scene(
         home = tmp_path_factory.mktemp("worker")
         setup = Child("setup", [KOGGE, "setup"], place.environment, place.directory, home / "setup")
         assert setup.start_and_wait(PATIENCE) == 0, (home / "setup").read_text()
-        words = [KOGGE, "worker", "--config", str(place.directory / "kogge.toml"), "--limit", "3"]
+        words = [KOGGE, "worker", "--config", str(place.directory / "kogge.toml"), "--limit", "2"]
         environment = place.environment | {"PREFECT_WORKER_QUERY_SECONDS": "1"}
         worker = Child("worker", words, environment, home, home / "log")
         worker.start()
@@ -105,9 +110,24 @@ def test_suspend_stops_a_wave_and_resume_goes_on(scene: Scene) -> None:
 
 def test_cancel_stops_a_wave_and_the_last_word_says_how_far_it_came(scene: Scene) -> None:
     run = scene.begun(8)
+    assert scene.batches(run)[-1] == "Running", "the timeline of a wave shows its batches"
     scene.put(run, {"type": "CANCELLING", "name": "Cancelling"})
     kind, message = scene.message(run, "stopped on request; ", {"CANCELLED"})
     assert (kind, "legs" in message) == ("CANCELLED", True)
     until(lambda: {owner for _, owner in scene.legs()} == {None}, seconds=PATIENCE)
     time.sleep(5)  # a worker has its say after the run's own
     assert scene.message(run, "", {"CANCELLED"})[1] == message
+
+
+def test_the_brake_stops_a_wave_although_every_place_of_the_worker_is_taken(scene: Scene) -> None:
+    """One place has the wave, the other its batch."""
+    run = scene.begun(8)
+    brake = scene.start("pause/pilot")
+    assert scene.message(run, "paused: ", {"CANCELLED"})[0] == "CANCELLED"
+    assert scene.message(brake, "wave pilot is paused", ENDED)[0] == "COMPLETED"
+    assert {owner for _, owner in scene.legs()} == {None}
+    said = [text for _, text in scene.log(run)]
+    assert [text for text in said if text.startswith("batch 1/") and text.endswith("begun")]
+    assert [text for text in said if "ended: Paused" in text]
+    scene.message(scene.start("resume/pilot"), "wave pilot may run again", ENDED)
+    assert scene.message(scene.start("wave/pilot"), "all ", ENDED)[0] == "COMPLETED"

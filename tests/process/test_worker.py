@@ -89,6 +89,11 @@ def test_any_other_configuration_is_refused(scene: Scene) -> None:
     assert scene.ended(scene.start("janitor/janitor", configuration=path))[0] == "Failed"
 
 
+def test_a_worker_runs_the_brake(scene: Scene) -> None:
+    name, message = scene.ended(scene.start("pause/pause", wave="pilot", operator="night shift"))
+    assert (name, message) == ("Failed", "misconfigured: wave: unknown; none is known here"), "none is planned"
+
+
 def test_a_path_is_no_parameter(scene: Scene) -> None:
     found = scene.ask("GET", "/deployments/name/janitor/janitor")
     given = {"parameters": {"config": str(scene.directory / "elsewhere.toml")}}
