@@ -113,7 +113,7 @@ def test_cancel_stops_a_wave_and_the_last_word_says_how_far_it_came(scene: Scene
     assert scene.batches(run)[-1] == "Running", "the timeline of a wave shows its batches"
     scene.put(run, {"type": "CANCELLING", "name": "Cancelling"})
     kind, message = scene.message(run, "stopped on request; ", {"CANCELLED"})
-    assert (kind, "legs" in message) == ("CANCELLED", True)
+    assert (kind, "workload" in message) == ("CANCELLED", True)
     until(lambda: {owner for _, owner in scene.legs()} == {None}, seconds=PATIENCE)
     time.sleep(5)  # a worker has its say after the run's own
     assert scene.message(run, "", {"CANCELLED"})[1] == message

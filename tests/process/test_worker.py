@@ -91,7 +91,7 @@ def test_any_other_configuration_is_refused(scene: Scene) -> None:
 
 def test_a_worker_runs_the_brake(scene: Scene) -> None:
     name, message = scene.ended(scene.start("pause/pause", wave="pilot", operator="night shift"))
-    assert (name, message) == ("Failed", "misconfigured: wave: unknown; none is known here"), "none is planned"
+    assert (name, message) == ("Failed", "misconfigured: wave: unknown; none is known here")
 
 
 def test_a_path_is_no_parameter(scene: Scene) -> None:
