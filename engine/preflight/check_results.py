@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from engine.approvals.plan_approval import is_accepted
+from engine.approvals.signed_list import refuse_changed_list
 from engine.approvals.unneeded_approvals import OF_WAVES
 from engine.config.load import Config
 from engine.control.ledger_access import opened_ledger
@@ -13,16 +14,37 @@ from engine.planning.load_plan import plan, planned_mailbox
 from engine.preflight.preflight import PreflightResult
 from ledger.plan.approvals import Check, PlanRow, keep_checks, plan_rows
 from ledger.plan.mailboxes import FIELDS, PlannedMailbox
+from model.errors import Misconfigured
 
 
-def renew_plan(config: Config, wave: str | None) -> None:
-    """Load the wave into the plan, as `kogge migrate` would; every other plan stays as it is.
+def renew_plan(config: Config, wave: str) -> None:
+    """Load the wave into the plan, as `kogge migrate` would; every other plan stays as it is."""
+    with opened_ledger(config) as ledger:
+        plan(config, ledger, wave)
 
-    None loads nothing.
+
+def plan_what_was_seen(config: Config, looks: Sequence[PreflightResult]) -> str | None:
+    """Load every wave of the list into the plan, so that the results of a check of all can be kept.
+
+    Nothing is loaded while a row has no wave yet, where no check got through, or if the list says otherwise
+    than a plan that approvers signed: only the name of its wave says that such a plan is to change.
+
+    Args:
+        config: the configuration.
+        looks: the results, of all rows.
+
+    Returns:
+        Why nothing was loaded, if that is because of a signed plan; None otherwise.
     """
-    if wave is not None:
-        with opened_ledger(config) as ledger:
-            plan(config, ledger, wave)
+    if not all(look.person.wave for look in looks) or all(look.passing for look in looks):
+        return None
+    with opened_ledger(config) as ledger:
+        try:
+            refuse_changed_list(config, ledger, None)
+        except Misconfigured as error:
+            return error.advice
+        plan(config, ledger, None)
+    return None
 
 
 def keep(

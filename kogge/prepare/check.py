@@ -96,16 +96,23 @@ def check(
 ) -> None:
     """Preflight: reach and open both sides of every mailbox, prove whose it is, compare sizes.
 
-    Writes nothing to any mailbox. With --wave the wave is planned, and what was found is kept for those who
-    approve it. A mailbox is named by its line in mailboxes.csv. Where it is not known whether a
-    calendar server mails invitations, the two accounts of [invitation_probe] try it; that takes minutes.
+    Writes nothing to any mailbox. The waves of the list are planned (with --wave only that one), and what
+    was found is kept for those who approve them. A mailbox is named by its line in mailboxes.csv. Where it
+    is not known whether a calendar server mails invitations, the two accounts of [invitation_probe] try it;
+    that takes minutes.
 
     Example: kogge check --wave pilot
     """
     from engine.control.error_log import defect_log
     from engine.opening import gate_files
     from engine.planning.target_rates import target_rates
-    from engine.preflight.check_results import accepted_of_wave, keep, note_accepted, renew_plan
+    from engine.preflight.check_results import (
+        accepted_of_wave,
+        keep,
+        note_accepted,
+        plan_what_was_seen,
+        renew_plan,
+    )
     from engine.preflight.preflight import examine_all, powers, unreachable_sides
     from evidence.pack_keys import look_of
     from kogge.prepare.announced_waits import announced_waits
@@ -113,7 +120,8 @@ def check(
 
     settings = load(config)
     chosen = people(settings, wave, mailbox)
-    renew_plan(settings, wave)
+    if wave is not None:
+        renew_plan(settings, wave)
     rules = {kind: gate_files.rules(settings, kind, _unapproved) for kind in settings.workloads}
     begun, passes = _begun(settings), _passes(settings)
     with (
@@ -123,6 +131,7 @@ def check(
     ):
         looks = examine_all(settings, chosen, rules, seen, begun, passes)
         power = powers(settings, unreachable_sides(looks))
+    unloaded = None if wave is not None or mailbox else plan_what_was_seen(settings, looks)
     keep(settings, wave, looks, begun)
     note_accepted(settings, looks)
     accepted = accepted_of_wave(settings, wave)
@@ -142,6 +151,8 @@ def check(
         _show_check(settings, looks, power, heard)
         if accepted:
             screen().print(f"approved for this wave: {', '.join(sorted(accepted))}")
+    if unloaded is not None:
+        say(f"not kept for the approvers: {unloaded}")
     unheard = any(one.code is not None and not one.passing for one in heard)
     if unheard or not evidence.good:
         raise typer.Exit(Exit.OPEN)
@@ -212,6 +223,10 @@ def _check_document(
                         "accepted": code in look.accepted,
                     }
                     for side, code in look.warnings
+                ],
+                "causes": [
+                    {"code": code, "found": found}
+                    for code, _, found in (cause.partition(": ") for cause in sorted(look.causes))
                 ],
                 "ready": look.ready,
                 "earlier_result_stands": look.earlier_stands,

@@ -72,16 +72,27 @@ def test_nothing_is_written_before_two_have_signed(place: Path, capsys: pytest.C
     assert "a wave takes 3 approvals, approvers named: 2." in " ".join(capsys.readouterr().out.split())
 
 
-def test_a_check_of_the_whole_list_keeps_what_it_found_of_what_is_planned(place: Path) -> None:
+def test_a_check_of_the_whole_list_is_kept_for_each_wave_of_it(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("check") == 0
     config = load(place / "kogge.toml")
-    assert config.ledger_file is not None
-    assert not config.ledger_file.exists()
-    assert run("check", "--wave", "pilot") == 0
-    toml = (place / "kogge.toml").read_text()
-    (place / "kogge.toml").write_text(toml.replace('directory = "directory.csv"', ""))
-    assert run("check") == 1
     with closing(Ledger(config.ledger_url())) as ledger:
+        before = {(row.level, row.code) for row in plan_rows(ledger)}
+        assert before == {("directory", None)}
+        approve()
+        assert len([event for event in ledger.events("pilot") if event.kind == "plan-approved:start"]) == 2
+        listed = (place / "mailboxes.csv").read_text()
+        (place / "mailboxes.csv").write_text(listed + "new@practice.example,new@practice.example,pilot\n")
+        capsys.readouterr()
+        run("check")
+        told = " ".join(capsys.readouterr().err.split())
+        assert "not kept for the approvers: mailboxes.csv: differs from the signed plan of wave pilot" in told
+        assert len(plan_rows(ledger)) == len(listed.splitlines()) - 1
+        (place / "mailboxes.csv").write_text(listed)
+        toml = (place / "kogge.toml").read_text()
+        (place / "kogge.toml").write_text(toml.replace('directory = "directory.csv"', ""))
+        assert run("check") == 1
         assert {(row.level, row.code) for row in plan_rows(ledger)} == {("asserted", "identity-not-proven")}
 
 
