@@ -80,8 +80,8 @@ class Secret(Strict):
             address: replaces {address}.
 
         Raises:
-            Misconfigured: the secret is empty or cannot be read. The error names the field (see name_fields)
-                and the reference as it was written, never the value, a login or an address.
+            Misconfigured: the secret is not set, is empty or cannot be read. The error names the field (see
+                name_fields) and the reference as it was written, never the value, a login or an address.
         """
         value = self._value({"login": login, "address": address})
         if not value:
@@ -107,7 +107,10 @@ class Secret(Strict):
 
     def _value(self, names: dict[str, str]) -> str:
         if self.env:
-            return os.environ.get(_fill_names(self.env, names), "")
+            value = os.environ.get(_fill_names(self.env, names))
+            if value is None:
+                raise self._fault("is not set")
+            return value
         if self.file:
             return self._from_file(Path(_fill_names(self.file, names)))
         if self.command:

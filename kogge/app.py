@@ -31,6 +31,9 @@ class _Interruptible(LazyGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")  # a word of the library's
+            raise
         except KeyboardInterrupt:
             _say("kogge: interrupted")
             raise typer.Exit(130) from None
@@ -83,6 +86,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs a command line and exits with its code. No traceback for what the operator can repair."""
     quieten()
     hook(_defect)
+    if "_KOGGE_COMPLETE" in os.environ:
+        from kogge.prepare.completion import answer_shell
+
+        answer_shell()
     remember(sys.argv[1:] if arguments is None else arguments, _options_of)
     try:
         with _terminable():

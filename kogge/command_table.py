@@ -57,6 +57,11 @@ COMMANDS: Mapping[str, Entry] = {
         "Starts servers to practise on, and has their people work.",
         PREPARE,
     ),
+    "completion": Entry(
+        "kogge.prepare.completion:completion",
+        "Prints a script that makes the Tab key complete commands and options in your shell.",
+        PREPARE,
+    ),
     "migrate": Entry(
         "kogge.run.migrate:migrate",
         "Moves a wave: plans it from mailboxes.csv, proves whose each mailbox is, copies, verifies.",
@@ -119,7 +124,11 @@ COMMANDS: Mapping[str, Entry] = {
         "Takes runs from the queues of Prefect and works until interrupted.",
         RUN,
     ),
-    "server": Entry("kogge.prepare.server:server", "Starts and stops the local Prefect server.", RUN),
+    "server": Entry(
+        "kogge.prepare.server:server",
+        "Starts and stops the local Prefect server; prepares a larger one.",
+        RUN,
+    ),
     "status": Entry(
         "kogge.run.status:status",
         "Shows every mailbox: its phase, how far each workload is, time left and what needs a person.",

@@ -77,25 +77,26 @@ def read_key(path: Path, passphrase: str | None = None) -> Ed25519PrivateKey:
             or the passphrase is missing, wrong or not needed. The text holds nothing of the file or the
             passphrase.
     """
+    option = f"--key {path}"
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             pem = file.read(65_536)
     except OSError as error:
-        raise Misconfigured("--key", f"cannot be read ({error.strerror})") from None
+        raise Misconfigured(option, f"cannot be read ({error.strerror})") from None
     if pem.lstrip().startswith((PREFIX.encode(), b"-----BEGIN PUBLIC KEY-----")):
-        raise Misconfigured("--key", "is a public key already, to hand out; here the private one is wanted")
+        raise Misconfigured(option, "is a public key already, to hand out; here the private one is wanted")
     if mode & 0o077:
-        raise Misconfigured("--key", "others can read this file: chmod 600, or better make a new key")
+        raise Misconfigured(option, "others can read this file: chmod 600, or better make a new key")
     try:
         key = load_pem_private_key(pem, passphrase.encode() if passphrase else None)
     except TypeError:
         advice = "has no passphrase" if passphrase else "has a passphrase: give --passphrase-env or -file"
-        raise Misconfigured("--key", advice) from None
+        raise Misconfigured(option, advice) from None
     except ValueError:
-        raise Misconfigured("--key", "cannot be opened: no private key, or another passphrase") from None
+        raise Misconfigured(option, "cannot be opened: no private key, or another passphrase") from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise Misconfigured("--key", "is of another kind; `kogge keys new` makes one")
+        raise Misconfigured(option, "is of another kind; `kogge keys new` makes one")
     return key
 
 

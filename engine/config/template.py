@@ -271,7 +271,7 @@ def write_new(directory: Path, files: dict[str, str]) -> list[Path]:
             _write(directory / name, text)
             written.append(directory / name)
     except OSError as error:
-        raise Misconfigured(directory.name or ".", f"cannot be written ({error.strerror})") from None
+        raise Misconfigured(str(directory), f"cannot be written ({error.strerror})") from None
     return written
 
 

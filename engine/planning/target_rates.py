@@ -9,6 +9,7 @@ from connectors.caldav.products import PROFILES
 from connectors.caldav.settings import DavSettings
 from connectors.http.rate_limit import RateLimit
 from engine.config.load import Config
+from model.plural import many
 from model.protocols import Kind
 
 REQUESTS_OF_ITEM = 1.1
@@ -58,9 +59,9 @@ class TargetRate:
         names = ", ".join(f"target.{kind}" for kind in self.workloads)
         limit = f"{self.limit.requests:,} requests in {self.limit.seconds:.0f} s from all workers together"
         items = sum(entry.get(kind, 0) for entry in mailboxes for kind in self.workloads)
-        hours = self.seconds(mailboxes) / 3600
+        least = f"{items:,} items take at least {_duration(self.seconds(mailboxes))}"
         remedy = f" To be faster, ask its host to {self.remedy}; then set rate_limit." if self.remedy else ""
-        return [f"{names}: {limit}; {items:,} items take at least {hours:.1f} hours.{remedy}"]
+        return [f"{names}: {limit}{f'; {least}' if items else ''}.{remedy}"]
 
     def document(self, mailboxes: Sequence[Mapping[Kind, int]]) -> dict[str, object]:
         """Return the same for JSON."""
@@ -70,6 +71,12 @@ class TargetRate:
             "window_seconds": self.limit.seconds,
             "hours_at_least": round(self.seconds(mailboxes) / 3600, 2),
         }
+
+
+def _duration(seconds: float) -> str:
+    """Return seconds for people: hours, and below one of them minutes."""
+    hours = seconds / 3600
+    return f"{hours:,.1f} hours" if hours >= 1 else many(max(1, round(seconds / 60)), "minute", "minutes")
 
 
 def target_rates(config: Config) -> list[TargetRate]:

@@ -76,17 +76,21 @@ def passphrase_of(env: str | None, file: Path | None) -> str | None:
     if env is not None and file is not None:
         raise Misconfigured("--passphrase-env", "give it or --passphrase-file, not both")
     if env is not None:
-        if not (found := os.environ.get(env)):
-            raise Misconfigured("--passphrase-env", "there is no such variable, or it is empty")
+        if (found := os.environ.get(env)) is None:
+            raise Misconfigured(f"--passphrase-env {env}", "there is no such variable")
+        if not found:
+            raise Misconfigured(f"--passphrase-env {env}", "this variable is empty")
         return found
     if file is None:
         return None
     try:
         found = file.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError):
-        raise Misconfigured("--passphrase-file", "cannot be read") from None
+    except OSError as error:
+        raise Misconfigured(f"--passphrase-file {file}", f"cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise Misconfigured(f"--passphrase-file {file}", "cannot be read (no UTF-8)") from None
     if not found:
-        raise Misconfigured("--passphrase-file", "is empty")
+        raise Misconfigured(f"--passphrase-file {file}", "is empty")
     return found
 
 

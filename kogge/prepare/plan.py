@@ -68,6 +68,9 @@ def plan(
     if force and not write:
         raise Misconfigured("--force", "goes with --write")
     settings = load(config)
+    by_itself = inventory is None and settings.plan.inventory is None
+    if by_itself:
+        inventory = _found_inventory(settings)
     if inventory is not None:
         settings = settings.model_copy(
             update={"plan": settings.plan.model_copy(update={"inventory": inventory.absolute()})}
@@ -75,13 +78,15 @@ def plan(
         settings._path = config.absolute()
     with _known_ledger(settings) as ledger:
         facts = gather(settings, ledger)
+    if by_itself and inventory is not None:
+        say(f"sizes: as {inventory.name} says, which is beside the list (--inventory FILE for another one)")
     making = make(settings, facts, again=again)
     files = _write(settings, making, force) if write else ()
     if as_json:
         emit(_document(making))
     else:
         if facts.sizes.blind:
-            screen().print(Text(_blind(settings, config), style=BAD), soft_wrap=True)
+            screen().print(Text(_blind(config), style=BAD), soft_wrap=True)
         _show(making)
     for file in files:
         say(f"written: {file.name}")
@@ -91,12 +96,20 @@ def plan(
         _next(config, settings, files, force, settled)
 
 
-def _blind(settings: Config, config: Path) -> str:
+def _found_inventory(settings: Config) -> Path | None:
+    """The inventory.csv beside the list, if `kogge discover --csv` wrote it: it marks each mailbox."""
+    path = settings.file(Path("inventory.csv"))
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            names = file.readline().strip().split(",")
+    except OSError:
+        return None
+    return path if {"line", "items", "bytes", "mailbox"} <= set(names) else None
+
+
+def _blind(config: Path) -> str:
     """Says above all else that the estimates rest on nothing, and what mends that."""
     text = "blind: nobody's size is known, so every mailbox is taken for a typical one."
-    found = settings.file(Path("inventory.csv"))
-    if settings.plan.inventory is None and found.exists():
-        return f"{text} {found.name} is there: {next_command(config, f'plan --inventory {found.name}')}"
     return f"{text} Before: {next_command(config, 'discover --csv inventory.csv')}"
 
 

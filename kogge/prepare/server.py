@@ -1,15 +1,22 @@
-"""`kogge server`: the local Prefect server."""
+"""`kogge server`: the local Prefect server, and the environment of a larger one."""
 
 from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from engine.config.hints import DEFAULT
 from engine.config.load import load
-from kogge.terminal.options import AsJson, ConfigPath, Exit, echo, emit, told
+from kogge.terminal.options import AsJson, ConfigPath, Exit, echo, emit, say, told, write_private
 from model.errors import Misconfigured
 
-server = typer.Typer(help="Starts and stops the local Prefect server.", no_args_is_help=True)
+server = typer.Typer(
+    help="Starts and stops the local Prefect server; prepares a larger one.", no_args_is_help=True
+)
 
 
 def server_up(config: ConfigPath = DEFAULT) -> None:
@@ -60,6 +67,91 @@ def server_status(config: ConfigPath = DEFAULT, as_json: AsJson = False) -> None
     raise typer.Exit(Exit.OK if alive else Exit.OPEN)
 
 
+def server_environment(
+    database: Annotated[
+        str,
+        typer.Option(
+            "--database", metavar="URL", help="Prefect's own: postgresql://USER@HOST:PORT/DATABASE."
+        ),
+    ],
+    redis: Annotated[str, typer.Option("--redis", metavar="URL", help="redis://HOST:PORT.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="The file; its encryption key stays if it is there.")
+    ] = Path("prefect-server.env"),
+    password_env: Annotated[
+        str | None,
+        typer.Option("--password-env", metavar="NAME", help="The variable with the database's password."),
+    ] = None,
+    login_env: Annotated[
+        str | None,
+        typer.Option("--login-env", metavar="NAME", help="The variable with USER:PASSWORD of the API."),
+    ] = None,
+    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Where the server listens.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Where the server listens.")] = 4200,
+    public_url: Annotated[
+        str | None,
+        typer.Option("--public-url", metavar="URL", help="The API as browsers reach it, behind a proxy."),
+    ] = None,
+    home: Annotated[
+        Path, typer.Option("--home", metavar="DIR", help="Prefect's directory, for its settings.")
+    ] = Path("/var/lib/prefect"),
+) -> None:
+    """Writes the environment of a Prefect server on PostgreSQL and Redis, for systemd or a shell.
+
+    For many workers without Docker: as many servers as you like may have it. The file holds secrets, and only
+    you can read it. With --host other than this machine, give --login-env too: the API lets anybody in
+    otherwise.
+
+    Example: kogge server environment --database postgresql://kogge@db/prefect --redis redis://cache:6379
+    """
+    from flows.deploy.stack_environment import (
+        ServerSettings,
+        as_environment_file,
+        key_of,
+        server_environment,
+    )
+
+    settings = ServerSettings(
+        database,
+        redis,
+        _variable("--password-env", password_env),
+        _variable("--login-env", login_env),
+        host,
+        port,
+        public_url,
+        str(home),
+        key_of(_earlier(out)),
+    )
+    write_private(out, as_environment_file(server_environment(settings)).encode(), "--out")
+    echo(f"written: {out}")
+    say(f"Once:           set -a; . {shlex.quote(str(out.absolute()))}; prefect server database upgrade -y")
+    say("Each server:    prefect server start --no-services")
+    say("One machine:    prefect server services start")
+    say('Then: api_url and dispatch = "deployment" in [prefect] of kogge.toml, kogge setup, kogge worker')
+
+
+def _variable(option: str, name: str | None) -> str | None:
+    if name is None:
+        return None
+    value = os.environ.get(name)
+    if not value:
+        state = "is empty" if value == "" else "is not set"
+        raise Misconfigured(option, f"the environment variable {name} {state}")
+    return value
+
+
+def _earlier(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError):
+        raise Misconfigured(f"--out {path}", "is there already, and cannot be read") from None
+
+
 server.command("up", help=told(server_up))(server_up)
 server.command("down", help=told(server_down))(server_down)
 server.command("status", help=told(server_status))(server_status)
+server.command("environment", help=told(server_environment))(server_environment)

@@ -62,7 +62,8 @@ def test_errors_name_the_field_and_the_reference(tmp_path: Path) -> None:
     assert both.target.token is not None
     at = "kogge.toml:7: "
     assert (
-        said(both.source.password) == f"{at}source.password: secret from env KOGGE_NOT_SET_{{login}} is empty"
+        said(both.source.password)
+        == f"{at}source.password: secret from env KOGGE_NOT_SET_{{login}} is not set"
     )
     assert said(both.source.token) == f"{at}source.token: secret from file {tmp_path}/empty is empty"
     missing = f"secret from file {tmp_path}/none-{{login}} cannot be read (No such file or directory)"
@@ -88,7 +89,7 @@ def test_an_authority_that_is_none(tmp_path: Path, text: str | None, why: str) -
 
 
 def test_a_secret_without_a_field_says_where_it_comes_from() -> None:
-    assert said(Secret(env="KOGGE_NOT_SET")) == "secret from env KOGGE_NOT_SET: is empty"
+    assert said(Secret(env="KOGGE_NOT_SET")) == "secret from env KOGGE_NOT_SET: is not set"
 
 
 def test_a_command_shows_none_of_its_arguments() -> None:

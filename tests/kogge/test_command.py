@@ -32,7 +32,7 @@ COMMANDS = (
     *(name for name in TABLE if name not in GROUPS),
     "plan diff", "audit seal", "audit show", "audit keys create", "audit keys export",
     "audit keys destroy", "keys new", "ledger upgrade", "practice up", "server up", "server down",
-    "server status",
+    "server status", "server environment",
 )  # fmt: skip
 
 
@@ -153,7 +153,7 @@ def test_check_says_what_a_rate_limit_means(
         file.write(section + 'password = { env = "CONTACTS" }\n')
     assert run("check") == 3
     shown = " ".join(capsys.readouterr().out.split())
-    assert "target.contacts: 1,500 requests in 300 s from all workers together; 0 items" in shown
+    assert "target.contacts: 1,500 requests in 300 s from all workers together. To be faster" in shown
     assert "com.openexchange.servlet.maxRate" in shown
     assert run("check", "--json") == 3
     (limit,) = json.loads(capsys.readouterr().out)["rate_limits"]

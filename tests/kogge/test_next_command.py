@@ -10,6 +10,9 @@ from commands import run
 from lonely import TOML, plan
 
 from engine.config.hints import next_command
+from engine.config.load import load
+from engine.planning.mailbox_list_checks import mailboxes
+from engine.planning.size_estimates import fingerprint
 from ledger.store import Ledger
 
 
@@ -34,9 +37,21 @@ def test_a_plan_of_nobody_s_size_says_so_first(place: Path, capsys: pytest.Captu
     first = capsys.readouterr().out.splitlines()[0]
     assert first.startswith("blind: ")
     assert "kogge discover --csv inventory.csv" in first
-    (place / "inventory.csv").write_text("line,items,bytes,code,mail\n2,5,900,,5\n")
+    (place / "inventory.csv").write_text("article,items\nchair,4\n")
+    assert run("plan") == 0, "somebody else's file"
+    assert capsys.readouterr().out.startswith("blind: ")
+
+
+def test_the_inventory_beside_the_list_is_found(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "mailboxes.csv").write_text("source,target\na@old.example,a@new.example\n")
+    (person,) = mailboxes(load(place / "kogge.toml"), unplanned=True)
+    row = f"2,5,900,,{fingerprint(person)},5"
+    (place / "inventory.csv").write_text(f"line,items,bytes,code,mailbox,mail\n{row}\n")
     assert run("plan") == 0
-    assert "kogge plan --inventory inventory.csv" in capsys.readouterr().out.splitlines()[0]
+    shown = capsys.readouterr()
+    assert "sizes: as inventory.csv says" in shown.err
+    assert "items: 5;" in shown.out
+    assert "blind" not in shown.out
 
 
 def test_what_was_chosen_is_chosen_again(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -273,7 +273,7 @@ def test_ledger_password_is_read_late_and_quoted(write, monkeypatch: pytest.Monk
     )
     config = load(write(text))
     with pytest.raises(
-        Misconfigured, match=r"kogge\.toml:3: ledger\.password: secret from env LEDGER is empty"
+        Misconfigured, match=r"kogge\.toml:3: ledger\.password: secret from env LEDGER is not set"
     ):
         config.ledger_url()
     monkeypatch.setenv("LEDGER", "p@ss/w:rd")

@@ -112,7 +112,10 @@ def test_what_is_public_already_is_no_leak(place: Path, said) -> None:
         (place / "operator.pub").write_bytes(text)
         (place / "operator.pub").chmod(0o644)
         assert run("keys", "public", "--key", "operator.pub") == 2
-        assert said() == "--key: is a public key already, to hand out; here the private one is wanted"
+        assert (
+            said()
+            == "--key operator.pub: is a public key already, to hand out; here the private one is wanted"
+        )
 
 
 @pytest.mark.parametrize(

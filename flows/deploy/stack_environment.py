@@ -1,0 +1,127 @@
+"""The environment of a Prefect server on PostgreSQL and Redis, as docker-compose.yml has it, without Docker.
+
+One server or several, each with the same environment: with the memory of one process in place of Redis,
+several servers lose events, their order and slots.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from model.errors import Misconfigured
+
+FIXED: Mapping[str, str] = {
+    # Two servers that migrate at once get in each other's way: `prefect server database upgrade` does it.
+    "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "false",
+    "PREFECT_SERVER_EVENTS_MESSAGING_BROKER": "prefect_redis.messaging",
+    "PREFECT_SERVER_EVENTS_MESSAGING_CACHE": "prefect_redis.messaging",
+    "PREFECT_SERVER_EVENTS_CAUSAL_ORDERING": "prefect_redis.ordering",
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect_redis.lease_storage",
+    # One at a time, the default, costs four times as much.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "2",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "500",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+    "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+    "DO_NOT_TRACK": "1",
+}
+"""What is the same everywhere; a test compares it with docker-compose.yml."""
+SCHEMES = ("postgresql", "postgresql+asyncpg")
+KEY = "PREFECT_SERVER_ENCRYPTION_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """What somebody says of the server.
+
+    database: postgresql://USER@HOST:PORT/DATABASE, of Prefect alone. password: of its user; None for none.
+    redis: redis://HOST:PORT or rediss://…, without the number of a database. login: USER:PASSWORD that the
+    API asks for; None for an API that anybody who reaches it may use. host, port: where it listens. public:
+    the address at which browsers reach its API; None for the one at which it listens. home: Prefect's
+    directory. key: that of an earlier environment; None for a new one.
+    """
+
+    database: str
+    redis: str
+    password: str | None = None
+    login: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 4200
+    public: str | None = None
+    home: str = "/var/lib/prefect"
+    key: str | None = None
+
+
+def server_environment(settings: ServerSettings) -> dict[str, str]:
+    """Returns the variables by name. Raises Misconfigured, for the option that is wrong."""
+    login = settings.login
+    if login is not None and not all(login.partition(":")):
+        raise Misconfigured("--login-env", "the variable holds no USER:PASSWORD")
+    redis = _redis(settings.redis)
+    listens = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 (compared)
+    return {
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": _database(settings.database, settings.password),
+        "PREFECT_REDIS_MESSAGING_URL": f"{redis}/0",
+        "PREFECT_SERVER_DOCKET_URL": f"{redis}/1",
+        "PREFECT_SERVER_API_HOST": settings.host,
+        "PREFECT_SERVER_API_PORT": str(settings.port),
+        **({} if login is None else {"PREFECT_SERVER_API_AUTH_STRING": login}),
+        "PREFECT_SERVER_UI_API_URL": settings.public or f"http://{listens}:{settings.port}/api",
+        # Without it, the key of what blocks keep lies beside them in the database.
+        KEY: settings.key or base64.urlsafe_b64encode(os.urandom(32)).decode(),
+        "PREFECT_HOME": settings.home,
+        **FIXED,
+    }
+
+
+def as_environment_file(environment: Mapping[str, str]) -> str:
+    """Returns the text of a file for `EnvironmentFile=` of systemd; a shell reads it, too (`set -a; . FILE`).
+    Raises Misconfigured for a value that such a file cannot hold."""
+    for name, value in environment.items():
+        if not value.isprintable() or "'" in value:
+            raise Misconfigured(name, "holds a quote or a sign that no file of variables can hold")
+    return "".join(f"{name}='{value}'\n" for name, value in environment.items())
+
+
+def key_of(text: str) -> str | None:
+    """Returns the encryption key of an earlier file; what blocks keep can be read with no other."""
+    found = re.search(rf"^{KEY}='?([A-Za-z0-9_=-]+)'?$", text, re.MULTILINE)
+    return None if found is None else found.group(1)
+
+
+def _database(url: str, password: str | None) -> str:
+    try:
+        parts = urlsplit(url)
+        port = "" if parts.port is None else f":{parts.port}"
+    except ValueError:
+        raise Misconfigured("--database", "is no URL") from None
+    if parts.scheme not in SCHEMES or not parts.hostname or len(parts.path) < 2 or not parts.username:
+        raise Misconfigured("--database", "give postgresql://USER@HOST:PORT/DATABASE")
+    if parts.password is not None:
+        raise Misconfigured(
+            "--database", "holds a password, which others may see; name a variable that has it"
+        )
+    secret = "" if password is None else f":{quote(password, safe='')}"
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    place = f"{parts.username}{secret}@{host}{port}"
+    return urlunsplit(("postgresql+asyncpg", place, parts.path, parts.query, ""))
+
+
+def _redis(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise Misconfigured("--redis", "is no URL") from None
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname or parts.path.strip("/"):
+        raise Misconfigured("--redis", "give redis://HOST:PORT, without the number of a database")
+    return url.rstrip("/")
