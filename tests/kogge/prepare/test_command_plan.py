@@ -275,6 +275,6 @@ def test_status_tells_how_long_a_wave_still_takes(
         }
     }  # fmt: skip
     assert run("status") == 1
-    assert "wave w1: about 20s left, 200 items, mailboxes: 1" in capsys.readouterr().out
+    assert "wave w1: about 20s left, 200 items of 1 mailbox" in capsys.readouterr().out
     (place / "inventory.csv").write_text("broken")
     assert document(capsys, "status", code=1)["codes"] == {}
