@@ -25,7 +25,7 @@ def completion(
 
     Example: kogge completion bash
     """
-    from typer.completion import get_completion_script
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
     script = get_completion_script(prog_name="kogge", complete_var=VARIABLE, shell=shell)
     typer.echo(script)
@@ -33,6 +33,6 @@ def completion(
 
 def answer_shell() -> None:
     """Prepares the answer to a shell that asks for completions."""
-    from typer.completion import completion_init
+    from typer.completion import completion_init  # type: ignore[attr-defined]
 
     completion_init()
