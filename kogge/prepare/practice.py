@@ -8,8 +8,9 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import cycle
 from pathlib import Path
@@ -22,12 +23,14 @@ from engine.config.load import Config, load
 from engine.config.template import refuse_existing, write_new
 from engine.control.ledger_access import opened_ledger
 from kogge.terminal.options import ConfigPath, Wave, echo, refuse_missing, say, told
+from ledger.db.rows import Phase
 from model.errors import Misconfigured
 from model.plural import many
 
 if TYPE_CHECKING:
     from engine.planning.mailbox_list import Person
     from kogge.prepare.practice_servers import Stage
+    from ledger.db.rows import MailboxRow
 
 practice = typer.Typer(help="Starts servers to practise on, and has their people work.", no_args_is_help=True)
 AGAIN = "of servers that have ended, the directory is of no use: delete it, or choose another"
@@ -37,7 +40,11 @@ EMBEDDED = (
     "No Dovecot 2.4 serves IMAP on this machine (Debian: dovecot-core and dovecot-imapd). The IMAP target is"
     " the server that comes with Kogge (pymap): it keeps mail in memory alone, and has no quota."
 )
-ENDED = "the servers of this directory have ended; `kogge practice up DIRECTORY` starts new ones"
+ENDED = "no practice servers run for this directory any more; `kogge practice up DIRECTORY` starts new ones"
+LIVE = (
+    "Who is live works in the new account: of what happens in the old one, only what is new is brought. Say"
+    " --late for mail that still arrives there, and --target for work in the new account."
+)
 DURATION = re.compile(r"(\d{1,5})(s|m|h|)")
 PAUSE_SECONDS = 5.0
 """Between two people at work, with --for."""
@@ -182,19 +189,26 @@ def practice_work(
     if late and target:
         raise Misconfigured("--late", "is mail at the old server; --target is work in the new account")
     seconds = _seconds(how_long)
-    people = _people(load(config), wave, mailbox)
+    settings = load(config)
+    known = _known(settings)
+    people = _people(settings, wave, mailbox, known)
     what = LATE if late else TARGET if target else WORK
-    socket = _socket(config)
-    done: Counter[str] = Counter()
-    for person in people:
-        done += _worked(socket, person, what)
+    if what == WORK and any(_is_live(known.get(person.source)) for person in people):
+        say(LIVE)
+    at = Place(_socket(config), what, {source: row.id for source, row in known.items()})
+    done = sum((at.work(person) for person in _in_turn(people, seconds)), Counter[str]())
+    _say_worked(done, people, what == TARGET, config)
+
+
+def _in_turn(people: Sequence[Person], seconds: int) -> Iterator[Person]:
+    """Each at once, and then one after the other for so many seconds."""
+    yield from people
     until = time.monotonic() + seconds
     for person in cycle(people):
         if time.monotonic() + PAUSE_SECONDS > until:
-            break
+            return
         time.sleep(PAUSE_SECONDS)
-        done += _worked(socket, person, what)
-    _say_worked(done, people, what == TARGET, config)
+        yield person
 
 
 def _seconds(text: str) -> int:
@@ -204,7 +218,9 @@ def _seconds(text: str) -> int:
     return int(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0
 
 
-def _people(config: Config, wave: str | None, mailbox: list[str] | None) -> Sequence[Person]:
+def _people(
+    config: Config, wave: str | None, mailbox: list[str] | None, rows: Mapping[str, MailboxRow]
+) -> Sequence[Person]:
     """Whom the options choose. Raises Misconfigured if one of them is nobody."""
     from engine.planning.mailbox_list import read_mailboxes
     from kogge.terminal.options import among
@@ -213,10 +229,10 @@ def _people(config: Config, wave: str | None, mailbox: list[str] | None) -> Sequ
     found = [person for person in people if wave is None or person.wave == wave]
     if not found:
         waves = sorted({person.wave for person in people if person.wave})
-        raise Misconfigured("--wave", f"is of nobody in the list; known there: {', '.join(waves) or 'none'}")
+        raise Misconfigured("--wave", f"nobody in the list has it; known there: {', '.join(waves) or 'none'}")
     if not mailbox:
         return found
-    ids = _ids(config) if any(name.startswith("m-") for name in mailbox) else {}
+    ids = {source: row.id for source, row in rows.items()}
     names = {
         person.line: (str(person.line), person.source, person.target, ids.get(person.source, ""))
         for person in found
@@ -226,10 +242,16 @@ def _people(config: Config, wave: str | None, mailbox: list[str] | None) -> Sequ
     return [person for person in found if person.line in chosen]
 
 
-def _ids(config: Config) -> dict[str, str]:
-    """The random id of each source."""
+def _known(config: Config) -> dict[str, MailboxRow]:
+    """The ledger's mailboxes by source; none before the first wave is checked."""
+    if not (config.state_directory / "ledger.db").exists():
+        return {}
     with opened_ledger(config) as ledger:
-        return {row.source: row.id for row in ledger.mailboxes()}
+        return {row.source: row for row in ledger.mailboxes()}
+
+
+def _is_live(row: MailboxRow | None) -> bool:
+    return row is not None and row.phase is Phase.LIVE
 
 
 def _socket(config: Path) -> Path:
@@ -238,29 +260,37 @@ def _socket(config: Path) -> Path:
     try:
         return Path(json.loads((config.parent / CONTROL).read_text(encoding="utf-8"))["socket"])
     except (OSError, ValueError, KeyError, TypeError):
-        raise Misconfigured(CONTROL, f"says of no practice servers; {ENDED}") from None
+        raise Misconfigured(CONTROL, f"is missing or damaged; {ENDED}") from None
 
 
-def _worked(socket: Path, person: Person, what: str) -> Counter[str]:
-    from practice.harness.control import NotServedError, ask
-    from practice.servers.people_at_work import FAULT, NOBODY, TARGET
-    from practice.world.work import in_words
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where people work. socket: of the servers' process. what: a minute's work, late mail, or work in the
+    new account. ids: the random id of each source that is planned."""
 
-    address = person.target if what == TARGET else person.source
-    try:
-        answered = ask(socket, {"what": what, "address": address})
-    except NotServedError:
-        raise Misconfigured("practice", ENDED) from None
-    if FAULT in answered:
-        why = (
-            "is nobody of the practice world"
-            if answered[FAULT] == NOBODY
-            else "has no new account that answers"
-        )
-        raise Misconfigured(f"line {person.line}", why)
-    done = Counter({name: int(str(count)) for name, count in answered.items()})
-    echo(f"line {person.line}: {in_words(done)}")
-    return done
+    socket: Path
+    what: str
+    ids: Mapping[str, str]
+
+    def work(self, person: Person) -> Counter[str]:
+        """Has this person work, and says what was done. Raises Misconfigured if nobody can."""
+        from practice.harness.control import NotServedError, ask
+        from practice.servers.people_at_work import FAULT, NOBODY, TARGET
+        from practice.world.work import in_words
+
+        address = person.target if self.what == TARGET else person.source
+        try:
+            answered = ask(self.socket, {"what": self.what, "address": address})
+        except NotServedError:
+            raise Misconfigured("practice", ENDED) from None
+        if FAULT in answered:
+            nobody = answered[FAULT] == NOBODY
+            why = "has no mailbox in the practice world" if nobody else "has no new account that answers"
+            raise Misconfigured(f"line {person.line}", why)
+        done = Counter({name: int(str(count)) for name, count in answered.items()})
+        whose = f" ({self.ids[person.source]})" if person.source in self.ids else ""
+        echo(f"line {person.line}{whose}: {in_words(done)}")
+        return done
 
 
 def _say_worked(done: Counter[str], people: Sequence[Person], target: bool, config: Path) -> None:

@@ -15,6 +15,7 @@ from engine.control.ledger_access import opened_ledger
 from engine.planning.load_plan import plan
 from kogge.prepare import practice as command
 from kogge.prepare.practice_servers import CONTROL, Stage
+from ledger.db.rows import Phase
 from practice.harness.control import controlled
 from practice.servers.people_at_work import PeopleAtWork
 from practice.servers.pymap_server import PymapServer
@@ -74,7 +75,9 @@ def test_everybody_of_a_wave_works(place: Path, world: World, capsys: pytest.Cap
     assert "@" not in shown.out + shown.err
 
 
-def test_one_is_named_by_line_id_or_address(place: Path, world: World) -> None:
+def test_one_is_named_by_line_id_or_address(
+    place: Path, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = load(Path("kogge.toml"))
     with opened_ledger(config, upgrade=True) as ledger:
         plan(config, ledger)
@@ -83,6 +86,21 @@ def test_one_is_named_by_line_id_or_address(place: Path, world: World) -> None:
         before = changes(world)
         assert run("practice", "work", "-m", name, "--late") == 0
         assert [after - was for after, was in zip(changes(world), before, strict=True)] == [0, 2, 0]
+        assert f"line 3 ({ids[world.addresses()[1]]}): 2 mails received" in capsys.readouterr().out
+
+
+def test_who_is_live_does_not_work_in_the_old_account(
+    place: Path, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = load(Path("kogge.toml"))
+    with opened_ledger(config, upgrade=True) as ledger:
+        plan(config, ledger)
+        for row in ledger.mailboxes("odd"):
+            ledger.set_phase(row.id, Phase.LIVE, "somebody")
+    assert run("practice", "work", "-m", "2") == 0
+    assert "--late" not in capsys.readouterr().err
+    assert run("practice", "work", "-m", "4") == 0
+    assert "Say --late for mail that still arrives there" in capsys.readouterr().err
 
 
 def test_they_go_on_for_a_while(
@@ -101,7 +119,7 @@ def test_they_go_on_for_a_while(
     ("options", "told"),
     [
         (("--for", "soon"), "--for: is no time; give one like 60s, 5m or 1h"),
-        (("--wave", "x"), "--wave: is of nobody in the list; known there: odd, pilot"),
+        (("--wave", "x"), "--wave: nobody in the list has it; known there: odd, pilot"),
         (("-m", "9"), "--mailbox: not in mailboxes.csv: number 1 of those given"),
         (("--late", "--target"), "--late: is mail at the old server"),
         (("--target", "-m", "2"), "line 2: has no new account that answers"),
@@ -118,7 +136,7 @@ def test_somebody_who_is_not_of_the_world(place: Path, capsys: pytest.CaptureFix
     with (place / "mailboxes.csv").open("a") as file:
         file.write("new@x.example,new@y.example,pilot\n")
     assert run("practice", "work", "-m", "5") == 2
-    assert "line 5: is nobody of the practice world" in capsys.readouterr().err
+    assert "line 5: has no mailbox in the practice world" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", [None, "{", json.dumps({"socket": "/nowhere/socket"})])
