@@ -36,6 +36,19 @@ def ensure_api(config: Config) -> Api:
     return Api(url, local=False)
 
 
+def running_api(config: Config) -> Api | None:
+    """Return the Prefect API that answers now, the configured or the local one; None if none does.
+
+    Raises:
+        Misconfigured: as configured_api.
+    """
+    url = configured_api(config)
+    if url is not None:
+        return Api(url, local=False) if prefect_server.answers(url) else None
+    server = prefect_server.status(config.state_directory)
+    return None if server is None else Api(server.api, local=True)
+
+
 def configured_api(config: Config) -> str | None:
     """The Prefect API that kogge.toml or PREFECT_API_URL names. Raises Misconfigured for one on another
     machine that is asked without TLS, unless prefect.plain_http allows it."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from engine.approvals.score import Score, wave_score
-from engine.control.remedies import advice
 from engine.planning.throughput_estimate import Estimate
+from flows.display.advice_list import advice_list
 from flows.process.parameters import BatchParameters
 from ledger.db.rows import LegRow, LegState
 from ledger.views.overview import WaveTotals
@@ -124,14 +124,14 @@ def _reasons(shot: Snapshot) -> list[str]:
     if not found:
         return []
     rows = [
-        f"| {state} | `{code}` | {count:,} | {_cell(advice(code))} |"
+        f"| {state} | `{code}` | {count:,} |"
         for (state, code), count in sorted(found.items(), key=lambda one: (one[0][0] not in UNWELL, -one[1]))
     ]
-    return ["", "### What is open, and why", "", "| | code | | what to do |", "|---|---|---:|---|", *rows]
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+    codes: Counter[str] = Counter()
+    for (_, code), count in found.items():
+        codes[code] += count
+    todo = advice_list(codes, "workload", "workloads")
+    return ["", "### What is open, and why", "", "| | code | |", "|---|---|---:|", *rows, *todo]
 
 
 def _servers(health: Sequence[Health]) -> list[str]:

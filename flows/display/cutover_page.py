@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from engine.control.remedies import advice
 from engine.cutover.steps import FREEZE, FROZEN, HOOK_FAILED
+from flows.display.advice_list import advice_list
 from ledger.db.rows import SCORE_LOW, MailboxRow, Phase
 from ledger.leg.cutover_steps import BACK, DONE, FAILED, RELEASE, StepRow
 from model.plural import many
@@ -143,14 +143,12 @@ def cutover_text(wave: str, lines: Sequence[CutoverLine], now: datetime, waits: 
     text = [f"## Cutover of wave {wave}: {cutover_told(lines)}", ""]
     text += [f"**It waits for a person.** {waits}", ""] if waits else []
     text += [held_told(lines, now) or "Nobody is kept from a mailbox.", ""]
-    text += [
-        "| mailbox | phase | frozen since | newest step | code | what to do |",
-        "|---|---|---|---|---|---|",
-    ]
+    text += ["| mailbox | phase | frozen since | newest step | code |", "|---|---|---|---|---|"]
     text += [_row(line) for line in lines[:SHOWN]]
     if rest := lines[SHOWN:]:
         stopped = sum(line.code is not None for line in rest)
         text += ["", f"and {len(rest):,} more, of which {stopped:,} are stopped."]
+    text += advice_list(Counter(line.code for line in lines if line.code), "mailbox", "mailboxes")
     commands = next_steps(wave, lines)
     if commands := commands[:-1] if waits else commands:
         text += ["", "### What to type next", "", *(f"    {command}" for command in commands)]
@@ -162,8 +160,7 @@ def cutover_text(wave: str, lines: Sequence[CutoverLine], now: datetime, waits: 
 def _row(line: CutoverLine) -> str:
     since = "" if line.since is None else moment(line.since)
     code = f"`{line.code}`" if line.code else ""
-    todo = advice(line.code).replace("|", "\\|") if line.code else ""
-    return f"| `{line.mailbox}` | {line.phase} | {since} | {line.step} | {code} | {todo} |"
+    return f"| `{line.mailbox}` | {line.phase} | {since} | {line.step} | {code} |"
 
 
 def moment(at: datetime) -> str:

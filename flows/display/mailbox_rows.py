@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from engine.control.remedies import advice
+from flows.display.advice_list import advice_list
 from flows.display.ui_links import artifact, linked, tasks_of
 from ledger.db.rows import SCORE_LOW, LegRow, LegState, MailboxRow, Phase
 from model.plural import many
@@ -28,12 +28,6 @@ PERSON = frozenset({LegState.BLOCKED, LegState.DIFFERS})
 """States that nothing but a person mends."""
 SHOWN = 60
 """So many rows an artifact has: a wave of 500 mailboxes stays readable."""
-NEXT = {
-    LegState.VERIFIED: "",
-    LegState.RUNNING: "",
-    LegState.PENDING: "Its turn comes in this run, or in the next one.",
-    LegState.COPIED: "Copied; the next run verifies it.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +111,7 @@ def mailboxes_text(wave: str, lines: Sequence[MailboxLine], now: datetime, ui: s
         ui: the address of Prefect's UI; "" leaves the links out.
     """
     head = [f"## Wave {wave}: {mailboxes_told(lines)}", ""]
-    table = ["| mailbox | phase | state | done | code | what to do | |", "|---|---|---|---:|---|---|---|"]
+    table = ["| mailbox | phase | state | done | code | |", "|---|---|---|---:|---|---|"]
     rows = [_row(line, ui) for line in lines[:SHOWN]]
     rest = lines[SHOWN:]
     more = ["", f"and {_rest(rest)}"] if rest else []
@@ -125,7 +119,9 @@ def mailboxes_text(wave: str, lines: Sequence[MailboxLine], now: datetime, ui: s
     more_pages = [linked(name, artifact(ui, slug(name, wave))) for name in ("failures", "losses", "cutover")]
     foot += ["", f"More of this wave: {', '.join(more_pages)}."] if ui else []
     at = ["", f"As of {now.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"]
-    return "\n".join([*head, *table, *rows, *more, *foot, *at]) + "\n"
+    codes = Counter(code for line in lines for code in line.codes)
+    todo = advice_list(codes, "mailbox", "mailboxes")
+    return "\n".join([*head, *table, *rows, *more, *todo, *foot, *at]) + "\n"
 
 
 def mailboxes_told(lines: Sequence[MailboxLine]) -> str:
@@ -147,14 +143,12 @@ def _rest(rest: Sequence[MailboxLine]) -> str:
 
 def _row(line: MailboxLine, ui: str) -> str:
     codes = ", ".join(f"`{code}`" for code in line.codes)
-    todo = " ".join(advice(code) for code in line.codes) or NEXT.get(line.state, "See `kogge status`.")
     cells = [
         f"`{line.mailbox}`",
         str(line.phase),
         str(line.state),
         f"{line.percent} %",
         codes,
-        todo.replace("|", "\\|"),
         linked("tasks", tasks_of(ui, line.mailbox)) if ui else "",
     ]
     return f"| {' | '.join(cells)} |"

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from engine.control.remedies import advice
 from engine.steps.accepted_differences import code_of
+from flows.display.advice_list import advice_list
 from ledger.db.rows import Finding, Outcome, State
 from ledger.views.reports import LegSummary
 from ledger.views.scores import Absent
@@ -78,10 +78,10 @@ def failures_text(wave: str, found: Mapping[str, Failing], now: datetime) -> str
     """Return the artifact `failures-NAME`: by code, the most items first."""
     lines = [f"## Failures of wave {wave}: {failures_told(found)}", ""]
     if found:
-        lines += ["| code | items | mailboxes | what to do |", "|---|---:|---:|---|"]
+        lines += ["| code | items | mailboxes |", "|---|---:|---:|"]
         for code, one in sorted(found.items(), key=lambda pair: (-pair[1].items, pair[0])):
-            todo = advice(code).replace("|", "\\|")
-            lines.append(f"| `{code}` | {one.items:,} | {len(one.mailboxes):,} | {todo} |")
+            lines.append(f"| `{code}` | {one.items:,} | {len(one.mailboxes):,} |")
+        lines += advice_list({code: one.items for code, one in found.items()}, "item", "items")
         command = f"kogge failures --wave {shlex.quote(wave)}"
         lines += ["", f"`{command}` names each of them, and where its owner finds it."]
     return "\n".join([*lines, "", _as_of(now)]) + "\n"
@@ -142,6 +142,7 @@ def links_told(ends: Mapping[str, int]) -> str:
 def links_text(wave: str, ends: Mapping[str, int], now: datetime) -> str:
     """Return the artifact `links-NAME`."""
     lines = [f"## Links of wave {wave} into OneDrive and SharePoint: {sum(ends.values()):,}", ""]
+    lines += [] if ends else ["No mail and no document of this wave points there."]
     if ends:
         lines += ["| | links | what that means |", "|---|---:|---|"]
         lines += [f"| {name} | {ends[name]:,} | {text} |" for name, text in LINKS.items() if ends.get(name)]

@@ -71,8 +71,9 @@ def links(
     """Lists links into OneDrive and SharePoint in what moved: each with its file's new place, or why not.
 
     Reads every mail, and every Office document, page and text among the files. Nothing is rewritten. What is
-    found goes to FILE or, with --json, to standard output, and is kept nowhere; the screen shows counts. Exit
-    code 0 when all was read, wherever the links lead.
+    found goes to FILE or, with --json, to standard output, and is kept nowhere; the screen shows counts. A
+    Prefect that runs shows them as well, of a whole wave. Exit code 0 when all was read, wherever the links
+    lead.
 
     Example: kogge links --wave pilot --csv links.csv
     """
@@ -96,6 +97,8 @@ def links(
     else:
         _show(found)
     _tell(found, resolver)
+    if wave is not None and not mailbox:
+        _show_in_prefect(settings, wave, found)
     raise typer.Exit(_code(found, resolver))
 
 
@@ -188,6 +191,13 @@ def _show(found: LinkFindings) -> None:
         return
     rows = [(why or "moved", f"{count:,}", WHYS[why]) for why, count in sorted(found.ends.items())]
     out.print(table(("links", "count", "what that means"), rows, wrap=("what that means",)))
+
+
+def _show_in_prefect(config: Config, wave: str, found: LinkFindings) -> None:
+    """Counts alone; of some mailboxes they would pass for the wave's."""
+    from flows.display.links_artifact import publish
+
+    publish(config, wave, {why or "moved": count for why, count in found.ends.items()})
 
 
 def _tell(found: LinkFindings, resolver: Resolver) -> None:

@@ -10,12 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from practice.harness.practice_run import ROOT, practice_run
-from practice.screenshots import pages, prefect
+from practice.screenshots import night, pages, prefect
 from practice.screenshots.browser import browser
 from practice.screenshots.stage import Scene, Stage
 
 SCENES: Mapping[str, Scene] = {
     "prefect-runs": prefect.runs,
+    "night-artifacts": night.artifacts,
+    "night-mailboxes": night.mailboxes,
+    "night-not-ready": night.not_ready,
+    "night-suspended": night.suspended,
+    "night-frozen": night.frozen,
     "report": pages.report,
     "report-person": pages.person,
 }

@@ -67,7 +67,8 @@ def test_a_first_hook_that_began_counts_as_frozen() -> None:
 
 def test_the_text_says_what_to_type_with_the_name_of_the_wave() -> None:
     text = cutover_text("pilot one", lines(), NOW)
-    assert "| `m-late` | frozen | 29 Nov 22:15 UTC | score failed | `score-low` | See `kogge score`" in text
+    assert "| `m-late` | frozen | 29 Nov 22:15 UTC | score failed | `score-low` |" in text
+    assert "- `score-low` (1 mailbox): See `kogge score`" in text
     commands = next_steps("pilot one", lines())
     assert commands == [
         "kogge score --wave 'pilot one'",
@@ -88,6 +89,11 @@ def test_a_score_that_failed_is_known_without_a_result_of_this_run() -> None:
 def test_what_is_released_has_no_way_back() -> None:
     assert way_back("pilot", cutover_lines(BOXES[4:], STEPS, CODES)) is None
     assert way_back("pilot", cutover_lines(BOXES[:1], STEPS, {})) is None
+
+
+def test_the_table_is_whole() -> None:
+    rows = [line for line in cutover_text("pilot", lines(), NOW).splitlines() if line.startswith("|")]
+    assert len({row.count("|") for row in rows}) == 1
 
 
 def test_all_live_leaves_nothing_to_do() -> None:

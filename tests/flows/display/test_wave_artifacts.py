@@ -65,8 +65,10 @@ def test_each_mailbox_has_one_row_and_what_needs_a_person_comes_first() -> None:
     assert [line.mailbox for line in lines] == ["m-cold", "m-full", "m-wait", "m-runs", "m-well"]
     text = mailboxes_text("pilot", lines, NOW, UI)
     full = next(line for line in text.splitlines() if "m-full" in line)
-    assert full.startswith("| `m-full` | staging | blocked | 70 % | `over-quota` | Raise the target's quota")
+    assert full.startswith("| `m-full` | staging | blocked | 70 % | `over-quota` |")
+    assert "- `over-quota` (1 mailbox): Raise the target's quota" in text
     assert f"[tasks]({UI}/runs?tab=task-runs&task-run-search=m-full)" in full
+    assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1
     assert "2 of 5 verified, 1 needs a person, 1 frozen" in text
     assert "secret" not in text
 
@@ -74,7 +76,9 @@ def test_each_mailbox_has_one_row_and_what_needs_a_person_comes_first() -> None:
 def test_a_verified_mailbox_that_a_cutover_would_stop_needs_a_person() -> None:
     lines = mailbox_lines(LEGS[:1], [], {}, {"m-well"})
     assert mailboxes_told(lines) == "1 of 1 verified, 1 needs a person"
-    assert "| verified | 100 % | `score-low` | See `kogge score`" in mailboxes_text("pilot", lines, NOW, "")
+    text = mailboxes_text("pilot", lines, NOW, "")
+    assert "| verified | 100 % | `score-low` |" in text
+    assert "- `score-low` (1 mailbox): See `kogge score`" in text
 
 
 def test_the_share_is_of_what_the_check_counted() -> None:
@@ -119,11 +123,12 @@ def test_failures_are_told_by_code() -> None:
     found = failing(absent, [summary("m-2", findings={(Outcome.MISSING, ""): 2, (Outcome.MATCH, ""): 9})])
     assert failures_told(found) == "6 items failed, by 2 codes"
     text = failures_text("pilot one", found, NOW)
-    assert "| `too-large` | 4 | 2 | Raise the target's message size limit" in text
+    assert "| `too-large` | 4 | 2 |" in text
+    assert "- `too-large` (4 items): Raise the target's message size limit" in text
     assert "| `verification-missing` | 2 | 1 |" in text
     assert "kogge failures --wave 'pilot one'" in text
     assert failures_told({}) == "no item failed"
-    assert "what to do" not in failures_text("pilot", {}, NOW)
+    assert "What to do" not in failures_text("pilot", {}, NOW)
 
 
 def test_losses_are_sentences_and_appearance_is_one_number() -> None:

@@ -1,0 +1,23 @@
+"""What to do about each code, below a table: Prefect's older UI cuts a long cell off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.control.remedies import advice
+from model.plural import many
+
+
+def advice_list(counts: Mapping[str, int], one: str, more: str) -> list[str]:
+    """Return a heading, and a line for each code, the most frequent first; [] if there are no codes.
+
+    Args:
+        counts: how many have each code.
+        one: what is counted, of one; see model.plural.
+        more: what is counted, of several.
+    """
+    if not counts:
+        return []
+    order = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    lines = [f"- `{code}` ({many(count, one, more)}): {advice(code)}" for code, count in order]
+    return ["", "### What to do", "", *lines]

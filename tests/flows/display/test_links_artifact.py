@@ -1,0 +1,59 @@
+"""Where the links of a wave lead, in a Prefect that runs; without one nothing is started."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import prefect
+import pytest
+
+from engine.config.load import Config, load
+from flows.deploy import prefect_server
+from flows.display.links_artifact import publish
+
+SIDES = '[source]\nkind = "imap"\nhost = "h"\nusername = "x"\npassword = { env = "X" }\n'
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    (tmp_path / "kogge.toml").write_text(SIDES + SIDES.replace("source", "target.mail"))
+    return load(tmp_path / "kogge.toml")
+
+
+def test_without_a_prefect_nothing_is_shown(config: Config) -> None:
+    assert not publish(config, "pilot", {"moved": 3})
+
+
+def test_without_any_address_the_local_server_is_asked_and_not_started(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PREFECT_API_URL")
+    assert not publish(config, "pilot", {"moved": 3})
+    assert not prefect_server.home(config.state_directory).exists()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_counts_are_shown_and_a_prefect_that_fails_ends_nothing(
+    config: Config, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    made: list[Any] = []
+
+    class Client:
+        async def create_artifact(self, artifact: Any) -> None:
+            if fails:
+                raise OSError
+            made.append(artifact)
+
+    @asynccontextmanager
+    async def client() -> AsyncIterator[Client]:
+        yield Client()
+
+    monkeypatch.setattr(prefect_server, "answers", lambda _url: True)
+    monkeypatch.setattr(prefect, "get_client", client)
+    assert publish(config, "pilot", {"moved": 3, "gone": 1})
+    assert [one.key for one in made] == ([] if fails else ["links-pilot"])
+    assert all(one.description.startswith("links: 3 moved, 1 gone (") for one in made)
