@@ -44,7 +44,8 @@ class _Shown:
             )
         done = progress.percent(await asyncio.to_thread(self._seen))
         if done != self._told:
-            await aupdate_progress_artifact(self._made, progress=done, description=self._title)
+            told = f"{self._title}: {done:.0f} %"
+            await aupdate_progress_artifact(self._made, progress=done, description=told)
             self._told = done
         if (
             lines := server_notices.unwell(self._runner.admission.seen, self._runner.admission.causes())

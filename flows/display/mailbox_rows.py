@@ -115,7 +115,7 @@ def mailboxes_text(wave: str, lines: Sequence[MailboxLine], now: datetime, ui: s
     rows = [_row(line, ui) for line in lines[:SHOWN]]
     rest = lines[SHOWN:]
     more = ["", f"and {_rest(rest)}"] if rest else []
-    foot = ["", "`kogge who MAILBOX --by NAME` says whose a mailbox is; who asks is recorded."]
+    foot = ["", "`kogge show MAILBOX` tells all about one; `kogge who MAILBOX --by NAME` says whose it is."]
     more_pages = [linked(name, artifact(ui, slug(name, wave))) for name in ("failures", "losses", "cutover")]
     foot += ["", f"More of this wave: {', '.join(more_pages)}."] if ui else []
     at = ["", f"As of {now.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"]

@@ -17,7 +17,7 @@ from ledger.views.scores import Absent
 from mappings.losses.severity import Class, class_of
 from model.plural import many
 from model.protocols import Kind
-from reports.loss_texts import meaning
+from reports.loss_texts import by_concern
 
 FOUND = {
     Outcome.MISSING: "verification-missing",
@@ -25,11 +25,8 @@ FOUND = {
     Outcome.DIFFERS: "verification-differs",
     Outcome.ERROR: "verification-error",
 }
-CLASSES = {
-    Class.CONTENT: "Content that is missing",
-    Class.FUNCTIONAL: "All is there, and something about it works otherwise",
-    Class.COSMETIC: "Only how it looks or is spelt",
-}
+SENTENCES = {Class.CONTENT: 60, Class.FUNCTIONAL: 30, Class.COSMETIC: 0}
+"""So many kinds of loss of each class get a sentence; the rest is counted."""
 LINKS = {
     "moved": "lead to a file or folder that moved",
     "not-migrated": "the file is there, but no mailbox of this ledger moved it (or not yet)",
@@ -109,28 +106,13 @@ def losses_text(wave: str, counts: Mapping[tuple[Kind, str, str], int], now: dat
     """Return the artifact `losses-NAME`: sentences by concern, the gravest first. What concerns appearance is
     folded into its number."""
     lines = [f"## Losses of wave {wave}: {losses_told(counts)}"]
-    by_class: defaultdict[Class, list[tuple[Kind, str, str]]] = defaultdict(list)
-    for loss in counts:
-        by_class[class_of(loss[1], loss[2])].append(loss)
-    for one in Class:
-        own = sorted(by_class[one], key=lambda loss: (-counts[loss], loss))
-        if not own:
-            continue
-        lines += ["", f"### {CLASSES[one]}", ""]
-        if one is Class.COSMETIC:
-            times = sum(counts[loss] for loss in own)
-            lines.append(f"{many(len(own), 'kind', 'kinds')} of detail, {times:,} times in all.")
-        else:
-            lines += [_sentence(loss, counts[loss]) for loss in own]
+    for one in by_concern(counts, SENTENCES):
+        said = [f"- {line}" for line in one.lines]
+        lines += ["", f"### {one.title}", "", *said, *([one.rest] if one.rest else [])]
     if counts:
         command = f"kogge failures --losses --wave {shlex.quote(wave)}"
         lines += ["", f"`{command}` names the items. An item that lost several things counts with each."]
     return "\n".join([*lines, "", _as_of(now)]) + "\n"
-
-
-def _sentence(loss: tuple[Kind, str, str], count: int) -> str:
-    kind, name, reason = loss
-    return f"- {kind}, {count:,}: {meaning(kind, name, reason) or f'`{name} {reason}`'}"
 
 
 def links_told(ends: Mapping[str, int]) -> str:

@@ -140,8 +140,8 @@ def test_losses_are_sentences_and_appearance_is_one_number() -> None:
     counts = lost([summary("m-1", losses=losses), summary("m-2", losses=losses)])
     assert counts[Kind.MAIL, "attachment", "too-large"] == 4
     text = losses_text("pilot", counts, NOW)
-    assert text.index("Content that is missing") < text.index("something about it works otherwise")
-    assert "1 kind of detail, 80 times in all." in text
+    assert text.index("### content: ") < text.index("### functional: ")
+    assert "80 details of 1 kind" in text
     assert "characters-replaced" not in text
     assert losses_told(counts) == "4 content, 2 functional, 80 cosmetic"
     assert losses_told(Counter()) == "none"
