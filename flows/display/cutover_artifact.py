@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 
 from engine.cutover.outlook import obstacles
 from engine.cutover.steps import CutoverResult
-from flows.display.cutover_page import CutoverLine, cutover_lines, cutover_text, cutover_told
+from flows.display.cutover_page import CutoverLine, cutover_text, cutover_told, read_lines
 from flows.display.published import Published
-from ledger.leg.cutover_steps import Steps
 from ledger.store import Ledger
 from reports.progress import slug
 
@@ -62,4 +61,4 @@ class CutoverArtifact:
         ]
         codes = obstacles(self._ledger, rows) if foresee else {}
         codes |= {cut.mailbox: cut.code for cut in tuple(self._ended)}
-        return cutover_lines(rows, Steps(self._ledger).of(row.id for row in rows), codes)
+        return read_lines(self._ledger, rows, codes)

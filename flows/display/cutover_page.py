@@ -1,5 +1,5 @@
-"""The cutover of a wave in Prefect's UI: who is frozen, since when, what is missing, what to type. Pure;
-random ids, steps and codes alone."""
+"""The cutover of a wave in Prefect's UI: who is frozen, since when, what is missing, what to type.
+Random ids, steps and codes alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from engine.cutover.steps import FREEZE, FROZEN, HOOK_FAILED
 from flows.display.advice_list import advice_list
 from ledger.db.rows import SCORE_LOW, MailboxRow, Phase
-from ledger.leg.cutover_steps import BACK, DONE, FAILED, RELEASE, StepRow
+from ledger.leg.cutover_steps import BACK, DONE, FAILED, RELEASE, StepRow, Steps
+from ledger.store import Ledger
 from model.plural import many
 
 SHOWN = 60
@@ -59,6 +60,13 @@ def cutover_lines(
     """
     lines = [_line(row, steps.get(row.id, ()), codes.get(row.id)) for row in rows]
     return sorted(lines, key=_urgency)
+
+
+def read_lines(
+    ledger: Ledger, rows: Sequence[MailboxRow], codes: Mapping[str, str | None]
+) -> list[CutoverLine]:
+    """Return a line for each mailbox as the ledger is now; see cutover_lines."""
+    return cutover_lines(rows, Steps(ledger).of(row.id for row in rows), codes)
 
 
 def _urgency(line: CutoverLine) -> tuple[bool, bool, bool, float, str]:

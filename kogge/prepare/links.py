@@ -195,9 +195,9 @@ def _show(found: LinkFindings) -> None:
 
 def _show_in_prefect(config: Config, wave: str, found: LinkFindings) -> None:
     """Counts alone; of some mailboxes they would pass for the wave's."""
-    from flows.display.links_artifact import publish
+    from flows.display.from_command import show_links
 
-    publish(config, wave, {why or "moved": count for why, count in found.ends.items()})
+    show_links(config, wave, {why or "moved": count for why, count in found.ends.items()})
 
 
 def _tell(found: LinkFindings, resolver: Resolver) -> None:

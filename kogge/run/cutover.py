@@ -265,6 +265,7 @@ def act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) ->
     from engine.control.error_log import defect_log
     from engine.cutover.run_many import all_of, announce, opened
     from engine.pacing.worker_slots import open_worker_slots
+    from flows.display.from_command import show_cutovers, telling
     from flows.display.prefect_events import tell
     from flows.launch import signals
     from flows.process.leg_runner import Shutdown
@@ -278,12 +279,14 @@ def act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) ->
     with (
         signals(drain),
         defect_log(config.state_directory),
+        telling(config),
         open_worker_slots(config, ledger, drain.event) as worker_slots,
         opened(config, ledger, way.by, worker_slots, tell, back=way.back) as order,
     ):
         for duty in worker_slots.heeded(duties):
             announce(order, going[duty.wave])
             all_of(order, [row.id for row in going[duty.wave]], cuts.append)
+    show_cutovers(config, ledger, cuts)
     return Ended(cuts, worker_slots.refusals, order.boundary.fault)
 
 

@@ -1,7 +1,8 @@
-"""Where the links of a wave lead, in a Prefect that runs; without one nothing is started."""
+"""What commands show in a Prefect that runs; without one nothing is shown or started."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from engine.config.load import Config, load
 from flows.deploy import prefect_server
-from flows.display.links_artifact import publish
+from flows.display.from_command import show_links, telling
 
 SIDES = '[source]\nkind = "imap"\nhost = "h"\nusername = "x"\npassword = { env = "X" }\n'
 
@@ -25,14 +26,14 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
 
 
 def test_without_a_prefect_nothing_is_shown(config: Config) -> None:
-    assert not publish(config, "pilot", {"moved": 3})
+    assert not show_links(config, "pilot", {"moved": 3})
 
 
 def test_without_any_address_the_local_server_is_asked_and_not_started(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PREFECT_API_URL")
-    assert not publish(config, "pilot", {"moved": 3})
+    assert not show_links(config, "pilot", {"moved": 3})
     assert not prefect_server.home(config.state_directory).exists()
 
 
@@ -54,6 +55,19 @@ def test_counts_are_shown_and_a_prefect_that_fails_ends_nothing(
 
     monkeypatch.setattr(prefect_server, "answers", lambda _url: True)
     monkeypatch.setattr(prefect, "get_client", client)
-    assert publish(config, "pilot", {"moved": 3, "gone": 1})
+    assert show_links(config, "pilot", {"moved": 3, "gone": 1})
     assert [one.key for one in made] == ([] if fails else ["links-pilot"])
     assert all(one.description.startswith("links: 3 moved, 1 gone (") for one in made)
+
+
+def test_events_reach_a_prefect_that_runs_and_the_environment_is_as_before(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prefect_server, "answers", lambda _url: True)
+    monkeypatch.setattr("flows.display.prefect_events.farewell", lambda: True)
+    monkeypatch.delenv("PREFECT_API_URL")
+    settings = config.prefect.model_copy(update={"api_url": "http://127.0.0.1:9/api"})
+    running = config.model_copy(update={"prefect": settings})
+    with telling(running):
+        assert os.environ["PREFECT_API_URL"] == "http://127.0.0.1:9/api"
+    assert "PREFECT_API_URL" not in os.environ

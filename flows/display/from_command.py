@@ -1,0 +1,123 @@
+"""What a command shows in a Prefect that runs already: events while it works, and an artifact at its end.
+
+Runs of Prefect have a context of their own; a command has none. Where no Prefect runs nothing is shown, and
+none is started. What is shown is counts, codes and random ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from flows.deploy.api import running_api
+from flows.display import prefect_events
+
+if TYPE_CHECKING:
+    from engine.config.load import Config
+    from engine.cutover.steps import CutoverResult
+    from ledger.store import Ledger
+
+API = "PREFECT_API_URL"
+
+
+@contextmanager
+def telling(config: Config) -> Iterator[None]:
+    """Let what happens within the block reach a Prefect that runs, as events.
+
+    Args:
+        config: says which Prefect.
+
+    Raises:
+        Misconfigured: if Prefect's address may not be used.
+    """
+    api, before = running_api(config), os.environ.get(API)
+    if api is None:
+        yield
+        return
+    os.environ[API] = api.url
+    try:
+        yield
+    finally:
+        prefect_events.farewell()
+        if before is None:
+            del os.environ[API]
+        else:
+            os.environ[API] = before
+
+
+def show_links(config: Config, wave: str, ends: Mapping[str, int]) -> bool:
+    """Show where the links of a wave lead: the artifact `links-NAME`.
+
+    Args:
+        config: says which Prefect.
+        wave: the wave.
+        ends: counts by `moved`, or by the reason why a link leads nowhere.
+
+    Returns:
+        False if no Prefect runs, so that nothing is shown.
+
+    Raises:
+        Misconfigured: if Prefect's address may not be used.
+    """
+    from flows.display.problem_pages import links_text, links_told
+
+    now = datetime.now(UTC)
+    told = f"{links_told(ends)} ({now:%d %b %H:%M} UTC)"
+    return _show(config, ("links", wave), told, links_text(wave, ends, now))
+
+
+def show_cutovers(config: Config, ledger: Ledger, ended: Collection[CutoverResult]) -> bool:
+    """Show where each mailbox of these waves is: the artifacts `cutover-NAME`.
+
+    Args:
+        config: says which Prefect.
+        ledger: the ledger.
+        ended: how the cutovers of a command ended.
+
+    Returns:
+        False if no Prefect runs, so that nothing is shown.
+
+    Raises:
+        Misconfigured: if Prefect's address may not be used.
+    """
+    if not ended or running_api(config) is None:
+        return False
+    # Imported late: without a running Prefect the command need not load it.
+    from flows.display.cutover_page import cutover_text, cutover_told, read_lines
+
+    now = datetime.now(UTC)
+    codes = {cut.mailbox: cut.code for cut in ended}
+    shown = True
+    for wave in sorted({row.wave for row in ledger.mailboxes(ids=codes)}):
+        lines = read_lines(ledger, ledger.mailboxes(wave), codes)
+        told = f"{cutover_told(lines)} ({now:%H:%M} UTC)"
+        shown &= _show(config, ("cutover", wave), told, cutover_text(wave, lines, now))
+    return shown
+
+
+def _show(config: Config, key: tuple[str, str], told: str, text: str) -> bool:
+    """Makes an artifact. What cannot be shown is not. False: no Prefect runs."""
+    api = running_api(config)
+    if api is None:
+        return False
+    # Imported late, as above.
+    from prefect import get_client
+    from prefect.client.schemas.actions import ArtifactCreate
+
+    from flows.deploy.setup import talking_to
+    from flows.process.background_task import tried
+    from reports.progress import slug
+
+    made = ArtifactCreate(key=slug(*key), type="markdown", description=told, data=text)
+
+    async def put() -> None:
+        async with get_client() as client:  # outside of a run, which alone may use prefect.artifacts
+            await client.create_artifact(made)
+
+    with talking_to(api, config):
+        asyncio.run(tried("an artifact of a command", put))
+    return True
