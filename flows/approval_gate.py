@@ -30,9 +30,9 @@ DAYS = 14.0
 """After which a run that nobody resumed fails; starting it again asks anew."""
 
 
-NO_NAME = "Nobody said who resumes. Press Resume again, tick Go on, and give a name or a sign of your own."
-NOT_TICKED = "It was resumed without Go on. Press Resume again, tick Go on, and give your name."
-THEN = "Then press Resume here, tick Go on, and give your name."
+NO_NAME = "Nobody said who resumes. Press Resume again, choose Go on, and give a name or a sign of your own."
+NOT_TICKED = "It was resumed without Go on. Press Resume again, choose Go on, and give your name."
+THEN = "Then press Resume here, choose Go on, and give your name."
 
 
 class Approve(RunInput):
@@ -46,7 +46,9 @@ class Approve(RunInput):
         title="Go on",
         description="Only with the signatures in the ledger; the text of this run's state names the command",
     )
-    operator: str = Field("", title="Who resumes", description="Your name, or a sign of your own")
+    operator: str = Field(
+        "", title="Who resumes", description="Your name, or a sign of your own. Without one the run waits on"
+    )
 
 
 Waits = Callable[[str], Awaitable[object]]
