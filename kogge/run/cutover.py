@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
@@ -30,7 +31,7 @@ from kogge.terminal.options import (
     say,
     screen,
 )
-from kogge.terminal.tables import moment, table
+from kogge.terminal.tables import QUIET, moment, table
 from ledger.db.rows import SCORE_LOW, Phase
 from model.errors import Blocked, MigrationError, Misconfigured, Transient
 from reports.progress import LATER
@@ -109,6 +110,7 @@ def cutover(
 
 def _show(ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool) -> None:
     from engine.approvals.score import scores
+    from kogge.shown.cutover_rows import cutover_table
     from ledger.leg.cutover_steps import Steps
 
     steps = Steps(ledger).of(row.id for row in rows)
@@ -116,29 +118,20 @@ def _show(ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool) -> None:
     if as_json:
         emit([_document(row, steps.get(row.id, []), found.get(row.id)) for row in rows])
         return
-    cells = []
-    for row in rows:
-        for number, one in enumerate(steps.get(row.id, [])):
-            name, phase = (row.id, str(row.phase)) if number == 0 else ("", "")
-            code = one.code or "" if one.state != "begun" else ""
-            cells.append([name, phase, one.name, one.state, f"{one.attempts}", moment(one.at), code])
-        if row.id not in steps:
-            cells.append([row.id, str(row.phase), "-", "", "", "", ""])
     out = screen()
-    out.print(table(["mailbox", "phase", "step", "state", "count", "at", "code"], cells))
+    if len(rows) == 1 and steps:
+        cells = (_step_cells(one) for one in steps[rows[0].id])
+        out.print(table(["step", "state", "count", "at", "code"], cells))
+    out.print(cutover_table(rows, steps, found))
+    if len(rows) > 1 and steps:
+        out.print(Text("kogge cutover --status -m ID shows every step of one mailbox", style=QUIET))
     out.print()
-    _show_scores(rows, {number: found[number] for number in steps if number in found})
     _tell_scores(ledger, rows, found)
 
 
-def _show_scores(rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> None:
-    """Of those whose cutover has begun, the worst first."""
-    from engine.approvals.score import order
-
-    worst = sorted((row.id for row in rows if row.id in found), key=lambda number: order(found[number]))
-    numbers = [[number, *map(str, _score(found[number]).values())] for number in worst]
-    if numbers:
-        screen().print(table(["mailbox", "score now", "items", "arrived", "lacking"], numbers))
+def _step_cells(one: StepRow) -> list[str]:
+    code = one.code or "" if one.state != "begun" else ""
+    return [one.name, one.state, f"{one.attempts}", moment(one.at), code]
 
 
 def _tell_scores(ledger: Ledger, rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> None:

@@ -164,7 +164,7 @@ def gather(
     ships = []
     fates: Counter[State] = Counter()
     for leg in legs:
-        row = _left(leg, now, dead)
+        row = _withheld(_left(leg, now, dead))
         box = boxes.get(row.mailbox)
         if box is None or (wanted is not None and box.id not in wanted):
             continue
@@ -212,6 +212,13 @@ def _left(row: LegRow, now: datetime, dead: Callable[[str], bool]) -> LegRow:
     if (row.lease_until is None or row.lease_until >= now) and not dead(row.owner):
         return row
     return replace(row, state=LegState.WAITING, code=WORKER_GONE, detail=None)
+
+
+def _withheld(row: LegRow) -> LegRow:
+    """row; of one that has something to do and must not run, the code says why."""
+    if row.state is LegState.VERIFIED or row.code or row.withheld is None:
+        return row
+    return replace(row, code=row.withheld)
 
 
 def _urgency(ship: LegStatus) -> tuple[int, str, str, str]:

@@ -172,6 +172,15 @@ def test_all_six_workloads_fit_eighty_columns() -> None:
     assert any("identity-bound-elsewhere" in line for line in lines)
 
 
+def test_what_is_held_back_says_why() -> None:
+    """A mailbox whose row was changed after the binding waits for the row, not for a worker."""
+    done = replace(leg(2, LegState.VERIFIED), withheld="not-in-plan")
+    rows = [replace(leg(1), withheld="plan-changed"), done]
+    fleet = gather([box(1), box(2)], rows, [], NOW)
+    assert dict(fleet.codes) == {"plan-changed": 1}
+    assert [line.codes() for line in fleet.lines()] == ["mail: plan-changed", ""]
+
+
 def test_no_open_mailbox_is_said_to_be_done() -> None:
     rows = [leg(1, LegState.COPIED), replace(leg(2, LegState.RUNNING), items=3, done=3)]
     assert [line.share for line in gather([box(1), box(2)], rows, [], NOW).lines()] == ["99%", "-"]
