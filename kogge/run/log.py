@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from ledger.db.audit_log import Event
 
 FORMS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
+HASH = re.compile("[0-9a-f]{32,}")
+HASH_SHOWN = 12
+DAY_SECONDS = 86_400
 ABOUT_NONE = "wave:"
 """Begins the subject of an event that is about a wave."""
 
@@ -99,7 +103,7 @@ def _moment(option: str, text: str | None, *, end: bool = False) -> float | None
         except ValueError:
             continue
         whole_day = end and form == FORMS[0]
-        return (when + timedelta(days=1) if whole_day else when).timestamp()
+        return when.timestamp() + (DAY_SECONDS if whole_day else 0)
     raise Misconfigured(option, 'is no date; write it as 2026-05-31, or as "2026-05-31 18:00" (UTC)')
 
 
@@ -110,7 +114,13 @@ def _cells(event: Event, *, with_wave: bool) -> list[str]:
 
 
 def _detail(detail: Mapping[str, str | int]) -> str:
-    return ", ".join(f"{name}: {value}" for name, value in detail.items())
+    return ", ".join(f"{name}: {_short(value)}" for name, value in detail.items())
+
+
+def _short(value: str | int) -> str:
+    """The beginning of a hash, as other commands show it; --json has the whole."""
+    text = str(value)
+    return f"{text[:HASH_SHOWN]}…" if HASH.fullmatch(text) else text
 
 
 def _document(event: Event) -> dict[str, object]:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from engine.approvals.score import LOW, Score, scores
 from engine.config.hints import next_command
-from engine.control.remedies import advice
+from engine.control.remedies import PASSING, RETRY, advice
 from engine.control.server_words_file import Words
 from kogge.shown.mailbox_name import NamedMailbox
 from kogge.shown.run_summary import OPEN_STATES, WORDS, cell_of
@@ -39,6 +39,13 @@ DECISIONS_SHOWN = 12
 COLUMNS = ("workload", "state", "items", "verified", "written", "skipped", "rejected", "open", "size", "code")
 SPARSE = ("written", "skipped", "rejected", "open", "code")
 """Columns that are shown only where there is something in them."""
+OF_CONNECTIONS = frozenset({code for code, said in PASSING.items() if said == RETRY}) | {
+    "login-refused",
+    "server-unreachable",
+    "tls-failed",
+    "unreachable",
+}
+"""Codes for which it helps to know which servers were asked."""
 PROOFS: Mapping[str, str] = {
     "directory": "proven by the directory export, which names both accounts",
     "address": "proven by the address that the target itself states",
@@ -217,11 +224,18 @@ def passes(page: MailboxPage) -> Iterator[tuple[str, str]]:
 def errors(page: MailboxPage) -> Iterator[tuple[str, str]]:
     """Each code with the workloads or the number of items that have it, and what to do."""
     for code, kinds in page.stopped.items():
-        yield code, f"{', '.join(map(str, kinds))}. {advice(code)}"
+        asked = f" Asked: {_asked(page, kinds)}." if code in OF_CONNECTIONS and page.servers else ""
+        yield code, f"{', '.join(map(str, kinds))}. {advice(code)}{asked}"
     for (kind, code), count in sorted(page.rejected.items()):
         yield code, f"{many(count, 'item', 'items')} of {kind} rejected. {advice(code)}"
     for words, count in page.amiss.most_common():
         yield "verification", f"{many(count, 'item', 'items')}: {words}; kogge failures names each"
+
+
+def _asked(page: MailboxPage, kinds: Sequence[Kind]) -> str:
+    """The source and the targets of these workloads, with host and port."""
+    names = ["source", *map(str, kinds)]
+    return ", ".join(f"{name} {page.servers[name]}" for name in names if name in page.servers)
 
 
 def decisions(page: MailboxPage) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,8 @@ from model.protocols import Kind
 from reports.progress import expected
 
 RATE_LEAST_SECONDS = 2.0
+RATE_MOST_SECONDS = 86_400.0
+"""A leg that first began longer ago was not at work all the time, so that its mean rate says nothing."""
 WATCHED_SECONDS = 60.0
 WORKER_GONE = "worker-gone"
 
@@ -232,7 +234,7 @@ def _pace(row: LegRow, now: datetime) -> tuple[float | None, float | None]:
         return None, None
     started = row.started if row.started.tzinfo else row.started.replace(tzinfo=UTC)
     passed = (now - started).total_seconds()
-    if passed < RATE_LEAST_SECONDS:
+    if not RATE_LEAST_SECONDS <= passed <= RATE_MOST_SECONDS:
         return None, None
     rate = row.done / passed
     return rate, max(0, row.items - row.done) / rate

@@ -38,7 +38,7 @@ def boxes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             book.event(wave, "inventory-taken", {"items": 3}, subject=str(number))
             book.event(wave, "paused", {"by": f"Night {wave.upper()}"}, subject=f"wave:{wave}")
             book.event(wave, "phase", {"by": "Day", "phase": "live"}, subject=str(number))
-            book.event(wave, "plan-voided", {"plan": "123"})
+            book.event(wave, "plan-voided", {"plan": 32 * "ab"})
         return ids
 
 
@@ -56,6 +56,7 @@ def test_only_decisions_are_shown(boxes: list[str], capsys: pytest.CaptureFixtur
     shown = capsys.readouterr().out
     assert "3 decisions of 5 events (--all); the chain is intact" in shown
     assert "bound" not in shown
+    assert "plan: abababababab…" in shown
     assert "wave:a" not in shown
 
 
@@ -72,6 +73,7 @@ def test_only_decisions_are_shown(boxes: list[str], capsys: pytest.CaptureFixtur
         (("--until", f"{TOMORROW}"), 6),
         (("--until", f"{YESTERDAY}"), 0),
         (("--until", f"{YESTERDAY} 23:59"), 0),
+        (("--since", "0001-01-01", "--until", "9999-12-31"), 6),
     ],
 )
 def test_filters(

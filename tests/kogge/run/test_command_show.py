@@ -66,7 +66,7 @@ def fill(ledger: Ledger, number: str) -> None:
             item = Item(Kind.MAIL, one, b"digest", 9, lambda: io.BytesIO(b""), frozenset())
             session.intend(row.id, [Mapped(item, (Loss("flags", "follow-up-completed"),))])
             session.settle(row.id, [], rejected=[(two, "too-large")])
-        ledger.release(lease, LegState.PENDING, "stopped")
+        ledger.release(lease, LegState.WAITING, "server-bye")
 
 
 def events(kind: str) -> list[Event]:
@@ -91,6 +91,7 @@ def test_all_about_one_mailbox_stands_on_one_page(ids: list[str], capsys: pytest
         "contacts. The target forbids this",
         "1 item of mail rejected. Raise the target's message size limit",
         "1 message: A follow-up flag was marked as completed",
+        "Asked: source 127.0.0.1:1, mail localhost:1.",
         "retried by Night shift (legs: 1)",
         "localhost:1",
         f"kogge failures -m {ids[0]}",
@@ -106,7 +107,7 @@ def test_all_about_one_mailbox_stands_on_one_page(ids: list[str], capsys: pytest
 def test_json_has_the_same(ids: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(page(capsys, ids[0], "--json"))
     states = {one["workload"]: (one["state"], one["code"]) for one in found["workloads"]}
-    assert states == {"contacts": ("blocked", "no-permission"), "mail": ("pending", "stopped")}
+    assert states == {"contacts": ("blocked", "no-permission"), "mail": ("waiting", "server-bye")}
     assert found["rejected"] == [{"workload": "mail", "code": "too-large", "items": 1}]
     assert found["losses"][0]["reason"] == "follow-up-completed"
     assert found["servers"]["contacts"] == "127.0.0.1:1"

@@ -53,6 +53,7 @@ def test_rate_and_time_left() -> None:
         {"started": None},
         {"started": NOW - timedelta(seconds=1)},
         {"started": NOW + timedelta(hours=1)},
+        {"started": NOW - timedelta(days=7)},
     ],
 )
 def test_no_rate_is_better_than_a_wrong_one(change: dict[str, object]) -> None:
