@@ -17,6 +17,7 @@ from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import PASSING, advice
 from engine.control.stop_signal import STOPPED
 from kogge.run.pause import may_work
+from kogge.shown.way_back_table import DONE, by_hand_lines, routes_of, show_routes
 from kogge.terminal.options import (
     AsJson,
     ConfigPath,
@@ -104,8 +105,12 @@ def cutover(
             who = given("--by", by, "who decides is recorded")
             whose = " ".join(f"-m {row.id}" for row in rows) if mailbox else f"--wave {wave}"
             way = Way(who, back, now, whose)
+            routes = routes_of(settings.hooks, ledger, rows) if back else []
             ended = act(settings, ledger, rows, way)
-            raise typer.Exit(_conclude(ended, rows, way, as_json, config))
+            code = _conclude(ended, rows, way, as_json, config)
+            for line in by_hand_lines([one for one in routes if one.way == "undo"]):
+                say(line)
+            raise typer.Exit(code)
 
 
 def _show(ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool) -> None:
@@ -225,8 +230,6 @@ def _look(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: b
 
 def _look_back(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool) -> int:
     """Writes nothing and undoes no hook. Says of each mailbox whether --back would take it back."""
-    from kogge.shown.way_back_table import DONE, routes_of, show_routes
-
     routes = routes_of(config.hooks, ledger, rows)
     if as_json:
         emit([one.cell() for one in routes])

@@ -26,7 +26,7 @@ from kogge.run.rollback import (
     show_counts,
     write_lines,
 )
-from kogge.shown.way_back_table import Route, routes_of, show_routes
+from kogge.shown.way_back_table import Route, by_hand_lines, routes_of, show_routes
 from kogge.terminal.options import (
     AsJson,
     ConfigPath,
@@ -86,10 +86,14 @@ def give_back(
 
     Example: kogge give-back -m m-088347f5 --by "Night shift" --reason "she cannot log in"
     """
+    from engine.cutover.hooks import refuse_unreadable
     from engine.cutover.way_back import WayBack, way_back
 
     settings = load(config)
     who = "" if dry_run else given("--by", by, "who decides is recorded")
+    if reason is not None:
+        given("--reason", reason, "an auditor will ask")
+    refuse_unreadable(settings.hooks)
     with opened_ledger(settings, upgrade=not dry_run) as ledger:
         rows = chosen(settings, ledger, None, mailbox)
         order = Order(settings, ledger, who, reason, lines=as_json or csv_file is not None)
@@ -185,8 +189,8 @@ def _tell(found: Sequence[Given], run: Run | None, path: Path) -> None:
         show_counts(run.ended, execute=True)
     for one in found:
         say(f"{one.route.mailbox}: {_outcome(one)}")
-        if one.route.by_hand and one.route.way != "nothing":
-            say(f"  Undo by hand what has no undo: {', '.join(one.route.by_hand)}")
+    for line in by_hand_lines([one.route for one in found if one.route.way != "nothing"]):
+        say(line)
     rolled = [one for one in found if one.route.way == "roll-back" and one.is_back]
     frozen = [one for one in found if one.route.way == "undo" and one.is_back]
     left = [one for one in found if not one.is_back]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kogge.terminal.options import screen
 from kogge.terminal.tables import table
 from ledger.db.rows import Phase
+from model.plural import many
 
 if TYPE_CHECKING:
     from engine.config.hooks import HooksSettings
@@ -26,8 +27,8 @@ DONE: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One mailbox. way: what is needed. undone, by_hand: the hooks in force with an undo, in the order of
-    their undoing, and those without."""
+    """One mailbox. way: what is needed. undone: the hooks in force that have an undo, in the order of their
+    undoing. by_hand: those that have none, and those that the configuration has no more."""
 
     mailbox: str
     phase: Phase
@@ -47,10 +48,12 @@ class Route:
 
 def routes_of(hooks: HooksSettings, ledger: Ledger, rows: Sequence[MailboxRow]) -> list[Route]:
     """The way of each mailbox, as the ledger is now. Writes nothing."""
-    from engine.cutover.steps import in_force
+    from engine.cutover.steps import FREEZE, in_force
     from engine.cutover.way_back import way_back
-    from ledger.leg.cutover_steps import Steps
+    from ledger.leg.cutover_steps import RELEASE, Steps
 
+    configured = {f"{FREEZE}:{hook.name}" for hook in hooks.freeze}
+    configured |= {f"{RELEASE}:{hook.name}" for hook in hooks.release}
     steps = Steps(ledger).of(row.id for row in rows)
     routes = []
     for row in rows:
@@ -58,6 +61,11 @@ def routes_of(hooks: HooksSettings, ledger: Ledger, rows: Sequence[MailboxRow]) 
         found = [hook for _, hook in in_force(hooks, begun)]
         undone = [hook.name for hook in found if hook.undo is not None]
         by_hand = [hook.name for hook in found if hook.undo is None]
+        by_hand += [
+            name.partition(":")[2]
+            for name in sorted(begun - configured)
+            if name.startswith((f"{FREEZE}:", f"{RELEASE}:"))
+        ]
         routes.append(Route(row.id, row.phase, way_back(ledger, row.id), undone, by_hand))
     return routes
 
@@ -70,3 +78,13 @@ def show_routes(routes: Sequence[Route], done: Mapping[str, str] = DONE) -> None
     ]
     heads = ["mailbox", "phase", "what is done", "undone", "by hand"]
     screen().print(table(heads, cells, wrap=("what is done",)))
+
+
+def by_hand_lines(routes: Sequence[Route]) -> list[str]:
+    """Which hooks stay in force, whatever is undone: a line for each hook."""
+    hooks = sorted({hook for one in routes for hook in one.by_hand})
+    counts = {hook: sum(hook in one.by_hand for one in routes) for hook in hooks}
+    return [
+        f"Undo by hand, it has no undo in the configuration: {hook} ({many(count, 'mailbox', 'mailboxes')})"
+        for hook, count in counts.items()
+    ]

@@ -96,7 +96,7 @@ def test_somebody_live_is_given_back_and_keeps_what_is_theirs(
     assert run("give-back", *anna(town), *BY, *WHY) == 0
     told = capsys.readouterr().err
     assert "given back; undone: redirect; it is in staging" in told
-    assert "Undo by hand what has no undo: open" in told
+    assert "Undo by hand, it has no undo in the configuration: open (1 mailbox)" in told
     assert f"listed by: kogge rollback -m {town.ids['anna']} --csv stays.csv" in told
     assert f"To move them once more: kogge retry -m {town.ids['anna']} and" in told
     assert (phase(town), hooks(town)[-1], town.messages("anna")) == (Phase.STAGING, "undo", 1)
@@ -140,6 +140,23 @@ def test_whose_hook_failed_is_given_back(
     assert hooks(town) == before
     assert run("give-back", *anna(town), *BY, *(WHY if fails == "open" else ())) == 0
     assert (phase(town), hooks(town)[-1], town.messages("anna")) == (Phase.STAGING, "undo", left)
+
+
+def test_nothing_is_taken_back_while_hooks_could_not_be_undone(
+    town: Town, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A secret that a hook needs is missing: the account must not be emptied and stay redirected."""
+    assert run("cutover", *anna(town), *BY) == 0
+    config = Path("kogge.toml")
+    settings = config.read_text()
+    config.write_text(settings + '[hooks]\nenvironment = ["IDM_TOKEN"]\n')
+    assert run("give-back", *anna(town), *BY, *WHY) == 2
+    assert "hooks.environment: is not set here: IDM_TOKEN" in capsys.readouterr().err
+    assert (phase(town), town.messages("anna")) == (Phase.LIVE, ITEMS)
+    config.write_text(settings.replace('name = "redirect"', 'name = "reroute"'))
+    assert run("give-back", *anna(town), "--dry-run", "--json") == 0
+    (one,) = json.loads(capsys.readouterr().out)["mailboxes"]
+    assert (one["undo"], one["by_hand"]) == ([], ["open", "redirect"]), "nobody forgets what was begun"
 
 
 @pytest.mark.parametrize("options", [(), ("-m", "m-00000000", *BY), BY])
