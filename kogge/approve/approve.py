@@ -269,6 +269,7 @@ def read_signed(path: Path, domain: bytes, names: Sequence[str]) -> tuple[dict[s
 
 def _record(config: Config, ledger: Ledger, plan: WavePlan, statement: Statement, signature: bytes) -> None:
     from engine.approvals.plan_approval import approvals_of, detail_of
+    from flows.deploy.wave_missing import setup_advice
     from ledger.plan.approvals import record
     from model.signing_keys import is_signed
 
@@ -289,6 +290,8 @@ def _record(config: Config, ledger: Ledger, plan: WavePlan, statement: Statement
         tell("wave.approved", statement.wave, stage=statement.stage, approvals=count)
         going_on = f"{NEXT[statement.stage]} --wave {statement.wave}"
         say(f"Next: {next_command(config.path, going_on)}")
+        if (advice := setup_advice(config, statement.wave)) is not None:
+            say(advice)
 
 
 def approvals(

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 ADVICE = (
     "Schedules are switched off until somebody switches them on, in Prefect under Deployments: `janitor`, "
-    "and `delta` for waves that are to be brought up to date every night."
+    "and `delta` for waves that are to be brought up to date every night. A wave is started there by Quick "
+    "run of the deployment that has its name and is of the flow `wave`; the one of the flow `pause` stops it."
 )
 
 

@@ -1,0 +1,48 @@
+"""Whether Prefect has the deployments of a wave. Prefect's client, which takes a second to load, is not
+needed to ask that."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import os
+import urllib.error
+import urllib.request
+from urllib.parse import quote
+
+from engine.config.hints import next_command
+from engine.config.load import Config
+from flows.deploy.api import configured_api
+from flows.deploy.deployments import WAVE
+
+ASK_SECONDS = 3.0
+
+
+def setup_advice(config: Config, wave: str) -> str | None:
+    """What to type where workers take runs from Prefect and Prefect does not know this wave yet: nobody can
+    choose it there. None where it does, where there are no workers, and where Prefect cannot be asked."""
+    if config.prefect.dispatch != "deployment":
+        return None
+    api = configured_api(config)
+    if api is None or _is_there(f"{api.rstrip('/')}/deployments/name/{WAVE.name}/{quote(wave, safe='')}"):
+        return None
+    return f"Prefect does not know this wave yet; {next_command(config.path, 'setup')} adds it there"
+
+
+def _is_there(url: str) -> bool:
+    """False only if Prefect says that there is none."""
+    request = urllib.request.Request(url, headers=_login())  # noqa: S310 (the operator's own address)
+    try:
+        with urllib.request.urlopen(request, timeout=ASK_SECONDS):  # noqa: S310 (as above)
+            return True
+    except urllib.error.HTTPError as error:
+        return error.code != http.client.NOT_FOUND
+    except (OSError, ValueError, http.client.HTTPException):
+        return True
+
+
+def _login() -> dict[str, str]:
+    secret = os.environ.get("PREFECT_API_AUTH_STRING", "")
+    if not secret:
+        return {}
+    return {"Authorization": f"Basic {base64.b64encode(secret.encode()).decode()}"}
