@@ -4,12 +4,13 @@
     python -I verify_kogge.py PACK --pubkey operator.pub --root HEX --sample 60 [--sheet sample.csv]
     python -I verify_kogge.py --proof proof.json --pubkey operator.pub --root HEX
 
-It needs Python 3.11 and `cryptography`. wave.dsse.json signs for every file below data/. Who has the key can
-sign anew; that nobody did, --root shows (its SHA-256, on paper), or wave.tsr of within 31 days.
+It needs Python 3.11 and `cryptography`. The signature in wave.dsse.json covers every file below data/.
+Whoever has the key can sign a pack anew. That nobody did is shown by --root, the SHA-256 of wave.dsse.json
+from a signed paper, or by a time stamp (wave.tsr) that was made within 31 days after the sealing.
 Exit codes, the first that is true: 1 tampered; 4 no verdict, something cannot be read; 2 incomplete;
 3 unanchored, all else is well; 0 ok.
 In this file: the form of each line; files and manifests; hash trees; signatures and the statement; time
-stamps; the draw of a sample; the lines of one workload; one pack; the row of packs; a proof of one item.
+stamps; the draw of a sample; the lines of one workload; one pack; the chain of packs; a proof of one item.
 These make the verdict. The rest writes it down, as text, page and work sheet; then the command, where it
 begins."""
 
@@ -773,7 +774,7 @@ def check_anchor(pack: Pack, unknown_roots: set[str]) -> None:
     code = INCOMPLETE if is_anchored else TAMPERED
     require(not unknown_roots, "--root names another, or a missing one", code)
     hint = ", not its root" if pack.anchored == 1 else ""
-    require(is_anchored, f"{told}: give --root its statement hash{hint}", UNANCHORED)
+    require(is_anchored, f"{told}: give --root the hash of its statement{hint}", UNANCHORED)
     pack.findings.append((OK, f"anchor: all that it states is anchored; {told}"))
 
 
