@@ -289,13 +289,16 @@ def act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) ->
 def give_back(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], by: str, path: ConfigPath) -> None:
     """Undoes the hooks of mailboxes that were rolled back, and brings these to staging; says how it went."""
     whose = " ".join(f"-m {row.id}" for row in rows)
+    routes = routes_of(config.hooks, ledger, rows)
     ended = act(config, ledger, rows, Way(by, back=True, now=False, whose=whose))
+    for line in by_hand_lines(routes):
+        say(line)
     for one in ended.cuts:
         say(f"{one.mailbox}: {one.code or f'its hooks are undone, it is in {one.phase}'}")
     if ended.fault is not None:
         report(ended.fault)
     elif any(one.code for one in ended.cuts):
-        say(f"To go on taking back: {next_command(path, f'cutover {whose} --back --by NAME')}")
+        say(f"To go on: {next_command(path, f'give-back {whose} --by NAME')}")
 
 
 def _duties(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -> list[WavePolicy]:

@@ -104,6 +104,7 @@ def rollback(
 
     Example: kogge rollback --wave pilot --execute --by "A. Auditor" --reason "wrong time zone"
     """
+    from engine.cutover.hooks import refuse_unreadable
     from engine.cutover.steps import is_rolled_back
 
     settings = load(config)
@@ -116,6 +117,7 @@ def rollback(
         given("--by", by, "who has the hooks undone is recorded")
         if not execute:
             raise Misconfigured("--undo-hooks", "goes with --execute")
+        refuse_unreadable(settings.hooks)
     with opened_ledger(settings, upgrade=execute) as ledger:
         rows = chosen(settings, ledger, wave, mailbox)
         duties = _duties(settings, ledger, rows, execute, by if now else None)

@@ -351,6 +351,7 @@ def test_a_live_person_goes_back_to_the_source(town: Town, capsys: pytest.Captur
     told = capsys.readouterr().err
     assert "Nothing of ours is left there: 1 mailbox." in told
     assert f"{anna}: its hooks are undone, it is in staging" in told
+    assert "Undo by hand, it has no undo in the configuration: open (1 mailbox)" in told
     assert town.hooks()[-1] == f"undo {town.sources['anna']}"
     assert (town.phases()["anna"], town.messages("anna")) == (Phase.STAGING, 0)
     assert run("retry", "-m", anna) == 0
