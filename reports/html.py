@@ -22,11 +22,13 @@ from reports.loss_groups import loss_groups
 from reports.own_folders import OwnFolders
 
 SECTIONS = (
-    "promises", "attention", "fates", "failures", "losses", "left", "score", "course", "boxes", "decisions",
+    "promises", "attention", "failures", "losses", "fates", "left", "score", "course", "boxes", "decisions",
     "evidence", "notes", "engineer",
 )  # fmt: skip
 """Each has a template of its own, wave_NAME.html, and words of its own."""
-FOLDED = frozenset({"left", "score", "course", "boxes", "decisions", "evidence", "notes", "engineer"})
+FOLDED = frozenset(
+    {"fates", "left", "score", "course", "boxes", "decisions", "evidence", "notes", "engineer"}
+)
 """Sections that a reader unfolds: what is behind the first ones."""
 BOXES_MOST = 500
 """Mailboxes that a page lists one by one."""

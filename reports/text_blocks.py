@@ -301,6 +301,7 @@ def gists(report: WaveReport, text: Wording) -> dict[str, str]:
     rating, deciders = report.score.rating, {one.by for one in report.chain.decisions}
     left = sum(one.items for box in report.boxes for one in (*box.skips, *box.omitted))
     return {
+        "fates": text("fates.gist", n=report.fates.total()),
         "left": text("left.gist", n=left) if left else text("left.none"),
         "score": text("score.wave", rating=text.name("rating", rating))
         if rating
