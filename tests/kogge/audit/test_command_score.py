@@ -302,7 +302,8 @@ def test_who_lets_a_low_score_go_live_is_recorded(
     assert "reason: the two are newsletters" in shown
     assert run("cutover", "--wave", "pilot", "--status") == 0
     status = capsys.readouterr().out
-    assert [ids["carl"], "poor", "60", "58", "1"] in [line.split() for line in status.splitlines()]
+    rows = {words[0]: words for words in map(str.split, status.splitlines()) if words}
+    assert rows[ids["carl"]][-3:] == ["poor", "1", "poor"]  # the score, items that lack content, the code
     assert "wave pilot: 1 not verified (1 perfect, 1 good, 0 investigate, 1 poor)" in status
     assert "Score low" not in status, "somebody answered for it"
 
