@@ -27,6 +27,17 @@ class SupportsServerInfo(Protocol):
         """
 
 
+@runtime_checkable
+class SupportsTrouble(Protocol):
+    """Tell what keeps a call waiting: a side may try again for minutes before it raises anything."""
+
+    def trouble(self) -> str | None:
+        """Return the code of the newest passing fault; None if there was none since the server's last answer.
+
+        Asks nothing; safe from any thread.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Rights:
     """State what a credential may do beyond what it needs, by the system's own names of permissions.

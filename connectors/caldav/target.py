@@ -317,6 +317,10 @@ class DavTarget:
         del labels
         return False
 
+    def trouble(self) -> str | None:
+        """Return the code of the fault that the call under way met; see `SupportsTrouble`."""
+        return self._client.trouble()
+
     def close(self) -> None:
         """Close every socket; safe from any thread and more than once."""
         self._client.close()

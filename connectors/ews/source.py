@@ -188,6 +188,10 @@ class EwsSource:
         """Return the sender addresses of the newest sent items, newest first."""
         return sent_from(self._client, limit)
 
+    def trouble(self) -> str | None:
+        """Return the code of the fault that the call under way met; see `SupportsTrouble`."""
+        return self._client.trouble()
+
     def close(self) -> None:
         """End every request; safe from any thread and more than once."""
         self._client.close()

@@ -69,6 +69,10 @@ class ExchangeClient(Generic[S]):
         """End every request; safe from any thread and more than once."""
         self._transport.close()
 
+    def trouble(self) -> str | None:
+        """Return the code of the fault that the call under way met; see `SupportsTrouble`."""
+        return self._transport.trouble
+
     def wait(self, seconds: float) -> None:
         """Sleep; raise Transient("source-closed") as soon as the source is closed."""
         self._transport.wait(seconds)

@@ -66,6 +66,10 @@ class AgendaClient:
         """Close every socket; safe from any thread and more than once."""
         self._client.close()
 
+    def trouble(self) -> str | None:
+        """Return the code of the fault that the call under way met; see `SupportsTrouble`."""
+        return self._client.trouble()
+
     def person(self) -> Mapping[str, Any]:
         """Return the account's owner as eXo states it; asks once.
 

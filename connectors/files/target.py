@@ -314,6 +314,10 @@ class FilesTarget:
         if path := self._shared_path(href, name):
             self._shares.take(path, grants)
 
+    def trouble(self) -> str | None:
+        """Return the code of the fault that the call under way met; see `SupportsTrouble`."""
+        return self._client.trouble()
+
     def close(self) -> None:
         """Close every socket; safe from any thread and more than once."""
         self._client.close()

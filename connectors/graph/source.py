@@ -216,6 +216,10 @@ class GraphSource:
         with translating():
             return self._links.resolve(url)
 
+    def trouble(self) -> str | None:
+        """Return the code of the fault that the call under way met; see `SupportsTrouble`."""
+        return self._client.trouble()
+
     def close(self) -> None:
         """End every request; safe from any thread and more than once."""
         self._client.close()

@@ -181,6 +181,10 @@ class HttpClient:
         """Close every socket; safe from any thread and more than once."""
         self._transport.close()
 
+    def trouble(self) -> str | None:
+        """Return the code of the fault that the call under way met; see `SupportsTrouble`."""
+        return self._transport.trouble
+
     def wait(self, seconds: float) -> None:
         """Sleep; raise Transient("connection-closed") as soon as the target is closed."""
         self._transport.wait(seconds)

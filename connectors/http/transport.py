@@ -72,7 +72,13 @@ class TransportSettings(Protocol):
 
 
 class Transport:
-    """Hold the connections to the servers of one source or target. Safe from several threads."""
+    """Hold the connections to the servers of one source or target. Safe from several threads.
+
+    Attributes:
+        trouble: the code of the newest fault; None once a server has answered again.
+    """
+
+    trouble: str | None = None
 
     def __init__(
         self,
@@ -198,6 +204,7 @@ class Transport:
             MigrationError: the error for close(), where the transport was closed meanwhile.
         """
         answer = Response(self, raw, origin)
+        self.trouble = None
         if self._sockets.closed.is_set():
             answer.close()
             raise self._closed()
@@ -218,6 +225,7 @@ class Transport:
         if self._sockets.closed.is_set():
             return self._closed()
         found = network_error(error, str(origin))
+        self.trouble = found.code
         direct = self._network.proxy is None and origin.scheme == "https"
         if direct and found.code == "unreachable" and named_by_environment():
             return found.with_local_cause(f"{found.local}; {UNUSED_PROXY}")

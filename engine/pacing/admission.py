@@ -80,6 +80,19 @@ class AdmissionEntry:
     busy: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Say what keeps a system from answering.
+
+    Attributes:
+        seconds: for how long a call has had no answer; 0.0 if none has waited for long.
+        code: the code of the newest passing fault since its last answer; None if there was none.
+    """
+
+    seconds: float
+    code: str | None
+
+
 @dataclass(slots=True)
 class _Gate:
     """Hold what this worker knows of one system.
@@ -256,12 +269,15 @@ class Admission:
             for close in gate.meter.hung(LET_GO_SECONDS):
                 close()
 
-    def silent(self) -> dict[str, float]:
-        """Return for how many seconds each system has not answered a call, where that is long."""
+    def troubles(self) -> dict[str, Trouble]:
+        """Return what keeps each system from answering, of those where something does."""
         with self._changed:
             gates = dict(self._gates)
-        waits = {system: gate.meter.silent(SILENT_SECONDS) for system, gate in gates.items()}
-        return {system: seconds for system, seconds in waits.items() if seconds}
+        found = {
+            system: Trouble(gate.meter.silent(SILENT_SECONDS), gate.meter.trouble())
+            for system, gate in gates.items()
+        }
+        return {system: trouble for system, trouble in found.items() if trouble.seconds or trouble.code}
 
     def halted(self, entry: AdmissionEntry) -> bool:
         """Return True if one of the leg's servers is halted."""

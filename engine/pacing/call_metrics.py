@@ -11,9 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from model.errors import Transient
+from model.optional_protocols import SupportsTrouble
 from model.protocols import Failed, Item, Native, Page
 
 T = TypeVar("T")
@@ -30,12 +31,19 @@ LISTINGS = (
     *("containers", "listing", "whole", "look_up", "headers", "names", "grants", "occurrences", "extras"),
 )
 """Streams of many small answers; see LISTED."""
-UNMEASURED = ("close", "place", "kept", "names_otherwise", "stored_as")
+UNMEASURED = ("close", "trouble", "place", "kept", "names_otherwise", "stored_as")
 """What asks no server."""
 MEGABYTE = 1_000_000
 LISTED = 100
 LARGE_PACE = 100_000
 """Bytes a second. A call that moves large items at this pace is not taken for one without an answer."""
+
+
+class SupportsClosing(Protocol):
+    """Describe a side that any thread may close."""
+
+    def close(self) -> None:
+        """End every call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +77,12 @@ class _Waiting:
 
     Attributes:
         since: when it began.
-        close: closes the side that makes it; None if nothing can end it.
+        side: the side that makes it; None if nothing can end it.
         more: seconds that it may take beyond the usual, because it moves large items.
     """
 
     since: float
-    close: Close | None
+    side: SupportsClosing | None
     more: float
 
 
@@ -83,9 +91,11 @@ class Meter:
 
     Attributes:
         code: the code of its newest passing fault; None before the first.
+        failing: that code, until a call succeeds.
     """
 
     code: str | None = None
+    failing: str | None = None
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self.clock = clock
@@ -114,7 +124,14 @@ class Meter:
         Args:
             patience: seconds; a call that moves large items has more of them.
         """
-        return [one.close for one in self._overdue(patience) if one.close is not None]
+        return [one.side.close for one in self._overdue(patience) if one.side is not None]
+
+    def trouble(self) -> str | None:
+        """Return the code of what keeps the system from answering; None if nothing is known."""
+        with self._lock:
+            sides = [one.side for one in self._waiting.values()]
+        codes = (side.trouble() for side in sides if isinstance(side, SupportsTrouble))
+        return next((code for code in codes if code is not None), self.failing)
 
     def silent(self, patience: float) -> float:
         """Return for how many seconds the oldest call has waited too long; 0.0 if none has. See hung()."""
@@ -126,11 +143,11 @@ class Meter:
         with self._lock:
             return [one for one in self._waiting.values() if now - one.since > patience + one.more]
 
-    def begin(self, close: Close | None = None, size: int = 0) -> float | None:
+    def begin(self, side: SupportsClosing | None = None, size: int = 0) -> float | None:
         """Begin a call.
 
         Args:
-            close: closes the side that makes it, from any thread; None if nothing can end it.
+            side: the side that makes it, which any thread may close; None if nothing can end it.
             size: the bytes of the large items that it moves.
 
         Returns:
@@ -141,7 +158,7 @@ class Meter:
         with self._lock:  # take() iterates over all of them
             if threading.get_ident() in self._waiting:
                 return None
-            self._waiting[threading.get_ident()] = _Waiting(now, close, size / LARGE_PACE)
+            self._waiting[threading.get_ident()] = _Waiting(now, side, size / LARGE_PACE)
         return now
 
     def end(self, began: float | None, calls: int, errors: int = 0) -> None:
@@ -157,6 +174,7 @@ class Meter:
         seconds = self.clock() - began
         with self._lock:
             self._waiting.pop(threading.get_ident(), None)
+            self.failing = self.code if errors else None if calls else self.failing
             past = self._past
             self._past = MetricsSample(past.calls + calls, past.errors + errors, past.seconds + seconds)
 
@@ -175,20 +193,19 @@ class MeteredSide:
     def __init__(self, side: Any, meter: Meter) -> None:
         self._side = side
         self._meter = meter
-        close: Close | None = getattr(side, "close", None)
         for name in UNMEASURED:
             self._offer(name, lambda call: call)
         for name in PLAIN:
-            self._offer(name, lambda call: _plain(call, meter, close))
+            self._offer(name, lambda call: _plain(call, meter, side))
         for name in STREAMS:
-            self._offer(name, lambda call: _stream(call, meter, 1, close))
+            self._offer(name, lambda call: _stream(call, meter, 1, side))
         for name in LISTINGS:
-            self._offer(name, lambda call: _stream(call, meter, LISTED, close))
+            self._offer(name, lambda call: _stream(call, meter, LISTED, side))
 
     @property
     def capabilities(self) -> Any:
         """The facts about the server; see model.protocols. Learning them may connect; that is no call."""
-        began = self._meter.begin(getattr(self._side, "close", None))
+        began = self._meter.begin(self._side)
         try:
             return self._side.capabilities
         finally:
@@ -205,9 +222,9 @@ def metered(side: T, meter: Meter) -> T:
     return cast(T, MeteredSide(side, meter))
 
 
-def _plain(call: Callable[..., T], meter: Meter, close: Close | None = None) -> Callable[..., T]:
+def _plain(call: Callable[..., T], meter: Meter, side: SupportsClosing | None = None) -> Callable[..., T]:
     def timed(*given: Any, **named: Any) -> T:
-        began, errors = meter.begin(close), 0
+        began, errors = meter.begin(side), 0
         try:
             return call(*given, **named)
         except Transient as error:
@@ -220,10 +237,10 @@ def _plain(call: Callable[..., T], meter: Meter, close: Close | None = None) -> 
 
 
 def _stream(
-    call: Callable[..., Iterable[T]], meter: Meter, each: int, close: Close | None = None
+    call: Callable[..., Iterable[T]], meter: Meter, each: int, side: SupportsClosing | None = None
 ) -> Callable[..., Iterator[T]]:
     def timed(*given: Any, **named: Any) -> Iterator[T]:
-        return _measured(lambda: call(*given, **named), meter, _sizes(given), each, close)
+        return _measured(lambda: call(*given, **named), meter, _sizes(given), each, side)
 
     return timed
 
@@ -233,7 +250,7 @@ def _measured(
     meter: Meter,
     sizes: Mapping[bytes, int],
     each: int,
-    close_side: Close | None = None,
+    side: SupportsClosing | None = None,
 ) -> Iterator[T]:
     """Yield what the call yields, and measure the waiting for each element.
 
@@ -242,13 +259,13 @@ def _measured(
         meter: measures.
         sizes: the sizes of large items, by key.
         each: how many elements count as one call.
-        close_side: closes the side, from any thread.
+        side: the side that yields.
     """
     drawing: Iterator[T] = iter(())
     has_begun = False
     try:
         for number in itertools.count():
-            began, calls, errors = meter.begin(close_side, sum(sizes.values())), 0, 0
+            began, calls, errors = meter.begin(side, sum(sizes.values())), 0, 0
             try:
                 if not has_begun:
                     has_begun, drawing = True, iter(call())

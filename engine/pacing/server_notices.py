@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import groupby
 from urllib.parse import urlsplit
 
 from engine.config.load import Config
-from engine.pacing.admission import UNWELL, systems_of
+from engine.pacing.admission import UNWELL, Trouble, systems_of
 from engine.pacing.shared_budget import waits_until
 from engine.planning.maintenance_windows import gate_of, next_opening_text
 from ledger.plan.waves import Waves
@@ -64,13 +64,20 @@ def _line(server: dict[str, str | int | float], cause: str | None) -> str:
     return f"{server['system']}: {how}, {calls}{failed}"
 
 
-def silent_lines(waits: Mapping[str, float]) -> list[str]:
-    """Return a line for each system that has not answered for long.
+def trouble_lines(troubles: Mapping[str, Trouble]) -> list[str]:
+    """Return a line for each system that does not answer, or has not since its newest fault.
 
     Args:
-        waits: for how many seconds, by system.
+        troubles: see Admission.troubles.
     """
-    return [f"{system}: no answer for {seconds:.0f} s" for system, seconds in sorted(waits.items())]
+    return [f"{system}: {_trouble(trouble)}" for system, trouble in sorted(troubles.items())]
+
+
+def _trouble(trouble: Trouble) -> str:
+    silent = f"no answer for {trouble.seconds:.0f} s"
+    if trouble.code is None:
+        return silent
+    return f"{trouble.code}, {silent if trouble.seconds else 'tried again'}"
 
 
 def hosts_of(config: Config) -> dict[str, str]:
@@ -78,10 +85,16 @@ def hosts_of(config: Config) -> dict[str, str]:
 
     Neither Prefect nor a log is told: they name systems alone.
     """
-    named = {f"source.{config.source.kind}": endpoint_of(config.source)}
+    named = {f"source.{config.source.kind}": {endpoint_of(config.source)}}
     for kind in config.workloads:
-        named[systems_of(config, kind)[1]] = endpoint_of(config.target.of(kind))
-    return {system: endpoint for system, endpoint in named.items() if endpoint}
+        named.setdefault(systems_of(config, kind)[1], set()).add(endpoint_of(config.target.of(kind)))
+    return {system: _together(endpoints) for system, endpoints in named.items() if "" not in endpoints}
+
+
+def _together(endpoints: Collection[str]) -> str:
+    """Return the one endpoint of a system; of several ports of one host, the host."""
+    hosts = {endpoint.rpartition(":")[0] or endpoint for endpoint in endpoints}
+    return ", ".join(sorted(endpoints if len(endpoints) == 1 else hosts))
 
 
 def with_host(line: str, hosts: Mapping[str, str]) -> str:

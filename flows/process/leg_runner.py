@@ -25,7 +25,7 @@ from engine.pacing.admission import UNWELL, Admission, AdmissionEntry
 from engine.pacing.leg_slots import LegSlot, Slots
 from engine.pacing.login_breaker import REFUSED
 from engine.pacing.run_legs import Boundary
-from engine.pacing.server_notices import rate_limit_lines, silent_lines, unwell
+from engine.pacing.server_notices import rate_limit_lines, trouble_lines, unwell
 from engine.pacing.shared_budget import RATE_LIMITED
 from engine.pacing.watchdog import Watchdog, WavePolicy
 from engine.pacing.worker_slots import Through
@@ -115,8 +115,12 @@ class LegRunner:
     ) -> progress.Snapshot:
         seen = progress.read(self.ledger, wave, mailboxes, workloads)
         waits = rate_limit_lines(self.admission.rate_limited())
-        silent = silent_lines(self.admission.silent())
-        return replace(seen, unwell=(*silent, *unwell(self.admission.seen, self.admission.causes()), *waits))
+        causes = self.admission.causes()
+        halted = unwell(self.admission.seen, causes)  # these lines name the code already
+        troubles = {
+            system: trouble for system, trouble in self.admission.troubles().items() if system not in causes
+        }
+        return replace(seen, unwell=(*trouble_lines(troubles), *halted, *waits))
 
     async def run_leg(self, row: LegRow, slot: LegSlot, options: RunOptions) -> tuple[LegState, str | None]:
         """Runs one leg to its end in a thread: its state and code. What concerns every mailbox (a wrong

@@ -107,7 +107,7 @@ class Display:
         work = [Text(line, style=COLOURS[LegState.RUNNING]) for line in _work_lines(now)]
         stuck = [Text(line, style=COLOURS[LegState.BLOCKED]) for line in _stuck_lines(now)]
         servers = [Text(line, style=COLOURS[LegState.WAITING]) for line in snapshot.unwell]
-        return Group(head, Text(", ".join(_numbers(now))), *work, *stuck, *servers)
+        return Group(head, Text(", ".join(_numbers(now, percent=False))), *work, *stuck, *servers)
 
     def line(self, snapshot: Snapshot) -> str:
         """Returns one line, for a log."""
@@ -133,13 +133,13 @@ def _is_unlisted(leg: LegRow) -> bool:
     return leg.items == 0 and leg.state in (LegState.PENDING, LegState.RUNNING, LegState.WAITING)
 
 
-def _numbers(now: Progress) -> Iterator[str]:
+def _numbers(now: Progress, *, percent: bool = True) -> Iterator[str]:
     if now.whole is None:
         yield f"{now.done:,} items copied of {now.listed:,} listed so far"
         yield f"{many(now.unlisted, 'workload is', 'workloads are')} not listed yet"
     else:
-        percent = "" if now.percent is None else f" ({now.percent} %)"
-        yield f"{now.done:,} of {now.whole:,} items{percent}"
+        share = f" ({now.percent} %)" if percent and now.percent is not None else ""
+        yield f"{now.done:,} of {now.whole:,} items{share}"
     yield size(now.bytes)
     if now.rate > 0:
         yield f"{now.rate:,.0f}/s" if now.rate >= 1 else f"{60 * now.rate:,.0f} a minute"

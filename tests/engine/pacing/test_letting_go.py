@@ -42,6 +42,9 @@ class Hung:
     def capabilities(self) -> str:
         return next(iter(self.containers()), "")  # type: ignore[return-value]
 
+    def trouble(self) -> str | None:
+        return "unreachable" if self.asked.is_set() else None
+
     def close(self) -> None:
         self.closed.set()
 
@@ -124,13 +127,16 @@ def test_a_meter_tells_how_long_a_call_waits_and_what_closes_it() -> None:
     asking.start()
     assert hung.asked.wait(30)
     now[0] = 12.0
-    assert meter.silent(10.0) == 12.0
+    assert (meter.silent(10.0), meter.trouble()) == (12.0, "unreachable")
     assert meter.hung(15.0) == []
     (close,) = meter.hung(5.0)
     close()
     asking.join(30)
     assert not asking.is_alive()
     assert (meter.silent(0.0), meter.hung(0.0)) == (0.0, [])
+    assert meter.trouble() == "connection-closed", "until a call succeeds"
+    meter.timed(lambda: None)
+    assert meter.trouble() is None
 
 
 def test_a_large_file_that_is_under_way_is_finished() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-from engine.pacing.server_notices import hosts_of, silent_lines, with_host
+from engine.pacing.admission import Trouble
+from engine.pacing.server_notices import hosts_of, trouble_lines, with_host
 from kogge.run.migrate import Changes
 from kogge.terminal.progress_display import Display
 from ledger.db.rows import LegRow, LegState
@@ -87,7 +88,7 @@ def told_at(*snapshots: tuple[float, Snapshot]) -> list[float]:
 def test_a_line_a_minute_and_news_at_once() -> None:
     calm = [(float(second), seen(leg(1, RUNNING, 300, second))) for second in range(200)]
     assert told_at(*calm) == [5.0, 65.0, 125.0, 185.0]
-    silent = silent_lines({"source.ews": 11.0})
+    silent = trouble_lines({"source.ews": Trouble(11.0, None)})
     trouble = [(moment, replace(one, unwell=tuple(silent) if moment >= 70 else ())) for moment, one in calm]
     assert told_at(*trouble) == [5.0, 65.0, 70.0, 130.0, 190.0]
 
@@ -98,6 +99,16 @@ def test_a_silent_server_is_named_with_its_host() -> None:
     config: Any = SimpleNamespace(**sides, target=target, workloads=(Kind.MAIL,))
     hosts = hosts_of(config)
     assert hosts == {"source.ews": "old.example:8443", "target.mail": "new.example:993"}
-    (line,) = silent_lines({"source.ews": 14.2})
-    assert with_host(line, hosts) == "source.ews (old.example:8443): no answer for 14 s"
+    silent, away, back = (Trouble(14.2, None), Trouble(14.2, "unreachable"), Trouble(0.0, "unreachable"))
+    told = [with_host(trouble_lines({"source.ews": one})[0], hosts) for one in (silent, away, back)]
+    assert told == [
+        "source.ews (old.example:8443): no answer for 14 s",
+        "source.ews (old.example:8443): unreachable, no answer for 14 s",
+        "source.ews (old.example:8443): unreachable, tried again",
+    ]
+    config.workloads = (Kind.MAIL, Kind.CALENDAR)
+    config.target = SimpleNamespace(
+        of=lambda kind: SimpleNamespace(host="new.example", port=993 if kind is Kind.MAIL else 443)
+    )
+    assert hosts_of(config)["target.mail"] == "new.example", "one server, two ports"
     assert with_host("wave w is paused: since 9", hosts) == "wave w is paused: since 9"
