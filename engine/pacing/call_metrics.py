@@ -129,14 +129,9 @@ class Meter:
     def trouble(self) -> str | None:
         """Return the code of what keeps the system from answering; None if nothing is known."""
         with self._lock:
-            sides = [one.side for one in self._waiting.values()]
+            sides: list[object] = [one.side for one in self._waiting.values()]
         codes = (side.trouble() for side in sides if isinstance(side, SupportsTrouble))
         return next((code for code in codes if code is not None), self.failing)
-
-    def silent(self, patience: float) -> float:
-        """Return for how many seconds the oldest call has waited too long; 0.0 if none has. See hung()."""
-        now = self.clock()
-        return max((now - one.since for one in self._overdue(patience)), default=0.0)
 
     def _overdue(self, patience: float) -> list[_Waiting]:
         now = self.clock()
