@@ -133,6 +133,11 @@ class Meter:
         codes = (side.trouble() for side in sides if isinstance(side, SupportsTrouble))
         return next((code for code in codes if code is not None), self.failing)
 
+    def silent(self, patience: float) -> float:
+        """Return for how many seconds the oldest call has waited too long; 0.0 if none has. See hung()."""
+        now = self.clock()
+        return max((now - one.since for one in self._overdue(patience)), default=0.0)
+
     def _overdue(self, patience: float) -> list[_Waiting]:
         now = self.clock()
         with self._lock:
