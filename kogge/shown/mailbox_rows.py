@@ -71,13 +71,15 @@ class WorkloadCell:
 
 @dataclass(frozen=True, slots=True)
 class MailboxLine:
-    """A mailbox. checked: items that `kogge check` counted, which are more as long as not all is listed."""
+    """A mailbox. checked: items that `kogge check` counted, which are more as long as not all is listed.
+    pace: items a second over the last minute; None where nobody watches."""
 
     mailbox: str
     wave: str
     phase: str
     cells: Mapping[Kind, WorkloadCell] = field(default_factory=dict)
     checked: int = 0
+    pace: float | None = None
 
     @property
     def items(self) -> int:
@@ -103,6 +105,8 @@ class MailboxLine:
 
     @property
     def rate(self) -> float | None:
+        if self.pace is not None:
+            return self.pace
         rates = [cell.rate for cell in self.cells.values() if cell.rate is not None]
         return sum(rates) if rates else None
 

@@ -75,7 +75,9 @@ def drawn(
         return Text("No mailboxes in the ledger yet: `kogge migrate --dry-run` plans them.")
     rows = _by_workload(fleet, look) if look.by_workload else _by_mailbox(fleet, look)
     noticed = [Text(line, style=BAD) for line in notices]
-    return Group(*rows, Text(), *_summary(fleet), *noticed, *_ahead(left or {}))
+    # Of one wave that is watched, the rate of the last minute says more than the estimate.
+    estimates = {} if fleet.left is not None and len(left or {}) == 1 else left or {}
+    return Group(*rows, Text(), *_summary(fleet), *noticed, *_ahead(estimates))
 
 
 def _by_workload(fleet: WaveStatus, look: Look) -> Iterator[RenderableType]:
@@ -175,11 +177,12 @@ def _summary(fleet: WaveStatus) -> Iterator[Text]:
     phases = ", ".join(f"{count:,} {phase}" for phase, count in sorted(fleet.phases.items()))
     yield Text(f"{boxes} ({phases}), {many(_whole(totals['legs']), 'workload', 'workloads')}: {states}")
     line = f"{totals['done']:,} of {totals['expected']:,} items, {bytes_cell(_whole(totals['bytes']))}"
-    if _whole(totals["expected"]) > _whole(totals["items"]):
-        line += f" ({totals['items']:,} listed; the rest as `kogge check` counted)"
     pace = f", {fleet.rate:,.0f}/s" if fleet.rate else ""
     ahead = f", about {duration(fleet.left)} left" if fleet.left is not None else ""
-    yield Text(f"{line}{pace}{ahead}, {totals['rejected']:,} rejected")
+    rejected = f", {totals['rejected']:,} rejected" if totals["rejected"] else ""
+    yield Text(f"{line}{pace}{ahead}{rejected}")
+    if _whole(totals["expected"]) > _whole(totals["items"]):
+        yield Text(f"{totals['items']:,} items are listed; the rest is as `kogge check` counted", style=QUIET)
     if fleet.fates:
         fates = ", ".join(f"{count:,} {state.name.lower()}" for state, count in sorted(fleet.fates.items()))
         yield Text(f"items by fate: {fates}")

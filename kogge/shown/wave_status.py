@@ -17,6 +17,8 @@ RATE_LEAST_SECONDS = 2.0
 RATE_MOST_SECONDS = 86_400.0
 """A leg that first began longer ago was not at work all the time, so that its mean rate says nothing."""
 WATCHED_SECONDS = 60.0
+ALL = ""
+"""Stands for all mailboxes together."""
 WORKER_GONE = "worker-gone"
 
 
@@ -74,11 +76,14 @@ class LegStatus:
 @dataclass(frozen=True, slots=True)
 class WaveStatus:
     """ships in order of urgency: what needs a person first, what is verified last. checked: how many items
-    `kogge check` counted, by mailbox."""
+    `kogge check` counted, by mailbox. paces, pace: items a second of each mailbox, and of all together, over
+    the last minute; None where nobody watches."""
 
     ships: tuple[LegStatus, ...]
     fates: Mapping[State, int] = field(default_factory=dict)
     checked: Mapping[str, int] = field(default_factory=dict)
+    paces: Mapping[str, float] = field(default_factory=dict)
+    pace: float | None = None
 
     @property
     def states(self) -> Counter[LegState]:
@@ -95,15 +100,19 @@ class WaveStatus:
 
     @property
     def rate(self) -> float:
-        """Items a second, of all that are at work."""
+        """Items a second, of all that are at work: over the last minute, or else in the mean."""
+        if self.pace is not None:
+            return self.pace
         return sum(ship.rate for ship in self.ships if ship.rate is not None)
 
     @property
     def left(self) -> float | None:
-        """Seconds until all is copied at this rate; None while nothing can be said."""
+        """Seconds until all is copied at the rate of the last minute; None while nothing can be said."""
+        if not self.pace:
+            return None
         rows = [ship.row for ship in self.ships]
         owed = expected(rows, self.checked) - sum(row.done for row in rows)
-        return owed / self.rate if self.rate and owed > 0 else None
+        return owed / self.pace if owed > 0 else None
 
     def lines(self) -> list[MailboxLine]:
         """A row for each mailbox, what needs a person first."""
@@ -117,6 +126,7 @@ class WaveStatus:
                 own[0].phase,
                 {ship.row.workload: ship.cell() for ship in own},
                 self.checked.get(number, 0),
+                self.paces.get(number),
             )
             for number, own in boxes.items()
         ]
@@ -184,27 +194,52 @@ class RateWindow:
     leg first began, which may have been in another night."""
 
     def __init__(self) -> None:
-        self._seen: dict[int, deque[tuple[datetime, int]]] = {}
+        self._seen: dict[int | str, deque[tuple[datetime, int]]] = {}
+        self._worked: dict[str, datetime] = {}
 
     def paced(self, fleet: WaveStatus, now: datetime) -> WaveStatus:
-        """Returns the fleet with these rates; of a leg that is seen at work for the first time, as it is."""
-        return replace(fleet, ships=tuple(self._paced(ship, now) for ship in fleet.ships))
+        """Returns the fleet with these rates: of all together, of each mailbox and of each leg at work. What
+        is seen for the first time has none yet."""
+        ships = tuple(self._paced(ship, now) for ship in fleet.ships)
+        done = sum(ship.row.done for ship in fleet.ships)
+        rates = {number: self._rate(number, own, now) for number, own in self._busy(fleet, now).items()}
+        known = {number: rate for number, rate in rates.items() if rate is not None}
+        return replace(fleet, ships=ships, paces=known, pace=self._rate(ALL, done, now) or 0.0)
+
+    def _busy(self, fleet: WaveStatus, now: datetime) -> dict[str, int]:
+        """How much is done of each mailbox that is at work, or was a moment ago: between two of its workloads
+        nobody has it in hand."""
+        for ship in fleet.ships:
+            if ship.row.state is LegState.RUNNING:
+                self._worked[ship.row.mailbox] = now
+        for number, last in list(self._worked.items()):
+            if (now - last).total_seconds() >= WATCHED_SECONDS:
+                del self._worked[number]
+                self._seen.pop(number, None)
+        done: Counter[str] = Counter()
+        for ship in fleet.ships:
+            if ship.row.mailbox in self._worked:
+                done[ship.row.mailbox] += ship.row.done
+        return done
 
     def _paced(self, ship: LegStatus, now: datetime) -> LegStatus:
         row = ship.row
         if row.state is not LegState.RUNNING:
             self._seen.pop(row.id, None)
             return ship
-        seen = self._seen.setdefault(row.id, deque())
+        rate = self._rate(row.id, row.done, now)
+        return replace(ship, rate=rate, left=max(0, row.items - row.done) / rate if rate else None)
+
+    def _rate(self, name: int | str, done: int, now: datetime) -> float | None:
+        """Items a second since this was first seen, but at most over WATCHED_SECONDS; None if it is too early
+        to say, or if less is done than before."""
+        seen = self._seen.setdefault(name, deque())
         while len(seen) > 1 and (now - seen[1][0]).total_seconds() >= WATCHED_SECONDS:
             seen.popleft()
-        seen.append((now, row.done))
-        then, done = seen[0]
+        seen.append((now, done))
+        then, before = seen[0]
         passed = (now - then).total_seconds()
-        if passed < RATE_LEAST_SECONDS or row.done < done:
-            return replace(ship, rate=None, left=None)
-        rate = (row.done - done) / passed
-        return replace(ship, rate=rate, left=max(0, row.items - row.done) / rate if rate else None)
+        return None if passed < RATE_LEAST_SECONDS or done < before else (done - before) / passed
 
 
 def _left(row: LegRow, now: datetime, dead: Callable[[str], bool]) -> LegRow:
