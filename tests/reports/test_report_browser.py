@@ -9,6 +9,7 @@ import subprocess
 import zlib
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from report_world import WAVE, World, world
 from services import need_chromium
 from test_report_page import schemes
 
-from reports.data import WaveReport
+from reports.data import Organisation, WaveReport
 from reports.html import person_page, wave_page
 from reports.i18n import text
+from reports.logo import logo_data
 from reports.read import read
 
 SECONDS = 120
@@ -37,6 +39,15 @@ FLAGS = (
 )
 DARK = "--blink-settings=preferredColorScheme=0"
 PHONE, DESK = "500,1500", "1200,1500"
+HOSTILE = """
+<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 90 30">
+<script>document.title = "ran"; fetch("http://127.0.0.1:9/x")</script>
+<style>@import url(http://127.0.0.1:9/c.css);</style>
+<image xlink:href="http://127.0.0.1:9/a.png" width="9" height="9"/>
+<rect width="90" height="30" fill="teal" onload="document.title = 'ran'"/>
+</svg>
+"""
+"""A logo that would run a script and fetch, if a browser let it."""
 POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
 
 ASK = """
@@ -90,7 +101,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def folder(place: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With the pages wave.LANG.html and person.html; and of each one that is asked, NAME.asked.html."""
     home = tmp_path_factory.mktemp("pages")
-    report: WaveReport = read(place.ledger, WAVE, contact="the service desk")
+    (home / "logo.svg").write_text(HOSTILE)
+    owner = Organisation("Stadt Muster", logo_data(home / "logo.svg"))
+    report: WaveReport = replace(read(place.ledger, WAVE, contact="the service desk"), organisation=owner)
     pages = {f"wave.{language}": wave_page(report, text(language)) for language in ("en", "de", "fr")}
     rejected = next(one for one in report.boxes if one.id == place.ids[5])
     pages["person"] = person_page(report, rejected, text("de"))
@@ -119,6 +132,7 @@ def test_the_browser_reads_it_without_a_word(browser: str, folder: Path, tmp_pat
     done = run(browser, folder / f"{name}.html", tmp_path, "--dump-dom")
     assert complaints(done.stderr) == []
     assert done.stdout.count("<h1") == 1
+    assert "<title>ran" not in done.stdout
     assert done.stdout.rstrip().endswith("</html>")
 
 

@@ -386,7 +386,7 @@ def test_a_person_reads_what_changed_and_what_did_not(place: World, report: Wave
     words = changed.xpath("string(//section[@id='changes'])")
     assert "Namen von Ordnern (E-Mail, 1 Ordner)" in words
     assert "Was Sie tun können: Suchen Sie nach einem ähnlichen Namen." in words
-    assert "Dazu kommen 13 Kleinigkeiten des Aussehens" in words, "and 13 bullets they are not"
+    assert "Dazu kommen 13 Kleinigkeiten im Aussehen" in words, "and 13 bullets they are not"
     assert "Suchordner" in changed.xpath("string(//section[@id='stays'])")
     failed = html.fromstring(person_page(report, box(place, report, 5), text("de")))
     assert "Zu groß (E-Mail, 2 Elemente)" in failed.xpath("string(//section[@id='not-moved'])")
