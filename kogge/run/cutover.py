@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -230,7 +230,10 @@ def _look(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: b
 
 def _look_back(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool) -> int:
     """Writes nothing and undoes no hook. Says of each mailbox whether --back would take it back."""
-    routes = routes_of(config.hooks, ledger, rows)
+    routes = [
+        one if one.way != "roll-back" else replace(one, undone=(), by_hand=())
+        for one in routes_of(config.hooks, ledger, rows)
+    ]
     if as_json:
         emit([one.cell() for one in routes])
     else:

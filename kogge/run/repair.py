@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.config.file_errors import unknown
-from engine.config.hints import DEFAULT
+from engine.config.hints import DEFAULT, next_command
 from engine.config.load import load
 from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import advice
@@ -94,7 +94,9 @@ def repair(
         legs = [leg for leg in ledger.legs(wave) if leg.mailbox in ids and leg.workload in kinds]
         work = [(duty, [leg for leg in legs if ids[leg.mailbox] == duty.wave]) for duty in duties]
         done = _walk(settings, ledger, what, work, execute=execute)
-    _tell(done.legs, execute, as_json)
+    whose = " ".join(f"-m {row.id}" for row in rows) if mailbox else f"--wave {wave}"
+    again = next_command(config, f"repair {what} {whose} --execute --by NAME --reason TEXT")
+    _tell(done.legs, execute, as_json, again)
     raise typer.Exit(_exit(done, all_waves=len(duties) == len({row.wave for row in rows})))
 
 
@@ -161,7 +163,8 @@ def _duties(
     return may_work(config, ledger, rows, "repair", by if now else None)
 
 
-def _tell(ended: Sequence[RepairResult], execute: bool, as_json: bool) -> None:
+def _tell(ended: Sequence[RepairResult], execute: bool, as_json: bool, again: str) -> None:
+    """again: what does it, once it was looked at."""
     if as_json:
         legs = [
             {
@@ -178,11 +181,17 @@ def _tell(ended: Sequence[RepairResult], execute: bool, as_json: bool) -> None:
     for one in ended:
         whole[str(one.leg.workload)].update(one.order.counts)
     head = ["workload", "right", "repaired" if execute else "to repair", "user", "refused", "unread"]
-    cells = [[kind, *(f"{counts[name]:,}" for name in COUNTS)] for kind, counts in sorted(whole.items())]
+    cells = [
+        [kind, *(f"{counts[name]:,}" for name in COUNTS)]
+        for kind, counts in sorted(whole.items())
+        if counts.total()  # the others have nothing of the kind
+    ]
     out = screen()
     out.print(table(head, cells))
     codes = Counter(one.code for one in ended if one.code is not None)
     for code, count in sorted(codes.items()):
         out.print(f"{code} ({count:,}): {advice(code)}", soft_wrap=True)
-    if not execute:
-        say("Nothing was changed. To do it: --execute")
+    if not execute and any(counts["repaired"] for counts in whole.values()):
+        say(f"Nothing was changed. To do it: {again}")
+    elif not execute:
+        say("Nothing is to be repaired.")

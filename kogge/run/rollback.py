@@ -104,20 +104,11 @@ def rollback(
 
     Example: kogge rollback --wave pilot --execute --by "A. Auditor" --reason "wrong time zone"
     """
-    from engine.cutover.hooks import refuse_unreadable
     from engine.cutover.steps import is_rolled_back
 
     settings = load(config)
     _refuse_half(wave, mailbox, execute, by, reason)
-    if now:
-        given("--by", by, "who lets it run outside of the wave's hours is recorded")
-        if not execute:
-            raise Misconfigured("--now", "is for what --execute does; a look may at any time")
-    if undo_hooks:
-        given("--by", by, "who has the hooks undone is recorded")
-        if not execute:
-            raise Misconfigured("--undo-hooks", "goes with --execute")
-        refuse_unreadable(settings.hooks)
+    _refuse_alone(settings, by, execute=execute, now=now, undo_hooks=undo_hooks)
     with opened_ledger(settings, upgrade=execute) as ledger:
         rows = chosen(settings, ledger, wave, mailbox)
         duties = _duties(settings, ledger, rows, execute, by if now else None)
@@ -134,6 +125,10 @@ def rollback(
             _about_phases(settings, ledger, going, config, by if undo_hooks else None)
     whose = " ".join(f"-m {row.id}" for row in rows) if mailbox else f"--wave {wave}"
     again = " and ".join(next_command(config, f"{name} {whose}") for name in ("retry", "migrate"))
+    if not execute:
+        again = next_command(
+            config, f"rollback {whose}{' --recall' * recall} --execute --by NAME --reason TEXT"
+        )
     _tell(run.ended, csv_file, as_json, execute, again)
     for refusal in run.refusals:
         say(f"not ended: {refusal}")
@@ -235,6 +230,21 @@ def run_rollback(config: Config, ledger: Ledger, asked: RollbackSelection) -> Ru
     return Run(ended, left, worker_slots.refusals, boundary.fault)
 
 
+def _refuse_alone(settings: Config, by: str | None, *, execute: bool, now: bool, undo_hooks: bool) -> None:
+    """Raises Misconfigured for an option that goes with others, or if hooks could not be undone."""
+    from engine.cutover.hooks import refuse_unreadable
+
+    if now:
+        given("--by", by, "who lets it run outside of the wave's hours is recorded")
+        if not execute:
+            raise Misconfigured("--now", "is for what --execute does; a look may at any time")
+    if undo_hooks:
+        given("--by", by, "who has the hooks undone is recorded")
+        if not execute:
+            raise Misconfigured("--undo-hooks", "goes with --execute")
+        refuse_unreadable(settings.hooks)
+
+
 def _refuse_half(
     wave: str | None, mailbox: Sequence[str] | None, execute: bool, by: str | None, reason: str | None
 ) -> None:
@@ -279,7 +289,7 @@ def record_approval(
 def _tell(
     ended: Sequence[RollbackResult], csv_file: Path | None, as_json: bool, execute: bool, again: str
 ) -> None:
-    """again: what moves them once more."""
+    """again: what moves them once more; or, if it only looked, what takes them back."""
     lines = [line.cells() for one in ended for line in one.report.lines or ()]
     if csv_file is not None:
         write_lines(csv_file, lines)
@@ -290,7 +300,7 @@ def _tell(
     if execute and not codes_of(ended):
         say(f"To move them again: {again}")
     if not execute:
-        say("Nothing was removed. To do it: --execute --by NAME --reason TEXT")
+        say(f"Nothing was removed. To do it: {again}")
 
 
 def show_counts(ended: Sequence[RollbackResult], execute: bool) -> None:

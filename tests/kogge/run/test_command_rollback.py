@@ -56,7 +56,7 @@ def test_it_looks_first(town: Town, capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr()
     assert f"{2 * ITEMS} " in shown.out
     assert "would be removed" in shown.out
-    assert "--execute" in shown.err
+    assert "To do it: kogge rollback --wave pilot --execute --by NAME --reason TEXT" in shown.err
     assert town.messages("anna") == ITEMS
     assert town.code("anna") is None
 
@@ -157,9 +157,13 @@ def test_repair_puts_right_what_it_showed(town: Town, capsys: pytest.CaptureFixt
     assert run("repair", "flags", "--wave", "pilot", "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert sum(leg["repaired"] for leg in told["legs"]) == 1
+    assert run("repair", "flags", "--wave", "pilot") == 0
+    again = "To do it: kogge repair flags --wave pilot --execute --by NAME --reason TEXT"
+    assert again in capsys.readouterr().err
     words = ("--by", "A. Auditor", "--reason", "flags were lost")
     assert run("repair", "flags", "--wave", "pilot", "--execute", *words) == 0
-    capsys.readouterr()
+    assert run("repair", "dates", "--wave", "pilot") == 0
+    assert "Nothing is to be repaired." in capsys.readouterr().err
     assert run("log", "pilot", "--json") == 0
     started = [one for one in json.loads(capsys.readouterr().out) if one["kind"] == "repair-started"]
     assert [(one["detail"]["by"], one["detail"]["what"]) for one in started] == [("A. Auditor", "flags")]
