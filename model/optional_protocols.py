@@ -88,6 +88,17 @@ class SupportsExtras(Protocol):
 
 
 @runtime_checkable
+class SupportsDelegates(Protocol):
+    """Tell who may act for the owner of a source's mailbox."""
+
+    def delegates(self) -> list[str] | None:
+        """Return the delegates' lower-case addresses, in the server's order; None if it does not say.
+
+        Idempotent. A delegate without an address is left out.
+        """
+
+
+@runtime_checkable
 class SupportsSenders(Protocol):
     """Tell who sent the newest of a source's Sent Items."""
 

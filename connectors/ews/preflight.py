@@ -129,6 +129,29 @@ def _delegates(client: EwsClient) -> int | None:
     return counts[0] if counts else None
 
 
+def delegates(client: EwsClient) -> list[str] | None:
+    """Return the lower-case addresses of the mailbox's delegates; None if the server does not say.
+
+    Raises:
+        Transient, Blocked: the connection failed, or the server is busy.
+
+    Source:
+        https://learn.microsoft.com/exchange/client-developer/web-service-reference/getdelegate-operation
+    """
+
+    def read(message: ResponseMessage) -> list[str]:
+        found = message.element.findall(".//{*}DelegateUser/{*}UserId/{*}PrimarySmtpAddress")
+        return [address.lower() for one in found if (address := (one.text or "").strip())]
+
+    try:
+        answers = client.collect(get_delegates(client.mailbox), "GetDelegateResponse", read, strict=False)
+    except EwsRefusal as refusal:
+        if refusal.busy:
+            raise translated(refusal) from None
+        return None
+    return answers[0] if answers else None
+
+
 def addresses(client: EwsClient) -> frozenset[str]:
     """Return the lower-case addresses that the directory states for exactly this mailbox.
 

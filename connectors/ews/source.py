@@ -24,7 +24,7 @@ from connectors.ews.fields import FORMATS, Shape
 from connectors.ews.folders import ROOT, all_folders, known_ids, root_id
 from connectors.ews.items import RecordPlan
 from connectors.ews.mail import MailPlan
-from connectors.ews.preflight import addresses, extras, sent_from, server
+from connectors.ews.preflight import addresses, delegates, extras, sent_from, server
 from connectors.ews.records import SyncPage, sync_page
 from connectors.ews.requests import distinguished, sync_items
 from connectors.ews.settings import EwsSettings
@@ -174,6 +174,10 @@ class EwsSource:
         """Expand a calendar; see `model.optional_protocols.SupportsOccurrences`."""
         expanded = occurrences(self._client, container.id, start, end)
         return None if expanded is None else iter(expanded)
+
+    def delegates(self) -> list[str] | None:
+        """Return who may act for the owner; see `model.optional_protocols.SupportsDelegates`."""
+        return delegates(self._client)
 
     def extras(self) -> Iterator[tuple[str, int | None]]:
         """Yield (code, count) of what exists and will not move; None where this server does not offer it."""

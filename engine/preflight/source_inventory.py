@@ -18,7 +18,7 @@ from engine.planning.mailbox_list import Person
 from engine.preflight.parallel_checks import map_mailboxes
 from mappings.registry import FORMS
 from model.errors import Corrupt, MigrationError, Misconfigured, Transient
-from model.optional_protocols import SupportsExtras
+from model.optional_protocols import SupportsDelegates, SupportsExtras
 from model.protocols import Container, Kind, Native, Ref, Source
 
 LISTABLE = frozenset({"hidden", "shared", "system-folder", "flagged-emails"})
@@ -46,6 +46,8 @@ class Inventory:
             are among them.
         unknown: codes about which the source does not answer.
         oddities: counts by fixed words.
+        delegates: the addresses of those who may act for its owner; none unless they were asked for.
+        delegates_unknown: True if they were asked for, and the source does not say.
         code: why the look ended early; None if it did not.
         passing: True if that may be different next time.
     """
@@ -60,34 +62,45 @@ class Inventory:
     stays: Counter[str] = field(default_factory=Counter)
     unknown: list[str] = field(default_factory=list)
     oddities: Counter[str] = field(default_factory=Counter)
+    delegates: tuple[str, ...] = ()
+    delegates_unknown: bool = False
     code: str | None = None
     passing: bool = False
 
 
-def take_all(config: Config, people: Sequence[Person], progress: Callable[[], None]) -> list[Inventory]:
+def take_all(
+    config: Config, people: Sequence[Person], progress: Callable[[], None], *, delegates: bool = False
+) -> list[Inventory]:
     """Take every mailbox's inventory, several at once, and return them in the order given.
 
     Args:
         config: the configuration.
         people: the mailboxes.
         progress: called after each mailbox.
+        delegates: True to ask also who may act for each owner.
 
     Raises:
         Misconfigured: if several logins in a row are refused.
     """
     breaker = LoginBreaker()
     return map_mailboxes(
-        people, config.run.mailboxes_at_once, lambda person: take_inventory(config, person, breaker), progress
+        people,
+        config.run.mailboxes_at_once,
+        lambda person: take_inventory(config, person, breaker, delegates=delegates),
+        progress,
     )
 
 
-def take_inventory(config: Config, person: Person, breaker: LoginBreaker | None = None) -> Inventory:
+def take_inventory(
+    config: Config, person: Person, breaker: LoginBreaker | None = None, *, delegates: bool = False
+) -> Inventory:
     """List the whole mailbox without reading a body.
 
     Args:
         config: the configuration.
         person: the mailbox.
         breaker: counts refused logins; None for a new one.
+        delegates: see take_all.
 
     Raises:
         Misconfigured: if the configuration cannot be used. This concerns all mailboxes.
@@ -101,6 +114,8 @@ def take_inventory(config: Config, person: Person, breaker: LoginBreaker | None 
                 with (breaker or LoginBreaker()).login("source", person.source):
                     source.identity()
                 _count(inventory, source, kinds)
+                if delegates:
+                    _ask_delegates(inventory, source)
     except (Misconfigured, Corrupt):
         raise
     except MigrationError as error:
@@ -124,6 +139,11 @@ def _count(inventory: Inventory, source: Source, workloads: frozenset[Kind]) -> 
                 inventory.unknown.append(code)
             elif count:
                 inventory.stays[code] += count
+
+
+def _ask_delegates(inventory: Inventory, source: Source) -> None:
+    found = source.delegates() if isinstance(source, SupportsDelegates) else None
+    inventory.delegates, inventory.delegates_unknown = tuple(found or ()), found is None
 
 
 def _total(source: Source, container: Container) -> int | None:

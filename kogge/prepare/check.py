@@ -378,6 +378,10 @@ def discover(
     wave: Wave = None,
     mailbox: Mailboxes = None,
     csv_file: CsvFile = None,
+    relations: Annotated[
+        Path | None,
+        typer.Option("--relations", metavar="FILE", help="Write who is whose delegate, for kogge plan."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Lists what the sources hold: how much, how large, what is odd, and what will not move and why.
@@ -385,7 +389,7 @@ def discover(
     Lists every item, reads no body, writes to neither side. A mailbox is named by its line in
     mailboxes.csv.
 
-    Example: kogge discover --csv inventory.csv
+    Example: kogge discover --csv inventory.csv --relations relations.csv
     """
     from engine.control.error_log import defect_log
     from engine.preflight.source_inventory import take_all
@@ -393,12 +397,16 @@ def discover(
     settings = load(config)
     chosen = people(settings, wave, mailbox)
     with progress_bar("listing", len(chosen)) as seen, defect_log(settings.state_directory):
-        found = take_all(settings, chosen, seen)
+        found = take_all(settings, chosen, seen, delegates=relations is not None)
     if csv_file is not None:
         if csv_file.exists() and all(one.code for one in found):
             say(f"{csv_file}: stays as it was, as no mailbox could be listed")
         else:
             _write_csv(csv_file, found)
+    if relations is not None:
+        from kogge.prepare.relations_file import write_relations
+
+        write_relations(relations, found)
     if as_json:
         emit([_inventory_document(one) for one in found])
     else:

@@ -68,18 +68,11 @@ def plan(
     if force and not write:
         raise Misconfigured("--force", "goes with --write")
     settings = load(config)
-    by_itself = inventory is None and settings.plan.inventory is None
-    if by_itself:
-        inventory = _found_inventory(settings)
-    if inventory is not None:
-        settings = settings.model_copy(
-            update={"plan": settings.plan.model_copy(update={"inventory": inventory.absolute()})}
-        )
-        settings._path = config.absolute()
+    settings, notes = _with_files(settings, config, inventory)
     with _known_ledger(settings) as ledger:
         facts = gather(settings, ledger)
-    if by_itself and inventory is not None:
-        say(f"sizes: as {inventory.name} says, which is beside the list (--inventory FILE for another one)")
+    for note in notes:
+        say(note)
     making = make(settings, facts, again=again)
     files = _write(settings, making, force) if write else ()
     if as_json:
@@ -96,15 +89,36 @@ def plan(
         _next(config, settings, files, force, settled)
 
 
-def _found_inventory(settings: Config) -> Path | None:
-    """The inventory.csv beside the list, if `kogge discover --csv` wrote it: it marks each mailbox."""
-    path = settings.file(Path("inventory.csv"))
+def _with_files(settings: Config, config: Path, inventory: Path | None) -> tuple[Config, list[str]]:
+    """The settings with the inventory that was named, or with what `kogge discover` wrote beside the list and
+    nothing names; and what to say about that."""
+    files, notes = {"inventory": inventory}, []
+    if inventory is None and settings.plan.inventory is None:
+        files["inventory"] = found = _found(settings, "inventory.csv", {"line", "items", "bytes", "mailbox"})
+        if found is not None:
+            notes.append(
+                f"sizes: as {found.name} says, which is beside the list (--inventory FILE for another)"
+            )
+    if settings.plan.relations is None:
+        files["relations"] = related = _found(settings, "relations.csv", {"person"})
+        if related is not None:
+            notes.append(f"relations: {related.name}, which is beside the list, says who moves together")
+    named = {name: file.absolute() for name, file in files.items() if file is not None}
+    if named:
+        settings = settings.model_copy(update={"plan": settings.plan.model_copy(update=named)})
+        settings._path = config.absolute()
+    return settings, notes
+
+
+def _found(settings: Config, name: str, columns: set[str]) -> Path | None:
+    """The file beside the list that `kogge discover` writes, known by its columns; None if there is none."""
+    path = settings.file(Path(name))
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             names = file.readline().strip().split(",")
     except OSError:
         return None
-    return path if {"line", "items", "bytes", "mailbox"} <= set(names) else None
+    return path if columns <= set(names) else None
 
 
 def _blind(config: Path) -> str:

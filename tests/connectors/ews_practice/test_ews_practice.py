@@ -162,11 +162,15 @@ def test_trust_is_the_operators_choice(world: World, source: Open) -> None:
 
 
 def test_what_will_not_move_is_counted_or_not_offered(server: ExchangeServer, source: Open) -> None:
-    found = dict(source(server).extras())
+    opened = source(server)
+    found = dict(opened.extras())
     assert list(found) == [
         "archive-mailbox", "recoverable-items", "public-folders", "inbox-rules", "delegates", "holds",
     ]  # fmt: skip
     assert all(count is None or count >= 0 for count in found.values())
+    delegates = opened.delegates()
+    assert (None if delegates is None else len(delegates)) == found["delegates"]
+    assert all("@" in address for address in delegates or ())
 
 
 def _listed(source: EwsSource, container: Container) -> int:
