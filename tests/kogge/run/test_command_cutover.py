@@ -289,7 +289,11 @@ def flow(town: Town, api: str) -> tuple[str, str]:
 def test_the_flow_and_what_prefect_knows_of_it(town: Town, prefect: tuple[str, Path]) -> None:
     api, state = prefect
     fails = town.put(f"fail-redirect-{town.ids['anna']}")
-    assert flow(town, api) == ("Incomplete", "1 of 2 mailboxes is not live: hook-failed")
+    name, message = flow(town, api)
+    assert name == "Incomplete"
+    assert message.startswith("1 of 2 mailboxes is not live: hook-failed. 1 mailbox is frozen: ")
+    assert f"minutes): {town.ids['anna']}. Next: kogge cutover --wave pilot --status; then: " in message
+    assert message.endswith("Or back: kogge cutover --wave pilot --back --by NAME")
     fails.unlink()
     assert flow(town, api) == ("Completed", "1 mailbox is live")
     assert set(town.phases().values()) == {Phase.LIVE}
