@@ -22,6 +22,24 @@ ITEMS_SHOWN = 200
 BETWEEN = " \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} "
 
 
+NAMED = frozenset({Kind.MAIL, Kind.NOTES})
+"""Kinds whose folders are mailboxes of IMAP: there a folder's href is the name that people see."""
+RENAMED = "folder-name"
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Hold a folder of the source.
+
+    Attributes:
+        path: its path there.
+        now: of one with another name, its name at the target; "" if no name is known that people see.
+    """
+
+    path: str
+    now: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class MissingItem:
     """Hold where the owner finds an item that could not be moved.
@@ -49,11 +67,11 @@ class OwnFolders:
         stays: by concern, how many items of each folder do not move by a rule.
     """
 
-    changes: dict[str, Counter[str]] = field(default_factory=dict)
+    changes: dict[str, Counter[Folder]] = field(default_factory=dict)
     refusals: dict[str, list[MissingItem]] = field(default_factory=dict)
-    stays: dict[str, Counter[str]] = field(default_factory=dict)
+    stays: dict[str, Counter[Folder]] = field(default_factory=dict)
 
-    def folders(self, section: str, concern: str) -> list[tuple[str, int]]:
+    def folders(self, section: str, concern: str) -> list[tuple[Folder, int]]:
         """Return the first folders of a concern with their items, the most items first.
 
         Args:
@@ -66,7 +84,7 @@ class OwnFolders:
         """Return how many folders of a concern are not among the first."""
         return max(0, len(self._counted(section).get(concern, ())) - SHOWN)
 
-    def _counted(self, section: str) -> dict[str, Counter[str]]:
+    def _counted(self, section: str) -> dict[str, Counter[Folder]]:
         return {"change": self.changes, "stay": self.stays}[section]
 
     def missing(self, concern: str) -> list[MissingItem]:
@@ -84,7 +102,7 @@ def read_own_folders(ledger: Ledger, wave: str, mailboxes: Collection[str]) -> d
     for box, container, _, loss in ledger.lost(wave, frozenset(Kind)):
         concern = concern_of(loss.field, loss.reason)
         if box.id in found and concern is not None:
-            found[box.id].changes.setdefault(concern, Counter())[_path(container)] += 1
+            found[box.id].changes.setdefault(concern, Counter())[_folder(container, concern)] += 1
     for box, container, item in ledger.rejected(wave):
         if box.id in found:
             missing = MissingItem(container.kind, _path(container), item.date, item.size)
@@ -92,8 +110,13 @@ def read_own_folders(ledger: Ledger, wave: str, mailboxes: Collection[str]) -> d
     for left in left_behind(ledger, wave):
         if left.mailbox in found:
             places = found[left.mailbox].stays.setdefault(stay_of(left.code), Counter())
-            places[BETWEEN.join(left.path)] += left.items
+            places[Folder(BETWEEN.join(left.path))] += left.items
     return found
+
+
+def _folder(container: ContainerRow, concern: str) -> Folder:
+    named = concern == RENAMED and container.kind in NAMED
+    return Folder(_path(container), (container.href or "") if named else "")
 
 
 def _path(container: ContainerRow) -> str:

@@ -30,7 +30,7 @@ from reports.data import (
 )
 from reports.html import SECTIONS, coded, person_page, wave_page
 from reports.i18n import HOME, LANGUAGES, text
-from reports.own_folders import MissingItem, OwnFolders, read_own_folders
+from reports.own_folders import Folder, MissingItem, OwnFolders, read_own_folders
 from reports.read import read
 from reports.text_blocks import (
     BROKEN,
@@ -415,7 +415,9 @@ def test_the_owner_alone_reads_where_it_is(place: World, report: WaveReport) -> 
 
 
 def test_a_hostile_folder_is_text_and_many_are_counted(place: World, report: WaveReport) -> None:
-    names = Counter({f"<script>{at}</script>\N{RIGHT-TO-LEFT OVERRIDE}": 1 for at in range(25)})
+    names = Counter(
+        {Folder(f"<script>{at}</script>\N{RIGHT-TO-LEFT OVERRIDE}", f"<b>{at}"): 1 for at in range(25)}
+    )
     missing = [MissingItem(Kind.MAIL, '"><img src=x>', 1_764_144_300, None)] * 203
     own = OwnFolders({"folder-name": names}, {"too-large": missing})
     lost = (Lost(Kind.MAIL, "name", "taken", 25, True),)
@@ -427,7 +429,8 @@ def test_a_hostile_folder_is_text_and_many_are_counted(place: World, report: Wav
     folders = tree.xpath("//section[@id='changes']//ul[@class='folders']/li")
     assert len(folders) == 21
     assert folders[-1].text_content() == "and 5 more folders"
-    assert all(one.xpath("bdi") for one in folders[:-1]), "no name turns the line around"
+    assert all(len(one.xpath("bdi")) == 2 for one in folders[:-1]), "no name turns the line around"
+    assert folders[0].text_content().endswith("is now called <b>0")
     assert "and 3 more items" in tree.xpath("string(//section[@id='not-moved'])")
 
 

@@ -253,6 +253,7 @@ def _container(connection: Any, leg_id: int, kind: Kind, name: str, omit: str | 
         "kind": kind.value,
         "source_id": pack_id("geheim"),
         "path": f'["{name}"]',
+        "href": None if omit else "Geheim (2)",
     }
     values |= {"omit": omit, "total": total}
     return int(connection.execute(insert(container).values(values).returning(container.c.id)).scalar_one())
