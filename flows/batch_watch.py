@@ -17,11 +17,12 @@ PAGE = 200
 
 
 class BatchWatch:
-    """left: the runs that have not ended, in their order. sent: what each got. say: takes a line of the
-    wave's log."""
+    """left: the runs that have not ended, in their order. cut: whether one ended early. sent: what each got.
+    say: takes a line of the wave's log."""
 
     def __init__(self, sent: Mapping[UUID, BatchParameters], say: Callable[[str], None]) -> None:
         self.left = list(sent)
+        self.cut = False
         self._sent = dict(sent)
         self._say = say
         self._told: dict[UUID, str] = {}
@@ -46,6 +47,7 @@ class BatchWatch:
             self._say(f"batch {shard.number}/{shard.of} {word}")
         if run is None or has_ended(run, datetime.now(UTC)):
             self.left.remove(number)
+            self.cut = self.cut or run is None or run.state is None or not run.state.is_completed()
 
 
 def has_ended(run: FlowRun, now: datetime) -> bool:

@@ -54,6 +54,7 @@ async def inline(batch: Batch, shards: Sequence[BatchParameters], runner: LegRun
         for shard in shards:
             await places.acquire()
             if runner.shut:
+                runner.cut = True
                 break
             begun.append(asyncio.ensure_future(_here(batch, shard)))
             begun[-1].add_done_callback(lambda _ended: places.release())
@@ -94,6 +95,7 @@ async def deployed(_batch: Batch, shards: Sequence[BatchParameters], runner: Leg
     if runner.drain.stopping and (runner.refusal is None or not await _drained(watch)):
         await _cancel(watch.left)
         await _drained(watch, SETTLE_SECONDS)
+    runner.cut = runner.cut or bool(watch.left) or watch.cut
 
 
 async def _begun(shard: BatchParameters, queue: str) -> UUID:

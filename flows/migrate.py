@@ -28,7 +28,7 @@ from engine.pacing.leg_slots import LegSlot
 from engine.planning.maintenance_windows import CLOSED
 from flows import canary_mailbox as first_mailbox
 from flows.deploy.deployments import TAG, wave_tag
-from flows.dispatch import deployed, inline
+from flows.dispatch import Batch, deployed, inline
 from flows.display import batch_progress
 from flows.display.artifacts import shown
 from flows.display.prefect_events import tell
@@ -50,12 +50,15 @@ from model.protocols import Kind
 from reports import progress
 
 Asked: TypeAlias = WaveParameters | VerifyParameters | BatchParameters
+Send: TypeAlias = Callable[[Batch, Sequence[BatchParameters], LegRunner], Awaitable[None]]
 Begun: TypeAlias = Callable[[UUID], None]
 """Hears the id of a command's run in Prefect before anything is done in it."""
 
 ARTIFACT_SECONDS = 3.0
 RETRY_SECONDS = [15.0, 60.0]
 """Prefect's retries are for the tail: within a run a leg honours each server's own delay."""
+
+NOT_ALL = ", but this run did not look at all of them again"
 
 LEFT_ALONE = frozenset({LegState.BLOCKED})
 """Not tried again by a run: a wrong password, tried often enough, locks a person out. `kogge retry`
@@ -195,7 +198,9 @@ async def _run_mailbox(rows: Sequence[LegRow], runner: LegRunner, asked: BatchPa
         work = functools.partial(runner.run_leg, row, slot, asked.options)
         await slot.acquire()
         try:
-            if not runner.shut:
+            if runner.shut:
+                runner.cut = True
+            else:
                 await leg(  # type: ignore[misc]  # Prefect 3.9 types a task that returns a State wrongly
                     row.mailbox, str(row.workload), asked.wave, slot, work, return_state=True
                 )
@@ -204,13 +209,15 @@ async def _run_mailbox(rows: Sequence[LegRow], runner: LegRunner, asked: BatchPa
 
 
 def end_state(seen: progress.Snapshot, runner: LegRunner) -> State[Any]:
-    """How a batch or a wave ends: Completed only when every item of it is accounted for, or listed when
-    only that was asked."""
+    """How a batch or a wave ends: Completed only when every item of it is accounted for, or listed when only
+    that was asked, and nothing was left out: what an earlier run verified may have changed since."""
     message = progress.verdict(seen)
     if runner.fault is not None:
         return Failed(message=str(runner.fault))
-    if not seen.open:
+    if not seen.open and not runner.cut:
         return Completed(message=message)
+    if not seen.open:
+        message += NOT_ALL
     if runner.refusal is not None:
         return put_off(runner.refusal, message)
     if runner.drain.stopping:
@@ -222,7 +229,7 @@ def tell_end(wave: str, seen: progress.Snapshot, runner: LegRunner) -> None:
     """How a wave's run ended, as an event."""
     blocked = seen.states[LegState.BLOCKED]
     counts = {"mailboxes": seen.mailboxes, "items": seen.items, "done": seen.done, "blocked": blocked}
-    if runner.fault is None and not seen.open:
+    if runner.fault is None and not seen.open and not runner.cut:
         tell("wave.finished", wave, **counts)
     elif runner.fault is None and runner.refusal is not None:
         tell("wave.paused", wave, code=runner.refusal.code, **counts)
@@ -295,8 +302,8 @@ async def _run_wave(
             if stages.alone:
                 await send(in_batch, stages.alone, runner)
             code = await asyncio.to_thread(_failed_first, runner, parameters, stages.first)
-            if code is None and not runner.shut:
-                await send(in_batch, stages.others, runner)
+            if code is None:
+                await _send_others(send, in_batch, stages.others, runner)
         after = await asyncio.to_thread(seen_of, runner, parameters)
         if own.suspended is not None:
             await own.leave(own.suspended, progress.verdict(after))
@@ -307,6 +314,15 @@ async def _run_wave(
             told = f"{first_mailbox.FAILED}: {stages.first} is not verified ({code}), so no other has begun"
             return Failed(name="CanaryFailed", message=told)
         return stopped(end_state(after, runner))
+
+
+async def _send_others(
+    send: Send, in_batch: Batch, others: Sequence[BatchParameters], runner: LegRunner
+) -> None:
+    if runner.shut:
+        runner.cut = runner.cut or bool(others)
+    else:
+        await send(in_batch, others, runner)
 
 
 async def _hear_what_ended_batches(runner: LegRunner) -> None:

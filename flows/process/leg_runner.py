@@ -73,8 +73,8 @@ class Shutdown:
 
 class LegRunner:
     """Runs legs. One a process and wave; made within the event loop that uses it. tally: what its
-    legs did. underway: the numbers of the batches whose mailboxes are in line. notice: what keeps work from
-    beginning, in a line for people."""
+    legs did. underway: the numbers of the batches whose mailboxes are in line. cut: whether the run left out
+    something that it was to do. notice: what keeps work from beginning, in a line for people."""
 
     def __init__(self, config: Config, ledger: Ledger, drain: Shutdown) -> None:
         self.config = config
@@ -84,6 +84,7 @@ class LegRunner:
         self.watchdog = Watchdog(config, ledger, drain.event, self.admission)
         self.slots = Slots(config.run.mailboxes_at_once)
         self.underway: set[int] = set()
+        self.cut = False
         self.pool = ThreadPoolExecutor(config.run.mailboxes_at_once, thread_name_prefix="leg")
         # Before a leg's walk, which contains its own trouble, only what all mailboxes share can fail.
         self.boundary = Boundary(drain.event, concerns_all=(MigrationError,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,13 +17,14 @@ from prefect.states import Cancelling, Completed, Crashed, Failed, Pending, Runn
 
 from engine.control.stop_signal import Stop
 from engine.pacing.run_legs import Boundary
-from flows import batch_watch, dispatch
+from flows import batch_watch, dispatch, migrate
 from flows.deploy import queue_watch
 from flows.deploy.worker import BRAKE_PLACES, admitted
 from flows.process.parameters import BatchParameters
 from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
-from model.errors import Misconfigured
+from model.errors import Misconfigured, Transient
+from reports.progress import Snapshot
 
 SHARD = BatchParameters(wave="pilot", mailboxes=["m-1"], number=1, of=1)
 
@@ -32,7 +34,9 @@ def runner(tmp_path: Path) -> Any:
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
     ledger.migrate()
     drain = SimpleNamespace(stopping=True, arm=lambda: None)
-    yield SimpleNamespace(ledger=ledger, boundary=Boundary(Stop()), refusal=None, notice=None, drain=drain)
+    yield SimpleNamespace(
+        ledger=ledger, boundary=Boundary(Stop()), refusal=None, notice=None, drain=drain, cut=False
+    )
     ledger.close()
 
 
@@ -133,6 +137,21 @@ def test_what_ended_or_is_cut_otherwise_is_begun_anew(runner: Any, monkeypatch: 
     assert server.start(runner, ["m-1", "m-2"], ["m-3"]) == [], "those run"
 
 
+@dataclass
+class Runs:
+    """Prefect's API, which has these runs."""
+
+    there: list[Any]
+
+    async def __aenter__(self) -> Runs:
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def read_flow_runs(self, *, flow_run_filter: Any) -> list[Any]:
+        return [one for one in self.there if one.id in flow_run_filter.id.any_]
+
+
 def run_in(state: State[Any]) -> Any:
     return SimpleNamespace(id=uuid4(), state=state)
 
@@ -160,17 +179,8 @@ def test_what_the_log_of_a_wave_says_of_its_batches(state: State[Any], word: str
 
 
 def test_a_batch_that_somebody_deleted_is_waited_for_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Api:
-        async def __aenter__(self) -> Api:
-            return self
-
-        async def __aexit__(self, *_: object) -> None: ...
-
-        async def read_flow_runs(self, *, flow_run_filter: Any) -> list[Any]:
-            return [one for one in there if one.id in flow_run_filter.id.any_]
-
     there = [run_in(Running()), run_in(Running())]
-    monkeypatch.setattr(batch_watch, "get_client", Api)
+    monkeypatch.setattr(batch_watch, "get_client", lambda: Runs(there))
     said: list[str] = []
     watch = batch_watch.BatchWatch({one.id: SHARD for one in there}, said.append)
     assert not asyncio.run(watch.all_ended())
@@ -178,6 +188,7 @@ def test_a_batch_that_somebody_deleted_is_waited_for_no_more(monkeypatch: pytest
     assert not asyncio.run(watch.all_ended())
     assert watch.left == [there[0].id]
     assert "deleted" in said[-1]
+    assert watch.cut
     there[0].state = Completed()
     assert asyncio.run(watch.all_ended())
     assert len(said) == 4, "each is said once"
@@ -195,3 +206,38 @@ def test_a_brake_begins_although_all_places_of_a_worker_are_taken() -> None:
     assert admitted(asked, BRAKE_PLACES + 1) == [brake, lift, batch]
     assert admitted(asked, 1) == [brake, lift], "no batch takes the last place of a brake"
     assert admitted(asked, None) == [brake, lift, batch, batch]
+
+
+@pytest.mark.parametrize(
+    ("ends", "cut"), [((Completed(), Completed()), False), ((Completed(), Crashed()), True)]
+)
+def test_a_batch_that_ends_early_leaves_something_out(
+    ends: tuple[State[Any], ...], cut: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = [run_in(one) for one in ends]
+
+    monkeypatch.setattr(batch_watch, "get_client", lambda: Runs(there))
+    watch = batch_watch.BatchWatch({one.id: SHARD for one in there}, lambda _line: None)
+    assert asyncio.run(watch.all_ended())
+    assert watch.cut is cut
+
+
+@pytest.mark.parametrize(
+    ("refusal", "stopping", "ended"),
+    [
+        (None, True, "CANCELLED Stopped"),
+        (Transient("paused", "later"), True, "CANCELLED Paused"),
+        (None, False, "FAILED Incomplete"),
+    ],
+)
+def test_what_an_earlier_run_verified_is_not_this_runs_success(
+    refusal: Transient | None, stopping: bool, ended: str
+) -> None:
+    """A pass over what is verified already, which ends before it has looked at all of it again."""
+    drain = SimpleNamespace(stopping=stopping)
+    runner: Any = SimpleNamespace(fault=None, refusal=refusal, drain=drain, cut=False)
+    assert migrate.end_state(Snapshot(()), runner).is_completed()
+    runner.cut = True
+    state = migrate.end_state(Snapshot(()), runner)
+    assert f"{state.type.value} {state.name}" == ended
+    assert str(state.message).endswith(migrate.NOT_ALL)

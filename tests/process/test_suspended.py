@@ -70,7 +70,12 @@ def scene(
 ) -> Iterator[Scene]:
     with ExchangeServer(World(seed=51, people=4, items=20)) as exchange:
         place = make_place(exchange)
-        place.tables["run"] = {"legs": "1", "batch": "2", "canary": "false", "write_grace_seconds": "1"}
+        place.tables["run"] = {
+            "mailboxes_at_once": "1",
+            "batch": "2",
+            "canary": "false",
+            "write_grace_seconds": "1",
+        }
         place.configure()
         config = load(place.directory / "kogge.toml")
         config.state_directory.mkdir(exist_ok=True)
