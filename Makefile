@@ -46,7 +46,7 @@ check: install ## ruff and mypy --strict
 	$(RUN) mypy
 
 docs: install ## builds the documentation's site to build/site, without the network
-	$(RUN) python -m handbook
+	$(RUN) python -m handbook $(ARGS)
 	@echo "open build/site/index.html"
 
 screenshots: install ## takes the documentation's pictures from a practice world (ARGS=SCENE: only that one)

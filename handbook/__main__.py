@@ -1,4 +1,4 @@
-"""Build the documentation's site: `python -m handbook`."""
+"""Build the documentation's site: `python -m handbook [--strict]`."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ import sys
 
 from handbook.site import build
 
-sys.exit(build())
+sys.exit(build(strict="--strict" in sys.argv))

@@ -28,13 +28,20 @@ def pages(root: Path = ROOT) -> dict[str, str]:
     }
 
 
-def write_codes(root: Path = ROOT) -> None:
-    """Write the codes into their page, which is kept in the repository: the program names it."""
+def write_codes(root: Path = ROOT) -> bool:
+    """Write the codes into their page, which is kept in the repository: the program names it.
+
+    Returns:
+        True if that changed the page.
+    """
     path = root / "docs" / "reference" / "codes.md"
     begin, end = "<!-- generated: begin -->\n", "<!-- generated: end -->\n"
-    before, _, rest = path.read_text().partition(begin)
+    old = path.read_text()
+    before, _, rest = old.partition(begin)
     _, _, after = rest.partition(end)
-    path.write_text(before + begin + handbook() + end + after)
+    new = before + begin + handbook() + end + after
+    path.write_text(new)
+    return new != old
 
 
 def stage(folder: Path, root: Path = ROOT) -> None:
@@ -78,9 +85,16 @@ def _of_the_root(text: str) -> str:
     return re.sub(rf"\]\(((?:\.\./)*)\.\./({names})", r"](\1\2", text)
 
 
-def build(root: Path = ROOT) -> int:
-    """Build the site to build/site, and return the exit code: 1 if a link leads nowhere."""
-    write_codes(root)
+def build(root: Path = ROOT, *, strict: bool = False) -> int:
+    """Build the site to build/site, and return the exit code: 1 if a link leads nowhere.
+
+    Args:
+        root: the project.
+        strict: True if the page of the codes must not change, as in CI: nobody would commit it there.
+    """
+    if write_codes(root) and strict:
+        print("docs/reference/codes.md is not what the program says: run `make docs`", file=sys.stderr)
+        return 1
     stage(root / "build" / "docs", root)
     program = str(Path(sys.executable).with_name("zensical"))
     environment = {**os.environ, "NO_COLOR": "1"}

@@ -15,7 +15,7 @@ from engine.planning.relations import COLUMNS
 from engine.planning.waves_csv import ESTIMATED, PLANNED
 from engine.rollback.report import RollbackLine
 from handbook import commands, configuration
-from handbook.site import OF_THE_ROOT, ROOT, loaded_from_elsewhere, pages, stage, without_sources
+from handbook.site import OF_THE_ROOT, ROOT, loaded_from_elsewhere, pages, stage, without_sources, write_codes
 from kogge.app import app
 from kogge.prepare.links import COLUMNS as LINKS
 from kogge.prepare.losses import LOST
@@ -120,3 +120,13 @@ def test_what_a_page_fetches_from_elsewhere_is_named(tmp_path: Path) -> None:
         '<img src="pictures/z.png"><a href="https://example.org/">elsewhere</a>'
     )
     assert loaded_from_elsewhere(tmp_path) == {"https://cdn.example/x.js", "//fonts.example/y.css"}
+
+
+def test_a_page_of_codes_that_is_behind_is_noticed(tmp_path: Path) -> None:
+    page = tmp_path / "docs" / "reference" / "codes.md"
+    page.parent.mkdir(parents=True)
+    page.write_text("Before.\n<!-- generated: begin -->\nold\n<!-- generated: end -->\nAfter.\n")
+    assert write_codes(tmp_path)
+    assert "`target-not-empty`" in page.read_text()
+    assert page.read_text().endswith("<!-- generated: end -->\nAfter.\n")
+    assert not write_codes(tmp_path)
