@@ -101,7 +101,7 @@ def status(place: Path) -> list[dict[str, str]]:
 
 def test_practice_up_without_people_s_calendars(tmp_path: Path) -> None:
     kogge = str(Path(sys.executable).with_name("kogge"))
-    command = [kogge, "practice", "up", "run", "--people", "1", "--items", "3", "--pim", "0"]
+    command = [kogge, "practice", "up", "run", "--people", "1", "--items", "3", "--pim", "0", "--plain", "0"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         while not server.stdout.readline().startswith("configuration"):
