@@ -13,7 +13,7 @@ from engine.cutover.way_back import WayBack, way_back
 from ledger.db.leases import ROLLED_BACK
 from ledger.db.rows import LegState, Phase
 
-EVERY = 13
+EVERY = 21
 """One of so many steps is enough: each step of both halves is tried elsewhere."""
 
 
