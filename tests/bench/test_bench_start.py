@@ -32,7 +32,21 @@ def kogge(place: Path, *words: str) -> None:
 def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A directory of one practice mailbox that has moved; its servers run."""
     place = tmp_path_factory.mktemp("start") / "run"
-    world = ["practice", "up", str(place), "--people", "1", "--items", "20", "--pim", "0", "--cloud", "0"]
+    world = [
+        "practice",
+        "up",
+        str(place),
+        "--people",
+        "1",
+        "--plain",
+        "0",
+        "--items",
+        "20",
+        "--pim",
+        "0",
+        "--cloud",
+        "0",
+    ]
     servers = subprocess.Popen([KOGGE, *world], stdout=subprocess.PIPE, text=True)
     try:
         assert servers.stdout is not None
