@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from kogge.terminal.options import echo
+
 VARIABLE = "_KOGGE_COMPLETE"
 """A shell asks for completions by this variable of the environment."""
 
@@ -28,7 +30,7 @@ def completion(
     from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
     script = get_completion_script(prog_name="kogge", complete_var=VARIABLE, shell=shell)
-    typer.echo(script)
+    echo(script)
 
 
 def answer_shell() -> None:
