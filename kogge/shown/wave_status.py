@@ -6,12 +6,15 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from kogge.shown.mailbox_rows import NEEDS_PERSON, URGENT, MailboxLine, WorkloadCell, urgency
 from ledger.db.rows import LegRow, LegState, MailboxRow, State
-from ledger.views.reports import LegSummary
 from model.protocols import Kind
 from reports.progress import expected
+
+if TYPE_CHECKING:
+    from ledger.views.reports import LegSummary
 
 RATE_LEAST_SECONDS = 2.0
 RATE_MOST_SECONDS = 86_400.0

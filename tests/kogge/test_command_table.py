@@ -68,6 +68,11 @@ def test_what_reads_the_ledger_loads_no_server_library(
     }
 
 
+def test_the_help_of_a_command_loads_no_ledger(tmp_path: Path) -> None:
+    found = loaded("status --help", "show --help", "explain --help", "migrate --help", folder=tmp_path)
+    assert not found & {"sqlalchemy", "prefect", "exchangelib", "alembic"}
+
+
 def test_a_misspelled_command_is_told_the_right_one(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         app(["statsu"])
