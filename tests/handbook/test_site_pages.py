@@ -49,7 +49,7 @@ def test_every_table_of_the_configuration_is_in_the_reference() -> None:
 @pytest.mark.parametrize(
     "model",
     [
-        *{model_of(entry) for kinds in (SOURCES, *TARGETS.values()) for entry in kinds.values()},
+        *dict.fromkeys(model_of(one) for kinds in (SOURCES, *TARGETS.values()) for one in kinds.values()),
         *(model for _, _, model in configuration.PARTS),
         *(configuration.table_of(name) for name in configuration.TABLES),
     ],
