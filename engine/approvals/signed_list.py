@@ -12,6 +12,7 @@ from collections import Counter
 from engine.approvals.plan_approval import approvals_of
 from engine.config.hints import next_command
 from engine.config.load import Config
+from engine.planning.load_plan import waves_listed
 from engine.planning.plan_diff import PlanChange, changes
 from ledger.store import Ledger
 from model.errors import Misconfigured
@@ -35,11 +36,26 @@ def refuse_changed_list(config: Config, ledger: Ledger, wave: str | None) -> Non
     """
     if not config.approval.required or not config.file(config.mailboxes).exists():
         return
+    if wave is not None and wave not in waves_listed(config) and _is_signed(config, ledger, wave):
+        raise Misconfigured(*_refused_withdrawal(config, wave))
     found = [(change, _waves(change)) for change in changes(config, ledger) if _is_signed_part(change)]
     touched = {name for _, names in found for name in names if wave is None or wave in names}
     for name in sorted(touched):
-        if any(entry.void is None for entry in approvals_of(config, ledger, name)):
+        if _is_signed(config, ledger, name):
             raise Misconfigured(*_refusal(config, name, [change for change, names in found if name in names]))
+
+
+def _is_signed(config: Config, ledger: Ledger, wave: str) -> bool:
+    return any(entry.void is None for entry in approvals_of(config, ledger, wave))
+
+
+def _refused_withdrawal(config: Config, wave: str) -> tuple[str, str]:
+    return (
+        config.mailboxes.name,
+        f"has no row of wave {wave}, whose plan approvers signed. Nothing was changed, and the approvals"
+        " count as before. Put the rows back, or name the configuration whose list has them with --config."
+        " A signed wave is not withdrawn: nobody runs it while no list has its rows",
+    )
 
 
 def _is_signed_part(change: PlanChange) -> bool:

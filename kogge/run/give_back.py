@@ -203,6 +203,7 @@ def _tell(found: Sequence[Given], run: Run | None, path: Path) -> None:
     if frozen:
         command = next_command(path, f"migrate {_whose(frozen)}")
         say(f"Next: {command} brings what changed; a cutover begins anew")
+        say("The next cutover of the whole wave takes them along; to leave them out, name the others with -m")
 
 
 def _outcome(one: Given) -> str:

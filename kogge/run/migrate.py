@@ -79,7 +79,7 @@ def migrate(
     from engine.approvals.plan_approval import START, refuse_unapproved
     from engine.approvals.signed_list import refuse_changed_list
     from engine.config.evidence_key import proven_key
-    from engine.planning.load_plan import plan
+    from engine.planning.load_plan import plan, waves_listed
     from engine.preflight.preflight import refuse_power
     from kogge.prepare.check import people
 
@@ -90,6 +90,9 @@ def migrate(
         if wave is not None and not ledger.mailboxes(wave):
             people(settings, wave, None)
         refuse_changed_list(settings, ledger, wave)
+        if dry_run and wave is not None and wave not in waves_listed(settings):
+            advice = "no row of the list has this wave; without --dry-run it is withdrawn from the plan"
+            raise Misconfigured("--wave", advice)
         planned = plan(settings, ledger, wave)
         wanted = _to_run(chosen(settings, ledger, wave, mailbox), planned, wave)
         for name in () if dry_run else sorted({row.wave for row in wanted}):

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, delete, or_, select, update
 from ledger.db.audit_log import append_event
 from ledger.db.engine import now, reading, writing
 from ledger.db.handle import LedgerHandle
+from ledger.db.leases import ROLLED_BACK, ROLLING
 from ledger.db.readers import chunked
 from ledger.db.rows import PARTLY, SCORE_LOW, LegState, Phase
 from ledger.db.schema import leg, mailbox, step
@@ -87,7 +88,8 @@ class Steps:
             on it.
 
         Raises:
-            Blocked: "taking-back" if taking back was begun, and this is no step of it.
+            Blocked: "taking-back" if taking back was begun, and this is no step of it; "rolled-back" or
+                "rolling-back" as move().
         """
         row = next((step_row for step_row in self.all(mailbox_id) if step_row.name == name), None)
         free = [step.c.state != BEGUN, step.c.at < now() - hold]
@@ -98,6 +100,7 @@ class Steps:
             lock_legs(connection, mailbox_id)
             if not back:
                 _refuse_back(connection, mailbox_id)
+                _refuse_rolled_back(connection, mailbox_id)
             added = upsert(connection, step).values(mailbox=mailbox_id, name=name, attempts=1, **values)
             added = added.on_conflict_do_nothing(index_elements=["mailbox", "name"])
             if connection.execute(added.returning(step.c.name)).first() is not None:
@@ -223,11 +226,12 @@ class Steps:
             Blocked: "claimed-elsewhere" while a worker holds a leg of the mailbox (it would go on by the
                 rules of the phase before), or if one of the needed steps is not done any more, because
                 somebody took it back or does it anew; "taking-back"; "live-phase", from which nothing leads
-                back.
+                back; the code of a workload that a rollback emptied, or is at: nobody goes live there.
         """
         with writing(self._engine) as connection:
             lock_legs(connection, mailbox_id)
             _refuse_back(connection, mailbox_id)
+            _refuse_rolled_back(connection, mailbox_id)
             _refuse_undone(connection, mailbox_id, needs)
             move(connection, mailbox_id, phase, by)
             _put(connection, mailbox_id, name, DONE, None)
@@ -282,6 +286,14 @@ def _refuse_undone(connection: Connection, mailbox_id: str, needs: Collection[st
 def _refuse_back(connection: Connection, mailbox_id: str) -> None:
     if _has(connection, mailbox_id, BACK):
         raise Blocked("taking-back", "somebody takes it back")
+
+
+def _refuse_rolled_back(connection: Connection, mailbox_id: str) -> None:
+    """Refuse to go on with a mailbox of which a rollback took something back, also while a hook ran."""
+    query = select(leg.c.code).where(leg.c.mailbox == mailbox_id, leg.c.code.in_((ROLLED_BACK, ROLLING)))
+    code = connection.execute(query.limit(1)).scalar()
+    if code is not None:
+        raise Blocked(code, "a rollback took it back meanwhile")
 
 
 def _put(connection: Connection, mailbox_id: str, name: str, state: str, code: str | None) -> None:

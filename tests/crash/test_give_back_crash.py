@@ -84,3 +84,20 @@ def test_what_leads_back_at_each_moment_of_a_cutover(quick_path: Path) -> None:
         (Phase.FROZEN, WayBack.ROLL_BACK),
         (Phase.LIVE, WayBack.ROLL_BACK),
     ]
+
+
+def test_nobody_goes_live_in_an_account_that_was_emptied_while_a_release_hook_ran(quick_path: Path) -> None:
+    rig = a_rig(quick_path / "start", items=2)
+    log: list[str] = []
+
+    def roll_back_meanwhile(name: str) -> None:
+        log.append(name)
+        if name == "hook open":
+            Undoing(rig.trial).approve()
+            Undoing(rig.trial).run()
+
+    ended = rig.cut(roll_back_meanwhile)
+    assert "hook open" in log
+    assert (ended.phase, ended.code) == (Phase.FROZEN, ROLLED_BACK)
+    assert give_back(rig) is WayBack.NOTHING
+    assert (rig.phase, rig.states()) == (Phase.STAGING, {})

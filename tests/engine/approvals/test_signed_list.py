@@ -103,6 +103,32 @@ def test_a_wave_into_which_a_mailbox_of_a_signed_one_moves(
     assert kept(place) == before
 
 
+def test_a_list_without_a_row_of_the_signed_wave(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Or another configuration's list, of the same ledger."""
+    before = kept(place)
+    gone = "source,target,wave\nc@old.example,c@new.example,v\n"
+    (place / "other.csv").write_text(gone)
+    (place / "other.toml").write_text('mailboxes = "other.csv"\n' + (place / "kogge.toml").read_text())
+    for words in ("--wave w --dry-run", "--wave w"):
+        assert run("migrate", "-c", "other.toml", *words.split()) == 2
+        assert "other.csv: has no row of wave w, whose plan approvers signed" in capsys.readouterr().err
+        assert kept(place) == before
+
+
+def test_a_dry_run_withdraws_no_wave(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "mailboxes.csv").write_text(ROWS + "c@old.example,c@new.example,v\n")
+    config = load(place / "kogge.toml")
+    with opened_ledger(config) as ledger:
+        plan(config, ledger, "v")
+    (place / "mailboxes.csv").write_text(ROWS)
+    before = kept(place)
+    assert run("migrate", "--wave", "v", "--dry-run") == 2
+    assert "without --dry-run it is withdrawn from the plan" in capsys.readouterr().err
+    assert kept(place) == before
+    assert run("migrate", "--wave", "v") == 2
+    assert kept(place) != before
+
+
 def test_a_date_that_was_signed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = kept(place)
     (place / "waves.csv").write_text("wave,date\nw,2027-01-16\n")
