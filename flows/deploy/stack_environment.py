@@ -45,7 +45,8 @@ class ServerSettings:
     """What somebody says of the server.
 
     database: postgresql://USER@HOST:PORT/DATABASE, of Prefect alone. password: of its user; None for none.
-    redis: redis://HOST:PORT or rediss://…, without the number of a database. login: USER:PASSWORD that the
+    redis: redis://HOST:PORT or rediss://…, without the number of a database. redis_password: of Redis; None
+    for none. login: USER:PASSWORD that the
     API asks for; None for an API that anybody who reaches it may use. host, port: where it listens. public:
     the address at which browsers reach its API; None for the one at which it listens. home: Prefect's
     directory. key: that of an earlier environment; None for a new one.
@@ -60,6 +61,7 @@ class ServerSettings:
     public: str | None = None
     home: str = "/var/lib/prefect"
     key: str | None = None
+    redis_password: str | None = None
 
 
 def server_environment(settings: ServerSettings) -> dict[str, str]:
@@ -67,7 +69,7 @@ def server_environment(settings: ServerSettings) -> dict[str, str]:
     login = settings.login
     if login is not None and not all(login.partition(":")):
         raise Misconfigured("--login-env", "the variable holds no USER:PASSWORD")
-    redis = _redis(settings.redis)
+    redis = _redis(settings.redis, settings.redis_password)
     listens = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 (compared)
     return {
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": _database(settings.database, settings.password),
@@ -117,11 +119,20 @@ def _database(url: str, password: str | None) -> str:
     return urlunsplit(("postgresql+asyncpg", place, parts.path, parts.query, ""))
 
 
-def _redis(url: str) -> str:
+def _redis(url: str, password: str | None) -> str:
     try:
         parts = urlsplit(url)
     except ValueError:
         raise Misconfigured("--redis", "is no URL") from None
     if parts.scheme not in ("redis", "rediss") or not parts.hostname or parts.path.strip("/"):
         raise Misconfigured("--redis", "give redis://HOST:PORT, without the number of a database")
-    return url.rstrip("/")
+    if parts.password is not None:
+        raise Misconfigured(
+            "--redis",
+            "holds a password, which others may see; name a variable that has it by --redis-password-env",
+        )
+    if password is None:
+        return url.rstrip("/")
+    place = parts.netloc.rpartition("@")[2]
+    login = f"{parts.username or ''}:{quote(password, safe='')}"
+    return urlunsplit((parts.scheme, f"{login}@{place}", "", parts.query, ""))

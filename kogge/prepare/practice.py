@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.config.hints import DEFAULT, next_command
-from engine.config.load import Config, load
+from engine.config.load import Config, StateSettings, load
 from engine.config.template import refuse_existing, write_new
 from engine.control.ledger_access import opened_ledger
 from kogge.terminal.options import ConfigPath, Wave, echo, refuse_missing, say, told
@@ -114,6 +114,9 @@ def practice_up(
     from kogge.prepare.practice_servers import practising
 
     refuse_existing(directory, ["kogge.toml", "microsoft365.toml"], AGAIN)
+    refuse_existing(
+        directory, [str(StateSettings().directory)], "a ledger may be in it; choose another directory"
+    )
     done = threading.Event()
     with _understood(), practising(people, items, seed, pim, cloud, plain=plain) as stage:
         written = write_new(directory, stage.files())

@@ -82,6 +82,10 @@ def server_environment(
         str | None,
         typer.Option("--password-env", metavar="NAME", help="The variable with the database's password."),
     ] = None,
+    redis_password_env: Annotated[
+        str | None,
+        typer.Option("--redis-password-env", metavar="NAME", help="The variable with Redis's password."),
+    ] = None,
     login_env: Annotated[
         str | None,
         typer.Option("--login-env", metavar="NAME", help="The variable with USER:PASSWORD of the API."),
@@ -123,6 +127,7 @@ def server_environment(
         public_url,
         str(home),
         key_of(_earlier(out)),
+        _variable("--redis-password-env", redis_password_env),
     )
     write_private(out, as_environment_file(server_environment(settings)).encode(), "--out")
     echo(f"written: {out}")

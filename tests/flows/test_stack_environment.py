@@ -62,6 +62,7 @@ def test_a_shell_reads_back_what_was_written(
         ("postgresql://a:b@db.example/prefect", REDIS, None, "--database: holds a password"),
         ("postgresql://a@db.example:x/prefect", REDIS, None, "--database: is no URL"),
         (DATABASE, "cache.example:6379", None, "--redis: give redis://"),
+        (DATABASE, "redis://:secret@cache.example", None, "--redis: holds a password"),
         (DATABASE, "redis://cache.example/3", None, "--redis: give redis://"),
         (DATABASE, REDIS, "ada", "--login-env: the variable holds no USER:PASSWORD"),
     ],
@@ -70,6 +71,11 @@ def test_what_is_wrong_is_named(database: str, redis: str, login: str | None, to
     with pytest.raises(Misconfigured) as caught:
         server_environment(ServerSettings(database, redis, login=login))
     assert caught.value.advice.startswith(told)
+
+
+def test_the_password_of_redis_comes_from_a_variable() -> None:
+    found = server_environment(ServerSettings(DATABASE, "rediss://kogge@[::1]:6380", redis_password="a/b"))
+    assert found["PREFECT_SERVER_DOCKET_URL"] == "rediss://kogge:a%2Fb@[::1]:6380/1"
 
 
 def test_what_a_file_cannot_hold_is_refused() -> None:

@@ -87,6 +87,16 @@ def test_practice_up_a_second_time_says_what_may_go(place: Path, capsys: pytest.
     assert "delete it, or choose another" in message
 
 
+def test_practice_up_stays_away_from_a_ledger_that_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a configuration with a name of its own, in the same directory."""
+    (tmp_path / "kogge-state").mkdir()
+    assert run("practice", "up", str(tmp_path)) == 2
+    assert "kogge-state: exists already" in capsys.readouterr().err
+    assert [one.name for one in tmp_path.iterdir()] == ["kogge-state"]
+
+
 def test_practice_up_names_what_is_wrong_in_its_data(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
