@@ -27,7 +27,8 @@ def ensure_api(config: Config) -> Api:
     """The configured Prefect API (kogge.toml, or PREFECT_API_URL), else the local server, started now
     if need be. Never Prefect's ephemeral server, which costs ten seconds a run and forgets.
 
-    Raises Misconfigured when the configured one does not answer or the local one does not start."""
+    Raises Misconfigured when the configured one does not answer; for the local one as
+    prefect_server.up."""
     url = configured_api(config)
     if url is None:
         return Api(prefect_server.up(config.state_directory, config.prefect.port).api, local=True)

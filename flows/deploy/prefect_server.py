@@ -25,13 +25,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from engine.control.environment import SAFE_PATH, plain
-from model.errors import Misconfigured
+from model.errors import Misconfigured, Transient
 from model.private_files import make_directory
 
 HOST = "127.0.0.1"
 PORT = 4200
-START_SECONDS = 120.0
-"""A first start creates the database: 12 s measured on two shared cores (Prefect 3.9.1)."""
+START_SECONDS = 240.0
+"""A first start creates the database: 12 s measured on two shared cores, over 120 s on two with a load of 10
+(Prefect 3.9.1)."""
 STOP_SECONDS = 15.0
 BUSY_SECONDS = 30.0
 TRIES = 3
@@ -53,6 +54,7 @@ TUNING = {
     "DO_NOT_TRACK": "1",
 }
 
+UNAVAILABLE = "prefect-unavailable"
 NO_ANSWER = (OSError, ValueError, http.client.HTTPException)
 """What urllib raises where no Prefect server listens, but perhaps something else."""
 
@@ -87,20 +89,25 @@ def up(state: Path, port: int = PORT) -> Server:
     processes at once. port: 0 means any that is free.
 
     Raises Misconfigured when another program has the port: a server on one that nobody named would be found
-    by nobody, and would stay. Also when it does not answer in time; its log says why."""
+    by nobody, and would stay. Also when it ends before it answers; its log says why. Raises
+    Transient("prefect-unavailable") when it does not answer in time: that passes, as the machine's load does.
+    """
     folder = home(state)
     make_directory(folder)
     with _only_one(folder):
         running = _awaited(state)
         if running is not None:
             return running
+        if (busy := _recorded(state)) is not None:
+            advice = f"the local server runs (process {busy.pid}) but does not answer; if that stays so, first"
+            raise Transient(UNAVAILABLE, f"{advice} `kogge server down`. Its log is {log_path(state)}")
         for _ in range(TRIES if port == 0 else 1):
             started = _start(state, _free_port(port))
             if started is not None:
                 return started
     if port:
         raise _taken(port)
-    raise Misconfigured("prefect", f"the local server did not start; see {log_path(state)}")
+    raise Transient(UNAVAILABLE, "other programs took every port that the local server was to have")
 
 
 def down(state: Path) -> bool:
@@ -189,18 +196,23 @@ def _start(state: Path, port: int) -> Server | None:
 
 
 def _answers_in_time(process: subprocess.Popen[bytes], server: Server, state: Path) -> bool:
+    """False: it ended, and somebody else has the port now. Raises as up does."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         if _is_home(server.api, state, seconds=2.0):
             process.returncode = 0  # it outlives this process on purpose: no ResourceWarning at exit
             return True
         time.sleep(0.2)
-    if process.poll() is None:
+    ended = process.poll() is not None
+    if not ended:
         _end(server.pid)
         process.wait()
     _record_path(state).unlink(missing_ok=True)
+    if not ended:
+        advice = f"the local server did not answer within {START_SECONDS:.0f} s; the machine may be busy"
+        raise Transient(UNAVAILABLE, f"{advice}. Its log is {log_path(state)}")
     if _is_free(server.port):
-        raise Misconfigured("prefect", f"the local server did not start; see {log_path(state)}")
+        raise Misconfigured("prefect", f"the local server ended as it started; {log_path(state)} says why")
     return False
 
 

@@ -21,7 +21,7 @@ from ledger.db.rows import PARTLY, SCORE_LOW, LegState, Phase
 from ledger.db.schema import leg, mailbox, step
 from ledger.db.upsert import upsert
 from ledger.leg.phases import HELD_ELSEWHERE, held_legs, is_rolled_back, lock_legs, move, refuse_held
-from ledger.plan.mailboxes import wave_of
+from ledger.plan.mailboxes import is_spendable, wave_of
 from model.errors import Blocked
 
 BEGUN, DONE, FAILED = "begun", "done", "failed"
@@ -240,8 +240,8 @@ class Steps:
         """Move the mailbox back to staging and delete its steps, with an event.
 
         A mailbox that was rolled back as a whole comes back from the live phase, too: nothing of ours is
-        there any more. Then an approval of its score is spent, for what is copied next was seen by nobody.
-        Else it stays, and counts for the numbers that it was given for.
+        there any more. Then an approval of its score, if somebody gave one, is spent, for what is copied next
+        was seen by nobody. Else it stays, and counts for the numbers that it was given for.
 
         Raises:
             Blocked: as ledger.leg.phases.move().
@@ -251,7 +251,7 @@ class Steps:
             move(connection, mailbox_id, Phase.STAGING, by)
             connection.execute(delete(step).where(step.c.mailbox == mailbox_id))
             wave = wave_of(connection, mailbox_id)
-            if was_rolled_back:
+            if was_rolled_back and is_spendable(connection, mailbox_id, SCORE_LOW):
                 append_event(connection, wave, f"approval-spent:{SCORE_LOW}", {}, subject=mailbox_id)
 
 

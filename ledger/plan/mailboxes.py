@@ -324,8 +324,21 @@ def approved(
     approval = newest_event(connection, subject, f"approved:{code}", chain)
     if approval is None or not _still_means(connection, subject, approval, spender):
         return False
-    kind = f"approval-spent:{spent_as or code}"
-    spent = newest_event(connection, spender or subject, kind, chain)
+    return _is_unspent(connection, spender or subject, spent_as or code, approval, chain)
+
+
+def is_spendable(connection: Connection, subject: str, code: str) -> bool:
+    """Return True if somebody approved this of the mailbox, and it was not spent since.
+
+    It may be about accounts that the mailbox no longer has: they may come back, and the approval with them.
+    """
+    chain = chain_of(connection, subject)
+    approval = newest_event(connection, subject, f"approved:{code}", chain)
+    return approval is not None and _is_unspent(connection, subject, code, approval, chain)
+
+
+def _is_unspent(connection: Connection, spender: str, code: str, approval: Event, chain: str) -> bool:
+    spent = newest_event(connection, spender, f"approval-spent:{code}", chain)
     return spent is None or (approval.wave == chain and (spent.wave != chain or spent.seq < approval.seq))
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
+from ledger.db.leases import ROLLED_BACK
 from ledger.db.rows import SCORE_LOW, LegState, Phase
-from ledger.db.schema import step
+from ledger.db.schema import leg, step
 from ledger.leg.cutover_steps import BEGUN, DONE, FAILED, Steps
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
@@ -104,15 +105,38 @@ def test_no_phase_changes_under_a_worker(ledger: Ledger, box: str) -> None:
     Steps(ledger).move(box, Phase.LIVE, "live", "anna")
 
 
-def test_what_is_taken_back_has_no_steps_and_no_approval(ledger: Ledger, box: str) -> None:
+def test_what_is_taken_back_has_no_steps_and_keeps_its_approval(ledger: Ledger, box: str) -> None:
     steps = Steps(ledger)
     steps.move(box, Phase.FROZEN, "frozen", "anna")
     steps.begin(box, "score")
     ledger.approve(box, SCORE_LOW, "anna", "seen")
-    assert ledger.approved(box, SCORE_LOW)
     steps.take_back(box, "bernd")
     assert (ledger.mailbox(box).phase, steps.all(box)) == (Phase.STAGING, [])
+    assert ledger.approved(box, SCORE_LOW)
+    assert spent(ledger) == []
+
+
+def test_what_was_rolled_back_spends_an_approval_if_there_is_one(ledger: Ledger, box: str) -> None:
+    steps = Steps(ledger)
+    roll_back(ledger)
+    steps.move(box, Phase.LIVE, "live", "anna")
+    steps.take_back(box, "bernd")
+    assert spent(ledger) == [], "nobody approved anything"
+    ledger.approve(box, SCORE_LOW, "anna", "seen")
+    steps.move(box, Phase.LIVE, "live", "anna")
+    steps.take_back(box, "bernd")
     assert not ledger.approved(box, SCORE_LOW)
+    steps.take_back(box, "bernd")
+    assert spent(ledger) == [box], "what is spent is not spent again"
+
+
+def roll_back(ledger: Ledger) -> None:
+    with ledger.engine.begin() as connection:
+        connection.execute(update(leg).values(state=LegState.BLOCKED, code=ROLLED_BACK))
+
+
+def spent(ledger: Ledger) -> list[str | None]:
+    return [one.subject for one in ledger.events("w") if one.kind == f"approval-spent:{SCORE_LOW}"]
 
 
 def test_a_mailbox_that_leaves_the_plan_takes_its_steps_along(ledger: Ledger, box: str) -> None:
