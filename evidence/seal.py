@@ -14,6 +14,7 @@ has the same bytes. After commit the seal is in the ledger, and the same command
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ from evidence.pack_resume import Frame, Progress
 from evidence.pack_sections import sections
 from evidence.rfc3161 import request
 from ledger.db.engine import reading
+from ledger.db.rows import Phase
 from ledger.inventory import inventory, keystore
 from ledger.inventory.keystore import DESTROYED
 from ledger.store import Ledger
@@ -253,6 +255,7 @@ def statement(
         "approvals": _approvals(config, ledger, order.wave),
         "decisions": {"count": basis.decisions, "head": basis.head.hex()},
         "score": _score(ledger, order.wave),
+        "phases": _phases(ledger, order.wave),
         "incomplete": [_missing(one) for one in found.loose],
     }
     return {
@@ -300,6 +303,12 @@ def _approvals(config: Config, ledger: Ledger, wave: str) -> list[dict[str, obje
         for one in approvals_of(config, ledger, wave)
         if one.void not in UNSIGNED
     ]
+
+
+def _phases(ledger: Ledger, wave: str) -> dict[str, int]:
+    """How many mailboxes are in each phase: what arrived is in use where the phase is live."""
+    counts = Counter(str(row.phase) for row in ledger.mailboxes(wave))
+    return {str(phase): counts[phase] for phase in Phase}
 
 
 def _score(ledger: Ledger, wave: str) -> dict[str, object]:

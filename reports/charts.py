@@ -112,7 +112,7 @@ class Charts:
         parts = [
             text("chart.part", label=text.name("fate", fate), count=number) for fate, number in known.items()
         ]
-        description = text("chart.flow-desc", n=total, parts="; ".join(parts))
+        description = text("chart.flow-desc", n=total, parts=text("format.parts").join(parts))
         return self._both(lambda width: self._flow(known, width), text("chart.flow"), description)
 
     def _flow(self, known: Mapping[Fate, int], width: int) -> Row:
@@ -177,7 +177,7 @@ class Charts:
             for name, number in counts.items()
         ]
         parts = [text("chart.part", label=row["rating"], count=row["n"]) for row in rows]
-        description = text("chart.scores-desc", parts="; ".join(parts))
+        description = text("chart.scores-desc", parts=text("format.parts").join(parts))
         return self._both(lambda width: _bars(rows, width), text("chart.scores"), description)
 
     def progress(self, beats: Sequence[Beat]) -> Picture | None:

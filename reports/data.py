@@ -26,7 +26,7 @@ class Fate(StrEnum):
 
     migrated    at the target, as it was           transformed  at the target, with losses that are named
     skipped     does not move, by a rule           failed       could not be moved: a person decides
-    withdrawn   its owner deleted it meanwhile     taken-back   removed again by an approved rollback
+    withdrawn   its owner deleted or moved it       taken-back   removed again by an approved rollback
     open        still to come
     """
 
@@ -101,7 +101,8 @@ class WorkloadReport:
 class MailboxReport:
     """A mailbox. withheld: the code why it must not run. score: of a verified one. omitted: items in folders
     that do not move, by the source's own count. accepted: a person lets it go live with this score; missed:
-    items that did not arrive, for which a person answered."""
+    items that did not arrive, for which a person answered. given_back: its cutover was begun once, and then
+    taken back: its owner works at the source again."""
 
     id: str
     phase: Phase
@@ -114,6 +115,7 @@ class MailboxReport:
     losses: tuple[Lost, ...] = ()
     accepted: bool = False
     missed: int = 0
+    given_back: bool = False
 
     @property
     def verified(self) -> bool:
@@ -150,6 +152,11 @@ class MailboxReport:
         """Whether a person has to look at its score before it goes live."""
         staying = self.phase is not Phase.LIVE and not self.accepted
         return staying and self.score is not None and self.score.rating in LOW
+
+    @property
+    def waiting(self) -> bool:
+        """Whether all of it that can move has moved, and its cutover is still to come."""
+        return self.status is Status.MOVED and self.phase is Phase.STAGING
 
     @property
     def failing(self) -> bool:
@@ -246,6 +253,11 @@ class WaveReport:
     @property
     def statuses(self) -> Counter[Status]:
         return Counter(box.status for box in self.boxes)
+
+    @property
+    def changing(self) -> bool:
+        """Whether the cutover of any of them ever began."""
+        return any(box.given_back or box.phase is not Phase.STAGING for box in self.boxes)
 
     @property
     def complete(self) -> int:

@@ -69,7 +69,7 @@ CHANGES: Mapping[str, Mapping[str, str]] = {
     "fields": {"free-busy": "not-kept", "other": "not-kept", "user-defined": "left-out"},
     "certificate": {"certificate": "left-out"},
     "follow-up": {
-        "flags": "change-unreadable follow-up-completed keyword-not-kept unknown-value",
+        "flags": "change-unreadable keyword-not-kept unknown-value",
         "follow-up": "no-flags",
     },
     "categories": {"categories": "keyword-not-kept not-kept too-many", "keywords": "limit-reached"},
@@ -94,6 +94,7 @@ CHANGES: Mapping[str, Mapping[str, str]] = {
         "importance": "keyword-not-kept no-equivalent unknown-value",
         "priority": "not-kept",
     },
+    "done-flags": {"flags": "follow-up-completed"},
     "marks": {
         "forwarded": "keyword-not-kept",
         "last-verb": "no-equivalent",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from pydantic import BaseModel
 
@@ -14,7 +15,8 @@ from engine.steps.invitation_policy import CHAIN, SCHEDULED, kinds_of
 from ledger.db.audit_log import Event
 from ledger.db.engine import snapshot
 from ledger.db.leases import ROLLED_BACK
-from ledger.db.rows import LegRow, LegState, MailboxRow, Outcome, State
+from ledger.db.rows import LegRow, LegState, MailboxRow, Outcome, Phase, State
+from ledger.leg.phase_moves import MOVED
 from ledger.plan.approvals import events_since
 from ledger.store import Ledger
 from ledger.views.decisions import decider
@@ -56,12 +58,14 @@ def read(ledger: Ledger, wave: str, targets: Iterable[BaseModel] = (), contact: 
 def _read(ledger: Ledger, wave: str, targets: Iterable[BaseModel], contact: str) -> WaveReport:
     rows = ledger.mailboxes(wave)
     facts = _Facts(ledger, wave, [row.id for row in rows])
+    chain, events = _chain(ledger, wave)
+    back = _given_back(events)
     newest = _sealed(ledger, wave)
     return WaveReport(
         wave=wave,
         at=ledger.clock().timestamp(),
-        boxes=tuple(facts.box(row) for row in rows),
-        chain=_chain(ledger, wave),
+        boxes=tuple(replace(facts.box(row), given_back=row.id in back) for row in rows),
+        chain=chain,
         beats=tuple(beats(ledger, wave)),
         rates=measured_in(ledger, wave),
         invitation_probe=_invitation_probe(ledger, targets),
@@ -170,14 +174,28 @@ def _losses(items: Iterable[Lacking], folders: Iterable[Lacking]) -> tuple[Lost,
     return (*found, *(Lost(one.workload, one.field, one.reason, one.items, True) for one in folders))
 
 
-def _chain(ledger: Ledger, wave: str) -> Chain:
+def _given_back(events: Iterable[Event]) -> set[str]:
+    """Mailboxes that are in staging again, after their cutover had begun."""
+    begun, back = set[str](), set[str]()
+    for event in events:
+        if event.kind != MOVED or event.subject is None:
+            continue
+        if event.detail.get("phase") != Phase.STAGING.value:
+            begun.add(event.subject)
+            back.discard(event.subject)
+        elif event.subject in begun:
+            back.add(event.subject)
+    return back
+
+
+def _chain(ledger: Ledger, wave: str) -> tuple[Chain, list[Event]]:
     """A chain that was altered is told, not hidden: the report says so, and shows what is there."""
     try:
         (count, head), events = events_since(ledger, wave)
     except Corrupt:
         events = ledger.events(wave)
-        return Chain(len(events), None, _decisions(events), _recorded(events))
-    return Chain(count, head.hex(), _decisions(events), _recorded(events))
+        return Chain(len(events), None, _decisions(events), _recorded(events)), events
+    return Chain(count, head.hex(), _decisions(events), _recorded(events)), events
 
 
 def _recorded(events: Iterable[Event]) -> dict[str, int]:

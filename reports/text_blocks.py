@@ -84,6 +84,7 @@ def headline(report: WaveReport, text: Wording) -> str:
     ]
     if statuses[Status.MOVED] == whole and (low := _low(report)):
         parts.append(text("sentence.low", n=low))
+    parts += _not_in_use(report, text)
     if whole == 1:
         head = text("sentence.one" if complete else "sentence.not-one")
     elif complete == whole:
@@ -100,6 +101,19 @@ def _gaps(report: WaveReport, text: Wording) -> Iterator[str]:
     if found:
         left = sum(awaited(box.fates) - arrived(box.fates) for box in found)
         yield text("sentence.gaps", n=len(found), items=text("chart.inventory", n=left))
+
+
+def _not_in_use(report: WaveReport, text: Wording) -> Iterator[str]:
+    """Of the mailboxes that have moved, those that nobody uses yet; once the first cutover has begun."""
+    if not report.changing:
+        return
+    waiting = [box for box in report.boxes if box.waiting]
+    counts = {
+        "given-back": sum(box.given_back for box in waiting),
+        "frozen": sum(box.phase is Phase.FROZEN and box.status is Status.MOVED for box in report.boxes),
+        "staged": sum(not box.given_back and not box.low for box in waiting),
+    }
+    yield from (text(f"sentence.{name}", n=count) for name, count in counts.items() if count)
 
 
 def _low(report: WaveReport) -> int:
@@ -138,7 +152,7 @@ def _demands(report: WaveReport, text: Wording) -> str:
         "low": _low(report),
     }
     parts = [text(f"figure.{name}", n=count) for name, count in counts.items() if count]
-    return text.listed(parts) if parts else text("figure.nobody")
+    return text.listed(parts or [*_not_in_use(report, text)] or [text("figure.nobody")])
 
 
 def promises(report: WaveReport, text: Wording) -> list[Promise]:

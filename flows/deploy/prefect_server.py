@@ -99,8 +99,9 @@ def up(state: Path, port: int = PORT) -> Server:
         if running is not None:
             return running
         if (busy := _recorded(state)) is not None:
-            advice = f"the local server runs (process {busy.pid}) but does not answer; if that stays so, first"
-            raise Transient(UNAVAILABLE, f"{advice} `kogge server down`. Its log is {log_path(state)}")
+            advice = f"the local server runs (process {busy.pid}) but does not answer; its log is"
+            then = "If that stays so, first `kogge server down`"
+            raise Transient(UNAVAILABLE, f"{advice} {log_path(state)}. {then}")
         for _ in range(TRIES if port == 0 else 1):
             started = _start(state, _free_port(port))
             if started is not None:

@@ -102,8 +102,10 @@ def seal(
             raise typer.Exit(telling.tell(asked, done))
         found = outlook(ledger, wave)
         if (ended := telling.tell_sealed_already(asked, order, found)) is not None:
+            telling.tell_in_use(ledger, asked)
             raise typer.Exit(ended)
         telling.refuse(asked, found)
+        telling.tell_in_use(ledger, asked)
         telling.warn(ledger, order.key)
         with progress_bar("sealing", len(found.ready)) as advance:
             made = write(settings, ledger, order, found, advance)

@@ -14,6 +14,7 @@ from evidence import verifier
 from evidence.bag_writer import REPLY, ROOTS
 from evidence.dsse import payload_in, statement_in
 from evidence.pack_reader import MALFORMED, refuse_no_pack
+from ledger.db.rows import Phase
 from ledger.inventory.lines import LATER, SECTIONS, VERDICTS
 from model.errors import Misconfigured
 from model.plural import many
@@ -88,9 +89,21 @@ class Shown:
             if unknown := score.get("not_verified"):
                 counts.append(f"{unknown:,} not verified")
             yield f"score        {score['rating'] or 'none'} ({', '.join(counts)})"
+        if phases := said.get("phases"):  # packs of earlier versions have none
+            yield f"in use       {in_use_text(phases)}"
         missing = Counter((one["state"], one["code"]) for one in said["incomplete"])
         for (state, code), count in missing.most_common():
             yield f"INCOMPLETE   {missing_text(state, code, count)}"
+
+
+def in_use_text(phases: Mapping[str, int]) -> str:
+    """How many mailboxes people work in at the target. phases: how many there are in each."""
+    live = phases.get(Phase.LIVE, 0)
+    others = "".join(
+        f", {count:,} {phase}" for phase, count in phases.items() if count and phase != Phase.LIVE
+    )
+    text = f"{live:,} of {many(sum(phases.values()), 'mailbox', 'mailboxes')}{others}"
+    return f"{text} (copied, but nobody works there at the target)" if others else text
 
 
 def missing_text(state: str | None, code: str, count: int) -> str:

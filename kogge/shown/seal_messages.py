@@ -20,8 +20,9 @@ from evidence.pack_keys import inspect_keys
 from evidence.pack_reader import signer_in
 from evidence.reseal import NotWhole, damaged, is_sealed_in, is_unpublished, sealed_already
 from evidence.seal import Outlook, Sealed, SealRequest, other_signer, place_of
-from kogge.shown.pack_summary import missing_text
+from kogge.shown.pack_summary import in_use_text, missing_text
 from kogge.terminal.options import Exit, echo, emit, say
+from ledger.db.rows import Phase
 from ledger.inventory.keystore import DAMAGED
 from ledger.store import Ledger
 from ledger.views.seal_chain import Loose, SealRow, Seals
@@ -109,6 +110,7 @@ def foretell(
     if newest is not None and _is_there(asked, order, found, newest):
         asked.line("dry run: nothing was written")
         return _incompletely(asked, newest)
+    tell_in_use(ledger, asked)
     show_loose(asked, found)
     lacking = list(_lacking(settings, ledger, asked, found))
     for line in lacking:
@@ -190,6 +192,19 @@ def _outcome(ledger: Ledger, asked: SealOptions, found: Outlook) -> Iterator[str
         f"  {boxes}, {found.sections:,} sections, {found.lines:,} lines; "
         f"{len(found.loose):,} entries of what is incomplete"
     )
+
+
+def tell_in_use(ledger: Ledger, asked: SealOptions) -> None:
+    """On standard error, where people do not work yet, or no longer, in what the pack says has arrived."""
+    rows = ledger.mailboxes(asked.wave)
+    counts = Counter(str(row.phase) for row in rows)
+    if counts.get(Phase.LIVE, 0) == len(rows):
+        return
+    say(f"In use: {in_use_text(counts)}.")
+    if any(row.phase is not Phase.STAGING for row in rows):
+        names = [row.id for row in rows if row.phase is not Phase.LIVE]
+        more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+        say(f"  not in use: {', '.join(names[:SHOWN])}{more}. After their cutover, seal with --correct.")
 
 
 def show_loose(asked: SealOptions, found: Outlook) -> None:

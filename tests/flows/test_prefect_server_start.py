@@ -1,4 +1,4 @@
-"""The local Prefect server on a busy machine: what passes says so, and what needs a person says where to look."""
+"""The local Prefect server on a busy machine: what passes says so, and what does not says where to look."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from connectors.caldav.settings import DavSettings
 from engine.approvals.low_score_approval import record
 from engine.approvals.score import Rating, scores
 from engine.steps.invitation_policy import CHAIN, kinds_of
+from ledger.db.audit_log import Event
 from ledger.db.engine import writing
 from ledger.db.rows import Outcome, Phase, State
 from ledger.db.schema import container, event, item, leg, mailbox
@@ -26,7 +27,7 @@ from model.protocols import Kind
 from reports import read as report_reading
 from reports.data import Coded, Fate, Lost, MailboxReport, Status, Total, WaveReport, arrived, awaited, totals
 from reports.export import COLUMNS, document, rows
-from reports.read import HIDDEN, hidden, read
+from reports.read import HIDDEN, _given_back, hidden, read
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +134,19 @@ def test_what_somebody_answered_for_needs_nobody(tmp_path: Path) -> None:
             again = update(item).where(item.c.id == one.limit(1).scalar_subquery())
             connection.execute(again.values(state=State.REJECTED.value, code="too-large"))
         assert asked() == {poor}, "one more than somebody answered for"
+
+
+def test_who_is_in_staging_again_was_given_back(place: World) -> None:
+    events = place.ledger.events(WAVE)
+    first, second = (one for one in events if one.kind == "phase")
+
+    def moved(phase: str) -> Event:
+        return replace(first, detail={"phase": phase})
+
+    assert _given_back(events) == set()
+    assert _given_back([*events, moved("staging")]) == {first.subject}
+    assert _given_back([*events, moved("staging"), moved("frozen")]) == set()
+    assert _given_back([moved("staging"), second]) == set(), "it never left staging"
 
 
 def test_a_live_mailbox_waits_for_nobody_s_look_at_its_score(place: World, report: WaveReport) -> None:

@@ -92,7 +92,7 @@ def test_the_words_are_not_an_engineer_s(language: str) -> None:
 
 
 def test_losses_of_one_concern_are_added_up_and_never_called_exact() -> None:
-    mail = Lost(Kind.MAIL, "flags", "follow-up-completed", 4)
+    mail = Lost(Kind.MAIL, "flags", "change-unreadable", 4)
     more = Lost(Kind.MAIL, "flags", "unknown-value", 2)
     card = Lost(Kind.CONTACTS, "follow-up", "no-flags", 1)
     folder = Lost(Kind.MAIL, "name", "taken", 3, True)

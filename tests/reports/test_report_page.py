@@ -156,6 +156,13 @@ def test_a_french_page_has_a_space_before_every_colon(report: WaveReport, pages:
         assert not re.findall(r".{12}[^\W\d](?: )?:\s.{12}", words)
 
 
+def test_words_of_a_picture_are_apart_as_the_language_has_it(pages: dict[str, str]) -> None:
+    space = "\N{NARROW NO-BREAK SPACE}"
+    told = "".join(html.fromstring(pages["fr"]).xpath("//svg/desc/text()"))
+    assert f"{space};" in told
+    assert not re.findall(rf"[^{space}];", told)
+
+
 def test_a_number_stays_with_what_it_counts(pages: dict[str, str]) -> None:
     (head,) = html.fromstring(pages["en"]).xpath("//h1/text()")
     assert "but for 7\N{NO-BREAK SPACE}items, 2\N{NO-BREAK SPACE}need" in head
@@ -175,23 +182,25 @@ def test_the_one_sentence(place: World, report: WaveReport) -> None:
     own = text("en")
     told = (
         "7 of 12 mailboxes have moved completely and were checked; 1 has moved but for 7 items, "
-        "2 need a decision, 1 was taken back, 1 has not begun."
+        "2 need a decision, 1 was taken back, 1 has not begun, 4 are copied and wait for their cutover."
     )
     assert headline(report, own) == told
     nothing_failed = moved(report)
     head = "All 7 mailboxes have moved completely and were checked"
-    assert headline(nothing_failed, own) == f"{head}; 1 of them is to be looked at before it goes live."
+    low = "1 of them is to be looked at before it goes live"
+    assert headline(nothing_failed, own) == f"{head}; {low}, 4 are copied and wait for their cutover."
     approved = replace(
         nothing_failed, boxes=tuple(replace(one, accepted=True) for one in nothing_failed.boxes)
     )
-    assert headline(approved, own) == f"{head}; every item is accounted for."
+    assert headline(approved, own) == f"{head}; 5 are copied and wait for their cutover."
     perfect = replace(report, boxes=tuple(one for one in nothing_failed.boxes if not one.attention))
     assert headline(perfect, own) == (
-        "All 6 mailboxes have moved completely and were checked; every item is accounted for."
+        "All 6 mailboxes have moved completely and were checked; 4 are copied and wait for their cutover."
     )
     with_failures = replace(report, boxes=tuple(one for one in report.boxes if one.verified))
     assert headline(with_failures, own).endswith(
-        "; 1 has moved but for 7 items, 2 of them are to be looked at before they go live."
+        "; 1 has moved but for 7 items, 2 of them are to be looked at before they go live, "
+        "4 are copied and wait for their cutover."
     )
     two = replace(report, boxes=(box(place, report, 0), box(place, report, 5)))
     assert headline(two, own).startswith("1 of 2 mailboxes has moved completely")
@@ -201,6 +210,24 @@ def test_the_one_sentence(place: World, report: WaveReport) -> None:
     )
     planned = replace(report, boxes=(box(place, report, 11),))
     assert headline(planned, own) == "The wave has not begun: 1 mailbox is planned."
+
+
+def test_who_was_given_back_is_not_in_use(place: World, report: WaveReport) -> None:
+    """All of it is at the target, and the person works at the source."""
+    live, other = box(place, report, 0), box(place, report, 1)
+    back = replace(other, phase=Phase.STAGING, given_back=True)
+    given_back = replace(report, boxes=(live, back))
+    head = "All 2 mailboxes have moved completely and were checked"
+    waits = "1 was given back to the old system and waits for its cutover"
+    assert headline(given_back, text("en")) == f"{head}; {waits}."
+    assert figures(given_back, text("en"))[2].note == waits
+    assert "given back" in html.fromstring(wave_page(given_back, text("en"))).xpath(
+        "string(//section[@id='boxes'])"
+    )
+    changing = replace(report, boxes=(live, replace(other, phase=Phase.FROZEN)))
+    assert headline(changing, text("en")) == f"{head}; 1 is changing over."
+    before = tuple(replace(one, phase=Phase.STAGING) for one in (live, other))
+    assert headline(replace(report, boxes=before), text("en")) == f"{head}; every item is accounted for."
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -265,6 +292,8 @@ def test_a_broken_chain_stands_at_the_top(report: WaveReport) -> None:
 def test_the_seal_and_how_to_check_it(report: WaveReport, pages: dict[str, str]) -> None:
     assert "03" * 32 in pages["en"]
     assert f"--root {'03' * 16}{'5a' * 16}" in pages["en"]
+    assert "kogge audit verifier" not in pages["en"], "it runs without Kogge, and does not come from it"
+    assert pages["en"].index("sha256sum verify_kogge.py") < pages["en"].index("python -I verify_kogge.py")
     assert "--correct" not in pages["en"]
     assert report.seal is not None
     seal = replace(report.seal, changed=True, number=4, corrected=1)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
+from ledger.db import schema
 from ledger.db.leases import ROLLED_BACK
 from ledger.db.rows import SCORE_LOW, LegState, Phase
-from ledger.db.schema import leg, step
+from ledger.db.schema import step
 from ledger.leg.cutover_steps import BEGUN, DONE, FAILED, Steps
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
@@ -132,7 +133,7 @@ def test_what_was_rolled_back_spends_an_approval_if_there_is_one(ledger: Ledger,
 
 def roll_back(ledger: Ledger) -> None:
     with ledger.engine.begin() as connection:
-        connection.execute(update(leg).values(state=LegState.BLOCKED, code=ROLLED_BACK))
+        connection.execute(update(schema.leg).values(state=LegState.BLOCKED, code=ROLLED_BACK))
 
 
 def spent(ledger: Ledger) -> list[str | None]:
