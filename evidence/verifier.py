@@ -4,9 +4,10 @@
     python -I verify_kogge.py PACK --pubkey operator.pub --root HEX --sample 60 [--sheet sample.csv]
     python -I verify_kogge.py --proof proof.json --pubkey operator.pub --root HEX
 
-It needs Python 3.11 and `cryptography`. The signature in wave.dsse.json covers every file below data/.
-Whoever has the key can sign a pack anew. That nobody did is shown by --root, the SHA-256 of wave.dsse.json
-from a signed paper, or by a time stamp (wave.tsr) that was made within 31 days after the sealing.
+It needs Python 3.11 or newer, and `cryptography`. The signature in wave.dsse.json covers every file below
+data/. Whoever has the key can sign a pack anew. That nobody did is shown by --root, the SHA-256 of
+wave.dsse.json from a signed paper, or by a time stamp (wave.tsr) that was made within 31 days after the
+sealing.
 Exit codes, the first that is true: 1 tampered; 4 no verdict, something cannot be read; 2 incomplete;
 3 unanchored, all else is well; 0 ok.
 In this file: the form of each line; files and manifests; hash trees; signatures and the statement; time
@@ -32,6 +33,7 @@ from base64 import b64decode
 from collections import Counter, namedtuple
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from heapq import heappush, heappushpop
 from html import escape
 from itertools import groupby
@@ -50,7 +52,9 @@ try:
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
     from cryptography.x509 import verification  # noqa: F401 (there since 42)
 except ImportError:
-    sys.stderr.write("no verdict: it needs Python 3.11, and the package cryptography of 42 or newer\n")
+    sys.stderr.write(
+        "no verdict: it needs Python 3.11 or newer, and the package cryptography of 42 or newer\n"
+    )
     sys.exit(4)
 
 OK, TAMPERED, INCOMPLETE, UNANCHORED, UNREADABLE, NOT_CHECKED = range(6)
@@ -61,14 +65,17 @@ MEANINGS = (  # of the exit codes
     "Something in the record is not what was signed, contradicts itself, or is not what you asked for.",
     "What is there is what was signed, but something is missing, or was never accounted for.",
     "The record fits together, but nothing from outside shows that it was not rewritten and signed anew.",
-    "Something could not be read, so there is no verdict.",
+    "Something could not be read, or the signed file is missing, so there is no verdict.",
 )
 STATEMENT, MANIFEST, ROOTS, STAMP = "wave.dsse.json", "manifest-sha256.txt", "data/roots.jsonl", "wave.tsr"
 REQUEST = "wave.tsq"
+VOUCHING = {STATEMENT: "the signed statement", MANIFEST: f"{MANIFEST}, which names all data,"}
 TAG_MANIFEST, TAG_FILES = "tagmanifest-sha256.txt", ("bag-info.txt", "bagit.txt", MANIFEST, STATEMENT)
 LINE_FOLDERS = ("data/inventory", "data/results")
 TYPES = ("application/vnd.in-toto+json", "https://in-toto.io/Statement/v1", "urn:kogge:evidence:wave:v1")
 PROOF, PROOF_PARTS = "urn:kogge:evidence:proof:v1", ("inventory", "results", "section")
+AS_IT_WAS = (b"match", b"later")  # verdicts whose rules need not be counted
+MOST_RULES, OTHER_RULES = 1_000, b"(other rules)"  # kept in memory; what the rest is counted as
 COPIED = (b"match", b"normalised", b"converted")  # verdicts of what is at the target: a sample is drawn of it
 LARGEST_SAMPLE = 10_000
 LARGEST = {".gz": 1 << 32, ".json": 1 << 25, ".tsr": 1 << 20}  # bytes of a file, by the end of its name
@@ -496,6 +503,7 @@ class Workload:
         self.inventory, self.results, self.draw = inventory, results, draw
         self.final, self.awaited = set[bytes](), dict[bytes, tuple[int, int]]()
         self.lost, self.verdicts = 0, Counter[str]()
+        self.rules = Counter[tuple[bytes, bytes, bytes]]()  # workload, verdict, rule
 
     def check(self, sections: Iterable[Section]) -> None:
         """Check all passes: each names the inventory before it, so that none can be taken out."""
@@ -527,6 +535,7 @@ class Workload:
             check_order(numbers, entries, fates)
             counted.update([entry[1] for entry in entries])
             self.check_fates(fates, int(section.number))
+            self.count_rules(section.workload, fates)
             self.draw.offer(section, listed, answers, fates)
             verdicts += Counter([fate[2].decode() for fate in fates])
         require(counted == folders, "a folder has other lines than told")
@@ -547,6 +556,14 @@ class Workload:
         require(RESULTS_HEADER.findall(answer) == [expected], "results of another")
         self.lost += int(earlier)  # items from before the evidence, which no line names
         return folders
+
+    def count_rules(self, workload: bytes, fates: list[Any]) -> None:
+        """Count by which rule items are not as they were; memory is bounded, whatever the rules are."""
+        for _, _, verdict, rule, _ in fates:
+            if verdict not in AS_IT_WAS:
+                own = (workload, verdict, rule.strip(b'"'))
+                is_kept = own in self.rules or len(self.rules) < MOST_RULES
+                self.rules[own if is_kept else (workload, verdict, OTHER_RULES)] += 1
 
     def check_fates(self, fates: list[Any], turn: int) -> None:
         """Check that no item has two verdicts, or is in another pass than was said. turn: this pass."""
@@ -605,17 +622,19 @@ class Pack(Evidence):
     """Check one pack.
 
     stated: the predicate. stamps: when it, or a later pack, was stamped. anchored: 0 not, 1 its items, 2 all
-    that it states. lost, verdicts: sums over all mailboxes. is_read: all lines were checked and counted."""
+    that it states. lost, verdicts, rules: sums over all mailboxes. is_read: all lines were checked and
+    counted."""
 
     def __init__(self, path: Path, draw: Draw | None = None) -> None:
         super().__init__(path)
         self.stated, self.number, self.anchored = dict[str, Any](), 0, 0
         self.stamps, self.lost, self.verdicts, self.draw = list[datetime](), 0, Counter[str](), draw or Draw()
         self.manifest, self.is_read = dict[str, str](), False
+        self.rules = Counter[tuple[bytes, bytes, bytes]]()  # workload, verdict, rule
 
     def check(self, keys: list[Any], authorities: list[x509.Certificate]) -> None:
         """Check statement, data, time stamp and tag files. authorities: trusted certificates, may be none."""
-        with self.step(STATEMENT), open_file(self.path / STATEMENT) as file:
+        with self.step(STATEMENT), self.open_vouching(STATEMENT) as file:
             raw = file.read()
             self.stated, files = check_statement(raw, keys)
             self.number, self.digest = self.stated["number"], sha256(raw).hexdigest()
@@ -628,6 +647,8 @@ class Pack(Evidence):
             self.draw.begin_pack(self.digest)
             with self.step("data"):
                 self.check_data(files)
+            if not self.is_read and INCOMPLETE in dict(self.findings):
+                self.check_present()
             self.check_stamp(raw, authorities)
         with self.step(TAG_MANIFEST), open_file(self.path / TAG_MANIFEST) as file:
             digests = parse_manifest(file.read(), TAG_NAME)
@@ -638,6 +659,23 @@ class Pack(Evidence):
             own = {*TAG_FILES, TAG_MANIFEST, STAMP, REQUEST, "data"}
             others = {entry.name for entry in self.path.iterdir()} - own
             self.note_others(others, "not of the pack, nothing vouches for it")
+
+    @contextmanager
+    def open_vouching(self, name: str, digest: str | None = None) -> Iterator[io.BufferedReader]:
+        """Open a file that all else is held against: without it, what is there may be anything."""
+        is_there = os.path.lexists(self.path / name)
+        require(
+            is_there, f"{VOUCHING[name]} is missing: nothing could be held against a signature", UNREADABLE
+        )
+        with open_file(self.path / name, digest) as file:
+            yield file
+
+    def check_present(self) -> None:
+        """Hold what is there against the manifest, where something else is missing."""
+        for name, digest in self.manifest.items():
+            if os.path.lexists(self.path / name):
+                with self.step("data"), open_file(self.path / name, digest):
+                    continue
 
     def check_stamp(self, raw: bytes, authorities: list[x509.Certificate]) -> None:
         """Check the time stamp of the statement; one that was not checked anchors nothing."""
@@ -659,15 +697,17 @@ class Pack(Evidence):
 
     def check_data(self, files: dict[str, str]) -> None:
         """Check all that is below data/, and the sums. files: SHA-256 by name, as signed."""
-        with open_file(self.path / MANIFEST, files[MANIFEST]) as file:
+        with self.open_vouching(MANIFEST, files[MANIFEST]) as file:
             manifest = self.manifest = parse_manifest(file.read(), PAYLOAD_NAME)
-        with open_file(self.path / ROOTS, files[ROOTS]) as file:
-            lines = read_lines(file, MOST_SECTIONS)  # now it is certain that data/ is no link
+        data = self.path / "data"
+        require(not data.exists() or os.path.realpath(data) == str(data), "data is a link, or behind one")
         folders = [folder for folder in ("data", *LINE_FOLDERS) if (self.path / folder).is_dir()]
         found = {f"{folder}/{one.name}" for folder in folders for one in (self.path / folder).iterdir()}
         others = found - {*manifest, *LINE_FOLDERS}
         first = min(others, default="")
         require(not others, f"no manifest names {first!a}")
+        with open_file(self.path / ROOTS, files[ROOTS]) as file:
+            lines = read_lines(file, MOST_SECTIONS)
         mailboxes, findings_before = list[str](), len(self.findings)
         sections = (Section(*ROOTS_LINE.findall(line)[0]) for line in lines)
         for mailbox, own in groupby(sections, key=attrgetter("mailbox")):
@@ -696,8 +736,16 @@ class Pack(Evidence):
                 workload.check(passes)
                 self.lost += workload.lost
                 self.verdicts += workload.verdicts
+                self.add_rules(workload.rules)
             is_end = not read_lines(inventory, 1) and not read_lines(results, 1)
             require(is_end, f"it has more lines than {ROOTS} says")
+
+    def add_rules(self, rules: Counter[tuple[bytes, bytes, bytes]]) -> None:
+        """Add what a workload of a mailbox counted."""
+        for (workload, verdict, rule), count in rules.items():
+            own = (workload, verdict, rule)
+            is_kept = own in self.rules or len(self.rules) < MOST_RULES
+            self.rules[own if is_kept else (workload, verdict, OTHER_RULES)] += count
 
     def check_sums(self, lines: list[bytes], mailboxes: int) -> None:
         """Check that signed sums and root are those of the lines of data/roots.jsonl; nothing may be open."""
@@ -708,8 +756,11 @@ class Pack(Evidence):
         sums |= {"verdicts": dict(verdicts), "root": root}
         wrong = ", ".join([name for name in sums if self.stated[name] != sums[name]])
         require(not wrong, f"other {wrong} were signed")
-        counts = ", ".join([f"{verdict} {count}" for verdict, count in verdicts.items()])
-        told = f"mailboxes {mailboxes}, sections {sections}, items {items}, verdicts {counts}, root {root}"
+        counts = ", ".join([f"{one} {count}" for one, count in verdicts.items() if one != "later"])
+        again = f"; {verdicts['later']} more lines name items that are listed again later" * (
+            "later" in verdicts
+        )
+        told = f"mailboxes {mailboxes}, sections {sections}, items {items} ({counts}){again}; root {root}"
         self.findings.append((OK, f"data: {told}"))
         self.facts |= {"Mailboxes": f"{mailboxes:,}", "Items": f"{items:,}", "Root of the wave": root}
         self.is_read = True
@@ -718,6 +769,9 @@ class Pack(Evidence):
     def earliest_stamp(self) -> datetime:
         """Return the earliest time stamp, or the end of time where there is none."""
         return min(self.stamps, default=datetime.max.replace(tzinfo=UTC))
+
+
+OTHER_HASH = "none of these packs has the hash of --root: is it typed right, and is it of this wave?"
 
 
 def check_row(packs: list[Pack], roots: set[str]) -> None:
@@ -738,6 +792,9 @@ def check_row(packs: list[Pack], roots: set[str]) -> None:
             check_predecessor(pack, ordered, place)
         with pack.step("anchor"):
             check_anchor(pack, roots - names)
+    for pack in packs:
+        if roots and not row and not os.path.lexists(pack.path / STATEMENT):
+            pack.findings.append((TAMPERED, f"anchor: {OTHER_HASH}"))
 
 
 def check_predecessor(pack: Pack, ordered: list[Pack], place: int) -> None:
@@ -772,7 +829,7 @@ def check_anchor(pack: Pack, unknown_roots: set[str]) -> None:
         require(stamped - sealed >= -CLOCKS_DIFFER, f"{told}: nothing is stamped before it is sealed")
         is_anchored = is_anchored or stamped - sealed <= STAMPED_WITHIN
     code = INCOMPLETE if is_anchored else TAMPERED
-    require(not unknown_roots, "--root names another, or a missing one", code)
+    require(not unknown_roots, OTHER_HASH, code)
     hint = ", not its root" if pack.anchored == 1 else ""
     require(is_anchored, f"{told}: give --root the hash of its statement{hint}", UNANCHORED)
     pack.findings.append((OK, f"anchor: all that it states is anchored; {told}"))
@@ -920,10 +977,16 @@ def most_faulty(size: int, faults: int, confidence: float) -> float:
     return high
 
 
+SHOWN_RULES, SHOWN_ROWS = 20, 200  # in a line of text; in the page's table
 CONFIDENCES, FAULTS = (0.9, 0.95, 0.99), range(4)
 COLUMNS = "number,mailbox,workload,pass,line,verdict,rule,what to ask for,bytes at source,file,"
 COLUMNS += "line of the file,sha256 of the file,item,folder,statement,ticket"
 SHEET = COLUMNS.split(",")
+HOW_TO_FILL_IN = (
+    "Same content: yes or no. A converted item is right (yes) if all is the same but the parts that its rule "
+    "names; write these parts under remarks.",
+    "A fault is a no, or an item that is not found on one side.",
+)
 TO_FILL_IN = ("found at source", "found at target", "same content", "remarks", "who", "date")
 
 
@@ -933,7 +996,10 @@ def what_to_ask(line: dict[str, Any]) -> str:
         return "the item of this line, shown at the source and at the target"
     validity, uid = line["dst"].split(":")
     target = f"at the target, UID {uid} in the folder with UIDVALIDITY {validity}"
-    return f"{target}; at the source, the message with the same Message-ID"
+    if line["mid"]:
+        return f"{target}; at the source, the message with the same Message-ID"
+    what = "note" if line["workload"] == "notes" else "message (it has no Message-ID)"
+    return f"{target}; at the source, this {what}, which the operator must show"
 
 
 def sheet_rows(pack: Pack) -> list[tuple[str, ...]]:
@@ -959,8 +1025,29 @@ def sample_text(draw: Draw) -> list[str]:
         return lines
     for faults in FAULTS[: count + 1]:
         limits = [f"{most_faulty(count, faults, one):.1%} ({one:.0%})" for one in CONFIDENCES]
-        lines.append(f"if {faults} of these are faulty, at most (confidence) of all are: {', '.join(limits)}")
+        told = f"at most (confidence) of the {draw.population:,} that arrived are: {', '.join(limits)}"
+        lines.append(f"if {faults} of these are faulty, {told}")
     return lines
+
+
+def rule_rows(pack: Pack) -> list[tuple[str, str, str, int]]:
+    """Return verdict, rule, workload and count of all items that are not as they were, the most first."""
+    found = [(*(part.decode() for part in own), count) for own, count in pack.rules.items()]
+    order = list(FATES)
+    rows = [(verdict, "" if rule == "null" else rule, kind, count) for kind, verdict, rule, count in found]
+    return sorted(rows, key=lambda row: (order.index(row[0]), -row[3], row))
+
+
+def rule_lines(pack: Pack) -> Iterator[str]:
+    """Say by which rules items are not as they were, a verdict a line."""
+    for verdict, own in groupby(rule_rows(pack), key=itemgetter(0)):
+        sums = Counter[str]()
+        for _, rule, _, count in own:
+            sums[rule or "(no rule)"] += count
+        told = [f"{rule} {count}" for rule, count in sums.most_common(SHOWN_RULES)]
+        rest = sums.total() - sum(count for _, count in sums.most_common(SHOWN_RULES))
+        told += [f"{len(sums) - SHOWN_RULES} other rules {rest}"] if rest else []
+        yield f"{verdict} {sums.total()}: {', '.join(told)}"
 
 
 def as_text(found: list[Evidence], samples: list[Pack], code: int) -> str:
@@ -970,6 +1057,9 @@ def as_text(found: list[Evidence], samples: list[Pack], code: int) -> str:
         for one in found
         for finding, text in one.findings
     ]
+    for one in found:
+        if isinstance(one, Pack) and one.is_read:
+            lines += [f"{'rules'.ljust(11)} {one.path.name!a} {text}" for text in rule_lines(one)]
     for pack in samples:
         lines += [f"{'sample'.ljust(11)} {text}" for text in sample_text(pack.draw)]
         for row in sheet_rows(pack):
@@ -991,6 +1081,9 @@ def as_json(found: list[Evidence], samples: list[Pack], code: int) -> str:
         told[name] = [
             {"pack": one.path.name, "statement": one.digest, "findings": one.findings} for one in own
         ]
+    columns = ("verdict", "rule", "workload", "items")
+    for one, shown in zip([one for one in found if type(one) is Pack], told["packs"], strict=True):
+        shown["rules"] = [dict(zip(columns, row, strict=True)) for row in rule_rows(one) if one.is_read]
     for pack in samples:
         rows = [dict(zip(SHEET, row, strict=True)) for row in sheet_rows(pack)]
         told["sample"] = {"seed": pack.draw.seed, "of": pack.draw.population, "items": rows}
@@ -1034,23 +1127,35 @@ FATES = {
     "match": "copied, read back from the target, and found equal",
     "normalised": "copied and read back; the source gives the same content in other bytes each time",
     "converted": "copied, read back, and equal to what was written; named parts could not be carried over",
-    "skipped": "stays at the source, by a rule that the results name",
+    "skipped": "stays at the source, by a rule",
     "failed": "was not copied, or was never found equal",
     "withdrawn": "was deleted or moved at the source before the end",
     "open": "something is still owed to it",
 }
+RULES = {
+    "": "as above",
+    "not-ours": "deleted at the source; a copy that others put at the target stays there",
+    "rekeyed": "the source lists it under another id since; the line of that id has its copy",
+    "rebuilt": "the source was read once more, and says the same in other bytes",
+    "unverified": "written, and never read back as equal",
+}
+RULES_TOLD = (
+    "The rule of a converted item is part:reason, for each part that is not as at the source. Kogge's "
+    "documentation explains codes of failed and skipped items (page Codes), and parts (page Fidelity)."
+)
 NO_PROOF = (
     "that the source told all it had. Compare the counts of folders with an export of your own.",
     "that the migration program told the truth. Draw a sample and look at both systems.",
     "that the items are at the target today. They were, when they were read back.",
-    "that a loss did or did not matter. The codes say what was lost.",
+    "that a loss did or did not matter. The rules above say what was lost.",
     "that times, states and approvals in it are true. They are the word of whoever signed.",
     "who had the signing key in hand.",
     "that this page is genuine, if somebody else made it. Run the command below yourself.",
 )
 NEXT = (
     "Write the hash of the statement and this verdict into your report.",
-    "Keep the pack as it is. Ask for another copy on another way, and check it. Report what stays.",
+    "First compare the key, and the hash that you gave, with the paper, digit by digit. Then keep the pack "
+    "as it is, ask for another copy by another route, and check that. Report what stays.",
     "Ask for what is missing, as the findings below name it, and check again.",
     "Ask for the hash of the statement in the signed protocol of acceptance, and give it with --root.",
     "See below what could not be read, and check again.",
@@ -1083,8 +1188,33 @@ def html_evidence(one: Evidence) -> str:
     if isinstance(one, Pack) and one.is_read:
         rows = [(word, f"{one.verdicts[word]:,}", told) for word, told in FATES.items() if one.verdicts[word]]
         parts.append(html_table(("What became of the items", "Items", "Meaning"), rows))
+        parts += html_rules(one)
     checked = [(WORDS[code], text) for code, text in one.findings if code != NOT_CHECKED]
     return "\n".join([*parts, html_table(("Result", "What was checked"), checked)])
+
+
+def rule_meaning(verdict: str, rule: str) -> str:
+    """Say what a rule names; of a converted item, the parts that differ from the source, and why."""
+    if verdict != "converted":
+        return RULES.get(rule, FATES[verdict])
+    parts = [part.partition(":") for part in re.split(",(?=[a-z-]+:)", rule)]
+    told = [f"{field.replace('-', ' ')} ({reason.replace('-', ' ')})" for field, _, reason in parts]
+    return f"all is there but: {', '.join(told)}"
+
+
+def html_rules(pack: Pack) -> list[str]:
+    """Return the table of what is not as it was, and what its rules are."""
+    rows = rule_rows(pack)
+    if not rows:
+        return []
+    shown = [
+        (verdict, rule or "(none)", kind, f"{count:,}", rule_meaning(verdict, rule))
+        for verdict, rule, kind, count in rows[:SHOWN_ROWS]
+    ]
+    rest = sum(count for *_, count in rows[SHOWN_ROWS:])
+    shown += [("others", "", "", f"{rest:,}", f"{len(rows) - SHOWN_ROWS:,} more rows")] if rest else []
+    head = ("What is not match", "Rule", "Workload", "Items", "What the rule says")
+    return ["<h4>What is not match, by rule</h4>", html_table(head, shown), f"<p>{html_text(RULES_TOLD)}</p>"]
 
 
 def html_sample(pack: Pack) -> str:
@@ -1092,7 +1222,7 @@ def html_sample(pack: Pack) -> str:
     columns = ("number", "mailbox", "workload", "pass", "line", "verdict", "rule", "what to ask for")
     places = [SHEET.index(name) for name in columns]
     rows = [[*(row[place] for place in places), *[""] * len(TO_FILL_IN)] for row in sheet_rows(pack)]
-    texts = html_list([f"{text}." for text in sample_text(pack.draw)])
+    texts = html_list([*[f"{text}." for text in sample_text(pack.draw)], *HOW_TO_FILL_IN])
     sheet = html_table((*columns, *TO_FILL_IN), rows, "sheet")
     return f'<div class="work"><h2>Sample: work sheet</h2>{texts}{sheet}</div>'
 
@@ -1188,8 +1318,8 @@ def parse_options(program: str, arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(program, usage, __doc__, formatter_class=style, allow_abbrev=False)
     add = parser.add_argument
     add("packs", nargs="*", type=os.path.realpath, metavar="PACK", help="a pack, or a folder with packs")
-    add("--pubkey", action="append", required=True, metavar="FILE", help="who must have signed; repeatable")
-    text = "SHA-256 of a wave.dsse.json, which you have on another way; repeatable"
+    add("--pubkey", action="append", metavar="FILE", help="who must have signed; repeatable (needed)")
+    text = "SHA-256 of a wave.dsse.json, which came to you by another route; repeatable"
     add("--root", action="append", default=[], type=root_hash, metavar="HEX", help=text)
     add("--tsa-root", metavar="FILE", help="certificates (PEM) of authorities whose time stamps you trust")
     add(
@@ -1214,7 +1344,10 @@ def parse_options(program: str, arguments: list[str]) -> argparse.Namespace:
     add("--sheet", metavar="FILE", help="write the sample as a work sheet (CSV)")
     add("--report", metavar="FILE", help="write a page (HTML) for people")
     add("--json", action="store_true", help="print one JSON document")
-    options = parser.parse_args(arguments)
+    options, unknown = parser.parse_known_args(arguments)
+    refuse_unknown(parser, unknown)
+    if not options.pubkey:
+        parser.error("--pubkey FILE is needed: the signer's public key")
     if not options.packs and not options.proof:
         parser.error("give a PACK, or --proof FILE")
     if (options.message_id is None) != (options.keys is None) or (options.keys and not options.proof):
@@ -1222,6 +1355,15 @@ def parse_options(program: str, arguments: list[str]) -> argparse.Namespace:
     if not options.sample and (options.workload or options.word or options.sheet):
         parser.error("--workload, --word and --sheet go with --sample")
     return options
+
+
+def refuse_unknown(parser: argparse.ArgumentParser, unknown: list[str]) -> None:
+    """Refuse what is no option, and name the one that may be meant. Raises SystemExit."""
+    for one in unknown:
+        known = [name for action in parser._actions for name in action.option_strings]
+        close = get_close_matches(one.partition("=")[0], known, 1)
+        hint = f"; do you mean {close[0]}?" if close else ""
+        parser.error(f"{one!a} is no option{hint}")
 
 
 def refuse_place(option: str, name: str | None, found: list[Evidence]) -> None:
@@ -1274,31 +1416,49 @@ def check_all(options: argparse.Namespace) -> list[Evidence]:
     return found
 
 
+def write_files(
+    options: argparse.Namespace, given: list[str], found: list[Evidence], samples: list[Pack], code: int
+) -> list[Evidence]:
+    """Write sheet and page; return what could not be written, which is no verdict but for a worse one."""
+    lost = Evidence(Path(options.sheet or options.report or ""))
+    try:
+        if options.sheet and samples:
+            write_new("--sheet", options.sheet, as_csv(samples[0]))
+        if options.report:
+            lost.path = Path(options.report)
+            page = as_page(found, samples, code, about_check(given, options))
+            write_new("--report", options.report, page)
+    except VerificationFailed as error:
+        lost.findings.append((UNREADABLE, error.args[0]))
+        return [lost]
+    return []
+
+
+def worst(found: list[Evidence]) -> int:
+    """Return the exit code: the worst of all findings."""
+    return next(code for code in WORST_FIRST if any(code in dict(one.findings) for one in found))
+
+
 def main(arguments: list[str] | None = None, program: str = "") -> int:
-    """Check all, write what was found, and return the exit code: the worst of all findings."""
+    """Check all, write what was found, and return the exit code."""
     program, given = program or Path(sys.argv[0]).name, sys.argv[1:] if arguments is None else arguments
     try:
         options = parse_options(program, given)
         found = check_all(options)
-        code = next(code for code in WORST_FIRST if any(code in dict(one.findings) for one in found))
-        packs = [one for one in found if isinstance(one, Pack) and one.is_read]
-        samples = packs if options.sample and code not in (TAMPERED, UNREADABLE) else []
-        sys.stdout.write((as_json if options.json else as_text)(found, samples, code) + "\n")
-        if options.sample and not samples:
-            sys.stderr.write("no sample is drawn from a pack that was changed, or not read to its end\n")
-        if options.sheet and samples:
-            write_new("--sheet", options.sheet, as_csv(samples[0]))
-        if options.report:
-            write_new(
-                "--report",
-                options.report,
-                as_page(found, samples, code, about_check(given, options)),
-            )
-    except SystemExit as end:
-        return UNREADABLE if end.code else OK
-    except VerificationFailed as error:
-        sys.stderr.write(f"{error.args[0]}\n")
+    except (SystemExit, VerificationFailed) as end:
+        if isinstance(end, SystemExit) and not end.code:
+            return OK
+        text = f"{end.args[0]}\n" if isinstance(end, VerificationFailed) else ""
+        sys.stderr.write(f"{text}verdict: {WORDS[UNREADABLE]}\n")
         return UNREADABLE
+    code = worst(found)
+    packs = [one for one in found if isinstance(one, Pack) and one.is_read]
+    samples = packs if options.sample and code not in (TAMPERED, UNREADABLE) else []
+    found += write_files(options, given, found, samples, code)
+    code = worst(found)
+    sys.stdout.write((as_json if options.json else as_text)(found, samples, code) + "\n")
+    if options.sample and not samples:
+        sys.stderr.write("no sample is drawn from a pack that was changed, or not read to its end\n")
     return code
 
 

@@ -73,7 +73,7 @@ def seal(
 ) -> None:
     """Writes the evidence of a wave: what was at the source, what became of each item, signed.
 
-    The pack (wave-NAME) holds no address, subject or name, and is checked without Kogge (docs/evidence.md). A
+    The pack (wave-NAME) names no owner, correspondent, address or subject, and is checked without Kogge (docs/evidence.md). A
     wave is sealed once all of it is verified, and once: another pack in its place says what it corrects; the
     same command again changes nothing. Interrupted, it goes on. Then have the pack time-stamped, or print its
     statement's hash into a protocol.
@@ -195,7 +195,7 @@ def export(
     settings = load(config)
     with opened_ledger(settings) as ledger:
         export_key(settings, ledger, _number(settings, ledger, mailbox), out, who)
-    say(f"The key is in {out}: give it to the auditor on a safe way, and delete it when they are done.")
+    say(f"The key is in {out}: give it to the auditor by a safe route, and delete it when they are done.")
 
 
 def destroy(

@@ -13,6 +13,7 @@ from engine.control.ledger_access import opened_ledger
 from kogge.prepare.losses import subjects_of
 from kogge.terminal.options import By, ConfigPath, given, say, told, write_csv
 from model.date_text import date_of
+from model.errors import Misconfigured
 
 if TYPE_CHECKING:
     from evidence.sampled_items import SampledItem
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 CODES = "Exit codes: 0 all well; 2 wrong input, or a sheet of another ledger; 130 interrupted."
 COLUMNS = (
     "number", "mailbox", "source account", "target account", "workload", "folder at source",
-    "folder at target", "place at target", "date", "bytes",
+    "folder at target", "place at target", "date", "bytes at target",
 )  # fmt: skip
 
 
@@ -47,6 +48,8 @@ def locate(
     from evidence.sampled_items import find, read_sheet
 
     asking = given("--by", by, "who asks is recorded")
+    if csv_file.exists():
+        raise Misconfigured(f"--csv {csv_file}", "is there already: delete it, or give another name")
     settings = load(config)
     asked = read_sheet(sheet)
     with opened_ledger(settings) as ledger:
@@ -54,7 +57,8 @@ def locate(
         owners = {name: ledger.who(name, asking) for name in dict.fromkeys(one.mailbox for one in asked)}
         titles = _titles(settings, ledger, found, owners, asking) if subjects else {}
     columns = [*COLUMNS, *(["subject"] if subjects else [])]
-    write_csv(csv_file, [_row(one, owners[one.asked.mailbox], titles) for one in found], columns, "items")
+    rows = [_row(one, owners[one.asked.mailbox], titles) for one in found]
+    write_csv(csv_file, rows, columns, "items", "utf-8-sig")  # a spreadsheet shows umlauts so
     say("It names people and folders: delete it when the auditor is done.")
 
 
@@ -84,7 +88,7 @@ def _row(found: SampledItem, owner: MailboxRow, titles: dict[Spot, str]) -> dict
         "folder at target": row.href or "",
         "place at target": place or "",
         "date": "" if item is None or item.date is None else date_of(item.date),
-        "bytes": "" if item is None or item.size is None else item.size,
+        "bytes at target": "" if item is None or item.size is None else item.size,
         "subject": "" if item is None else titles.get((row.id, item.key), ""),
     }
 

@@ -143,7 +143,7 @@ def verifier(
     except OSError as error:
         raise Misconfigured("--out", f"{out} cannot be written ({error.strerror})") from None
     echo(f"{sha256(source).hexdigest()}  {out}")
-    say(f"Compare it with {PUBLISHED} of this release, which you get on another way than this file.")
+    say(f"Compare it with {PUBLISHED} of this release, which you get by another route than this file.")
 
 
 def prove(
@@ -339,7 +339,7 @@ def _show(found: Checked, other: bool, *, known: bool) -> None:
     if found.standing is Standing.UNANCHORED:
         say("Nothing anchors it: compare root or statement with the protocol of acceptance, or give --root.")
     if not known:
-        say("Whose message this is, only the mailbox's key shows: --message-id and --keys.")
+        say("Which message this is, only the mailbox's key shows: --message-id and --keys.")
 
 
 def register(group: typer.Typer) -> None:

@@ -24,6 +24,7 @@ from kogge.shown.pack_summary import in_use_text, missing_text
 from kogge.terminal.options import Exit, echo, emit, say
 from ledger.db.rows import Phase
 from ledger.inventory.keystore import DAMAGED
+from ledger.inventory.lines import LATER
 from ledger.store import Ledger
 from ledger.views.seal_chain import Loose, SealRow, Seals
 from model.date_text import date_of
@@ -298,8 +299,13 @@ def tell(asked: SealOptions, made: Sealed) -> Exit:
     if asked.as_json:
         emit({"pack": made.pack, "statement": seal.statement.hex(), **said})
     else:
-        counts = ", ".join(f"{count:,} {verdict}" for verdict, count in said["verdicts"].items())
+        final = {verdict: count for verdict, count in said["verdicts"].items() if verdict != LATER}
+        counts = ", ".join(f"{count:,} {verdict}" for verdict, count in final.items())
         echo(f"wave {seal.wave} is sealed as number {seal.number}: {said['items']:,} items ({counts})")
+        if again := said["verdicts"].get(LATER):
+            echo(
+                f"{again:,} more {'line names an item' if again == 1 else 'lines name items'} listed again later"
+            )
         for name, text in (
             ("pack", made.pack),
             ("statement", seal.statement.hex()),

@@ -228,11 +228,11 @@ class Rows:
 
 
 @contextmanager
-def private_csv(path: Path) -> Iterator[Rows]:
+def private_csv(path: Path, encoding: str = "utf-8") -> Iterator[Rows]:
     """Opens a table with subjects, names of files or links that open without a login: nobody else reads it,
     though it was there before. Raises Misconfigured for --csv."""
     try:
-        with open(path, "w", newline="", encoding="utf-8", errors="replace", opener=open_private) as file:
+        with open(path, "w", newline="", encoding=encoding, errors="replace", opener=open_private) as file:
             yield Rows(file)
     except OSError as error:
         raise Misconfigured(f"--csv {path}", f"cannot be written ({error.strerror})") from None
@@ -247,9 +247,15 @@ def write_private(path: Path, data: bytes, option: str) -> None:
         raise Misconfigured(f"{option} {path}", f"cannot be written ({error.strerror})") from None
 
 
-def write_csv(path: Path, rows: Sequence[Mapping[str, object]], columns: Sequence[str], what: str) -> None:
+def write_csv(
+    path: Path,
+    rows: Sequence[Mapping[str, object]],
+    columns: Sequence[str],
+    what: str,
+    encoding: str = "utf-8",
+) -> None:
     """Writes the rows; says how many on standard error. Raises Misconfigured for --csv."""
-    with private_csv(path) as out:
+    with private_csv(path, encoding) as out:
         out.put(columns)
         for row in rows:
             out.put(row.get(name, "") for name in columns)

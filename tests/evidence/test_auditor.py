@@ -133,7 +133,7 @@ def test_batches_of_lines_have_the_root_of_the_whole_tree(desk: Desk, count: int
     sealed = desk.seal(Pack({"m-0000000a": [box]}))
     found = desk.audit(root=sealed.statement)
     assert (found.code, sealed.root) == (0, tree([box.row("m-0000000a")]).hex())
-    assert f"items {count}," in found.text
+    assert f"items {count} (" in found.text
 
 
 def test_many_mailboxes_and_all_kinds(desk: Desk) -> None:
@@ -313,7 +313,10 @@ def test_without_its_library_there_is_no_verdict(desk: Desk, script: Path) -> No
     command = [sys.executable, "-I", "-S", str(script), str(sealed.path), "--pubkey", str(desk.key)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert ran.returncode == verifier.UNREADABLE
-    assert ran.stderr == "no verdict: it needs Python 3.11, and the package cryptography of 42 or newer\n"
+    assert (
+        ran.stderr
+        == "no verdict: it needs Python 3.11 or newer, and the package cryptography of 42 or newer\n"
+    )
 
 
 def test_its_length_can_be_read() -> None:
@@ -321,7 +324,7 @@ def test_its_length_can_be_read() -> None:
     source = Path(verifier.__file__).read_text()
     verdict, marker, _ = source.partition("\n# From here on: what was found is written down.")
     assert marker
-    assert len(verdict.splitlines()) <= 890
+    assert len(verdict.splitlines()) <= 945
 
 
 def test_its_hash_is_published() -> None:

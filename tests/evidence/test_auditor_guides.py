@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 from evidence import verifier
+from kogge.audit.audit import audit
 
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDES = {
@@ -38,16 +41,21 @@ def test_what_the_verifier_says_is_quoted_alike_in_each_language(name: str) -> N
 
 
 def test_the_verifier_still_speaks_as_it_is_quoted() -> None:
-    _, good, bad, _ = blocks(ENGLISH)
+    good, bad = (one for one in blocks(ENGLISH) if "verdict: " in one)
     for block, code in ((good, verifier.OK), (bad, verifier.TAMPERED)):
         assert block.endswith(f"{verifier.MEANINGS[code]}\nverdict: {verifier.WORDS[code]}\n")
     source = Path(verifier.__file__).read_text()
-    for told in ("time stamp: {why}", "anchor: all that it states is anchored; ", "} was changed"):
+    for told in (
+        "time stamp: {why}",
+        "there is none; {REQUEST} only asks for one",
+        "anchor: all that it states is anchored; ",
+        "} was changed",
+    ):
         assert told in source
 
 
 def test_the_quoted_line_has_the_form_of_a_line() -> None:
-    line = blocks(ENGLISH)[3].strip().encode()
+    line = blocks(ENGLISH)[-1].strip().encode()
     assert len(verifier.RESULTS_LINE.findall(line)) == 1
 
 
@@ -61,11 +69,43 @@ def test_the_table_of_sizes_is_that_of_the_formula() -> None:
             assert verifier.most_faulty(int(size) - 1, 0, confidence) > most
 
 
-def test_the_options_in_the_guides_are_options_of_the_verifier() -> None:
-    source = Path(verifier.__file__).read_text()
-    commands = [
-        line for text in GUIDES.values() for line in re.findall(r"verify_kogge\.py [^`\n]*--[^`\n]*", text)
+def commands(text: str, program: str) -> list[list[str]]:
+    """The arguments of each command of a page, as a shell gives them; a long one is broken over lines."""
+    lines = [*re.findall("(?m)^(?:    )?(kogge .*|python .*|curl .*)$", text.replace("\\\n", ""))]
+    words = [
+        shlex.split(line.partition("  # ")[0])
+        for line in [*lines, *re.findall(r"`([^`\n]+)`", text)]
+        if program in line and (line in lines or " --" in line) and line.count("'") % 2 == 0
     ]
-    named = set(re.findall(r"--[a-z-]+", " ".join(commands)))
-    assert named == {"--pubkey", "--root", "--report", "--sample", "--word", "--sheet", "--proof"}
-    assert all(f'"{option}"' in source for option in named)
+    found = [one[len(program.split()) :] for one in words if one[: len(program.split())] == program.split()]
+    root = "0" * 64
+    return [[root if word == "HEX" or word.startswith("35542d09") else word for word in one] for one in found]
+
+
+PAGES = {name: (DOCS / name).read_text() for name in (*GUIDES, "evidence.md")}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_verifier_takes_the_commands_of_a_page_as_they_stand(name: str) -> None:
+    found = commands(PAGES[name], "python -I verify_kogge.py")
+    assert len(found) >= 3
+    for arguments in found:
+        assert verifier.parse_options("verify_kogge.py", arguments).pubkey == ["operator.pub"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_command_of_a_page_lacks_no_option_that_it_needs(name: str) -> None:
+    found = commands(PAGES[name], "kogge audit")
+    assert {one[0] for one in found} >= {"locate", "prove", "reconcile", "keys"}
+    for arguments in found:
+        command, rest = get_command(audit), arguments
+        while hasattr(command, "commands"):
+            command, rest = command.commands[rest[0]], rest[1:]
+        command.make_context(arguments[0], rest)
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_the_proof_in_a_guide_says_of_which_message_it_is(name: str) -> None:
+    proofs = [one for one in commands(GUIDES[name], "python -I verify_kogge.py") if "--proof" in one]
+    assert len(proofs) == 1
+    assert {"--message-id", "--keys"} <= set(proofs[0])

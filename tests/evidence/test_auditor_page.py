@@ -113,7 +113,35 @@ def test_no_file_is_written_over_and_none_into_a_pack(desk: Desk, small: Sealed,
     assert not (small.path / "data" / "new.html").exists()
     lost = desk.audit(root=small.statement, report=tmp_path / "nowhere" / "out.html")
     assert lost.code == verifier.UNREADABLE
-    assert lost.text.splitlines()[-1].endswith("cannot be written (No such file or directory)")
+    assert "out.html' cannot be written (No such file or directory)\n" in lost.text
+    assert (lost.text.splitlines()[-1], "verdict: ok" in lost.text) == ("verdict: no verdict", False)
+
+
+def test_a_page_that_cannot_be_written_hides_no_worse_verdict(desk: Desk, small: Sealed) -> None:
+    (small.path / "data" / "roots.jsonl").write_bytes(b"")
+    found = desk.audit(root=small.statement, report=desk.packs / "nowhere" / "out.html")
+    assert (found.code, found.text.splitlines()[-1]) == (verifier.TAMPERED, "verdict: tampered")
+
+
+def test_the_page_says_by_which_rules_items_are_not_as_they_were(desk: Desk, tmp_path: Path) -> None:
+    things = [Thing("a"), Thing("b", verdict="failed", rule="too-large")]
+    things += [Thing(one, verdict="converted", rule="colour:not-kept,follow-up:completed") for one in "cd"]
+    sealed = desk.seal(Pack({ANNA: [section(KEYS[ANNA], things)]}))
+    found = desk.audit(root=sealed.statement, report=tmp_path / "out.html")
+    assert "rules       'wave-1' converted 2: colour:not-kept,follow-up:completed 2\n" in found.text
+    assert "rules       'wave-1' failed 1: too-large 1\n" in found.text
+    text = Page(tmp_path / "out.html").text
+    assert "colour:not-kept,follow-up:completed mail 2 all is there but: colour (not kept), follow up" in text
+    assert "failed too-large mail 1" in text
+    told = json.loads(desk.audit(root=sealed.statement, json=True).text)["packs"][0]["rules"]
+    assert [(row["verdict"], row["items"]) for row in told] == [("converted", 2), ("failed", 1)]
+
+
+def test_rules_without_number_do_not_fill_the_memory(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verifier, "MOST_RULES", 3)
+    things = [Thing(f"{one}", verdict="failed", rule=f"code-{one}") for one in range(9)]
+    sealed = desk.seal(Pack({ANNA: [section(KEYS[ANNA], things)]}))
+    assert "failed 9: (other rules) 6, " in desk.audit(root=sealed.statement).text
 
 
 @pytest.mark.parametrize(
@@ -127,6 +155,7 @@ def test_no_file_is_written_over_and_none_into_a_pack(desk: Desk, small: Sealed,
         ({"sample": "0"}, "argument --sample: it must be a number from 1 to 10000"),
         ({"sample": "3", "word": "\udcff"}, "argument --word: it must be text that can be printed"),
         ({"sheet": "new.csv"}, "--workload, --word and --sheet go with --sample"),
+        ({"pubky": "operator.pub"}, "'--pubky' is no option; do you mean --pubkey?"),
         ({"keys": "text"}, "--message-id and --keys go together, with --proof"),
     ],
 )
@@ -139,6 +168,7 @@ def test_wrong_input_is_told_in_words(
     assert found.code == verifier.UNREADABLE
     assert told in found.text
     assert "Errno" not in found.text
+    assert found.text.endswith("verdict: no verdict\n")
 
 
 def test_a_folder_that_is_no_pack_is_named_beside_one(desk: Desk, small: Sealed) -> None:

@@ -66,11 +66,34 @@ def test_a_file_that_is_cut_off_or_goes_on_is_found(desk: Desk, small: Sealed, n
         assert desk.audit(root=small.statement).code == TAMPERED
 
 
+def test_without_what_is_signed_there_is_no_word_of_comfort(desk: Desk, small: Sealed) -> None:
+    """The results are changed, and the statement that would show it is gone."""
+    path = small.path / f"data/results/{ANNA}.jsonl.gz"
+    path.write_bytes(path.read_bytes() + b"\0")
+    (small.path / "wave.dsse.json").unlink()
+    for options, code in (({}, verifier.UNREADABLE), ({"root": small.statement}, TAMPERED)):
+        found = desk.audit(**options)
+        assert found.code == code
+        assert "the signed statement is missing: nothing could be held against a signature" in found.text
+        assert verifier.MEANINGS[INCOMPLETE] not in found.text
+
+
+@pytest.mark.parametrize("missing", ["data/roots.jsonl", f"data/inventory/{ANNA}.jsonl.gz"])
+def test_what_is_there_is_held_against_the_manifest_though_something_is_missing(
+    desk: Desk, small: Sealed, missing: str
+) -> None:
+    path = small.path / f"data/results/{ANNA}.jsonl.gz"
+    path.write_bytes(path.read_bytes() + b"\0")
+    (small.path / missing).unlink()
+    assert desk.audit(root=small.statement).code == TAMPERED
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_that_is_missing_makes_it_incomplete(desk: Desk, small: Sealed, name: str) -> None:
     (small.path / name).unlink()
     found = desk.audit(root=small.statement)
-    assert found.code == INCOMPLETE
+    codes = {"wave.dsse.json": TAMPERED, "manifest-sha256.txt": verifier.UNREADABLE}
+    assert found.code == codes.get(name, INCOMPLETE)
     assert "is missing" in found.text
 
 

@@ -176,7 +176,7 @@ def drawn(place: Office) -> list[dict[str, str]]:
 def located(*more: str) -> list[dict[str, str]]:
     assert run("audit", "locate", "sample.csv", "--csv", "places.csv", "--by", "A. Clerk", *more) == 0
     assert Path("places.csv").stat().st_mode & 0o777 == 0o600
-    with Path("places.csv").open(newline="") as file:
+    with Path("places.csv").open(newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))
 
 
@@ -219,6 +219,10 @@ def test_a_sheet_that_a_spreadsheet_wrote_again_is_read(place: Office) -> None:
         writer.writeheader()
         writer.writerows({**row, "remarks": "looked\nat"} for row in whole)
     assert len(located()) == len(whole)
+    held = Path("places.csv").read_bytes()
+    assert held.startswith(b"\xef\xbb\xbfnumber,")
+    assert run("audit", "locate", "sample.csv", "--csv", "places.csv", "--by", "A. Clerk") == 2
+    assert Path("places.csv").read_bytes() == held
 
 
 @pytest.mark.parametrize(
