@@ -1032,9 +1032,9 @@ def sample_text(draw: Draw) -> list[str]:
 
 def rule_rows(pack: Pack) -> list[tuple[str, str, str, int]]:
     """Return verdict, rule, workload and count of all items that are not as they were, the most first."""
-    found = [(*(part.decode() for part in own), count) for own, count in pack.rules.items()]
-    order = list(FATES)
-    rows = [(verdict, "" if rule == "null" else rule, kind, count) for kind, verdict, rule, count in found]
+    rows, order = list[tuple[str, str, str, int]](), list(FATES)
+    for (workload, verdict, rule), count in pack.rules.items():
+        rows.append((verdict.decode(), "" if rule == b"null" else rule.decode(), workload.decode(), count))
     return sorted(rows, key=lambda row: (order.index(row[0]), -row[3], row))
 
 

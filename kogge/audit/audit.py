@@ -73,10 +73,10 @@ def seal(
 ) -> None:
     """Writes the evidence of a wave: what was at the source, what became of each item, signed.
 
-    The pack (wave-NAME) names no owner, correspondent, address or subject, and is checked without Kogge (docs/evidence.md). A
-    wave is sealed once all of it is verified, and once: another pack in its place says what it corrects; the
-    same command again changes nothing. Interrupted, it goes on. Then have the pack time-stamped, or print its
-    statement's hash into a protocol.
+    The pack (wave-NAME) names no owner, correspondent, address or subject, and is checked without Kogge
+    (docs/evidence.md). A wave is sealed once all of it is verified, and once: another pack in its place says
+    what it corrects; the same command again changes nothing. Interrupted, it goes on. Then have the pack
+    time-stamped, or print its statement's hash into a protocol.
 
     Example: kogge audit seal --wave pilot --key operator.pem --out evidence
     """

@@ -303,9 +303,7 @@ def tell(asked: SealOptions, made: Sealed) -> Exit:
         counts = ", ".join(f"{count:,} {verdict}" for verdict, count in final.items())
         echo(f"wave {seal.wave} is sealed as number {seal.number}: {said['items']:,} items ({counts})")
         if again := said["verdicts"].get(LATER):
-            echo(
-                f"{again:,} more {'line names an item' if again == 1 else 'lines name items'} listed again later"
-            )
+            echo(f"{many(again, 'more line', 'more lines')}: the item is listed again later")
         for name, text in (
             ("pack", made.pack),
             ("statement", seal.statement.hex()),
