@@ -128,7 +128,7 @@ def _advice(wave: str, lines: list[CutoverLine]) -> str:
     commands = next_steps(wave, lines)
     told += [f"Next: {'; then: '.join(commands)}"] if commands else []
     back = way_back(wave, lines)
-    told += [f"Or back: {back}"] if back is not None else []
+    told += [f"Or back: {'; or, of who is released: '.join(back)}"] if back else []
     return ". ".join(one for one in told if one)
 
 

@@ -17,6 +17,7 @@ MAILBOX = {
     "probe-account-full": "An account of [invitation_probe] holds too much; give two unused ones.",
     "probe-refused": "The server refuses the probe's meeting; see whether its accounts may write.",
     "container-missing": "Somebody removed a folder at the target; `kogge retry` makes it anew.",
+    "cutover-stopped": "Nobody is at work on its cutover: go on (`kogge cutover`) or back (`give-back`).",
     "denied": "On the deny list, which no approval overrides; take its row out of mailboxes.csv.",
     "directory-disagrees": "Compare the row with the directory export: one of them names the wrong person.",
     "drive-missing": "Give its owner the licence back, or have the site unlocked; what moved stays there.",

@@ -58,7 +58,8 @@ def alarms(settings: PrefectSettings) -> Iterator[Alarm]:
         "mailbox {{ event.payload.mailbox }} of wave {{ event.payload.wave }} is frozen for "
         f"more than {hours:g} hours",
         "Its user may be locked out. The artifact cutover-{{ event.payload.wave }} says what is missing and "
-        "what to type; `kogge cutover --back` gives the old mailbox back.",
+        "what to type; `kogge give-back -m {{ event.payload.mailbox }}` gives the old mailbox back, released "
+        "or not.",
         EventTrigger(
             after={"kogge.cutover.frozen"},
             expect={"kogge.cutover.finished", "kogge.cutover.taken-back"},

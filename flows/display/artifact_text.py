@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -27,7 +27,7 @@ UNWELL = {LegState.BLOCKED, LegState.DIFFERS}
 class Seen:
     """All that is told of a wave at one moment. rate: items a second lately; left: by the plan's estimate,
     corrected by what was measured; None: nothing is left, or nobody knows. expected: items that the preflight
-    counted; 0: there was none."""
+    counted; 0: there was none. stopped: mailboxes that need a person, whatever their workloads say."""
 
     wave: str
     snapshot: Snapshot
@@ -36,6 +36,7 @@ class Seen:
     health: Sequence[Health]
     now: datetime
     expected: int = 0
+    stopped: Collection[str] = ()
 
 
 def wave_text(seen: Seen, ended: bool = False) -> str:
@@ -61,7 +62,7 @@ def wave_told(seen: Seen) -> str:
         left = "nothing is left to copy"
     else:
         left = f"about {span(seen.left.seconds)} left"
-    person = len({leg.mailbox for leg in shot.open if leg.state in UNWELL})
+    person = len({leg.mailbox for leg in shot.open if leg.state in UNWELL} | set(seen.stopped))
     needs = f", {many(person, 'mailbox needs', 'mailboxes need')} a person" if person else ""
     at = f"{seen.now.astimezone(UTC):%H:%M} UTC"
     return f"wave {seen.wave}: {share(shot, seen.expected):.0f} %, {left}{needs} ({at})"

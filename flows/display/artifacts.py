@@ -19,6 +19,7 @@ from prefect import get_run_logger
 
 from engine.approvals.low_score_approval import would_stop
 from engine.approvals.score import Score, scores
+from engine.cutover.stopped import Stop, stops
 from engine.planning.eta import Eta
 from engine.planning.throughput_estimate import Estimate
 from flows.display import ui_links
@@ -47,7 +48,7 @@ from flows.display.published import Published
 from flows.process.background_task import standing, tried
 from flows.process.leg_runner import LegRunner
 from flows.process.parameters import BatchParameters, VerifyParameters, WaveParameters
-from ledger.db.rows import Phase
+from ledger.db.rows import MailboxRow, Phase
 from ledger.plan.approvals import plan_rows
 from ledger.views.overview import overview
 from ledger.views.progress_samples import record
@@ -56,7 +57,7 @@ from ledger.views.server_health import newest
 from model.plural import many
 from model.protocols import Kind
 from reports import progress
-from reports.files import newest_page
+from reports.files import REPORTS, newest_page
 
 TICK_SECONDS = 10.0
 OVERALL_TICKS = 6
@@ -81,7 +82,8 @@ class Look:
 
 @dataclass(slots=True)
 class Board:
-    """shards: the wave's batches. checked: items that `kogge check` counted, by mailbox."""
+    """shards: the wave's batches. checked: items that `kogge check` counted, by mailbox. stopped: by mailbox,
+    why only a person moves it on, whatever its workloads say."""
 
     runner: LegRunner
     asked: WaveParameters | VerifyParameters
@@ -91,6 +93,7 @@ class Board:
     ahead: Eta | None = None
     left: dict[str, Estimate] = field(default_factory=dict)
     checked: Mapping[str, int] = field(default_factory=dict)
+    stopped: Mapping[str, Stop] = field(default_factory=dict)
     ticks: int = 0
     items_due: float = 0.0
 
@@ -122,7 +125,7 @@ class Board:
             await self._put_items(seen.now)
         if ended:
             await self._put_scores(seen, rated)
-            await self._link_report()
+            await self._tell_report()
 
     async def _put_whole(self, look: Look) -> None:
         at = clock(look.seen.now)
@@ -178,15 +181,23 @@ class Board:
         shot = self.runner.snapshot(self.wave, self.asked.mailboxes, self.asked.workloads)
         expected = progress.expected(shot.legs, self.checked)
         left, health = self.left.get(self.wave), newest(ledger)
-        seen = Seen(self.wave, shot, self._rate(shot), left, health, now, expected)
         boxes = ledger.mailboxes(self.wave) if whole else []
+        if whole:
+            self.stopped = self._stops(boxes, shot)
+        seen = Seen(self.wave, shot, self._rate(shot), left, health, now, expected, self.stopped.keys())
         low = (
             would_stop(ledger, [row for row in boxes if row.phase is not Phase.LIVE], rated) if rated else ()
         )
-        lines = mailbox_lines(shot.legs, boxes, self.checked, low) if whole else []
+        lines = mailbox_lines(shot.legs, boxes, self.checked, low, self.stopped) if whole else []
         waves = overview(ledger) if whole else []
         all_waves = (overall_text(waves, self.left, now), overall_told(waves, now)) if whole else None
         return Look(seen, batch_rows(self.shards, shot), lines, all_waves)
+
+    def _stops(self, boxes: Sequence[MailboxRow], shot: progress.Snapshot) -> dict[str, Stop]:
+        """Asks the ledger; of the mailboxes that are looked at."""
+        looked = {leg.mailbox for leg in shot.legs}
+        own = [row for row in boxes if row.id in looked]
+        return stops(self.runner.ledger, self.runner.config.hooks, own, shot.legs)
 
     def _rate(self, shot: progress.Snapshot) -> float:
         """Items a second, lately."""
@@ -197,19 +208,25 @@ class Board:
         passed = shot.at - first.at
         return max(0.0, (shot.done - first.done) / passed) if passed > 0 else 0.0
 
-    async def _link_report(self) -> None:
-        """The way to the newest report of this wave, where somebody made one."""
-        page = await asyncio.to_thread(newest_page, self.runner.config.state_directory, self.wave)
+    async def _tell_report(self) -> None:
+        """The file of the newest report of this wave, where somebody made one. Its directory may name a
+        person, and is not told."""
+        state = self.runner.config.state_directory
+        page = await asyncio.to_thread(newest_page, state, self.wave)
         if page is not None:
             told = f"the page of wave {self.wave}; `kogge report` makes it anew"
-            address, text = page.absolute().as_uri(), f"Report of wave {self.wave}"
-            await self.artifacts.link(f"{self.key}-report", address, text, told)
+            await self.artifacts.put(f"{self.key}-report", report_text(self.wave, page.name), told)
 
     async def link(self) -> None:
         """The way to every run of this wave."""
         if ui := ui_links.base():
             runs, text = ui_links.runs_of(ui, self.wave), f"All runs of wave {self.wave}"
             await self.artifacts.link(f"{self.key}-runs", runs, text, f"every run of wave {self.wave}")
+
+
+def report_text(wave: str, name: str) -> str:
+    """Where the page of a wave lies, by its file alone."""
+    return f"## Report of wave {wave}\n\nIt is the file `{name}` in `{REPORTS}` of the state directory.\n"
 
 
 def clock(now: datetime) -> str:

@@ -18,6 +18,10 @@ from model.plural import many
 
 SHOWN = 60
 """So many rows the artifact has, the most urgent first."""
+BACK_TOLD = (
+    "Or give people the old mailbox back: `cutover --back` does it for everybody who is not released,"
+    " `give-back` for one person, and takes back first what Kogge wrote for somebody who is released:"
+)
 NAMED = 5
 """So many mailboxes a message names."""
 
@@ -133,10 +137,19 @@ def next_steps(wave: str, lines: Sequence[CutoverLine]) -> list[str]:
     return commands
 
 
-def way_back(wave: str, lines: Sequence[CutoverLine]) -> str | None:
-    """Return the command that gives people their old mailbox again; None if it would for nobody."""
-    back = any(line.held and not line.released for line in lines)
-    return f"kogge cutover --wave {shlex.quote(wave)} --back --by NAME" if back else None
+def way_back(wave: str, lines: Sequence[CutoverLine]) -> list[str]:
+    """Return the commands that give people their old mailbox again; [] if they would for nobody.
+
+    What is released does not go back by hooks alone: `kogge give-back` takes back first what Kogge wrote.
+    """
+    released = [line.mailbox for line in lines if line.held and line.released]
+    commands = []
+    if any(line.held and not line.released for line in lines):
+        commands += [f"kogge cutover --wave {shlex.quote(wave)} --back --by NAME"]
+    if released:
+        whose = f"-m {released[0]}" if len(released) == 1 else "-m MAILBOX"
+        commands += [f"kogge give-back {whose} --by NAME --reason TEXT"]
+    return commands
 
 
 def cutover_text(wave: str, lines: Sequence[CutoverLine], now: datetime, waits: str | None = None) -> str:
@@ -160,8 +173,8 @@ def cutover_text(wave: str, lines: Sequence[CutoverLine], now: datetime, waits: 
     commands = next_steps(wave, lines)
     if commands := commands[:-1] if waits else commands:
         text += ["", "### What to type next", "", *(f"    {command}" for command in commands)]
-    if (back := way_back(wave, lines)) is not None:
-        text += ["", "Or give everybody the old mailbox back, but for what is released:", "", f"    {back}"]
+    if back := way_back(wave, lines):
+        text += ["", BACK_TOLD, "", *(f"    {command}" for command in back)]
     return "\n".join([*text, "", f"As of {moment(now)}"]) + "\n"
 
 

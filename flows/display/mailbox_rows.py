@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from engine.cutover.stopped import Stop
 from flows.display.advice_list import advice_list
 from flows.display.ui_links import artifact, linked, tasks_of
 from ledger.db.rows import SCORE_LOW, LegRow, LegState, MailboxRow, Phase
@@ -39,7 +40,9 @@ class MailboxLine:
         phase: staging, frozen or live.
         state: the most urgent state of its workloads.
         percent: how much is done, 0 to 100.
-        codes: why, of the workloads in that state, in alphabetical order.
+        codes: why, of the workloads in that state, in alphabetical order; of a cutover that stopped, its code
+            first.
+        stop: why only a person moves it on, whatever its workloads say; None if nothing is known.
     """
 
     mailbox: str
@@ -47,11 +50,17 @@ class MailboxLine:
     state: LegState
     percent: int
     codes: tuple[str, ...]
+    stop: Stop | None = None
 
     @property
     def needs_person(self) -> bool:
         """True if nothing but a person mends it."""
-        return self.state in PERSON or SCORE_LOW in self.codes
+        return self.stop is not None or self.state in PERSON or SCORE_LOW in self.codes
+
+    @property
+    def locked(self) -> bool:
+        """True if a cutover stopped, and its user may be kept from the mailbox."""
+        return self.stop is not None and self.stop.locked
 
     @property
     def well(self) -> bool:
@@ -64,6 +73,7 @@ def mailbox_lines(
     mailboxes: Iterable[MailboxRow],
     checked: Mapping[str, int],
     low: Collection[str] = (),
+    stopped: Mapping[str, Stop] | None = None,
 ) -> list[MailboxLine]:
     """Return a line for each mailbox that has a workload here, the most urgent first.
 
@@ -72,6 +82,7 @@ def mailbox_lines(
         mailboxes: the mailboxes of the wave, for their phases.
         checked: items that `kogge check` counted, by mailbox.
         low: mailboxes that a cutover would stop for their score.
+        stopped: by mailbox, what engine.cutover.stopped found.
     """
     phases = {row.id: row.phase for row in mailboxes}
     own: defaultdict[str, list[LegRow]] = defaultdict(list)
@@ -79,16 +90,24 @@ def mailbox_lines(
         own[leg.mailbox].append(leg)
     lines = [_line(number, rows, phases.get(number, Phase.STAGING), checked) for number, rows in own.items()]
     lines = [replace(line, codes=(SCORE_LOW,)) if _only_low(line, low) else line for line in lines]
-    return sorted(lines, key=_urgency)
+    return sorted((_with_stop(line, (stopped or {}).get(line.mailbox)) for line in lines), key=_urgency)
+
+
+def _with_stop(line: MailboxLine, stop: Stop | None) -> MailboxLine:
+    if stop is None:
+        return line
+    rest = tuple(code for code in line.codes if code != stop.code)
+    return replace(line, codes=(stop.code, *rest), stop=stop)
 
 
 def _only_low(line: MailboxLine, low: Collection[str]) -> bool:
     return line.state is LegState.VERIFIED and line.mailbox in low
 
 
-def _urgency(line: MailboxLine) -> tuple[bool, bool, int, str]:
+def _urgency(line: MailboxLine) -> tuple[bool, bool, bool, int, str]:
     stuck = line.phase is Phase.FROZEN
-    return not (stuck or line.needs_person), not stuck, URGENCY.index(line.state), line.mailbox
+    calm = not (stuck or line.needs_person)
+    return not line.locked, calm, not stuck, URGENCY.index(line.state), line.mailbox
 
 
 def _line(number: str, rows: Sequence[LegRow], phase: Phase, checked: Mapping[str, int]) -> MailboxLine:

@@ -74,7 +74,7 @@ def _print(page: MailboxPage, config: Config, accounts: dict[str, str]) -> None:
     _section("Decisions (kogge log)", mailbox_page.decisions(page))
     _section("Servers", page.servers.items())
     _section("More", _more(page, config.path))
-    if page.verified:
+    if page.verified and page.cut_off is None:
         out.print(Text("\nevery item is accounted for", style=GOOD))
     out.print(Text("\nNext: ").append("; ".join(mailbox_page.next_steps(page, config))), soft_wrap=True)
 

@@ -59,7 +59,7 @@ def status(
 
     What needs a person comes first. `kogge show ID` tells everything about one mailbox. It also says how long
     each wave still takes. Names random ids only; `kogge who ID` resolves one. Exit code 0 only when every
-    mailbox is verified.
+    mailbox is verified and no cutover has stopped on its way.
 
     Example: kogge status --wave pilot --watch
     """
@@ -125,11 +125,13 @@ class _View:
 
     def fleet(self, summaries: Sequence[LegSummary]) -> WaveStatus:
         from engine.control.lease import is_dead
+        from engine.cutover.stopped import stops
         from kogge.shown.wave_status import gather
 
         boxes, legs = self.ledger.mailboxes(self.wave), self.ledger.legs(self.wave)
         now, chosen = self.ledger.clock(), (self.wanted, self.kinds)
-        return gather(boxes, legs, summaries, now, *chosen, is_dead, self.checked)
+        stopped = stops(self.ledger, self.config.hooks, boxes, legs)
+        return gather(boxes, legs, summaries, now, *chosen, is_dead, self.checked, stopped)
 
 
 def _watched(view: _View, everything: bool, by_workload: bool) -> WaveStatus:

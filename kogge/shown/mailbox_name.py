@@ -54,7 +54,7 @@ def resolve(config: Config, ledger: Ledger, name: str) -> NamedMailbox:
         name: a random id, an address or a site, or the number of a line.
 
     Raises:
-        Misconfigured: with what may be meant, by ids and lines: a suggestion names no address.
+        Misconfigured: with the ids that may be meant.
     """
     people, rows = listed(config), ledger.mailboxes()
     lines = {one.source: one.line for one in people}
@@ -70,7 +70,7 @@ def resolve(config: Config, ledger: Ledger, name: str) -> NamedMailbox:
     for row in rows:
         if asked in (row.source, row.target):
             return NamedMailbox(row, lines.get(row.source), by_address=True)
-    raise Misconfigured(ARGUMENT, _meant(config, people, rows, asked))
+    raise Misconfigured(ARGUMENT, _meant(config, rows, asked))
 
 
 def _in_line(config: Config, people: Sequence[Person], rows: Sequence[MailboxRow], number: int) -> MailboxRow:
@@ -88,18 +88,13 @@ def _in_line(config: Config, people: Sequence[Person], rows: Sequence[MailboxRow
     )
 
 
-def _meant(config: Config, people: Sequence[Person], rows: Sequence[MailboxRow], asked: str) -> str:
-    """What to say of a name that no mailbox has: the nearest ids, or the lines of the nearest addresses."""
+def _meant(config: Config, rows: Sequence[MailboxRow], asked: str) -> str:
+    """What to say of a name that no mailbox has: the nearest ids, and of an address nothing."""
     if "@" not in asked and not asked.startswith("site:"):
         near = difflib.get_close_matches(asked, [row.id for row in rows], n=SUGGESTED, cutoff=LIKE)
         if near:
             return f"unknown; did you mean {' or '.join(near)}?"
         there = many(len(rows), "mailbox", "mailboxes")
         return f"unknown; give an id, an address or a line of {config.mailboxes.name} ({there}: kogge status)"
-    by_name = {name: one.line for one in people for name in (one.source, one.target)}
-    near = difflib.get_close_matches(asked, by_name, n=SUGGESTED, cutoff=LIKE)
-    lines = list(dict.fromkeys(by_name[name] for name in near))
-    if not lines:
-        return "no mailbox of the ledger has this address"
-    told = " or ".join(f"line {line}" for line in lines)
-    return f"no mailbox of the ledger has this address; did you mean {told} of {config.mailboxes.name}?"
+    # A line that is like this address would say whose it is, with no record of who asked.
+    return f"no mailbox of the ledger has this address; compare its spelling with {config.mailboxes.name}"

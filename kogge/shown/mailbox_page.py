@@ -16,10 +16,11 @@ from engine.approvals.score import LOW, Score, scores
 from engine.config.hints import next_command
 from engine.control.remedies import PASSING, RETRY, advice
 from engine.control.server_words_file import Words
+from engine.cutover.stopped import TAKING_BACK, Stop, stops
 from kogge.shown.mailbox_name import NamedMailbox
 from kogge.shown.run_summary import OPEN_STATES, WORDS, cell_of
 from kogge.terminal.tables import bytes_cell, code_cell, moment, state_cell, table
-from ledger.db.rows import LegRow, LegState, Phase, State
+from ledger.db.rows import SCORE_LOW, LegRow, LegState, Phase, State
 from ledger.leg.cutover_steps import StepRow, Steps
 from ledger.plan.approvals import PlanRow, plan_rows
 from ledger.views.decisions import about, decider
@@ -55,7 +56,8 @@ PROOFS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class MailboxPage:
-    """What the ledger knows of a mailbox. words: how many sentences of servers this machine keeps."""
+    """What the ledger knows of a mailbox. words: how many sentences of servers this machine keeps. stop: why
+    only a person moves it on, whatever its workloads say."""
 
     named: NamedMailbox
     plan: PlanRow | None
@@ -67,6 +69,12 @@ class MailboxPage:
     rejected: Mapping[tuple[Kind, str], int]
     words: int = 0
     servers: Mapping[str, str] = field(default_factory=dict)
+    stop: Stop | None = None
+
+    @property
+    def cut_off(self) -> Stop | None:
+        """The cutover that stopped on its way; None if there is none, or if it is at work."""
+        return self.stop if self.stop is not None and self.stop.locked else None
 
     @property
     def id(self) -> str:
@@ -116,13 +124,14 @@ class MailboxPage:
 def gather(config: Config, ledger: Ledger, named: NamedMailbox) -> MailboxPage:
     """Reads the page. Nothing is written or recorded, and no server is asked."""
     number = named.row.id
+    legs = ledger.legs(mailbox=number)
     rejected: Counter[tuple[Kind, str]] = Counter()
     for _, container, item in ledger.rejected(mailbox=number):
         rejected[container.kind, item.code or ""] += 1
     return MailboxPage(
         named,
         next(iter(plan_rows(ledger, mailbox_id=number)), None),
-        ledger.legs(mailbox=number),
+        legs,
         ledger.summary(mailbox=number),
         Steps(ledger).all(number),
         about(ledger, number),
@@ -130,6 +139,7 @@ def gather(config: Config, ledger: Ledger, named: NamedMailbox) -> MailboxPage:
         rejected,
         len(Words(config.state_directory).of(number)),
         servers_of(config),
+        stops(ledger, config.hooks, [named.row], legs).get(number),
     )
 
 
@@ -223,6 +233,8 @@ def passes(page: MailboxPage) -> Iterator[tuple[str, str]]:
 
 def errors(page: MailboxPage) -> Iterator[tuple[str, str]]:
     """Each code with the workloads or the number of items that have it, and what to do."""
+    if page.cut_off is not None:
+        yield page.cut_off.code, _cut_off(page.cut_off)
     for code, kinds in page.stopped.items():
         asked = f" Asked: {_asked(page, kinds)}." if code in OF_CONNECTIONS and page.servers else ""
         yield code, f"{', '.join(map(str, kinds))}. {advice(code)}{asked}"
@@ -230,6 +242,14 @@ def errors(page: MailboxPage) -> Iterator[tuple[str, str]]:
         yield code, f"{many(count, 'item', 'items')} of {kind} rejected. {advice(code)}"
     for words, count in page.amiss.most_common():
         yield "verification", f"{many(count, 'item', 'items')}: {words}; kogge failures names each"
+
+
+def _cut_off(stop: Stop) -> str:
+    """Where the cutover stopped, what to do, and what leads back."""
+    how = f" ({stop.detail})" if stop.detail else ""
+    where = f" at {stop.step}{how}" if stop.step else ""
+    back = "" if "give-back" in advice(stop.code) else " Back to the source: `kogge give-back`."
+    return f"The cutover stopped{where}, and its user may be locked out. {advice(stop.code)}{back}"
 
 
 def _asked(page: MailboxPage, kinds: Sequence[Kind]) -> str:
@@ -250,7 +270,9 @@ def decisions(page: MailboxPage) -> Iterator[tuple[str, str]]:
 def next_steps(page: MailboxPage, config: Config) -> Iterator[str]:
     """What to type next: what ends its stop, or takes it further."""
     only = f"-m {page.id}"
-    if page.stopped:
+    if page.cut_off is not None:
+        yield from _on_or_back(page, page.cut_off, config)
+    elif page.stopped:
         code = next(iter(page.stopped))
         yield next_command(config.path, f"failures {only}") if page.amiss else f"kogge explain {code}"
         blocked = any(leg.state in (LegState.BLOCKED, LegState.DIFFERS) for leg in page.legs)
@@ -268,6 +290,22 @@ def next_steps(page: MailboxPage, config: Config) -> Iterator[str]:
         yield next_command(config.path, f"cutover {only} --dry-run")
 
 
+def _on_or_back(page: MailboxPage, stop: Stop, config: Config) -> Iterator[str]:
+    """What takes a cutover that stopped further, and what gives its user the old mailbox back."""
+    only = f"-m {page.id}"
+    if stop.code == SCORE_LOW:
+        yield next_command(config.path, f"score {only}")
+        yield next_command(config.path, f"approve score-low {only} --by NAME --reason TEXT")
+    elif page.stopped:
+        yield f"kogge explain {next(iter(page.stopped))}"
+        if any(leg.state in (LegState.BLOCKED, LegState.DIFFERS) for leg in page.legs):
+            yield next_command(config.path, f"retry {only}")
+    if not stop.back and stop.code != TAKING_BACK:
+        yield next_command(config.path, f"cutover {only} --by NAME")
+    why = " --reason TEXT" if stop.released else ""
+    yield next_command(config.path, f"give-back {only} --by NAME{why}")
+
+
 def document(page: MailboxPage, config: Config) -> dict[str, object]:
     """The page as plain data, for --json."""
     row, plan = page.named.row, page.plan
@@ -280,6 +318,7 @@ def document(page: MailboxPage, config: Config) -> dict[str, object]:
         "bound": row.source_identity is not None,
         "checked": None if plan is None or plan.at is None else _checked(plan),
         "withheld": None if plan is None else plan.withheld,
+        "cutover_stopped": None if page.cut_off is None else page.cut_off.document(),
         "workloads": [_workload(leg, page) for leg in page.legs],
         "rejected": [
             {"workload": str(kind), "code": code, "items": count}

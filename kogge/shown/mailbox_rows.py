@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -14,6 +15,9 @@ from kogge.terminal.tables import BAD, CARE, QUIET, code_cell
 from ledger.db.rows import LegState
 from model.plural import many
 from model.protocols import Kind
+
+if TYPE_CHECKING:
+    from engine.cutover.stopped import Stop
 
 HEADS: Mapping[Kind, str] = {
     Kind.MAIL: "mail",
@@ -72,7 +76,8 @@ class WorkloadCell:
 @dataclass(frozen=True, slots=True)
 class MailboxLine:
     """A mailbox. checked: items that `kogge check` counted, which are more as long as not all is listed.
-    pace: items a second over the last minute; None where nobody watches."""
+    pace: items a second over the last minute; None where nobody watches. stop: why only a person moves it on,
+    whatever its workloads say; None if nothing is known."""
 
     mailbox: str
     wave: str
@@ -80,6 +85,7 @@ class MailboxLine:
     cells: Mapping[Kind, WorkloadCell] = field(default_factory=dict)
     checked: int = 0
     pace: float | None = None
+    stop: Stop | None = None
 
     @property
     def items(self) -> int:
@@ -101,7 +107,12 @@ class MailboxLine:
 
     @property
     def needs_person(self) -> bool:
-        return self.state in NEEDS_PERSON
+        return self.stop is not None or self.state in NEEDS_PERSON
+
+    @property
+    def locked(self) -> bool:
+        """True if a cutover stopped, and its user may be kept from the mailbox."""
+        return self.stop is not None and self.stop.locked
 
     @property
     def rate(self) -> float | None:
@@ -125,17 +136,22 @@ class MailboxLine:
         return f"{min(99, percent) if self.state is not LegState.VERIFIED else percent}%"
 
     def codes(self) -> str:
-        """Each code, with the workloads that have it where not all do."""
+        """Each code, with the workloads that have it where not all do; a cutover that stopped comes first."""
         named: dict[str, list[Kind]] = {}
         for kind in HEADS:
             if kind in self.cells and self.cells[kind].code:
                 cell = self.cells[kind]
                 named.setdefault(code_cell(cell.code, cell.detail), []).append(kind)
         whole = len(self.cells)
-        return "; ".join(
+        told = [
             code if len(kinds) == whole and whole > 1 else f"{', '.join(kinds)}: {code}"
             for code, kinds in named.items()
-        )
+        ]
+        if self.stop is not None and self.stop.locked:
+            told.insert(
+                0, code_cell(self.stop.code, f"cutover: {self.stop.step}" if self.stop.step else None)
+            )
+        return "; ".join(told)
 
     def document(self) -> dict[str, object]:
         """The row as plain data, for --json."""
@@ -150,14 +166,21 @@ class MailboxLine:
             "rate": None if self.rate is None else round(self.rate, 1),
             "seconds_left": None if self.left is None else round(self.left),
             "workloads": {str(kind): str(cell.state) for kind, cell in self.cells.items()},
-            "codes": sorted({cell.code for cell in self.cells.values() if cell.code}),
+            "codes": sorted(self._codes()),
+            "needs_person": self.needs_person,
+            "cutover_stopped": self.stop.document() if self.stop is not None and self.stop.locked else None,
         }
 
+    def _codes(self) -> set[str]:
+        found = {cell.code for cell in self.cells.values() if cell.code}
+        return found | ({self.stop.code} if self.stop is not None else set())
 
-def urgency(line: MailboxLine) -> tuple[int, str, str]:
-    """The key by which lines are sorted: what needs a person first, what is verified last."""
+
+def urgency(line: MailboxLine) -> tuple[bool, bool, int, str, str]:
+    """The key by which lines are sorted: who may be locked out first, then what needs a person, what is
+    verified last."""
     rank = URGENT.index(line.state) if line.state in URGENT else len(URGENT)
-    return rank, line.wave, line.mailbox
+    return not line.locked, not line.needs_person, rank, line.wave, line.mailbox
 
 
 def kinds_of(lines: Iterable[MailboxLine]) -> list[Kind]:

@@ -34,6 +34,7 @@ from kogge.terminal.tables import (
 from model.plural import many
 
 if TYPE_CHECKING:
+    from engine.cutover.stopped import Stop
     from engine.planning.throughput_estimate import Estimate
 
 COLUMNS = (
@@ -118,7 +119,7 @@ def _cells(ship: LegStatus) -> dict[str, str | Text]:
         "rate": "-" if ship.rate is None else f"{ship.rate:,.0f}/s",
         "left": duration(ship.left),
         "rejected": Text(f"{ship.rejected:,}", style=BAD if ship.rejected else QUIET),
-        "code": code_cell(row.code, row.detail),
+        "code": code_cell(row.code, row.detail) or (ship.stop.code if ship.stop is not None else ""),
     }
 
 
@@ -186,6 +187,8 @@ def _summary(fleet: WaveStatus) -> Iterator[Text]:
     if fleet.fates:
         fates = ", ".join(f"{count:,} {state.name.lower()}" for state, count in sorted(fleet.fates.items()))
         yield Text(f"items by fate: {fates}")
+    if fleet.stopped:
+        yield Text(_stopped(fleet.stopped), style=BAD)
     for code, count in fleet.codes.most_common(CODES_SHOWN):
         yield Text(f"{code} ({count:,}): {advice(code)}")
     if len(fleet.codes) > CODES_SHOWN:
@@ -193,6 +196,13 @@ def _summary(fleet: WaveStatus) -> Iterator[Text]:
         yield Text(f"and {rest}: kogge explain CODE", style=QUIET)
     if fleet.settled:
         yield Text("every item is accounted for", style=GOOD)
+
+
+def _stopped(stopped: Mapping[str, Stop]) -> str:
+    """Who may be locked out, and which command leads on or back."""
+    told = many(len(stopped), "cutover has stopped: its user", "cutovers have stopped: their users")
+    first = min(stopped)
+    return f"{told} may be locked out. kogge show {first} says what leads on, or back (kogge give-back)"
 
 
 def _ahead(left: Mapping[str, Estimate]) -> Iterator[Text]:

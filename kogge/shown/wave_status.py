@@ -14,6 +14,7 @@ from model.protocols import Kind
 from reports.progress import expected
 
 if TYPE_CHECKING:
+    from engine.cutover.stopped import Stop
     from ledger.views.reports import LegSummary
 
 RATE_LEAST_SECONDS = 2.0
@@ -27,7 +28,8 @@ WORKER_GONE = "worker-gone"
 
 @dataclass(frozen=True, slots=True)
 class LegStatus:
-    """One leg. rate in items a second, left in seconds; None while nothing can be said."""
+    """One leg. rate in items a second, left in seconds; None while nothing can be said. stop: of its mailbox,
+    as MailboxLine has it."""
 
     wave: str
     phase: str
@@ -35,10 +37,16 @@ class LegStatus:
     rejected: int
     rate: float | None
     left: float | None
+    stop: Stop | None = None
+
+    @property
+    def locked(self) -> bool:
+        """True if the cutover of its mailbox stopped."""
+        return self.stop is not None and self.stop.locked
 
     @property
     def needs_person(self) -> bool:
-        return self.row.state in NEEDS_PERSON
+        return self.stop is not None or self.row.state in NEEDS_PERSON
 
     def cell(self) -> WorkloadCell:
         """This workload in the row of its mailbox."""
@@ -93,8 +101,15 @@ class WaveStatus:
         return Counter(ship.row.state for ship in self.ships)
 
     @property
+    def stopped(self) -> Mapping[str, Stop]:
+        """The cutovers that stopped, by mailbox: their users may be locked out."""
+        return {ship.row.mailbox: ship.stop for ship in self.ships if ship.stop and ship.stop.locked}
+
+    @property
     def codes(self) -> Counter[str]:
-        return Counter(ship.row.code for ship in self.ships if ship.row.code)
+        """Of each workload, and of each cutover that stopped."""
+        own = Counter(ship.row.code for ship in self.ships if ship.row.code)
+        return own + Counter(stop.code for stop in self.stopped.values())
 
     @property
     def phases(self) -> Counter[str]:
@@ -130,6 +145,7 @@ class WaveStatus:
                 {ship.row.workload: ship.cell() for ship in own},
                 self.checked.get(number, 0),
                 self.paces.get(number),
+                own[0].stop,
             )
             for number, own in boxes.items()
         ]
@@ -137,8 +153,9 @@ class WaveStatus:
 
     @property
     def settled(self) -> bool:
-        """Every leg verified and there is at least one."""
-        return bool(self.ships) and all(ship.row.state is LegState.VERIFIED for ship in self.ships)
+        """Every leg verified, there is at least one, and no cutover stopped."""
+        whole = all(ship.row.state is LegState.VERIFIED for ship in self.ships)
+        return bool(self.ships) and whole and not self.stopped
 
     def totals(self) -> dict[str, object]:
         rows = [ship.row for ship in self.ships]
@@ -153,6 +170,7 @@ class WaveStatus:
             "rate": round(self.rate, 1),
             "states": {str(state): count for state, count in sorted(self.states.items())},
             "codes": dict(sorted(self.codes.items())),
+            "cutovers_stopped": len(self.stopped),
             "fates": {state.name.lower(): count for state, count in sorted(self.fates.items())},
         }
 
@@ -171,9 +189,10 @@ def gather(
     kinds: frozenset[Kind] | None = None,
     dead: Callable[[str], bool] = _cannot_tell,
     checked: Mapping[str, int] | None = None,
+    stopped: Mapping[str, Stop] | None = None,
 ) -> WaveStatus:
     """wanted, kinds: only these mailbox ids and workloads; None means all. now: by the ledger's clock. dead:
-    whether an owner is known to have ended. checked: see WaveStatus."""
+    whether an owner is known to have ended. checked: see WaveStatus. stopped: see engine.cutover.stopped."""
     boxes = {row.id: row for row in mailboxes}
     counts = {one.leg: one.counts for one in summaries}
     ships = []
@@ -188,7 +207,8 @@ def gather(
         own = counts.get(row.id, {})
         fates.update(own)
         rate, left = _pace(row, now)
-        ships.append(LegStatus(box.wave, str(box.phase), row, own.get(State.REJECTED, 0), rate, left))
+        stop = (stopped or {}).get(box.id)
+        ships.append(LegStatus(box.wave, str(box.phase), row, own.get(State.REJECTED, 0), rate, left, stop))
     return WaveStatus(tuple(sorted(ships, key=_urgency)), fates, checked or {})
 
 
@@ -261,10 +281,11 @@ def _withheld(row: LegRow) -> LegRow:
     return replace(row, code=row.withheld)
 
 
-def _urgency(ship: LegStatus) -> tuple[int, str, str, str]:
+def _urgency(ship: LegStatus) -> tuple[bool, bool, int, str, str, str]:
     state = ship.row.state
     rank = URGENT.index(state) if state in URGENT else len(URGENT)
-    return rank, ship.wave, ship.row.mailbox, str(ship.row.workload)
+    whose = ship.wave, ship.row.mailbox, str(ship.row.workload)
+    return not ship.locked, not ship.needs_person, rank, *whose
 
 
 def _pace(row: LegRow, now: datetime) -> tuple[float | None, float | None]:

@@ -86,9 +86,12 @@ def test_a_score_that_failed_is_known_without_a_result_of_this_run() -> None:
     assert line.code == "score-low"
 
 
-def test_what_is_released_has_no_way_back() -> None:
-    assert way_back("pilot", cutover_lines(BOXES[4:], STEPS, CODES)) is None
-    assert way_back("pilot", cutover_lines(BOXES[:1], STEPS, {})) is None
+def test_what_is_released_goes_back_by_give_back_alone() -> None:
+    give_back = "kogge give-back -m m-open --by NAME --reason TEXT"
+    assert way_back("pilot", cutover_lines(BOXES[4:], STEPS, CODES)) == [give_back]
+    assert way_back("pilot", lines()) == ["kogge cutover --wave pilot --back --by NAME", give_back]
+    assert f"    {give_back}\n" in cutover_text("pilot", lines(), NOW)
+    assert way_back("pilot", cutover_lines(BOXES[:1], STEPS, {})) == []
 
 
 def test_the_table_is_whole() -> None:

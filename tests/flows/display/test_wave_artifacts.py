@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from engine.cutover.stopped import Stop
 from engine.planning.throughput_estimate import Estimate
 from flows.display.artifact_text import Seen, wave_told
+from flows.display.artifacts import report_text
 from flows.display.mailbox_rows import SHOWN, mailbox_lines, mailboxes_text, mailboxes_told
-from flows.display.narration import progress_line
+from flows.display.narration import person_line, progress_line
 from flows.display.problem_pages import (
     failing,
     failures_text,
@@ -79,6 +81,31 @@ def test_a_verified_mailbox_that_a_cutover_would_stop_needs_a_person() -> None:
     text = mailboxes_text("pilot", lines, NOW, "")
     assert "| verified | 100 % | `score-low` |" in text
     assert "- `score-low` (1 mailbox): See `kogge score`" in text
+
+
+def test_a_cutover_that_stopped_needs_a_person_in_the_table_on_the_card_and_in_the_log() -> None:
+    stopped = {"m-cold": Stop("hook-failed", "freeze:redirect", "exit-4", locked=True)}
+    lines = mailbox_lines(LEGS[3:5], BOXES, {}, (), stopped)
+    assert [line.mailbox for line in lines] == ["m-cold", "m-full"]
+    assert mailboxes_told(lines) == "2 of 2 verified, 1 needs a person, 1 frozen"
+    text = mailboxes_text("pilot", lines, NOW, "")
+    assert "| frozen | verified | 100 % | `hook-failed` |" in text
+    assert "- `hook-failed` (1 mailbox): A hook of its cutover did not do its work" in text
+    assert person_line(lines) == "1 mailbox needs a person: hook-failed (1)."
+    seen = Seen("pilot", Snapshot(tuple(LEGS[4:5])), 0.0, None, (), NOW, stopped=stopped.keys())
+    assert wave_told(seen) == "wave pilot: 100 %, all is verified, 1 mailbox needs a person (22:14 UTC)"
+
+
+def test_a_withheld_mailbox_needs_a_person_and_says_why() -> None:
+    lines = mailbox_lines([leg("m-1", LegState.PENDING)], [], {}, (), {"m-1": Stop("plan-changed")})
+    assert person_line(lines) == "1 mailbox needs a person: plan-changed (1)."
+    assert not lines[0].locked
+
+
+def test_the_page_of_a_report_is_named_without_its_directory() -> None:
+    text = report_text("pilot", "wave-pilot.en.html")
+    assert "`wave-pilot.en.html`" in text
+    assert "/" not in text
 
 
 def test_the_share_is_of_what_the_check_counted() -> None:

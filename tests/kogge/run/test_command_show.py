@@ -17,6 +17,7 @@ from unanswered import TOML
 
 from ledger.db.audit_log import Event
 from ledger.db.rows import LegState, Phase
+from ledger.leg.cutover_steps import Steps
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.protocols import Container, Item, Kind, Loss, Mapped, Page, Ref, Role, key_of
@@ -115,6 +116,32 @@ def test_json_has_the_same(ids: list[str], capsys: pytest.CaptureFixture[str]) -
     assert not [one for one in SECRET if one in json.dumps(found)]
 
 
+def test_a_cutover_that_stopped_is_told_with_its_step_and_the_way_back(
+    ids: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(Ledger(f"sqlite:///{tmp_path}/kogge-state/ledger.db")) as ledger:
+        for leg in ledger.legs(mailbox=ids[1]):
+            lease = ledger.claim(leg.id, "worker", 60)
+            assert lease is not None
+            ledger.release(lease, LegState.VERIFIED, None)
+        Steps(ledger).begin(ids[1], "freeze:redirect")
+        Steps(ledger).finish(ids[1], "freeze:redirect", "failed", "exit-4")
+    shown = page(capsys, ids[1])
+    assert "The cutover stopped at freeze:redirect (exit-4), and its user may be locked out." in _flat(shown)
+    assert "every item is accounted for" not in shown
+    assert shown.endswith(
+        f"Next: kogge cutover -m {ids[1]} --by NAME; kogge give-back -m {ids[1]} --by NAME\n"
+    )
+    assert run("status", "-m", ids[1], "--json") == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["cutovers_stopped"], found["codes"]) == (1, {"hook-failed": 1})
+    assert found["by_mailbox"][0]["cutover_stopped"]["step"] == "freeze:redirect"
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
 @pytest.mark.parametrize("name", ["3", "BERT@old.example", "bert@new.example"])
 def test_a_mailbox_has_three_names(ids: list[str], capsys: pytest.CaptureFixture[str], name: str) -> None:
     found = json.loads(page(capsys, name, "--by", "Night shift", "--json"))
@@ -128,8 +155,11 @@ def test_a_mailbox_has_three_names(ids: list[str], capsys: pytest.CaptureFixture
     ("name", "message"),
     [
         ("4", "line 4 of mailboxes.csv has no mailbox; its mailboxes are in lines 2 to 3"),
-        ("bret@old.example", "no mailbox of the ledger has this address; did you mean line 3"),
-        ("x@y.z", "no mailbox of the ledger has this address\n"),
+        (
+            "bret@old.example",
+            "no mailbox of the ledger has this address; compare its spelling with mailboxes.csv\n",
+        ),
+        ("x@y.z", "no mailbox of the ledger has this address; compare its spelling with mailboxes.csv\n"),
         ("nothing", "unknown; give an id, an address or a line of mailboxes.csv (2 mailboxes: kogge status)"),
     ],
 )

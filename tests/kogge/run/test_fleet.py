@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from engine.cutover.stopped import Stop
 from kogge.shown.run_summary import drawn as drawn_result
 from kogge.shown.run_summary import pass_document, result_of
 from kogge.shown.status_screen import Look, drawn
@@ -79,6 +80,39 @@ def test_a_leg_whose_worker_is_gone_does_not_run(lease: timedelta, dead: bool, s
     assert ship.row.state is state
     assert (ship.rate is None) == (state is LegState.WAITING)
     assert fleet.totals()["codes"] == ({"worker-gone": 1} if state is LegState.WAITING else {})
+
+
+def test_who_is_locked_out_by_a_cutover_that_stopped_comes_first_and_is_not_settled() -> None:
+    legs = [leg(number, LegState.VERIFIED) for number in range(1, 61)]
+    blocked = replace(leg(1, LegState.BLOCKED, "over-quota"))
+    stopped = {"m-0000003c": Stop("hook-failed", "freeze:redirect", "exit-4", locked=True)}
+    fleet = gather(map(box, range(61)), legs, [], NOW, stopped=stopped)
+    assert not fleet.settled
+    assert fleet.totals()["codes"] == {"hook-failed": 1}
+    text = shown_at(fleet, Look(40))
+    first = next(line for line in text if "m-000000" in line)
+    assert "m-0000003c" in first
+    assert "hook-failed (cutover: freeze:redirect)" in first
+    assert any(
+        "1 cutover has stopped: its user may be locked out. kogge show m-0000003c" in one for one in text
+    )
+    assert not any("every item is accounted for" in line for line in text)
+    assert "hook-failed" in next(
+        one for one in shown_at(fleet, Look(40, by_workload=True)) if "m-0000003c" in one
+    )
+    both = gather(map(box, range(61)), [blocked, *legs[1:]], [], NOW, stopped=stopped)
+    assert [line.mailbox for line in both.lines()][:2] == ["m-0000003c", "m-00000001"]
+    assert both.lines()[0].document()["codes"] == ["hook-failed"]
+
+
+def test_a_withheld_mailbox_needs_a_person() -> None:
+    row = replace(leg(2), withheld="not-in-plan")
+    fleet = gather(map(box, range(3)), [leg(1), row], [], NOW, stopped={"m-00000002": Stop("not-in-plan")})
+    assert [(line.mailbox, line.needs_person) for line in fleet.lines()] == [
+        ("m-00000002", True),
+        ("m-00000001", False),
+    ]
+    assert fleet.totals()["codes"] == {"not-in-plan": 1}
 
 
 def test_totals_and_selection() -> None:
