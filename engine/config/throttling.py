@@ -43,7 +43,13 @@ class AdmissionSettings(Strict):
         """Return the mean seconds of a call from which on a system is slowed down.
 
         Args:
-            system: as in ledger.views.server_health; a source's name ends with its kind.
+            system: see engine.pacing.server_names. The highest limit of its workloads counts.
         """
-        name = "source" if system.startswith("source.") else system
-        return self.slow_ms_of.get(name, self.slow_ms) / 1000
+        side, _, workloads = system.partition(".")
+        names = (
+            ["source"] if side == "source" else [f"{side}.{workload}" for workload in workloads.split("-")]
+        )
+        return (
+            max((self.slow_ms_of[name] for name in names if name in self.slow_ms_of), default=self.slow_ms)
+            / 1000
+        )

@@ -1,6 +1,6 @@
 """Decide how many legs may be at work against each server, and when the next batch may go to it.
 
-A system is a server: "source.ews", or "target.mail" for everything on the same host as the mail. For each
+A system is a server (engine.pacing.server_names): "source.ews", or "target.calendar-contacts". For each
 system, this worker has a pace (engine.pacing.throttle); for the source, also a share of the budget that all
 workers keep. A leg that is one too many waits between two batches, where nothing is in doubt. It does not
 wait long, because it holds a place that another server's legs could use: it ends as pending, `target-unwell`,
@@ -19,11 +19,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
 
-from engine.config.load import TARGETS, Config
+from engine.config.load import Config
 from engine.control.stop_signal import StopRequested, reason
 from engine.pacing.call_metrics import Clock, Meter, MetricsSample, metered
+from engine.pacing.server_names import systems_of
 from engine.pacing.shared_budget import RATE_LIMITED, SharedBudget, budget_of
 from engine.pacing.throttle import FULL, Throttle, shares
 from ledger.store import Ledger
@@ -112,20 +112,6 @@ class _Gate:
     probed: float = 0.0
     known: bool = False
     unwell: float | None = None
-
-
-def systems_of(config: Config, workload: Kind) -> tuple[str, str]:
-    """Return the source's and the target's system of a workload.
-
-    Two workloads on one host have one system, named after the first of them.
-    """
-    host = _host(config.target.of(workload))
-    first = next(kind for kind in TARGETS if _host(config.target.of(kind)) == host)
-    return f"source.{config.source.kind}", f"target.{first}"
-
-
-def _host(settings: object) -> str:
-    return getattr(settings, "host", "") or (urlsplit(getattr(settings, "url", "")).hostname or "")
 
 
 @dataclass(slots=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import groupby
-from urllib.parse import urlsplit
 
 from engine.config.load import Config
-from engine.pacing.admission import UNWELL, Trouble, systems_of
+from engine.pacing.admission import UNWELL, Trouble
+from engine.pacing.server_names import endpoint_of, systems_of
 from engine.pacing.shared_budget import waits_until
 from engine.planning.maintenance_windows import gate_of, next_opening_text
 from ledger.plan.waves import Waves
@@ -85,16 +85,10 @@ def hosts_of(config: Config) -> dict[str, str]:
 
     Neither Prefect nor a log is told: they name systems alone.
     """
-    named = {f"source.{config.source.kind}": {endpoint_of(config.source)}}
+    named = {f"source.{config.source.kind}": endpoint_of(config.source)}
     for kind in config.workloads:
-        named.setdefault(systems_of(config, kind)[1], set()).add(endpoint_of(config.target.of(kind)))
-    return {system: _together(endpoints) for system, endpoints in named.items() if "" not in endpoints}
-
-
-def _together(endpoints: Collection[str]) -> str:
-    """Return the one endpoint of a system; of several ports of one host, the host."""
-    hosts = {endpoint.rpartition(":")[0] or endpoint for endpoint in endpoints}
-    return ", ".join(sorted(endpoints if len(endpoints) == 1 else hosts))
+        named[systems_of(config, kind)[1]] = endpoint_of(config.target.of(kind))
+    return {system: endpoint for system, endpoint in named.items() if endpoint}
 
 
 def with_host(line: str, hosts: Mapping[str, str]) -> str:
@@ -106,15 +100,6 @@ def with_host(line: str, hosts: Mapping[str, str]) -> str:
     """
     system, colon, rest = line.partition(":")
     return f"{system} ({hosts[system]}):{rest}" if colon and system in hosts else line
-
-
-def endpoint_of(settings: object) -> str:
-    """Return the host and port that settings of a system name; "" if they name none."""
-    host, port = getattr(settings, "host", ""), getattr(settings, "port", None)
-    if not host:
-        parts = urlsplit(getattr(settings, "url", "") or getattr(settings, "graph_url", "") or "")
-        host, port = parts.hostname or "", parts.port
-    return f"{host}:{port}" if host and port else host
 
 
 def rate_limit_lines(waits: Mapping[str, float]) -> list[str]:

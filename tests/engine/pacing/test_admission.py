@@ -21,9 +21,10 @@ from engine.control.stop_signal import Stop
 from engine.leg.leg_result import LegResult
 from engine.leg.run_options import RunOptions
 from engine.pacing import admission, leg_slots, watchdog
-from engine.pacing.admission import UNWELL, Admission, AdmissionEntry, systems_of
+from engine.pacing.admission import UNWELL, Admission, AdmissionEntry
 from engine.pacing.call_metrics import MetricsSample
 from engine.pacing.leg_slots import LegSlot
+from engine.pacing.server_names import systems_of
 from flows.process import leg_runner
 from flows.process.leg_runner import opened
 from ledger.db.rows import LegState
@@ -32,7 +33,7 @@ from ledger.views.server_health import Health, newest, report
 from model.errors import Transient
 from model.protocols import Kind
 
-SOURCE, MAIL = "source.imap", "target.mail"
+SOURCE, MAIL = "source.imap", "target.mail-notes"
 TOML = """
 [source]
 kind = "imap"
@@ -105,17 +106,42 @@ def paces(held: Admission) -> dict[str, float]:
     return {row.system: row.pace for row in held.seen if row.worker == held._worker}
 
 
-def test_workloads_on_one_host_are_one_system(tmp_path: Path) -> None:
-    config = configured(tmp_path)
+def test_a_server_is_a_host_and_a_port_and_is_named_after_all_that_use_it(tmp_path: Path) -> None:
+    text = TOML.replace("imap.example.net", "cloud.example.net").replace(
+        "files.example.net", "cloud.example.net:443"
+    )
+    (tmp_path / "kogge.toml").write_text(text)
+    config = load(tmp_path / "kogge.toml")
     found = {str(kind): systems_of(config, kind)[1] for kind in config.workloads}
     assert found == {
-        "mail": "target.mail",
-        "calendar": "target.calendar",
-        "contacts": "target.calendar",
-        "notes": "target.mail",
-        "files": "target.files",
-    }
+        "mail": "target.mail-notes",
+        "notes": "target.mail-notes",
+        "calendar": "target.calendar-contacts-files",
+        "contacts": "target.calendar-contacts-files",
+        "files": "target.calendar-contacts-files",
+    }, "all of one host: mail is at port 993, and https without a port is at 443"
     assert systems_of(config, Kind.MAIL)[0] == SOURCE
+
+
+def test_a_dead_calendar_server_does_not_halt_the_mail_of_its_host(
+    tmp_path: Path, ledger: Ledger, clock: Clock
+) -> None:
+    (tmp_path / "kogge.toml").write_text(TOML.replace("imap.example.net", "cloud.example.net"))
+    held = Admission(load(tmp_path / "kogge.toml"), ledger, clock)
+    held.join(Kind.MAIL)
+    held.join(Kind.CALENDAR)
+    held.period()
+    feel(held, "target.calendar-contacts", MetricsSample(20, 20, 1.0))
+    held.period()
+    assert paces(held) == {SOURCE: 1.0, "target.mail-notes": 1.0, "target.calendar-contacts": 0.0}
+
+
+def test_the_most_patient_limit_of_a_servers_workloads_counts(tmp_path: Path) -> None:
+    more = '[admission]\nslow_ms_of = { "target.calendar" = 3000, "target.contacts" = 8000 }\n'
+    settings = configured(tmp_path, more).admission
+    assert settings.slow_seconds("target.calendar-contacts") == 8.0
+    assert settings.slow_seconds("target.calendar") == 3.0
+    assert settings.slow_seconds("target.mail-notes") == 2.0
 
 
 def test_without_limits_every_leg_begins_at_once(tmp_path: Path, ledger: Ledger) -> None:
@@ -389,7 +415,7 @@ def test_a_run_whose_target_stays_away_ends(
     (leg,) = away.trial.ledger.legs()
     assert (leg.state, leg.code, leg.owner) == (LegState.WAITING, ended, None)
     assert ended == code or leg.detail == code
-    assert f"target.mail: halted (target-unwell: {code})" in shown[0][0]
+    assert f"{MAIL}: halted (target-unwell: {code})" in shown[0][0]
 
 
 def test_a_run_whose_target_is_away_stops_when_somebody_asks(away: Away, tmp_path: Path) -> None:

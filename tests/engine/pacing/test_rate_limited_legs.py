@@ -159,7 +159,7 @@ def test_waiting_for_the_limit_is_no_slowness_of_the_server(
     def slow() -> float:
         meter.end(meter.clock() - 900.0, 9)
         held.period()
-        return next(row.pace for row in held.seen if row.system == "target.calendar")
+        return next(row.pace for row in held.seen if row.system == "target.calendar-contacts")
 
     spend(budget)
     assert slow() == 1.0
@@ -210,6 +210,6 @@ def test_a_sample_without_its_time_still_has_its_errors(
     meter = held._gates["target.calendar"].meter
     meter.end(meter.clock(), 9, 9)
     held.period()
-    row = next(row for row in held.seen if row.system == "target.calendar")
+    row = next(row for row in held.seen if row.system == "target.calendar-contacts")
     assert (row.calls, row.errors, row.pace) == (9, 9, 0.0)
     assert MetricsSample(9, 9).latency == row.latency

@@ -110,5 +110,6 @@ def test_a_silent_server_is_named_with_its_host() -> None:
     config.target = SimpleNamespace(
         of=lambda kind: SimpleNamespace(host="new.example", port=993 if kind is Kind.MAIL else 443)
     )
-    assert hosts_of(config)["target.mail"] == "new.example", "one server, two ports"
+    assert hosts_of(config)["target.mail"] == "new.example:993"
+    assert hosts_of(config)["target.calendar"] == "new.example:443", "another port is another server"
     assert with_host("wave w is paused: since 9", hosts) == "wave w is paused: since 9"
