@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from engine.config.load import Config
+from engine.pacing.server_names import systems_of
 from engine.pacing.server_notices import rate_limit_lines
 from engine.pacing.shared_budget import budget_of
 from kogge.terminal.options import say
@@ -15,13 +16,13 @@ LOOK_SECONDS = 1.0
 
 
 def waits(config: Config) -> dict[str, float]:
-    """Until when this process waits, by target, in seconds since 1970; one target for each server."""
-    found: dict[int, tuple[str, float]] = {}
+    """Until when this process waits, by server, in seconds since 1970."""
+    found: dict[str, float] = {}
     for kind in config.workloads:
         budget = budget_of(config, config.target.of(kind))
         if budget is not None and (until := budget.waits_until) is not None:
-            found.setdefault(id(budget), (f"target.{kind}", until))
-    return dict(found.values())
+            found[systems_of(config, kind)[1]] = until
+    return found
 
 
 @contextmanager

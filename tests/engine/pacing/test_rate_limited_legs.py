@@ -154,7 +154,7 @@ def test_waiting_for_the_limit_is_no_slowness_of_the_server(
     calendar = held.join(Kind.CALENDAR)
     assert held.begin(calendar)
     held.period()
-    meter = held._gates["target.calendar"].meter
+    meter = held._gates["target.calendar-contacts"].meter
 
     def slow() -> float:
         meter.end(meter.clock() - 900.0, 9)
@@ -163,7 +163,7 @@ def test_waiting_for_the_limit_is_no_slowness_of_the_server(
 
     spend(budget)
     assert slow() == 1.0
-    held._gates["target.calendar"].throttle._past.clear()
+    held._gates["target.calendar-contacts"].throttle._past.clear()
     budget._waited = float("-inf")
     assert slow() < 1.0
     meter.end(meter.clock(), 9, 9)
@@ -176,7 +176,7 @@ def test_what_waits_is_shown_with_the_time(config: Config, ledger: Ledger, budge
     assert (held.rate_limited(), notices(config, ledger)) == ({}, [])
     spend(budget)
     (until,) = held.rate_limited().values()
-    line = f"target.calendar: waits for its rate limit until {clock_time(until)}"
+    line = f"target.calendar-contacts: waits for its rate limit until {clock_time(until)}"
     assert rate_limit_lines(held.rate_limited()) == [line]
     assert notices(config, ledger) == [line]
 
@@ -188,11 +188,11 @@ def test_a_command_that_looks_says_until_when_it_waits(
     assert waits(config) == {}
     with announced_waits(config, 0.01):
         spend(budget)
-        assert list(waits(config)) == ["target.calendar"]
+        assert list(waits(config)) == ["target.calendar-contacts"]
         wait_for(lambda: said.append(capsys.readouterr().err) or "rate limit" in "".join(said))
         time.sleep(0.1)
     said.append(capsys.readouterr().err)
-    assert "".join(said).count("target.calendar: waits for its rate limit until") == 1
+    assert "".join(said).count("target.calendar-contacts: waits for its rate limit until") == 1
 
 
 def test_a_moment_is_rounded_up_to_the_minute() -> None:
@@ -207,7 +207,7 @@ def test_a_sample_without_its_time_still_has_its_errors(
     assert held.begin(held.join(Kind.CALENDAR))
     held.period()
     spend(budget)
-    meter = held._gates["target.calendar"].meter
+    meter = held._gates["target.calendar-contacts"].meter
     meter.end(meter.clock(), 9, 9)
     held.period()
     row = next(row for row in held.seen if row.system == "target.calendar-contacts")
