@@ -101,10 +101,22 @@ def build(root: Path = ROOT, *, strict: bool = False) -> int:
     command = [program, "build", "--clean", "--strict"]
     if subprocess.run(command, cwd=root, env=environment, check=False).returncode:
         return 1
+    name_languages(root / "build" / "site")
     strangers = loaded_from_elsewhere(root / "build" / "site")
     for one in strangers:
         print(f"loaded from elsewhere: {one}", file=sys.stderr)
     return 1 if strangers else 0
+
+
+def name_languages(site: Path) -> None:
+    """Let a page in another language than the site's say so: its name ends in the language, as NAME.de.html.
+
+    A screen reader takes its voice from that, and a browser offers no translation.
+    """
+    for page in site.glob("*.??.html"):
+        language = page.name.split(".")[-2]
+        text = re.sub(r'(<html\b[^>]*\blang=)"?en"?', rf'\1"{language}"', page.read_text(), count=1)
+        page.write_text(text)
 
 
 def loaded_from_elsewhere(site: Path) -> set[str]:

@@ -15,7 +15,16 @@ from engine.planning.relations import COLUMNS
 from engine.planning.waves_csv import ESTIMATED, PLANNED
 from engine.rollback.report import RollbackLine
 from handbook import commands, configuration
-from handbook.site import OF_THE_ROOT, ROOT, loaded_from_elsewhere, pages, stage, without_sources, write_codes
+from handbook.site import (
+    OF_THE_ROOT,
+    ROOT,
+    loaded_from_elsewhere,
+    name_languages,
+    pages,
+    stage,
+    without_sources,
+    write_codes,
+)
 from kogge.app import app
 from kogge.prepare.links import COLUMNS as LINKS
 from kogge.prepare.losses import LOST
@@ -120,6 +129,14 @@ def test_what_a_page_fetches_from_elsewhere_is_named(tmp_path: Path) -> None:
         '<img src="pictures/z.png"><a href="https://example.org/">elsewhere</a>'
     )
     assert loaded_from_elsewhere(tmp_path) == {"https://cdn.example/x.js", "//fonts.example/y.css"}
+
+
+def test_a_page_in_another_language_says_so(tmp_path: Path) -> None:
+    for name in ("guide.html", "guide.de.html"):
+        (tmp_path / name).write_text('<!doctype html><html lang="en" class="no-js"><p lang="en">')
+    name_languages(tmp_path)
+    assert '<html lang="en" class' in (tmp_path / "guide.html").read_text()
+    assert '<html lang="de" class="no-js"><p lang="en">' in (tmp_path / "guide.de.html").read_text()
 
 
 def test_a_page_of_codes_that_is_behind_is_noticed(tmp_path: Path) -> None:
