@@ -203,11 +203,18 @@ def _again(connection: Connection, planned: PlannedMailbox, before: _Known) -> s
 
 
 def _withhold(connection: Connection, row: Any, code: str) -> None:
-    """Stop a mailbox from running. A leg whose items are all accounted for keeps its state."""
+    """Stop a mailbox from running.
+
+    A leg whose items are all accounted for keeps its state. So does one that is blocked already: only
+    `kogge retry` ends that, and a list that names the mailbox again does not.
+    """
     if row.withheld == code:
         return
     connection.execute(update(mailbox).where(mailbox.c.id == row.id).values(withheld=code))
     idle = and_(leg.c.mailbox == row.id, leg.c.owner.is_(None), leg.c.state != LegState.VERIFIED.value)
+    idle = and_(
+        idle, or_(leg.c.state != LegState.BLOCKED.value, leg.c.code.is_(None), leg.c.code.in_(WITHHELD))
+    )
     connection.execute(
         update(leg).where(idle).values(state=LegState.BLOCKED.value, code=kept_rolling(code), detail=None)
     )

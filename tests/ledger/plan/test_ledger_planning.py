@@ -118,6 +118,20 @@ def test_a_row_taken_out_withholds_its_bound_mailbox(ledger: Ledger) -> None:
     assert {leg.withheld for leg in legs.values()} == {"not-in-plan"}
 
 
+@pytest.mark.parametrize("code", ["rolled-back", "rolling-back", "login-refused"])
+def test_what_is_blocked_stays_so_when_its_row_is_taken_out_and_put_back(ledger: Ledger, code: str) -> None:
+    lease = bound(ledger, "anna@old.example")
+    ledger.release(lease, LegState.BLOCKED, code)
+    ledger.add_mailboxes([], whole=True)
+    (leg,) = ledger.legs()
+    assert (leg.state, leg.code, leg.withheld) == (LegState.BLOCKED, code, "not-in-plan")
+    ledger.add_mailboxes([planned("anna@old.example", target="else@new.example")], whole=True)
+    assert ledger.add_mailboxes([planned("anna@old.example")], whole=True) == [lease.mailbox]
+    (leg,) = ledger.legs()
+    assert (leg.state, leg.code, leg.withheld) == (LegState.BLOCKED, code, None), "nobody asked to retry it"
+    assert ledger.requeue() == 1, "a retry does"
+
+
 def test_a_mailbox_at_work_is_not_changed_under_its_worker(ledger: Ledger, lease: Lease) -> None:
     changed = planned("anna@old.example", target="else@new.example")
     assert ledger.add_mailboxes([changed]) == [PlanConflict(lease.mailbox, "target")]
