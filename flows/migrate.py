@@ -346,9 +346,11 @@ def _prepare(runner: LegRunner, parameters: WaveParameters | VerifyParameters, *
     """A wave started in Prefect's UI goes by the list as it is now, too. Raises Misconfigured for a wave that
     there is not, before anything else is asked of it. planned: the command that runs it has read the list."""
     if isinstance(parameters, WaveParameters) and not planned:
+        from engine.approvals.pinned_settings import refuse_weaker
         from engine.approvals.signed_list import refuse_changed_list
         from engine.planning.load_plan import renew
 
+        refuse_weaker(runner.config, runner.ledger)
         refuse_changed_list(runner.config, runner.ledger, parameters.wave)
         renew(runner.config, runner.ledger, parameters.wave)
     refuse_unknown_wave(runner.ledger, parameters.wave)

@@ -16,13 +16,13 @@ from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
 
 from engine.approvals.pinned_settings import refuse_weaker
-from engine.approvals.signed_plan import canonical, digest_of, documents, systems_of
+from engine.approvals.signed_plan import canonical, digest_of, documents, systems_of, without_systems
 from engine.config.hints import next_command
 from engine.config.load import Config
 from engine.identity.identity_gate import LEVELS, NEEDS_APPROVAL
 from ledger.db.audit_log import Event
 from ledger.db.rows import MailboxRow
-from ledger.plan.approvals import KIND, Head, PlanRow, events_since, plan_rows, stamp
+from ledger.plan.approvals import KIND, Head, PlanRow, events_since, plan_rows, signed_text, stamp
 from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
 from model.errors import Blocked, Misconfigured
@@ -167,6 +167,27 @@ def approvals_of(config: Config, ledger: Ledger, wave: str, stage: str | None = 
         Corrupt: if the chain of events is broken.
     """
     return _judge(config, _refreshed(config, ledger, wave), [stage] if stage else STAGES)
+
+
+def is_plan_signed(config: Config, ledger: Ledger, wave: str) -> bool:
+    """Return True if the ledger holds an approval of the wave's plan as it is now.
+
+    It does not matter how many approvals this configuration asks for, which approvers it names, and between
+    which systems it moves: another configuration may share the ledger.
+
+    Raises:
+        Corrupt: if the chain of events is broken.
+    """
+    cached = _refreshed(config, ledger, wave)
+    named = ((str(event.detail.get("plan", "")), event) for event in cached.given)
+    hashes = {hash_ for hash_, event in named if not _has_ended(cached, hash_, event)}
+    if any(map(cached.plan.is_signed_by, hashes)):
+        return True
+    plan = cached.plan
+    texts = documents(config, plan.wave, plan.rows.values(), plan.excused) if hashes else ()
+    now = [without_systems(text) for text in texts]
+    kept = (signed_text(ledger, hash_) for hash_ in sorted(hashes))
+    return any(without_systems(text) in now for text in kept if text is not None)
 
 
 def refuse_unapproved(config: Config, ledger: Ledger, wave: str, stage: str) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from engine.approvals.plan_approval import approvals_of
+from engine.approvals.plan_approval import is_plan_signed
 from engine.config.hints import next_command
 from engine.config.load import Config
 from engine.planning.load_plan import waves_listed
 from engine.planning.plan_diff import PlanChange, changes
+from ledger.plan.approvals import waves_ever_approved
 from ledger.store import Ledger
 from model.errors import Misconfigured
 from model.plural import many
@@ -25,6 +26,9 @@ UNSIGNED = frozenset({"priority", "wave's priority"})
 def refuse_changed_list(config: Config, ledger: Ledger, wave: str | None) -> None:
     """Refuse to run a wave if loading its list would change a plan that approvers signed. Writes nothing.
 
+    The ledger's signatures decide, not how many this configuration asks for: another one may share the
+    ledger.
+
     Args:
         config: the configuration.
         ledger: the ledger.
@@ -34,19 +38,15 @@ def refuse_changed_list(config: Config, ledger: Ledger, wave: str | None) -> Non
         Misconfigured: the list (or waves.csv) says otherwise than a plan whose signatures count.
         Corrupt: the chain of events is broken.
     """
-    if not config.approval.required or not config.file(config.mailboxes).exists():
+    if not config.file(config.mailboxes).exists() or not (signed := waves_ever_approved(ledger)):
         return
-    if wave is not None and wave not in waves_listed(config) and _is_signed(config, ledger, wave):
+    if wave in signed and wave not in waves_listed(config) and is_plan_signed(config, ledger, wave):
         raise Misconfigured(*_refused_withdrawal(config, wave))
     found = [(change, _waves(change)) for change in changes(config, ledger) if _is_signed_part(change)]
     touched = {name for _, names in found for name in names if wave is None or wave in names}
-    for name in sorted(touched):
-        if _is_signed(config, ledger, name):
+    for name in sorted(touched & signed):
+        if is_plan_signed(config, ledger, name):
             raise Misconfigured(*_refusal(config, name, [change for change, names in found if name in names]))
-
-
-def _is_signed(config: Config, ledger: Ledger, wave: str) -> bool:
-    return any(entry.void is None for entry in approvals_of(config, ledger, wave))
 
 
 def _refused_withdrawal(config: Config, wave: str) -> tuple[str, str]:

@@ -133,6 +133,12 @@ def documents(
             yield _serialize({**head, "systems": systems}, listed, excused, version)
 
 
+def without_systems(text: str | bytes) -> dict[str, Any]:
+    """Return what a document says of the wave and its mailboxes, without where from and where to."""
+    document: dict[str, Any] = json.loads(text)
+    return {name: value for name, value in document.items() if name not in ("systems", "version")}
+
+
 def _serialize(
     document: dict[str, Any], rows: Iterable[PlanRow], excused: Collection[str], version: int
 ) -> bytes:

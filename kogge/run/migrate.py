@@ -76,6 +76,7 @@ def migrate(
 
     Example: kogge migrate --wave pilot --dry-run
     """
+    from engine.approvals.pinned_settings import refuse_weaker
     from engine.approvals.plan_approval import START, refuse_unapproved
     from engine.approvals.signed_list import refuse_changed_list
     from engine.config.evidence_key import proven_key
@@ -87,6 +88,7 @@ def migrate(
     kinds = workloads_of(settings, workload or (), "--workload")
     decider = given("--by", by, "who lets a wave run outside of its hours is recorded") if now else None
     with opened_ledger(settings, upgrade=True) as ledger:
+        refuse_weaker(settings, ledger)  # before the list changes the plan; also of a dry run
         if wave is not None and not ledger.mailboxes(wave):
             people(settings, wave, None)
         refuse_changed_list(settings, ledger, wave)

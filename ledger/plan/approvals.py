@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, func, literal, select
 
 from ledger.db.audit_log import Event, append_event, genesis, head_of, read_events, verify_chain
 from ledger.db.engine import now, reading, writing
@@ -193,6 +193,21 @@ def last_signed(ledger: LedgerHandle, wave: str) -> str | None:
     with reading(ledger.engine) as connection:
         kept = select(signed_plan.c.text).where(signed_plan.c.wave == wave)
         return connection.execute(kept.order_by(signed_plan.c.at.desc()).limit(1)).scalar_one_or_none()
+
+
+def signed_text(ledger: LedgerHandle, hash_: str) -> str | None:
+    """Return the signed document that has this hash; None if it was not kept."""
+    with reading(ledger.engine) as connection:
+        kept = select(signed_plan.c.text).where(signed_plan.c.hash == hash_)
+        return connection.execute(kept).scalar_one_or_none()
+
+
+def waves_ever_approved(ledger: LedgerHandle) -> frozenset[str]:
+    """Return the planned waves of which an approval was ever recorded, whether it counts or not."""
+    subjects = select(literal("wave:") + mailbox.c.wave).distinct()
+    query = select(event.c.wave).distinct().where(event.c.subject.in_(subjects))
+    with reading(ledger.engine) as connection:
+        return frozenset(connection.scalars(query.where(event.c.kind.startswith(KIND, autoescape=True))))
 
 
 Head = tuple[int, bytes]

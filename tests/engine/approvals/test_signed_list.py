@@ -11,6 +11,7 @@ import pytest
 from commands import run
 from configurations import imap_sides
 
+from engine.approvals.pinned_settings import pin_at_start
 from engine.approvals.plan_approval import approvals_of, refuse_unapproved
 from engine.approvals.signed_list import refuse_changed_list
 from engine.config.load import load
@@ -85,6 +86,52 @@ def test_an_edited_list_is_refused_and_changes_nothing(
     config = load(place / "kogge.toml")
     with opened_ledger(config) as ledger:
         refuse_unapproved(config, ledger, "w", "start")
+
+
+@pytest.mark.parametrize("ended", ["no approval", "other approvers", "other systems"])
+def test_a_configuration_that_shares_the_ledger_changes_no_signed_plan(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, ended: str
+) -> None:
+    """Its own settings are not those by which the plan was signed."""
+    monkeypatch.setattr("kogge.run.migrate._run_all", lambda *_: 0)
+    before, text = kept(place), (place / "kogge.toml").read_text()
+    approvers, systems = text.split("\n[", 1)[0], imap_sides("elsewhere.example", "new.example")
+    others = {
+        "no approval": f"[approval]\nrequired = 0\n{text}",
+        "other approvers": "[approval]\nrequired = 1\n"
+        + text.replace("Anna", "Carl").replace("Bernd", "Dora"),
+        "other systems": f"{approvers}\n{systems}",
+    }
+    (place / "other.toml").write_text(others[ended])
+    for kind in EDITS:
+        edit(place, kind)
+        for words in ("--wave w --dry-run", "--wave w", "--dry-run"):
+            assert run("migrate", "-c", "other.toml", *words.split()) == 2
+            assert "differs from the signed plan of wave w" in capsys.readouterr().err
+            assert kept(place) == before
+
+
+def test_a_configuration_that_asks_for_less_loads_no_list(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once a wave has begun, the ledger is held to what that wave's configuration asked for."""
+    monkeypatch.setattr("kogge.run.migrate._run_all", lambda *_: 0)
+    config = load(place / "kogge.toml")
+    with opened_ledger(config) as ledger:
+        pin_at_start(config, ledger, "w")
+    (place / "mailboxes.csv").write_text(ROWS + "c@old.example,c@new.example,v\n")
+    (place / "weak.toml").write_text("[approval]\nrequired = 0\n" + (place / "kogge.toml").read_text())
+    before = kept(place)
+    for words in ("--wave v --dry-run", "--wave v"):
+        assert run("migrate", "-c", "weak.toml", *words.split()) == 2
+        assert "asks for less than this ledger is held to" in capsys.readouterr().err
+        assert kept(place) == before
+    weak = load(place / "weak.toml")
+    with opened_ledger(weak) as ledger:
+        runner: Any = SimpleNamespace(config=weak, ledger=ledger)
+        with pytest.raises(Misconfigured, match="asks for less"):
+            _prepare(runner, WaveParameters(wave="v", dry_run=True), planned=False)
+    assert kept(place) == before
 
 
 def test_a_wave_into_which_a_mailbox_of_a_signed_one_moves(
