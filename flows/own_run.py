@@ -26,13 +26,16 @@ CANCELS = (StateType.CANCELLING, StateType.CANCELLED)
 
 
 class OwnRun:
-    """What is asked of this run. suspended: the state in which somebody suspended it, else None."""
+    """What is asked of this run. suspended: the state in which somebody suspended it, else None.
+    told_by_task: a task met it, so that Prefect may have the state under another id."""
 
     def __init__(self, drain: Shutdown) -> None:
         self._drain = drain
         self._id = UUID(runtime.flow_run.get_id())
         self._asked = 0.0
+        self._resumed = False
         self.suspended: State[Any] | None = None
+        self.told_by_task = False
 
     async def look(self) -> None:
         """Asks Prefect now and then whether to go on; keeps SIGTERM ours."""
@@ -42,25 +45,40 @@ class OwnRun:
         self._asked = time.monotonic()
         async with get_client() as client:
             run = await client.read_flow_run(self._id)
-        if run.state_type is StateType.PAUSED:
+        paused = run.state_type is StateType.PAUSED
+        self._resumed = self._resumed or (self.suspended is not None and not paused)
+        if paused and not self._resumed:
             self.suspended = run.state
         if run.state_type is StateType.PAUSED or run.state_type in CANCELS:
             self._drain.event.set()
 
     async def leave(self, suspended: State[Any], message: str) -> NoReturn:
         """Ends this process, and leaves the run suspended: the state that Prefect shows says how far it came.
-        Whoever resumes it starts it from the top."""
+        Whoever resumes it starts it from the top. Who did so already, while this process came to its end, has
+        a process of their own at work by now: its state and its batches stay as they are."""
         told = f"{SUSPENDED}; {message}; *Resume*, or a new run{_of_its_deployment()}, goes on from here"
         said = {"id": uuid4(), "timestamp": datetime.now(UTC), "message": told}
         state: State[Any] = suspended.model_copy(update=said)
 
         async def say() -> None:
-            async with get_client() as client:
-                await client.set_flow_run_state(self._id, state, force=True)
+            if await self._stays(suspended):
+                await self._end_children()
+            if await self._stays(suspended):
+                async with get_client() as client:
+                    await client.set_flow_run_state(self._id, state, force=True)
 
-        await tried("batches of a suspended run", self._end_children)
         await tried("suspended", say)
         raise Pause(state=state)
+
+    async def _stays(self, suspended: State[Any]) -> bool:
+        """Whether the run is in this very suspension still."""
+        if self._resumed:
+            return False
+        async with get_client() as client:
+            state = (await client.read_flow_run(self._id)).state
+        if state is None or not state.is_paused():
+            return False
+        return self.told_by_task or state.id == suspended.id
 
     async def _end_children(self) -> None:
         """Prefect suspends this run alone. Its batches that a suspension ended on the way would be taken for
@@ -89,7 +107,7 @@ async def watched(drain: Shutdown, *, nested: bool = False) -> AsyncIterator[Own
         try:
             yield own
         except Pause as pause:
-            own.suspended = pause.state
+            own.suspended, own.told_by_task = pause.state, True
             drain.event.set()
 
 

@@ -147,6 +147,9 @@ async def _last_word(client: PrefectClient, flow_run: FlowRun) -> None:
     else:
         return
     said = word.model_copy(update={"id": uuid4(), "timestamp": datetime.now(UTC)})
+    current = (await client.read_flow_run(flow_run.id)).state
+    if current is None or current.id != last.id:
+        return  # somebody resumed it meanwhile, or started it anew
     await client.set_flow_run_state(flow_run.id, said, force=True)
 
 

@@ -18,6 +18,7 @@ from prefect.exceptions import Pause
 from prefect.states import Cancelled, Cancelling, Completed, Running, Suspended
 
 from flows import own_run
+from flows.deploy.worker import _last_word
 from flows.own_run import mark, watched
 from flows.process.background_task import standing, together
 from flows.process.leg_runner import Shutdown
@@ -137,6 +138,44 @@ def test_suspending_stops_the_legs_and_the_state_says_how_far_it_came(api: Api) 
     )
     assert [state.name for state in api.children.values()] == ["Completed", "Stopped", "Running"]
     assert api.state.state_details.pause_reschedule, "else nobody could resume it"
+
+
+@pytest.mark.parametrize("seen", ["while it still watched", "afterwards", "suspended once more"])
+def test_what_somebody_resumed_meanwhile_stays_at_work(api: Api, seen: str) -> None:
+    drain = Shutdown()
+    again = Suspended(timeout_seconds=60) if seen == "suspended once more" else Running()
+
+    async def wave() -> None:
+        async with watched(drain) as own:
+            api.state = Suspended(timeout_seconds=60)
+            await until(lambda: drain.stopping)
+            if seen == "while it still watched":
+                api.state, asked = Running(), api.asked
+                await until(lambda: api.asked > asked + 2)
+        api.state, api.children = again, {"of the second process": Running()}
+        assert own.suspended is not None
+        await own.leave(own.suspended, "3 of 9 mailboxes are not accounted for")
+
+    with pytest.raises(Pause):
+        run(wave())
+    assert api.state is again
+    assert [state.name for state in api.children.values()] == ["Running"]
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_the_last_word_of_a_worker_is_of_a_run_that_nobody_resumed(api: Api, resumed: bool) -> None:
+    suspended: State[Any] = Suspended(timeout_seconds=60)
+    api.state = Running() if resumed else suspended
+
+    async def read_flow_run_states(_number: object) -> list[State[Any]]:
+        return [suspended]
+
+    api.read_flow_run_states = read_flow_run_states  # type: ignore[attr-defined]
+    before = api.state
+    one: Any = SimpleNamespace(id=uuid4())
+    run(_last_word(api, one))  # type: ignore[arg-type]
+    assert (api.state is before) is resumed
+    assert api.state.name == before.name
 
 
 def test_a_suspension_that_a_task_met_first_ends_the_block_and_no_more(api: Api) -> None:
