@@ -477,6 +477,16 @@ def in_force(hooks: HooksSettings, begun_steps: Collection[str]) -> list[tuple[s
     ]
 
 
+def refuse_releasing(ledger: Ledger, hooks: HooksSettings, mailbox_id: str) -> None:
+    """Refuse a mailbox while a release hook of it runs, so that nothing is removed that is about to open.
+
+    Raises:
+        Blocked: "claimed-elsewhere".
+    """
+    holds = {f"{RELEASE}:{hook.name}": patience_of(hook) for hook in hooks.release}
+    Steps(ledger).refuse_running(mailbox_id, holds, is_dead)
+
+
 def is_rolled_back(ledger: Ledger, mailbox_id: str) -> bool:
     """Return True if a rollback of every workload has ended, so that nothing of ours is there."""
     legs = ledger.legs(mailbox=mailbox_id)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from engine.config.load import Config
 from engine.control.stop_signal import StopRequested
+from engine.cutover.steps import refuse_releasing
 from engine.pacing.run_legs import Boundary, by_mailbox, run_mailboxes
 from engine.pacing.worker_slots import Through, WorkerSlots
 from engine.rollback.report import RollbackLine, RollbackReport, marks_in
@@ -80,6 +81,8 @@ class RollbackRequest:
             return self._act(row, report, through)
 
         def act() -> RollbackResult:
+            if self.execute:
+                refuse_releasing(self.scope.ledger, self.config.hooks, row.mailbox)
             return self._ended(row, report, self.worker_slots.walk(row.workload, walk, source=False))
 
         return self.boundary.within(row.mailbox, act, lambda error: self._ended(row, report, error.code))

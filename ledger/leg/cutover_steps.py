@@ -160,6 +160,22 @@ class Steps:
         with reading(self._engine) as connection:
             return held_legs(connection, mailbox_id)
 
+    def refuse_running(
+        self, mailbox_id: str, holds: Mapping[str, float], dead: Callable[[str], bool] = _never
+    ) -> None:
+        """Refuse a mailbox while somebody runs one of these hooks.
+
+        Args:
+            mailbox_id: the mailbox.
+            holds: by step of a hook, the seconds after which it has ended.
+            dead: as in begin().
+
+        Raises:
+            Blocked: "claimed-elsewhere".
+        """
+        with reading(self._engine) as connection:
+            _refuse_running(connection, mailbox_id, holds, dead)
+
     def turn_back(
         self, mailbox_id: str, holds: Mapping[str, float], dead: Callable[[str], bool] = _never
     ) -> None:
@@ -174,15 +190,11 @@ class Steps:
             Blocked: "release-begun", unless the whole mailbox was rolled back; "claimed-elsewhere" while a
                 worker holds a leg of the mailbox or, as far as is known, somebody runs one of these hooks.
         """
-        begun = select(step.c.name, step.c.code, (now() - step.c.at).label("age"))
-        begun = begun.where(step.c.mailbox == mailbox_id, step.c.state == BEGUN, step.c.name.in_(holds))
         with writing(self._engine) as connection:
             refuse_held(connection, mailbox_id)
             if _has(connection, mailbox_id, RELEASE) and not is_rolled_back(connection, mailbox_id):
                 raise Blocked("release-begun", "it only goes on")
-            for row in connection.execute(begun).all():
-                if row.age <= holds[row.name] and not dead(row.code or ""):
-                    raise Blocked(HELD_ELSEWHERE, "somebody runs a hook of it")
+            _refuse_running(connection, mailbox_id, holds, dead)
             _put(connection, mailbox_id, BACK, BEGUN, None)
 
     def release(self, mailbox_id: str, needs: Collection[str] = ()) -> None:
@@ -266,6 +278,16 @@ def is_releasing(ledger: LedgerHandle, mailbox_id: str) -> bool:
 def _has(connection: Connection, mailbox_id: str, name: str) -> bool:
     query = select(step.c.name).where(step.c.mailbox == mailbox_id, step.c.name == name)
     return connection.execute(query).first() is not None
+
+
+def _refuse_running(
+    connection: Connection, mailbox_id: str, holds: Mapping[str, float], dead: Callable[[str], bool]
+) -> None:
+    begun = select(step.c.name, step.c.code, (now() - step.c.at).label("age"))
+    begun = begun.where(step.c.mailbox == mailbox_id, step.c.state == BEGUN, step.c.name.in_(holds))
+    for row in connection.execute(begun).all():
+        if row.age <= holds[row.name] and not dead(row.code or ""):
+            raise Blocked(HELD_ELSEWHERE, "somebody runs a hook of it")
 
 
 def _refuse_taken(connection: Connection, mailbox_id: str, name: str, owner: str) -> None:

@@ -4,14 +4,22 @@ the same end."""
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
 from cutting import Died, Rig, Step, a_rig, quiet
 from dying import Countdown
 from undoing import Undoing
 
+from engine.control.stop_signal import Stop
 from engine.cutover.way_back import WayBack, way_back
+from engine.pacing.run_legs import Boundary
+from engine.rollback.run import Scope
+from engine.rollback.run_many import RollbackRequest
 from ledger.db.leases import ROLLED_BACK
 from ledger.db.rows import LegState, Phase
+from ledger.leg.phases import HELD_ELSEWHERE
 
 EVERY = 21
 """One of so many steps is enough: each step of both halves is tried elsewhere."""
@@ -84,6 +92,32 @@ def test_what_leads_back_at_each_moment_of_a_cutover(quick_path: Path) -> None:
         (Phase.FROZEN, WayBack.ROLL_BACK),
         (Phase.LIVE, WayBack.ROLL_BACK),
     ]
+
+
+def test_nothing_is_removed_while_a_release_hook_runs(quick_path: Path) -> None:
+    """Also of a hook that began before the rollback was asked for, and whose process is known to be dead."""
+    rig = a_rig(quick_path / "start", items=2)
+    told: list[str | None] = []
+    slots: Any = SimpleNamespace(walk=lambda *_, **__: "walked")
+
+    def ask() -> str | None:
+        config: Any = SimpleNamespace(hooks=rig.hooks)
+        (leg,) = rig.trial.ledger.legs(mailbox=rig.trial.id)
+        scope, boundary = Scope(rig.trial.ledger, {rig.trial.id}), Boundary(Stop())
+        looked = RollbackRequest(config, scope, boundary, slots).leg(leg)
+        assert looked.code == "walked", "a look removes nothing"
+        return RollbackRequest(config, scope, boundary, slots, execute=True).leg(leg).code
+
+    def die_in_the_hook(name: str) -> None:
+        if name == "hook open":
+            told.append(ask())
+            raise Died
+
+    told.append(ask())
+    with pytest.raises(Died):
+        rig.cut(die_in_the_hook)
+    told.append(ask())
+    assert told == ["walked", HELD_ELSEWHERE, "walked"]
 
 
 def test_nobody_goes_live_in_an_account_that_was_emptied_while_a_release_hook_ran(quick_path: Path) -> None:
