@@ -84,6 +84,20 @@ def test_each_line_names_where_it_is(desk: Desk, tmp_path: Path) -> None:
     assert "Sample: work sheet" in (tmp_path / "sample.html").read_text()
 
 
+@pytest.mark.parametrize(
+    ("workload", "mid", "told"),
+    [
+        ("mail", "0" * 32, "at the source, the message with the same Message-ID"),
+        ("mail", None, "this message (it has no Message-ID), which the operator must show"),
+        ("notes", None, "at the source, this note, which the operator must show"),
+    ],
+)
+def test_a_message_id_is_named_where_there_is_one(workload: str, mid: str | None, told: str) -> None:
+    asked = verifier.what_to_ask({"workload": workload, "dst": "17:4", "mid": mid})
+    assert asked.startswith("at the target, UID 4 in the folder with UIDVALIDITY 17; ")
+    assert asked.endswith(told)
+
+
 def test_the_same_sample_in_another_place_is_the_same_to_the_byte(desk: Desk, tmp_path: Path) -> None:
     sealed = desk.seal()
     copy = desk.copy(sealed, "elsewhere")
