@@ -44,6 +44,12 @@ def wave_text(seen: Seen, ended: bool = False) -> str:
     shot = seen.snapshot
     head = f"## Wave {seen.wave}: {share(shot, seen.expected):.0f} %"
     lines = [head, "", verdict(shot) if ended else _going(seen), ""]
+    if seen.stopped:
+        needs = many(len(seen.stopped), "mailbox needs", "mailboxes need")
+        lines += [
+            f"{needs} a person: a cutover stopped, or its row may not run. `kogge status` says which.",
+            "",
+        ]
     lines += _states(shot)
     lines += _reasons(shot)
     lines += _servers(seen.health)

@@ -343,8 +343,11 @@ def _next_steps(cuts: Sequence[CutoverResult], asked: int, way: Way, path: Confi
         yield from _after_back(cuts, left, next_command(path, back), path)
     elif left:
         yield f"To go on: {next_command(path, again)}"
-        if any(one.code and one.phase is Phase.FROZEN for one in cuts):
+        frozen = [one for one in cuts if one.code and one.phase is Phase.FROZEN]
+        if frozen:
             yield f"Or back, what is frozen and not released: {next_command(path, back)}"
+            command = next_command(path, f"give-back {_shown(frozen)} --dry-run")
+            yield f"Or back, released or not: {command}"
     else:
         yield f"Next: {next_command(path, f'migrate {way.whose}')} brings late mail, while the source lives"
 
@@ -365,7 +368,12 @@ def _after_back(cuts: Sequence[CutoverResult], left: Set[str], back: str, path: 
 
 def _whose(cuts: Sequence[CutoverResult], code: str | None) -> str:
     """As options, those that ended so."""
-    found = [f"-m {one.mailbox}" for one in cuts if one.code == code]
+    return _shown([one for one in cuts if one.code == code])
+
+
+def _shown(cuts: Sequence[CutoverResult]) -> str:
+    """As options; of many a word that stands for each."""
+    found = [f"-m {one.mailbox}" for one in cuts]
     return " ".join(found) if len(found) <= NAMED_MOST else "-m MAILBOX"
 
 

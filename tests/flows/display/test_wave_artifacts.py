@@ -10,7 +10,7 @@ import pytest
 
 from engine.cutover.stopped import Stop
 from engine.planning.throughput_estimate import Estimate
-from flows.display.artifact_text import Seen, wave_told
+from flows.display.artifact_text import Seen, wave_text, wave_told
 from flows.display.artifacts import report_text
 from flows.display.mailbox_rows import SHOWN, mailbox_lines, mailboxes_text, mailboxes_told
 from flows.display.narration import person_line, progress_line
@@ -94,6 +94,7 @@ def test_a_cutover_that_stopped_needs_a_person_in_the_table_on_the_card_and_in_t
     assert person_line(lines) == "1 mailbox needs a person: hook-failed (1)."
     seen = Seen("pilot", Snapshot(tuple(LEGS[4:5])), 0.0, None, (), NOW, stopped=stopped.keys())
     assert wave_told(seen) == "wave pilot: 100 %, all is verified, 1 mailbox needs a person (22:14 UTC)"
+    assert "1 mailbox needs a person: a cutover stopped" in wave_text(seen, ended=True)
 
 
 def test_a_withheld_mailbox_needs_a_person_and_says_why() -> None:

@@ -204,7 +204,11 @@ def test_what_froze_it_is_undone(town: Town, capsys: pytest.CaptureFixture[str])
     assert run("cutover", "--wave", "pilot", *BY) == 1
     assert town.phases() == {"anna": Phase.STAGING, "bert": Phase.FROZEN}
     back = "Or back, what is frozen and not released: kogge cutover --wave pilot --back --by 'Cutover team'"
-    assert back in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert back in told
+    assert f"Or back, released or not: kogge give-back -m {town.ids['bert']} --dry-run" in told
+    assert run("status", "--json") == 1, "all is verified, and two cutovers have stopped"
+    assert json.loads(capsys.readouterr().out)["cutovers_stopped"] == 2
     assert run("cutover", "-m", town.targets["anna"], "--back", *BY) == 0
     told = capsys.readouterr().err
     assert f"Next: kogge migrate -m {town.ids['anna']} brings what changed" in told
