@@ -124,7 +124,7 @@ def _advice(detail: ErrorDetails, owner: type[BaseModel] | None, own: type[BaseM
     if kind == "extra_forbidden" and detail["loc"] in RENAMED:
         return f"is now called {RENAMED[detail['loc']]}; rename it"
     if kind == "extra_forbidden":
-        return unknown(str(detail["loc"][-1]), owner.model_fields if owner else ())
+        return _unknown_field(str(detail["loc"][-1]), owner)
     if own is Secret and kind in ("model_type", "dict_type", "model_attributes_type"):
         return 'a secret is named, never written here: { env = "NAME" } or { file = "PATH" }'
     if kind in ("model_type", "dict_type", "model_attributes_type"):
@@ -134,6 +134,17 @@ def _advice(detail: ErrorDetails, owner: type[BaseModel] | None, own: type[BaseM
     if kind.startswith("int_"):
         return "give a whole number"
     return _plain(detail["msg"])
+
+
+def _unknown_field(name: str, owner: type[BaseModel] | None) -> str:
+    """Return advice on an unknown name: the nearest one, or the field of that name of a table within."""
+    fields = owner.model_fields if owner else {}
+    advice = unknown(name, fields)
+    if owner is None or "did you mean" in advice:
+        return advice
+    tables = {table: model_at(owner, (table,), {}, lambda *_: None) for table in fields}
+    within = [f"{table}.{name}" for table, model in tables.items() if model and name in model.model_fields]
+    return f"unknown; did you mean {' or '.join(within)}?" if within else advice
 
 
 def _plain(message: str) -> str:

@@ -33,7 +33,7 @@ def missing_wave(config: Config, wave: str, known_waves: Collection[str]) -> str
             return f"not planned here, but it is a wave of {other.name}; {_check(other, wave)} plans it"
     if wave in _waves_of(planned := listed.with_name(f"{listed.stem}.planned{listed.suffix}")):
         return f"only in {planned.name} yet; look through it, then move it to {listed.name}"
-    text, left = unknown(wave, known_waves), waves.count("")
+    text, left = unknown(wave, {*known_waves, *filter(None, waves)}), waves.count("")
     if not left:
         return text
     rows = many(left, "row has", "rows have")

@@ -460,4 +460,4 @@ def _show_wave(config: Config, rows: Sequence[MailboxRow], csv_file: Path | None
         emit(found)
     elif csv_file is None:
         cells = ([str(value or "-") for value in one.values()] for one in found)
-        screen().print(table(("line", "mailbox", "source", "target"), cells, wrap=("source", "target")))
+        screen().print(table(("line", "mailbox", "source", "target"), cells))

@@ -223,7 +223,7 @@ def destroy(
     why = _plain("--reason", reason, "an auditor will ask")
     settings = load(config)
     with opened_ledger(settings) as ledger:
-        (row,) = chosen(settings, ledger, None, [mailbox])
+        (row,) = chosen(settings, ledger, None, [mailbox], by_line=False)
         number, wave = row.id, row.wave
         if not unsealed:
             _refuse_unsealed(ledger, wave, config)

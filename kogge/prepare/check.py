@@ -78,9 +78,9 @@ def people(config: Config, wave: str | None, wanted: list[str] | None) -> list[P
     if ids:
         with opened_ledger(config) as ledger:
             sources = {row.source: row.id for row in ledger.mailboxes(ids=ids)}
-    names = {one.line: (one.source, one.target, sources.get(one.source, "")) for one in rows}
+    names = {one.line: (one.source, one.target, sources.get(one.source, ""), str(one.line)) for one in rows}
     found, known = among(wanted, names)
-    refuse_missing(wanted, known, config.mailboxes.name)
+    refuse_missing(wanted, known, config.mailboxes.name, config.mailboxes.name)
     return [one for one in rows if one.line in found]
 
 

@@ -241,7 +241,7 @@ def _people(
         for person in found
     }
     chosen, known = among(mailbox, names)
-    refuse_missing(mailbox, known, config.mailboxes.name)
+    refuse_missing(mailbox, known, config.mailboxes.name, config.mailboxes.name)
     return [person for person in found if person.line in chosen]
 
 

@@ -28,6 +28,7 @@ from kogge.run.rollback import (
 )
 from kogge.shown.way_back_table import Route, by_hand_lines, routes_of, show_routes
 from kogge.terminal.options import (
+    NAMES,
     AsJson,
     ConfigPath,
     Decider,
@@ -61,7 +62,7 @@ HELD = (
 def give_back(
     mailbox: Annotated[
         list[str],
-        typer.Option("--mailbox", "-m", metavar="M", help="Whose (random id or address); repeatable."),
+        typer.Option("--mailbox", "-m", metavar="M", help=f"Whose ({NAMES}); repeatable."),
     ],
     config: ConfigPath = DEFAULT,
     by: Decider = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,12 +18,15 @@ from model.errors import Misconfigured
 from model.plural import many
 
 if TYPE_CHECKING:
+    from kogge.terminal.tables import Grid
     from ledger.db.audit_log import Event
 
 FORMS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 HASH = re.compile("[0-9a-f]{32,}")
 HASH_SHOWN = 12
 DAY_SECONDS = 86_400
+SAME_SECONDS = 60
+"""So far apart, two moments of one event are one for its reader: signing takes a while."""
 ABOUT_NONE = "wave:"
 """Begins the subject of an event that is about a wave."""
 
@@ -75,12 +78,9 @@ def log(
     if as_json:
         emit([_document(event) for event in events])
         return
-    waves = {event.wave for event in events}
-    columns = ["event", *(["wave"] if len(waves) > 1 else []), "when (UTC)", "what", "about", "detail"]
-    rows = [_cells(event, with_wave=len(waves) > 1) for event in events]
     out = screen()
-    if rows:
-        out.print(table(columns, rows, wrap=("detail",)))
+    if events:
+        out.print(_drawn(events, with_wave=name is None))
     hidden = all_of_them - len(events)
     more = f" of {all_of_them:,} events" + ("" if everything else " (--all)") if hidden else ""
     shown = many(len(events), *(("event", "events") if everything else ("decision", "decisions")))
@@ -107,14 +107,38 @@ def _moment(option: str, text: str | None, *, end: bool = False) -> float | None
     raise Misconfigured(option, 'is no date; write it as 2026-05-31, or as "2026-05-31 18:00" (UTC)')
 
 
-def _cells(event: Event, *, with_wave: bool) -> list[str]:
+def _drawn(events: Sequence[Event], *, with_wave: bool) -> Grid:
+    """The events as a table, without the columns that none of them fills."""
+    columns = ["event", "wave", "when (UTC)", "what", "about", "detail"]
+    rows = [_cells(event) for event in events]
+    kept = [at for at, name in enumerate(columns) if any(row[at] for row in rows)]
+    kept = [at for at in kept if with_wave or columns[at] != "wave"]
+    cells = ([row[at] for at in kept] for row in rows)
+    return table([columns[at] for at in kept], cells, wrap=("detail",))
+
+
+def _cells(event: Event) -> list[str]:
     about = "" if (event.subject or "").startswith(ABOUT_NONE) else event.subject or ""
-    head = [number_cell(event.seq), *([event.wave] if with_wave else [])]
-    return [*head, moment(event.moment), event.kind, about, _detail(event.detail)]
+    when = moment(event.moment)
+    return [number_cell(event.seq), event.wave, when, event.kind, about, _detail(event)]
 
 
-def _detail(detail: Mapping[str, str | int]) -> str:
-    return ", ".join(f"{name}: {_short(value)}" for name, value in detail.items())
+def _detail(event: Event) -> str:
+    """What an event says, but for the moment that stands beside it."""
+    told = {name: _short(value) for name, value in event.detail.items()}
+    if _repeats(event.detail.get("at", ""), event.moment):
+        del told["at"]
+    return ", ".join(f"{name}: {value}" for name, value in told.items())
+
+
+def _repeats(value: str | int, when: datetime) -> bool:
+    """Whether an event tells the moment in which it was recorded, or the one just before."""
+    try:
+        told = datetime.fromisoformat(str(value))
+    except ValueError:
+        return False
+    told = told if told.tzinfo is not None else told.replace(tzinfo=UTC)
+    return abs((when - told).total_seconds()) < SAME_SECONDS
 
 
 def _short(value: str | int) -> str:

@@ -59,7 +59,7 @@ def resolve(config: Config, ledger: Ledger, name: str) -> NamedMailbox:
     people, rows = listed(config), ledger.mailboxes()
     lines = {one.source: one.line for one in people}
     if not rows:
-        raise Misconfigured("the ledger", "has no mailbox yet; `kogge migrate --dry-run` plans them")
+        raise Misconfigured("the ledger", "has no mailbox yet; `kogge check` plans them")
     if name.isdecimal():
         row = _in_line(config, people, rows, int(name))
         return NamedMailbox(row, int(name), by_address=False)
@@ -83,9 +83,7 @@ def _in_line(config: Config, people: Sequence[Person], rows: Sequence[MailboxRow
     for row in rows:
         if row.source == sources[number]:
             return row
-    raise Misconfigured(
-        ARGUMENT, f"line {number} of {name} is not in the ledger yet; `kogge migrate --dry-run` plans it"
-    )
+    raise Misconfigured(ARGUMENT, f"line {number} of {name} is not in the ledger yet; `kogge check` plans it")
 
 
 def _meant(config: Config, rows: Sequence[MailboxRow], asked: str) -> str:

@@ -73,7 +73,7 @@ def drawn(
 ) -> RenderableType:
     """Returns the whole view. left: by wave, how long it still takes. notices: lines about servers."""
     if not fleet.ships:
-        return Text("No mailboxes in the ledger yet: `kogge migrate --dry-run` plans them.")
+        return Text("No mailboxes in the ledger yet: `kogge check` plans them.")
     rows = _by_workload(fleet, look) if look.by_workload else _by_mailbox(fleet, look)
     noticed = [Text(line, style=BAD) for line in notices]
     # Of one wave that is watched, the rate of the last minute says more than the estimate.

@@ -44,11 +44,11 @@ ConfigPath = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for scripts.")]
 Wave = Annotated[str | None, typer.Option("--wave", "-w", metavar="W", help="Only this wave.")]
 OneWave = Annotated[str, typer.Option("--wave", "-w", metavar="W", help="The wave.")]
+NAMES = "random id, address, site, or line of the list"
+"""What -m takes."""
 Mailboxes = Annotated[
     list[str] | None,
-    typer.Option(
-        "--mailbox", "-m", metavar="M", help="Only this mailbox (random id, address or site); repeatable."
-    ),
+    typer.Option("--mailbox", "-m", metavar="M", help=f"Only this mailbox ({NAMES}); repeatable."),
 ]
 Workloads = Annotated[
     list[str] | None,
@@ -177,11 +177,18 @@ def report(error: MigrationError) -> int:
 
 
 def chosen(
-    config: Config, ledger: Ledger, wave: str | None, wanted: list[str] | None = None, option: str = "--wave"
+    config: Config,
+    ledger: Ledger,
+    wave: str | None,
+    wanted: list[str] | None = None,
+    option: str = "--wave",
+    *,
+    by_line: bool = True,
 ) -> list[MailboxRow]:
     """The mailboxes of the ledger that the options choose; never none, for a typing error must not read as
-    "nothing amiss". option: where the wave was named. Raises Misconfigured when a wave or a mailbox does not
-    exist or is not planned yet, or when there is none at all."""
+    "nothing amiss". option: where the wave was named. by_line: whether a number names a line of the list,
+    which may be another person's once the list has changed. Raises Misconfigured when a wave or a mailbox
+    does not exist or is not planned yet, or when there is none at all."""
     from engine.planning.missing_wave import missing_wave
 
     rows = ledger.mailboxes(wave)
@@ -189,12 +196,23 @@ def chosen(
         waves = {row.wave for row in ledger.mailboxes()} if wave is not None else set()
         if wave is not None and waves:
             raise Misconfigured(option, missing_wave(config, wave, waves))
-        raise Misconfigured("the ledger", "has no mailbox yet; `kogge migrate --dry-run` plans them")
+        raise Misconfigured("the ledger", "has no mailbox yet; `kogge check` plans them")
     if not wanted:
         return rows
-    found, known = among(wanted, {row.id: (row.id, row.source, row.target) for row in rows})
-    refuse_missing(wanted, known, f"wave {wave}" if wave else "the ledger")
+    lines = _lines(config) if by_line and any(name.isdecimal() for name in wanted) else {}
+    names = {row.id: (row.id, row.source, row.target, lines.get(row.source, "")) for row in rows}
+    found, known = among(wanted, names)
+    refuse_missing(
+        wanted, known, f"wave {wave}" if wave else "the ledger", config.mailboxes.name if by_line else ""
+    )
     return [row for row in rows if row.id in found]
+
+
+def _lines(config: Config) -> dict[str, str]:
+    """Which line of the list names a source. Raises Misconfigured if the list cannot be read."""
+    from engine.planning.mailbox_list_checks import mailboxes
+
+    return {one.source: str(one.line) for one in mailboxes(config, unplanned=True)}
 
 
 def among(wanted: Iterable[str], names: Mapping[T, Iterable[str]]) -> tuple[set[T], set[str]]:
@@ -204,16 +222,22 @@ def among(wanted: Iterable[str], names: Mapping[T, Iterable[str]]) -> tuple[set[
     return {one for one, own in met.items() if own}, set().union(*met.values())
 
 
-def refuse_missing(wanted: Sequence[str], known: Collection[str], place: str) -> None:
-    """Raises Misconfigured for a mailbox that is not among the known. A random id is named; an address, which
-    a terminal's log should not keep, is counted off."""
+def refuse_missing(wanted: Sequence[str], known: Collection[str], place: str, listed: str) -> None:
+    """Raises Misconfigured for a mailbox that is not among the known. A random id and a line are named; an
+    address, which a terminal's log should not keep, is counted off. listed: the name of the list, "" where
+    its lines name nobody."""
     missing = [
-        name if name.startswith("m-") and "@" not in name else f"number {number} of those given"
-        for number, name in enumerate(wanted, 1)
-        if one_spelling(name) not in known
+        _named(name, number) for number, name in enumerate(wanted, 1) if one_spelling(name) not in known
     ]
     if missing:
-        raise Misconfigured("--mailbox", f"not in {place}: {', '.join(missing)}")
+        accepted = f"give an id, an address or a line of {listed}" if listed else "give an id or an address"
+        raise Misconfigured("--mailbox", f"not in {place}: {', '.join(missing)}; {accepted}")
+
+
+def _named(name: str, number: int) -> str:
+    if name.isdecimal():
+        return f"line {name}"
+    return name if name.startswith("m-") and "@" not in name else f"number {number} of those given"
 
 
 class Rows:

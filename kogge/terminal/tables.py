@@ -30,7 +30,7 @@ NUMBERS = frozenset(
 
 
 INDENT = "  "
-WORD_MOST = 20
+WORD_MOST = 32
 """A column that may break lines is at least so wide as its longest word, but not wider than this."""
 BETWEEN = 2
 

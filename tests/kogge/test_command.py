@@ -238,7 +238,9 @@ def test_options_that_choose_nothing(place: Path, planned: str, capsys: pytest.C
         assert run(name, "-m", planned, "-m", "z@z.example", "-m", "m-7f3a9c01") == 2
         message = capsys.readouterr().err
         assert message.startswith("--mailbox: not in "), name
-        assert message.endswith(": number 2 of those given, m-7f3a9c01\n"), name
+        assert message.endswith(
+            ": number 2 of those given, m-7f3a9c01; give an id, an address or a line of mailboxes.csv\n"
+        ), name
 
 
 def test_a_log_of_no_wave(place: Path, planned: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -254,7 +256,7 @@ def test_a_log_of_no_wave(place: Path, planned: str, capsys: pytest.CaptureFixtu
 )
 def test_an_empty_ledger_is_not_well(place: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
     assert run(*command.split()) == 2
-    message = "the ledger: has no mailbox yet; `kogge migrate --dry-run` plans them\n"
+    message = "the ledger: has no mailbox yet; `kogge check` plans them\n"
     assert capsys.readouterr().err == message
 
 
@@ -273,7 +275,7 @@ def test_status(place: Path, planned: str, capsys: pytest.CaptureFixture[str]) -
 
 def test_status_of_an_empty_ledger(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("status") == 1
-    assert "kogge migrate --dry-run" in capsys.readouterr().out
+    assert "`kogge check` plans them" in capsys.readouterr().out
     assert stat.S_IMODE((place / "kogge-state").stat().st_mode) == 0o700
 
 

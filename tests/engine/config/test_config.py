@@ -140,6 +140,7 @@ def test_relative_paths_are_the_files_own(write, tmp_path: Path, monkeypatch: py
             "[admission]\nsource_legs = 3",
             "kogge.toml:2: admission.source_legs: is now called source_at_once; rename it",
         ),
+        ("[workers]\nlegs = 4", "kogge.toml:1: workers: unknown; did you mean plan.workers?"),
         ("[rnu]\nlegs = 4", "kogge.toml:1: rnu: unknown; did you mean run?"),
         (
             '[verify]\nlevel = "all"',

@@ -251,6 +251,40 @@ def test_who_is_recorded(place: Path, planned: str, capsys: pytest.CaptureFixtur
     assert [event["detail"] for event in json.loads(capsys.readouterr().out)] == [{"by": "Night shift"}] * 2
 
 
+def test_who_breaks_no_address(
+    place: Path, planned: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a narrow terminal, too, an address can be copied."""
+    long = "thomas.mueller-luedenscheidt.the.second@practice.example"
+    with closing(Ledger(f"sqlite:///{place}/kogge-state/ledger.db")) as ledger:
+        ledger.add_mailboxes(
+            [PlannedMailbox(long, f"new.{long}", "pilot", Phase.STAGING, frozenset({Kind.MAIL}))]
+        )
+    monkeypatch.setattr("kogge.terminal.options.WIDTH", 80)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run("who", "--wave", "pilot", "--by", "Night shift") == 0
+    words = capsys.readouterr().out.split()
+    assert words.count(long) == words.count(f"new.{long}") == 1
+    assert words.count("a@old.example") == 1
+
+
+@pytest.mark.parametrize("command", ["status", "retry", "approve asserted --by A --reason x"])
+def test_a_mailbox_is_named_by_its_line(
+    place: Path, planned: str, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert run(*command.split(), "-m", "3") == 2
+    assert "not in the ledger: line 3; give an id, an address or a line" in capsys.readouterr().err
+    run(*command.split(), "-m", "2")
+    assert "not in the ledger" not in capsys.readouterr().err
+
+
+def test_no_key_is_destroyed_by_a_line(place: Path, planned: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The list may have changed, and a key does not come back."""
+    gone = ("audit", "keys", "destroy", "-m", "2", "--by", "A", "--reason", "x", "--yes")
+    assert run(*gone) == 2
+    assert "--mailbox: not in the ledger: line 2; give an id or an address\n" in capsys.readouterr().err
+
+
 def test_who_needs_a_name(place: Path, planned: str) -> None:
     assert run("who", planned, "--by", " ") == 2
 

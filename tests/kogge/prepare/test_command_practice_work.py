@@ -120,7 +120,7 @@ def test_they_go_on_for_a_while(
     [
         (("--for", "soon"), "--for: is no time; give one like 60s, 5m or 1h"),
         (("--wave", "x"), "--wave: nobody in the list has it; known there: odd, pilot"),
-        (("-m", "9"), "--mailbox: not in mailboxes.csv: number 1 of those given"),
+        (("-m", "9"), "--mailbox: not in mailboxes.csv: line 9; give an id, an address"),
         (("--late", "--target"), "--late: is mail at the old server"),
         (("--target", "-m", "2"), "line 2: has no new account that answers"),
     ],

@@ -102,3 +102,29 @@ def test_bad_input(
 ) -> None:
     assert run("log", *options) == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_screen_says_nothing_twice_and_has_no_empty_column(
+    boxes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A moment is told once; a column that no event fills is left out; no word is broken."""
+    reason = "a-reason-of-one-word-of-a-length"
+    with closing(Ledger(f"sqlite:///{tmp_path}/kogge-state/ledger.db")) as book:
+        signed = {"approver": "One", "reason": reason, "at": datetime.now(UTC).isoformat()}
+        book.event("c", "plan-approved:start", signed, subject="wave:c")
+        elsewhere = {"approver": "Two", "reason": reason, "at": "2020-02-02T02:02:02+00:00"}
+        book.event("c", "plan-approved:start", elsewhere, subject="wave:c")
+    monkeypatch.setattr("kogge.terminal.options.WIDTH", 80)
+    monkeypatch.setenv("COLUMNS", "80")
+    capsys.readouterr()
+    assert run("log", "--by", "One") == run("log", "--by", "Two") == 0
+    shown = capsys.readouterr().out
+    assert shown.count("at: ") == 1
+    assert "at: 2020-02-02T02:02:02+00:00" in shown, "signed long before it was recorded"
+    assert shown.count(reason) == 2
+    assert "about" not in shown
+    assert shown.split("\n")[0].split()[:2] == ["event", "wave"]
+    assert run("log", "a") == 0
+    head, *_ = capsys.readouterr().out.splitlines()
+    assert "about" in head
+    assert "wave" not in head.split()
