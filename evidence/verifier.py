@@ -888,7 +888,9 @@ def message_names(message_id: str, key: bytes) -> list[str]:
 
     It is compared with its angle brackets, and without white space; without brackets both forms are tried."""
     bare = "".join(message_id.split())
-    forms = re.findall("<[^>]*>", bare)[:1] or [bare, f"<{bare}>"]
+    start = bare.find("<")
+    end = bare.find(">", start)
+    forms = [bare[start : end + 1]] if 0 <= start < end else [bare, f"<{bare}>"]
     numbers = [sha256(form.encode("utf-8", "surrogateescape")).digest()[:8] for form in forms]
     return [hmac.digest(key, b"mid\0" + number, "sha256")[:16].hex() for number in numbers]
 

@@ -166,7 +166,7 @@ def run_in(state: State[Any]) -> Any:
         (Completed(message="all are verified"), "ended: Completed: all are verified", True),
         (Failed(name="Incomplete", message="2 are not"), "ended: Incomplete: 2 are not", True),
         (Crashed(), "ended: Crashed", True),
-        (Suspended(timeout_seconds=600), "is suspended", False),
+        (Suspended(timeout_seconds=1_000_000), "is suspended", False),
         (Suspended(timeout_seconds=-600), "is suspended", True),
     ],
 )

@@ -16,7 +16,7 @@ DEMO = """
 import sys
 from pathlib import Path
 from practice.demo import run
-small = ("--people", "1", "--items", "1", "--pim", "0", "--cloud", "0")
+small = ("--people", "1", "--plain", "0", "--items", "1", "--pim", "0", "--cloud", "0")
 run(Path(sys.argv[1]), "practice", "up", "servers", *small)
 """
 
@@ -39,7 +39,7 @@ def test_its_command_ends_with_it(tmp_path: Path, number: signal.Signals) -> Non
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as demo:
         assert demo.stdout is not None
         try:
-            while b"mailboxes     1" not in (line := demo.stdout.readline()):
+            while b"configuration" not in (line := demo.stdout.readline()):
                 assert line, "the command ended before"
             assert at_work_in(tmp_path)
         finally:

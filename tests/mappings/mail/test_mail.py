@@ -171,7 +171,7 @@ def test_keywords_are_short_plain_and_stable(text: str) -> None:
     assert len(word) <= KEYWORD_LENGTH
     assert word not in RESERVED
     assert is_atom(word)
-    assert keyword(text.upper()) == word or text.upper().casefold() != text.casefold()
+    assert keyword(text.upper()) == word or text.upper().lower() != text.lower()
 
 
 @given(st.text("aA-_ 0ü\u0301fé", max_size=14), st.text("aA-_ 0ü\u0301fé", max_size=14))
