@@ -119,21 +119,25 @@ def test_what_is_taken_back_has_no_steps_and_keeps_its_approval(ledger: Ledger, 
 
 def test_what_was_rolled_back_spends_an_approval_if_there_is_one(ledger: Ledger, box: str) -> None:
     steps = Steps(ledger)
-    roll_back(ledger)
     steps.move(box, Phase.LIVE, "live", "anna")
+    every_leg(ledger, LegState.BLOCKED, ROLLED_BACK)
     steps.take_back(box, "bernd")
     assert spent(ledger) == [], "nobody approved anything"
     ledger.approve(box, SCORE_LOW, "anna", "seen")
+    every_leg(ledger, LegState.PENDING, None)
     steps.move(box, Phase.LIVE, "live", "anna")
+    every_leg(ledger, LegState.BLOCKED, ROLLED_BACK)
+    with pytest.raises(Blocked, match=ROLLED_BACK):
+        steps.move(box, Phase.LIVE, "live", "anna")
     steps.take_back(box, "bernd")
     assert not ledger.approved(box, SCORE_LOW)
     steps.take_back(box, "bernd")
     assert spent(ledger) == [box], "what is spent is not spent again"
 
 
-def roll_back(ledger: Ledger) -> None:
+def every_leg(ledger: Ledger, state: LegState, code: str | None) -> None:
     with ledger.engine.begin() as connection:
-        connection.execute(update(schema.leg).values(state=LegState.BLOCKED, code=ROLLED_BACK))
+        connection.execute(update(schema.leg).values(state=state, code=code))
 
 
 def spent(ledger: Ledger) -> list[str | None]:
