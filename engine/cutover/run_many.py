@@ -156,14 +156,23 @@ def no_lease() -> None:
     """A guard of what needs no lease; see engine.steps.ledger_generation.leave_move_at."""
 
 
-def announce(order: CutoverRequest, rows: Iterable[MailboxRow]) -> None:
-    """Record who decided, for each wave of these mailboxes."""
+def announce(order: CutoverRequest, rows: Iterable[MailboxRow], reason: str = "") -> None:
+    """Record who decided, and why, for each wave of these mailboxes.
+
+    Args:
+        order: the request.
+        rows: the mailboxes.
+        reason: in the person's words; empty if none was given.
+    """
     by_wave: dict[str, int] = {}
     for row in rows:
         by_wave[row.wave] = by_wave.get(row.wave, 0) + 1
     kind = "cutover-taken-back" if order.back else "cutover"
     for wave, count in sorted(by_wave.items()):
-        order.cutting.ledger.event(wave, kind, {"by": order.cutting.by, "mailboxes": count})
+        detail: dict[str, str | int] = {"by": order.cutting.by, "mailboxes": count}
+        if reason:
+            detail["reason"] = reason
+        order.cutting.ledger.event(wave, kind, detail)
         if not order.back:
             order.cutting.tell("cutover.started", wave, mailboxes=count)
 

@@ -177,12 +177,14 @@ def _document(row: MailboxRow, steps: Sequence[StepRow], score: Score | None) ->
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Who decides, whether it goes back, whether a window is no matter; and whose mailboxes, as options."""
+    """Who decides, whether it goes back, whether a window is no matter; whose mailboxes, as options; and why,
+    if somebody said so."""
 
     by: str
     back: bool
     now: bool
     whose: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +285,7 @@ def act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) ->
         opened(config, ledger, way.by, worker_slots, tell, back=way.back) as order,
     ):
         for duty in worker_slots.heeded(duties):
-            announce(order, going[duty.wave])
+            announce(order, going[duty.wave], way.reason)
             all_of(order, [row.id for row in going[duty.wave]], cuts.append)
     show_cutovers(config, ledger, cuts)
     return Ended(cuts, worker_slots.refusals, order.boundary.fault)

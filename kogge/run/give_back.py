@@ -41,11 +41,14 @@ from kogge.terminal.options import (
     say,
     screen,
 )
+from ledger.db.leases import ROLLED_BACK, ROLLING
 from ledger.db.rows import Phase
 from ledger.leg.phases import HELD_ELSEWHERE
+from ledger.leg.rollback import APPROVAL
 from reports.progress import LATER
 
 if TYPE_CHECKING:
+    from engine.pacing.watchdog import WavePolicy
     from ledger.db.rows import MailboxRow
     from ledger.store import Ledger
 
@@ -104,6 +107,7 @@ def give_back(
         undone = [row for row in rows if not dry_run and way_back(ledger, row.id) is WayBack.UNDO]
         ended = _undo(order, undone) if undone else None
         phases = {row.id: ledger.mailbox(row.id).phase for row in rows}
+        asks = bool(opened) and not {row.id for row in opened} <= _without_reason(ledger, opened)
     found = [Given(one, phases[one.mailbox], _code(one.mailbox, run, ended)) for one in routes]
     lines = [line.cells() for one in (run.ended if run else ()) for line in one.report.lines or ()]
     if csv_file is not None:
@@ -115,7 +119,7 @@ def give_back(
     elif dry_run:
         _show(found, run, config)
     else:
-        _tell(found, run, config)
+        _tell(found, run, config, " --reason TEXT" if asks else "")
     raise typer.Exit(_exit(found, run, ended, dry_run))
 
 
@@ -149,19 +153,46 @@ class Given:
 
 
 def _roll_back(order: Order, rows: Sequence[MailboxRow], dry_run: bool) -> Run:
-    """Takes back what Kogge wrote for these, or only looks."""
+    """Takes back what Kogge wrote for these, or only looks. The reason that was given approves this command
+    alone: of a mailbox of which nothing was begun, nobody uses it later."""
     if dry_run:
-        duties = may_look(order.ledger, rows)
-    else:
-        by = order.by if order.reason is not None else None
-        record_approval(order.ledger, None, rows, Responsibility(by, order.reason, recall=False))
+        return _run(order, rows, may_look(order.ledger, rows), execute=False)
+    before = _approved(order.ledger, rows)
+    by = order.by if order.reason is not None else None
+    record_approval(order.ledger, None, rows, Responsibility(by, order.reason, recall=False))
+    try:
         duties = may_work(order.config, order.ledger, rows, "give-back", order.by)
-    asked = RollbackSelection(rows, duties, recall=False, execute=not dry_run, lines=order.lines)
+        return _run(order, rows, duties, execute=True)
+    finally:
+        _spend_unused(order.ledger, [row for row in rows if row.id not in before])
+
+
+def _run(order: Order, rows: Sequence[MailboxRow], duties: Sequence[WavePolicy], *, execute: bool) -> Run:
+    asked = RollbackSelection(rows, duties, recall=False, execute=execute, lines=order.lines)
     return run_rollback(order.config, order.ledger, asked)
 
 
+def _approved(ledger: Ledger, rows: Sequence[MailboxRow]) -> frozenset[str]:
+    from engine.rollback.run import approved
+
+    return approved(ledger, rows)
+
+
+def _without_reason(ledger: Ledger, rows: Sequence[MailboxRow]) -> frozenset[str]:
+    """Those that the same command gives back without another reason."""
+    from engine.cutover.steps import is_rolled_back
+
+    return _approved(ledger, rows) | {row.id for row in rows if is_rolled_back(ledger, row.id)}
+
+
+def _spend_unused(ledger: Ledger, rows: Sequence[MailboxRow]) -> None:
+    for row in rows:
+        if all(leg.code not in (ROLLING, ROLLED_BACK) for leg in ledger.legs(mailbox=row.id)):
+            ledger.event(row.wave, f"approval-spent:{APPROVAL}", {}, subject=row.id)
+
+
 def _undo(order: Order, rows: Sequence[MailboxRow]) -> Ended:
-    way = Way(order.by, back=True, now=False, whose="")
+    way = Way(order.by, back=True, now=False, whose="", reason=(order.reason or "").strip())
     return act(order.config, order.ledger, rows, way)
 
 
@@ -184,8 +215,8 @@ def _show(found: Sequence[Given], run: Run | None, path: Path) -> None:
         say(f"Nothing was done. To do it: {command}")
 
 
-def _tell(found: Sequence[Given], run: Run | None, path: Path) -> None:
-    """What was done, and what to type now."""
+def _tell(found: Sequence[Given], run: Run | None, path: Path, why: str) -> None:
+    """What was done, and what to type now. why: the option that says why, where it is asked for again."""
     if run is not None:
         show_counts(run.ended, execute=True)
     for one in found:
@@ -196,7 +227,7 @@ def _tell(found: Sequence[Given], run: Run | None, path: Path) -> None:
     frozen = [one for one in found if one.route.way == "undo" and one.is_back]
     left = [one for one in found if not one.is_back]
     if left:
-        say(f"To go on: {next_command(path, f'give-back {_whose(left)} --by NAME')}")
+        say(f"To go on: {next_command(path, f'give-back {_whose(left)} --by NAME{why}')}")
     if rolled:
         say(STAYS.format(command=next_command(path, f"rollback {_whose(rolled)} --csv stays.csv")))
         again = " and ".join(next_command(path, f"{name} {_whose(rolled)}") for name in ("retry", "migrate"))

@@ -14,7 +14,11 @@ from commands import run
 from town import Town, configure, dovecot
 from walking import letter
 
+from engine.config.load import load
+from engine.control.ledger_access import opened_ledger
+from kogge.run.rollback import Run
 from ledger.db.rows import Phase
+from model.errors import Blocked
 
 pytestmark = [
     pytest.mark.dovecot,
@@ -138,8 +142,11 @@ def test_whose_hook_failed_is_given_back(
     (one,) = json.loads(capsys.readouterr().out)
     assert (one["way"], one["undo"]) == (("roll-back", []) if fails == "open" else ("undo", ["redirect"]))
     assert hooks(town) == before
-    assert run("give-back", *anna(town), *BY, *(WHY if fails == "open" else ())) == 0
+    assert run("give-back", *anna(town), *BY, *WHY) == 0
     assert (phase(town), hooks(town)[-1], town.messages("anna")) == (Phase.STAGING, "undo", left)
+    with closing(town.ledger()) as ledger:
+        (told,) = [event.detail for event in ledger.events("pilot") if event.kind == "cutover-taken-back"]
+    assert (told["by"], told["reason"]) == (BY[1], WHY[1])
 
 
 def test_nothing_is_taken_back_while_hooks_could_not_be_undone(
@@ -157,6 +164,27 @@ def test_nothing_is_taken_back_while_hooks_could_not_be_undone(
     assert run("give-back", *anna(town), "--dry-run", "--json") == 0
     (one,) = json.loads(capsys.readouterr().out)["mailboxes"]
     assert (one["undo"], one["by_hand"]) == ([], ["open", "redirect"]), "nobody forgets what was begun"
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_reason_is_used_by_nobody_else_if_nothing_was_begun(
+    planned: str, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    """What somebody approved before stays approved."""
+
+    def refused(*_: object) -> Run:
+        raise Blocked("claimed-elsewhere", "a hook runs")
+
+    monkeypatch.setattr("kogge.run.give_back.run_rollback", refused)
+    config = load(Path("kogge.toml"))
+    with opened_ledger(config) as ledger:
+        ledger.set_phase(planned, Phase.LIVE, "tester")
+        if before:
+            ledger.approve(planned, "rollback", "Anna", "the wrong account")
+    assert run("give-back", "-m", planned, *BY, *WHY) == 1
+    with opened_ledger(config) as ledger:
+        assert ledger.approved(planned, "rollback") is before
+    assert run("give-back", "-m", planned, *BY) == (1 if before else 2)
 
 
 @pytest.mark.parametrize("options", [(), ("-m", "m-00000000", *BY), BY])
