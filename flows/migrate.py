@@ -298,11 +298,14 @@ async def _run_wave(
         tell("wave.started", parameters.wave, mailboxes=before.mailboxes, batches=len(shards))
         in_batch = batch_flow(runner)
         code: str | None = None
-        async with watched(runner.drain) as own, shown(runner, parameters, [*stages.alone, *stages.others]):
+        in_order = [*stages.alone, *stages.others]
+        async with watched(runner.drain) as own, shown(runner, parameters, in_order) as board:
             if stages.alone:
                 await send(in_batch, stages.alone, runner)
             code = await asyncio.to_thread(_failed_first, runner, parameters, stages.first)
-            if code is None:
+            if code is not None and stages.first is not None:
+                board.canary = (stages.first, code)
+            else:
                 await _send_others(send, in_batch, stages.others, runner)
         after = await asyncio.to_thread(seen_of, runner, parameters)
         if own.suspended is not None:

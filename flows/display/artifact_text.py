@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from engine.approvals.score import Score, wave_score
 from engine.planning.throughput_estimate import Estimate
 from flows.display.advice_list import advice_list
+from flows.display.mailbox_rows import pause_told, wave_named
 from flows.process.parameters import BatchParameters
 from ledger.db.rows import LegRow, LegState
 from ledger.views.overview import WaveTotals
@@ -27,7 +28,8 @@ UNWELL = {LegState.BLOCKED, LegState.DIFFERS}
 class Seen:
     """All that is told of a wave at one moment. rate: items a second lately; left: by the plan's estimate,
     corrected by what was measured; None: nothing is left, or nobody knows. expected: items that the preflight
-    counted; 0: there was none. stopped: mailboxes that need a person, whatever their workloads say."""
+    counted; 0: there was none. stopped: mailboxes that need a person, whatever their workloads say.
+    paused: since when the wave is; None: it is not."""
 
     wave: str
     snapshot: Snapshot
@@ -37,12 +39,13 @@ class Seen:
     now: datetime
     expected: int = 0
     stopped: Collection[str] = ()
+    paused: datetime | None = None
 
 
 def wave_text(seen: Seen, ended: bool = False) -> str:
     """The summary of a wave."""
     shot = seen.snapshot
-    head = f"## Wave {seen.wave}: {share(shot, seen.expected):.0f} %"
+    head = f"## {wave_named(seen.wave, seen.paused)}: {share(shot, seen.expected):.0f} %"
     lines = [head, "", verdict(shot) if ended else _going(seen), ""]
     if seen.stopped:
         needs = many(len(seen.stopped), "mailbox needs", "mailboxes need")
@@ -59,13 +62,19 @@ def wave_text(seen: Seen, ended: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
-def wave_told(seen: Seen) -> str:
-    """Return the state of a wave in the line that its cards show."""
+def wave_told(seen: Seen, ended: bool = False) -> str:
+    """Return the state of a wave in the line that its cards show. ended: its run has."""
     shot = seen.snapshot
     if not shot.open:
         left = "all is verified"
+    elif seen.paused is not None:
+        left = pause_told(seen.paused)
+    elif ended:
+        left = "this run has ended"
     elif seen.left is None:
         left = "nothing is left to copy"
+    elif not seen.rate:
+        left = "time left is not known"
     else:
         left = f"about {span(seen.left.seconds)} left"
     person = len({leg.mailbox for leg in shot.open if leg.state in UNWELL} | set(seen.stopped))
@@ -90,7 +99,16 @@ def _going(seen: Seen) -> str:
         f"{shot.done:,} of {known:,} items{counted}, {size(shot.bytes)}; "
         f"{verified:,} of {shot.mailboxes:,} mailboxes are verified."
     )
-    return f"{done} {seen.rate:.1f} items a second. {remaining(seen.left, seen.now)}"
+    return f"{done} {seen.rate:.1f} items a second. {outlook(seen)}"
+
+
+def outlook(seen: Seen) -> str:
+    """How long the wave still takes; no time where it is paused or nothing moves."""
+    if seen.paused is not None:
+        return f"It is {pause_told(seen.paused)}."
+    if seen.left is not None and not seen.rate:
+        return "The time left is not known, as nothing was moved lately."
+    return remaining(seen.left, seen.now)
 
 
 def remaining(left: Estimate | None, now: datetime) -> str:

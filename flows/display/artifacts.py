@@ -33,7 +33,7 @@ from flows.display.artifact_text import (
     wave_text,
     wave_told,
 )
-from flows.display.mailbox_rows import MailboxLine, mailbox_lines, mailboxes_text, mailboxes_told
+from flows.display.mailbox_rows import MailboxLine, mailbox_lines, mailboxes_text, mailboxes_told, stopped_at
 from flows.display.narration import progress_line
 from flows.display.problem_pages import (
     Failing,
@@ -50,6 +50,7 @@ from flows.process.leg_runner import LegRunner
 from flows.process.parameters import BatchParameters, VerifyParameters, WaveParameters
 from ledger.db.rows import MailboxRow, Phase
 from ledger.plan.approvals import plan_rows
+from ledger.plan.wave_control import paused_since
 from ledger.views.overview import overview
 from ledger.views.progress_samples import record
 from ledger.views.scores import absent_of
@@ -83,7 +84,8 @@ class Look:
 @dataclass(slots=True)
 class Board:
     """shards: the wave's batches. checked: items that `kogge check` counted, by mailbox. stopped: by mailbox,
-    why only a person moves it on, whatever its workloads say."""
+    why only a person moves it on, whatever its workloads say. canary: the first mailbox and why it is not
+    verified, once the wave has stopped at it."""
 
     runner: LegRunner
     asked: WaveParameters | VerifyParameters
@@ -94,6 +96,7 @@ class Board:
     left: dict[str, Estimate] = field(default_factory=dict)
     checked: Mapping[str, int] = field(default_factory=dict)
     stopped: Mapping[str, Stop] = field(default_factory=dict)
+    canary: tuple[str, str] | None = None
     ticks: int = 0
     items_due: float = 0.0
 
@@ -113,7 +116,7 @@ class Board:
         rated = await asyncio.to_thread(self._rated) if ended else {}
         look = await asyncio.to_thread(self._read, whole, rated)
         seen, put = look.seen, self.artifacts.put
-        told = wave_told(seen)
+        told = wave_told(seen, ended)
         await put(f"{self.key}-progress", share(seen.snapshot, seen.expected), told)
         await put(f"{self.key}-summary", wave_text(seen, ended), told)
         if look.waves is not None:
@@ -129,8 +132,9 @@ class Board:
 
     async def _put_whole(self, look: Look) -> None:
         at = clock(look.seen.now)
-        listed = mailboxes_text(self.wave, look.lines, look.seen.now, ui_links.base())
-        made = await self.artifacts.put(self.key, listed, f"{mailboxes_told(look.lines)} ({at})")
+        lines, paused = look.lines, look.seen.paused
+        listed = mailboxes_text(self.wave, lines, look.seen.now, ui_links.base(), paused)
+        made = await self.artifacts.put(self.key, listed, f"{mailboxes_told(lines, paused)} ({at})")
         if made is not None and (ui := ui_links.base()):
             get_run_logger().info("the mailboxes of this wave: %s", ui_links.version(ui, made))
         batches = f"{many(len(look.batches), 'batch', 'batches')} of wave {self.wave} ({at})"
@@ -184,11 +188,14 @@ class Board:
         boxes = ledger.mailboxes(self.wave) if whole else []
         if whole:
             self.stopped = self._stops(boxes, shot)
-        seen = Seen(self.wave, shot, self._rate(shot), left, health, now, expected, self.stopped.keys())
+        person = self.stopped.keys() | ({self.canary[0]} if self.canary is not None else set())
+        paused = paused_since(ledger, self.wave)
+        seen = Seen(self.wave, shot, self._rate(shot), left, health, now, expected, person, paused)
         low = (
             would_stop(ledger, [row for row in boxes if row.phase is not Phase.LIVE], rated) if rated else ()
         )
         lines = mailbox_lines(shot.legs, boxes, self.checked, low, self.stopped) if whole else []
+        lines = stopped_at(lines, *self.canary) if self.canary is not None else lines
         waves = overview(ledger) if whole else []
         all_waves = (overall_text(waves, self.left, now), overall_told(waves, now)) if whole else None
         return Look(seen, batch_rows(self.shards, shot), lines, all_waves)
@@ -237,12 +244,12 @@ def clock(now: datetime) -> str:
 @asynccontextmanager
 async def shown(
     runner: LegRunner, asked: WaveParameters | VerifyParameters, shards: Sequence[BatchParameters]
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Board]:
     """Keeps the board current for the length of the block, and leaves the wave's end on it."""
     board = Board(runner, asked, shards)
     await tried("the link of a wave", board.link)
     try:
         async with standing("the page of a wave", board.show, TICK_SECONDS):
-            yield
+            yield board
     finally:
         await tried("the page of a wave", functools.partial(board.show, ended=True))

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from engine.control.remedies import advice
 from engine.cutover.stopped import Stop
 from flows.display.advice_list import advice_list
 from flows.display.ui_links import artifact, linked, tasks_of
@@ -27,6 +28,7 @@ URGENCY = (
 """A mailbox is in the first of these states that one of its workloads has."""
 PERSON = frozenset({LegState.BLOCKED, LegState.DIFFERS})
 """States that nothing but a person mends."""
+CANARY_FAILED = "canary-failed"
 SHOWN = 60
 """So many rows an artifact has: a wave of 500 mailboxes stays readable."""
 
@@ -55,7 +57,8 @@ class MailboxLine:
     @property
     def needs_person(self) -> bool:
         """True if nothing but a person mends it."""
-        return self.stop is not None or self.state in PERSON or SCORE_LOW in self.codes
+        named = SCORE_LOW in self.codes or CANARY_FAILED in self.codes
+        return self.stop is not None or self.state in PERSON or named
 
     @property
     def locked(self) -> bool:
@@ -120,7 +123,22 @@ def _line(number: str, rows: Sequence[LegRow], phase: Phase, checked: Mapping[st
     return MailboxLine(number, phase, state, share, tuple(sorted(codes)))
 
 
-def mailboxes_text(wave: str, lines: Sequence[MailboxLine], now: datetime, ui: str) -> str:
+def stopped_at(lines: Iterable[MailboxLine], canary: str, cause: str) -> list[MailboxLine]:
+    """Return the lines of a wave that stopped at its first mailbox: that one comes first, and says why.
+
+    Args:
+        lines: the mailboxes.
+        canary: the first mailbox.
+        cause: the code that kept it from being verified, or its state if it has no code.
+    """
+    codes = (CANARY_FAILED, cause) if advice(cause) else (CANARY_FAILED,)
+    told = [replace(line, codes=codes) if line.mailbox == canary else line for line in lines]
+    return sorted(told, key=lambda line: line.mailbox != canary)
+
+
+def mailboxes_text(
+    wave: str, lines: Sequence[MailboxLine], now: datetime, ui: str, paused: datetime | None = None
+) -> str:
     """Return the artifact `wave-NAME`.
 
     Args:
@@ -128,8 +146,14 @@ def mailboxes_text(wave: str, lines: Sequence[MailboxLine], now: datetime, ui: s
         lines: its mailboxes, the most urgent first.
         now: when they were read.
         ui: the address of Prefect's UI; "" leaves the links out.
+        paused: since when the wave is paused; None if it is not.
     """
-    head = [f"## Wave {wave}: {mailboxes_told(lines)}", ""]
+    head = [f"## {wave_named(wave, paused)}: {mailboxes_told(lines)}", ""]
+    head += [
+        f"The first mailbox, `{line.mailbox}`, is not verified, so no other has begun.\n"
+        for line in lines
+        if CANARY_FAILED in line.codes
+    ]
     table = ["| mailbox | phase | state | done | code | |", "|---|---|---|---:|---|---|"]
     rows = [_row(line, ui) for line in lines[:SHOWN]]
     rest = lines[SHOWN:]
@@ -143,14 +167,25 @@ def mailboxes_text(wave: str, lines: Sequence[MailboxLine], now: datetime, ui: s
     return "\n".join([*head, *table, *rows, *more, *todo, *foot, *at]) + "\n"
 
 
-def mailboxes_told(lines: Sequence[MailboxLine]) -> str:
-    """Return a wave's mailboxes in one phrase that fits on a card."""
+def wave_named(wave: str, paused: datetime | None) -> str:
+    """Return how a heading names a wave. paused: since when it is; None if it is not."""
+    return f"Wave {wave}" if paused is None else f"Wave {wave} is {pause_told(paused)}"
+
+
+def pause_told(since: datetime) -> str:
+    """Return in one phrase since when a wave is paused."""
+    return f"paused since {since.astimezone(UTC):%a %H:%M} UTC"
+
+
+def mailboxes_told(lines: Sequence[MailboxLine], paused: datetime | None = None) -> str:
+    """Return a wave's mailboxes in one phrase that fits on a card. paused: since when the wave is."""
     person = sum(line.needs_person for line in lines)
     verified = sum(line.state is LegState.VERIFIED for line in lines)
     frozen = sum(line.phase is Phase.FROZEN for line in lines)
     told = [many(person, "needs a person", "need a person") if person else "none needs a person"]
     told += [f"{frozen:,} frozen"] if frozen else []
-    return f"{verified:,} of {len(lines):,} verified, {', '.join(told)}"
+    first = f"{pause_told(paused)}, " if paused is not None else ""
+    return f"{first}{verified:,} of {len(lines):,} verified, {', '.join(told)}"
 
 
 def _rest(rest: Sequence[MailboxLine]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from flows.display.artifact_text import Seen, remaining, share
+from flows.display.artifact_text import Seen, outlook, share
 from flows.display.mailbox_rows import MailboxLine
 from ledger.db.rows import LegState
 from model.plural import many
@@ -27,7 +27,7 @@ def progress_line(seen: Seen, lines: Sequence[MailboxLine]) -> str:
         f"{share(shot, seen.expected):.0f} % done: {shot.done:,} of {total:,} items, "
         f"{verified:,} of {many(len(lines), 'mailbox', 'mailboxes')} verified.",
         f"{seen.rate:.1f} items a second.",
-        remaining(seen.left, seen.now),
+        outlook(seen),
         person_line(lines),
     ]
     return " ".join(told)

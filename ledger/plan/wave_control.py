@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from ledger.db import audit_log
 from ledger.db.engine import reading, writing
 from ledger.db.handle import LedgerHandle
 from ledger.db.readers import chunked
-from ledger.db.schema import event, mailbox, wave
+from ledger.db.rows import LegState
+from ledger.db.schema import event, leg, mailbox, wave
 from ledger.db.upsert import upsert
 from model.errors import Misconfigured
+
+PAUSED = "paused"
+"""The kind of the event, and the code of the workloads that heard of it."""
 
 OVERRIDDEN = "window-overridden"
 OUTSIDE = "outside-its-hours"
@@ -21,7 +26,8 @@ OUTSIDE = "outside-its-hours"
 def set_paused(ledger: LedgerHandle, name: str, paused: bool, by: str, reason: str = "") -> bool:
     """Pause or resume a wave, with an event. Idempotent.
 
-    A pause drains every run of the wave within seconds, on every machine.
+    A pause drains every run of the wave within seconds, on every machine. What waits for its next run is
+    not called paused any more once the wave is resumed.
 
     Args:
         ledger: an open ledger.
@@ -43,10 +49,28 @@ def set_paused(ledger: LedgerHandle, name: str, paused: bool, by: str, reason: s
         changed = update(wave).where(wave.c.name == name, wave.c.paused.is_(not paused))
         if not connection.execute(changed.values(paused=paused)).rowcount:
             return False
-        kind = "paused" if paused else "resumed"
+        kind = PAUSED if paused else "resumed"
+        if not paused:
+            _forget_pause(connection, name)
         detail = {"by": by, "reason": reason} if reason else {"by": by}
         audit_log.append_event(connection, name, kind, detail, subject=f"wave:{name}")
     return True
+
+
+def paused_since(ledger: LedgerHandle, name: str) -> datetime | None:
+    """Return when a person paused the wave; None if it is not paused."""
+    paused = select(wave.c.paused).where(wave.c.name == name)
+    with reading(ledger.engine) as connection:
+        if not connection.execute(paused).scalar():
+            return None
+        found = audit_log.newest_event(connection, f"wave:{name}", PAUSED, name)
+    return None if found is None else datetime.fromtimestamp(found.at, UTC)
+
+
+def _forget_pause(connection: Connection, name: str) -> None:
+    own = select(mailbox.c.id).where(mailbox.c.wave == name)
+    waiting = update(leg).where(leg.c.mailbox.in_(own), leg.c.state == LegState.PENDING, leg.c.code == PAUSED)
+    connection.execute(waiting.values(code=None))
 
 
 def override(ledger: LedgerHandle, name: str, by: str) -> None:
