@@ -105,6 +105,13 @@ def percent(snapshot: Snapshot) -> float:
     return min(99.0, 100.0 * snapshot.done / snapshot.items) if snapshot.items else 0.0
 
 
+def share(shot: Snapshot, expected: int) -> float:
+    """How much is done, 0 to 100, of what is listed, or of what the preflight counted if that is
+    more."""
+    known = percent(shot)
+    return min(known, 100.0 * shot.done / expected) if shot.open and expected else known
+
+
 def verdict(snapshot: Snapshot) -> str:
     """One line: whether all is accounted for, and if not, what is open and why."""
     total = len(snapshot.legs)

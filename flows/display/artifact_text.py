@@ -15,10 +15,9 @@ from flows.display.advice_list import advice_list
 from flows.display.mailbox_rows import pause_told, wave_named
 from flows.process.parameters import BatchParameters
 from ledger.db.rows import LegRow, LegState
-from ledger.views.overview import WaveTotals
 from ledger.views.server_health import Health
 from model.plural import many
-from reports.progress import SETTLED, Snapshot, percent, size, verdict
+from reports.progress import SETTLED, Snapshot, expected, share, size, verdict
 
 UNWELL = {LegState.BLOCKED, LegState.DIFFERS}
 """They need a person."""
@@ -81,13 +80,6 @@ def wave_told(seen: Seen, ended: bool = False) -> str:
     needs = f", {many(person, 'mailbox needs', 'mailboxes need')} a person" if person else ""
     at = f"{seen.now.astimezone(UTC):%H:%M} UTC"
     return f"wave {seen.wave}: {share(shot, seen.expected):.0f} %, {left}{needs} ({at})"
-
-
-def share(shot: Snapshot, expected: int) -> float:
-    """How much is done, 0 to 100, of what is listed, or of what the preflight counted if that is
-    more."""
-    known = percent(shot)
-    return min(known, 100.0 * shot.done / expected) if shot.open and expected else known
 
 
 def _going(seen: Seen) -> str:
@@ -174,29 +166,33 @@ def _servers(health: Sequence[Health]) -> list[str]:
     return ["", "### Servers", "", "| | pace | errors | latency |", "|---|---|---:|---:|", *rows]
 
 
-def batch_rows(shards: Sequence[BatchParameters], shot: Snapshot) -> list[dict[str, str | int]]:
-    """A row for each batch."""
+def batch_rows(
+    shards: Sequence[BatchParameters], shot: Snapshot, checked: Mapping[str, int]
+) -> list[dict[str, str | int]]:
+    """A row for each batch. checked: items that `kogge check` counted, by mailbox."""
     by_mailbox: dict[str, list[LegRow]] = {}
     for leg in shot.legs:
         by_mailbox.setdefault(leg.mailbox, []).append(leg)
     return [
-        _batch_row(one, [leg for mailbox in one.mailboxes for leg in by_mailbox.get(mailbox, [])])
+        _batch_row(one, [leg for mailbox in one.mailboxes for leg in by_mailbox.get(mailbox, [])], checked)
         for one in shards
     ]
 
 
-def _batch_row(shard: BatchParameters, legs: Sequence[LegRow]) -> dict[str, str | int]:
-    own = Snapshot(tuple(legs))
+def _batch_row(
+    shard: BatchParameters, legs: Sequence[LegRow], checked: Mapping[str, int]
+) -> dict[str, str | int]:
+    own, known = Snapshot(tuple(legs)), expected(legs, checked)
     codes = Counter(leg.code for leg in own.open if leg.code)
     return {
         "batch": f"{shard.number} of {shard.of}",
-        "%": round(percent(own)),
+        "%": round(share(own, known)),
         "verified": f"{len(_verified(legs)):,} of {own.mailboxes:,}",
         "running": own.states[LegState.RUNNING],
         "blocked": own.states[LegState.BLOCKED],
         "waiting": own.states[LegState.WAITING],
         "codes": ", ".join(f"{code} ({count})" for code, count in codes.most_common(3)),
-        "items": f"{own.done:,} of {own.items:,}",
+        "items": f"{own.done:,} of {known:,}",
     }
 
 
@@ -207,36 +203,3 @@ def score_rows(found: Mapping[str, Score], mailboxes: int) -> list[dict[str, str
         {"score": str(rating), "mailboxes": count} for rating, count in counts.items()
     ]
     return [*rows, {"score": "not verified", "mailboxes": mailboxes - len(found)}]
-
-
-def overall_text(waves: Sequence[WaveTotals], left: Mapping[str, Estimate], now: datetime) -> str:
-    """All waves, a line each."""
-    rows = [_overall_row(one, left.get(one.wave)) for one in waves]
-    items, done = sum(one.items for one in waves), sum(one.done for one in waves)
-    boxes = sum(one.mailboxes for one in waves)
-    of = "1 wave" if len(waves) == 1 else f"{len(waves):,} waves"
-    head = f"{boxes:,} mailboxes in {of}; {done:,} of {items:,} items known so far are done."
-    table = [
-        "| wave | mailboxes | % | verified | blocked | other | left |",
-        "|---|---:|---:|---:|---:|---:|---|",
-    ]
-    at = f"As of {now.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    return "\n".join(["## All waves", "", head, "", *table, *rows, "", at]) + "\n"
-
-
-def overall_told(waves: Sequence[WaveTotals], now: datetime) -> str:
-    """Return all waves in the line that their card shows."""
-    ended = sum(one.legs.get(LegState.VERIFIED, 0) == sum(one.legs.values()) for one in waves)
-    blocked = sum(one.legs.get(LegState.BLOCKED, 0) for one in waves)
-    at = f"{now.astimezone(UTC):%H:%M} UTC"
-    told = f"{ended:,} of {many(len(waves), 'wave', 'waves')} verified"
-    return f"{told}, {blocked:,} blocked ({at})"
-
-
-def _overall_row(one: WaveTotals, left: Estimate | None) -> str:
-    total = sum(one.legs.values())
-    verified, blocked = one.legs.get(LegState.VERIFIED, 0), one.legs.get(LegState.BLOCKED, 0)
-    done = 100 if verified == total else min(99, round(100 * one.done / one.items)) if one.items else 0
-    cells = [one.wave, f"{one.mailboxes:,}", f"{done}", f"{verified:,}", f"{blocked:,}"]
-    cells += [f"{total - verified - blocked:,}", span(left.seconds) if left is not None else ""]
-    return f"| {' | '.join(cells)} |"

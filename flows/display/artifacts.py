@@ -23,13 +23,11 @@ from engine.cutover.stopped import Stop, stops
 from engine.planning.eta import Eta
 from engine.planning.throughput_estimate import Estimate
 from flows.display import ui_links
+from flows.display.all_waves import overall_text, overall_told, wave_lines
 from flows.display.artifact_text import (
     Seen,
     batch_rows,
-    overall_text,
-    overall_told,
     score_rows,
-    share,
     wave_text,
     wave_told,
 )
@@ -51,10 +49,11 @@ from flows.process.parameters import BatchParameters, VerifyParameters, WavePara
 from ledger.db.rows import MailboxRow, Phase
 from ledger.plan.approvals import plan_rows
 from ledger.plan.wave_control import paused_since
-from ledger.views.overview import overview
+from ledger.plan.waves import Waves
 from ledger.views.progress_samples import record
 from ledger.views.scores import absent_of
 from ledger.views.server_health import newest
+from ledger.views.sizes import checks
 from model.plural import many
 from model.protocols import Kind
 from reports import progress
@@ -117,7 +116,7 @@ class Board:
         look = await asyncio.to_thread(self._read, whole, rated)
         seen, put = look.seen, self.artifacts.put
         told = wave_told(seen, ended)
-        await put(f"{self.key}-progress", share(seen.snapshot, seen.expected), told)
+        await put(f"{self.key}-progress", progress.share(seen.snapshot, seen.expected), told)
         await put(f"{self.key}-summary", wave_text(seen, ended), told)
         if look.waves is not None:
             await self._put_whole(look)
@@ -196,9 +195,21 @@ class Board:
         )
         lines = mailbox_lines(shot.legs, boxes, self.checked, low, self.stopped) if whole else []
         lines = stopped_at(lines, *self.canary) if self.canary is not None else lines
-        waves = overview(ledger) if whole else []
-        all_waves = (overall_text(waves, self.left, now), overall_told(waves, now)) if whole else None
-        return Look(seen, batch_rows(self.shards, shot), lines, all_waves)
+        all_waves = self._all_waves(seen, lines) if whole else None
+        return Look(seen, batch_rows(self.shards, shot, self.checked), lines, all_waves)
+
+    def _all_waves(self, seen: Seen, lines: Sequence[MailboxLine]) -> tuple[str, str]:
+        """Asks the ledger."""
+        ledger = self.runner.ledger
+        checked = {number: items for number, (items, _) in checks(ledger).items()}
+        legs, boxes = ledger.legs(), ledger.mailboxes()
+        person = {line.mailbox for line in lines if line.needs_person}
+        person |= stops(ledger, self.runner.config.hooks, boxes, legs).keys()
+        waves = wave_lines(legs, boxes, checked, person)
+        still = {row.name for row in Waves(ledger).all() if row.paused} | (
+            set() if seen.rate else {self.wave}
+        )
+        return overall_text(waves, self.left, seen.now, still), overall_told(waves, seen.now)
 
     def _stops(self, boxes: Sequence[MailboxRow], shot: progress.Snapshot) -> dict[str, Stop]:
         """Asks the ledger; of the mailboxes that are looked at."""

@@ -16,6 +16,7 @@ from flows.process.background_task import standing, tried
 from flows.process.leg_runner import LegRunner
 from flows.process.parameters import BatchParameters
 from ledger.views.server_health import Health
+from ledger.views.sizes import checks
 from reports import progress
 
 FAILING_SHARE, FAILING_CALLS = 5, 20
@@ -34,6 +35,7 @@ class _Shown:
         self._told = 0.0
         self._said: list[str] = []
         self._wave = parameters.wave
+        self._workloads = parameters.workloads
         self._failing: frozenset[str] = frozenset()
 
     async def look(self) -> None:
@@ -42,7 +44,7 @@ class _Shown:
             self._made = await acreate_progress_artifact(
                 progress=self._told, key=self._key, description=self._title
             )
-        done = progress.percent(await asyncio.to_thread(self._seen))
+        done = await asyncio.to_thread(self._share)
         if done != self._told:
             told = f"{self._title}: {done:.0f} %"
             await aupdate_progress_artifact(self._made, progress=done, description=told)
@@ -53,6 +55,13 @@ class _Shown:
             await tell(lines, f"{self._key}-servers", f"{self._title}: servers")
             self._said = lines
         self._announce(failing(self._runner.admission.seen), self._runner.admission.causes())
+
+    def _share(self) -> float:
+        """Asks the ledger; in a thread. The share is that of the wave's own page."""
+        shot = self._seen()
+        checked = {} if self._workloads else checks(self._runner.ledger, self._wave)
+        known = {number: items for number, (items, _) in checked.items()}
+        return progress.share(shot, progress.expected(shot.legs, known))
 
     def _announce(self, systems: frozenset[str], causes: Mapping[str, str]) -> None:
         """Tells of each server once that begins to fail."""

@@ -14,7 +14,7 @@ from flows.display.advice_list import advice_list
 from flows.display.ui_links import artifact, linked, tasks_of
 from ledger.db.rows import SCORE_LOW, LegRow, LegState, MailboxRow, Phase
 from model.plural import many
-from reports.progress import DRY_RUN, expected, slug
+from reports.progress import DRY_RUN, Snapshot, expected, share, slug
 
 URGENCY = (
     LegState.BLOCKED,
@@ -118,9 +118,8 @@ def _line(number: str, rows: Sequence[LegRow], phase: Phase, checked: Mapping[st
     codes = {row.code for row in rows if row.state is state and row.code and row.code != DRY_RUN}
     if state is LegState.VERIFIED:
         return MailboxLine(number, phase, state, 100, ())
-    items, done = expected(rows, checked), sum(row.done for row in rows)
-    share = min(99, 100 * done // items) if items else 0
-    return MailboxLine(number, phase, state, share, tuple(sorted(codes)))
+    done = round(share(Snapshot(tuple(rows)), expected(rows, checked)))
+    return MailboxLine(number, phase, state, done, tuple(sorted(codes)))
 
 
 def stopped_at(lines: Iterable[MailboxLine], canary: str, cause: str) -> list[MailboxLine]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from flows.display.artifact_text import Seen, outlook, share
+from flows.display.artifact_text import Seen, outlook
 from flows.display.mailbox_rows import MailboxLine
 from ledger.db.rows import LegState
 from model.plural import many
+from reports.progress import share
 
 CODES_SHOWN = 3
 

@@ -11,16 +11,15 @@ import pytest
 
 from engine.approvals.score import Score
 from engine.planning.throughput_estimate import Estimate
-from flows.display.artifact_text import Seen, batch_rows, overall_text, remaining, score_rows, span, wave_text
+from flows.display.all_waves import overall_text, overall_told, wave_lines
+from flows.display.artifact_text import Seen, batch_rows, remaining, score_rows, span, wave_text
+from flows.display.mailbox_rows import mailbox_lines
 from flows.process.parameters import BatchParameters
-from ledger.db.rows import LegRow, LegState, Phase
-from ledger.plan.mailboxes import PlannedMailbox
-from ledger.store import Ledger
-from ledger.views.overview import WaveTotals, overview
+from ledger.db.rows import LegRow, LegState, MailboxRow, Phase
 from ledger.views.server_health import Health
 from model.protocols import Kind
 from reports.files import newest_page, page_of, put
-from reports.progress import Snapshot
+from reports.progress import Snapshot, expected, share
 
 NOW = datetime(2026, 11, 26, 22, 0, tzinfo=UTC)
 LEFT = Estimate(3, 900, 9_000, 5400.0, "throttle", alone=False)
@@ -75,35 +74,44 @@ def test_a_row_for_each_batch_and_none_for_a_mailbox() -> None:
         BatchParameters(wave="pilot", mailboxes=["m-1", "m-2"], number=1, of=2),
         BatchParameters(wave="pilot", mailboxes=["m-3", "m-4"], number=2, of=2),
     ]
-    first, second = batch_rows(shards, Snapshot(LEGS))
+    first, second = batch_rows(shards, Snapshot(LEGS), {})
     assert (first["batch"], first["verified"], first["blocked"]) == ("1 of 2", "1 of 2", 1)
     assert (first["%"], first["codes"]) == (70, "over-quota (1)")
     assert (second["running"], second["waiting"], second["items"]) == (1, 1, "10 of 200")
     assert not any("m-" in str(value) for value in (*first.values(), *second.values()))
 
 
-def test_all_waves_in_one_table(tmp_path: Any) -> None:
-    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
-    ledger.migrate()
-    both = frozenset({Kind.MAIL, Kind.CALENDAR})
-    waves = ("first", "first", "second")
-    ledger.add_mailboxes(
-        [PlannedMailbox(f"a{n}@x", f"b{n}@x", wave, Phase.STAGING, both) for n, wave in enumerate(waves)]
-    )
-    found = overview(ledger)
-    ledger.close()
-    assert [(one.wave, one.mailboxes, dict(one.legs)) for one in found] == [
-        ("first", 2, {LegState.PENDING: 4}),
-        ("second", 1, {LegState.PENDING: 2}),
-    ]
-    text = overall_text(found, {"first": LEFT}, NOW)
-    assert "3 mailboxes in 2 waves" in text
-    assert "| first | 2 | 0 | 0 | 0 | 4 | 90 minutes |" in text
+def box(mailbox: str, wave: str) -> MailboxRow:
+    return MailboxRow(mailbox, wave, Phase.STAGING, f"{mailbox}@x", f"{mailbox}@y", None, None)
+
+
+def test_all_waves_count_mailboxes_and_tell_the_share_of_their_own_page() -> None:
+    boxes = [box(f"m-{n}", "first") for n in range(1, 5)] + [box("m-5", "second")]
+    legs = (*LEGS, row(5, "m-2", LegState.VERIFIED, done=100), row(6, "m-5", LegState.PENDING))
+    checked = {"m-3": 500, "m-4": 200}
+    first, second = wave_lines(legs, boxes, checked)
+    own = Snapshot(tuple(legs[:5]))
+    assert first.percent == share(own, expected(own.legs, checked))
+    assert first.items == 1000
+    left = {"first": LEFT, "second": LEFT}
+    text = overall_text([first, second], left, NOW)
+    assert "5 mailboxes in 2 waves; 250 of 1,100 items are done." in text
+    assert "| first | 4 | 1 | 1 | 2 | 25 % | 90 minutes |" in text
+    assert "| second | 1 | 0 | 0 | 1 | 0 % |  |" in text, "it does not run"
+    assert "minutes" not in overall_text([first, second], left, NOW, {"first"})
+    assert overall_told([first, second], NOW) == "0 of 2 waves verified, 1 mailbox needs a person (22:00 UTC)"
+    _, frozen = wave_lines(legs, boxes, checked, {"m-5"})
+    assert frozen.person == 1
+    lines = mailbox_lines(own.legs, boxes, checked)
+    shards = [BatchParameters(wave="first", mailboxes=["m-4"], number=1, of=1)]
+    (batch,) = batch_rows(shards, own, checked)
+    assert (batch["%"], batch["items"]) == (5, "10 of 200")
+    assert next(line.percent for line in lines if line.mailbox == "m-4") == batch["%"]
 
 
 def test_a_finished_wave_is_at_a_hundred() -> None:
-    whole = WaveTotals("done", 1, {LegState.VERIFIED: 2}, items=10, done=9, bytes=1)
-    assert "| done | 1 | 100 | 2 | 0 | 0 |  |" in overall_text([whole], {}, NOW)
+    (whole,) = wave_lines([row(1, "m-1", LegState.VERIFIED, done=99)], [box("m-1", "done")], {})
+    assert "| done | 1 | 1 | 0 | 0 | 100 % |  |" in overall_text([whole], {}, NOW)
 
 
 @pytest.mark.parametrize(
