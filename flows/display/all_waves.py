@@ -24,6 +24,7 @@ class WaveLine:
         mailboxes: how many it has.
         verified: mailboxes that are verified whole.
         person: mailboxes that need a person.
+        other: mailboxes that are neither.
         items: listed, or counted by the newest check where that is more.
         done: settled.
         percent: how much is done, 0 to 100.
@@ -34,6 +35,7 @@ class WaveLine:
     mailboxes: int
     verified: int
     person: int
+    other: int
     items: int
     done: int
     percent: float
@@ -74,9 +76,13 @@ def _line(
 ) -> WaveLine:
     lines, shot, items = mailbox_lines(legs, mine, checked), Snapshot(tuple(legs)), expected(legs, checked)
     verified = sum(line.state is LegState.VERIFIED for line in lines)
-    person = sum(line.needs_person or line.mailbox in stopped for line in lines)
+    needy = {line.mailbox for line in lines if line.needs_person or line.mailbox in stopped}
+    other = sum(line.state is not LegState.VERIFIED and line.mailbox not in needy for line in lines)
+    other += len(mine) - len(lines)
     running = any(leg.state is LegState.RUNNING for leg in legs)
-    return WaveLine(name, len(mine), verified, person, items, shot.done, share(shot, items), running)
+    return WaveLine(
+        name, len(mine), verified, len(needy), other, items, shot.done, share(shot, items), running
+    )
 
 
 def overall_text(
@@ -103,7 +109,6 @@ def overall_told(waves: Sequence[WaveLine], now: datetime) -> str:
 
 
 def _row(one: WaveLine, left: Estimate | None) -> str:
-    other = max(0, one.mailboxes - one.verified - one.person)
-    cells = [one.wave, f"{one.mailboxes:,}", f"{one.verified:,}", f"{one.person:,}", f"{other:,}"]
+    cells = [one.wave, f"{one.mailboxes:,}", f"{one.verified:,}", f"{one.person:,}", f"{one.other:,}"]
     cells += [f"{one.percent:.0f} %", span(left.seconds) if left is not None else ""]
     return f"| {' | '.join(cells)} |"

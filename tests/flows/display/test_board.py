@@ -101,7 +101,9 @@ def test_all_waves_count_mailboxes_and_tell_the_share_of_their_own_page() -> Non
     assert "minutes" not in overall_text([first, second], left, NOW, {"first"})
     assert overall_told([first, second], NOW) == "0 of 2 waves verified, 1 mailbox needs a person (22:00 UTC)"
     _, frozen = wave_lines(legs, boxes, checked, {"m-5"})
-    assert frozen.person == 1
+    assert (frozen.person, frozen.other) == (1, 0)
+    held, _ = wave_lines(legs, boxes, checked, {"m-1"})
+    assert (held.verified, held.person, held.other) == (1, 2, 2), "m-1 is verified and needs a person"
     lines = mailbox_lines(own.legs, boxes, checked)
     shards = [BatchParameters(wave="first", mailboxes=["m-4"], number=1, of=1)]
     (batch,) = batch_rows(shards, own, checked)
