@@ -35,13 +35,19 @@ LEGS = ""
 class LoginBreaker:
     """Count refused logins, separately for each side. Thread-safe."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        describe: Callable[[str], tuple[str, str]] = lambda side: (f"[{side}]", "the server"),
+    ) -> None:
         """Make a breaker that has seen nothing yet.
 
         Args:
             clock: seconds, from any origin.
+            describe: returns where the login of a side is set, and its server; for the error.
         """
         self._clock = clock
+        self._describe = describe
         self._away: Counter[str] = Counter()
         self._asked: dict[str, float] = {}
         self._lock = threading.Lock()
@@ -131,10 +137,11 @@ class LoginBreaker:
         with self._lock:
             over = self._is_over(side)
         if over:
+            place, server = self._describe(side)
             raise Misconfigured(
-                f"[{side}]",
-                f"refused {REFUSALS_MOST} mailboxes in a row, so no more logins were tried, lest accounts be "
-                "locked; correct the login or the password",
+                place,
+                f"{server} refused {REFUSALS_MOST} mailboxes in a row, so no more logins were tried, lest "
+                "accounts be locked; correct the login or the password, then `kogge check`",
             )
 
     def _note_answer(self, side: str) -> None:

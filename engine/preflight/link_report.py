@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby, islice
 
 from engine.config.load import Config
@@ -19,6 +20,7 @@ from engine.identity.identity_gate import Pair
 from engine.opening.open_sides import accounts, open_source, open_target
 from engine.pacing.login_breaker import LoginBreaker
 from engine.preflight.preflight import never, side_of
+from engine.preflight.side_settings import login_place
 from ledger.db.rows import ContainerRow, ItemRow, MailboxRow, State
 from ledger.leg.locations import Place
 from ledger.store import Ledger
@@ -162,7 +164,10 @@ class LinkReader:
     at_target: bool
     look: LinkFindings
     seen: Callable[[], None]
-    breaker: LoginBreaker = field(default_factory=LoginBreaker)
+    breaker: LoginBreaker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.breaker = LoginBreaker(describe=partial(login_place, self.config))
 
     def links(self, mailbox: MailboxRow) -> Iterator[Link]:
         """Yield the links of one mailbox.

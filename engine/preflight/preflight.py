@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 from typing import NoReturn, TypeAlias
 
@@ -39,6 +40,7 @@ from engine.pacing.login_breaker import UNREACHABLE, LoginBreaker
 from engine.planning.mailbox_list import Person
 from engine.preflight.credential_scope import refuse_excess, withheld
 from engine.preflight.parallel_checks import map_mailboxes
+from engine.preflight.side_settings import login_place
 from engine.steps.ledger_generation import newest_left_at
 from ledger.store import Ledger
 from model.errors import Blocked, Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
@@ -158,7 +160,7 @@ def examine_all(
     Raises:
         Misconfigured: if several logins in a row are refused.
     """
-    breaker = LoginBreaker()
+    breaker = LoginBreaker(describe=partial(login_place, config))
 
     def look(person: Person) -> PreflightResult:
         try:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 
 from engine.config.load import Config
 from engine.control.error_log import contain_defects
@@ -16,6 +17,7 @@ from engine.opening.open_sides import open_source
 from engine.pacing.login_breaker import LoginBreaker
 from engine.planning.mailbox_list import Person
 from engine.preflight.parallel_checks import map_mailboxes
+from engine.preflight.side_settings import login_place
 from mappings.registry import FORMS
 from model.errors import Corrupt, MigrationError, Misconfigured, Transient
 from model.optional_protocols import SupportsDelegates, SupportsExtras
@@ -82,7 +84,7 @@ def take_all(
     Raises:
         Misconfigured: if several logins in a row are refused.
     """
-    breaker = LoginBreaker()
+    breaker = LoginBreaker(describe=partial(login_place, config))
     return map_mailboxes(
         people,
         config.run.mailboxes_at_once,

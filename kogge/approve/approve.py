@@ -268,7 +268,7 @@ def read_signed(path: Path, domain: bytes, names: Sequence[str]) -> tuple[dict[s
 
 
 def _record(config: Config, ledger: Ledger, plan: WavePlan, statement: Statement, signature: bytes) -> None:
-    from engine.approvals.plan_approval import approvals_of, detail_of
+    from engine.approvals.plan_approval import approvals_of, command_to_approve, detail_of
     from flows.deploy.wave_missing import setup_advice
     from ledger.plan.approvals import record
     from model.signing_keys import is_signed
@@ -286,7 +286,10 @@ def _record(config: Config, ledger: Ledger, plan: WavePlan, statement: Statement
         say(f"Recorded as event {event.seq} of wave {event.wave}.")
     count, required = len(valid | {statement.approver}), config.approval.required
     echo(f"{statement.stage} of wave {statement.wave}: {count} of {many(required, 'approval', 'approvals')}")
-    if count >= required:
+    if count < required:
+        again = command_to_approve(config, statement.wave, statement.stage, "--key KEY --reason TEXT")
+        say(f"Next, by another approver: {again}")
+    else:
         tell("wave.approved", statement.wave, stage=statement.stage, approvals=count)
         going_on = f"{NEXT[statement.stage]} --wave {statement.wave}"
         say(f"Next: {next_command(config.path, going_on)}")

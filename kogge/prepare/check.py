@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from engine.config.hints import DEFAULT
+from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
 from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import STAYS, advice
@@ -44,16 +45,19 @@ if TYPE_CHECKING:
 
 
 CAUSES_SHOWN = 8
+MISSING, REFUSED = "mailbox-missing", "login-refused"
+SEE_CHECK = ": see `kogge check`."
+"""How advice ends that sends its reader to this very screen."""
 
 IMAPSIEVE = (
-    "target: runs users' scripts when mail arrives by IMAP (imapsieve): one that redirects would send"
+    "target.mail: runs users' scripts when mail arrives by IMAP (imapsieve): one that redirects would send"
     " old mail out again. Switch it off while the waves run."
 )
 
 
 MARKED_ELSEWHERE = (
-    "target: marks other folders (SPECIAL-USE) than special_folders names, for: {roles}. Mail goes into the"
-    " marked ones. If the web client goes by the names, it shows two folders: make the names agree."
+    "target.mail: marks other folders (SPECIAL-USE) than special_folders names, for: {roles}. Mail goes into"
+    " the marked ones. If the web client goes by the names, it shows two folders: make the names agree."
 )
 
 
@@ -153,11 +157,14 @@ def check(
             screen().print(f"approved for this wave: {', '.join(sorted(accepted))}")
     if unloaded is not None:
         say(f"not kept for the approvers: {unloaded}")
-    unheard = any(one.code is not None and not one.passing for one in heard)
-    if unheard or not evidence.good:
-        raise typer.Exit(Exit.OPEN)
     code = _check_code(looks, power, accepted)
-    raise typer.Exit(Exit.AGAIN if code == Exit.OK and any(one.passing for one in heard) else code)
+    if any(one.code is not None and not one.passing for one in heard) or not evidence.good:
+        code = Exit.OPEN
+    elif code == Exit.OK and any(one.passing for one in heard):
+        code = Exit.AGAIN
+    if not as_json:
+        _say_next(settings, looks, code)
+    raise typer.Exit(code)
 
 
 def _begun(config: Config) -> frozenset[str]:
@@ -262,13 +269,14 @@ def _show_check(
     heard: Sequence[InvitationEvidence],
 ) -> None:
     from engine.approvals.plan_approval import too_few
+    from engine.preflight.side_settings import setting_of
 
     out = screen()
     for side, facts in _facts(looks):
         if side == "target" and not any(Kind.MAIL in look.person.moves(config.workloads) for look in looks):
             continue
         stated = ", ".join(f"{name} {value}" for name, value in facts.items())
-        out.print(Text.assemble((f"{side}: ", "bold"), stated or "could not be opened"))
+        out.print(Text.assemble((f"{setting_of(side)}: ", "bold"), stated or "could not be opened"))
     out.print()
     columns = ("line", "wave", "proof", "items", "size", "free", "result")
     out.print(table(columns, map(_check_row, looks), wrap=("proof", "result")))
@@ -286,7 +294,7 @@ def _show_check(
         out.print("control mailbox: none set (gate.control), so the credentials' power was not tried")
     if (told := too_few(config)) is not None:
         out.print(Text(f"approval: {told}", style=CARE), soft_wrap=True)
-    for line in _fault_lines(looks):
+    for line in _fault_lines(looks, config.mailboxes.name):
         out.print(Text(line), soft_wrap=True)
     _show_ready(config, looks)
 
@@ -325,17 +333,69 @@ def _show_ready(config: Config, looks: Sequence[PreflightResult]) -> None:
     good = sum(look.ready for look in looks)
     style = GOOD if good == len(looks) else CARE
     boxes, are = many(len(looks), "mailbox", "mailboxes"), "is" if good == 1 else "are"
-    out.print(Text(f"{good:,} of {boxes} of {config.mailboxes.name} {are} ready", style=style))
+    out.print(Text(f"{good:,} of {boxes} of {_place(config, looks)} {are} ready", style=style))
 
 
-def _fault_lines(looks: Sequence[PreflightResult]) -> Iterator[str]:
-    """Each code with its advice, and below it what this machine found."""
+def _place(config: Config, looks: Sequence[PreflightResult]) -> str:
+    """Where the mailboxes are from, and how many more there are."""
+    listed, all_of_them = config.mailboxes.name, len(mailboxes(config, unplanned=True))
+    if len(looks) == all_of_them:
+        return listed
+    waves = {look.person.wave for look in looks}
+    wave = f"wave {waves.pop()} in " if len(waves) == 1 and waves != {""} else ""
+    return f"{wave}{listed} ({all_of_them:,} in all)"
+
+
+def _say_next(config: Config, looks: Sequence[PreflightResult], code: int) -> None:
+    """What to type now. code: the exit code of this check."""
+    from engine.approvals.plan_approval import START, command_to_approve, too_few
+
+    waves = {look.person.wave for look in looks}
+    again = next_command(config.path, "check")
+    if code == Exit.AGAIN:
+        say(f"Next, when the servers answer: {again}")
+    elif code != Exit.OK or too_few(config) is not None:
+        say(f"Next, when that is put right: {again}")
+    elif len(waves) > 1 or "" in waves:
+        say(f"Next: {next_command(config.path, 'plan')}")
+    elif waves:
+        (wave,) = waves
+        if _is_approved(config, wave):
+            say(f"Next: {next_command(config.path, f'migrate --wave {shlex.quote(wave)}')}")
+        else:
+            say(f"Next: {command_to_approve(config, shlex.quote(wave), START, '--key KEY --reason TEXT')}")
+
+
+def _is_approved(config: Config, wave: str) -> bool:
+    """Whether as many signed the plan as it is now as have to."""
+    from engine.approvals.plan_approval import START, approvals_of
+
+    with opened_ledger(config) as ledger:
+        valid = sum(one.void is None for one in approvals_of(config, ledger, wave, START))
+    return valid >= config.approval.required
+
+
+def _fault_lines(looks: Sequence[PreflightResult], listed: str) -> Iterator[str]:
+    """Each code with its advice, and below it what this machine found; a wrong row first, as other faults
+    follow from it. listed: the name of the list."""
     codes = Counter(code for look in looks for _, code in (*look.faults, *look.open_warnings))
     causes = sorted(set().union(*(look.causes for look in looks)))
-    for code, count in codes.most_common():
-        yield f"{code} ({count}): {advice(code)}"
+    for code, count in sorted(codes.most_common(), key=lambda one: one[0] != MISSING):
+        yield f"{code} ({count}): {advice(code).replace(SEE_CHECK, '.')}"
+        if code == MISSING:
+            yield f"  {_wrong_rows(looks, listed)}"
         own = [cause.partition(": ")[2] for cause in causes if cause.startswith(f"{code}: ")]
         yield from (f"  {cause}" for cause in own[:CAUSES_SHOWN])
+
+
+def _wrong_rows(looks: Sequence[PreflightResult], listed: str) -> str:
+    """Which rows name a mailbox that is not there; whether refused logins probably follow from that."""
+    wrong = [look for look in looks if any(code == MISSING for _, code in look.faults)]
+    lines = ", ".join(str(look.person.line) for look in wrong[:CAUSES_SHOWN])
+    more = ", …" if len(wrong) > CAUSES_SHOWN else ""
+    told = f"{'line' if len(wrong) == 1 else 'lines'} {lines}{more} of {listed}: correct this first"
+    refused = any(code == REFUSED for look in wrong for _, code in look.faults)
+    return f"{told}; what is refused there ({REFUSED}) probably follows from it" if refused else told
 
 
 def _source_care(config: Config, looks: Sequence[PreflightResult]) -> Iterator[str]:
@@ -349,10 +409,12 @@ def _source_care(config: Config, looks: Sequence[PreflightResult]) -> Iterator[s
 
 
 def _check_row(look: PreflightResult) -> list[str | Text]:
+    from engine.preflight.side_settings import setting_of
+
     result = Text("ready", style=GOOD)
     accepted = [f"{code}, approved" for _, code in look.warnings if code in look.accepted]
     if not look.ready:
-        told = [f"{side}: {code}" for side, code in (*look.faults, *look.open_warnings)]
+        told = [f"{setting_of(side)}: {code}" for side, code in (*look.faults, *look.open_warnings)]
         result = Text("\n".join([*told, *accepted]), style=BAD if look.faults else CARE)
     elif accepted:
         result = Text("\n".join(["ready", *accepted]), style=GOOD)
@@ -411,6 +473,8 @@ def discover(
         emit([_inventory_document(one) for one in found])
     else:
         _show_inventory(found)
+        if csv_file is not None:
+            say(f"Next: {next_command(config, f'plan --inventory {shlex.quote(str(csv_file))}')}")
     failed = [one for one in found if one.code]
     if failed:
         raise typer.Exit(Exit.AGAIN if all(one.passing for one in failed) else Exit.OPEN)

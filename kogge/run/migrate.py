@@ -155,8 +155,20 @@ def verify(
         rows = chosen(settings, ledger, wave, mailbox)
         options = RunOptions(verify_only=True, level=level)
         order = RunRequest(rows, bool(mailbox), tuple(workload or ()), kinds, options)
-        code = _run_all(settings, order, as_json)
+        if _has_run(ledger, order):
+            code = _run_all(settings, order, as_json)
+        else:
+            if as_json:
+                _conclude(settings, order, as_json, 0.0, None)
+            say(f"Nothing of it has run yet. Next: {next_command(config, 'migrate')}")
+            code = Exit.OPEN
     raise typer.Exit(code)
+
+
+def _has_run(ledger: Ledger, order: RunRequest) -> bool:
+    """Whether a worker had any of it in hand."""
+    legs = ledger.legs(of=[row.id for row in order.rows])
+    return any(leg.started is not None for leg in legs if leg.workload in order.kinds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import pytest
 
 from connectors.ews.source import EwsSettings
 from connectors.imap.session import ImapSettings
+from connectors.settings import name_fields
 from engine.identity.identity_gate import GateRules
 from engine.pacing.login_breaker import REFUSALS_MOST, LoginBreaker
 from engine.planning.mailbox_list import Person
@@ -22,8 +23,18 @@ from model.errors import Blocked, Misconfigured, Transient
 from model.protocols import Container, Identity, Kind
 
 PEOPLE = [Person(n, f"u{n}@o.example", f"u{n}@n.example", "w", f"u{n}", f"u{n}") for n in range(1, 41)]
+SETTINGS = {
+    side: ImapSettings.model_validate({"kind": "imap", "host": f"{side}.example", "password": {"env": "X"}})
+    for side in ("source", "target.mail")
+}
+for number, (side, settings) in enumerate(SETTINGS.items(), 1):
+    name_fields(settings, f"kogge.toml:{number}: {side}.{{}}".format)
 CONFIG: Any = SimpleNamespace(
-    run=SimpleNamespace(mailboxes_at_once=4), gate=SimpleNamespace(control=None), workloads=(Kind.MAIL,)
+    run=SimpleNamespace(mailboxes_at_once=4),
+    gate=SimpleNamespace(control=None),
+    workloads=(Kind.MAIL,),
+    source=SETTINGS["source"],
+    target=SimpleNamespace(of=lambda kind: SETTINGS[f"target.{kind}"]),
 )
 
 
@@ -61,14 +72,15 @@ def nothing() -> None:
 def test_a_check_stops_at_the_third_refusal(tries: Counter[str]) -> None:
     with pytest.raises(Misconfigured) as raised:
         preflight.examine_all(CONFIG, PEOPLE, {Kind.MAIL: GateRules()}, nothing)
-    assert raised.value.where == "[target]"
+    assert raised.value.where == "kogge.toml:2: target.mail.password"
+    assert f"password: target.mail.example:993 refused {REFUSALS_MOST} mailboxes" in raised.value.advice
     assert tries["target"] == REFUSALS_MOST
 
 
 def test_an_inventory_stops_at_the_third_refusal(tries: Counter[str]) -> None:
     with pytest.raises(Misconfigured) as raised:
         source_inventory.take_all(CONFIG, PEOPLE, nothing)
-    assert raised.value.where == "[source]"
+    assert raised.value.where == "kogge.toml:1: source.password"
     assert tries["source"] == REFUSALS_MOST
 
 

@@ -72,6 +72,26 @@ def test_nothing_is_written_before_two_have_signed(place: Path, capsys: pytest.C
     assert "a wave takes 3 approvals, approvers named: 2." in " ".join(capsys.readouterr().out.split())
 
 
+def test_each_command_says_the_next_one(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Up to the last signature, and when all is signed; the rows are counted of what was looked at."""
+    more = "new@practice.example,new@practice.example,later\n"
+    (place / "mailboxes.csv").write_text((place / "mailboxes.csv").read_text() + more)
+    to_sign = "kogge approve --wave pilot --key KEY --reason TEXT\n"
+    assert run("check", "--wave", "pilot") == 0
+    said = capsys.readouterr()
+    assert said.err.endswith(f"Next: {to_sign}")
+    assert "2 of 2 mailboxes of wave pilot in mailboxes.csv (3 in all) are ready" in said.out
+    sign = ("approve", "-w", "pilot", "--reason", "x", "--yes", "--key")
+    assert run(*sign, f"{APPROVERS[0]}.pem") == 0
+    assert capsys.readouterr().err.endswith(f"Next, by another approver: {to_sign}")
+    assert run(*sign, f"{APPROVERS[1]}.pem") == 0
+    assert "Next: kogge migrate --wave pilot\n" in capsys.readouterr().err
+    assert run("verify", "--wave", "pilot") == 1, "no Prefect server is started for it"
+    assert capsys.readouterr().err == "Nothing of it has run yet. Next: kogge migrate --wave pilot\n"
+    assert run("check", "--wave", "pilot") == 0
+    assert capsys.readouterr().err.endswith("Next: kogge migrate --wave pilot\n")
+
+
 def test_a_check_of_the_whole_list_is_kept_for_each_wave_of_it(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -180,7 +180,7 @@ def test_a_wrong_password(place: Path, capsys: pytest.CaptureFixture[str]) -> No
     (place / "target-password").write_text("mistyped\n")
     assert run("check", "--mailbox", read_mailboxes(place / "mailboxes.csv")[0].source) == 1
     shown = capsys.readouterr().out
-    assert "target: login-refused" in shown
+    assert "target.mail: login-refused" in shown
     assert "mistyped" not in shown
 
 
