@@ -14,21 +14,38 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from flows.process.parameters import BatchParameters
 
 PAGE = 200
+BEGUN = "begun"
+NOT_BEGUN = "had not begun when its process or Prefect failed: `Crashed`; nothing of it was touched"
 
 
 class BatchWatch:
-    """left: the runs that have not ended, in their order. cut: whether one ended early. sent: what each got.
-    say: takes a line of the wave's log."""
+    """left: the runs that have not ended, in their order. lost: what a worker could not begin. begun: how
+    many have begun. cut: whether one ended early. sent: what each got. say: takes a line of the wave's
+    log."""
 
     def __init__(self, sent: Mapping[UUID, BatchParameters], say: Callable[[str], None]) -> None:
         self.left = list(sent)
+        self.lost: list[BatchParameters] = []
+        self.begun = 0
         self.cut = False
         self._sent = dict(sent)
         self._say = say
         self._told: dict[UUID, str] = {}
 
+    def add(self, number: UUID, shard: BatchParameters) -> None:
+        """Watches another run, too."""
+        if number not in self._sent:
+            self.left.append(number)
+        self._sent[number] = shard
+
+    def take_lost(self) -> list[BatchParameters]:
+        """What is to be begun anew; it is whoever takes it who does."""
+        taken, self.lost = self.lost, []
+        return taken
+
     async def all_ended(self) -> bool:
         """Takes those that have ended from the list: one question a tick, however many there are up to PAGE.
+        True also when one could not begin.
         The wave's log hears of each that has begun, was suspended, or has ended."""
         asked = self.left[:PAGE]
         if asked:
@@ -37,17 +54,26 @@ class BatchWatch:
                 found = {run.id: run for run in await client.read_flow_runs(flow_run_filter=wanted)}
             for number in asked:
                 self._look(number, found.get(number))
-        return not self.left
+        return not self.left or bool(self.lost)
 
     def _look(self, number: UUID, run: FlowRun | None) -> None:
         word = word_of(run)
+        shard = self._sent[number]
         if word is not None and self._told.get(number) != word:
             self._told[number] = word
-            shard = self._sent[number]
+            self.begun += word == BEGUN
             self._say(f"batch {shard.number}/{shard.of} {word}")
         if run is None or has_ended(run, datetime.now(UTC)):
             self.left.remove(number)
-            self.cut = self.cut or run is None or run.state is None or not run.state.is_completed()
+            if run is not None and could_not_begin(run):
+                self.lost.append(shard)
+            else:
+                self.cut = self.cut or run is None or run.state is None or not run.state.is_completed()
+
+
+def could_not_begin(run: FlowRun) -> bool:
+    """Whether a worker took it, and it ended before any of it ran: Prefect did not answer that worker."""
+    return run.state is not None and run.state.is_crashed() and run.start_time is None
 
 
 def has_ended(run: FlowRun, now: datetime) -> bool:
@@ -66,8 +92,10 @@ def word_of(run: FlowRun | None) -> str | None:
     state = run.state
     if state is None or state.is_scheduled() or state.is_pending():
         return None
+    if could_not_begin(run):
+        return NOT_BEGUN
     if state.is_running():
-        return "begun"
+        return BEGUN
     if state.is_paused():
         return "is suspended: *Resume* on its page lets it go on; the wave waits for it"
     if state.type is StateType.CANCELLING:
@@ -76,5 +104,7 @@ def word_of(run: FlowRun | None) -> str | None:
 
 
 def end_of(state: State[Any]) -> str:
-    """What is said of a batch that has ended."""
-    return f"ended: {state.name}: {state.message}" if state.message else f"ended: {state.name}"
+    """What is said of a batch that has ended: its state, whose name is not said twice, and its message."""
+    name = str(state.name)
+    message = (state.message or "").removeprefix(f"{name.lower()}: ")
+    return f"ended: {name}: {message}" if message else f"ended: {name}"

@@ -24,6 +24,8 @@ from ledger.store import Ledger
 
 CHOSEN, PASSED, FAILED = "first-mailbox", "first-mailbox-verified", "canary-failed"
 """Kinds of events about a wave; the last is a code as well."""
+UNFINISHED = "unfinished"
+"""Of a first mailbox that no fault stopped; no event, as it may still pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,14 @@ def apart(
 def passed(
     config: Config, ledger: Ledger, asked: WaveParameters | VerifyParameters, first: str
 ) -> str | None:
-    """None when the first mailbox is verified, else the code that keeps it from it; recorded."""
+    """None when the first mailbox is verified, else the code that keeps it from it; recorded. UNFINISHED if
+    nothing is known against it: its batch ended before it did."""
     legs = ledger.legs(asked.wave, mailbox=first)
     wanted = [leg for leg in legs if not asked.workloads or str(leg.workload) in asked.workloads]
-    bad = next(
-        (leg for leg in wanted if leg.state is not LegState.VERIFIED and not _unseen(config, leg)), None
-    )
+    not_verified = [leg for leg in wanted if leg.state is not LegState.VERIFIED and not _unseen(config, leg)]
+    bad = min(not_verified, key=lambda leg: leg.code is None, default=None)
+    if bad is not None and bad.code is None and bad.state in (LegState.PENDING, LegState.RUNNING):
+        return UNFINISHED
     if bad is not None:
         code = bad.code or str(bad.state)
         _record(ledger, asked.wave, FAILED, {"mailbox": first, "code": code})

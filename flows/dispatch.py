@@ -23,8 +23,9 @@ from flows.deploy.queue_watch import LOOK_SECONDS, QueueWatch
 from flows.process.background_task import all_ended, standing, tried
 from flows.process.leg_runner import LegRunner
 from flows.process.parameters import BatchParameters
+from flows.process.prefect_retry import PrefectPatience
 from ledger.plan.waves import Waves
-from model.errors import Misconfigured
+from model.errors import Misconfigured, Transient
 
 INLINE_BATCHES = 2
 """Batches at once in one process: as one drains, the next begins. They share the slots."""
@@ -48,6 +49,7 @@ async def inline(batch: Batch, shards: Sequence[BatchParameters], runner: LegRun
     """Runs the batches here, a few at once, those that come first in line before the others. Returns when all
     have ended, however they ended."""
     places = asyncio.Semaphore(INLINE_BATCHES)
+    patience = _patience(runner)
     runner.underway.clear()
     begun: list[asyncio.Future[object]] = []
     try:
@@ -56,7 +58,7 @@ async def inline(batch: Batch, shards: Sequence[BatchParameters], runner: LegRun
             if runner.shut:
                 runner.cut = True
                 break
-            begun.append(asyncio.ensure_future(_here(batch, shard)))
+            begun.append(asyncio.ensure_future(_here(batch, shard, runner, patience)))
             begun[-1].add_done_callback(lambda _ended: places.release())
             while not begun[-1].done() and shard.number not in runner.underway:
                 await asyncio.sleep(BEGUN_SECONDS)
@@ -68,34 +70,94 @@ async def inline(batch: Batch, shards: Sequence[BatchParameters], runner: LegRun
         await all_ended(begun)
 
 
-async def _here(batch: Batch, shard: BatchParameters) -> State[Any]:
+def _patience(runner: LegRunner) -> PrefectPatience:
+    """With Prefect's API. The log of the run hears of it; so does the terminal of a command."""
+
+    def say(line: str) -> None:
+        runner.notice = line
+        get_run_logger().warning(line)
+
+    return PrefectPatience(lambda: runner.drain.stopping, say)
+
+
+async def _here(batch: Batch, shard: BatchParameters, runner: LegRunner, patience: PrefectPatience) -> None:
     """Runs a batch in this process. Prefect tells the wave's log of its start, this of its end."""
-    state: State[Any] = await batch(shard, return_state=True)
+
+    async def run() -> State[Any]:
+        state: State[Any] = await batch(shard, return_state=True)
+        return state
+
+    try:
+        state = await patience.ask(run, begun=lambda: shard.number in runner.underway)
+    except Transient as unanswered:
+        _give_up(runner, unanswered)
+        return
     get_run_logger().info(f"batch {shard.number}/{shard.of} {end_of(state)}")
-    return state
+
+
+def _give_up(runner: LegRunner, unanswered: Transient) -> None:
+    """Prefect did not answer for too long, or somebody wants to stop meanwhile."""
+    runner.cut = True
+    if not runner.drain.stopping:
+        runner.boundary.end(unanswered)
 
 
 async def deployed(_batch: Batch, shards: Sequence[BatchParameters], runner: LegRunner) -> None:
     """Creates a deployment run a batch and waits until all have ended. Idempotent within one wave run:
     a wave that Prefect starts again finds those of its batches that still run instead of doubling them; what
-    ended is begun anew. Stopping the wave cancels its batches, which drain."""
+    ended is begun anew, and so is what a worker could not begin. Stopping the wave cancels its batches, which
+    drain. While Prefect does not answer it is asked again; if it does not for minutes, what has begun is
+    waited for, and the run ends."""
     queue = queue_of(runtime.deployment.get_name(), _priority(runner, shards))
+    watch = BatchWatch({}, lambda line: get_run_logger().info(line))
+    unanswered: Transient | None = None
     try:
-        sent = {await _begun(shard, queue): shard for shard in shards}
+        await _send(shards, queue, watch, _patience(runner))
     except ObjectNotFound:
         runner.boundary.end(
             Misconfigured("prefect", f"has no deployment {DEPLOYMENT}; `kogge setup` makes it")
         )
         return
-    watch = BatchWatch(sent, lambda line: get_run_logger().info(line))
+    except Transient as error:
+        unanswered = error
     waiting = QueueWatch(runner, queue, watch.left)
     async with standing("the queue", waiting.look, LOOK_SECONDS):
-        await _wait(runner, watch.all_ended)
+        await _wait_for_all(runner, watch, queue)
     runner.notice = None
     if runner.drain.stopping and (runner.refusal is None or not await _drained(watch)):
         await _cancel(watch.left)
         await _drained(watch, SETTLE_SECONDS)
-    runner.cut = runner.cut or bool(watch.left) or watch.cut
+    runner.cut = runner.cut or bool(watch.left) or watch.cut or bool(watch.lost)
+    if unanswered is not None:
+        _give_up(runner, unanswered)
+
+
+async def _send(
+    shards: Sequence[BatchParameters], queue: str, watch: BatchWatch, patience: PrefectPatience
+) -> None:
+    """Begins each of these batches, and has it watched. Raises Transient when Prefect does not answer."""
+    for shard in shards:
+        watch.add(await patience.ask(functools.partial(_begun, shard, queue)), shard)
+
+
+async def _wait_for_all(runner: LegRunner, watch: BatchWatch, queue: str) -> None:
+    """Waits until all have ended, or for a wish to stop. What a worker could not begin is begun anew, after a
+    pause that grows until one has begun."""
+    beginning, asking = _patience(runner), _patience(runner)
+    begun = 0
+    while True:
+        await _wait(runner, watch.all_ended)
+        if runner.drain.stopping or not watch.lost:
+            return
+        if watch.begun > begun:
+            begun = watch.begun
+            beginning.answered()
+        try:
+            await beginning.pause("a batch could not begin; it is begun anew")
+            await _send(watch.take_lost(), queue, watch, asking)
+        except Transient:
+            watch.cut = True
+            watch.lost.clear()
 
 
 async def _begun(shard: BatchParameters, queue: str) -> UUID:

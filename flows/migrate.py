@@ -45,7 +45,7 @@ from flows.process.parameters import (
 )
 from ledger.db.rows import ORGANIZER_FIRST, LegRow, LegState
 from ledger.plan.wave_control import priorities
-from model.errors import MigrationError
+from model.errors import MigrationError, Transient
 from model.protocols import Kind
 from reports import progress
 
@@ -212,6 +212,8 @@ def end_state(seen: progress.Snapshot, runner: LegRunner) -> State[Any]:
     """How a batch or a wave ends: Completed only when every item of it is accounted for, or listed when only
     that was asked, and nothing was left out: what an earlier run verified may have changed since."""
     message = progress.verdict(seen)
+    if isinstance(runner.fault, Transient):
+        return Failed(name="Incomplete", message=f"{runner.fault}; {message}")
     if runner.fault is not None:
         return Failed(message=str(runner.fault))
     if not seen.open and not runner.cut:
@@ -313,10 +315,23 @@ async def _run_wave(
         if after.open and not runner.shut:
             await _hear_what_ended_batches(runner)
         tell_end(parameters.wave, after, runner)
-        if code is not None:
-            told = f"{first_mailbox.FAILED}: {stages.first} is not verified ({code}), so no other has begun"
-            return Failed(name="CanaryFailed", message=told)
-        return stopped(end_state(after, runner))
+        return stopped(_wave_state(after, runner, stages.first, code))
+
+
+def _wave_state(
+    after: progress.Snapshot, runner: LegRunner, first: str | None, code: str | None
+) -> State[Any]:
+    """How a wave ends. first: the mailbox that went alone, if one did. code: why no other has begun."""
+    if code == first_mailbox.UNFINISHED:
+        state = end_state(after, runner)
+        told = (
+            f"; the first mailbox, {first}, was not tried to its end, so no other has begun: start it again"
+        )
+        return state.model_copy(update={"message": f"{state.message}{told}"})
+    if code is not None:
+        told = f"{first_mailbox.FAILED}: {first} is not verified ({code}), so no other has begun"
+        return Failed(name="CanaryFailed", message=told)
+    return end_state(after, runner)
 
 
 async def _send_others(
@@ -340,7 +355,7 @@ def _failed_first(
     if first is None or runner.fault is not None or runner.shut:
         return None
     code = first_mailbox.passed(runner.config, runner.ledger, parameters, first)
-    if code is not None:
+    if code not in (None, first_mailbox.UNFINISHED):
         tell("wave.canary-failed", parameters.wave, mailbox=first, code=code)
     return code
 

@@ -123,7 +123,7 @@ def verdict(snapshot: Snapshot) -> str:
         whole = "1 workload" if total == 1 else f"all {total:,} workloads"
         boxes = many(snapshot.mailboxes, "mailbox", "mailboxes")
         return f"{whole} of {boxes} {'is' if total == 1 else 'are'} verified"
-    states = Counter(f"{leg.state} {leg.code}" if leg.code else str(leg.state) for leg in snapshot.open)
+    states = Counter(f"{leg.state} ({leg.code})" if leg.code else str(leg.state) for leg in snapshot.open)
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(states.items()))
     are = "is" if len(snapshot.open) == 1 else "are"
     whole = many(total, "workload", "workloads")

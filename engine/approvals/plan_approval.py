@@ -21,7 +21,7 @@ from engine.config.hints import next_command
 from engine.config.load import Config
 from engine.identity.identity_gate import LEVELS, NEEDS_APPROVAL
 from ledger.db.audit_log import Event
-from ledger.db.rows import MailboxRow
+from ledger.db.rows import LegState, MailboxRow
 from ledger.plan.approvals import KIND, Head, PlanRow, events_since, plan_rows, signed_text, stamp
 from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
@@ -213,8 +213,21 @@ def _approved_plan(config: Config, ledger: Ledger, wave: str, stage: str, requir
     if valid < required:
         text = _missing_approvals(wave, stage, required, valid, approvals, plan.hash)
         command = command_to_approve(config, wave, stage, "--key FILE --reason TEXT")
+        if stage == CUTOVER and unverified(ledger, wave):
+            migrate = next_command(config.path, f"migrate --wave {wave}")
+            first = f"{migrate} (in Prefect: wave/{wave}), as not all of it is verified"
+            raise Blocked(NOT_APPROVED, f"{text}. Next: {first}; then: {command}")
         raise Blocked(NOT_APPROVED, f"{text}. Next: {command}")
     return plan
+
+
+def unverified(ledger: Ledger, wave: str) -> list[LegState]:
+    """Return the states of what is not verified, so that nobody approves the cutover yet.
+
+    What the plan withholds does not count.
+    """
+    legs = ledger.legs(wave)
+    return [leg.state for leg in legs if leg.state is not LegState.VERIFIED and leg.withheld is None]
 
 
 def refuse_too_few(config: Config) -> int:

@@ -217,7 +217,9 @@ def refuse_closed(config: Config, ledger: Ledger, wave: str, now: datetime) -> N
 def next_opening_text(opening: Opening, now: datetime) -> str:
     """Return, for a person, why a wave may not run, and when it may."""
     if opening.paused:
-        return f"wave {opening.wave} is paused; `kogge resume --wave {opening.wave}` lets it go on"
+        name = opening.wave
+        ui = f"in Prefect the deployment resume/{name}"
+        return f"wave {name} is paused; `kogge resume --wave {name}` lets it go on, {ui}; then start it again"
     closes = opening.closes(now)
     opens = opening.opens(now if closes is None else closes)
     if opens is None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from engine.cutover.steps import FREEZE, FROZEN, HOOK_FAILED
+from engine.cutover.steps import FREEZE, FROZEN, HOOK_FAILED, NOT_VERIFIED
 from flows.display.advice_list import advice_list
 from ledger.db.rows import SCORE_LOW, MailboxRow, Phase
 from ledger.leg.cutover_steps import BACK, DONE, FAILED, RELEASE, StepRow, Steps
@@ -128,6 +128,8 @@ def next_steps(wave: str, lines: Sequence[CutoverLine]) -> list[str]:
     if all(line.phase is Phase.LIVE for line in lines):
         return []
     commands = []
+    if NOT_VERIFIED in codes:
+        commands += [f"kogge migrate --wave {name}"]
     if SCORE_LOW in codes:
         commands += [f"kogge score --wave {name}"]
         commands += [f"kogge approve score-low --wave {name} --by NAME --reason TEXT"]

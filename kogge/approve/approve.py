@@ -103,6 +103,8 @@ def approve_plan(path: Path, order: ApprovalRequest) -> None:
 
 def refuse_unready(ledger: Ledger, plan: WavePlan, order: ApprovalRequest) -> None:
     """Nobody signs what nobody has looked at."""
+    from engine.approvals.plan_approval import unverified
+
     if plan.unchecked:
         raise Misconfigured(
             "--wave",
@@ -118,17 +120,12 @@ def refuse_unready(ledger: Ledger, plan: WavePlan, order: ApprovalRequest) -> No
             f" ({_counted(row.code for row in plan.left_out)}). Repair them and check"
             " again; or --accept-not-ready, and they stay out",
         )
-    if order.stage == "cutover" and (states := _unverified(ledger, plan)):
+    if order.stage == "cutover" and (states := unverified(ledger, plan.wave.name)):
         raise Misconfigured(
             "--stage",
             f"not all of it is moved and verified ({_counted(states)}): `kogge migrate`; or"
             " --accept-not-ready, and they stay out",
         )
-
-
-def _unverified(ledger: Ledger, plan: WavePlan) -> list[str]:
-    legs = ledger.legs(plan.wave.name)
-    return [leg.state.value for leg in legs if leg.state.value != "verified" and leg.withheld is None]
 
 
 def _counted(codes: Iterator[str | None] | Sequence[str]) -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.config.hints import DEFAULT
+from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
 from engine.control.ledger_access import opened_ledger
 from kogge.terminal.options import AsJson, ConfigPath, Exit, echo, emit, say
 from model.errors import Transient
 
 if TYPE_CHECKING:
+    from flows.deploy.api import Api
     from flows.deploy.setup import SetupOutcome
 
 ADVICE = (
@@ -38,7 +40,7 @@ def setup(
     Example: kogge setup --check
     """
     settings = load(config)
-    outcomes = _outcomes(settings, check)
+    api, outcomes = _outcomes(settings, check)
     if as_json:
         emit(
             [
@@ -57,10 +59,18 @@ def setup(
             echo(one.line())
         if any(one.done for one in outcomes):
             say(ADVICE)
+    if api.local and settings.prefect.dispatch == "deployment":
+        say(workers_need(config, api.url))
     raise typer.Exit(Exit.OPEN if any(one.open for one in outcomes) else Exit.OK)
 
 
-def _outcomes(config: Config, check: bool) -> list[SetupOutcome]:
+def workers_need(config: Path, api: str) -> str:
+    """Return what workers of the local server are to be told, which no configuration names."""
+    command = f"PREFECT_API_URL={api} {next_command(config, 'worker')}"
+    return f"Workers need the address of this Prefect: {command}. Or set api_url in [prefect]: {api}"
+
+
+def _outcomes(config: Config, check: bool) -> tuple[Api, list[SetupOutcome]]:
     import httpx
 
     from flows.deploy.api import ensure_api
@@ -74,6 +84,6 @@ def _outcomes(config: Config, check: bool) -> list[SetupOutcome]:
         with opened_ledger(config) as ledger, talking_to(api, config):
             things = [*work(config, ledger), *automations(config)]
             waves = own_waves(config, ledger)
-            return asyncio.run(arrange_all(things, config, waves, check=check))
+            return api, asyncio.run(arrange_all(things, config, waves, check=check))
     except httpx.HTTPError:
         raise Transient("prefect-unavailable", "the Prefect API went away; run it again") from None

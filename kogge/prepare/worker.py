@@ -56,7 +56,8 @@ def worker(
     api = configured_api(settings[0])
     if not api:
         raise Misconfigured(
-            f"{files[0].name}: prefect.api_url", "is missing; a worker needs a Prefect server"
+            f"{files[0].name}: prefect.api_url",
+            "is missing; a worker needs a Prefect server. `kogge setup` says the address of the local one",
         )
     _refuse_unknown(queue or ())
 

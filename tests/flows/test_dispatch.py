@@ -13,7 +13,17 @@ from uuid import uuid4
 import pytest
 from prefect.client.schemas.objects import State
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Cancelling, Completed, Crashed, Failed, Pending, Running, Scheduled, Suspended
+from prefect.states import (
+    Cancelled,
+    Cancelling,
+    Completed,
+    Crashed,
+    Failed,
+    Pending,
+    Running,
+    Scheduled,
+    Suspended,
+)
 
 from engine.control.stop_signal import Stop
 from engine.pacing.run_legs import Boundary
@@ -152,8 +162,8 @@ class Runs:
         return [one for one in self.there if one.id in flow_run_filter.id.any_]
 
 
-def run_in(state: State[Any]) -> Any:
-    return SimpleNamespace(id=uuid4(), state=state)
+def run_in(state: State[Any], start_time: datetime | None = datetime(2026, 11, 1, tzinfo=UTC)) -> Any:
+    return SimpleNamespace(id=uuid4(), state=state, start_time=start_time)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +176,7 @@ def run_in(state: State[Any]) -> Any:
         (Completed(message="all are verified"), "ended: Completed: all are verified", True),
         (Failed(name="Incomplete", message="2 are not"), "ended: Incomplete: 2 are not", True),
         (Crashed(), "ended: Crashed", True),
+        (Cancelled(name="Paused", message="paused: wave pilot"), "ended: Paused: wave pilot", True),
         (Suspended(timeout_seconds=1_000_000), "is suspended", False),
         (Suspended(timeout_seconds=-600), "is suspended", True),
     ],

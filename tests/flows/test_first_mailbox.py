@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from scripted import SIDES, Ended, add, opened, serving
 from engine.config.load import Config
 from engine.leg.run_options import RunOptions
 from flows import canary_mailbox, launch, migrate
-from flows.canary_mailbox import Stages, apart, passed
+from flows.canary_mailbox import UNFINISHED, Stages, apart, passed
 from flows.deploy import prefect_server
 from flows.process import leg_runner
 from flows.process.parameters import BatchParameters, VerifyParameters, WaveParameters
@@ -26,6 +27,7 @@ from ledger.plan.wave_control import put_priorities
 from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
 from model.protocols import Kind
+from reports import progress
 
 # Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -120,6 +122,22 @@ def test_who_was_chosen_stays_first_until_verified(place: Place) -> None:
     assert place.apart() == Stages(place.shards())
     place.end(first, LegState.COPIED, "changed-since")
     assert place.apart().first is None, "once is enough"
+
+
+def test_a_first_mailbox_that_no_fault_stopped_is_not_said_to_have_failed(place: Place) -> None:
+    """Prefect did not answer its worker, or a machine died: nothing is known against the mailbox."""
+    first = place.apart().first
+    assert first is not None
+    assert place.passed(first) == UNFINISHED
+    assert "canary-failed" not in place.kinds()
+    runner: Any = SimpleNamespace(fault=None, refusal=None, drain=SimpleNamespace(stopping=False), cut=False)
+    seen = progress.read(place.ledger, "w")
+    state = migrate._wave_state(seen, runner, first, UNFINISHED)
+    assert state.name == "Incomplete"
+    assert str(state.message).endswith(
+        f"the first mailbox, {first}, was not tried to its end, so no other has begun: start it again"
+    )
+    assert migrate._wave_state(seen, runner, first, "auth-refused").name == "CanaryFailed"
 
 
 def test_other_systems_are_tried_with_one_mailbox_again(place: Place) -> None:
@@ -234,7 +252,7 @@ def test_of_some_workloads_it_has_passed_only_for_them(place: Place) -> None:
         passed(place.config, place.ledger, WaveParameters(wave="w", workloads=["mail"]), place.ids[0]) is None
     )
     assert canary_mailbox.PASSED not in place.kinds()
-    assert place.passed(place.ids[0]) == "pending"
+    assert place.passed(place.ids[0]) == UNFINISHED
 
 
 @pytest.fixture(scope="module")

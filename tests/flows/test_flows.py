@@ -168,7 +168,7 @@ def test_what_needs_a_person_fails_by_its_code_and_what_passes_is_tried_again(
     result = stage.run()
     assert not result.complete
     assert result.message.startswith(
-        "3 of 6 workloads are not accounted for: 1 blocked auth-refused, 1 differs"
+        "3 of 6 workloads are not accounted for: 1 blocked (auth-refused), 1 differs"
     )
     tries = Counter(mailbox for mailbox, _ in stage.script.calls)
     assert tries == {id_: 3 if id_ == waiting else 1 for id_ in stage.ids}

@@ -105,6 +105,11 @@ def test_all_live_leaves_nothing_to_do() -> None:
     assert "What to type next" not in cutover_text("pilot", done, NOW)
 
 
+def test_what_is_not_verified_is_migrated_before_it_is_cut_over() -> None:
+    rows = cutover_lines([box("m-early", Phase.STAGING)], {}, {"m-early": "not-verified"})
+    assert next_steps("pilot", rows) == ["kogge migrate --wave pilot", "kogge cutover --wave pilot --by NAME"]
+
+
 def test_a_cutover_that_waits_says_why_first() -> None:
     why = "not-approved: 0 of 2 approvals. Next: kogge approve --wave pilot --stage cutover"
     text = cutover_text("pilot", lines(), NOW, why)

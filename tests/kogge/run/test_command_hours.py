@@ -105,7 +105,9 @@ def test_a_paused_wave_is_rolled_back_only_when_that_is_said(
     pause(town, "other")
     assert run("rollback", "--wave", "other", "--recall") == 0
     assert run("rollback", "--wave", "other", "--recall", "--execute", *WORDS) == 3
-    assert "paused; `kogge resume --wave other` lets it go on; or with --now" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "paused; `kogge resume --wave other` lets it go on, in Prefect the deployment resume/other" in told
+    assert "then start it again; or with --now" in told
     assert run("rollback", "--wave", "other", "--recall", "--execute", "--now", *WORDS) == 0
     assert town.messages("bert") == 0
 
