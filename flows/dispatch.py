@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from prefect import Flow, get_client, get_run_logger, runtime
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterIdempotencyKey
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import arun_deployment
@@ -224,9 +225,7 @@ async def _drained(watch: BatchWatch, seconds: float | None = None) -> bool:
 
     async def call_off(number: UUID) -> None:
         async with get_client() as client:
-            run = await client.read_flow_run(number)
-            if run.state is not None and (run.state.is_scheduled() or run.state.is_pending()):
-                await client.set_flow_run_state(number, Cancelled(name="Closed", message=NOT_BEGUN))
+            await _called_off(client, number, "Closed")
 
     for number in watch.left:
         await tried("calling a batch off", functools.partial(call_off, number))
@@ -238,10 +237,20 @@ async def _drained(watch: BatchWatch, seconds: float | None = None) -> bool:
     return not watch.left
 
 
+async def _called_off(client: PrefectClient, number: UUID, name: str) -> bool:
+    """Whether a batch had not begun, and does not begin any more; its state says so."""
+    run = await client.read_flow_run(number)
+    waits = run.state is not None and (run.state.is_scheduled() or run.state.is_pending())
+    if waits:
+        await client.set_flow_run_state(number, Cancelled(name=name, message=NOT_BEGUN))
+    return waits
+
+
 async def _cancel(runs: Sequence[UUID]) -> None:
     async def cancel(number: UUID) -> None:
         async with get_client() as client:
-            await client.set_flow_run_state(number, Cancelling(message=STOPPED))
+            if not await _called_off(client, number, "Stopped"):
+                await client.set_flow_run_state(number, Cancelling(message=STOPPED))
 
     for number in runs:
         await tried("cancelling a batch", functools.partial(cancel, number))

@@ -12,7 +12,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.states import Completed, Crashed, Scheduled
+from prefect.states import Completed, Crashed, Running, Scheduled
 
 from engine.control.stop_signal import Stop
 from engine.pacing.run_legs import Boundary
@@ -21,6 +21,7 @@ from flows.deploy import queue_watch
 from flows.process import prefect_retry
 from flows.process.parameters import BatchParameters
 from flows.process.prefect_retry import PrefectPatience
+from kogge.prepare.setup import workers_need
 from ledger.store import Ledger
 from model.errors import Transient
 from reports.progress import Snapshot
@@ -203,3 +204,29 @@ def test_a_batch_that_begins_here_waits_for_prefect_too(place: Place) -> None:
     asyncio.run(dispatch.inline(batch, [SHARD], place.runner))  # type: ignore[arg-type]
     assert place.runner.boundary.fault is None
     assert place.said[-1] == "batch 1/1 ended: Completed"
+
+
+@pytest.mark.parametrize(
+    ("state", "left"), [(Scheduled(), "CANCELLED Stopped"), (Running(), "CANCELLING Cancelling")]
+)
+def test_a_batch_of_a_stopped_wave_says_whether_it_had_begun(
+    state: Any, left: str, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.runs["one"] = SimpleNamespace(state=state)
+    states: list[Any] = []
+
+    async def set_state(_number: Any, state: Any) -> None:
+        states.append(state)
+
+    monkeypatch.setattr(place, "set_flow_run_state", set_state, raising=False)
+    asyncio.run(dispatch._cancel(["one"]))  # type: ignore[list-item]
+    (told,) = states
+    assert f"{told.type.value} {told.name}" == left
+    assert (told.message == dispatch.NOT_BEGUN) is state.is_scheduled()
+
+
+def test_setup_says_what_a_worker_of_the_local_server_needs() -> None:
+    assert workers_need(Path("other.toml"), "http://127.0.0.1:4200/api") == (
+        "Workers need the address of this Prefect: PREFECT_API_URL=http://127.0.0.1:4200/api kogge worker "
+        "-c other.toml. Or set api_url in [prefect]: http://127.0.0.1:4200/api"
+    )

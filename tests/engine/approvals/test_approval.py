@@ -118,6 +118,19 @@ def approved(office: Office) -> None:
     assert office.passes()
 
 
+def test_a_cutover_of_what_is_not_moved_yet_names_the_migration_first(office: Office) -> None:
+    told = office.refusal(CUTOVER)
+    assert "Next: kogge migrate --wave w" in told
+    assert "(in Prefect: wave/w), as not all of it is verified; then: kogge approve --wave w --stage" in told
+    for leg in office.ledger.legs("w"):
+        lease = office.ledger.claim(leg.id, "worker", 60)
+        assert lease is not None
+        office.ledger.release(lease, LegState.VERIFIED)
+    told = office.refusal(CUTOVER)
+    assert "kogge migrate" not in told
+    assert "Next: kogge approve --wave w --stage cutover" in told
+
+
 def test_two_different_approvers_are_needed(office: Office) -> None:
     assert "has 0 of 2 approvals" in office.refusal()
     office.approve("Anna")
