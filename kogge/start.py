@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -9,6 +10,9 @@ import threading
 import time
 
 INTERRUPTED = 130
+COLLECTED_AFTER = 50_000
+"""The garbage collector looks when so many more objects exist than at the last time. What is imported is no
+garbage; to look at it again and again was a fifth of the time that `kogge status` takes."""
 LINGER_SECONDS = 1.0
 """How long the threads of an interrupted command may still end by themselves."""
 
@@ -18,6 +22,7 @@ def main() -> None:
 
     Ctrl-C ends the program at once and without a word until `kogge.app.main` listens for it: an exception in
     the middle of an import would be shown as a traceback. A signal that the parent ignores stays ignored."""
+    gc.set_threshold(COLLECTED_AFTER, *gc.get_threshold()[1:])
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from engine.control.environment import reach_this_machine_directly

@@ -18,18 +18,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
 from pydantic import JsonValue
 
 from connectors.http.proxy import Network
-from connectors.http.transport import Transport
 from connectors.settings import Secret, Tls
 from engine.config.hooks import Action, Hook, HooksSettings
 from engine.control.environment import plain
 from model.errors import MigrationError, Misconfigured, Transient
 from model.private_files import make_directory, using_state
+
+if TYPE_CHECKING:
+    from connectors.http.transport import Transport
 
 GRACE = 2.0
 """Seconds between asking a command to end and killing it."""
@@ -247,6 +249,8 @@ class HookTransport:
 
 def _request(action: Action, person: HookMailbox, seconds: float, output: BinaryIO) -> str | None:
     """Send the request. However slowly the server answers, it has ended after `seconds`."""
+    from connectors.http.transport import Transport  # what only reads the ledger loads no HTTP library
+
     transport = Transport(HookTransport(action.tls, seconds), _late, connections=1)
     clock = threading.Timer(seconds, transport.close)
     clock.daemon = True

@@ -51,7 +51,17 @@ def test_the_list_of_commands_loads_no_command(tmp_path: Path) -> None:
     assert not [one for one in found if one.startswith(rooms)]
 
 
-READING = ("status", "failures", "score", "who m-1 --by Ada", "log pilot", "approvals --wave pilot", "routes")
+READING = (
+    "status",
+    "show 2",
+    "explain login-refused",
+    "failures",
+    "score",
+    "who m-1 --by Ada",
+    "log pilot",
+    "approvals --wave pilot",
+    "routes",
+)
 
 
 def test_what_reads_the_ledger_loads_no_server_library(
@@ -64,6 +74,7 @@ def test_what_reads_the_ledger_loads_no_server_library(
         "exchangelib",
         "imapclient",
         "caldav",
+        "urllib3",
         "alembic",
     }
 
