@@ -211,6 +211,17 @@ def hook_steps(hooks: HooksSettings, phase: Phase) -> list[str]:
     return {Phase.STAGING: [], Phase.FROZEN: freeze, Phase.LIVE: freeze + release}[phase]
 
 
+def patience_by_step(hooks: HooksSettings, *stages: str) -> dict[str, float]:
+    """Return by hook step the seconds after which it has ended, whatever happened.
+
+    Args:
+        hooks: the configured hooks.
+        stages: which steps: FREEZE, RELEASE, or UNDO for the undoing of both.
+    """
+    of_stage = {FREEZE: hooks.freeze, RELEASE: hooks.release, UNDO: (*hooks.freeze, *hooks.release)}
+    return {f"{stage}:{hook.name}": patience_of(hook) for stage in stages for hook in of_stage[stage]}
+
+
 def readiness(ledger: Ledger, mailbox_id: str) -> str | None:
     """Return why a cutover would not begin, or go on, with this mailbox; None if it would. Write nothing."""
     row = ledger.mailbox(mailbox_id)
@@ -440,9 +451,7 @@ def _take_back(cutting: CutoverContext, row: MailboxRow) -> None:
         return
     _go_on(cutting)
     _release_dead(cutting, row)
-    stages = (FREEZE, cutting.hooks.freeze), (RELEASE, cutting.hooks.release)
-    holds = {f"{stage}:{hook.name}": patience_of(hook) for stage, some in stages for hook in some}
-    cutting.steps.turn_back(row.id, holds, is_dead)
+    cutting.steps.turn_back(row.id, patience_by_step(cutting.hooks, FREEZE, RELEASE), is_dead)
     steps = _by_name(cutting.steps, row.id)
     for name, hook in in_force(cutting.hooks, steps):
         if hook.undo is not None:
@@ -483,8 +492,7 @@ def refuse_releasing(ledger: Ledger, hooks: HooksSettings, mailbox_id: str) -> N
     Raises:
         Blocked: "claimed-elsewhere".
     """
-    holds = {f"{RELEASE}:{hook.name}": patience_of(hook) for hook in hooks.release}
-    Steps(ledger).refuse_running(mailbox_id, holds, is_dead)
+    Steps(ledger).refuse_running(mailbox_id, patience_by_step(hooks, RELEASE), is_dead)
 
 
 def is_rolled_back(ledger: Ledger, mailbox_id: str) -> bool:

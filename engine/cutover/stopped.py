@@ -13,8 +13,7 @@ from datetime import datetime
 from engine.approvals.low_score_approval import SCORE
 from engine.config.hooks import HooksSettings
 from engine.control import lease
-from engine.cutover.hooks import patience_of
-from engine.cutover.steps import FREEZE, HOOK_FAILED, NOT_VERIFIED, UNDO, is_dead
+from engine.cutover.steps import FREEZE, HOOK_FAILED, NOT_VERIFIED, UNDO, is_dead, patience_by_step
 from ledger.db.rows import SCORE_LOW, LegRow, LegState, MailboxRow, Phase
 from ledger.leg.cutover_steps import BACK, BEGUN, DONE, FAILED, RELEASE, StepRow, Steps
 from ledger.store import Ledger
@@ -74,16 +73,9 @@ def stops(
         if leg.mailbox in own:
             own[leg.mailbox].append(leg)
     steps = Steps(ledger).of(own)
-    look = Look(ledger.clock(), patience(hooks))
+    look = Look(ledger.clock(), patience_by_step(hooks, *HOOKS))
     found = {row.id: stop_of(row, steps.get(row.id, ()), own[row.id], look) for row in known}
     return {number: stop for number, stop in found.items() if stop is not None}
-
-
-def patience(hooks: HooksSettings) -> dict[str, float]:
-    """Return the seconds after which each hook step has ended, whatever happened."""
-    stages = (FREEZE, hooks.freeze), (RELEASE, hooks.release)
-    some = {f"{stage}:{hook.name}": patience_of(hook) for stage, own in stages for hook in own}
-    return some | {f"{UNDO}:{hook.name}": patience_of(hook) for _, own in stages for hook in own}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +84,7 @@ class Look:
 
     Attributes:
         now: by the clock of the ledger.
-        patience: see patience().
+        patience: see engine.cutover.steps.patience_by_step.
         dead: tells whether the owner of a lease is known to be dead.
         dead_step: tells it of the owner of a step.
     """

@@ -9,13 +9,13 @@ import pytest
 from cutting import HOOKS, Rig
 
 from engine.cutover.hooks import patience_of
+from engine.cutover.steps import FREEZE, UNDO, patience_by_step
 from engine.cutover.stopped import (
     CUTOVER_STOPPED,
     STEP_SECONDS,
     TAKING_BACK,
     Look,
     Stop,
-    patience,
     stop_of,
     stops,
 )
@@ -56,7 +56,8 @@ def step(name: str, state: str, code: str | None = None, seconds: float = 300.0)
 
 
 def look(*dead: str) -> Look:
-    return Look(NOW, patience(HOOKS), lambda owner: owner in dead, lambda owner: owner in dead)
+    patience = patience_by_step(HOOKS, FREEZE, RELEASE, UNDO)
+    return Look(NOW, patience, lambda owner: owner in dead, lambda owner: owner in dead)
 
 
 def held(until: float) -> LegRow:
