@@ -157,7 +157,7 @@ def _answer_for(path: Path, code: str, by: str, reason: str, mailbox: str | None
     settings = load(path)
     with opened_ledger(settings) as ledger:
         _plan_unplanned(settings, ledger, wave)
-        rows = chosen(settings, ledger, wave, None if mailbox is None else [mailbox])
+        rows = chosen(settings, ledger, wave, None if mailbox is None else [mailbox], by_line=False)
         if code == SCORE_LOW:
             whose = f"--wave {shlex.quote(str(wave))}" if mailbox is None else f"-m {rows[0].id}"
             _let_go_live(ledger, rows, by, reason, path, whose)
@@ -226,7 +226,7 @@ def phase(
     decider = given("--by", by, "who decides is recorded")
     settings = load(config)
     with opened_ledger(settings) as ledger:
-        rows = chosen(settings, ledger, wave, [mailbox] if mailbox is not None else None)
+        rows = chosen(settings, ledger, wave, [mailbox] if mailbox is not None else None, by_line=False)
         _refuse_move(ledger, rows, to)
         asked = ledger.phase_asked([row.id for row in rows])
         changing = [row for row in rows if row.phase != to or (to != Phase.LIVE and row.id in asked)]

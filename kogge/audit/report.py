@@ -98,7 +98,7 @@ def report(
     reader = given("--by", by, "who makes pages with folder names is recorded") if with_folders else None
     words = text(lang, _zone(settings))
     with opened_ledger(settings) as ledger:
-        ids = [row.id for row in chosen(settings, ledger, name, mailbox)]
+        ids = [row.id for row in chosen(settings, ledger, name, mailbox, by_line=not with_folders)]
         folders = _folders(ledger, name, ids, reader) if reader is not None else None
         found = of_wave(settings, ledger, name)
     place = out or settings.state_directory / REPORTS

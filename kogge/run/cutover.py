@@ -94,7 +94,7 @@ def cutover(
     if now and (status or back):
         raise Misconfigured("--now", "is for a cutover; --status and --back know no window")
     with opened_ledger(settings, upgrade=not (status or dry_run)) as ledger:
-        rows = chosen(settings, ledger, wave, mailbox)
+        rows = chosen(settings, ledger, wave, mailbox, by_line=status or dry_run)
         if status:
             _show(ledger, rows, as_json)
         elif dry_run and back:

@@ -99,7 +99,7 @@ def give_back(
         given("--reason", reason, "an auditor will ask")
     refuse_unreadable(settings.hooks)
     with opened_ledger(settings, upgrade=not dry_run) as ledger:
-        rows = chosen(settings, ledger, None, mailbox)
+        rows = chosen(settings, ledger, None, mailbox, by_line=dry_run)
         order = Order(settings, ledger, who, reason, lines=as_json or csv_file is not None)
         routes = routes_of(settings.hooks, ledger, rows)
         opened = [row for row, route in zip(rows, routes, strict=True) if route.way is WayBack.ROLL_BACK]

@@ -85,7 +85,7 @@ def repair(
     settings = load(config)
     kinds = workloads_of(settings, workload or (), "--workload")
     with opened_ledger(settings, upgrade=execute) as ledger:
-        rows = chosen(settings, ledger, wave, mailbox)
+        rows = chosen(settings, ledger, wave, mailbox, by_line=not execute)
         duties = _duties(settings, ledger, rows, said.get("by"), now=now)
         names = {duty.wave for duty in duties}
         ids = {row.id: row.wave for row in rows if row.wave in names}

@@ -110,7 +110,7 @@ def rollback(
     _refuse_half(wave, mailbox, execute, by, reason)
     _refuse_alone(settings, by, execute=execute, now=now, undo_hooks=undo_hooks)
     with opened_ledger(settings, upgrade=execute) as ledger:
-        rows = chosen(settings, ledger, wave, mailbox)
+        rows = chosen(settings, ledger, wave, mailbox, by_line=not execute)
         duties = _duties(settings, ledger, rows, execute, by if now else None)
         waves = {duty.wave for duty in duties}
         going = [row for row in rows if row.wave in waves]

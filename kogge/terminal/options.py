@@ -186,8 +186,9 @@ def chosen(
     by_line: bool = True,
 ) -> list[MailboxRow]:
     """The mailboxes of the ledger that the options choose; never none, for a typing error must not read as
-    "nothing amiss". option: where the wave was named. by_line: whether a number names a line of the list,
-    which may be another person's once the list has changed. Raises Misconfigured when a wave or a mailbox
+    "nothing amiss". option: where the wave was named. by_line: whether a number names a line of the list.
+    It does not where something is decided, removed or shown to an owner: a line is another person's once the
+    list has changed. Raises Misconfigured when a wave or a mailbox
     does not exist or is not planned yet, or when there is none at all."""
     from engine.planning.missing_wave import missing_wave
 
@@ -230,8 +231,14 @@ def refuse_missing(wanted: Sequence[str], known: Collection[str], place: str, li
         _named(name, number) for number, name in enumerate(wanted, 1) if one_spelling(name) not in known
     ]
     if missing:
-        accepted = f"give an id, an address or a line of {listed}" if listed else "give an id or an address"
+        accepted = f"give an id, an address or a line of {listed}" if listed else ID_WANTED
         raise Misconfigured("--mailbox", f"not in {place}: {', '.join(missing)}; {accepted}")
+
+
+ID_WANTED = (
+    "give an id or an address. A line may be another person's once the list has changed; `kogge show 3` says"
+    " the id of line 3"
+)
 
 
 def _named(name: str, number: int) -> str:

@@ -268,7 +268,7 @@ def test_who_breaks_no_address(
     assert words.count("a@old.example") == 1
 
 
-@pytest.mark.parametrize("command", ["status", "retry", "approve asserted --by A --reason x"])
+@pytest.mark.parametrize("command", ["status", "retry", "give-back --dry-run"])
 def test_a_mailbox_is_named_by_its_line(
     place: Path, planned: str, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
@@ -278,11 +278,31 @@ def test_a_mailbox_is_named_by_its_line(
     assert "not in the ledger" not in capsys.readouterr().err
 
 
-def test_no_key_is_destroyed_by_a_line(place: Path, planned: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The list may have changed, and a key does not come back."""
-    gone = ("audit", "keys", "destroy", "-m", "2", "--by", "A", "--reason", "x", "--yes")
-    assert run(*gone) == 2
-    assert "--mailbox: not in the ledger: line 2; give an id or an address\n" in capsys.readouterr().err
+BY = "--by A --reason x"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"audit keys destroy {BY} --yes",
+        f"approve asserted {BY}",
+        "phase live --by A",
+        "cutover --by A",
+        "cutover --back --by A",
+        f"give-back {BY}",
+        f"rollback --execute {BY}",
+        f"repair dates --execute {BY}",
+        "report --wave pilot --with-folders --by A",
+    ],
+)
+def test_nothing_is_decided_or_removed_by_a_line(
+    place: Path, planned: str, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """The line is another person's once a row was added above it."""
+    assert run(*command.split(), "-m", "2") == 2
+    told = capsys.readouterr().err
+    assert "line 2; give an id or an address" in told
+    assert "`kogge show 3` says the id" in told
 
 
 def test_who_needs_a_name(place: Path, planned: str) -> None:
