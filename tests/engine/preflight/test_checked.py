@@ -88,7 +88,7 @@ def test_what_this_machine_found_stands_below_the_code_and_nowhere_else() -> Non
     with preflight._noting(look, "source"):
         refuse()
     assert look.faults == [("source", "tls-failed")]
-    lines = list(command_check._fault_lines([look, look]))
+    lines = list(command_check._fault_lines([look, look], "list.csv"))
     assert lines[0].startswith("tls-failed (2): ")
     assert lines[1:] == ["  mail.example:143: the port does not speak TLS"]
     with pytest.raises(Blocked) as caught:
