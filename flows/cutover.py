@@ -93,7 +93,7 @@ async def cutover(parameters: CutoverParameters) -> State[Any]:
         if not rows:
             return Failed(message="nothing to do: no mailbox of this wave is to be cut over")
         stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
-        await asyncio.to_thread(announce, order, rows)
+        await asyncio.to_thread(announce, order, rows, named=bool(parameters.mailboxes))
         async with watched(runner.drain) as own, standing("the page of a cutover", page.look, TICK_SECONDS):
             await together((_mailbox(row, order, runner, ended) for row in rows), runner.drain.event)
         await tried("the page of a cutover", page.look)

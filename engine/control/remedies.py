@@ -25,6 +25,7 @@ MAILBOX = {
     "folder-lent": "Its folder is a person's, who shares it; make another, or `kogge approve folder-lent`.",
     "folder-replaced": "Another folder has its place at the target; rename that one back, or approve this.",
     "folders-refused": "The target takes no folder, whatever its name; see whether this account may write.",
+    "given-back": "Given back to the source; when its time has come: `kogge cutover -m MAILBOX`.",
     "hook-failed": "A hook of its cutover did not do its work; look into [state]/logs/hooks, run it again.",
     "home-of-another": "The server sends this account's items into another's home; correct it there first.",
     "identity-bound-elsewhere": "Another mailbox uses this account, or wrote what is in it; correct the row.",

@@ -15,7 +15,7 @@ from engine.config.load import Config
 from engine.context.leg_context import utc_now
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.control import lease
-from engine.cutover import hooks
+from engine.cutover import given_back, hooks
 from engine.cutover.dead_workers import release_dead
 from engine.cutover.steps import Announce, CutoverContext, CutoverResult, cut_over, short, take_back
 from engine.leg.run_options import AS_CONFIGURED, RunOptions
@@ -40,6 +40,7 @@ class CutoverRequest:
         worker_slots: admit the legs.
         back: True to take the mailboxes back.
         boundary: contains the trouble of one mailbox.
+        out: those that stay out, because they were given back and nobody names them now.
     """
 
     config: Config
@@ -47,12 +48,15 @@ class CutoverRequest:
     worker_slots: WorkerSlots
     boundary: Boundary
     back: bool = False
+    out: frozenset[str] = frozenset()
 
     def mailbox(self, mailbox_id: str) -> CutoverResult:
         """Cut one mailbox over as far as possible. Raise nothing for its trouble.
 
         Nothing is begun any more once the slots are shut.
         """
+        if mailbox_id in self.out:
+            return self._where(mailbox_id, given_back.GIVEN_BACK)
         if self.worker_slots.shut and self.cutting.ledger.mailbox(mailbox_id).phase is not Phase.LIVE:
             return self._where(mailbox_id, self.worker_slots.why)
         cut = take_back if self.back else cut_over
@@ -156,14 +160,20 @@ def no_lease() -> None:
     """A guard of what needs no lease; see engine.steps.ledger_generation.leave_move_at."""
 
 
-def announce(order: CutoverRequest, rows: Iterable[MailboxRow], reason: str = "") -> None:
+def announce(
+    order: CutoverRequest, rows: Iterable[MailboxRow], reason: str = "", *, named: bool = False
+) -> None:
     """Record who decided, and why, for each wave of these mailboxes.
+
+    Who was given back stays out of a cutover, unless it names the mailbox.
 
     Args:
         order: the request.
         rows: the mailboxes.
         reason: in the person's words; empty if none was given.
+        named: True if somebody named these mailboxes, False if they are all of a wave.
     """
+    rows = list(rows)
     by_wave: dict[str, int] = {}
     for row in rows:
         by_wave[row.wave] = by_wave.get(row.wave, 0) + 1
@@ -175,6 +185,10 @@ def announce(order: CutoverRequest, rows: Iterable[MailboxRow], reason: str = ""
         order.cutting.ledger.event(wave, kind, detail)
         if not order.back:
             order.cutting.tell("cutover.started", wave, mailboxes=count)
+    if named and not order.back:
+        given_back.let_in(order.cutting.ledger, rows, order.cutting.by)
+    elif not order.back:
+        order.out |= given_back.stay_out(order.cutting.ledger, rows)
 
 
 def all_of(order: CutoverRequest, ids: Iterable[str], report: Callable[[CutoverResult], None]) -> None:

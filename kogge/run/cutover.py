@@ -100,11 +100,11 @@ def cutover(
         elif dry_run and back:
             raise typer.Exit(_look_back(settings, ledger, rows, as_json))
         elif dry_run:
-            raise typer.Exit(_look(settings, ledger, rows, as_json, now=now))
+            raise typer.Exit(_look(settings, ledger, rows, as_json, now=now, named=bool(mailbox)))
         else:
             who = given("--by", by, "who decides is recorded")
             whose = " ".join(f"-m {row.id}" for row in rows) if mailbox else f"--wave {wave}"
-            way = Way(who, back, now, whose)
+            way = Way(who, back, now, whose, named=bool(mailbox))
             routes = routes_of(settings.hooks, ledger, rows) if back else []
             ended = act(settings, ledger, rows, way)
             code = _conclude(ended, rows, way, as_json, config)
@@ -177,14 +177,15 @@ def _document(row: MailboxRow, steps: Sequence[StepRow], score: Score | None) ->
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Who decides, whether it goes back, whether a window is no matter; whose mailboxes, as options; and why,
-    if somebody said so."""
+    """Who decides, whether it goes back, whether a window is no matter; whose mailboxes, as options; why, if
+    somebody said so; and whether the mailboxes were named, or are all of a wave."""
 
     by: str
     back: bool
     now: bool
     whose: str
     reason: str = ""
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,21 +197,27 @@ class Ended:
     fault: MigrationError | None
 
 
-def _look(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool, *, now: bool) -> int:
+def _look(
+    config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool, *, now: bool, named: bool
+) -> int:
     """Writes nothing and runs no hook. Says of each mailbox what would stop it first, as the ledger is now:
     it is not ready, its wave may not begin, or its score is low."""
     from engine.approvals.low_score_approval import would_stop
     from engine.approvals.score import scores
+    from engine.cutover.given_back import GIVEN_BACK, stay_out
     from engine.cutover.steps import CutoverResult, readiness, steps_of
 
     staying = [row for row in rows if row.phase is not Phase.LIVE]
     found = scores(ledger, [row.id for row in staying])
     refusals = _refusals(config, ledger, rows, hours=not now)
     low = would_stop(ledger, staying, found)
+    out = frozenset[str]() if named else stay_out(ledger, staying)
 
     def code(row: MailboxRow) -> str | None:
         if row.phase is Phase.LIVE:
             return None
+        if row.id in out:
+            return GIVEN_BACK
         refused = refusals[row.wave].code if row.wave in refusals else None
         return readiness(ledger, row.id) or refused or (SCORE_LOW if row.id in low else None)
 
@@ -285,7 +292,7 @@ def act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) ->
         opened(config, ledger, way.by, worker_slots, tell, back=way.back) as order,
     ):
         for duty in worker_slots.heeded(duties):
-            announce(order, going[duty.wave], way.reason)
+            announce(order, going[duty.wave], way.reason, named=way.named)
             all_of(order, [row.id for row in going[duty.wave]], cuts.append)
     show_cutovers(config, ledger, cuts)
     return Ended(cuts, worker_slots.refusals, order.boundary.fault)

@@ -160,6 +160,7 @@ def _roll_back(order: Order, rows: Sequence[MailboxRow], dry_run: bool) -> Run:
     before = _approved(order.ledger, rows)
     by = order.by if order.reason is not None else None
     record_approval(order.ledger, None, rows, Responsibility(by, order.reason, recall=False))
+    _record(order, rows)
     try:
         duties = may_work(order.config, order.ledger, rows, "give-back", order.by)
         return _run(order, rows, duties, execute=True)
@@ -191,7 +192,17 @@ def _spend_unused(ledger: Ledger, rows: Sequence[MailboxRow]) -> None:
             ledger.event(row.wave, f"approval-spent:{APPROVAL}", {}, subject=row.id)
 
 
+def _record(order: Order, rows: Sequence[MailboxRow]) -> None:
+    """The next cutover of their wave leaves these out. This is recorded before anything is undone: whoever
+    runs an interrupted command again may find nothing left to undo."""
+    from engine.cutover.given_back import record, stay_out
+
+    out = stay_out(order.ledger, rows)
+    record(order.ledger, [row for row in rows if row.id not in out], order.by)
+
+
 def _undo(order: Order, rows: Sequence[MailboxRow]) -> Ended:
+    _record(order, rows)
     way = Way(order.by, back=True, now=False, whose="", reason=(order.reason or "").strip())
     return act(order.config, order.ledger, rows, way)
 
@@ -234,8 +245,13 @@ def _tell(found: Sequence[Given], run: Run | None, path: Path, why: str) -> None
         say(f"To move them once more: {again}")
     if frozen:
         command = next_command(path, f"migrate {_whose(frozen)}")
-        say(f"Next: {command} brings what changed; a cutover begins anew")
-        say("The next cutover of the whole wave takes them along; to leave them out, name the others with -m")
+        say(f"Next: {command} brings what changed")
+    if back := [*rolled, *frozen]:
+        say(f"The next cutover of the whole wave leaves them out. {_later(back, path)}")
+
+
+def _later(back: Sequence[Given], path: Path) -> str:
+    return f"When their time has come: {next_command(path, f'cutover {_whose(back)} --by NAME')}"
 
 
 def _outcome(one: Given) -> str:

@@ -149,6 +149,28 @@ def test_whose_hook_failed_is_given_back(
     assert (told["by"], told["reason"]) == (BY[1], WHY[1])
 
 
+def test_who_was_given_back_is_left_out_until_a_cutover_names_them(
+    town: Town, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fail(town, "redirect")
+    assert run("cutover", "--wave", "pilot", *BY) == 1
+    assert run("give-back", *anna(town), *BY) == 0
+    assert f"their time has come: kogge cutover -m {town.ids['anna']} --by NAME" in capsys.readouterr().err
+    (town.folder / "fail-redirect").unlink()
+    begun = hooks(town)
+    assert run("cutover", "--wave", "pilot", "--dry-run", "--json") == 1
+    assert json.loads(capsys.readouterr().out)["mailboxes"][0]["code"] == "given-back"
+    assert run("cutover", "--wave", "pilot", *BY) == 1
+    assert "given-back (1): " in capsys.readouterr().out
+    assert (phase(town), hooks(town)) == (Phase.STAGING, begun)
+    assert run("cutover", *anna(town), "--dry-run") == 0
+    assert run("cutover", *anna(town), *BY) == 0
+    assert phase(town) is Phase.LIVE
+    assert run("give-back", *anna(town), *BY) == 2, "without a reason nothing is given back"
+    capsys.readouterr()
+    assert run("cutover", "--wave", "pilot", *BY) == 0, "and nobody is left out for it"
+
+
 def test_nothing_is_taken_back_while_hooks_could_not_be_undone(
     town: Town, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,50 @@
+"""Keep those out of their wave's cutover who were given back, until a cutover names them.
+
+Whoever asked for a person to be given back had a reason. The next cutover of the whole wave must not undo
+that because somebody forgot it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ledger.db.rows import MailboxRow, Phase
+from ledger.store import Ledger
+
+GIVEN_BACK = "given-back"
+"""The kind of the event, and the code of a mailbox that stays out for it."""
+NAMED = "cutover-named"
+
+
+def record(ledger: Ledger, rows: Iterable[MailboxRow], by: str) -> None:
+    """Record that these mailboxes were given back.
+
+    Args:
+        ledger: the ledger.
+        rows: the mailboxes.
+        by: who decided.
+    """
+    for row in rows:
+        ledger.event(row.wave, GIVEN_BACK, {"by": by}, subject=row.id)
+
+
+def stay_out(ledger: Ledger, rows: Iterable[MailboxRow]) -> frozenset[str]:
+    """Return the ids of those mailboxes that a cutover of their whole wave leaves out: no live one."""
+    rows = [row for row in rows if row.phase is not Phase.LIVE]
+    out = set[str]()
+    for wave in sorted({row.wave for row in rows}):
+        for event in ledger.events(wave):
+            if event.subject is not None and event.kind == GIVEN_BACK:
+                out.add(event.subject)
+            elif event.subject is not None and event.kind == NAMED:
+                out.discard(event.subject)
+    return frozenset(row.id for row in rows if row.id in out)
+
+
+def let_in(ledger: Ledger, rows: Iterable[MailboxRow], by: str) -> None:
+    """Record that a cutover names these mailboxes: those that were given back go along again."""
+    rows = list(rows)
+    out = stay_out(ledger, rows)
+    for row in rows:
+        if row.id in out:
+            ledger.event(row.wave, NAMED, {"by": by}, subject=row.id)

@@ -1,0 +1,54 @@
+"""Who was given back stays out of their wave's cutover until one names them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cutting import Rig, quiet
+
+from engine.config.load import Config, RunSettings
+from engine.control.stop_signal import Stop
+from engine.cutover.given_back import record
+from engine.cutover.run_many import CutoverRequest, all_of, announce
+from engine.cutover.steps import CutoverResult
+from engine.pacing.admission import Admission
+from engine.pacing.run_legs import Boundary
+from engine.pacing.watchdog import Watchdog
+from engine.pacing.worker_slots import WorkerSlots
+from ledger.db.rows import Phase
+
+
+def _asked(rig: Rig, *, named: bool) -> CutoverResult:
+    config = Config.model_construct(run=RunSettings(mailboxes_at_once=1))
+    ledger, cutting = rig.trial.ledger, rig.cutting(quiet)
+    held = Admission(config, ledger)
+    slots = WorkerSlots(held, Watchdog(config, ledger, Stop(), held), cutting.stop)
+    order = CutoverRequest(config, replace(cutting), slots, Boundary(cutting.stop))
+    announce(order, ledger.mailboxes(), named=named)
+    ended: list[CutoverResult] = []
+    all_of(order, [rig.trial.id], ended.append)
+    return ended[0]
+
+
+def test_a_cutover_of_the_whole_wave_leaves_them_out(rig: Rig) -> None:
+    record(rig.trial.ledger, rig.trial.ledger.mailboxes(), "Night shift")
+    assert _asked(rig, named=False) == CutoverResult(rig.trial.id, Phase.STAGING, "given-back")
+    assert _asked(rig, named=False).code == "given-back", "asking twice changes nothing"
+    assert rig.log == []
+
+
+def test_one_that_names_them_takes_them_along_from_then_on(rig: Rig) -> None:
+    record(rig.trial.ledger, rig.trial.ledger.mailboxes(), "Night shift")
+    rig.fails = {"close": ["exit-1"]}
+    assert _asked(rig, named=True).code == "hook-failed"
+    assert _asked(rig, named=False) == CutoverResult(rig.trial.id, Phase.LIVE, None)
+
+
+def test_given_back_again_they_stay_out_again(rig: Rig) -> None:
+    rows = rig.trial.ledger.mailboxes()
+    record(rig.trial.ledger, rows, "Night shift")
+    rig.fails = {"close": ["exit-1"]}
+    _asked(rig, named=True)
+    record(rig.trial.ledger, rows, "Night shift")
+    assert _asked(rig, named=False).code == "given-back"
+    assert rig.phase == Phase.STAGING
