@@ -134,6 +134,11 @@ COMMANDS: Mapping[str, Entry] = {
         "Shows every mailbox: its phase, how far each workload is, time left and what needs a person.",
         WATCH,
     ),
+    "metrics": Entry(
+        "kogge.run.metrics:metrics",
+        "Serves metrics of all waves for Prometheus until interrupted, read from the ledger.",
+        WATCH,
+    ),
     "failures": Entry(
         "kogge.run.failures:failures",
         "Lists every item that could not move or that the newest verification found to be wrong.",

@@ -75,6 +75,7 @@ from engine.steps.ledger_generation import Generations
 from engine.steps.worker_deaths import Cause, cause_of
 from engine.verify import compare as verify
 from engine.verify.compare import Level, Verdict
+from ledger.db.counters import LEG_ENDS, counters_of
 from ledger.db.incidents import KILLS_WORKER
 from ledger.db.rows import ContainerRow, Lease, LegRow, LegState, MailboxRow, Tally
 from ledger.leg.rollback import refuse_unfinished
@@ -220,8 +221,10 @@ class Leg:
             lease.retire(owner)
 
     def _ended(self, state: LegState, code: str | None, detail: str | None = None) -> LegResult:
-        row = self.row
-        return LegResult(row.id, row.mailbox, row.workload, state, code, self.setting.tally, detail)
+        row, setting = self.row, self.setting
+        labels = (setting.mailbox.wave, row.workload.value, state.value, code or "")
+        counters_of(setting.ledger.engine).add(LEG_ENDS, *labels)
+        return LegResult(row.id, row.mailbox, row.workload, state, code, setting.tally, detail)
 
 
 def approvals(ledger: Ledger, mailbox: MailboxRow, workload: Kind | None = None) -> Callable[[str], bool]:
@@ -256,8 +259,10 @@ def _hold(setting: LegSetting, held: Lease, claimed_at: float) -> LegEnd:
         keeper.stop()
     if end.state is LegState.RUNNING:
         return end
-    released = setting.ledger.release(held, end.state, end.code, end.detail)
-    return end if released else LegEnd(LegState.RUNNING, "lease-lost")
+    if setting.ledger.release(held, end.state, end.code, end.detail):
+        return end
+    _record_lease(setting, held, "lease-lost")
+    return LegEnd(LegState.RUNNING, "lease-lost")
 
 
 def _record_lease(setting: LegSetting, held: Lease, kind: str) -> None:

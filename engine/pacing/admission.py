@@ -26,6 +26,7 @@ from engine.pacing.call_metrics import Clock, Meter, MetricsSample, metered
 from engine.pacing.server_names import systems_of
 from engine.pacing.shared_budget import RATE_LIMITED, SharedBudget, budget_of
 from engine.pacing.throttle import FULL, Throttle, shares
+from ledger.db.counters import CALL_SECONDS, CALLS, FAULTS, counters_of
 from ledger.store import Ledger
 from ledger.views import server_health
 from ledger.views.server_health import Health, newest, report
@@ -317,13 +318,17 @@ class Admission:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Remove this worker's reports from the ledger, if the ledger can be reached."""
+        """Remove this worker's reports from the ledger, and count its last calls, if it can be reached."""
+        for system, gate in self._gates.items():
+            gate.meter.take(gate.throttle.slow)
+            self._count(system, gate.meter.ended)
         with suppress(MigrationError):
             server_health.leave(self._ledger, self._worker)
 
     def _judge_period(self, system: str, gate: _Gate, rows: Iterable[Health]) -> Health:
         others = [row for row in rows if row.system == system]
         reading = gate.meter.take(gate.throttle.slow)
+        self._count(system, gate.meter.ended)
         with self._changed:
             if self._waited_itself(system):
                 reading = replace(reading, seconds=0.0)
@@ -347,6 +352,12 @@ class Admission:
             gate.throttle.pace,
             legs_wanted,
         )
+
+    def _count(self, system: str, sample: MetricsSample) -> None:
+        counters = counters_of(self._ledger.engine)
+        counters.add(CALLS, system, amount=sample.calls)
+        counters.add(FAULTS, system, amount=sample.errors)
+        counters.add(CALL_SECONDS, system, amount=sample.seconds)
 
     def _share_out(self) -> None:
         budget = self._config.admission.source_at_once

@@ -92,10 +92,12 @@ class Meter:
     Attributes:
         code: the code of its newest passing fault; None before the first.
         failing: that code, until a call succeeds.
+        ended: the calls that had ended when take() was last called, and not before.
     """
 
     code: str | None = None
     failing: str | None = None
+    ended: MetricsSample = MetricsSample()
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self.clock = clock
@@ -112,9 +114,9 @@ class Meter:
         """
         now = self.clock()
         with self._lock:
-            past, self._past = self._past, MetricsSample()
+            self.ended, self._past = self._past, MetricsSample()
             out = [now - one.since for one in self._waiting.values() if now - one.since > patience]
-        return past + MetricsSample(len(out), 0, sum(out))
+            return self.ended + MetricsSample(len(out), 0, sum(out))
 
     def hung(self, patience: float) -> list[Close]:
         """Return how to end the calls that have waited too long for their answer.

@@ -219,6 +219,13 @@ def verify_all(connection: Connection) -> None:
             raise Corrupt("event-chain-broken", "the end of a chain is missing")
 
 
+def heads_of(connection: Connection) -> dict[str, tuple[int, bytes]]:
+    """Return the number and the hash of the newest event, by wave."""
+    query = select(meta.c.name, meta.c.value).where(meta.c.name.startswith(_head_name("")))
+    rows = connection.execute(query)
+    return {name.removeprefix(_head_name("")): _parsed(value) for name, value in rows}
+
+
 def head_of(connection: Connection, wave: str) -> tuple[int, bytes]:
     """Return how many events a wave's chain has, and the newest one's hash, as recorded beside it."""
     head = connection.execute(

@@ -18,6 +18,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.functions import FunctionElement
 
+from ledger.db.counters import OPTION, Counters, counters_of
 from model.errors import Corrupt, MigrationError, Misconfigured, Transient
 
 BUSY_SECONDS = 60
@@ -125,6 +126,7 @@ def make_engine(url: URL) -> Engine:
         max_overflow=-1,
         pool_pre_ping=url.get_backend_name() != "sqlite",
         connect_args=_connecting(url),
+        execution_options={OPTION: Counters()},
     )
     if engine.dialect.name == "postgresql":
         # Before SQLAlchemy asks for the server's version, which it cannot read then.
@@ -302,5 +304,10 @@ def writing(engine: Engine) -> Iterator[Connection]:
     Raises:
         MigrationError: as of translated(). After Transient the commit may have happened.
     """
-    with translated(), engine.connect().execution_options(writes=True) as connection, connection.begin():
+    with (
+        counters_of(engine).timed("write"),
+        translated(),
+        engine.connect().execution_options(writes=True) as connection,
+        connection.begin(),
+    ):
         yield connection

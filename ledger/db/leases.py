@@ -22,15 +22,16 @@ from sqlalchemy import (
     update,
 )
 
+from ledger.db import fates
 from ledger.db.engine import now
+from ledger.db.fates import AT_TARGET as AT_TARGET
+from ledger.db.fates import SETTLED as SETTLED
 from ledger.db.incidents import allow_rewrites
 from ledger.db.rows import Lease, LegState, Phase, State
 from ledger.db.schema import container, item, leg, mailbox
 from model.errors import LeaseLost
 from model.protocols import Kind
 
-AT_TARGET = (State.CHANGED, State.LEAVING, State.WRITTEN, State.VERIFIED)
-SETTLED = (State.WRITTEN, State.VERIFIED, State.SKIPPED, State.REJECTED)
 PHASE_CHANGED = "phase-changed"
 """The code of a lease that was claimed in another phase than the mailbox is in now."""
 ROLLING = "rolling-back"
@@ -188,7 +189,7 @@ def release(
         code: why; None if the state says all. A leg that is ROLLING stays so, whatever ended this run.
         detail: what is known beside the code (model.errors.MigrationError).
     """
-    totals = _totals(connection, lease.leg)
+    totals = fates.count(connection, lease.leg)
     values = {
         "owner": None,
         "lease_until": None,
@@ -234,17 +235,6 @@ def kept_rolling(code: str | None) -> ColumnElement[str | None] | str:
     return ROLLED_BACK if code == ROLLED_BACK else case((leg.c.code == ROLLING, ROLLING), else_=code)
 
 
-def _totals(connection: Connection, leg_id: int) -> dict[str, int]:
-    def total(states: Collection[State], value: Any) -> Any:
-        return func.coalesce(func.sum(case((item.c.state.in_([s.value for s in states]), value), else_=0)), 0)
-
-    alive = [state for state in State if state is not State.GONE]
-    query = select(total(alive, 1), total(SETTLED, 1), total(AT_TARGET, func.coalesce(item.c.size, 0)))
-    query = query.select_from(item.join(container)).where(container.c.leg == leg_id)
-    items, done, size = connection.execute(query).one()
-    return {"items": int(items), "done": int(done), "bytes": int(size)}
-
-
 def requeue(
     connection: Connection, legs: ColumnElement[bool], states: Collection[LegState], rejected: bool
 ) -> int:
@@ -271,10 +261,12 @@ def requeue(
     )
     for number in numbers:
         open_again = _retry_rejected(connection, number) if rejected else 0
-        values = {"state": LegState.PENDING.value, "code": None, "detail": None, "finished": None}
+        values: dict[str, Any] = {"state": LegState.PENDING.value, "code": None, "detail": None}
+        values["finished"] = None
         allow_rewrites(connection, number)
-        again = update(leg).where(leg.c.id == number)
-        connection.execute(again.values(done=leg.c.done - open_again, **values))
+        if open_again:
+            values |= {"done": leg.c.done - open_again, **fates.without_rejected(connection, number)}
+        connection.execute(update(leg).where(leg.c.id == number).values(values))
     return len(numbers)
 
 

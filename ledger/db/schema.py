@@ -168,6 +168,10 @@ leg = Table(
     Column("revision", String(16)),
     Column("generation", Integer, nullable=False, server_default=text("0")),
     Column("detail", Text),
+    Column("verified", Integer),
+    Column("skipped", Integer),
+    Column("rejected", Integer),
+    Column("causes", Text),
     UniqueConstraint("mailbox", "workload"),
 )
 """The legs of all mailboxes.
@@ -177,6 +181,8 @@ since when the present worker holds it. before: the owner that did not release i
 end of a worker that held it is not proven, and it may write for a while. revision: of the schema, as the
 program that holds the leg knows it. generation: of its newest pass that began to write; see
 engine.steps.ledger_generation. detail: what is known beside the code; see model.errors.MigrationError.
+verified, skipped, rejected: items with this fate when the leg was last released, and causes: those that were
+skipped or rejected by their code, as JSON (ledger.db.fates); NULL as long as nothing was counted.
 """
 
 container = Table(
@@ -436,6 +442,15 @@ signed_plan = Table(
     Column("text", Text, nullable=False),
 )
 """The documents that approvers signed. hash: SHA-256 of text, in hexadecimal."""
+
+counter = Table(
+    "counter",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("labels", Text, primary_key=True),
+    Column("value", Float(53), nullable=False),
+)
+"""What all processes counted together since the ledger exists; see ledger.db.counters. It only grows."""
 
 meta = Table(
     "meta",

@@ -8,6 +8,7 @@ from typing import Self
 
 from sqlalchemy import Connection, Engine
 
+from ledger.db.counters import counters_of
 from ledger.db.engine import isolation, translated
 from ledger.db.leases import fence
 from ledger.db.rows import Lease
@@ -20,6 +21,7 @@ class LegConnection:
     def __init__(self, engine: Engine, lease: Lease) -> None:
         self._engine = engine
         self._lease = lease
+        self._counters = counters_of(engine)
         self._open: Connection | None = None
         self._census = Census(self._transaction, lease.leg)
 
@@ -41,7 +43,7 @@ class LegConnection:
         if writes:
             for container_id in (None,) if touches is None else touches:
                 self._census.touched(container_id)
-        with translated():
+        with self._counters.timed("write" if writes else "read"), translated():
             if self._open is None:
                 self._open = self._engine.connect()
             self._open.execution_options(**isolation(self._engine, writes=writes))

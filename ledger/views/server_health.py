@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import Connection, delete, select
 
+from ledger.db.counters import counters_of, write
 from ledger.db.engine import now, reading, writing
 from ledger.db.handle import LedgerHandle
 from ledger.db.schema import health
@@ -51,11 +53,14 @@ _COLUMNS = (
 
 
 def report(ledger: LedgerHandle, rows: Iterable[Health]) -> None:
-    """Replace what the same workers reported before, with the time of the database's clock. Idempotent."""
+    """Replace what the same workers reported before, with the time of the database's clock.
+
+    What this process counted since is added to the ledger's counters with it (ledger.db.counters).
+    """
     reports = list(rows)
     if not reports:
         return
-    with writing(ledger.engine) as connection:
+    with _counting(ledger) as connection:
         for row in reports:
             values = {
                 "at": now(),
@@ -79,6 +84,20 @@ def newest(ledger: LedgerHandle, seconds: float = FRESH_SECONDS) -> list[Health]
 
 
 def leave(ledger: LedgerHandle, worker: str) -> None:
-    """Delete the reports of a worker that has ended. Idempotent."""
-    with writing(ledger.engine) as connection:
+    """Delete the reports of a worker that has ended, and add what its process counted since. Idempotent."""
+    with _counting(ledger) as connection:
         connection.execute(delete(health).where(health.c.worker == worker))
+
+
+@contextmanager
+def _counting(ledger: LedgerHandle) -> Iterator[Connection]:
+    """Begin a write transaction that adds what this process counted to the ledger's counters."""
+    counters = counters_of(ledger.engine)
+    values = counters.take()
+    try:
+        with writing(ledger.engine) as connection:
+            yield connection
+            write(connection, values)
+    except BaseException:
+        counters.give_back(values)
+        raise
