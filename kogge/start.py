@@ -10,9 +10,11 @@ import threading
 import time
 
 INTERRUPTED = 130
+FIRST_COLLECTED_AFTER = 400_000
+"""The garbage collector looks for the first time when so many objects exist: more than the imports of any
+command make. What is imported is no garbage."""
 COLLECTED_AFTER = 50_000
-"""The garbage collector looks when so many more objects exist than at the last time. What is imported is no
-garbage; to look at it again and again was a fifth of the time that `kogge status` takes."""
+"""After that it looks when so many more objects exist than at the last time."""
 LINGER_SECONDS = 1.0
 """How long the threads of an interrupted command may still end by themselves."""
 
@@ -22,7 +24,8 @@ def main() -> None:
 
     Ctrl-C ends the program at once and without a word until `kogge.app.main` listens for it: an exception in
     the middle of an import would be shown as a traceback. A signal that the parent ignores stays ignored."""
-    gc.set_threshold(COLLECTED_AFTER, *gc.get_threshold()[1:])
+    _collect_later()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # to look for some reads 170 packages' files
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from engine.control.environment import reach_this_machine_directly
@@ -36,6 +39,19 @@ def main() -> None:
         if ended.code == INTERRUPTED:
             _leave_waiting_threads()
         raise
+
+
+def _collect_later() -> None:
+    """Lets the garbage collector look for the first time after the imports."""
+    rest = gc.get_threshold()[1:]
+
+    def begin(phase: str, _told: object) -> None:
+        if phase == "stop":
+            gc.callbacks.remove(begin)
+            gc.set_threshold(COLLECTED_AFTER, *rest)
+
+    gc.callbacks.append(begin)
+    gc.set_threshold(FIRST_COLLECTED_AFTER, *rest)
 
 
 def _leave_waiting_threads() -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, Engine, and_, or_, select, text
 
@@ -31,7 +32,6 @@ from ledger.db.rows import ContainerRow, Finding, ItemRow, Lease, LegRow, LegSta
 from ledger.db.schema import container, item, leg
 from ledger.db.schema import mailbox as mailbox_table
 from ledger.leg import locations, phase_moves, phases
-from ledger.leg.leg_session import LegLedger
 from ledger.leg.locations import Place, Seat
 from ledger.plan import mailboxes as planning
 from ledger.plan.mailboxes import PlanConflict, PlannedMailbox
@@ -39,6 +39,9 @@ from ledger.views import reports
 from ledger.views.reports import Differing, LegSummary, Lost, Rejection
 from model.errors import Blocked, LeaseLost
 from model.protocols import Identity, Kind, Loss
+
+if TYPE_CHECKING:
+    from ledger.leg.leg_session import LegLedger
 
 RETRYABLE = frozenset({LegState.BLOCKED, LegState.WAITING, LegState.DIFFERS})
 
@@ -77,8 +80,7 @@ class Ledger:
         """Create the ledger if there is none, and check its schema. Idempotent.
 
         Raises:
-            Misconfigured: it has another schema than this program's. An older one is left as it is, because
-                older programs may be at work on it.
+            Misconfigured: it has another schema. An older one is left: older programs may be at work on it.
         """
         if migrations.revision_of(self._engine) is None:
             self.migrate()
@@ -462,8 +464,7 @@ class Ledger:
 
         Args:
             lease: of the leg.
-            mirror: False in the live phase: what changes or disappears at the source no longer touches what
-                is at the target.
+            mirror: False in the live phase: a change at the source no longer touches what is at the target.
             tally: where to count what it records; None makes a new one.
 
         Raises:
@@ -471,6 +472,8 @@ class Ledger:
         """
         if mirror and lease.phase is Phase.LIVE:
             raise LeaseLost(leases.PHASE_CHANGED, "a live mailbox is its user's")
+        from ledger.leg.leg_session import LegLedger  # what only reads needs none of it
+
         return LegLedger(self._engine, lease, mirror=mirror, tally=tally)
 
     # Reports

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
@@ -94,6 +93,8 @@ class Network(Strict):
 
     def _of_environment(self, host: str, port: int) -> Proxy | None:
         """Return the proxy that the environment names for a host."""
+        from urllib.request import getproxies_environment, proxy_bypass
+
         named = getproxies_environment()
         if "https" not in named:
             raise Misconfigured(self.where("proxy"), f"is {ENVIRONMENT!r}, and there is no HTTPS_PROXY")
@@ -110,6 +111,8 @@ class Network(Strict):
 
 def named_by_environment() -> bool:
     """Return True if the environment names a proxy for https, whatever the configuration says."""
+    from urllib.request import getproxies_environment
+
     return "https" in getproxies_environment()
 
 

@@ -39,11 +39,14 @@ def next_command(config: Path, command: str) -> str:
 
 def _carried_options(words: Sequence[str]) -> Iterator[str]:
     """Yield the options that were typed, as far as the next command takes them."""
-    options = _options_of[0](words) if _typed else frozenset()
+    if not _typed:
+        return
+    given = {names: values for names in CARRIED if (values := list(_values(names)))}
+    options = _options_of[0](words) if given else frozenset()  # it loads that command
     chosen = not CHOOSING.isdisjoint(words)
-    for names in CARRIED:
+    for names, values in given.items():
         if names[0] in options and not set(names) & set(words) and not (chosen and names[0] in CHOOSING):
-            yield from (f"{names[0]} {_not_an_address(value)}" for value in _values(names))
+            yield from (f"{names[0]} {_not_an_address(value)}" for value in values)
 
 
 def _values(names: Sequence[str]) -> Iterator[str]:

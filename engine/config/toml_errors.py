@@ -59,14 +59,14 @@ def lines_of(text: str) -> Callable[[Path], int]:
     The line is counted from 1. If no line sets the path, it is that of the nearest table around it; 0 if
     there is none.
     """
-    assignments = _assignments(text)
+    first: dict[tuple[str, ...], int] = {}
+    for number, key in _assignments(text):
+        first.setdefault(key, number)
 
     def line(path: Path) -> int:
-        best, depth = 0, 0
-        for number, key in assignments:
-            if len(key) > depth and key == tuple(str(part) for part in path[: len(key)]):
-                best, depth = number, len(key)
-        return best
+        key = tuple(map(str, path))
+        around = (first.get(key[:depth]) for depth in range(len(key), 0, -1))
+        return next((number for number in around if number is not None), 0)
 
     return line
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from engine.config.load import Config
 from engine.control.error_log import defect_log
 
 if TYPE_CHECKING:
+    from engine.config.load import Config
     from ledger.store import Ledger
 
 

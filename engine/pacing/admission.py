@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, TypeVar
 from engine.config.load import Config
 from engine.control.stop_signal import StopRequested, reason
 from engine.pacing.call_metrics import Clock, Meter, MetricsSample, metered
-from engine.pacing.server_names import systems_of
+from engine.pacing.server_names import UNWELL, systems_of
 from engine.pacing.shared_budget import RATE_LIMITED, SharedBudget, budget_of
 from engine.pacing.throttle import FULL, Throttle, shares
 from ledger.db.counters import CALL_SECONDS, CALLS, FAULTS, counters_of
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from engine.context.leg_context import Opener
 
 T = TypeVar("T")
-UNWELL = "target-unwell"
 PERIOD_SECONDS = 5.0
 HOLD_SECONDS = 30.0
 """How long a leg waits between two batches before it gives its place away, if it has one."""

@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 from engine.config.load import TARGETS, Config
 from model.protocols import Kind
 
+UNWELL = "target-unwell"
+"""The code of a workload whose server is not well."""
+
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from engine.config.load import Config
-from engine.pacing.admission import UNWELL, Trouble
-from engine.pacing.server_names import endpoint_of, systems_of
-from engine.pacing.shared_budget import waits_until
+from engine.pacing.server_names import UNWELL, endpoint_of, systems_of
 from engine.planning.maintenance_windows import gate_of, next_opening_text
 from ledger.plan.waves import Waves
 from ledger.store import Ledger
 from ledger.views.server_health import Health, newest
 from model.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from engine.pacing.admission import Trouble
 
 
 def servers(rows: Iterable[Health]) -> list[dict[str, str | int | float]]:
@@ -121,8 +123,13 @@ def clock_time(moment: float) -> str:
 
 def _rate_limited(config: Config) -> dict[str, float]:
     """Return until when any worker waits, by system, as the ledger knows it."""
+    limited = [kind for kind in config.workloads if getattr(config.target.of(kind), "limit", None)]
+    if not limited:
+        return {}
+    from engine.pacing.shared_budget import waits_until
+
     waits = {}
-    for kind in config.workloads:
+    for kind in limited:
         until = waits_until(config, config.target.of(kind))
         if until is not None:
             waits[systems_of(config, kind)[1]] = until

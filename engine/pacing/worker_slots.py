@@ -17,7 +17,8 @@ from engine.context.leg_context import Opener
 from engine.control import crash_note
 from engine.control.remedies import PASSING
 from engine.control.stop_signal import Stop, reason
-from engine.pacing.admission import TICK_SECONDS, UNWELL, Admission, AdmissionEntry
+from engine.pacing.admission import TICK_SECONDS, Admission, AdmissionEntry
+from engine.pacing.server_names import UNWELL
 from engine.pacing.watchdog import Watchdog, WavePolicy
 from ledger.store import Ledger
 from model.errors import Transient

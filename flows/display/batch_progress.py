@@ -10,7 +10,7 @@ from uuid import UUID
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 
 from engine.pacing import server_notices
-from engine.pacing.admission import UNWELL
+from engine.pacing.server_names import UNWELL
 from flows.display.prefect_events import tell as tell_event
 from flows.process.background_task import standing, tried
 from flows.process.leg_runner import LegRunner

@@ -21,10 +21,11 @@ from engine.control.error_log import INTERNAL
 from engine.control.log_filter import quieten
 from engine.control.stop_signal import Stop
 from engine.leg.leg_result import LegResult
-from engine.pacing.admission import UNWELL, Admission, AdmissionEntry
+from engine.pacing.admission import Admission, AdmissionEntry
 from engine.pacing.leg_slots import LegSlot, Slots
 from engine.pacing.login_breaker import REFUSED
 from engine.pacing.run_legs import Boundary
+from engine.pacing.server_names import UNWELL
 from engine.pacing.server_notices import rate_limit_lines, trouble_lines, unwell
 from engine.pacing.shared_budget import RATE_LIMITED
 from engine.pacing.watchdog import Watchdog, WavePolicy

@@ -20,8 +20,8 @@ from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
 from engine.control.ledger_access import opened_ledger
 from engine.planning.mailbox_list import lines_of, separator
-from kogge.terminal.options import CODES, AsJson, ConfigPath, Exit, emit, say, screen, told
-from kogge.terminal.tables import BAD, CARE, GOOD, QUIET, WIDTH, bytes_cell, duration, table
+from kogge.terminal.options import CODES, WIDTH, AsJson, ConfigPath, Exit, emit, say, screen, told
+from kogge.terminal.tables import BAD, CARE, GOOD, QUIET, bytes_cell, duration, table
 from model.errors import Misconfigured
 
 if TYPE_CHECKING:

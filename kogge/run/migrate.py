@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.live import Live
 
 from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
@@ -270,6 +269,8 @@ def _shown(
     if as_json:
         yield None
     elif sys.stdout.isatty():
+        from rich.live import Live
+
         with Live(console=screen(), auto_refresh=False, transient=True) as live:
             yield Changes(lambda snapshot: live.update(board.draw(named(snapshot)), refresh=True)).show
     else:

@@ -9,12 +9,8 @@ import typer
 from rich.text import Text
 
 from engine.config.hints import DEFAULT
-from engine.config.load import load
-from engine.control.ledger_access import opened_ledger
 from kogge.terminal.asker import asker
 from kogge.terminal.options import AsJson, Asker, ConfigPath, emit, screen
-from kogge.terminal.tables import GOOD, Hanging, facts
-from reports.loss_texts import closing_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +37,8 @@ def show(
 
     Example: kogge show m-7f3a9c01
     """
+    from engine.config.load import load
+    from engine.control.ledger_access import opened_ledger
     from kogge.shown.mailbox_name import resolve
     from kogge.shown.mailbox_page import document, gather
 
@@ -60,6 +58,8 @@ def show(
 
 def _print(page: MailboxPage, config: Config, accounts: dict[str, str]) -> None:
     from kogge.shown import mailbox_page
+    from kogge.terminal.tables import GOOD, Hanging, facts
+    from reports.loss_texts import closing_lines
 
     out = screen()
     out.print(facts([*accounts.items(), *mailbox_page.head(page, config.mailboxes.name)]))
@@ -80,6 +80,8 @@ def _print(page: MailboxPage, config: Config, accounts: dict[str, str]) -> None:
 
 
 def _section(title: str, rows: Iterable[tuple[str, str]]) -> None:
+    from kogge.terminal.tables import facts
+
     told = list(rows)
     if told:
         out = screen()

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.live import Live
-from rich.text import Text
 
 from engine.config.hints import DEFAULT
-from engine.config.load import load
-from engine.control.ledger_access import opened_ledger
-from flows.process.parameters import workloads_of
-from kogge.shown.status_screen import WAVES_SHOWN, Look, drawn
 from kogge.terminal.options import AsJson, ConfigPath, Exit, Mailboxes, Wave, Workloads, chosen, emit, screen
-from kogge.terminal.tables import BAD, moment
 
 if TYPE_CHECKING:
     from engine.config.load import Config
@@ -63,6 +56,8 @@ def status(
 
     Example: kogge status --wave pilot --watch
     """
+    from engine.config.load import load
+    from engine.control.ledger_access import opened_ledger
     from engine.pacing.server_notices import servers
     from engine.planning.eta import Eta
     from ledger.plan.approvals import plan_rows
@@ -70,7 +65,7 @@ def status(
     from ledger.views.server_health import newest
 
     settings = load(config)
-    kinds = workloads_of(settings, workload, "--workload") if workload else None
+    kinds = _kinds(settings, workload)
     with opened_ledger(settings) as ledger:
         rows = chosen(settings, ledger, wave, mailbox) if wave is not None or mailbox else ()
         wanted = frozenset(row.id for row in rows) if mailbox else None
@@ -87,12 +82,37 @@ def status(
                 boxes = {"by_mailbox": [line.document() for line in fleet.lines()]}
                 emit({**fleet.totals(), **more, **boxes, "list": [ship.document() for ship in fleet.ships]})
             else:
-                out = screen()
-                look = Look(None if everything else SHOWN, out.width, by_workload)
-                out.print(drawn(fleet, look, left, view.notices()))
-                for name in Seals(ledger).changed(wave):
-                    out.print(Text(_reseal(name, config), style=BAD), soft_wrap=True)
+                _print(view, fleet, left, everything=everything, by_workload=by_workload)
+                _print_changed(Seals(ledger).changed(wave), config)
     raise typer.Exit(Exit.OK if fleet.settled else Exit.OPEN)
+
+
+def _kinds(config: Config, workload: Sequence[str] | None) -> frozenset[Kind] | None:
+    """The workloads that are looked at; None for all."""
+    if not workload:
+        return None
+    from flows.process.parameters import workloads_of
+
+    return workloads_of(config, workload, "--workload")
+
+
+def _print(
+    view: _View, fleet: WaveStatus, left: Mapping[str, Estimate], *, everything: bool, by_workload: bool
+) -> None:
+    from kogge.shown.status_screen import Look, drawn
+
+    out = screen()
+    look = Look(None if everything else SHOWN, out.width, by_workload)
+    out.print(drawn(fleet, look, left, view.notices()))
+
+
+def _print_changed(waves: Iterable[str], config: Path) -> None:
+    from rich.text import Text
+
+    from kogge.terminal.tables import BAD
+
+    for name in waves:
+        screen().print(Text(_reseal(name, config), style=BAD), soft_wrap=True)
 
 
 def _reseal(wave: str, config: Path) -> str:
@@ -135,7 +155,12 @@ class _View:
 
 
 def _watched(view: _View, everything: bool, by_workload: bool) -> WaveStatus:
+    from rich.live import Live
+    from rich.text import Text
+
+    from kogge.shown.status_screen import WAVES_SHOWN, Look, drawn
     from kogge.shown.wave_status import RateWindow
+    from kogge.terminal.tables import moment
 
     out = screen()
     summaries: Sequence[LegSummary] = ()

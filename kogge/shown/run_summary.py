@@ -20,12 +20,12 @@ from kogge.shown.mailbox_rows import (
     urgency,
     workload_cells,
 )
+from kogge.terminal.options import WIDTH
 from kogge.terminal.tables import (
     BAD,
     CARE,
     GOOD,
     QUIET,
-    WIDTH,
     Hanging,
     bytes_cell,
     duration,

@@ -19,11 +19,11 @@ from kogge.shown.mailbox_rows import (
     workload_cells,
 )
 from kogge.shown.wave_status import LegStatus, WaveStatus
+from kogge.terminal.options import WIDTH
 from kogge.terminal.tables import (
     BAD,
     GOOD,
     QUIET,
-    WIDTH,
     Grid,
     bytes_cell,
     code_cell,

@@ -24,7 +24,6 @@ from rich.segment import Segment
 
 from kogge.terminal.exit_codes import CODES as CODES
 from kogge.terminal.exit_codes import Exit as Exit
-from kogge.terminal.tables import WIDTH
 from model.errors import MigrationError, Misconfigured, Transient
 from model.printable import cell, json_escaped, printable
 from model.private_files import open_private
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
     from ledger.store import Ledger
 
 T = TypeVar("T")
+WIDTH = 100
+"""Columns of a screen that need not save room."""
 
 
 ConfigPath = Annotated[

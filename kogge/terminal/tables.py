@@ -17,8 +17,6 @@ from model.printable import printable
 from reports.progress import size
 
 GOOD, CARE, BAD, QUIET = "green", "yellow", "red", "dim"
-WIDTH = 100
-"""Columns of a screen that need not save room."""
 NUMBERS = frozenset(
     {
         "items", "done", "size", "rate", "left", "bytes", "count", "rejected", "mailboxes", "folders",

@@ -11,7 +11,6 @@ import hmac
 import os
 from typing import NamedTuple
 
-from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 from sqlalchemy import Connection, Engine, select, text, update
 
 from ledger.db.audit_log import append_event
@@ -81,14 +80,19 @@ def key_of(connection: Connection, mailbox_id: str, kek: bytes) -> bytes | None:
 
 def make(kek: bytes) -> Made:
     """Make a new key, which is kept nowhere yet."""
-    key = os.urandom(KEY_BYTES)
+    return _made(os.urandom(KEY_BYTES), kek)
+
+
+def _made(key: bytes, kek: bytes) -> Made:
+    from cryptography.hazmat.primitives.keywrap import aes_key_wrap
+
     return Made(key, aes_key_wrap(kek, key))
 
 
 def known_or_new(connection: Connection, mailbox_id: str, kek: bytes) -> Made:
     """Return a mailbox's key, or a new one that keep() must get. It raises as key_of does."""
     key = key_of(connection, mailbox_id, kek)
-    return make(kek) if key is None else Made(key, aes_key_wrap(kek, key))
+    return make(kek) if key is None else _made(key, kek)
 
 
 def keep(connection: Connection, mailbox_id: str, kek: bytes, key: Made) -> bytes:
@@ -128,6 +132,8 @@ def opened(connection: Connection, kek: bytes) -> tuple[int, list[str]]:
 
 
 def _unwrapped(wrapped: bytes | None, kek: bytes) -> bytes:
+    from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
+
     if wrapped is None:
         raise Blocked(DESTROYED, "the key of its evidence was destroyed: nothing more can be recorded")
     try:

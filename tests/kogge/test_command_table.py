@@ -79,9 +79,26 @@ def test_what_reads_the_ledger_loads_no_server_library(
     }
 
 
+def test_what_is_typed_most_loads_only_what_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one dialect, and nothing of what writes to mailboxes, asks servers or draws again and again."""
+    plan(settle(tmp_path, monkeypatch))
+    unneeded = {
+        "sqlalchemy.dialects.postgresql",
+        "sqlalchemy.orm",
+        "ledger.leg.leg_session",
+        "engine.pacing.admission",
+        "urllib.request",
+        "cryptography",
+        "rich.live",
+    }
+    assert loaded("status", "show 2", folder=tmp_path) & unneeded == set()
+
+
 def test_the_help_of_a_command_loads_no_ledger(tmp_path: Path) -> None:
     found = loaded("status --help", "show --help", "explain --help", "migrate --help", folder=tmp_path)
     assert not found & {"sqlalchemy", "prefect", "exchangelib", "alembic"}
+    found = loaded("status --help", "show --help", folder=tmp_path)
+    assert "engine.config.load" not in found
 
 
 def test_a_misspelled_command_is_told_the_right_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -75,3 +75,19 @@ def test_a_thread_that_waits_for_a_server_keeps_no_interrupted_command(tmp_path:
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stderr) == (130, "kogge: interrupted\n")
+
+
+COLLECTED = """
+import gc
+from kogge.start import COLLECTED_AFTER, FIRST_COLLECTED_AFTER, _collect_later
+callbacks = list(gc.callbacks)
+_collect_later()
+print(gc.get_threshold()[0] == FIRST_COLLECTED_AFTER)
+gc.collect(0)
+print(gc.get_threshold()[0] == COLLECTED_AFTER, gc.callbacks == callbacks)
+"""
+
+
+def test_garbage_is_looked_for_late_and_then_as_usual() -> None:
+    done = subprocess.run([sys.executable, "-c", COLLECTED], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True", "True"]

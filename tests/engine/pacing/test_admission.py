@@ -21,10 +21,10 @@ from engine.control.stop_signal import Stop
 from engine.leg.leg_result import LegResult
 from engine.leg.run_options import RunOptions
 from engine.pacing import admission, leg_slots, watchdog
-from engine.pacing.admission import UNWELL, Admission, AdmissionEntry
+from engine.pacing.admission import Admission, AdmissionEntry
 from engine.pacing.call_metrics import MetricsSample
 from engine.pacing.leg_slots import LegSlot
-from engine.pacing.server_names import systems_of
+from engine.pacing.server_names import UNWELL, systems_of
 from flows.process import leg_runner
 from flows.process.leg_runner import opened
 from ledger.db.rows import LegState
