@@ -2,7 +2,9 @@
 # need packages of their own, which only an image built with EXTRAS="--extra practice" has.
 # It runs as nobody in particular, writes to /tmp and /state alone, and holds no configuration and no secret.
 
-FROM python:3.12-slim-trixie AS build
+ARG PYTHON_IMAGE=python:3.12-slim-trixie
+
+FROM ${PYTHON_IMAGE} AS build
 ENV UV_PROJECT_ENVIRONMENT=/opt/kogge UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
 RUN pip install --no-cache-dir --root-user-action=ignore 'uv>=0.9,<1'
 WORKDIR /source
@@ -21,15 +23,14 @@ COPY model model
 COPY practice practice
 RUN uv sync --frozen --no-dev --group stack ${EXTRAS} --no-editable
 
-FROM python:3.12-slim-trixie
+FROM ${PYTHON_IMAGE}
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp kogge \
   && mkdir /kogge /state \
   && chown kogge:kogge /state
 COPY --from=build /opt/kogge /opt/kogge
-ENV PATH=/opt/kogge/bin:$PATH HOME=/tmp PREFECT_HOME=/tmp/prefect DO_NOT_TRACK=1 \
+ENV PATH=/opt/kogge/bin:$PATH HOME=/tmp LOGNAME=kogge PREFECT_HOME=/tmp/prefect DO_NOT_TRACK=1 \
   PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER kogge
 WORKDIR /kogge
-VOLUME /state
 HEALTHCHECK --interval=60s --timeout=20s CMD ["kogge", "--version"]
 CMD ["kogge", "--help"]

@@ -9,7 +9,7 @@ export KOGGE_REQUIRE_SERVICES ?=
 # Images of Python set it; every process of the tests would then compile Prefect and all else anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test check docs screenshots bench soak live rehearsal clean
+.PHONY: help install demo test check docs screenshots bench soak stack live rehearsal clean
 
 help: ## lists these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,7 +38,7 @@ demo: install ## ten practice people move, from Exchange and Microsoft 365 (ARGS
 
 test: install ## runs the tests; on Debian as root it installs the servers they need first
 	@if [ -f /etc/debian_version ] && [ "$$(id -u)" = 0 ]; then sh .ci/services; fi
-	$(RUN) pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not soak and not bench and not live' $(ARGS)
+	$(RUN) pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not soak and not bench and not live and not stack' $(ARGS)
 
 check: install ## ruff and mypy --strict
 	$(RUN) ruff check .
@@ -57,6 +57,9 @@ bench: install ## measures against a bare loop and mbsync; writes build/bench.js
 
 soak: install ## runs the wide tests long, and against Dovecot
 	$(RUN) pytest -m soak -n $(WORKERS) --timeout 7200 $(ARGS)
+
+stack: install ## the containers of docker-compose.yml on a Docker host (ARGS="-k ...": only some of it)
+	@$(RUN) pytest -m stack -s -q --timeout 1500 tests/stack $(ARGS)
 
 SIZE ?= whole
 rehearsal: install ## 40,000 practice mailboxes while all is killed; goes on where it was (SIZE=ci: 500)

@@ -21,12 +21,14 @@ from typing import Any
 
 import psycopg
 import yaml
+from psycopg.conninfo import make_conninfo
 from rehearsal.crew import Child
 
 from practice.servers.postgres import find_programs
 
 ROOT = Path(__file__).parents[2]
-VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
+VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^{}]*))?\}")
+"""The innermost first: one may stand in the default of another."""
 PORTS = ("postgres:5432", "redis:6379", "api1:4200", "api2:4200", "proxy:8080")
 PATIENCE = 150.0
 
@@ -47,22 +49,29 @@ def interpolated(text: str, values: Mapping[str, str]) -> str:
         assert kind != "?", f"{name} is not set: {rest}"
         return rest or ""
 
-    return VARIABLE.sub(replace, text).replace("$$", "$")
+    while (done := VARIABLE.sub(replace, text)) != text:
+        text = done
+    return text.replace("$$", "$")
 
 
 @dataclass
 class Stack:
-    """values: what .env would hold. kogge: the directory with kogge.toml."""
+    """values: what .env would hold. secrets: the files of that directory. kogge: the directory with
+    kogge.toml."""
 
     directory: Path
     kogge: Path
     values: Mapping[str, str]
+    secrets: Mapping[str, str]
     running: dict[str, Child] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=lambda: {one: free_port() for one in PORTS})
     text: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.text = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+        (self.directory / "secrets").mkdir()
+        for name, value in self.secrets.items():
+            (self.directory / "secrets" / name).write_text(value + "\n")
 
     @property
     def api(self) -> str:
@@ -140,6 +149,8 @@ class Stack:
         told = {name: self._local(value, key) for name, value in self._given(key).items()}
         local = {
             "PREFECT_SERVER_API_HOST": "127.0.0.1",
+            "PREFECT_SERVER_DATABASE_HOST": "127.0.0.1",
+            "PREFECT_SERVER_DATABASE_PORT": str(self.ports["postgres:5432"]),
             "PREFECT_SERVER_API_PORT": str(self.ports.get(f"{key}:4200", 0)),
             "PREFECT_WORKER_WEBSERVER_PORT": str(self._worker_port(key)),
         }
@@ -153,15 +164,25 @@ class Stack:
         home.mkdir()
         if key == "redis":
             (home / "data").mkdir()
-        for one in service.get("configs", []):
-            content = self.text["configs"][one["source"]]["content"]
-            (home / Path(one["target"]).name).write_text(self._local(content, key))
         command = [self._local(str(word), key) for word in service["command"]]
+        for one in service.get("configs", []):
+            if isinstance(one, str):
+                command.insert(0, str(ROOT / self.text["configs"][one]["file"]))
+                continue
+            content = (ROOT / self.text["configs"][one["source"]]["file"]).read_text()
+            (home / Path(one["target"]).name).write_text(self._local(self._upstream(content), key))
         if key == "postgres":
             command = self._postgres(command)
         if key == "redis":
             command += ["--bind", "127.0.0.1"]
         return Child(key, command, self.environment(key), home, self.directory / f"{key}.log")
+
+    def _upstream(self, text: str) -> str:
+        """Names nginx the API servers, where Docker's name server would."""
+        ports = [self.ports["api1:4200"], self.ports["api2:4200"]]
+        servers = " ".join(f"server 127.0.0.1:{port};" for port in ports)
+        text = text.replace("$servers api:4200;", "$servers api_servers;")
+        return text.replace("  server {", f"  upstream api_servers {{ {servers} }}\n  server {{", 1)
 
     def _postgres(self, command: Sequence[str]) -> list[str]:
         """As the image does: a cluster with a password, made once, and the scripts of its configuration."""
@@ -170,7 +191,7 @@ class Stack:
         given = {name: self._local(value, "postgres") for name, value in self._given("postgres").items()}
         data.mkdir()
         secret = data.parent / "password"
-        secret.write_text(given["POSTGRES_PASSWORD"])
+        secret.write_text(Path(given["POSTGRES_PASSWORD_FILE"]).read_text())
         for path in (data.parent, data, secret):
             os.chown(path, account.pw_uid, account.pw_gid)
         programs = find_programs()
@@ -186,8 +207,7 @@ class Stack:
         """POSTGRES_DB, and what the mounted script says."""
         given = {name: self._local(value, "postgres") for name, value in self._given("postgres").items()}
         script = (self._home("postgres") / "databases.sql").read_text()
-        address = f"host=127.0.0.1 port={self.ports['postgres:5432']} user={given['POSTGRES_USER']}"
-        address += f" password={given['POSTGRES_PASSWORD']} dbname=postgres"
+        address = self.database("postgres")
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -208,8 +228,8 @@ class Stack:
                     yield str(row[0])
 
     def database(self, name: str) -> str:
-        port = self.ports["postgres:5432"]
-        return f"postgresql://kogge:{self.values['KOGGE_DB_PASSWORD']}@127.0.0.1:{port}/{name}"
+        port, password = self.ports["postgres:5432"], self.secrets["db-password"]
+        return make_conninfo(host="127.0.0.1", port=port, user="kogge", password=password, dbname=name)
 
     def _given(self, name: str) -> dict[str, str]:
         return {key: str(value) for key, value in self._of(name).get("environment", {}).items()}
@@ -222,6 +242,7 @@ class Stack:
             "127.0.0.1:8080": f"127.0.0.1:{self.ports['proxy:8080']}",
             "listen 8080": f"listen 127.0.0.1:{self.ports['proxy:8080']}",
             "127.0.0.1:8090": f"127.0.0.1:{self._worker_port(key)}",
+            "/run/secrets/": f"{self.directory}/secrets/",
             "/etc/kogge/": f"{self._home(key)}/",
             "/kogge/": f"{self.kogge}/",
             "/data": f"{self._home(key)}/data",
@@ -249,12 +270,14 @@ def _run(command: Sequence[str | Path]) -> None:
 
 
 @contextmanager
-def running(kogge: Path, values: Mapping[str, str], configure: Callable[[Stack], None]) -> Iterator[Stack]:
+def running(
+    kogge: Path, values: Mapping[str, str], secrets: Mapping[str, str], configure: Callable[[Stack], None]
+) -> Iterator[Stack]:
     """The stack, in a directory that its database's account may enter, gone at the end. configure writes
     kogge.toml once the ports are known."""
     directory = Path(tempfile.mkdtemp(prefix="kogge-stack-"))
     directory.chmod(0o711)
-    stack = Stack(directory, kogge, values)
+    stack = Stack(directory, kogge, values, secrets)
     configure(stack)
     try:
         stack.up()

@@ -43,10 +43,13 @@ def stack(place: Place) -> Iterator[Stack]:
     need_postgres()
     for program in ("redis-server", "nginx", "curl", "setpriv"):
         needed(shutil.which(program) is not None, f"{program} is not installed")
+    secrets = {
+        "db-password": "a-password/of:the@data base",
+        "prefect-login": ":".join(AUTH),
+        "prefect-key": base64.urlsafe_b64encode(os.urandom(32)).decode(),
+    }
     values = {
-        "KOGGE_DB_PASSWORD": "a-password-of-the-database",
-        "KOGGE_PREFECT_AUTH": ":".join(AUTH),
-        "KOGGE_PREFECT_KEY": base64.urlsafe_b64encode(os.urandom(32)).decode(),
+        "KOGGE_DIRECTORY": str(place.directory),
         "KOGGE_WEBHOOK_URL": "http://127.0.0.1:9/of-the-organisation",
     }
 
@@ -55,7 +58,7 @@ def stack(place: Place) -> Iterator[Stack]:
         place.tables |= {
             "ledger": {
                 "url": f'"postgresql+psycopg://kogge@127.0.0.1:{port}/kogge"',
-                "password": '{ env = "KOGGE_DB_PASSWORD" }',
+                "password": f'{{ file = "{made.directory}/secrets/db-password" }}',
             },
             "prefect": {
                 "api_url": f'"{made.api}"',
@@ -71,7 +74,7 @@ def stack(place: Place) -> Iterator[Stack]:
         }
         place.configure()
 
-    with running(place.directory, values, configure) as up:
+    with running(place.directory, values, secrets, configure) as up:
         yield up
 
 
@@ -154,6 +157,6 @@ def test_nothing_of_a_person_and_no_secret_is_in_prefect(stack: Stack, place: Pl
     text += "".join(child.log.read_text() for child in stack.running.values()).lower()
     assert "m-" in text
     people = [*place.pairs, *place.pairs.values()]
-    secrets = [value for value in stack.values.values() if value != stack.values["KOGGE_PREFECT_AUTH"]]
-    found = [word for word in (*people, *secrets, AUTH[1], "of-the-organisation") if word.lower() in text]
+    secrets = [*stack.secrets.values(), AUTH[1], "of-the-organisation"]
+    found = [word for word in (*people, *secrets) if word.lower() in text]
     assert found == []

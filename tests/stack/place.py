@@ -1,0 +1,158 @@
+"""A directory with a stack, made and used as the guide says, by an account that is not root."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from containers import PATIENCE, SOCKET, docker, remove_project, run
+
+ACCOUNT = 10_777
+ROOT = Path(__file__).parents[2]
+SHELL = "set -eu\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Place:
+    """directory: with .env. project: of Compose. environment: what the images are called."""
+
+    directory: Path
+    project: str
+    environment: dict[str, str]
+    number: int = field(default=ACCOUNT)
+
+    def __post_init__(self) -> None:
+        self.directory.mkdir(mode=0o755, exist_ok=True)
+        os.chown(self.directory, self.number, self.number)
+
+    def follow(self, block: str) -> None:
+        """A block of the guide, in this directory."""
+        done = self._run(["sh", "-c", SHELL + block])
+        assert done.code == 0, f"{block}\n{done.out[-2000:]}\n{done.err[-4000:]}\n{self.logs()}"
+
+    def compose(self, *words: str, given: bytes | None = None) -> str:
+        done = self._run(["docker", "compose", *words], given)
+        assert done.code == 0, f"{words}: {done.out[-2000:]}\n{done.err[-4000:]}\n{self.logs()}"
+        return done.out.strip()
+
+    def kogge(self, *words: str) -> Done:
+        """A command of Kogge, in a container of its own."""
+        return self._run(["docker", "compose", "run", "--rm", "-T", "kogge", *words])
+
+    def migrate(self) -> Done:
+        return self.kogge("migrate", "--wave", "pilot", "--json")
+
+    @contextmanager
+    def migrating(self) -> Iterator[subprocess.Popen[bytes]]:
+        """The same, beside what happens meanwhile."""
+        words = ["docker", "compose", "run", "--rm", "-T", "kogge", "migrate", "--wave", "pilot", "--json"]
+        silent = subprocess.DEVNULL
+        process = subprocess.Popen(
+            self._as_account(words), env=self._env(), cwd=self.directory, stdout=silent, stderr=silent
+        )
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+            process.wait()
+
+    def write(self, name: str, text: str) -> None:
+        """A private file of the account."""
+        path = self.directory / name
+        path.write_text(text)
+        path.chmod(0o600)
+        os.chown(path, self.number, self.number)
+
+    def containers(self, service: str) -> list[str]:
+        """The running ones."""
+        label = f"label=com.docker.compose.project={self.project}"
+        one = f"label=com.docker.compose.service={service}"
+        off = "label=com.docker.compose.oneoff=False"
+        return docker("ps", "-q", "--filter", label, "--filter", one, "--filter", off).split()
+
+    def query(self, statement: str) -> list[list[str]]:
+        """What the ledger says."""
+        out = self.compose(
+            "exec", "-T", "postgres", "psql", "-U", "kogge", "-d", "kogge", "-AtF|", "-c", statement
+        )
+        return [line.split("|") for line in out.splitlines()]
+
+    def states(self) -> list[str]:
+        return [row[0] for row in self.query("SELECT state FROM leg")]
+
+    def items(self) -> int:
+        """How many items are verified."""
+        return int(self.query("SELECT count(*) FROM item WHERE state = 5")[0][0])
+
+    def logs(self) -> str:
+        return self._run(["docker", "compose", "logs", "--no-color", "--tail", "15"]).out[-6000:]
+
+    def down(self) -> None:
+        """Removes all of it, however far it came."""
+        remove_project(self.project)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _run(self, words: list[str], given: bytes | None = None) -> Done:
+        done = subprocess.run(
+            self._as_account(words),
+            input=given or b"",
+            env=self._env(),
+            cwd=self.directory,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def _as_account(self, words: list[str]) -> list[str]:
+        if os.geteuid():
+            return words
+        group = f"--groups={SOCKET.stat().st_gid}"
+        who = [f"--reuid={self.number}", f"--regid={self.number}", group]
+        return ["setpriv", *who, "--", *words]
+
+    def _env(self) -> dict[str, str]:
+        """Nothing of this session's own, but where programs are."""
+        home = self.directory / ".home"
+        if not home.exists():
+            home.mkdir()
+            os.chown(home, self.number, self.number)
+        return {"PATH": os.environ["PATH"], "HOME": str(home), "KOGGE_BY": "an operator"} | self.environment
+
+
+def source(folder: Path) -> Path:
+    """What a checkout in /opt/kogge has of the image and the stack."""
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    names = [line[1:] for line in lines if line.startswith("!")]
+    for name in (*names, "Dockerfile", ".dockerignore", "docker-compose.yml", "deploy", "tests/stack/images"):
+        given, made = ROOT / name, folder / name
+        made.parent.mkdir(parents=True, exist_ok=True)
+        if given.is_dir():
+            shutil.copytree(given, made, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(given, made)
+    run(["chmod", "-R", "a+rX", folder])
+    return folder
+
+
+def until(condition: object, seconds: float, what: str) -> None:
+    """Waits until it holds."""
+    assert callable(condition)
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"it did not come to pass: {what}"
+        time.sleep(0.2)

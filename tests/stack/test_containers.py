@@ -1,0 +1,250 @@
+"""docker-compose.yml with Docker: the guide's steps, a wave while containers die, workers elsewhere, an
+upgrade, a backup. Each test goes on where the one before ended."""
+
+from __future__ import annotations
+
+import json
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import guide
+import pytest
+from containers import docker, free_port, say
+from followed import GUIDE, Site
+from place import Place, until
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
+BACKUPS = "privacy-and-backups.md"
+SERVICES = ("postgres", "redis", "api1", "api2", "services", "proxy", "watch", "worker")
+SECRETS = ("db-password", "prefect-login", "prefect-key")
+MIGRATION = '''\
+"""Something that the next version needs."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{new}"
+down_revision = "{old}"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table("of_the_next_version", sa.Column("id", sa.Integer(), primary_key=True))
+'''
+
+
+def complete(site: Site, place: Place | None = None) -> None:
+    """Runs the wave until it is done; then everything is verified, and at the target once."""
+    place = place or site.place
+    for _ in range(4):
+        done = place.migrate()
+        if done.code == 0:
+            break
+    assert done.code == 0, f"{done.out[-3000:]}\n{done.err[-3000:]}\n{place.logs()}"
+    assert place.states() == ["verified"] * len(site.mail.people)
+    held = place.query(
+        "SELECT m.target, count(*) FROM item i JOIN container c ON c.id = i.container"
+        " JOIN leg l ON l.id = c.leg JOIN mailbox m ON m.id = l.mailbox WHERE i.state = 5 GROUP BY 1"
+    )
+    assert {person: site.mail.arrived(person) for person in site.mail.people} == {
+        person: int(count) for person, count in held
+    }
+
+
+def ui(place: Place, path: str, **headers: str) -> tuple[int, bytes]:
+    port = place.compose("port", "proxy", "8080").rpartition(":")[2]
+    try:
+        with urlopen(Request(f"http://127.0.0.1:{port}{path}", headers=headers), timeout=30) as answer:
+            return answer.status, answer.read()
+    except HTTPError as error:
+        return error.code, b""
+
+
+def test_the_steps_of_the_guide_lead_to_a_healthy_stack(site: Site) -> None:
+    """No secret is seen from outside, all of ours is the operator's account, Prefect's pages are served."""
+    place = site.place
+    kept = [(place.directory / "secrets" / name).read_text().strip() for name in SECRETS]
+    for service in SERVICES:
+        running = place.containers(service)
+        assert len(running) == (2 if service == "worker" else 1), service
+        for told in json.loads(docker("inspect", *running)):
+            assert told["State"]["Health"]["Status"] == "healthy", service
+            assert told["HostConfig"]["ReadonlyRootfs"], service
+            if service not in ("postgres", "redis"):
+                assert told["Config"]["User"] == f"{place.number}:{place.number}", service
+            assert not [one for one in kept if one in json.dumps(told)], service
+    assert not [one for one in kept if one in place.compose("config")]
+    status, page = ui(place, "/", Accept="text/html")
+    assert status == 200
+    assert b"<html" in page
+    assert ui(place, "/api/flow_runs/count")[0] in (401, 405)
+
+
+def test_a_wave_outlives_its_containers(site: Site) -> None:
+    """A worker and an API server are killed; database and Redis begin anew. The next run brings the rest."""
+    place, mail = site.place, site.mail
+    with place.migrating() as wave:
+        before = mail.asked()
+        until(lambda: mail.asked() > before + 30, 300, "the wave reads the source")
+        say("a worker is killed, and an API server")
+        docker("kill", place.containers("worker")[0])
+        docker("kill", place.containers("api1")[0])
+        before = mail.asked()
+        until(lambda: mail.asked() > before + 30, 300, "the other worker goes on")
+        say("the database begins anew")
+        place.compose("restart", "postgres")
+        say("Redis begins anew")
+        place.compose("restart", "redis")
+        place.compose("up", "-d", "--wait")
+        wave.wait(600)
+    say("the wave is run again")
+    complete(site)
+
+
+def test_workers_on_another_machine_do_a_wave_alone(site: Site) -> None:
+    """They have their own project and network, and reach the first machine's published ports alone."""
+    place, mail, address = site.place, site.mail, site.mail.address
+    database, tls = str(free_port()), str(free_port())
+    here = {
+        "COMPOSE_FILE=/opt/kogge/docker-compose.yml:/opt/kogge/deploy/machines.yml": (
+            f"COMPOSE_FILE={site.files()}:{site.opt}/deploy/machines.yml"
+        ),
+        "192.0.2.10 ": f"{address} ",
+        "KOGGE_DB_PORT=5432": f"KOGGE_DB_PORT={database}",
+        "KOGGE_TLS_PORT=4443": f"KOGGE_TLS_PORT={tls}",
+        "/opt/kogge/docker-compose.yml:/opt/kogge/deploy/worker-only.yml": (
+            f"{site.opt}/docker-compose.yml:{site.opt}/deploy/worker-only.yml"
+        ),
+        "COMPOSE_PROJECT_NAME=kogge": f"COMPOSE_PROJECT_NAME={place.project}-elsewhere",
+        "KOGGE_DIRECTORY=/srv/kogge": f"KOGGE_DIRECTORY={site.folder / 'elsewhere'}",
+        "KOGGE_USER=1000:1000": f"KOGGE_USER={place.number}:{place.number}",
+    }
+    blocks = guide.steps(GUIDE, "Workers on other machines", here)
+    more, start, others, begin = blocks
+    names = {"tls-certificate": mail.certificates.certificate, "tls-key": mail.certificates.key}
+    for name, file in names.items():
+        place.write(f"secrets/{name}", file.read_text())
+    place.follow(f"cat >> .env <<'END'\n{more}END\n")
+    addresses = {"192.0.2.10:5432": f"{address}:{database}", "192.0.2.10:4443": f"{address}:{tls}"}
+    site.configure(guide.tables(GUIDE, "Workers on other machines", addresses))
+    say("the first machine lets others in")
+    place.follow(start)
+    there = site.another("elsewhere")
+    try:
+        copied = ["config", "secrets/db-password", "secrets/prefect-login"]
+        there.follow("mkdir -m 700 secrets state")
+        there.follow("".join(f"cp -a {place.directory}/{one} {one}\n" for one in copied))
+        there.follow(f"cat > .env <<'END'\n{others}END\n")
+        say("a worker on another machine")
+        there.follow(begin.replace("docker compose build\n", ""))
+        place.compose("stop", "worker")
+        mail.deliver()
+        complete(site)
+        place.compose("start", "worker")
+    finally:
+        there.down()
+
+
+def test_an_upgrade_waits_for_the_workers(site: Site) -> None:
+    """A new version with a new schema comes while a wave is at work: refused until the guide is followed."""
+    place, mail = site.place, site.mail
+    versions = site.opt / "ledger" / "migrations" / "versions"
+    old = max(file.name[:4] for file in versions.glob("[0-9]*_*.py"))
+    new = f"{int(old) + 1:04}"
+    build, upgrade = guide.steps(GUIDE, "Upgrading the containers", {})
+    build, stop, look = build.splitlines()
+    mail.deliver()
+    with place.migrating() as wave:
+        (versions / f"{new}_next.py").write_text(MIGRATION.format(old=old, new=new))
+        say("a new version is built while workers run")
+        place.follow(build)
+        mail.deliver()
+        before = mail.asked()
+        until(lambda: mail.asked() > before or wave.poll() is not None, 300, "the wave is at work")
+        refused = place.kogge("ledger", "upgrade")
+        at_work = place.query("SELECT version_num FROM alembic_version")
+        place.follow(stop)
+        wave.kill()
+    assert (refused.code, at_work) in ((3, [[old]]), (0, [[new]])), refused.err
+    until(lambda: "nobody is at work" in place.kogge("ledger", "upgrade", "--check").out, 120, look)
+    place.follow(guide.steps(BACKUPS, "Backups of the containers", {})[0])
+    say("the ledger is upgraded")
+    place.follow(upgrade)
+    assert place.query("SELECT version_num FROM alembic_version") == [[new]]
+    complete(site)
+
+
+def test_a_backup_goes_on_in_another_project(site: Site) -> None:
+    """The old stack is gone with its volumes; the new one has its ledger, its Prefect and its keys."""
+    place, mail = site.place, site.mail
+    known = place.items()
+    runs = place.compose(
+        "exec",
+        "-T",
+        "postgres",
+        "psql",
+        "-U",
+        "kogge",
+        "-d",
+        "prefect",
+        "-Atc",
+        "SELECT count(*) FROM flow_run",
+    )
+    restored = site.another("restored")
+    here = {"/srv/kogge": str(place.directory), "/srv/restored": str(restored.directory)}
+    (backup,) = guide.steps(BACKUPS, "Backups of the containers", {})[:1]
+    unpack, restore = guide.steps(BACKUPS, "Backups of the containers", here)[1:]
+    say("a backup")
+    place.follow(backup)
+    place.compose("down", "-v")
+    try:
+        restored.follow(unpack)
+        env = restored.directory / ".env"
+        told = env.read_text().replace(str(place.directory), str(restored.directory))
+        env.write_text(told.replace(f"={place.project} ", f"={restored.project} "))
+        say("it is restored in another project")
+        restored.follow(restore)
+        assert restored.items() == known
+        counted = restored.compose(
+            "exec",
+            "-T",
+            "postgres",
+            "psql",
+            "-U",
+            "kogge",
+            "-d",
+            "prefect",
+            "-Atc",
+            "SELECT count(*) FROM flow_run",
+        )
+        assert int(counted) >= int(runs)
+        mail.deliver()
+        complete(site, restored)
+        assert restored.items() == known + len(mail.people)
+        sealed(restored)
+    finally:
+        restored.down()
+
+
+def test_the_evidence_verifies(site: Site) -> None:
+    """Of the stack that no backup replaced; otherwise it was sealed there."""
+    if not site.place.containers("postgres"):
+        return
+    sealed(site.place)
+
+
+def sealed(place: Place) -> None:
+    """Seals the wave with a key of its own, and has the auditor's file check the pack."""
+    made = place.kogge("keys", "new", "An operator", "--out", "/state/operator.pem")
+    assert made.code == 0, made.err
+    key = ["--key", "/state/operator.pem"]
+    public = place.kogge("keys", "public", *key)
+    say("the wave is sealed and checked")
+    seal = place.kogge("audit", "seal", "--wave", "pilot", *key, "--out", "/state/evidence", "--json")
+    assert seal.code == 0, seal.err
+    place.write("state/operator.pub", public.out)
+    checked = place.kogge(
+        "audit", "verify", "/state/evidence/wave-pilot", "--pubkey", "/state/operator.pub", "--json"
+    )
+    assert checked.code == 3, f"{checked.out[-3000:]} {checked.err[-2000:]}"  # well, and nobody anchored it
