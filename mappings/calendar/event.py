@@ -13,7 +13,7 @@ from copy import deepcopy
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
-from icalendar import Calendar, Event, vRecur
+from icalendar import Event, vRecur
 
 from mappings.calendar.alarm import alarm
 from mappings.calendar.attachments import AttachmentBudget, attachments, room, too_large
@@ -30,14 +30,14 @@ from mappings.compare.semantic_digest import calendar_digest
 from mappings.exchange.elements import items, left_out
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import SPACES, Element, child, kind, moment, number, printable, text
+from mappings.fields.icalendar_writer import calendar, written
 from mappings.losses.catalogue import lose
 from mappings.time.rrule import Start
-from mappings.time.vtimezone import vtimezone
+from mappings.time.vtimezone import vtimezone_lines
 from mappings.time.zones import Zone
 from model.errors import Rejected
 from model.protocols import Item, Kind, Loss, Mapped, Native, key_of
 
-PRODUCT = "-//Kogge//Kogge//EN"
 CLASS = "ipm.appointment"
 SKIPPED_CLASSES: Mapping[str, str] = {
     "ipm.activity": "journal-in-calendar",
@@ -225,15 +225,11 @@ class _Object:
         return unquote(uri.removeprefix("mailto:")) if uri.startswith("mailto:") else ""
 
     def _bytes(self) -> bytes:
-        calendar = Calendar()
-        calendar.add("VERSION", "2.0")
-        calendar.add("PRODID", PRODUCT)
-        for name in sorted(self._zones):
-            calendar.add_component(vtimezone(self._zones[name], min(self._years), max(self._years)))
-        for event in self._events:
-            calendar.add_component(event)
-        body: bytes = calendar.to_ical()
-        return body
+        zones = (
+            vtimezone_lines(self._zones[name], min(self._years), max(self._years))
+            for name in sorted(self._zones)
+        )
+        return calendar([*zones, *map(written, self._events)])
 
 
 def _whole(at: datetime) -> datetime:

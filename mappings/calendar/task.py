@@ -10,7 +10,7 @@ import io
 from collections.abc import Mapping
 from datetime import UTC, datetime, time
 
-from icalendar import Alarm, Calendar, Event, Todo
+from icalendar import Alarm, Event, Todo
 
 from mappings.calendar.attachments import attachments, room, too_large
 from mappings.calendar.task_progress import completed, efforts, progress, whole
@@ -22,13 +22,13 @@ from mappings.contacts.organization import own_fields
 from mappings.exchange.elements import items, left_out
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import Element, altered, children, flag, kind, moment, text
+from mappings.fields.icalendar_writer import calendar, written
 from mappings.losses.catalogue import lose
 from mappings.notes.body_text import sensitivity
 from model.errors import Rejected
 from model.kept_fields import TaskLimits
 from model.protocols import Item, Kind, Loss, Mapped, Native, key_of
 
-PRODUCT = "-//Kogge//Kogge//EN"
 CLASS = "ipm.task"
 STAMPS = frozenset({"UID", "DTSTAMP", "CREATED", "LAST-MODIFIED"})
 NOT_KEPT: Mapping[str, tuple[str, str]] = {
@@ -63,7 +63,7 @@ def map_task(native: Native, context: Context) -> Mapped:
     uid = context.uid_of(key_of(native.ref.id))
     todo, losses = _todo(element, native, context)
     todo.add("UID", uid)
-    body = _bytes(todo)
+    body = calendar([written(todo)])
     if context.target.max_bytes is not None and len(body) > context.target.max_bytes:
         raise too_large()
     return Mapped(_item(native, body, uid, context.began), tuple(dict.fromkeys(losses)))
@@ -157,15 +157,6 @@ def _alarm(element: Element, todo: Todo, task_days: Days, context: Context) -> l
         alarm.add("ACKNOWLEDGED", whole(not_after))
     todo.add_component(alarm)
     return [lose("reminder", "first-occurrence-only")] if task_days.rrule else []
-
-
-def _bytes(todo: Todo) -> bytes:
-    calendar = Calendar()
-    calendar.add("VERSION", "2.0")
-    calendar.add("PRODID", PRODUCT)
-    calendar.add_component(todo)
-    body: bytes = calendar.to_ical()
-    return body
 
 
 def _item(native: Native, body: bytes, uid: str, not_after: datetime) -> Item:

@@ -1,8 +1,8 @@
 """Read content lines (RFC 5545 section 3.1, RFC 6350 section 3.3) of a server, and the blocks they build.
 
-It is a reader of our own, on purpose: what writes the objects (icalendar) is not what checks them, so that no
-fault of one library is on both sides of a comparison. It raises only Malformed, and takes time and memory in
-proportion to its input.
+It is a reader of our own, on purpose: what writes the objects (icalendar, mappings.fields.icalendar_writer)
+is not what checks them, so that no fault of one is on both sides of a comparison. It raises only Malformed,
+and takes time and memory in proportion to its input.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import BinaryIO, NamedTuple
 
 MOST_BYTES = 64 << 20
@@ -17,6 +18,11 @@ MOST_BYTES = 64 << 20
 
 DEEPEST = 8
 """VCALENDAR, VTIMEZONE, STANDARD are three."""
+
+ZONE_LETTERS = 4000
+"""The longest text of a time zone that is remembered."""
+
+_ZONE_BEGINS, _ZONE_ENDS = "\nBEGIN:VTIMEZONE\n", "\nEND:VTIMEZONE\n"
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _FOLD = re.compile(rb"(?:\r\n|\r|\n)[ \t]")
@@ -64,6 +70,11 @@ class Block:
     lines: dict[str, list[ContentLine]] = field(default_factory=dict, repr=False)
     blocks: list[Block] = field(default_factory=list, repr=False)
 
+    @property
+    def depth(self) -> int:
+        """Return how many blocks are within one another, this one included."""
+        return 1 + max((block.depth for block in self.blocks), default=0)
+
     def all(self, name: str) -> list[ContentLine]:
         """Return the properties of this name."""
         return self.lines.get(name, [])
@@ -97,7 +108,7 @@ def read_block(stream: BinaryIO, name: str) -> Block:
     Raises:
         Malformed: the stream holds something else.
     """
-    block = _build(_read(_all(stream)))
+    block = _build(_parts(_unfolded(_all(stream))))
     if block.name != name:
         raise Malformed
     return block
@@ -113,12 +124,38 @@ def _all(stream: BinaryIO) -> bytes:
     return b"".join(chunks)
 
 
-def _read(data: bytes) -> Iterator[ContentLine]:
+def _unfolded(data: bytes) -> str:
     whole = _LINE_END.sub(b"\n", _FOLD.sub(b"", data.removeprefix(b"\xef\xbb\xbf")))
     # Bytes that are no UTF-8 stay what they are, so that two different ones are not taken for the same.
-    for text in whole.decode("utf-8", "surrogateescape").split("\n"):
-        if text.strip():
-            yield _line(text)
+    return whole.decode("utf-8", "surrogateescape")
+
+
+def _parts(text: str) -> Iterator[ContentLine | Block]:
+    """Yield the lines of a text; a time zone that is spelled as usual comes as its block."""
+    at = 0
+    while (begin := text.find(_ZONE_BEGINS, at) + 1) > 0:
+        yield from _read(text[at:begin])
+        ends = text.find(_ZONE_ENDS, begin, begin + ZONE_LETTERS)
+        at = text.index("\n", begin) if ends < 0 else ends + len(_ZONE_ENDS) - 1
+        yield from _whole_zone(text[begin:at])
+    yield from _read(text[at:])
+
+
+def _whole_zone(text: str) -> Iterator[ContentLine | Block]:
+    try:
+        yield _zone(text)
+    except Malformed:  # it is no whole block: what its lines mean depends on those around it
+        yield from _read(text)
+
+
+@lru_cache(maxsize=64)
+def _zone(text: str) -> Block:
+    """Return the block of a VTIMEZONE, which nobody may change: events share it."""
+    return _build(_read(text))
+
+
+def _read(text: str) -> Iterator[ContentLine]:
+    return (_line(text_line) for text_line in text.split("\n") if text_line.strip())
 
 
 def _line(text: str) -> ContentLine:
@@ -156,12 +193,14 @@ def _values(text: str) -> tuple[str, ...]:
     return tuple(_CARETED.sub(lambda match: _CARET[match[0]], value.strip('"')) for value in values_)
 
 
-def _build(lines: Iterable[ContentLine]) -> Block:
+def _build(lines: Iterable[ContentLine | Block]) -> Block:
     """Return the block that the lines build; raise Malformed unless it is one, opened and closed."""
     open_blocks: list[Block] = []
     whole: Block | None = None
     for line in lines:
-        if line.name == "BEGIN":
+        if isinstance(line, Block):
+            _add(open_blocks, line)
+        elif line.name == "BEGIN":
             block = Block(line.value.strip().upper())
             if len(open_blocks) >= DEEPEST or whole is not None:
                 raise Malformed
@@ -180,6 +219,13 @@ def _build(lines: Iterable[ContentLine]) -> Block:
     if whole is None:
         raise Malformed
     return whole
+
+
+def _add(open_blocks: list[Block], whole: Block) -> None:
+    """Put a block that is read already into the innermost open one."""
+    if not open_blocks or len(open_blocks) + whole.depth > DEEPEST:
+        raise Malformed
+    open_blocks[-1].blocks.append(whole)
 
 
 def unescaped(value: str) -> str:

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from icalendar import Timezone, TimezoneDaylight, TimezoneStandard, vRecur
 
+from mappings.fields.icalendar_writer import written
 from mappings.time.custom_zones import RuleZone
 from mappings.time.rrule import ORDER
 from mappings.time.zones import Zone
@@ -65,6 +66,12 @@ def vtimezone(zone: Zone, first: int, last: int) -> Timezone:
     for run in _runs(zone, max(first - 1, 2), min(max(last, first), 9997)):
         component.add_component(_observance(run))
     return component
+
+
+@lru_cache(maxsize=512)
+def vtimezone_lines(zone: Zone, first: int, last: int) -> bytes:
+    """Return the lines of the component that `vtimezone` returns."""
+    return written(vtimezone(zone, first, last))
 
 
 def offset_changes(
