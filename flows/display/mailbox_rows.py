@@ -12,20 +12,10 @@ from engine.control.remedies import advice
 from engine.cutover.stopped import Stop
 from flows.display.advice_list import advice_list
 from flows.display.ui_links import artifact, linked, tasks_of
-from ledger.db.rows import SCORE_LOW, LegRow, LegState, MailboxRow, Phase
+from ledger.db.rows import SCORE_LOW, URGENCY, LegRow, LegState, MailboxRow, Phase
 from model.plural import many
 from reports.progress import DRY_RUN, Snapshot, expected, share, slug
 
-URGENCY = (
-    LegState.BLOCKED,
-    LegState.DIFFERS,
-    LegState.WAITING,
-    LegState.RUNNING,
-    LegState.COPIED,
-    LegState.PENDING,
-    LegState.VERIFIED,
-)
-"""A mailbox is in the first of these states that one of its workloads has."""
 PERSON = frozenset({LegState.BLOCKED, LegState.DIFFERS})
 """States that nothing but a person mends."""
 CANARY_FAILED = "canary-failed"

@@ -78,6 +78,18 @@ class LegState(StrEnum):
     DIFFERS = "differs"
 
 
+URGENCY = (
+    LegState.BLOCKED,
+    LegState.DIFFERS,
+    LegState.WAITING,
+    LegState.RUNNING,
+    LegState.COPIED,
+    LegState.PENDING,
+    LegState.VERIFIED,
+)
+"""A mailbox is in the first of these states that one of its workloads has."""
+
+
 class Outcome(StrEnum):
     """Name a finding's outcome. UNCHECKED and ERROR never count as success.
 

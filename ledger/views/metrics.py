@@ -17,20 +17,10 @@ from ledger.db.audit_log import heads_of
 from ledger.db.engine import now, reading, snapshot
 from ledger.db.fates import read_causes
 from ledger.db.handle import LedgerHandle
-from ledger.db.rows import LegState, Phase
+from ledger.db.rows import URGENCY, LegState, Phase
 from ledger.db.schema import event, health, leg, mailbox, pulse, step, wave
 from ledger.views.server_health import FRESH_SECONDS
 
-URGENCY = (
-    LegState.BLOCKED,
-    LegState.DIFFERS,
-    LegState.WAITING,
-    LegState.RUNNING,
-    LegState.COPIED,
-    LegState.PENDING,
-    LegState.VERIFIED,
-)
-"""A mailbox is in the first of these states that one of its workloads has."""
 LOST, TAKEN_OVER = "lease-lost", "taken-over"
 _FROZEN_STEPS = or_(step.c.name.startswith("freeze:"), step.c.name == Phase.FROZEN.value)
 
