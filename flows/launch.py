@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -80,7 +79,6 @@ def launch(
     api = ensure_api(config)
     if on_api is not None:
         on_api(api)
-    os.environ["DO_NOT_TRACK"] = "1"
     from flows.process.leg_runner import Shutdown, opened
 
     drain = Shutdown()

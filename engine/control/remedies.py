@@ -9,7 +9,7 @@ PERSON = "`kogge failures` says where it lies; save it by hand if somebody needs
 
 MAILBOX = {
     "proof-weaker-than-approved": "Proven worse than when approved; repair that, or check and approve anew.",
-    "not-approved": "Its plan is not signed as it is: `kogge check`, `approve`; if it is blocked, `retry`.",
+    "not-approved": "Signatures are missing, or the plan changed: `kogge approvals --wave W`, `approve`.",
     "account-disabled": "The account is disabled in the directory; enable it, or leave it out.",
     "address-not-primary": "Write the mailbox's primary address into the row.",
     "access-denied": "Let it read this mailbox: EWS access policy, or the app's permission and scope.",
@@ -25,6 +25,7 @@ MAILBOX = {
     "folder-lent": "Its folder is a person's, who shares it; make another, or `kogge approve folder-lent`.",
     "folder-replaced": "Another folder has its place at the target; rename that one back, or approve this.",
     "folders-refused": "The target takes no folder, whatever its name; see whether this account may write.",
+    "giving-back": "Somebody began to give it back: `kogge give-back -m MAILBOX --by NAME` goes on.",
     "given-back": "Given back to the source; when its time has come: `kogge cutover -m MAILBOX`.",
     "hook-failed": "A hook of its cutover did not do its work; look into [state]/logs/hooks, run it again.",
     "home-of-another": "The server sends this account's items into another's home; correct it there first.",
@@ -71,7 +72,7 @@ MAILBOX = {
     "phase-behind": "The restored ledger has an earlier phase: set the true one by `kogge phase`.",
     "plan-changed": "A row differs from what was already copied; restore it, or let the old mailbox be.",
     "rolled-back": "Taken back, as approved. `kogge retry` and `kogge migrate` move it again.",
-    "rolling-back": "Its rollback has not ended: run `kogge rollback --execute` again.",
+    "rolling-back": "Its rollback has not ended: run that again, `rollback --execute` or `give-back`.",
     "release-begun": "A release hook has run: go on with `kogge cutover`, or back with `kogge give-back`.",
     "score-low": "See `kogge score`; if it may go live so, `approve score-low --wave W` or `-m M`.",
     "taking-back": "Taking it back was begun and has not ended: run `kogge cutover --back` again.",
@@ -219,7 +220,7 @@ RUN = {
     "window-closed": "Not in its hours now; its schedule, or the command then, goes on where it stopped.",
     "undeclared-loss": "A defect in Kogge; nothing is lost. Report it.",
     "verified-by-counts": "Only counts were compared; `kogge verify --level target` reads everything back.",
-    "worker-gone": "Its worker died in the middle; `kogge migrate` goes on where it stopped.",
+    "worker-gone": "Its worker died in the middle; the command that was at work goes on (`kogge migrate`).",
     "verified-by-sample": "Only a sample was read back; `kogge verify --level target` reads everything.",
 }
 

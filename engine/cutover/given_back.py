@@ -14,6 +14,8 @@ from ledger.store import Ledger
 GIVEN_BACK = "given-back"
 """The kind of the event, and the code of a mailbox that stays out for it."""
 NAMED = "cutover-named"
+GIVING_BACK = "giving-back"
+"""The code of a mailbox whose give-back was begun and has not ended."""
 
 
 def record(ledger: Ledger, rows: Iterable[MailboxRow], by: str) -> None:
@@ -30,7 +32,12 @@ def record(ledger: Ledger, rows: Iterable[MailboxRow], by: str) -> None:
 
 def stay_out(ledger: Ledger, rows: Iterable[MailboxRow]) -> frozenset[str]:
     """Return the ids of those mailboxes that a cutover of their whole wave leaves out: no live one."""
-    rows = [row for row in rows if row.phase is not Phase.LIVE]
+    return begun(ledger, (row for row in rows if row.phase is not Phase.LIVE))
+
+
+def begun(ledger: Ledger, rows: Iterable[MailboxRow]) -> frozenset[str]:
+    """Return the ids of those mailboxes that somebody gave back, or began to, unless one named them since."""
+    rows = list(rows)
     out = set[str]()
     for wave in sorted({row.wave for row in rows}):
         for event in ledger.events(wave):

@@ -13,7 +13,9 @@ from datetime import datetime
 from engine.approvals.low_score_approval import SCORE
 from engine.config.hooks import HooksSettings
 from engine.control import lease
+from engine.cutover.given_back import GIVING_BACK, begun
 from engine.cutover.steps import FREEZE, HOOK_FAILED, NOT_VERIFIED, UNDO, is_dead, patience_by_step
+from ledger.db.leases import ROLLED_BACK, ROLLING
 from ledger.db.rows import SCORE_LOW, LegRow, LegState, MailboxRow, Phase
 from ledger.leg.cutover_steps import BACK, BEGUN, DONE, FAILED, RELEASE, StepRow, Steps
 from ledger.store import Ledger
@@ -74,7 +76,11 @@ def stops(
             own[leg.mailbox].append(leg)
     steps = Steps(ledger).of(own)
     look = Look(ledger.clock(), patience_by_step(hooks, *HOOKS))
-    found = {row.id: stop_of(row, steps.get(row.id, ()), own[row.id], look) for row in known}
+    going_back = begun(ledger, (row for row in known if _is_taken_out(row, own[row.id])))
+    found = {
+        row.id: stop_of(row, steps.get(row.id, ()), own[row.id], look, giving_back=row.id in going_back)
+        for row in known
+    }
     return {number: stop for number, stop in found.items() if stop is not None}
 
 
@@ -108,7 +114,14 @@ class Look:
         return age < self.patience.get(step.name, STEP_SECONDS) and not self.dead_step(step.code or "")
 
 
-def stop_of(row: MailboxRow, steps: Sequence[StepRow], legs: Sequence[LegRow], look: Look) -> Stop | None:
+def stop_of(
+    row: MailboxRow,
+    steps: Sequence[StepRow],
+    legs: Sequence[LegRow],
+    look: Look,
+    *,
+    giving_back: bool = False,
+) -> Stop | None:
     """Return why this mailbox needs a person; None if it does not, or if its workloads say it. Pure.
 
     Args:
@@ -116,12 +129,20 @@ def stop_of(row: MailboxRow, steps: Sequence[StepRow], legs: Sequence[LegRow], l
         steps: the recorded steps of its cutover, in the order in which they last changed.
         legs: its workloads.
         look: the moment, and who is at work.
+        giving_back: True if somebody began to give it back, and what was written for it is partly taken back.
     """
+    if giving_back and not _is_held(steps, legs, look):
+        return Stop(GIVING_BACK, locked=True, released=True, back=True)
     if _is_under_way(row, steps) and not _is_at_work(steps, legs, look):
         return _stopped(steps)
     withheld = (leg.withheld for leg in legs if leg.state is not LegState.VERIFIED and not leg.code)
     code = next((code for code in withheld if code), None)
     return None if code is None else Stop(code)
+
+
+def _is_taken_out(row: MailboxRow, legs: Iterable[LegRow]) -> bool:
+    """Return True if what was written is taken back, wholly or partly, where people may work."""
+    return row.phase is not Phase.STAGING and any(leg.code in (ROLLING, ROLLED_BACK) for leg in legs)
 
 
 def _is_under_way(row: MailboxRow, steps: Sequence[StepRow]) -> bool:
@@ -131,13 +152,17 @@ def _is_under_way(row: MailboxRow, steps: Sequence[StepRow]) -> bool:
 
 
 def _is_at_work(steps: Sequence[StepRow], legs: Sequence[LegRow], look: Look) -> bool:
-    if any(map(look.holds, legs)) or any(map(look.lives, steps)):
+    if _is_held(steps, legs, look):
         return True
     if not steps or steps[-1].state == FAILED:
         return False
     newest = steps[-1]
     age = (look.now - newest.at).total_seconds()
     return (newest.state == DONE or newest.name == BACK) and age < NEXT_STEP_SECONDS
+
+
+def _is_held(steps: Sequence[StepRow], legs: Sequence[LegRow], look: Look) -> bool:
+    return any(map(look.holds, legs)) or any(map(look.lives, steps))
 
 
 def _stopped(steps: Sequence[StepRow]) -> Stop:

@@ -6,7 +6,6 @@ and what a person switched on or off in Prefect stays so.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -103,7 +102,6 @@ async def arrange(things: Iterable[Thing], *, check: bool) -> list[SetupOutcome]
 @contextmanager
 def talking_to(api: Api, config: Config) -> Iterator[None]:
     """Prefect's client speaks to this API, and to no other that the machine knows."""
-    os.environ["DO_NOT_TRACK"] = "1"
     updates = {settings.PREFECT_API_URL: api.url}
     if api.local:
         updates[settings.PREFECT_HOME] = str(prefect_server.home(config.state_directory))

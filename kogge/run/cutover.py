@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ from engine.config.load import Config, load
 from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import PASSING, advice
 from engine.control.stop_signal import STOPPED
+from engine.cutover.given_back import GIVEN_BACK
 from kogge.run.pause import may_work
 from kogge.shown.way_back_table import DONE, by_hand_lines, routes_of, show_routes
 from kogge.terminal.options import (
@@ -35,6 +37,7 @@ from kogge.terminal.options import (
 from kogge.terminal.tables import QUIET, moment, table
 from ledger.db.rows import SCORE_LOW, Phase
 from model.errors import Blocked, MigrationError, Misconfigured, Transient
+from model.plural import many
 from reports.progress import LATER
 
 if TYPE_CHECKING:
@@ -106,7 +109,7 @@ def cutover(
             whose = " ".join(f"-m {row.id}" for row in rows) if mailbox else f"--wave {wave}"
             way = Way(who, back, now, whose, named=bool(mailbox))
             routes = routes_of(settings.hooks, ledger, rows) if back else []
-            ended = act(settings, ledger, rows, way)
+            ended = act(settings, ledger, rows, way, first=None if as_json else _first(rows, way, config))
             code = _conclude(ended, rows, way, as_json, config)
             for line in by_hand_lines([one for one in routes if one.way == "undo"]):
                 say(line)
@@ -204,7 +207,7 @@ def _look(
     it is not ready, its wave may not begin, or its score is low."""
     from engine.approvals.low_score_approval import would_stop
     from engine.approvals.score import scores
-    from engine.cutover.given_back import GIVEN_BACK, stay_out
+    from engine.cutover.given_back import stay_out
     from engine.cutover.steps import CutoverResult, readiness, steps_of
 
     staying = [row for row in rows if row.phase is not Phase.LIVE]
@@ -269,7 +272,10 @@ def _refusals(
     return found
 
 
-def act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -> Ended:
+def act(
+    config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way, *, first: str | None = None
+) -> Ended:
+    """first: the first line that people are told; None: nothing is told."""
     from engine.control.error_log import defect_log
     from engine.cutover.run_many import all_of, announce, opened
     from engine.pacing.worker_slots import open_worker_slots
@@ -284,18 +290,44 @@ def act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) ->
     going = {duty.wave: [row for row in rows if row.wave == duty.wave] for duty in duties}
     cuts: list[CutoverResult] = []
     drain = Shutdown()
+
+    def report_one(cut: CutoverResult) -> None:
+        cuts.append(cut)
+        shown(cut)
+
     with (
         signals(drain),
         defect_log(config.state_directory),
         telling(config),
         open_worker_slots(config, ledger, drain.event) as worker_slots,
         opened(config, ledger, way.by, worker_slots, tell, back=way.back) as order,
+        _telling(ledger, rows, first) as shown,
     ):
         for duty in worker_slots.heeded(duties):
             announce(order, going[duty.wave], way.reason, named=way.named)
-            all_of(order, [row.id for row in going[duty.wave]], cuts.append)
+            all_of(order, [row.id for row in going[duty.wave]], report_one)
     show_cutovers(config, ledger, cuts)
     return Ended(cuts, worker_slots.refusals, order.boundary.fault)
+
+
+def _first(rows: Sequence[MailboxRow], way: Way, path: ConfigPath) -> str:
+    count = many(len(rows), "mailbox", "mailboxes")
+    does = "goes" if len(rows) == 1 else "go"
+    what = f"{count} {does} back to staging" if way.back else f"{count} {does} over"
+    return f"{what}; each step: {next_command(path, f'cutover {way.whose} --status')}"
+
+
+@contextmanager
+def _telling(
+    ledger: Ledger, rows: Sequence[MailboxRow], first: str | None
+) -> Iterator[Callable[[CutoverResult], None]]:
+    from kogge.shown.cutover_progress import telling_how_far
+
+    if first is None:
+        yield lambda _cut: None
+        return
+    with telling_how_far(ledger, rows, first) as shown:
+        yield shown
 
 
 def give_back(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], by: str, path: ConfigPath) -> None:
@@ -351,7 +383,14 @@ def _next_steps(cuts: Sequence[CutoverResult], asked: int, way: Way, path: Confi
     if way.back:
         yield from _after_back(cuts, left, next_command(path, back), path)
     elif left:
-        yield f"To go on: {next_command(path, again)}"
+        if low := _whose(cuts, SCORE_LOW):
+            command = next_command(path, f"approve score-low {low} --by NAME --reason TEXT")
+            yield f"First, if they may go live so: {command}"
+        if out := _whose(cuts, GIVEN_BACK):
+            command = next_command(path, f"cutover {out} {by}")
+            yield f"Who was given back, when their time has come: {command}"
+        if left - {GIVEN_BACK}:
+            yield f"To go on: {next_command(path, again)}"
         frozen = [one for one in cuts if one.code and one.phase is Phase.FROZEN]
         if frozen:
             yield f"Or back, what is frozen and not released: {next_command(path, back)}"

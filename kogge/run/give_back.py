@@ -117,7 +117,7 @@ def give_back(
         mailboxes = [one.cell() for one in found]
         emit({"executed": not dry_run, "mailboxes": mailboxes, "legs": legs, "items": lines})
     elif dry_run:
-        _show(found, run, config)
+        _show(found, run, config, " --reason TEXT" if asks else "")
     else:
         _tell(found, run, config, " --reason TEXT" if asks else "")
     raise typer.Exit(_exit(found, run, ended, dry_run))
@@ -214,14 +214,15 @@ def _code(mailbox: str, run: Run | None, ended: Ended | None) -> str | None:
     return next((code for number, code in results if number == mailbox and code), None)
 
 
-def _show(found: Sequence[Given], run: Run | None, path: Path) -> None:
-    """What would be done."""
+def _show(found: Sequence[Given], run: Run | None, path: Path, why: str) -> None:
+    """What would be done. why: the option that says why, where it is asked for."""
     show_routes([one.route for one in found])
     if run is not None:
         screen().print()
         show_counts(run.ended, execute=False)
+        if any(one.leg.code in (ROLLING, ROLLED_BACK) for one in run.ended):
+            say("This was begun before: what it has removed already counts as not there any more.")
     if any(one.route.way != "nothing" for one in found):
-        why = " --reason TEXT" if run is not None else ""
         command = next_command(path, f"give-back {_whose(found)} --by NAME{why}")
         say(f"Nothing was done. To do it: {command}")
 

@@ -16,6 +16,7 @@ from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
 from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import advice
+from engine.cutover.given_back import GIVING_BACK
 from engine.leg.run_options import RunOptions
 from flows.process.parameters import workloads_of
 from kogge.run.pause import WhoNow, that_may_run
@@ -34,7 +35,7 @@ from kogge.terminal.options import (
     screen,
 )
 from kogge.terminal.progress_display import Display
-from model.errors import MigrationError, Misconfigured, Transient
+from model.errors import Blocked, MigrationError, Misconfigured, Transient
 from model.plural import many
 from model.protocols import Kind
 from reports.progress import LATER, Snapshot
@@ -367,6 +368,10 @@ def retry(
     boxes: set[str] = set()
     with opened_ledger(settings) as ledger:
         rows = chosen(settings, ledger, wave, mailbox)
+        going_back = _going_back(settings, ledger, rows)
+        if going_back and mailbox:
+            raise Blocked(GIVING_BACK, f"{', '.join(sorted(going_back))}: {advice(GIVING_BACK)}")
+        rows = [row for row in rows if row.id not in going_back]
         for name in sorted({row.wave for row in rows}):
             wanted = frozenset(row.id for row in rows if row.wave == name)
             before = {leg.id: leg for leg in ledger.legs(name) if leg.mailbox in wanted}
@@ -380,9 +385,20 @@ def retry(
         verb = "is" if count == 1 else "are"
         workloads = f"{many(count, 'workload', 'workloads')} of {many(len(boxes), 'mailbox', 'mailboxes')}"
         echo(f"{workloads} {verb} pending again{more}")
+        if going_back:
+            say(f"Left out, {GIVING_BACK}: {', '.join(sorted(going_back))}. {advice(GIVING_BACK)}")
         if count:
             whose = "".join(f" -m {number}" for number in sorted(boxes)) if mailbox else ""
             say(f"Next: {next_command(config, f'migrate{whose}')}")
+
+
+def _going_back(config: Config, ledger: Ledger, rows: Sequence[MailboxRow]) -> set[str]:
+    """Those whose give-back was begun and has not ended: what Kogge wrote must not come back meanwhile."""
+    from engine.cutover.stopped import stops
+
+    legs = [leg for wave in {row.wave for row in rows} for leg in ledger.legs(wave)]
+    found = stops(ledger, config.hooks, rows, legs)
+    return {number for number, stop in found.items() if stop.code == GIVING_BACK}
 
 
 def _requeue(

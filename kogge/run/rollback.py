@@ -283,7 +283,8 @@ def record_approval(
         return
     if not approved(ledger, rows, recall=answer.recall):
         what = " and ".join(codes)
-        raise Misconfigured("--by", f"nobody approved this rollback yet ({what}): give --by and --reason")
+        missing = "--by" if answer.by is None else "--reason"
+        raise Misconfigured(missing, f"nobody approved this rollback yet ({what}): give --by and --reason")
 
 
 def _tell(

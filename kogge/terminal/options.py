@@ -62,7 +62,11 @@ Workloads = Annotated[
 By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who asks or decides; recorded.")]
 Asker = Annotated[
     str | None,
-    typer.Option("--by", metavar="NAME", help="Who asks; recorded. Otherwise KOGGE_BY, or your login."),
+    typer.Option(
+        "--by",
+        metavar="NAME",
+        help="Who asks; recorded. Otherwise KOGGE_BY, or your login unless it is root.",
+    ),
 ]
 Decider = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who decides; recorded.")]
 CsvFile = Annotated[
@@ -232,14 +236,31 @@ def refuse_missing(wanted: Sequence[str], known: Collection[str], place: str, li
         _named(name, number) for number, name in enumerate(wanted, 1) if one_spelling(name) not in known
     ]
     if missing:
-        accepted = f"give an id, an address or a line of {listed}" if listed else ID_WANTED
-        raise Misconfigured("--mailbox", f"not in {place}: {', '.join(missing)}; {accepted}")
+        line = next((name for name in wanted if name.isdecimal()), None)
+        accepted = f"give an id, an address or a line of {listed}" if listed else _id_wanted(line)
+        raise Misconfigured(
+            "--mailbox", f"not in {place}: {', '.join(missing)}{_like(wanted, known)}; {accepted}"
+        )
 
 
-ID_WANTED = (
-    "give an id or an address. A line may be another person's once the list has changed; `kogge show 3` says"
-    " the id of line 3"
-)
+def _id_wanted(line: str | None) -> str:
+    """line: the first line that was given where lines name nobody."""
+    why = "; a line may be another person's once the list has changed" if line else ""
+    return f"give an id or an address{why}" + (
+        f"; `kogge show {line}` says the id of line {line}" if line else ""
+    )
+
+
+def _like(wanted: Sequence[str], known: Collection[str]) -> str:
+    """The id that somebody probably meant; an address is never proposed."""
+    from difflib import get_close_matches
+
+    ids = [name for name in known if name.startswith("m-") and "@" not in name]
+    for name in wanted:
+        is_id = name.startswith("m-") and "@" not in name and name not in known
+        if is_id and (near := get_close_matches(name, ids, 1, 0.8)):
+            return f" (did you mean {near[0]}?)"
+    return ""
 
 
 def _named(name: str, number: int) -> str:

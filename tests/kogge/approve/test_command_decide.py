@@ -302,7 +302,7 @@ def test_nothing_is_decided_or_removed_by_a_line(
     assert run(*command.split(), "-m", "2") == 2
     told = capsys.readouterr().err
     assert "line 2; give an id or an address" in told
-    assert "`kogge show 3` says the id" in told
+    assert "`kogge show 2` says the id" in told
 
 
 def test_who_needs_a_name(place: Path, planned: str) -> None:

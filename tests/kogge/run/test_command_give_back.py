@@ -16,8 +16,10 @@ from walking import letter
 
 from engine.config.load import load
 from engine.control.ledger_access import opened_ledger
+from engine.cutover.steps import UNDO
 from kogge.run.rollback import Run
 from ledger.db.rows import Phase
+from ledger.leg.cutover_steps import BACK, Steps
 from model.errors import Blocked
 
 pytestmark = [
@@ -169,6 +171,32 @@ def test_who_was_given_back_is_left_out_until_a_cutover_names_them(
     assert run("give-back", *anna(town), *BY) == 2, "without a reason nothing is given back"
     capsys.readouterr()
     assert run("cutover", "--wave", "pilot", *BY) == 0, "and nobody is left out for it"
+
+
+def test_a_give_back_that_was_interrupted_is_named_until_it_has_ended(
+    town: Town, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("cutover", *anna(town), *BY) == 0
+    fails = fail(town, "undo")
+    assert run("give-back", *anna(town), *BY, *WHY) == 1
+    with closing(town.ledger()) as ledger:  # as a kill leaves it, before the first undo was begun
+        steps = Steps(ledger)
+        undone = [one.name for one in steps.all(town.ids["anna"]) if one.name.startswith((BACK, UNDO))]
+        steps.forget(town.ids["anna"], undone)
+    capsys.readouterr()
+    assert run("status") == 1
+    assert "kogge give-back" in capsys.readouterr().out
+    assert run("show", town.ids["anna"]) == 0
+    shown = capsys.readouterr().out
+    assert "giving-back" in shown
+    assert f"kogge give-back -m {town.ids['anna']} --by NAME" in " ".join(shown.split())
+    assert run("retry", *anna(town)) == 1, "what Kogge wrote must not come back meanwhile"
+    assert "giving-back" in capsys.readouterr().err
+    assert run("retry", "--wave", "pilot") == 0
+    assert town.messages("anna") == 0
+    fails.unlink()
+    assert run("give-back", *anna(town), *BY) == 0
+    assert run("retry", *anna(town)) == 0
 
 
 def test_nothing_is_taken_back_while_hooks_could_not_be_undone(
