@@ -25,7 +25,7 @@ from prefect.client.schemas.filters import (
     TaskRunFilterState,
     TaskRunFilterStateType,
 )
-from prefect.client.schemas.objects import TERMINAL_STATES, State, StateType, TaskRun
+from prefect.client.schemas.objects import TERMINAL_STATES, State, TaskRun
 from prefect.states import Completed, Crashed, Failed
 from pydantic import Field
 
@@ -34,12 +34,11 @@ from engine.control.log_filter import quieten
 from flows.deploy.deployments import TAG
 from flows.display.prefect_events import tell
 from flows.process.parameters import Configuration, RunParameters
+from flows.run_note import PAGE, UNFINISHED
 from ledger.housekeeping import forget_health, requeue_expired
 from ledger.open_ledgers import opened
 from model.errors import MigrationError
 
-UNFINISHED = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
-PAGE = 200
 HEALTH_SECONDS = 3600.0
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import importlib
 import logging
 import signal
 import threading
@@ -239,6 +240,7 @@ def _quiet() -> Iterator[None]:
     from prefect.logging.configuration import ensure_logging_setup
     from prefect.logging.handlers import PrefectConsoleHandler
 
+    importlib.import_module("prefect.main")  # it sets logging up, even if something else did so before
     ensure_logging_setup()
     names = ["", *logging.root.manager.loggerDict]
     found = {handler for name in names for handler in logging.getLogger(name).handlers}

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from prefect import Flow, flow, runtime, tags, task
+from prefect import Flow, runtime, tags, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Cancelled, Completed, Failed
@@ -35,6 +35,7 @@ from flows.display.prefect_events import tell
 from flows.display.states import put_off, refused
 from flows.own_run import mark, stopped, watched
 from flows.process.background_task import together, tried
+from flows.process.form_flow import form_flow
 from flows.process.leg_runner import LegRunner, opened
 from flows.process.parameters import (
     BatchParameters,
@@ -123,11 +124,7 @@ def batch_flow(around: LegRunner | None = None) -> Flow[[BatchParameters], Any]:
     """The flow of a batch. around: the leg runner of the wave in whose process it runs; None on a worker: it
     opens one of its own. It is no parameter: Prefect would want to keep it."""
 
-    @flow(
-        name="batch",
-        flow_run_name="batch {parameters.wave} {parameters.number}/{parameters.of}",
-        persist_result=False,
-    )
+    @form_flow("batch", "batch {parameters.wave} {parameters.number}/{parameters.of}")
     async def batch(parameters: BatchParameters) -> State[Any]:
         """Runs the legs of some mailboxes, as many at once as the configuration allows."""
         with ExitStack() as stack:
@@ -248,7 +245,7 @@ def wave_flow(
     """The flow of a wave. around: the leg runner of the command that runs it; None for a run that Prefect
     starts: it opens one of its own. planned: that command has read the list of mailboxes in this run."""
 
-    @flow(name="wave", flow_run_name="wave {parameters.wave}", persist_result=False)
+    @form_flow("wave", "wave {parameters.wave}")
     async def wave(parameters: WaveParameters) -> State[Any]:
         """Moves the mailboxes of a wave, or brings them up to date, and verifies them."""
         return await _run_wave(parameters, around, planned=planned, begun=begun)
@@ -259,7 +256,7 @@ def wave_flow(
 def verify_flow(around: LegRunner | None = None, begun: Begun | None = None) -> Flow[[VerifyParameters], Any]:
     """The flow of a verification; see wave_flow."""
 
-    @flow(name="verify", flow_run_name="verify {parameters.wave}", persist_result=False)
+    @form_flow("verify", "verify {parameters.wave}")
     async def verify(parameters: VerifyParameters) -> State[Any]:
         """Compares the mailboxes of a wave with their source once more; writes nothing to either side."""
         return await _run_wave(parameters, around, begun=begun)

@@ -101,7 +101,7 @@ BLOCKS = "connectors/settings.py"
 HTTP = {
     "urllib3": "connectors/http",
     "requests": "connectors/ews/auth.py",
-    "exchangelib": "connectors/ews/auth.py",
+    "exchangelib": "connectors/ews/handshakes.py",
     "httpx": "",
     "aiohttp": "",
     "niquests": "",

@@ -1,10 +1,10 @@
 """Log in to one Exchange server, and send requests to it, over our own connections.
 
-exchangelib authenticates with NTLM and Kerberos; Basic needs no library. The OAuth2 tokens of an application
-come from `connectors.exchange.app_tokens`, because exchangelib supports no certificate. The handshakes of
-NTLM and Kerberos are written for a session of requests. Therefore there is one, with the cookies by which
-Exchange finds its back end again; but it opens no connection: `connectors.http.transport` sends what it
-prepared.
+exchangelib authenticates with NTLM and Kerberos (connectors.ews.handshakes), and is loaded for them alone;
+Basic needs no library. The OAuth2 tokens of an application come from `connectors.exchange.app_tokens`,
+because exchangelib supports no certificate. The handshakes of NTLM and Kerberos are written for a session of
+requests. Therefore there is one, with the cookies by which Exchange finds its back end again; but it opens no
+connection: `connectors.http.transport` sends what it prepared.
 """
 
 from __future__ import annotations
@@ -12,12 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 import requests
-from exchangelib import Configuration, Credentials
-from exchangelib.errors import InvalidEnumValue
-from exchangelib.protocol import BaseProtocol
-from exchangelib.transport import GSSAPI, NTLM
 from requests.auth import HTTPBasicAuth
-from spnego.exceptions import SpnegoError
 
 from connectors.accepted_logins import login_of
 from connectors.ews.settings import EwsSettings
@@ -30,7 +25,7 @@ from connectors.http.transport import FAULTS, Response, Transport
 from connectors.settings import Account, Secret
 from model.errors import Blocked, Misconfigured
 
-_FAULTS = (*FAULTS, requests.RequestException, SpnegoError, LookupError)
+_FAULTS = (*FAULTS, requests.RequestException, LookupError)
 """LookupError, as ValueError: a malformed NTLM challenge."""
 
 
@@ -65,21 +60,6 @@ class _Session(requests.Session):
         """Return None: no answer is a redirect."""
 
 
-class _SessionFactory(BaseProtocol):  # type: ignore[misc] # exchangelib is untyped
-    """Run exchangelib's session factory on our sockets.
-
-    exchangelib's own Protocol is not used, because it is cached for the life of the process.
-    """
-
-    def __init__(self, config: Configuration, session: requests.Session) -> None:
-        super().__init__(config)
-        self._ours = session
-
-    def raw_session(self, *_: Any, **__: Any) -> requests.Session:
-        """Return our session; see exchangelib."""
-        return self._ours
-
-
 class _Bearer(requests.auth.AuthBase):
     def __init__(self, token: str) -> None:
         self._token = token
@@ -107,6 +87,7 @@ class EwsLogin:
             post = form_sender(transport, settings.user_agent)
             self._tokens = AppTokens(_registration(settings, account), post)
         self._ready = False
+        self._faults: tuple[type[Exception], ...] = _FAULTS
         self.name = self._fingerprint("")
 
     def prepare(self) -> None:
@@ -135,7 +116,7 @@ class EwsLogin:
         """
         try:
             answer = self._transport.within(lambda: self._requested(envelope))
-        except _FAULTS as error:
+        except self._faults as error:
             raise handshake_error(error) or self._transport.fault(error, self._origin) from None
         return self._transport.response(answer.raw, self._origin)
 
@@ -163,12 +144,12 @@ class EwsLogin:
     def _authenticate(self) -> None:
         name = self._settings.username or self._account.login
         if self._settings.auth == "kerberos":
-            self._by_exchangelib(GSSAPI, None)
+            self._shake_hands()
             return
         password = self._secret(self._settings.password, "password")
         self.name = self._fingerprint(password)
         if self._settings.auth == "ntlm":
-            self._by_exchangelib(NTLM, Credentials(username=name, password=password))
+            self._shake_hands(name, password)
         else:
             # UTF-8, as browsers send it (RFC 7617, section 2.1); requests would fail beyond Latin-1.
             self._session.auth = HTTPBasicAuth(name.encode(), password.encode())
@@ -179,15 +160,12 @@ class EwsLogin:
         who = settings.client_id if settings.auth == "oauth2" else settings.username or self._account.login
         return login_of(settings.url, settings.auth, who or "", secret)
 
-    def _by_exchangelib(self, kind: str, credentials: Credentials | None) -> None:
-        try:
-            config = Configuration(
-                credentials=credentials, service_endpoint=self._settings.url, auth_type=kind
-            )
-        except InvalidEnumValue:
-            where = self._settings.where("auth")
-            raise Misconfigured(where, "kerberos needs the extra kogge[kerberos]") from None
-        _SessionFactory(config, self._session).create_session()
+    def _shake_hands(self, name: str = "", password: str = "") -> None:
+        """Prepare the handshakes of NTLM or Kerberos; only they load exchangelib, which takes a while."""
+        from connectors.ews.handshakes import SpnegoError, prepare_session
+
+        self._faults = (*_FAULTS, SpnegoError)
+        prepare_session(self._settings, self._session, name, password)
 
     def _secret(self, secret: Secret | None, field: str) -> str:
         if secret is None:
@@ -225,20 +203,22 @@ def _session(settings: EwsSettings, transport: Transport) -> requests.Session:
     return session
 
 
-_KERBEROS = ("requests_gssapi.", "gssapi.")  # an optional extra: its errors are recognized by their module
+_NTLM = ("spnego.",)
+_KERBEROS = ("requests_gssapi.", "gssapi.")
+"""Libraries that not every login loads: their errors are recognized by their modules."""
 
 
 def handshake_error(error: Exception) -> Blocked | None:
     """Return the error when NTLM or Kerberos broke off on our side; None for any other exception."""
-    if isinstance(error, requests.RequestException | OSError) and not _kerberos(error):
+    if isinstance(error, requests.RequestException | OSError) and not _is_of(_KERBEROS, error):
         return None
-    if isinstance(error, SpnegoError | ValueError | LookupError):
+    if isinstance(error, ValueError | LookupError) or _is_of(_NTLM, error):
         # spnego also raises its parser's errors for a malformed challenge.
         return Blocked("login-refused", "the server's NTLM answer cannot be used")
-    if _kerberos(error):
+    if _is_of(_KERBEROS, error):
         return Blocked("login-refused", "no usable Kerberos ticket for this server")
     return None
 
 
-def _kerberos(error: Exception) -> bool:
-    return f"{type(error).__module__}.".startswith(_KERBEROS)
+def _is_of(libraries: tuple[str, ...], error: Exception) -> bool:
+    return f"{type(error).__module__}.".startswith(libraries)

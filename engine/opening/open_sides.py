@@ -1,26 +1,23 @@
-"""Open both sides of a mailbox as the configuration says. Dispatch is by the settings' `kind`."""
+"""Open both sides of a mailbox as the configuration says. Dispatch is by the settings' `kind`.
+
+A connector is imported when a side of its kind is opened, so that a run loads no library of the others.
+"""
 
 from __future__ import annotations
 
 import threading
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from pydantic import BaseModel
 
 from connectors.caldav.settings import DavSettings
-from connectors.caldav.target import DavTarget
-from connectors.ews.source import EwsSettings, EwsSource
-from connectors.exo.target import AgendaSettings, AgendaTarget
-from connectors.files.target import FilesTarget
-from connectors.graph.source import GraphSettings, GraphSource
+from connectors.ews.settings import EwsSettings
+from connectors.exo.settings import AgendaSettings
+from connectors.graph_api.settings import GraphSettings
 from connectors.http.hrefs import Mine, anybody
-from connectors.imap.session import ImapSettings
-from connectors.imap.source import ImapSource
-from connectors.imap.target import ImapTarget
-from connectors.imap.verify_uid import Judge
-from connectors.open_xchange.target import OpenXchangeTarget
+from connectors.imap.settings import ImapSettings
 from connectors.settings import Account
 from connectors.webdav.settings import FilesSettings
 from engine.config.load import Config
@@ -37,6 +34,9 @@ from model.errors import Blocked, Misconfigured
 from model.private_files import make_directory, using_state
 from model.protocols import Guard, Kind, Loss, Source, Target
 from model.sites import Site
+
+if TYPE_CHECKING:
+    from connectors.imap.verify_uid import Judge
 
 T = TypeVar("T", bound=BaseModel)
 LOOKING_SECONDS = 20.0
@@ -127,10 +127,16 @@ def open_source(config: Config, account: Account, kinds: frozenset[Kind], *, loo
     """
     settings = brief(config.source) if looking else config.source
     if isinstance(settings, EwsSettings):
+        from connectors.ews.source import EwsSource
+
         return EwsSource(settings, account, spool(config), classes=looking)
     if isinstance(settings, GraphSettings):
+        from connectors.graph.source import GraphSource
+
         return GraphSource(settings, _as_graph_names(account), spool(config), kinds)
     if isinstance(settings, ImapSettings):
+        from connectors.imap.source import ImapSource
+
         return ImapSource(settings, account, spool(config))
     raise Misconfigured("source.kind", "no connector for it")
 
@@ -180,6 +186,8 @@ def open_target(
     wanted = config.target.of(workload)
     settings = brief(wanted) if looking else wanted
     if isinstance(settings, ImapSettings):
+        from connectors.imap.target import ImapTarget
+
         judge = letter_judge(workload, not_after)
         return ImapTarget(settings, account, guard, spool(config), kind=workload, live=live, judge=judge)
     form = FORMS[workload]
@@ -188,8 +196,12 @@ def open_target(
         return form.digest(stream, not_after)
 
     if isinstance(settings, AgendaSettings):
+        from connectors.exo.target import AgendaTarget
+
         return AgendaTarget(settings, account, guard, digest=digest, live=live)
     if isinstance(settings, DavSettings):
+        from connectors.caldav.target import DavTarget
+        from connectors.open_xchange.target import OpenXchangeTarget
 
         def shared(own: BinaryIO, found: BinaryIO, owner: frozenset[str]) -> tuple[Loss, ...] | None:
             return None if form.shared is None else form.shared(own, found, not_after, owner)
@@ -208,12 +220,15 @@ def open_target(
             budget=request_budget(config, settings, stop),
         )
     if isinstance(settings, FilesSettings):
+        from connectors.files.target import FilesTarget
+
         return FilesTarget(settings, account, guard, spool(config), live=live)
     raise Misconfigured(f"target.{workload.value}", "no connector for it")
 
 
 def letter_judge(workload: Kind, not_after: datetime) -> Judge:
     """Return how a message at the target is recognised as one that was written."""
+    from connectors.imap.verify_uid import Judge
 
     def digest(stream: BinaryIO) -> bytes:
         return FORMS[workload].digest(stream, not_after)

@@ -16,10 +16,10 @@ from types import MappingProxyType
 from typing import NoReturn, TypeAlias
 
 from connectors.caldav.settings import DavSettings
-from connectors.ews.source import EwsSettings
+from connectors.ews.settings import EwsSettings
 from connectors.exo.settings import AgendaSettings
-from connectors.graph.source import GraphSettings
-from connectors.imap.session import ImapSettings
+from connectors.graph_api.settings import GraphSettings
+from connectors.imap.settings import ImapSettings
 from connectors.settings import Account, Secret
 from connectors.webdav.settings import FilesSettings
 from engine.config.load import Config
