@@ -56,9 +56,10 @@ class Place:
         return self.kogge("migrate", "--wave", "pilot", "--json")
 
     @contextmanager
-    def migrating(self) -> Iterator[subprocess.Popen[bytes]]:
-        """The same, beside what happens meanwhile."""
-        words = ["docker", "compose", "run", "--rm", "-T", "kogge", "migrate", "--wave", "pilot", "--json"]
+    def migrating(self, within: str = "") -> Iterator[subprocess.Popen[bytes]]:
+        """The same, beside what happens meanwhile; within a service's container, by its version."""
+        where = ["exec", "-T", within, "/with-secrets", "kogge"] if within else ["run", "--rm", "-T", "kogge"]
+        words = ["docker", "compose", *where, "migrate", "--wave", "pilot", "--json"]
         silent = subprocess.DEVNULL
         process = subprocess.Popen(
             self._as_account(words), env=self._env(), cwd=self.directory, stdout=silent, stderr=silent
@@ -93,6 +94,14 @@ class Place:
 
     def states(self) -> list[str]:
         return [row[0] for row in self.query("SELECT state FROM leg")]
+
+    def holders(self) -> int:
+        """How many workloads are at work."""
+        return int(self.query("SELECT count(*) FROM leg WHERE owner IS NOT NULL")[0][0])
+
+    def revision(self) -> str:
+        """Of the ledger's schema."""
+        return self.query("SELECT version_num FROM alembic_version")[0][0]
 
     def items(self) -> int:
         """How many items are verified."""
