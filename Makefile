@@ -59,7 +59,7 @@ soak: install ## runs the wide tests long, and against Dovecot
 	$(RUN) pytest -m soak -n $(WORKERS) --timeout 7200 $(ARGS)
 
 stack: install ## the containers of docker-compose.yml on a Docker host (ARGS="-k ...": only some of it)
-	@$(RUN) pytest -m stack -s -q --timeout 1500 tests/stack $(ARGS)
+	@$(RUN) pytest -m stack -s -q --timeout 3600 tests/stack $(ARGS)
 
 SIZE ?= whole
 rehearsal: install ## 40,000 practice mailboxes while all is killed; goes on where it was (SIZE=ci: 500)

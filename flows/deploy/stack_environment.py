@@ -18,6 +18,9 @@ from model.errors import Misconfigured
 FIXED: Mapping[str, str] = {
     # Two servers that migrate at once get in each other's way: `prefect server database upgrade` does it.
     "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "false",
+    # A service that gives up on the database as it starts is gone for good; 5 and 10 are the defaults.
+    "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "60",
+    "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
     "PREFECT_SERVER_EVENTS_MESSAGING_BROKER": "prefect_redis.messaging",
     "PREFECT_SERVER_EVENTS_MESSAGING_CACHE": "prefect_redis.messaging",
     "PREFECT_SERVER_EVENTS_CAUSAL_ORDERING": "prefect_redis.ordering",

@@ -129,6 +129,8 @@ class Stack:
         """By the service's own health check."""
         kind, *test = self._of(key)["healthcheck"]["test"]
         command = ["sh", "-c", *test] if kind == "CMD-SHELL" else test
+        if command[0] == "/check-services":
+            command = [sys.executable, str(ROOT / "deploy" / "check-services")]
         if command[0] == "redis-cli":
             command = ["redis-cli", "-p", str(self.ports["redis:6379"]), *command[1:]]
         local = [self._local(word, key) for word in command]
@@ -167,7 +169,7 @@ class Stack:
         command = [self._local(str(word), key) for word in service["command"]]
         for one in service.get("configs", []):
             if isinstance(one, str):
-                command.insert(0, str(ROOT / self.text["configs"][one]["file"]))
+                command[:0] = [str(ROOT / self.text["configs"][one]["file"])] * (one == "with-secrets")
                 continue
             content = (ROOT / self.text["configs"][one["source"]]["file"]).read_text()
             (home / Path(one["target"]).name).write_text(self._local(self._upstream(content), key))

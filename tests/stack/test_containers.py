@@ -13,7 +13,7 @@ from containers import docker, free_port, say
 from followed import GUIDE, Site
 from place import Place, until
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(3600)]
 BACKUPS = "privacy-and-backups.md"
 SERVICES = ("postgres", "redis", "api1", "api2", "services", "proxy", "watch", "worker")
 SECRETS = ("db-password", "prefect-login", "prefect-key")
