@@ -39,7 +39,7 @@ def site() -> Iterator[Site]:
         stack.callback(place.down)
         certificates = folder / "certificates"
         certificates.mkdir()
-        world = World(seed=43, people=6, items=40, large=())
+        world = World(seed=43, people=4, items=30, large=())
         mail = stack.enter_context(serving(certificates, made, world))
         site = Site(place, mail, opt, folder)
         begin(site)
