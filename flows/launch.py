@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from engine.config.load import Config
 from engine.config.registry import name_of
+from engine.control import json_log
 from engine.control.error_log import defect_log
 from engine.control.stop_signal import STOPPED, reason
 from engine.leg.run_options import AS_CONFIGURED, RunOptions
@@ -77,6 +78,7 @@ def launch(
     ledger twice a second; on_notice is told what keeps work from beginning. Raises Misconfigured, and
     Transient("prefect-unavailable") when the Prefect API goes away: the ledger is intact then, and the next
     run resumes."""
+    json_log.use(config)  # before Prefect is loaded: it leaves the console to us then
     api = ensure_api(config)
     if on_api is not None:
         on_api(api)

@@ -22,6 +22,7 @@ from engine.config.evidence_key import EvidenceSettings
 from engine.config.file_errors import Problem, misconfigured, read_text
 from engine.config.hooks import CutoverSettings, HooksSettings
 from engine.config.ledger import LedgerSettings
+from engine.config.log import LoggingSettings
 from engine.config.mail_routes import MailRoutesSettings
 from engine.config.maintenance_windows import Windows
 from engine.config.planning import PlanSettings
@@ -267,6 +268,7 @@ class Config(Strict):
     report: ReportSettings = ReportSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     network: Network = Network()
+    logging: LoggingSettings = LoggingSettings()
     _path: Path = PrivateAttr()
 
     @property

@@ -225,6 +225,9 @@ level = "target"                            # counts, sample, target, both
 # logo = "logo.svg"                         # a PNG or SVG file of at most 256 KiB
 # timezone = "Europe/Berlin"                # of the times in the pages; else that of [plan] and its window
 
+# [logging]
+# format = "text"                           # or "json": runs and workers log one JSON object a line
+
 [prefect]
 # Without api_url, Kogge starts a server of its own on this machine.
 # api_url = "https://prefect.example.org/api"

@@ -43,7 +43,8 @@ def contain_defects(where: str) -> Iterator[None]:
     except (MigrationError, StopRequested):
         raise
     except Exception as error:  # noqa: BLE001 (the mailbox boundary)
-        logging.getLogger("kogge.defect").error("%s: %s", where, describe(error))
+        mailbox = {"mailbox": where.rpartition(" ")[2]}
+        logging.getLogger("kogge.defect").error("%s: %s", where, describe(error), extra=mailbox)
         raise Defect() from None
 
 

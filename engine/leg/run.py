@@ -47,6 +47,7 @@ from engine.context.principals import Parties
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.control import lease
 from engine.control.error_log import contain_defects
+from engine.control.json_log import log_leg
 from engine.control.server_words_file import Words, told
 from engine.control.stop_signal import StopRequested, reason
 from engine.files import file_names
@@ -205,25 +206,36 @@ class Leg:
             Corrupt: if an invariant of the ledger is broken. This concerns all mailboxes.
         """
         setting, row, owner = self.setting, self.row, lease.new_owner()
+        claimed_at = lease.now()
         try:
-            claimed_at = lease.now()
             phase = setting.mailbox.phase
             held = setting.ledger.claim(row.id, owner, setting.pace.lease, dead=lease.is_dead, phase=phase)
             if held is None:
-                return self._ended(LegState.RUNNING, "claimed-elsewhere")
+                return self._ended(lease.now() - claimed_at, LegState.RUNNING, "claimed-elsewhere")
             end = _hold(setting, held, claimed_at)
-            return self._ended(end.state, end.code, end.detail)
+            return self._ended(lease.now() - claimed_at, end.state, end.code, end.detail)
         except Transient as error:  # the ledger was unavailable: the lease expires, the next claim settles
-            return self._ended(LegState.WAITING, error.code)
+            return self._ended(lease.now() - claimed_at, LegState.WAITING, error.code)
         except LeaseLost as error:  # the phase by whose rules both sides were opened has ended
-            return self._ended(LegState.PENDING, error.code)
+            return self._ended(lease.now() - claimed_at, LegState.PENDING, error.code)
         finally:
             lease.retire(owner)
 
-    def _ended(self, state: LegState, code: str | None, detail: str | None = None) -> LegResult:
+    def _ended(
+        self, seconds: float, state: LegState, code: str | None, detail: str | None = None
+    ) -> LegResult:
         row, setting = self.row, self.setting
         labels = (setting.mailbox.wave, row.workload.value, state.value, code or "")
         counters_of(setting.ledger.engine).add(LEG_ENDS, *labels)
+        log_leg(
+            "workload ended",
+            wave=setting.mailbox.wave,
+            mailbox=row.mailbox,
+            workload=row.workload.value,
+            state=state,
+            code=code,
+            seconds=seconds,
+        )
         return LegResult(row.id, row.mailbox, row.workload, state, code, setting.tally, detail)
 
 
@@ -268,6 +280,7 @@ def _hold(setting: LegSetting, held: Lease, claimed_at: float) -> LegEnd:
 def _record_lease(setting: LegSetting, held: Lease, kind: str) -> None:
     """Record, in the wave's chain of events, what became of the lease."""
     box = setting.mailbox
+    log_leg(kind, wave=box.wave, mailbox=box.id, workload=held.workload.value)
     setting.ledger.event(box.wave, kind, {"workload": str(held.workload)}, subject=box.id)
 
 

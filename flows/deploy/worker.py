@@ -30,6 +30,7 @@ from prefect.utilities.processutils import command_to_string
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
 from engine.control.environment import SAFE_PATH
+from engine.control.json_log import PREFECT_ENVIRONMENT
 from flows.deploy.deployments import BRAKES, DEPLOYMENTS, ENVIRONMENT
 from flows.process.background_task import tried
 from model.errors import Misconfigured
@@ -181,8 +182,10 @@ def own(entrypoint: str) -> Mapping[str, str]:
     return {**ENVIRONMENT, **SAFE_PATH, ENTRYPOINT: entrypoint}
 
 
-def environment(api: str, configurations: str) -> None:
-    """Makes this process, and the runs that it starts, use this API and offer these configurations."""
+def environment(api: str, configurations: str, *, as_json: bool = False) -> None:
+    """Makes this process, and the runs that it starts, use this API and offer these configurations.
+    as_json: whether they log JSON from their first line on."""
+    os.environ |= PREFECT_ENVIRONMENT if as_json else {}
     os.environ |= {**ENVIRONMENT, "PREFECT_API_URL": api, "KOGGE_CONFIGS": configurations}
 
 

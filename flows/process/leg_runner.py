@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from engine.config.load import Config
 from engine.context.leg_context import as_it_is
 from engine.context.shrink_guard import ShrinkBreaker
-from engine.control import crash_note
+from engine.control import crash_note, json_log
 from engine.control.error_log import INTERNAL
 from engine.control.log_filter import quieten
 from engine.control.stop_signal import Stop
@@ -105,6 +105,7 @@ class LegRunner:
     def follow(self, wave: str, *, hours: bool = True) -> None:
         """Says which wave is worked on; see engine.pacing.watchdog.Watchdog.follow. hours=False: what writes
         nothing."""
+        json_log.note_wave(wave)
         self.watchdog.follow(WavePolicy(wave, hours))
 
     @property
@@ -193,6 +194,7 @@ def opened(config: Config, drain: Shutdown | None = None) -> Iterator[LegRunner]
 
 def _opened(config: Config, drain: Shutdown | None) -> Iterator[LegRunner]:
     quieten()
+    json_log.use(config)
     with open_ledgers.opened(config.ledger_url(), upgrade=True) as ledger:
         runner = LegRunner(config, ledger, drain or Shutdown())
         runner.drain.arm()

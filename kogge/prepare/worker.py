@@ -11,6 +11,7 @@ import typer
 
 from engine.config.hints import DEFAULT
 from engine.config.load import load
+from engine.control import json_log
 from kogge.terminal.options import say
 from model.errors import Misconfigured
 
@@ -47,11 +48,12 @@ def worker(
     Example: kogge worker --queue urgent --queue normal --queue nightly --limit 2
     """
     files = config or _from_environment()
+    settings = [load(path) for path in files]
+    json_log.use(settings[0])  # before Prefect is loaded: it leaves the console to us then
     from engine.config.registry import listed
     from flows.deploy.api import configured_api
     from flows.deploy.worker import environment, work
 
-    settings = [load(path) for path in files]
     first = settings[0].prefect
     api = configured_api(settings[0])
     if not api:
@@ -61,7 +63,7 @@ def worker(
         )
     _refuse_unknown(queue or ())
 
-    environment(api, listed(files))
+    environment(api, listed(files), as_json=json_log.is_on())
     asyncio.run(work(first.work_pool, queue or list(QUEUES), limit, name, healthcheck, say))
 
 

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
+from engine.control import json_log
 from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import PASSING, advice
 from engine.control.stop_signal import STOPPED
@@ -90,6 +91,7 @@ def cutover(
     Example: kogge cutover --wave pilot --by "Cutover team"
     """
     settings = load(config)
+    json_log.use(settings)
     if wave is None and not mailbox:
         raise Misconfigured("cutover", "give --wave or --mailbox")
     if status and (dry_run or back):

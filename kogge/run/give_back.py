@@ -11,6 +11,7 @@ import typer
 
 from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
+from engine.control import json_log
 from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import PASSING, advice
 from engine.control.stop_signal import STOPPED
@@ -94,6 +95,7 @@ def give_back(
     from engine.cutover.way_back import WayBack, way_back
 
     settings = load(config)
+    json_log.use(settings)
     who = "" if dry_run else given("--by", by, "who decides is recorded")
     if reason is not None:
         given("--reason", reason, "an auditor will ask")

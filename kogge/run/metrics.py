@@ -11,6 +11,7 @@ import typer
 
 from engine.config.hints import DEFAULT
 from engine.config.load import load
+from engine.control import json_log
 from kogge.terminal.options import ConfigPath, say
 from model.errors import Misconfigured
 
@@ -36,7 +37,9 @@ def metrics(
     from ledger.views.metrics import MetricsReader
     from reports.metrics.exporter import as_text, registry_of, serve
 
-    address = load(config).ledger_url()
+    settings = load(config)
+    json_log.use(settings)
+    address = settings.ledger_url()
     reader = MetricsReader()
     registry = registry_of(lambda: reader.read(open_ledgers.kept(address)))
     if once:

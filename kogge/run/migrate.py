@@ -14,6 +14,7 @@ import typer
 
 from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
+from engine.control import json_log
 from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import advice
 from engine.cutover.given_back import GIVING_BACK
@@ -85,6 +86,7 @@ def migrate(
     from kogge.prepare.check import people
 
     settings = load(config)
+    json_log.use(settings)
     kinds = workloads_of(settings, workload or (), "--workload")
     decider = given("--by", by, "who lets a wave run outside of its hours is recorded") if now else None
     with opened_ledger(settings, upgrade=True) as ledger:
@@ -150,6 +152,7 @@ def verify(
     Example: kogge verify --wave pilot --level both
     """
     settings = load(config)
+    json_log.use(settings)
     kinds = workloads_of(settings, workload or (), "--workload")
     with opened_ledger(settings) as ledger:
         rows = chosen(settings, ledger, wave, mailbox)
@@ -265,11 +268,13 @@ def _shown(
     board, hosts = Display(title, checked), hosts_of(config)
 
     def named(snapshot: Snapshot) -> Snapshot:
+        if json_log.is_on():
+            return snapshot  # a log names no host
         return replace(snapshot, unwell=tuple(with_host(line, hosts) for line in snapshot.unwell))
 
     if as_json:
         yield None
-    elif sys.stdout.isatty():
+    elif sys.stdout.isatty() and not json_log.is_on():
         from rich.live import Live
 
         with Live(console=screen(), auto_refresh=False, transient=True) as live:

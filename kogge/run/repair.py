@@ -12,6 +12,7 @@ import typer
 from engine.config.file_errors import unknown
 from engine.config.hints import DEFAULT, next_command
 from engine.config.load import load
+from engine.control import json_log
 from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import advice
 from flows.process.parameters import workloads_of
@@ -83,6 +84,7 @@ def repair(
     if execute:
         said = {"by": given("--by", by, AUDITOR), "reason": given("--reason", reason, AUDITOR)}
     settings = load(config)
+    json_log.use(settings)
     kinds = workloads_of(settings, workload or (), "--workload")
     with opened_ledger(settings, upgrade=execute) as ledger:
         rows = chosen(settings, ledger, wave, mailbox, by_line=not execute)

@@ -12,6 +12,7 @@ import typer
 
 from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
+from engine.control import json_log
 from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import advice
 from kogge.run.pause import OutsideHours, may_look, may_work
@@ -107,6 +108,7 @@ def rollback(
     from engine.cutover.steps import is_rolled_back
 
     settings = load(config)
+    json_log.use(settings)
     _refuse_half(wave, mailbox, execute, by, reason)
     _refuse_alone(settings, by, execute=execute, now=now, undo_hooks=undo_hooks)
     with opened_ledger(settings, upgrade=execute) as ledger:

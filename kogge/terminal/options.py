@@ -22,6 +22,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.segment import Segment
 
+from engine.control import json_log
 from kogge.terminal.exit_codes import CODES as CODES
 from kogge.terminal.exit_codes import Exit as Exit
 from model.errors import MigrationError, Misconfigured, Transient
@@ -122,7 +123,10 @@ def errors() -> Console:
 
 
 def say(text: str) -> None:
-    """One message on standard error."""
+    """One message on standard error; a log line where those are JSON."""
+    if json_log.is_on():
+        json_log.COMMAND.info("%s", text)
+        return
     errors().print(text)
 
 

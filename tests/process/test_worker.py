@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -22,7 +23,9 @@ pytestmark = [pytest.mark.prefect, pytest.mark.timeout(600)]
 PATIENCE = 150.0
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 SIDES = '[source]\nkind = "imap"\nhost = "h"\nusername = "x"\npassword = { env = "X" }\n'
-TOML = f"{SIDES}{SIDES.replace('source', 'target.mail')}[approval]\nrequired = 0\n"
+TOML = (
+    f'{SIDES}{SIDES.replace("source", "target.mail")}[approval]\nrequired = 0\n[logging]\nformat = "json"\n'
+)
 
 
 @dataclass
@@ -92,6 +95,15 @@ def test_any_other_configuration_is_refused(scene: Scene) -> None:
 def test_a_worker_runs_the_brake(scene: Scene) -> None:
     name, message = scene.ended(scene.start("pause/pause", wave="pilot", operator="night shift"))
     assert (name, message) == ("Failed", "misconfigured: wave: unknown; none is known here")
+
+
+def test_what_it_and_its_runs_log_is_json(scene: Scene) -> None:
+    assert scene.ended(scene.start("janitor/janitor"))[0] == "Completed"
+    *whole, _ = scene.worker.log.read_text().split("\n")
+    lines = [json.loads(line) for line in whole]
+    assert {line["logger"] for line in lines} >= {"prefect.flow_runs"}
+    assert any(line["message"].startswith("Finished in state Completed") for line in lines)
+    assert all({"time", "level", "message"} <= line.keys() for line in lines)
 
 
 def test_a_path_is_no_parameter(scene: Scene) -> None:
