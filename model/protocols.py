@@ -106,7 +106,8 @@ class Capabilities:
         event_habits: what the server takes otherwise than RFC 5545 says.
         lists_partly: of a target, True if listing() leaves out items; LooksUp finds them by name.
         shares_events: True if one event is everybody's who is invited: the organizer's has to come first.
-        moves: of a source, True if an item that moved to another container is named in that one alone.
+        moves: of a source, True if a moved item is named in its new container alone. states: True if
+            containers have a Container.state.
         facts: what else a preflight should show, as short printable values.
     """
 
@@ -141,6 +142,7 @@ class Capabilities:
     lists_partly: bool = False
     shares_events: bool = False
     moves: bool = False
+    states: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -187,6 +189,7 @@ class Container:
         order: where people put it among the others, from 0; None if the system does not say.
         readonly: True if its owner may not change it (it is somebody else's, and shared).
         modified: of a folder of files, when it was last changed; None if the system does not say.
+        state: a text that changes when an item comes, goes or gets other flags; None if none is stated.
     """
 
     kind: Kind
@@ -200,6 +203,7 @@ class Container:
     order: int | None = None
     readonly: bool = False
     modified: datetime | None = None
+    state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -578,8 +582,7 @@ class Target(Protocol):
         """Remove exactly these items and yield one result for each.
 
         Idempotent: an item that is gone already is a success. It may have removed any of the items if it
-        raises: call it again. It takes only what the ledger says that we wrote, and reads each item before it
-        removes it (R8b).
+        raises: call it again. It takes only what the ledger says we wrote, and reads each item first (R8b).
 
         Yields:
             Stored; or Failed with Rejected("changed-at-target") if the item no longer means stored.digest, or
@@ -594,7 +597,4 @@ class Target(Protocol):
         """
 
     def close(self) -> None:
-        """Close every socket at once, without a farewell. Safe from any thread, and more than once.
-
-        It never raises.
-        """
+        """Close every socket at once, without a farewell; else as Source.close."""

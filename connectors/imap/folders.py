@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from imapclient import imap_utf7
@@ -231,6 +231,8 @@ def _options(session: Session, counts: bool) -> bytes:
 def status_items(session: Session) -> list[str]:
     """Return the STATUS items to ask of this server, without MAILBOXID."""
     items = ["MESSAGES", "UIDNEXT", "UIDVALIDITY"]
+    if session.has("CONDSTORE"):
+        items.append("HIGHESTMODSEQ")
     if session.has("STATUS=SIZE"):
         items.append("SIZE")
     if not session.has("OBJECTID") and session.quirks.mailbox_id:
@@ -322,7 +324,26 @@ def container(folder: ImapFolder, where: Namespace, identifier: str, omit: str |
         total=number(status.get("MESSAGES", "").encode()),
         size=number(status.get("SIZE", "").encode()),
         omit=omit,
+        state=state_of(status),
     )
+
+
+def state_of(status: Mapping[str, str]) -> str | None:
+    """Return Container.state of a mailbox; None where the server does not count changes of flags.
+
+    A message that comes raises UIDNEXT, and one that goes lowers MESSAGES as long as none comes. The flags
+    have HIGHESTMODSEQ alone. It is 0 for a mailbox without modification sequences.
+
+    Args:
+        status: the STATUS items by upper-case name.
+
+    Source:
+        RFC 9051, section 2.3.1.1 (UIDNEXT); RFC 7162, sections 3.1.2.2 and 3.1.7 (HIGHESTMODSEQ).
+    """
+    values = [status.get(name, "") for name in ("UIDVALIDITY", "UIDNEXT", "MESSAGES", "HIGHESTMODSEQ")]
+    if not all(value.isascii() and value.isdecimal() for value in values) or int(values[-1]) == 0:
+        return None
+    return ":".join(values)
 
 
 def quota(session: Session) -> tuple[int, int] | None:

@@ -99,6 +99,7 @@ class ImapSource:
             batch_bytes=self._settings.batch_bytes,
             separator=self._where().separator,
             special_use=session.has("SPECIAL-USE"),
+            states=session.has("CONDSTORE"),
             incremental=session.has("QRESYNC"),
             facts=facts(session),
         )

@@ -119,6 +119,7 @@ class ImapTarget:
             oldest_date=session.quirks.oldest_date,
             separator=self._where().separator,
             special_use=session.has("SPECIAL-USE"),
+            states=session.has("CONDSTORE"),
             mail=self._habits(),
             facts=facts(session) | self._marked_elsewhere(),
         )

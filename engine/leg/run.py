@@ -70,9 +70,11 @@ from engine.steps import (
     reconcile,
     rekeying,
     renamed,
+    unchanged,
 )
 from engine.steps import remove as withdraw
 from engine.steps.ledger_generation import Generations
+from engine.steps.unchanged import Unchanged
 from engine.steps.worker_deaths import Cause, cause_of
 from engine.verify import compare as verify
 from engine.verify.compare import Level, Verdict
@@ -418,7 +420,8 @@ def _copy_and_verify(
                 return ended
             bind_folder = pass_gate(setting, held, leg, attempt)
             invitation_policy.refuse_unproven(leg, setting.silenced)
-            _pass(leg, attempt, bind_folder, setting)
+            if (before := _pass(leg, attempt, bind_folder, setting)) is not None:
+                return _end_of(leg, setting.task, before)
         with open_leg(setting, held, keeper, attempt) as leg:
             task = setting.task
             verdict = verify.compare(leg, task.level, task.sample_percent, again=False)
@@ -430,8 +433,18 @@ def _copy_and_verify(
 
 def _pass(
     leg: LegContext, attempt: AttemptState, bind_folder: Callable[[], None], setting: LegSetting
-) -> None:
+) -> Verdict | None:
+    """Copy what is owed, and follow what the source changed.
+
+    Returns:
+        The verdict if neither side changed since the last verification; None if a verification has to tell.
+    """
     older = ledger_generation.refuse_older(leg, setting.generations)
+    sides = discover.sides_of(leg)
+    same = _unchanged(leg, setting.task, sides) if not older else unchanged.NOTHING
+    if same.all and attempt.died is None:
+        leg.breaker.note(leg.mailbox.id, gone=False)
+        return verify.as_before(leg, setting.task.level)
     if not older:
         ledger_generation.keep(leg, setting.generations)
     renamed.follow(leg)
@@ -439,9 +452,9 @@ def _pass(
     if attempt.calm and not leg.approved(KILLS_WORKER):
         reconcile.give_killers_another_chance(leg)
     attempt.died = None
-    containers = discover.list_containers(leg)
+    containers = discover.list_containers(leg, sides)
     bind_folder()
-    _list(leg, containers)
+    _list(leg, containers, same)
     overdue_dates.put_right(leg, containers)
     if leg.ledger.inventory.is_due():
         leg.ledger.close_inventory(setting.kek())
@@ -465,19 +478,29 @@ def _pass(
     file_names.stamp(leg, containers)
     leg.spend()
     leg.target.label(leg.ledger.labels())
+    return None
 
 
-def _list(leg: LegContext, containers: Sequence[ContainerRow]) -> None:
-    """List every container, and find which of the listed items are known by another id."""
+def _unchanged(leg: LegContext, task: Task, sides: discover.Sides) -> Unchanged:
+    """Return what needs no look; nothing where every body of the source is to be read again."""
+    return unchanged.NOTHING if task.level is Level.BOTH else unchanged.since_verified(leg, sides)
+
+
+def _list(leg: LegContext, containers: Sequence[ContainerRow], same: Unchanged) -> None:
+    """List containers, and find which of the listed items are known by another id.
+
+    What is unchanged at one side is not asked of it.
+    """
     first = not any(row.complete for row in containers)
     books: list[tuple[ContainerRow, discover.Listing]] = []
     rekeyed = 0
     with discover.ends(leg) as ended:
         for row in containers:
-            reconcile.revalidate(leg, row)
+            if row.id not in same.target:
+                reconcile.revalidate(leg, row)
             if leg.mirror:
                 reconcile.repair(leg, row)
-            if not row.gone:
+            if not row.gone and row.id not in same.source:
                 listing = discover.list_changes(leg, row, first=first)
                 rekeyed += rekeying.settle_rekeyed(leg, row, listing)
                 ended(listing.cursors)

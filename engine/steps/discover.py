@@ -50,13 +50,33 @@ class Listing:
         return key in self.absent or (self.present is not None and key not in self.present)
 
 
-def list_containers(leg: LegContext) -> list[ContainerRow]:
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Hold the containers of both sides as they were just listed.
+
+    Attributes:
+        source: those of the source, see listed().
+        target: those of the target, by href.
+    """
+
+    source: Sequence[Container]
+    target: dict[str, Container]
+
+
+def sides_of(leg: LegContext) -> Sides:
+    """List the containers of both sides."""
+    found = listed(leg, {row.source_id: row for row in leg.ledger.containers()})
+    return Sides(found, {container.id: container for container in leg.target.containers()})
+
+
+def list_containers(leg: LegContext, sides: Sides) -> list[ContainerRow]:
     """Record the source's containers, rename the target's folders as at the source, create missing ones.
 
     Idempotent.
 
     Args:
         leg: the open leg.
+        sides: the containers of both sides; what is renamed or created at the target is recorded there.
 
     Returns:
         The containers whose items move, parents first.
@@ -66,14 +86,13 @@ def list_containers(leg: LegContext) -> list[ContainerRow]:
             no name.
     """
     placed = {row.source_id: row for row in leg.ledger.containers()}
-    found = listed(leg, placed)
+    found, existing = sides.source, sides.target
     _refuse_emptied(leg, found, placed)
     _leave_to_heirs(leg, found, placed)
     present = {container.id for container in found}
     if any(not row.gone and source_id not in present for source_id, row in placed.items()):
         present |= {container.id for container in leg.source.containers()}  # a single absence proves nothing
     heirs = _heirs(found, placed, present)
-    existing = {container.id: container for container in leg.target.containers()}
     adopt(leg, placed, existing)
     plan = _plan(leg, found, placed, existing, heirs)
     if any(container.id in placed and placed[container.id].path != container.path for container in found):

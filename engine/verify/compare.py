@@ -15,18 +15,22 @@ A pass of `migrate` reads back what is new since the last pass; `verify` reads e
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 
 from engine.context.leg_context import LegContext
 from engine.files import file_versions
-from engine.steps import accepted_differences
+from engine.steps import accepted_differences, unchanged
+from engine.steps.discover import Sides
+from engine.steps.unchanged import Unchanged
 from engine.verify import shares as verify_shares
 from engine.verify import source as verify_source
 from engine.verify import target as verify_target
-from ledger.db.rows import ContainerRow, Finding, LegRow, Outcome, State
+from ledger.db.rows import ContainerRow, Finding, LegRow, Outcome, Phase, State
+from ledger.leg.containers import States
+from model.protocols import Container
 
 CHUNK = 500
 
@@ -103,16 +107,23 @@ def compare(leg: LegContext, level: Level, sample_percent: float, *, again: bool
         MigrationError: what either side raises; findings of containers compared before stay recorded.
     """
     share = {Level.COUNTS: 0.0, Level.SAMPLE: sample_percent / 100}.get(level, 1.0)
-    survey = verify_target.survey(leg, share, again=again)
-    verdict, accepted_before = Verdict(), leg.ledger.losses.of([accepted_differences.LOSS])
+    target_folders = _target_folders(leg)
     source_state = verify_source.containers(leg)
+    sides = Sides(source_state.listed, target_folders)
+    same = unchanged.NOTHING if again or level is Level.BOTH else unchanged.since_verified(leg, sides)
+    survey = verify_target.survey(leg, share, again=again, unchanged=same.target)
+    verdict, accepted_before = Verdict(), leg.ledger.losses.of([accepted_differences.LOSS])
     for container in leg.ledger.containers():
         leg.check()
+        if container.id in same.source and container.id in same.target:
+            _count(leg, container, set(), verdict, level)
+            continue
         findings = list(verify_shares.compare(leg, container, source=level is Level.BOTH))
         findings += file_versions.compare(leg, container, again=again)
         findings += survey.findings.pop(container.id, []) + source_state.findings.get(container.id, [])
         if container.omit is None and container.source_id in source_state.totals:
-            findings += verify_source.relist(leg, container, source_state.totals[container.source_id])
+            if container.id not in same.source:
+                findings += verify_source.relist(leg, container, source_state.totals[container.source_id])
             if level is Level.BOTH:
                 findings += verify_source.reread(leg, container)
         incidents = leg.ledger.incidents.of(container.id)
@@ -123,7 +134,53 @@ def compare(leg: LegContext, level: Level, sample_percent: float, *, again: bool
         )
         findings, accepted = accepted_differences.without_accepted(leg, container.id, findings)
         _record(leg, container, findings, survey.read.get(container.id, set()) | accepted, verdict, level)
+    _keep_states(leg, sides, same, survey.receiving)
     return verdict
+
+
+def as_before(leg: LegContext, level: Level) -> Verdict:
+    """Return the verdict of the last verification, for a leg in which nothing changed since.
+
+    Args:
+        leg: the open leg.
+        level: how thoroughly to verify.
+    """
+    verdict = Verdict()
+    for container in leg.ledger.containers():
+        _count(leg, container, set(), verdict, level)
+    return verdict
+
+
+def _target_folders(leg: LegContext) -> dict[str, Container]:
+    """List the target's containers with their states; nothing of a target that has none."""
+    if not leg.context.target.states:
+        return {}
+    return {container.id: container for container in leg.target.containers()}
+
+
+def _keep_states(leg: LegContext, sides: Sides, same: Unchanged, receiving: Collection[str]) -> None:
+    """Record the states of the containers in which everything is right, in staging.
+
+    A folder into which somebody moved an item is listed each time, to know where the item is.
+    """
+    if leg.mailbox.phase is not Phase.STAGING:
+        return
+    sources = {container.id: container.state for container in sides.source}
+    targets = {href: container.state for href, container in sides.target.items()}
+    states: dict[int, States] = {}
+    for row in leg.ledger.containers():
+        now = sources.get(row.source_id), targets.get(str(row.href))
+        looked = row.id not in same.source and row.id not in same.target
+        clean = (
+            row.href is not None
+            and row.href not in receiving
+            and not leg.in_doubt
+            and unchanged.is_clean(leg, row.id)
+        )
+        kept = unchanged.kept(row, now, leg.now().timestamp(), clean=clean, looked=looked)
+        if kept != (row.source_state, row.target_state, row.looked):
+            states[row.id] = kept
+    leg.ledger.keep_states(states)
 
 
 def _record(
@@ -149,6 +206,13 @@ def _record(
     verdict.codes.update(
         code for finding in findings if (code := accepted_differences.code_of(finding)) is not None
     )
+    _count(leg, container, adverse, verdict, level)
+
+
+def _count(
+    leg: LegContext, container: ContainerRow, adverse: set[bytes], verdict: Verdict, level: Level
+) -> None:
+    """Count the items of a container that no finding names."""
     counts = leg.ledger.counts(container.id)
     unread = counts.get(State.WRITTEN, 0)
     if adverse and unread:  # findings of rebuilt or unwritten items stand for no other item

@@ -17,7 +17,7 @@ from ledger.db.rows import STALE, UNSTABLE, ContainerRow, Finding, ItemRow, Outc
 from mappings.fields.file_names import partings
 from mappings.losses.catalogue import lose
 from model.errors import CursorLost, Rejected
-from model.protocols import Body, Failed, Kind, Loss, Mapped, Native, Page, key_of
+from model.protocols import Body, Container, Failed, Kind, Loss, Mapped, Native, Page, key_of
 from model.target_losses import ATTACHMENT_REFUSED, KEYWORDS_NOT_TAKEN
 
 HELD = (State.WRITTEN, State.VERIFIED)
@@ -35,10 +35,12 @@ class SourceState:
     Attributes:
         totals: the source's own count of items by source id; None if it does not count.
         findings: what the source says beyond the ledger, by the id of the container.
+        listed: its containers, see discover.listed.
     """
 
     totals: Mapping[str, int | None]
     findings: Mapping[int, list[Finding]]
+    listed: Sequence[Container]
 
 
 def containers(leg: LegContext) -> SourceState:
@@ -51,7 +53,8 @@ def containers(leg: LegContext) -> SourceState:
     rows = {row.source_id: row for row in leg.ledger.containers()}
     totals: dict[str, int | None] = {}
     details: dict[int, str] = {}
-    for container in discover.listed(leg, rows):
+    listed = discover.listed(leg, rows)
+    for container in listed:
         totals[container.id] = container.total
         row = rows.get(container.id)
         if row is None or (row.omit is not None and container.omit is None):
@@ -66,7 +69,7 @@ def containers(leg: LegContext) -> SourceState:
         if leg.mirror and source_id not in totals and not row.gone:
             details[row.id] = "gone-folder"
     findings = {number: [Finding(Outcome.UNCHECKED, None, None, word)] for number, word in details.items()}
-    return SourceState(totals, findings)
+    return SourceState(totals, findings, listed)
 
 
 def relist(leg: LegContext, container: ContainerRow, total: int | None) -> list[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Collection, Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -60,10 +60,18 @@ class Expected:
 
 @dataclass(slots=True)
 class Survey:
-    """Hold the findings, and the keys whose bodies were read back and agree, by container."""
+    """Hold what was found at the target.
+
+    Attributes:
+        findings: by container.
+        read: the keys whose bodies were read back and agree, by container.
+        receiving: the hrefs of folders into which somebody moved an item of another folder. The finding is
+            with that other one.
+    """
 
     findings: dict[int, list[Finding]] = field(default_factory=lambda: defaultdict(list))
     read: dict[int, set[bytes]] = field(default_factory=lambda: defaultdict(set))
+    receiving: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -86,17 +94,20 @@ class Leftover:
     position: str | None = ""
 
 
-def survey(leg: LegContext, share: float, *, again: bool) -> Survey:
-    """List every folder of the leg, read a share of the bodies, and return the findings.
+def survey(leg: LegContext, share: float, *, again: bool, unchanged: Collection[int] = frozenset()) -> Survey:
+    """List the folders of the leg, read a share of the bodies, and return the findings.
 
     Args:
         leg: the open leg.
         share: the share of bodies to read, from 0 to 1.
         again: True to read again also what an earlier pass read back; everything is listed in any case.
+        unchanged: the containers that need no look, see engine.steps.unchanged.
     """
     result = Survey()
-    groups = _by_href(leg)
-    owned = _owned(leg, groups)
+    groups = {
+        href: rows for href, rows in _by_href(leg).items() if any(row.id not in unchanged for row in rows)
+    }
+    owned = _owned(leg, groups) if groups else {}
     leftovers = [
         _folder(leg, href, rows, (share, again), owned[href], result) for href, rows in groups.items()
     ]
@@ -347,6 +358,7 @@ def _report(
             if place is not None:
                 places.remove(place)
                 moved.add(place)
+                result.receiving.add(place[0])
                 _add_finding(result, expected, Outcome.DIFFERS, place[1], "folder")
             else:
                 _add_finding(result, expected, Outcome.MISSING, None, "")

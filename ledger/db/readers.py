@@ -50,6 +50,9 @@ CONTAINER_COLUMNS = (
     container.c.gone,
     container.c.modified,
     container.c.surveyed,
+    container.c.source_state,
+    container.c.target_state,
+    container.c.looked,
 )
 LEG_COLUMNS = (
     leg.c.id,
@@ -124,7 +127,7 @@ def leg_row(row: Iterable[Any]) -> LegRow:
 
 def container_row(row: Iterable[Any]) -> ContainerRow:
     """Make a ContainerRow of CONTAINER_COLUMNS."""
-    number, kind, source_id, path, role, href, cursor, complete, total, omit, gone, modified, surveyed = row
+    number, kind, source_id, path, role, href, cursor, complete, total, omit, gone, *rest = row
     return ContainerRow(
         number,
         Kind(kind),
@@ -137,8 +140,7 @@ def container_row(row: Iterable[Any]) -> ContainerRow:
         total,
         omit,
         gone,
-        modified,
-        surveyed,
+        *rest,
     )
 
 

@@ -199,6 +199,11 @@ class ContainerRow:
         surveyed: the target's position when the container was last verified in staging: a foreign item at or
             above it came later. "" means that every foreign item came later, because the folder was empty, or
             because its items have no order and no foreign item was there. None means that it is not known.
+        source_state: the source's state of it (model.protocols.Container.state) before the newest
+            verification that found everything right; None if there is none, or if it states none.
+        target_state: the same of the target.
+        looked: when everything in it was last listed on both sides, in seconds since 1970 UTC; None if it has
+            no states.
     """
 
     id: int
@@ -214,6 +219,9 @@ class ContainerRow:
     gone: bool
     modified: int | None = None
     surveyed: str | None = None
+    source_state: str | None = None
+    target_state: str | None = None
+    looked: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,11 +205,15 @@ container = Table(
     Column("modified", BigInteger),
     Column("made", Boolean, nullable=False, server_default=text("false")),
     Column("surveyed", Text),
+    Column("source_state", Text),
+    Column("target_state", Text),
+    Column("looked", Float(53)),
     UniqueConstraint("leg", "key"),
 )
 """The containers of all legs.
 
-made: the target had nothing of that name before we asked for it. surveyed: see ledger.db.rows.ContainerRow.
+made: the target had nothing of that name before we asked for it. surveyed, source_state,
+target_state, looked: see ledger.db.rows.ContainerRow.
 """
 
 item = Table(

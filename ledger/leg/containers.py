@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Boolean, Engine, Update, bindparam, case, func, null, select, update
 
@@ -51,7 +52,24 @@ _PLACE = (
         placed=case((bindparam("b_stays", type_=Boolean), container.c.placed), else_=bindparam("b_placed")),
         made=func.coalesce(bindparam("b_made", type_=Boolean), container.c.made),
         surveyed=case((container.c.href == bindparam("b_href"), container.c.surveyed), else_=null()),
+        target_state=case((container.c.href == bindparam("b_href"), container.c.target_state), else_=null()),
     )
+)
+
+
+class States(NamedTuple):
+    """Hold what a container's row remembers of its states; see ledger.db.rows.ContainerRow."""
+
+    source_state: str | None
+    target_state: str | None
+    looked: float | None
+
+
+NO_STATES = States(None, None, None)
+_STATES = (
+    update(container)
+    .where(container.c.id == bindparam("b_id"), container.c.leg == bindparam("b_leg"))
+    .values({name: bindparam(f"b_{name}") for name in States._fields})
 )
 
 
@@ -124,6 +142,17 @@ class LegContainers(LegConnection):
         """
         with self._writing(()) as connection:
             connection.execute(self._container(container_id).values(surveyed=position))
+
+    def keep_states(self, states: Mapping[int, States]) -> None:
+        """Record the states in which containers were found right, by their ids: all or none. Idempotent."""
+        rows = [
+            {"b_id": number, "b_leg": self._lease.leg}
+            | {f"b_{name}": value for name, value in kept._asdict().items()}
+            for number, kept in states.items()
+        ]
+        if rows:
+            with self._writing(()) as connection:
+                connection.execute(_STATES, rows)
 
     def elsewhere(self) -> dict[str, tuple[str, ...]]:
         """Return the paths, by href, of the containers that the mailbox's other legs have at the target."""

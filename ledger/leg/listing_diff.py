@@ -326,9 +326,9 @@ def put_containers(connection: Connection, leg_id: int, listed: Sequence[Contain
     # One that was gone, or did not move, is listed from the start when it comes back: its cursor would tell
     # only what changed since, and its items are known as gone.
     back = or_(container.c.gone, and_(new.omit.is_(None), container.c.omit.is_not(None)))
-    cursor = case((back, null()), else_=container.c.cursor)
+    forgotten = {name: case((back, null()), else_=container.c[name]) for name in ("cursor", "source_state")}
     statement = statement.on_conflict_do_update(
-        index_elements=["leg", "key"], set_={**{name: new[name] for name in _FOLLOWS}, "cursor": cursor}
+        index_elements=["leg", "key"], set_={**{name: new[name] for name in _FOLLOWS}, **forgotten}
     )
     if listed:
         rows = [

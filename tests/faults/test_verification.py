@@ -204,8 +204,8 @@ def test_what_was_rebuilt_hides_nothing_that_was_not_read(
     survey, reread = verify_target.survey, verify_source.reread
     unread: set[bytes] = set()
 
-    def skipping(leg: LegContext, share: float, *, again: bool = True) -> verify_target.Survey:
-        found = survey(leg, share, again=again)
+    def skipping(leg: LegContext, share: float, **options: Any) -> verify_target.Survey:
+        found = survey(leg, share, **options)
         number, keys = max(found.read.items(), key=lambda one: len(one[1]))
         unread.add(keys.pop())
         leg.ledger.doubted(number, unread)

@@ -67,6 +67,7 @@ class MemoryMailbox:
     page          refs a page of changes carries
     generation    cursors of an older generation are lost
     counted       changes so far: the number of the newest
+    states        whether its mail folders state what changed in them (Container.state)
     """
 
     id: str = "source-1"
@@ -81,6 +82,7 @@ class MemoryMailbox:
     generation: int = 0
     reads: int = 0
     counted: int = 0
+    states: bool = True
 
     def create_folder(self, path: Path, role: Role | None = None, omit: str | None = None) -> str:
         folder = Folder(f"folder-{self._count()}", path, role, omit)

@@ -48,7 +48,7 @@ class MemorySource:
     def containers(self) -> Iterator[Container]:
         self._line.before("source.containers")
         folders = sorted(self._mailbox.folders.values(), key=lambda f: (len(f.path), f.path))
-        found = [_container(folder, self._kind) for folder in folders]
+        found = [replace(_container(folder, self._kind), state=self._state(folder)) for folder in folders]
         self._line.after("source.containers")
         yield from found
 
@@ -78,6 +78,14 @@ class MemorySource:
 
     def close(self) -> None:
         self._line.closed = True
+
+    def _state(self, folder: Folder) -> str | None:
+        """As a server with modification sequences."""
+        if not self._mailbox.states or self._kind is not Kind.MAIL:
+            return None
+        live = [message.change for message in folder.messages.values()]
+        newest = max([0, *live, *folder.deleted.values()])
+        return f"{self._mailbox.generation}:{newest}:{len(live)}"
 
     def _position(self, cursor: str | None) -> tuple[int, int]:
         """The cursor's generation and the number of the last change it has seen."""

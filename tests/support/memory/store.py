@@ -43,6 +43,12 @@ class StoredFolder:
     messages: dict[int, StoredMessage] = field(default_factory=dict)
     keywords: dict[str, str] = field(default_factory=dict)
 
+    def state(self, *, deaf: bool) -> str:
+        """As a server with modification sequences. deaf: as one whose sequences stand still."""
+        messages = [] if deaf else sorted(self.messages.items())
+        beside = [(uid, sorted(one.flags), one.date) for uid, one in messages]
+        return f"{self.uidvalidity}:{self.uidnext}:{len(self.messages)}:{beside}"
+
 
 @dataclass(slots=True)
 class MemoryStore:
@@ -52,6 +58,8 @@ class MemoryStore:
     stubborn   a message whose date it never keeps
     quota      bytes of the whole store
     now        its clock: what is dated later is dated so
+    states     whether its folders state what changed in them (Container.state)
+    deaf       these states say nothing of flags
     has_labels whether there is a place for the label map
     """
 
@@ -66,6 +74,8 @@ class MemoryStore:
     quota: int | None = None
     max_bytes: int | None = None
     separator: str = "/"
+    states: bool = True
+    deaf: bool = False
     now: Callable[[], datetime] = utc_now
     folders: dict[Path, StoredFolder] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)

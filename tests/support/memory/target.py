@@ -50,6 +50,7 @@ class MemoryTarget:
             max_bytes=self._store.max_bytes,
             keywords=self._store.keywords,
             separator=self._store.separator,
+            states=self._store.states,
         )
 
     def identity(self) -> Identity:
@@ -60,7 +61,14 @@ class MemoryTarget:
     def containers(self) -> Iterator[Container]:
         self._line.before("target.containers")
         found = [
-            Container(Kind.MAIL, self._href(path), path, folder.role, len(folder.messages))
+            Container(
+                Kind.MAIL,
+                self._href(path),
+                path,
+                folder.role,
+                len(folder.messages),
+                state=folder.state(deaf=self._store.deaf) if self._store.states else None,
+            )
             for path, folder in sorted(self._store.folders.items(), key=lambda pair: (len(pair[0]), pair[0]))
         ]
         self._line.after("target.containers")
