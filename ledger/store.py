@@ -343,8 +343,11 @@ class Ledger:
 
         Raises:
             Blocked: "identity-bound-elsewhere", "identity-changed" or "folder-replaced".
-            LeaseLost: another worker owns the leg now.
+            LeaseLost: another worker owns the leg now, and the accounts are not bound yet.
         """
+        with reading(self._engine) as connection:
+            if not replaced and planning.is_bound(connection, lease, source, target, level):
+                return
         with writing(self._engine) as connection:
             leases.fence(connection, lease)
             if planning.bind(connection, lease, source, target, level, replaced=replaced):

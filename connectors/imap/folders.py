@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from imapclient import imap_utf7
 
@@ -122,6 +123,7 @@ def encoded(name: str) -> bytes:
     return bytes(imap_utf7.encode(name))
 
 
+@lru_cache(maxsize=1024)
 def decoded(raw: bytes) -> str:
     """Return the readable name; a name that is not valid modified UTF-7 stays as it is."""
     try:
@@ -165,12 +167,13 @@ def _entries(group: Token) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def folders(session: Session, *, counts: bool) -> list[ImapFolder]:
+def folders(session: Session, *, counts: bool, ids: bool = True) -> list[ImapFolder]:
     """List every mailbox that the account sees, parents before children.
 
     Args:
         session: the session of the account.
         counts: True to ask for the server's counts and ids, too.
+        ids: False to leave out ids that would need a question of their own.
 
     Raises:
         Transient: "folder-vanished" when a folder was added or removed during the listing; connection errors.
@@ -196,8 +199,8 @@ def folders(session: Session, *, counts: bool) -> list[ImapFolder]:
         _close_open_mailbox(session)
     session.done(b'LIST "" "*"' + _options(session, counts), note)
     if counts and not (session.has("LIST-STATUS") and session.has("LIST-EXTENDED")):
-        totals = _status_one_by_one(session, listed.values())
-    elif counts and session.has("OBJECTID"):
+        totals = _status_one_by_one(session, listed.values(), ids=ids)
+    elif counts and ids and session.has("OBJECTID"):
         _ask_ids(session, totals)
     listing = [ImapFolder(f.raw, f.separator, f.attributes, totals.get(f.raw, {})) for f in listed.values()]
     return sorted(
@@ -290,14 +293,16 @@ def _ask_ids(session: Session, totals: dict[bytes, dict[str, str]]) -> None:
         status[MAILBOX_ID] = _checked_id(session, MAILBOX_ID, ids[raw])
 
 
-def _status_one_by_one(session: Session, listed: Iterable[ImapFolder]) -> dict[bytes, dict[str, str]]:
+def _status_one_by_one(
+    session: Session, listed: Iterable[ImapFolder], *, ids: bool
+) -> dict[bytes, dict[str, str]]:
     """Ask STATUS for each mailbox where LIST cannot return it."""
     totals: dict[bytes, dict[str, str]] = {}
     for folder in listed:
         if folder.selectable:
             try:
                 status = session.status(folder.raw, *status_items(session))
-                if session.has("OBJECTID"):
+                if ids and session.has("OBJECTID"):
                     status[MAILBOX_ID] = lifelong_id(session, folder.raw)
                 totals[folder.raw] = status
             except (Blocked, Rejected):

@@ -139,7 +139,8 @@ class ImapTarget:
     def containers(self) -> Iterator[Container]:
         """List the account's own folders; see `model.protocols.Target.containers`."""
         where = self._where()
-        for folder in with_names(folders(self._session, counts=True), where, self._named()):
+        listed_folders = folders(self._session, counts=True, ids=False)
+        for folder in with_names(listed_folders, where, self._named()):
             if folder.selectable and not where.is_foreign(folder.name):
                 listed = container(folder, where, folder.name)
                 if self._kind is not Kind.NOTES or listed.path[0].lower() == NOTES:

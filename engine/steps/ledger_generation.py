@@ -203,6 +203,8 @@ def _behind(leg: LegContext, marks: Sequence[Mark]) -> int | None:
     For a mark without a move, the phase of the newest pass decides, if the ledger does not know that pass;
     its number is 0.
     """
+    if not any(mark.move for mark in marks) and _newest(marks).number <= leg.ledger.generation():
+        return None  # no mark says anything that the ledger could lack
     moves = leg.ledger.moves()
     numbers = [mark.move.number for mark in marks if mark.move is not None and mark.move.is_ahead(moves)]
     last = max(marks, key=lambda mark: (mark.newest, mark.move is not None))

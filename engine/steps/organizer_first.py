@@ -57,6 +57,8 @@ def _give_way(leg: LegContext, row: ContainerRow) -> None:
 
 def open_code(leg: LegContext) -> str | None:
     """Return ORGANIZER_FIRST if items of the leg wait for others and nobody approved that; else None."""
+    if leg.form.shared is None:
+        return None  # no meetings; the target need not be asked
     if not leg.context.target.shares_events or not leg.ledger.meetings.waiting():
         return None
     return None if leg.approved(ORGANIZER_FIRST) else ORGANIZER_FIRST

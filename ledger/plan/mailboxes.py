@@ -390,6 +390,21 @@ def bind(
     return bound[0] is None
 
 
+def is_bound(connection: Connection, lease: Lease, source: Identity, target: Identity, level: str) -> bool:
+    """Return True if a leg and its mailbox are bound to just these accounts: bind() would change nothing."""
+    columns = leg.c.source_identity, leg.c.target_identity, leg.c.level, leg.c.target_user
+    held = connection.execute(select(*columns).where(leg.c.id == lease.leg)).one()
+    if tuple(held) != (_bound_as(source), _bound_as(target), level, target.user):
+        return False
+    query = select(identity.c.side, identity.c.identity).where(identity.c.mailbox == lease.mailbox)
+    owned = [tuple(row) for row in connection.execute(query)]
+    return all(
+        [name for where, name in owned if where == side and name.startswith(f"{account.system}:")]
+        == [_name(account)]
+        for side, account in (("source", source), ("target", target))
+    )
+
+
 def refuse_another(bound: str, account: Identity, *, replaced: bool = False) -> None:
     """Refuse an account that is not the one that a leg was bound to.
 

@@ -3,7 +3,8 @@
     python bench_idle.py CONFIG PASSES [PROFILE]
 
 plans what the configuration's list names, walks every leg PASSES times as a batch does, and prints one
-line of JSON for each pass, a PassCost. PROFILE: the file that gets the last pass's profile.
+line of JSON for each pass, a PassCost. It begins each pass when it reads a line.
+PROFILE: the file that gets the last pass's profile.
 """
 
 from __future__ import annotations
@@ -95,7 +96,8 @@ def main(config_file: str, passes: str, profile: str = "") -> None:
     counting = Counting()
     counting.attach(ledger.engine)
     for number in range(int(passes)):
-        profiler = cProfile.Profile() if profile and number == int(passes) - 1 else None
+        sys.stdin.readline()
+        profiler = cProfile.Profile(time.process_time) if profile and number == int(passes) - 1 else None
         with profiler or nullcontext():
             cost = walk(config, ledger, counting)
         if profiler is not None:

@@ -22,13 +22,17 @@ def letter(number: int, size: int) -> bytes:
     return head + LINE * max(1, (size - len(head)) // len(LINE))
 
 
-def deliver(host: str, port: int, user: str, password: str, count: int, size: int) -> None:
-    """Fills a user's INBOX with count letters."""
+def deliver(
+    host: str, port: int, user: str, password: str, count: int, size: int, folder: str = "INBOX"
+) -> None:
+    """Fills a user's folder with count letters, and makes it if it is not INBOX."""
     with IMAPClient(host, port, ssl=False, timeout=120) as client:
         client.plain_login(user, password)
+        if folder != "INBOX":
+            client.create_folder(folder)
         for first in range(0, count, 1000):
             numbers = range(first, min(first + 1000, count))
-            client.multiappend("INBOX", [_entry(number, size) for number in numbers])
+            client.multiappend(folder, [_entry(number, size) for number in numbers])
 
 
 def _entry(number: int, size: int) -> dict[str, object]:
