@@ -12,7 +12,7 @@ from sqlalchemy import event, update
 
 from ledger.db.rows import ContainerRow, Finding, Lease, LegState, Outcome, Phase, State
 from ledger.db.schema import mailbox
-from ledger.leg.containers import Placed
+from ledger.leg.containers import Placed, States
 from ledger.leg.leg_session import LegLedger
 from ledger.leg.rekeying import Rekeyed
 from ledger.store import Ledger
@@ -69,6 +69,7 @@ WRITES: dict[str, Callable[[LegLedger, int], Any]] = {
     "reconsider": lambda s, c: s.reconsider("duplicate-uid"),
     "take_account": lambda s, c: s.take_account("7:hash"),
     "surveyed": lambda s, c: s.surveyed(c, "7:9"),
+    "keep_states": lambda s, c: s.keep_states({c: States("7:9:1:4", "8:2:1:5", 100.0)}),
     "lose": lambda s, c: s.lose(c, SEEN, [Loss("x", "y")]),
     "keep_generation": lambda s, c: s.keep_generation(7),
     "event": lambda s, c: s.event("kind", {"count": 1}),
