@@ -350,10 +350,7 @@ class Ledger:
                 return
         with writing(self._engine) as connection:
             leases.fence(connection, lease)
-            if planning.bind(connection, lease, source, target, level, replaced=replaced):
-                detail = {"level": level, "workload": lease.workload.value}
-                wave = planning.wave_of(connection, lease.mailbox)
-                events.append_event(connection, wave, "bound", detail, subject=lease.mailbox)
+            planning.bind(connection, lease, source, target, level, replaced=replaced)
 
     # Claims
 

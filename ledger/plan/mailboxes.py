@@ -367,12 +367,8 @@ def bind(
     level: str,
     *,
     replaced: bool = False,
-) -> bool:
-    """Bind or prove the accounts of a leg; see Ledger.bind.
-
-    Returns:
-        True if it bound them, False if it only proved them again.
-    """
+) -> None:
+    """Bind or prove the accounts of a leg; see Ledger.bind."""
     held = {
         "source_identity": _bound_as(source),
         "target_identity": _bound_as(target),
@@ -387,7 +383,9 @@ def bind(
     for side, account in (("source", source), ("target", target)):
         _own(connection, lease.mailbox, side, account)
     connection.execute(update(leg).where(leg.c.id == lease.leg).values(held))
-    return bound[0] is None
+    if bound[0] is None:
+        detail = {"level": level, "workload": lease.workload.value}
+        append_event(connection, wave_of(connection, lease.mailbox), "bound", detail, subject=lease.mailbox)
 
 
 def is_bound(connection: Connection, lease: Lease, source: Identity, target: Identity, level: str) -> bool:
