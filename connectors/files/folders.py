@@ -261,8 +261,11 @@ class FolderTree:
         """Return True if the target's root exists.
 
         A group folder, or one that a person shares, is a root where a row of mailboxes.csv names it:
-        everything below it looks shared, too, and still belongs to the mailbox.
+        everything below it looks shared, too, and still belongs to the mailbox. A root that this session has
+        seen is not asked about again: if it goes meanwhile, its listing fails as that of any folder.
         """
+        if self._lent is not None:
+            return True
         root = self._reading.entry(self.path(""))
         if root is not None:
             self._lent = root.shared and self._home.named

@@ -19,8 +19,8 @@ import urllib3
 from connectors.http.proxy import Proxy
 
 PoolClasses = dict[str, type[Any]]
-BLOCK = 1 << 18
-"""Bytes of a body that are sent at a time: urllib3's default of 16 KiB reduces the speed by a third."""
+BLOCK = 1 << 20
+"""Bytes of a body that are sent at a time: urllib3's default of 16 KiB takes 1.8 times as much CPU."""
 
 IDLE_SECONDS = 60.0
 """After so many seconds without a request a connection is not used again: load balancers and firewalls forget

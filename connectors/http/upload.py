@@ -56,6 +56,16 @@ class PieceSink:
         return bytes_body(b"".join(self._parts))
 
 
+def before_last(left: int, most: int) -> int:
+    """Return how many bytes to send next, so that few are left to send once the guard was asked.
+
+    Args:
+        left: bytes that are not sent yet.
+        most: the most bytes at a time.
+    """
+    return min(left, most) if left <= WHOLE else min(left - WHOLE, most)
+
+
 class GuardedBody(io.RawIOBase):
     """Send a large body and call the guard before its last bytes.
 
@@ -91,7 +101,7 @@ class GuardedBody(io.RawIOBase):
         """
         if not self._left:
             return b""
-        count = min(self._left, size if size > 0 else self._left)
+        count = before_last(self._left, size if size > 0 else self._left)
         if count == self._left:
             self._guard()
         data = self._stream.read(count)

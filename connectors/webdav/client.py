@@ -14,10 +14,10 @@ from typing import BinaryIO, cast
 
 from connectors.http.client import HttpAnswer
 from connectors.http.hrefs import quoted
+from connectors.http.upload import WHOLE, before_last
 from model.errors import Transient
 from model.protocols import Guard, Item
 
-WHOLE = 1 << 18  # bytes that are sent in one piece
 BLOCK = 1 << 20
 LONGEST_PATH = 16_384  # characters of a path as it is sent
 UNKNOWN = frozenset({"connection-cut", "timeout", "reply-too-large", "unreachable", "not-files"})
@@ -103,7 +103,7 @@ class Sending(io.RawIOBase):
         """
         if not self._left:
             return b""
-        data = self._stream.read(min(self._left, size if size > 0 else BLOCK))
+        data = self._stream.read(before_last(self._left, size if size > 0 else BLOCK))
         if not data:
             raise changed()
         self._left -= len(data)

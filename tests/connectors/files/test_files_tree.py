@@ -56,6 +56,15 @@ def test_folders_are_made_from_the_top_and_once(desk: Desk) -> None:
     assert made == [f"{base}/A/", f"{base}/A/B/", f"{base}/A/B/C/", f"{base}/A/B/D/"]
 
 
+def test_a_root_that_was_seen_is_not_asked_about_again(desk: Desk) -> None:
+    target = desk.target()
+    list(target.containers())
+    before = desk.counts()["PROPFIND"]
+    assert list(target.containers())
+    assert not list(target.listing("", ""))
+    assert desk.counts()["PROPFIND"] == before + 2
+
+
 def test_nothing_is_printed(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     """webdavclient3 left to itself prints the name of each new folder."""
     target = desk.target()
