@@ -13,7 +13,7 @@ from copy import deepcopy
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
-from icalendar import Event, vRecur
+from icalendar import Event, vRecur, vText
 
 from mappings.calendar.alarm import alarm
 from mappings.calendar.attachments import AttachmentBudget, attachments, room, too_large
@@ -152,7 +152,7 @@ class _Object:
 
     def _component(self, element: Element, when: EventSpan) -> Event:
         event = Event()
-        event.add("UID", self._uid)
+        event["UID"] = vText(self._uid)
         self._losses += [*when.losses, *left_out(element)]
         self._time(event, "DTSTART", when.start, when.zone)
         if when.end is not None:

@@ -58,7 +58,7 @@ def wording(element: Element, event: Event, target: Capabilities) -> list[Loss]:
     losses: list[Loss] = []
     summary = " ".join(_said(element, "t:Subject", losses).split("\n")).strip()
     if summary:
-        event.add("SUMMARY", summary)
+        event["SUMMARY"] = vText(summary)
     _body(element, event, losses)
     names = [
         _clean(category.text or "", losses).strip() for category in children(element, "t:Categories/t:String")
@@ -177,13 +177,13 @@ def marks(element: Element, event: Event, context: Context) -> list[Loss]:
     if sensitivity in ("", "Normal") and (extended(element, _PRIVATE) or "").lower() in ("true", "1"):
         sensitivity = "Private"
     # A value nobody knows may be a secret's: RFC 5545 3.8.1.3 has it treated as PRIVATE.
-    event.add("CLASS", CLASSES.get(sensitivity, "PRIVATE"))
+    event["CLASS"] = vText(CLASSES.get(sensitivity, "PRIVATE"))
     if sensitivity == "Personal" or sensitivity not in CLASSES:
         losses.append(lose("sensitivity", "shown-as-private"))
     priority = PRIORITIES.get(text(element, "t:Importance").strip())
     if priority is not None:
         event.add("PRIORITY", priority)
-    event.add("STATUS", _status(element, context))
+    event["STATUS"] = vText(_status(element, context))
     _free_or_busy(element, event, context.target, losses)
     if (extended(element, _COLOUR) or "0").strip() != "0":
         losses.append(lose("colour", "label-not-kept"))
@@ -203,9 +203,9 @@ def _status(element: Element, context: Context) -> str:
 def _free_or_busy(element: Element, event: Event, target: Capabilities, losses: list[Loss]) -> None:
     shown = text(element, "t:LegacyFreeBusyStatus").strip()
     transparency, word = SHOWN.get(shown, ("OPAQUE", ""))
-    event.add("TRANSP", transparency)
+    event["TRANSP"] = vText(transparency)
     if word and target.busy_words:
-        event.add("X-MICROSOFT-CDO-BUSYSTATUS", word)
+        event["X-MICROSOFT-CDO-BUSYSTATUS"] = vText(word)
     if not target.busy_words and word not in ("", "FREE", "BUSY", str(event.get("STATUS"))):
         losses.append(lose("show-as", "free-or-busy"))
     elif shown in ("OOF", "WorkingElsewhere"):

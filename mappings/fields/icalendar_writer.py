@@ -10,9 +10,10 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
-from icalendar import Component
+from icalendar import Component, vDDDTypes
 
 PRODUCT = "-//Kogge//Kogge//EN"
 FOLD_AT = 75
@@ -75,7 +76,8 @@ def _lines(component: Component) -> Iterator[bytes]:
 
 def _line(name: str, value: Any) -> bytes:
     """Return a property as one line. Its value is any of icalendar's thirty classes."""
-    content = value.to_ical()
+    content = _moment(value.dt) if isinstance(value, vDDDTypes) else None
+    content = content or value.to_ical()
     encoded = content.encode() if isinstance(content, str) else content.removeprefix(_MARK)
     parameters = getattr(value, "params", None)
     line = name.encode()
@@ -85,3 +87,11 @@ def _line(name: str, value: Any) -> bytes:
     if b"\n" in line:
         raise ValueError("a line end that nothing escaped")
     return line
+
+
+def _moment(at: object) -> bytes | None:
+    """Return a time in UTC or on the wall; None for anything else."""
+    if not isinstance(at, datetime) or at.tzinfo not in (None, UTC):
+        return None
+    written_ = f"{at.year:04}{at.month:02}{at.day:02}T{at.hour:02}{at.minute:02}{at.second:02}"
+    return written_.encode() if at.tzinfo is None else f"{written_}Z".encode()
