@@ -119,28 +119,42 @@ def _readonly(rights: etree._Element | None) -> bool:
 
 
 def known_ids(client: EwsClient) -> dict[str, str]:
-    """Return the distinguished name by folder id, for those that this server and this mailbox have."""
-    names_by_id = _names_by_id(client, tuple(ROLES), needed=True)
-    for names in (tuple(OMITTED), tuple(ARCHIVE)):
-        names_by_id.update(
-            {k: v for k, v in _names_by_id(client, names, needed=False).items() if k not in names_by_id}
-        )
-    return names_by_id
+    """Return the distinguished name by folder id, for those that this server and this mailbox have.
+
+    One request asks for all names. A server that knows some of them only may refuse it as a whole; then each
+    kind of names is asked for by itself.
+    """
+    kinds = (tuple(ROLES), tuple(OMITTED), tuple(ARCHIVE))
+    everything = _names_by_id(client, sum(kinds, ()))
+    if everything is not None:
+        return everything
+    needed = _names_by_id(client, kinds[0], needed=True) or {}
+    for names in kinds[1:]:
+        needed = {**(_names_by_id(client, names) or {}), **needed}
+    return needed
 
 
-def _names_by_id(client: EwsClient, names: tuple[str, ...], *, needed: bool) -> dict[str, str]:
-    """Ask for the ids of distinguished folders."""
+def _names_by_id(client: EwsClient, names: tuple[str, ...], *, needed: bool = False) -> dict[str, str] | None:
+    """Ask for the ids of distinguished folders; an id of two names has the first one.
+
+    Returns:
+        None if the server refused, or if its answers cannot be paired with the names.
+
+    Raises:
+        MigrationError: the server refused, if `needed`.
+    """
     request = get_folders(distinguished(name, client.mailbox) for name in names)
     try:
         answers = client.collect(request, "GetFolderResponseMessage", _id_or_none, strict=False)
     except EwsRefusal as refusal:
         if needed:
             raise translated(refusal) from None
-        return {}
+        return None
     if len(answers) != len(names):
         # Without an id in an error, only a complete answer can be paired with its questions.
-        return {}
-    return {answer: name for answer, name in zip(answers, names, strict=True) if answer}
+        return None
+    backwards = zip(reversed(answers), reversed(names), strict=True)
+    return {answer: name for answer, name in backwards if answer}
 
 
 def _id_or_none(message: ResponseMessage) -> str | None:

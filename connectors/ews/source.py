@@ -64,6 +64,7 @@ class EwsSource:
         self._pace = PageSize(settings.batch_items, settings.batch_bytes)
         self._shapes = {kind: Shape(kind) for kind in FORMATS}
         self._expansion = Expansion(self._client)
+        self._root: str | None = None
         self._typed = True  # SyncFolderItems reports which appointments are occurrences
 
     @property
@@ -82,7 +83,7 @@ class EwsSource:
 
         The id is a hash of the root folder's id, which changes when the mailbox is re-created.
         """
-        root = root_id(self._client)
+        self._root = root = root_id(self._client)
         id_ = hashlib.blake2b(root.encode(), digest_size=16).hexdigest()
         return Identity("ews", id_, addresses(self._client))
 
@@ -93,7 +94,7 @@ class EwsSource:
             Blocked: "mailbox-missing", "access-denied" and the other codes of `connectors.ews.errors`.
             Transient: the retries are used up.
         """
-        root = root_id(self._client)
+        self._root = root = self._root or root_id(self._client)
         names_by_id = known_ids(self._client)
         try:
             folders = all_folders(self._client, distinguished(ROOT, self._client.mailbox))

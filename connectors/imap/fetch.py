@@ -48,7 +48,9 @@ class FetchedMessage:
 Result = tuple[int, FetchedMessage | MigrationError]
 
 
-def windows(session: Session, name: bytes, above: int, items: bytes) -> Iterator[list[Attributes]]:
+def windows(
+    session: Session, name: bytes, above: int, items: bytes, opened: Selected | None = None
+) -> Iterator[list[Attributes]]:
     """List the messages whose UID is greater than `above`, in order, in windows of WINDOW_ITEMS.
 
     The windows go by sequence number: UIDs may have gaps of any width, and no server may renumber during
@@ -60,6 +62,7 @@ def windows(session: Session, name: bytes, above: int, items: bytes) -> Iterator
         name: the encoded name of the mailbox.
         above: only greater UIDs are listed; 0 lists all.
         items: the FETCH items; they must include UID and RFC822.SIZE.
+        opened: the mailbox as the caller has just opened it for reading; None to open it again.
 
     Yields:
         Non-empty lists of attributes, sorted by UID.
@@ -70,7 +73,7 @@ def windows(session: Session, name: bytes, above: int, items: bytes) -> Iterator
     Source:
         RFC 9051, section 7.5.1 (no EXPUNGE during FETCH).
     """
-    selected = session.select(name, readonly=True, fresh=True)
+    selected = opened or session.select(name, readonly=True, fresh=True)
     validity = selected.uidvalidity
     start, shifted = _first(session, selected, above), selected.shifted
     while start <= selected.exists:

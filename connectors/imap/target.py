@@ -264,10 +264,11 @@ class ImapTarget:
         A position with another UIDVALIDITY lists everything, because all hrefs from before it are void.
         """
         raw = encoded(href)
-        validity = self._session.select(raw, readonly=True, fresh=True).uidvalidity
+        opened = self._session.select(raw, readonly=True, fresh=True)
+        validity = opened.uidvalidity
         own, _, first = (since or "").partition(":")
         above = int(first) - 1 if own == str(validity) else 0
-        for window in windows(self._session, raw, above, LISTED):
+        for window in windows(self._session, raw, above, LISTED, opened):
             yield from (_listed_message(validity, entry) for entry in window)
 
     def headers(self, href: str, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
@@ -276,8 +277,9 @@ class ImapTarget:
         if self._folder_attributes().get(raw, frozenset()) & VIRTUAL:
             return
         fields = b"BODY.PEEK[HEADER.FIELDS (" + " ".join(names).encode() + b")]"
-        validity = self._session.select(raw, readonly=True, fresh=True).uidvalidity
-        for window in windows(self._session, raw, 0, b"UID RFC822.SIZE " + fields):
+        opened = self._session.select(raw, readonly=True, fresh=True)
+        validity = opened.uidvalidity
+        for window in windows(self._session, raw, 0, b"UID RFC822.SIZE " + fields, opened):
             for entry in window:
                 yield f"{validity}:{uid_of(entry)}", _header_of(entry)
 

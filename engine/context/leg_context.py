@@ -70,11 +70,13 @@ class Opener:
         target: opens the target, given the guard of the lease and Context.began, on which the meaning of an
             item at the target may depend.
         turn: see LegContext.
+        is_away: returns True while it is known that one of the servers is away. Then `turn` waits for it.
     """
 
     source: Callable[[], Source]
     target: Callable[[Guard, datetime], Target]
     turn: Callable[[], str | None] = at_once
+    is_away: Callable[[], bool] = bool
 
 
 def as_it_is(opener: Opener) -> Opener:

@@ -255,9 +255,7 @@ def approvals(ledger: Ledger, mailbox: MailboxRow, workload: Kind | None = None)
 
     def approved(code: str) -> bool:
         spent = spent_as(code, workload)
-        return ledger.approved(mailbox.id, code, spent=spent) or ledger.approved(
-            f"wave:{mailbox.wave}", code, mailbox.id, spent=spent
-        )
+        return ledger.approved_for(mailbox.id, mailbox.wave, code, spent=spent)
 
     return approved
 
@@ -328,9 +326,15 @@ def _await_former_owner(setting: LegSetting, held: Lease) -> None:
     setting.ledger.outwaited(held)
 
 
-def _sleep(setting: LegSetting, seconds: float) -> None:
-    """Sleep in short steps, so that a request to stop is noticed. Raise StopRequested then."""
-    while seconds > 0 and not setting.stop.is_set():
+def _sleep(setting: LegSetting, seconds: float, until: Callable[[], bool] = bool) -> None:
+    """Sleep in short steps, so that a request to stop is noticed. Raise StopRequested then.
+
+    Args:
+        setting: what the walk needs.
+        seconds: how long.
+        until: returns True when there is no more need to sleep.
+    """
+    while seconds > 0 and not setting.stop.is_set() and not until():
         step = min(seconds, 1.0)
         setting.sleep(step)
         seconds -= step
@@ -369,6 +373,9 @@ def _cause(setting: LegSetting, held: Lease) -> Cause | None:
 def pause_after(setting: LegSetting, error: Transient, faults: int) -> None:
     """Sleep before the next attempt, in short steps so that a request to stop is noticed.
 
+    If a server is away, the leg need not sleep: it waits for its turn to try that server, or for the server's
+    return. The delay for which a server asked is slept in any case.
+
     Args:
         setting: what the walk needs.
         error: the fault; its delay is honoured up to DELAY_MOST.
@@ -381,7 +388,9 @@ def pause_after(setting: LegSetting, error: Transient, faults: int) -> None:
     if faults > setting.pace.patience:
         raise error
     pause = min(setting.pace.pause * 2 ** min(faults - 1, DOUBLED_MOST), setting.pace.pause_most)
-    _sleep(setting, max(min(error.after or 0.0, DELAY_MOST), pause))
+    asked = min(error.after or 0.0, DELAY_MOST)
+    _sleep(setting, asked)
+    _sleep(setting, pause - asked, setting.opener.is_away)
 
 
 def _walk_once(

@@ -14,7 +14,7 @@ import bisect
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from engine.config.load import Config
 from engine.control.stop_signal import StopRequested, reason
-from engine.pacing.call_metrics import Clock, Meter, MetricsSample, metered
+from engine.pacing.call_metrics import OUTAGE, Clock, Meter, MetricsSample, metered
 from engine.pacing.server_names import UNWELL, systems_of
 from engine.pacing.shared_budget import RATE_LIMITED, SharedBudget, budget_of
 from engine.pacing.throttle import FULL, Throttle, shares
@@ -45,7 +45,13 @@ LOST_SECONDS = 600.0
 """How long a server may be unwell, halted again and again, before its legs are left for another run."""
 
 PROBE_SECONDS = 15.0
-"""How often one leg tries a server that is halted."""
+PROBE_FIRST = 2.0
+PROBE_SHARE = 5
+"""How often one leg tries a server that is halted: in a fifth of the time for which it has been away, between
+these seconds."""
+
+RECOVERY_SECONDS = 1.0
+"""How often a server is judged that is away or comes back. It is no period for the others."""
 
 LET_GO_SECONDS = 5.0
 """How long after a request to stop a call is waited for that has no answer."""
@@ -238,7 +244,9 @@ class Admission:
             def open_target(guard: Guard, moment: datetime) -> Target:
                 return _open_metered(lambda: opener.target(guard, moment), [target])
 
-            return Opener(open_source, open_target, lambda: self.turn(entry, stop))
+            return Opener(
+                open_source, open_target, lambda: self.turn(entry, stop), lambda: self.is_away(entry)
+            )
 
         return watched
 
@@ -264,6 +272,11 @@ class Admission:
             for system, gate in gates.items()
         }
         return {system: trouble for system, trouble in found.items() if trouble.seconds or trouble.code}
+
+    def is_away(self, entry: AdmissionEntry) -> bool:
+        """Return True if one of the leg's servers is away: whoever may try it next, turn() decides."""
+        with self._changed:
+            return any(self._is_away(self._gates[system]) for system in entry.systems)
 
     def halted(self, entry: AdmissionEntry) -> bool:
         """Return True if one of the leg's servers is halted."""
@@ -308,11 +321,30 @@ class Admission:
             gates = dict(self._gates)
         if not gates:
             return
+        self._judge(gates)
+
+    def recovery(self) -> None:
+        """Judge the servers that are away or come back, between two periods.
+
+        Raises:
+            MigrationError: as period().
+        """
+        with self._changed:
+            gates = {
+                system: gate
+                for system, gate in self._gates.items()
+                if gate.known and (self._is_away(gate) or gate.throttle.recovers)
+            }
+        if gates:
+            self._judge(gates)
+
+    def _judge(self, gates: Mapping[str, _Gate]) -> None:
         rows = [row for row in newest(self._ledger) if row.worker != self._worker]
         own = [self._judge_period(system, gate, rows) for system, gate in gates.items()]
         report(self._ledger, own)
         with self._changed:
-            self.seen = tuple(rows + own)
+            others = [row for row in self.seen if row.worker == self._worker and row.system not in gates]
+            self.seen = (*rows, *others, *own)
             self._share_out()
             self._changed.notify_all()
 
@@ -336,7 +368,8 @@ class Admission:
                 paces = [row.pace for row in others] if self._config.admission.regulate else []
                 gate.throttle.pace = min(paces, default=gate.throttle.pace)
             elif self._config.admission.regulate:
-                gate.throttle.judge(reading, [_reading(row) for row in others])
+                # Who halted says that it is away, and nothing of how many calls fail.
+                gate.throttle.judge(reading, [_reading(row) for row in others if row.pace])
             if gate.throttle.halted and gate.unwell is None:
                 gate.unwell = self._clock()
             elif gate.throttle.pace >= FULL / 2:
@@ -346,7 +379,7 @@ class Admission:
             system,
             self._worker,
             reading.calls,
-            reading.errors,
+            0 if reading.outage else reading.errors,
             reading.latency,
             gate.throttle.pace,
             legs_wanted,
@@ -394,11 +427,15 @@ class Admission:
         """Return how many legs may be at work against a system."""
         gate = self._gates[system]
         share = float("inf") if gate.share is None else gate.share
-        if gate.throttle.halted:
+        if self._is_away(gate):
             return min(share, 1 if self._clock() >= gate.probed else 0)
         if gate.throttle.pace == FULL:
             return share
         return min(share, max(1, int(gate.throttle.pace * self._config.run.mailboxes_at_once)))
+
+    def _is_away(self, gate: _Gate) -> bool:
+        """Return True if a server is halted, or is about to be: nothing has been answered of late."""
+        return gate.throttle.halted or (self._config.admission.regulate and gate.meter.failures >= OUTAGE)
 
     def _has_room(self, entry: AdmissionEntry, before: Sequence[AdmissionEntry]) -> bool:
         """Return True if there is room for a leg.
@@ -419,9 +456,10 @@ class Admission:
     def _go(self, entry: AdmissionEntry) -> None:
         self._legs.forget(entry)
         self._legs.working.append(entry)
-        entry.since = self._clock()
-        for system in entry.systems:
-            self._gates[system].probed = self._clock() + PROBE_SECONDS
+        entry.since = now = self._clock()
+        for gate in (self._gates[system] for system in entry.systems):
+            away = 0.0 if gate.unwell is None else now - gate.unwell
+            gate.probed = now + min(PROBE_SECONDS, max(PROBE_FIRST, away / PROBE_SHARE))
 
     # Called without the lock
 
@@ -451,7 +489,8 @@ class Admission:
     def _rest(self, entry: AdmissionEntry, stop: threading.Event) -> None:
         """Rest in between, if the pace allows less than one leg at work."""
         with self._changed:
-            paces = [self._gates[system].throttle.pace for system in entry.systems]
+            throttles = [self._gates[system].throttle for system in entry.systems]
+            paces = [throttle.pace for throttle in throttles if not throttle.recovers]
         legs = min((pace * self._config.run.mailboxes_at_once for pace in paces if pace), default=1.0)
         if legs < 1:
             stop.wait(min(REST_MOST, entry.busy * (1 / legs - 1)))

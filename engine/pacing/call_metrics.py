@@ -10,7 +10,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar, cast
 
 from model.errors import Transient
@@ -35,6 +35,8 @@ UNMEASURED = ("close", "trouble", "place", "kept", "names_otherwise", "stored_as
 """What asks no server."""
 MEGABYTE = 1_000_000
 LISTED = 100
+OUTAGE = 3
+"""So many calls in a row that fail, of whatever legs, mean that the system is away."""
 LARGE_PACE = 100_000
 """Bytes a second. A call that moves large items at this pace is not taken for one without an answer."""
 
@@ -54,11 +56,15 @@ class MetricsSample:
         calls: how many calls were made.
         errors: passing faults and time-outs. An item that was refused is no error.
         seconds: how long the calls took in all.
+        failing: how many calls in a row have failed by its end; a sum has none.
+        outage: True if OUTAGE calls or more failed in a row, and one succeeded then.
     """
 
     calls: int = 0
     errors: int = 0
     seconds: float = 0.0
+    failing: int = 0
+    outage: bool = False
 
     @property
     def latency(self) -> float:
@@ -93,16 +99,19 @@ class Meter:
         code: the code of its newest passing fault; None before the first.
         failing: that code, until a call succeeds.
         ended: the calls that had ended when take() was last called, and not before.
+        failures: how many calls in a row have failed.
     """
 
     code: str | None = None
     failing: str | None = None
     ended: MetricsSample = MetricsSample()
+    failures: int = 0
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self.clock = clock
         self._lock = threading.Lock()
         self._past = MetricsSample()
+        self._outage = False
         self._waiting: dict[int, _Waiting] = {}
 
     def take(self, patience: float) -> MetricsSample:
@@ -115,8 +124,10 @@ class Meter:
         now = self.clock()
         with self._lock:
             self.ended, self._past = self._past, MetricsSample()
+            outage, self._outage = self._outage, False
             out = [now - one.since for one in self._waiting.values() if now - one.since > patience]
-            return self.ended + MetricsSample(len(out), 0, sum(out))
+            taken = self.ended + MetricsSample(len(out), 0, sum(out))
+            return replace(taken, failing=self.failures, outage=outage)
 
     def hung(self, patience: float) -> list[Close]:
         """Return how to end the calls that have waited too long for their answer.
@@ -177,6 +188,11 @@ class Meter:
         with self._lock:
             self._waiting.pop(threading.get_ident(), None)
             self.failing = self.code if errors else None if calls else self.failing
+            if errors:
+                self.failures += errors
+            elif calls:
+                self._outage = self._outage or self.failures >= OUTAGE
+                self.failures = 0
             past = self._past
             self._past = MetricsSample(past.calls + calls, past.errors + errors, past.seconds + seconds)
 

@@ -4,8 +4,12 @@ All functions are pure. The pace follows additive increase and multiplicative de
 control: workers that share a server and all do so converge on what it can bear. Slowness alone never halts,
 because a server may always be slow.
 
+A server that was away is not one that had too much to do. Once it answers again the pace doubles with each
+period, as in TCP's slow start, up to what it was before. If it goes away again soon, the limit is half of
+what it had reached: then it may have been too much.
+
 Source:
-    RFC 5681 (additive increase, multiplicative decrease).
+    RFC 5681 (slow start; additive increase, multiplicative decrease).
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from engine.pacing.call_metrics import MetricsSample
+from engine.pacing.call_metrics import OUTAGE, MetricsSample
 
 FULL = 1.0
 UP = 0.05
@@ -35,6 +39,9 @@ PERIODS = 3
 LEAST = 3
 """Calls, or errors, below which nothing is concluded: a connection may be cut at any time."""
 
+STEADY = 12
+"""Periods without trouble after which a server that goes away is taken for one that was well."""
+
 
 @dataclass(slots=True)
 class Throttle:
@@ -51,11 +58,18 @@ class Throttle:
     pace: float = FULL
     _past: deque[MetricsSample] = field(default_factory=lambda: deque(maxlen=PERIODS))
     _resting: bool = False
+    _limit: float = 0.0
+    _well: int = STEADY
 
     @property
     def halted(self) -> bool:
         """True if the server is not asked for anything, except by a probe."""
         return self.pace == 0.0
+
+    @property
+    def recovers(self) -> bool:
+        """True while the pace doubles with each period, because the server was away and is back."""
+        return 0.0 < self.pace < self._limit
 
     def judge(self, own: MetricsSample, others: Iterable[MetricsSample] = ()) -> float:
         """Return the pace after a period.
@@ -66,6 +80,10 @@ class Throttle:
         """
         if self.halted:
             self._try(own)
+        elif own.failing >= OUTAGE:
+            self._away(own, 0.0)
+        elif own.outage:
+            self._away(own, AGAIN)
         elif self._resting:  # it still contains calls from before the decrease
             self._resting = False
         else:
@@ -76,7 +94,13 @@ class Throttle:
 
     def _try(self, own: MetricsSample) -> None:
         if own.calls and not own.errors and own.latency <= self.slow:
-            self._set(AGAIN)
+            self._set(AGAIN, limit=self._limit)
+
+    def _away(self, own: MetricsSample, pace: float) -> None:
+        """Spare a server that was away, and may come back to what it bore before."""
+        was_well = self._well >= STEADY and own.latency <= self.slow
+        self._set(min(pace, self.pace), limit=self.pace if was_well else self.pace / 2)
+        self._well = 0
 
     def _turn(self, own: MetricsSample, mine: MetricsSample, all_of_us: MetricsSample) -> None:
         if self._is_down(mine):
@@ -85,11 +109,15 @@ class Throttle:
             self._set(self.pace / 2 if self.pace / 2 >= FLOOR else 0.0)
         elif self._is_slow(mine) or self._is_slow(all_of_us):
             self._set(max(self.pace / 2, min(self.pace, SLOWEST)))
+        elif self.recovers:
+            self.pace = min(self._limit, 2 * self.pace) if own.calls else self.pace
         elif own.calls:
+            self._well += 1
             self.pace = min(FULL, self.pace + UP)
 
-    def _set(self, pace: float) -> None:
-        self._resting = 0.0 < pace < self.pace
+    def _set(self, pace: float, *, limit: float = 0.0) -> None:
+        self._resting = 0.0 < pace < self.pace and not limit
+        self._limit = limit
         self.pace = pace
         self._past.clear()
 

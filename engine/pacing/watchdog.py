@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from engine.config.load import Config
 from engine.control.error_log import describe
 from engine.control.stop_signal import Stop, reason
-from engine.pacing.admission import LET_GO_SECONDS, Admission
+from engine.pacing.admission import LET_GO_SECONDS, RECOVERY_SECONDS, Admission
 from engine.planning.maintenance_windows import CLOSED, PAUSED, gate_of, next_opening_text
 from ledger.store import Ledger
 from model.errors import MigrationError, Transient
@@ -125,7 +125,7 @@ class Watchdog:
         return code if not opening.open_at(now) and (policy.ends or code == PAUSED) else None
 
     def _run(self) -> None:
-        last_look = ended = time.monotonic()
+        last_look = ended = judged = time.monotonic()
         asked: float | None = None
         while not self._done.wait(TICK_SECONDS):
             now = time.monotonic()
@@ -137,8 +137,11 @@ class Watchdog:
                 if now - asked >= LET_GO_SECONDS:
                     self._try(self._admission.let_go)
             if self._admission is not None and now - ended >= self._admission.due():
-                ended = now
+                ended = judged = now
                 self._try(self._admission.period)
+            elif self._admission is not None and now - judged >= RECOVERY_SECONDS:
+                judged = now
+                self._try(self._admission.recovery)
 
     def _lets_go(self) -> bool:
         """Return True if a stop may end calls. At the end of a window, the batch at work is waited for."""

@@ -43,10 +43,9 @@ def accepted_keys(leg: LegContext, container_id: int) -> set[bytes]:
         leg: the open leg.
         container_id: the container whose findings are read.
     """
-    if not leg.approved(KEPT):
-        return set()
     findings = leg.ledger.findings(container_id)
-    return {entry.key for entry in findings if entry.key is not None and code_of(entry) == KEPT}
+    kept = {entry.key for entry in findings if entry.key is not None and code_of(entry) == KEPT}
+    return kept if kept and leg.approved(KEPT) else set()
 
 
 def with_codes(

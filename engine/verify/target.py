@@ -362,8 +362,11 @@ def _report(
                 _add_finding(result, expected, Outcome.DIFFERS, place[1], "folder")
             else:
                 _add_finding(result, expected, Outcome.MISSING, None, "")
+    positions: dict[int, str | None] = {}
     for leftover in leftovers:
-        _report_extras(leg, leftover, digests.get(leftover.href, {}), moved, result)
+        clean = _report_extras(leg, leftover, digests.get(leftover.href, {}), moved, result)
+        positions |= _surveyed(leg, leftover, clean=clean)
+    leg.ledger.surveyed(positions)
 
 
 def _report_extras(
@@ -372,11 +375,14 @@ def _report_extras(
     digests: dict[str, bytes],
     moved: set[tuple[str, str]],
     result: Survey,
-) -> None:
+) -> bool:
     """Report items that belong to no row.
 
     In the live phase the user's own items do not concern us; copies of ours still do. In the frozen phase
     mail may be redirected to the target: what came after the last clean look was delivered.
+
+    Returns:
+        True if there is no unexpected item.
     """
     extras = [item for item in leftover.strangers if (leftover.href, item.href) not in moved]
     our_digests = _digests(leg, leftover) if extras else set()
@@ -393,7 +399,7 @@ def _report_extras(
             detail = RENUMBERED if _is_renumbered(leg, leftover, item) else "unknown"
             finding = Finding(Outcome.EXTRA, None, item.href, detail)
         result.findings[leftover.containers[0].id].append(finding)
-    _note_survey(leg, leftover, clean=not unexpected)
+    return not unexpected
 
 
 def _is_delivered(leg: LegContext, leftover: Leftover, item: Listed) -> bool:
@@ -414,17 +420,15 @@ def _is_renumbered(leg: LegContext, leftover: Leftover, item: Listed) -> bool:
     return is_known and any(mark and era_of(mark) != era_of(item.href) for mark in marks)
 
 
-def _note_survey(leg: LegContext, leftover: Leftover, *, clean: bool) -> None:
-    """Note, in staging, up to where the folder was examined.
+def _surveyed(leg: LegContext, leftover: Leftover, *, clean: bool) -> dict[int, str | None]:
+    """Return, by the ids of containers, up to where a folder was examined in staging, if that is news.
 
     If items have no order, only a clean look proves that a later stranger was not there.
     """
     if leg.mailbox.phase is not Phase.STAGING:
-        return
+        return {}
     position = leftover.position or ("" if clean and leftover.position is not None else None)
-    for container in leftover.containers:
-        if container.surveyed != position:
-            leg.ledger.surveyed(container.id, position)
+    return {row.id: position for row in leftover.containers if row.surveyed != position}
 
 
 def _unexpected(leg: LegContext, href: str, hrefs: list[str]) -> set[str]:

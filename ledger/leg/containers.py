@@ -55,6 +55,11 @@ _PLACE = (
         target_state=case((container.c.href == bindparam("b_href"), container.c.target_state), else_=null()),
     )
 )
+_SURVEYED = (
+    update(container)
+    .where(container.c.id == bindparam("b_id"), container.c.leg == bindparam("b_leg"))
+    .values(surveyed=bindparam("b_position"))
+)
 
 
 class States(NamedTuple):
@@ -82,12 +87,19 @@ class LegContainers(LegConnection):
     def __init__(self, engine: Engine, lease: Lease) -> None:
         super().__init__(engine, lease)
         self._placed: dict[int, tuple[str, ...]] | None = None
+        self._rows: tuple[int, list[ContainerRow]] = (-1, [])
 
     def containers(self) -> list[ContainerRow]:
-        """Return all containers of the leg, in the order of their first record (parents before children)."""
-        query = select(*CONTAINER_COLUMNS).where(container.c.leg == self._lease.leg).order_by(container.c.id)
-        with self._reading() as connection:
-            return [container_row(row) for row in connection.execute(query)]
+        """Return all containers of the leg, in the order of their first record (parents before children).
+
+        They are read again once this worker wrote anything: no other worker may.
+        """
+        if self._rows[0] != self._writes:
+            query = select(*CONTAINER_COLUMNS).where(container.c.leg == self._lease.leg)
+            with self._reading() as connection:
+                rows = [container_row(row) for row in connection.execute(query.order_by(container.c.id))]
+            self._rows = (self._writes, rows)
+        return list(self._rows[1])
 
     def record_container(self, container: Container) -> ContainerRow:
         """Record a container, which is new or known by its source id. Idempotent.
@@ -135,13 +147,16 @@ class LegContainers(LegConnection):
                 elif place.href is None:
                     self._placed.pop(place.container, None)
 
-    def surveyed(self, container_id: int, position: str | None) -> None:
-        """Record up to which position of the target a verification in staging saw the container.
+    def surveyed(self, positions: Mapping[int, str | None]) -> None:
+        """Record up to which positions of the target a verification in staging saw containers: all or none.
 
-        See ledger.db.rows.ContainerRow.
+        Args:
+            positions: by the containers' ids, see ledger.db.rows.ContainerRow.
         """
-        with self._writing(()) as connection:
-            connection.execute(self._container(container_id).values(surveyed=position))
+        rows = [{"b_id": number, "b_position": position} for number, position in positions.items()]
+        if rows:
+            with self._writing(()) as connection:
+                connection.execute(_SURVEYED, [{"b_leg": self._lease.leg, **row} for row in rows])
 
     def keep_states(self, states: Mapping[int, States]) -> None:
         """Record the states in which containers were found right, by their ids: all or none. Idempotent."""

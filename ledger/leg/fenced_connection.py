@@ -23,6 +23,7 @@ class LegConnection:
         self._lease = lease
         self._counters = counters_of(engine)
         self._open: Connection | None = None
+        self._writes = 0  # transactions that write, begun so far
         self._census = Census(self._transaction, lease.leg)
 
     def __enter__(self) -> Self:
@@ -41,6 +42,7 @@ class LegConnection:
     def _transaction(self, *, writes: bool, touches: Collection[int] | None = None) -> Iterator[Connection]:
         """Begin a transaction; see ledger.db.engine.Transaction."""
         if writes:
+            self._writes += 1
             for container_id in (None,) if touches is None else touches:
                 self._census.touched(container_id)
         with self._counters.timed("write" if writes else "read"), translated():

@@ -18,6 +18,7 @@ from ledger.db.rows import Lease, LegState, Phase
 from ledger.db.schema import (
     checked,
     container,
+    event,
     evidence_key,
     finding,
     identity,
@@ -332,6 +333,18 @@ def approved(
     if approval is None or not _still_means(connection, subject, approval, spender):
         return False
     return _is_unspent(connection, spender or subject, spent_as or code, approval, chain)
+
+
+def approved_for(connection: Connection, mailbox_id: str, wave: str, code: str, spent_as: str | None) -> bool:
+    """Return True if an approval of the mailbox, or of its wave, counts; see Ledger.approved_for."""
+    subjects = (mailbox_id, f"wave:{wave}")
+    query = select(event.c.subject).where(event.c.subject.in_(subjects), event.c.kind == f"approved:{code}")
+    known = set(connection.scalars(query.distinct()))
+    return any(
+        approved(connection, subject, code, None if subject == mailbox_id else mailbox_id, spent_as)
+        for subject in subjects
+        if subject in known
+    )
 
 
 def is_spendable(connection: Connection, subject: str, code: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -246,6 +247,81 @@ def test_a_halted_server_is_tried_by_one_leg_and_goes_on(
     assert paces(held)[MAIL] == 1.0
     again = [held.join(Kind.MAIL) for _ in range(3)]
     assert begun(held, again) == 3
+
+
+def fail_each(held: Admission, entries: list[AdmissionEntry]) -> None:
+    """As if the first call of each leg had failed: the server is away, and no period has ended."""
+    for _ in entries:
+        feel(held, MAIL, MetricsSample(1, 1, 0.01))
+
+
+def test_a_server_that_is_away_for_three_seconds_has_all_its_legs_again_five_seconds_later(
+    tmp_path: Path, ledger: Ledger, clock: Clock
+) -> None:
+    held = Admission(configured(tmp_path), ledger, clock)
+    entries = [held.join(Kind.MAIL) for _ in range(4)]
+    assert begun(held, entries) == 4
+    held.period()
+    clock.now += 60
+    fail_each(held, entries)
+    assert held.is_away(entries[0])
+    for entry in entries:
+        held.leave(entry)
+    at_work = []
+    for second in range(10):
+        new = [held.join(Kind.MAIL) for _ in range(4)]
+        at_work.append(begun(held, new))
+        for _ in range(at_work[-1]):
+            feel(held, MAIL, MetricsSample(1, int(second < 3), 0.01))
+        for entry in new:
+            held.leave(entry)
+        clock.now += admission.RECOVERY_SECONDS
+        held.recovery()
+    assert at_work == [1, 0, 1, 0, 1, 1, 1, 2, 4, 4]
+    assert not held.is_away(entries[0])
+
+
+def test_a_server_that_stays_away_is_tried_ever_more_seldom(
+    tmp_path: Path, ledger: Ledger, clock: Clock
+) -> None:
+    held = Admission(configured(tmp_path), ledger, clock)
+    entries = [held.join(Kind.MAIL) for _ in range(4)]
+    begun(held, entries)
+    held.period()
+    fail_each(held, entries)
+    for entry in entries:
+        held.leave(entry)
+    tried = []
+    for second in range(300):
+        new = [held.join(Kind.MAIL) for _ in range(2)]
+        if begun(held, new):
+            tried.append(second)
+            feel(held, MAIL, MetricsSample(1, 1, 0.01))
+        for entry in new:
+            held.leave(entry)
+        clock.now += admission.RECOVERY_SECONDS
+        held.recovery()
+    pauses = [later - earlier for earlier, later in itertools.pairwise(tried)]
+    assert pauses == sorted(pauses)
+    assert (min(pauses), max(pauses)) == (admission.PROBE_FIRST, admission.PROBE_SECONDS)
+    assert len(tried) < 35
+
+
+def test_between_two_periods_a_server_that_is_well_is_not_judged(
+    tmp_path: Path, ledger: Ledger, clock: Clock
+) -> None:
+    held = Admission(configured(tmp_path), ledger, clock)
+    entries = [held.join(Kind.MAIL) for _ in range(4)]
+    begun(held, entries)
+    held.period()
+    for _ in range(4):
+        feel(held, SOURCE, MetricsSample(1, 1, 0.1))
+        feel(held, SOURCE, MetricsSample(2, 0, 0.1))
+    fail_each(held, entries)
+    held.recovery()
+    assert paces(held) == {SOURCE: 1.0, MAIL: 0.0}
+    held.period()
+    assert paces(held)[SOURCE] == 0.5
 
 
 def test_a_worker_that_comes_joins_at_the_pace_of_the_others(tmp_path: Path, ledger: Ledger) -> None:

@@ -151,3 +151,55 @@ def test_a_budget_is_shared_and_kept(budget: int, wanted: dict[str, int]) -> Non
     assert all(given_out[name] <= wanted[name] for name in wanted)
     hungry = [given_out[name] for name in wanted if given_out[name] < wanted[name]]
     assert all(given_out[name] <= min(hungry) + 1 for name in wanted) if hungry else True
+
+
+AWAY, BACK = MetricsSample(6, 6, 0.1, failing=6), MetricsSample(20, 3, 2.0, outage=True)
+
+
+def recovered(held: Throttle) -> list[float]:
+    """The paces of a server that is tried with success after a halt, until they no longer double."""
+    paces = []
+    for _ in range(5):
+        held.judge(GOOD)
+        paces.append(held.pace)
+    return paces
+
+
+def test_a_server_that_was_away_gets_its_former_pace_within_few_periods() -> None:
+    held = throttle()
+    assert held.judge(AWAY) == 0.0
+    assert held.judge(AWAY) == 0.0
+    assert recovered(held) == [AGAIN, 0.25, 0.5, FULL, FULL]
+
+
+def test_a_server_that_was_away_within_one_period_is_not_one_of_which_calls_fail() -> None:
+    held = throttle()
+    assert held.judge(BACK) == AGAIN
+    assert recovered(held)[:3] == [0.25, 0.5, FULL]
+
+
+def test_a_server_that_goes_away_again_soon_comes_back_to_half_of_what_it_had_reached() -> None:
+    held = throttle()
+    held.judge(AWAY)
+    recovered(held)
+    held.judge(AWAY)
+    assert recovered(held) == [AGAIN, 0.25, 0.5, 0.55, pytest.approx(0.6)]
+    held.judge(AWAY)
+    assert recovered(held)[:3] == [AGAIN, 0.25, pytest.approx(0.3)]
+
+
+def test_a_server_that_is_slow_before_it_goes_away_comes_back_to_half_of_its_pace() -> None:
+    held = throttle()
+    held.judge(MetricsSample(6, 6, 60.0, failing=6))
+    assert recovered(held)[:4] == [AGAIN, 0.25, 0.5, 0.55]
+
+
+def test_what_comes_back_and_fails_again_is_slowed_down_as_ever() -> None:
+    held = throttle()
+    held.judge(AWAY)
+    held.judge(GOOD)
+    held.judge(GOOD)
+    assert held.pace == 0.25
+    assert held.judge(MetricsSample(100, 30, 1.0)) == 0.125
+    held.judge(GOOD)  # it still contains calls from before the decrease
+    assert held.judge(GOOD) == pytest.approx(0.175)
