@@ -68,13 +68,14 @@ def build_leg(
     spends = row.workload if other is None else None
     stop = stop or threading.Event()
     removes = None if other is None else other.removes
-    sides = opener(config, ledger, mailbox, row.workload, removes=removes, stop=stop)
+    pair = accounts(ledger, mailbox)
+    sides = opener(config, ledger, mailbox, row.workload, pair, removes=removes, stop=stop)
     if other is not None and other.source is not None:
         sides = replace(sides, source=other.source)
     setting = LegSetting(
         ledger=ledger,
         mailbox=mailbox,
-        pair=accounts(ledger, mailbox),
+        pair=pair,
         opener=through(sides),
         rules=rules(config, row.workload, approvals(ledger, mailbox, spends)),
         pace=pace_of(config),

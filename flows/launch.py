@@ -12,6 +12,7 @@ import importlib
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 OnProgress = Callable[[progress.Snapshot], None]
 POLL_SECONDS = 0.5
+PROGRESS_SHARE = 20
+"""How far the wave is, is asked for at most a twentieth of the time."""
 STOPPING = "stopping: what is at work ends with its batch, within seconds; run it again to go on"
 
 
@@ -75,9 +78,9 @@ def launch(
     end it early. planned: the list of mailboxes was read in this run, and is not read again.
 
     on_api is told where the run can be watched, before it begins; on_progress gets a snapshot of the
-    ledger twice a second; on_notice is told what keeps work from beginning. Raises Misconfigured, and
-    Transient("prefect-unavailable") when the Prefect API goes away: the ledger is intact then, and the next
-    run resumes."""
+    ledger twice a second, or less often where that takes long; on_notice is told what keeps work from
+    beginning. Raises Misconfigured, and Transient("prefect-unavailable") when the Prefect API goes away: the
+    ledger is intact then, and the next run resumes."""
     json_log.use(config)  # before Prefect is loaded: it leaves the console to us then
     api = ensure_api(config)
     if on_api is not None:
@@ -92,6 +95,7 @@ def launch(
         run.start()
         noticed: str | None = None
         hears = False
+        due = 0.0
         while not run.ended(POLL_SECONDS):
             if runner.notice != noticed:
                 noticed = runner.notice
@@ -101,8 +105,10 @@ def launch(
                 hears = True
                 if reason(drain.event) == STOPPED and runner.fault is None:  # a person asked for it
                     on_notice(STOPPING)
-            if on_progress is not None:
+            if on_progress is not None and time.monotonic() >= due:
+                began = time.thread_time()
                 on_progress(runner.snapshot(wave, mailboxes, workloads))
+                due = time.monotonic() + PROGRESS_SHARE * (time.thread_time() - began)
         seen = runner.snapshot(wave, mailboxes, workloads)
         if on_progress is not None:
             on_progress(seen)

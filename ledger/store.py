@@ -20,13 +20,13 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Engine, and_, or_, select, text
+from sqlalchemy import ColumnElement, Engine, and_, bindparam, or_, select, text
 
 from ledger import migrations
 from ledger.db import audit_log as events
 from ledger.db import leases
 from ledger.db.audit_log import Event
-from ledger.db.engine import make_engine, now, parse_url, reading, writing
+from ledger.db.engine import asking, make_engine, now, parse_url, reading, writing
 from ledger.db.readers import LEG_COLUMNS, MAILBOX_COLUMNS, chunked, in_wave, leg_row, mailbox_row
 from ledger.db.rows import ContainerRow, Finding, ItemRow, Lease, LegRow, LegState, MailboxRow, Phase, Tally
 from ledger.db.schema import container, item, leg
@@ -44,6 +44,12 @@ if TYPE_CHECKING:
     from ledger.leg.leg_session import LegLedger
 
 RETRYABLE = frozenset({LegState.BLOCKED, LegState.WAITING, LegState.DIFFERS})
+
+
+_LEG = select(*LEG_COLUMNS).select_from(leg.join(mailbox_table)).where(leg.c.id == bindparam("leg"))
+_ACCOUNTS = select(
+    mailbox_table.c.source_login, mailbox_table.c.target_login, mailbox_table.c.target_folder
+).where(mailbox_table.c.id == bindparam("mailbox"))
 
 
 def _nobody(owner: str) -> bool:
@@ -113,7 +119,7 @@ class Ledger:
 
     def clock(self) -> datetime:
         """Return the present time by the database's clock, by which leases expire."""
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             return datetime.fromtimestamp(connection.execute(select(now())).scalar_one(), UTC)
 
     # Planning
@@ -145,7 +151,7 @@ class Ledger:
         Raises:
             Blocked: "not-in-plan" or "plan-changed".
         """
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             planning.refuse_withheld(connection, mailbox_id)
 
     def mailboxes(self, wave: str | None = None, ids: Iterable[str] | None = None) -> list[MailboxRow]:
@@ -154,7 +160,7 @@ class Ledger:
         None means all; unknown ids are left out.
         """
         query = select(*MAILBOX_COLUMNS).where(in_wave(wave)).order_by(mailbox_table.c.id)
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             if ids is None:
                 return [mailbox_row(row) for row in connection.execute(query)]
             result = []
@@ -173,28 +179,20 @@ class Ledger:
             return row
         raise Blocked("mailbox-unknown", "the ledger has no such mailbox")
 
-    def logins(self, mailbox_id: str) -> tuple[str | None, str | None]:
-        """Return the source's and the target's login.
+    def accounts(self, mailbox_id: str) -> tuple[str | None, str | None, str]:
+        """Return the source's login, the target's login, and the folder of its files, as planned.
 
-        Each is None if the plan gives none apart from the address.
+        Each login is None if the plan gives none apart from the address; the folder takes the place of the
+        configured root, and is "" if the plan does not say.
 
         Raises:
             Blocked: "mailbox-unknown".
         """
-        query = select(mailbox_table.c.source_login, mailbox_table.c.target_login).where(
-            mailbox_table.c.id == mailbox_id
-        )
-        with reading(self._engine) as connection:
-            row = connection.execute(query).one_or_none()
+        with asking(self._engine) as connection:
+            row = connection.execute(_ACCOUNTS, {"mailbox": mailbox_id}).one_or_none()
         if row is None:
             raise Blocked("mailbox-unknown", "the ledger has no such mailbox")
-        return row.source_login, row.target_login
-
-    def target_folder(self, mailbox_id: str) -> str:
-        """Return where the plan puts its files, in place of the configured root; "" if it does not say."""
-        query = select(mailbox_table.c.target_folder).where(mailbox_table.c.id == mailbox_id)
-        with reading(self._engine) as connection:
-            return connection.execute(query).scalar_one_or_none() or ""
+        return row.source_login, row.target_login, row.target_folder or ""
 
     def targets(self, sources: Collection[str], workload: Kind) -> dict[str, Seat]:
         """Return the seats of mailboxes with this workload, by source.
@@ -263,9 +261,8 @@ class Ledger:
         Raises:
             Blocked: "mailbox-unknown".
         """
-        query = select(*LEG_COLUMNS).select_from(leg.join(mailbox_table)).where(leg.c.id == leg_id)
-        with reading(self._engine) as connection:
-            row = connection.execute(query).one_or_none()
+        with asking(self._engine) as connection:
+            row = connection.execute(_LEG, {"leg": leg_id}).one_or_none()
         if row is None:
             raise Blocked("mailbox-unknown", "the ledger has no such workload")
         return leg_row(row)
@@ -275,7 +272,7 @@ class Ledger:
         legs = select(leg.c.id).where(leg.c.mailbox == mailbox_id)
         ours = select(container.c.id).where(container.c.leg.in_(legs))
         query = select(item.c.key).where(item.c.container.in_(ours), item.c.key == key).limit(1)
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             return connection.execute(query).first() is not None
 
     def set_phase(
@@ -308,7 +305,7 @@ class Ledger:
 
     def moves(self, mailbox_id: str) -> phase_moves.Moves:
         """Return which moves of a mailbox from phase to phase this ledger has."""
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             return phase_moves.read(connection, mailbox_id)
 
     def passes(self) -> dict[tuple[str, Kind], tuple[str, int]]:
@@ -382,7 +379,7 @@ class Ledger:
             LeaseLost: "phase-changed" if the mailbox is in another phase; then nothing was claimed.
             Misconfigured: a newer program has upgraded the ledger since it was opened.
         """
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             holder = leases.owner_of(connection, leg_id)
         # Asked outside of any transaction: finding out may take its time.
         gone = holder if holder is not None and dead(holder) else None
@@ -520,7 +517,7 @@ class Ledger:
 
     def place_of(self, legs: Collection[int], key: bytes) -> Place | None:
         """Return where the item or container of this key went, by these legs; None if they do not know it."""
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             return locations.place_of(connection, legs, key)
 
     # Decisions
@@ -582,7 +579,7 @@ class Ledger:
             code: what is approved.
             spent: see approved.
         """
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             return planning.approved_for(connection, mailbox_id, wave, code, spent)
 
     def event(

@@ -53,6 +53,7 @@ def opener(
     ledger: Ledger,
     mailbox: MailboxRow,
     workload: Kind,
+    pair: Pair,
     *,
     removes: bool | None = None,
     stop: threading.Event | None = None,
@@ -64,11 +65,11 @@ def opener(
         ledger: the ledger.
         mailbox: the mailbox.
         workload: the workload.
+        pair: the accounts of both sides.
         removes: True if the target removes in any phase, as for an approved rollback; False if it never does;
             None if the phase decides.
         stop: see open_target.
     """
-    pair = accounts(ledger, mailbox)
     live = mailbox.phase is Phase.LIVE if removes is None else not removes
     return Opener(
         source=lambda: open_source(config, pair.source, frozenset({workload})),
@@ -87,13 +88,13 @@ def opener(
 
 def accounts(ledger: Ledger, mailbox: MailboxRow) -> Pair:
     """Return the accounts of both sides as the ledger's plan has them."""
-    source_login, target_login = ledger.logins(mailbox.id)
+    source_login, target_login, folder = ledger.accounts(mailbox.id)
     return Pair(
         source=Account(login=source_login or mailbox.source, address=mailbox.source.lower()),
         target=Account(
             login=target_login or mailbox.target,
             address=mailbox.target.lower(),
-            folder=ledger.target_folder(mailbox.id),
+            folder=folder,
         ),
         bound=mailbox.target_identity is not None,
     )

@@ -67,6 +67,8 @@ EARLY_TICKS = 4
 RATE_SECONDS = 300.0
 ITEMS_SHARE = 20
 """What failed and what was lost is counted by item: at most a twentieth of the time."""
+WAVES_SHARE = 100
+"""The page of all waves is made of every mailbox: at most a hundredth of the time, and once at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class Board:
     canary: tuple[str, str] | None = None
     ticks: int = 0
     items_due: float = 0.0
+    waves_due: float = 0.0
 
     @property
     def wave(self) -> str:
@@ -113,13 +116,14 @@ class Board:
         narrated = not ended and (self.ticks == 1 or (self.ticks > 1 and self.ticks % OVERALL_TICKS == 0))
         self.ticks += 1
         rated = await asyncio.to_thread(self._rated) if ended else {}
-        look = await asyncio.to_thread(self._read, whole, rated)
+        look = await asyncio.to_thread(self._read, whole, rated, ended=ended)
         seen, put = look.seen, self.artifacts.put
         told = wave_told(seen, ended)
         await put(f"{self.key}-progress", progress.share(seen.snapshot, seen.expected), told)
         await put(f"{self.key}-summary", wave_text(seen, ended), told)
-        if look.waves is not None:
+        if whole:
             await self._put_whole(look)
+        if look.waves is not None:
             await put("kogge-waves", *look.waves)
         if narrated:
             get_run_logger().info(progress_line(seen, look.lines))
@@ -171,7 +175,7 @@ class Board:
         absent = absent_of(ledger, {leg.mailbox for leg in summaries})
         return failing(absent, summaries), lost(summaries)
 
-    def _read(self, whole: bool, rated: Mapping[str, Score]) -> Look:
+    def _read(self, whole: bool, rated: Mapping[str, Score], *, ended: bool) -> Look:
         """Asks the ledger, and keeps the wave's pulse in it; in a thread. rated: scores by mailbox, once the
         run has ended."""
         ledger, now = self.runner.ledger, datetime.now(UTC)
@@ -195,11 +199,19 @@ class Board:
         )
         lines = mailbox_lines(shot.legs, boxes, self.checked, low, self.stopped) if whole else []
         lines = stopped_at(lines, *self.canary) if self.canary is not None else lines
-        all_waves = self._all_waves(seen, lines) if whole else None
+        all_waves = (
+            self._all_waves(seen, lines) if whole and (ended or time.monotonic() >= self.waves_due) else None
+        )
         return Look(seen, batch_rows(self.shards, shot, self.checked), lines, all_waves)
 
     def _all_waves(self, seen: Seen, lines: Sequence[MailboxLine]) -> tuple[str, str]:
-        """Asks the ledger."""
+        """Asks the ledger, and says when it may be asked again."""
+        began = time.thread_time()
+        told = self._waves_told(seen, lines)
+        self.waves_due = time.monotonic() + WAVES_SHARE * (time.thread_time() - began)
+        return told
+
+    def _waves_told(self, seen: Seen, lines: Sequence[MailboxLine]) -> tuple[str, str]:
         ledger = self.runner.ledger
         checked = {number: items for number, (items, _) in checks(ledger).items()}
         legs, boxes = ledger.legs(), ledger.mailboxes()

@@ -274,6 +274,25 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
+def asking(engine: Engine) -> Iterator[Connection]:
+    """Begin to ask single questions, each of which may see another moment on PostgreSQL; see isolation().
+
+    Nothing that is locked or streamed. Within snapshot(), and on SQLite, it is the same as reading().
+
+    Raises:
+        MigrationError: as of translated().
+    """
+    if _SNAPSHOT.get() is not None:
+        with reading(engine) as connection:
+            yield connection
+        return
+    with translated(), engine.connect() as connection:
+        connection.execution_options(**isolation(engine, writes=False))
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
 def snapshot(engine: Engine) -> Iterator[None]:
     """Make all that this thread reads within be of one moment, whatever others commit meanwhile.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, bindparam, func, or_, select, true
 
 from ledger.db.encoding import unpack_id, unpack_path, version_text
 from ledger.db.rows import ContainerRow, Finding, ItemRow, LegRow, LegState, MailboxRow, Outcome, Phase, State
@@ -150,6 +151,16 @@ def item_row(row: Iterable[Any]) -> ItemRow:
     return ItemRow(key, unpack_id(source_id), version_text(version), State(state), *rest)
 
 
+# The literal condition lets both databases choose the partial index of open items.
+_PENDING = (
+    select(*ITEM_COLUMNS)
+    .where(item.c.container == bindparam("container"), is_open())
+    .where(item.c.state.in_(bindparam("states", expanding=True)))
+    .order_by(item.c.id)
+    .limit(bindparam("limit", type_=Integer))
+)
+
+
 def item_by_key(connection: Connection, container_id: int, key: bytes) -> ItemRow | None:
     """Return the item of a container that has this key; None if there is none."""
     query = select(*ITEM_COLUMNS).where(item.c.container == container_id, item.c.key == key)
@@ -173,23 +184,39 @@ def items_by_key(
         states: only items in these states; None means all.
         limit: items of the page, at most.
     """
-    statement: Select[Any] = select(*ITEM_COLUMNS).where(item.c.container == container_id)
+    asked: dict[str, Any] = {"container": container_id, "limit": limit}
     if after is not None:
-        statement = statement.where(item.c.key > after)
+        asked["after"] = after
     if states is not None:
-        statement = statement.where(item.c.state.in_([state.value for state in states]))
-    rows = connection.execute(statement.order_by(item.c.key).limit(limit))
-    return [item_row(row) for row in rows]
+        asked["states"] = [state.value for state in states]
+    statement = _items_by_key(goes_on=after is not None, chosen=states is not None)
+    return [item_row(row) for row in connection.execute(statement, asked)]
+
+
+@cache
+def _items_by_key(*, goes_on: bool, chosen: bool) -> Select[Any]:
+    """Build a statement once that every folder of every leg asks."""
+    statement: Select[Any] = select(*ITEM_COLUMNS).where(item.c.container == bindparam("container"))
+    if goes_on:
+        statement = statement.where(item.c.key > bindparam("after"))
+    if chosen:
+        statement = statement.where(item.c.state.in_(bindparam("states", expanding=True)))
+    return statement.order_by(item.c.key).limit(bindparam("limit", type_=Integer))
 
 
 def counts_of(connection: Connection, leg_id: int, container_id: int | None) -> dict[State, int]:
     """Count items by state, of one container, or of the whole leg if container_id is None."""
+    whole = container_id is None
+    rows = connection.execute(_counts(whole=whole), {"of": leg_id if whole else container_id})
+    return {State(state): count for state, count in rows}
+
+
+@cache
+def _counts(*, whole: bool) -> Select[Any]:
     query = select(item.c.state, func.count()).group_by(item.c.state)
-    if container_id is None:
-        query = query.join(container).where(container.c.leg == leg_id)
-    else:
-        query = query.where(item.c.container == container_id)
-    return {State(state): count for state, count in connection.execute(query)}
+    if whole:
+        return query.join(container).where(container.c.leg == bindparam("of"))
+    return query.where(item.c.container == bindparam("of"))
 
 
 def claimed_of(connection: Connection, leg_id: int, place: str | None = None) -> dict[str, set[str]]:
@@ -221,10 +248,8 @@ def pending_items(
     connection: Connection, container_id: int, limit: int, states: Collection[State]
 ) -> list[ItemRow]:
     """Return open items of a container; see LegLedger.pending."""
-    query = select(*ITEM_COLUMNS).where(item.c.container == container_id)
-    # The literal condition lets both databases choose the partial index of open items.
-    query = query.where(is_open(), item.c.state.in_([state.value for state in states]))
-    return [item_row(row) for row in connection.execute(query.order_by(item.c.id).limit(limit))]
+    asked = {"container": container_id, "states": [state.value for state in states], "limit": limit}
+    return [item_row(row) for row in connection.execute(_PENDING, asked)]
 
 
 def findings_of(connection: Connection, container_id: int) -> list[Finding]:

@@ -55,6 +55,7 @@ _PLACE = (
         target_state=case((container.c.href == bindparam("b_href"), container.c.target_state), else_=null()),
     )
 )
+_ALL = select(*CONTAINER_COLUMNS).where(container.c.leg == bindparam("b_leg")).order_by(container.c.id)
 _SURVEYED = (
     update(container)
     .where(container.c.id == bindparam("b_id"), container.c.leg == bindparam("b_leg"))
@@ -95,9 +96,9 @@ class LegContainers(LegConnection):
         They are read again once this worker wrote anything: no other worker may.
         """
         if self._rows[0] != self._writes:
-            query = select(*CONTAINER_COLUMNS).where(container.c.leg == self._lease.leg)
             with self._reading() as connection:
-                rows = [container_row(row) for row in connection.execute(query.order_by(container.c.id))]
+                found = connection.execute(_ALL, {"b_leg": self._lease.leg})
+                rows = [container_row(row) for row in found]
             self._rows = (self._writes, rows)
         return list(self._rows[1])
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, delete, or_, select, update
 
 from ledger.db.audit_log import append_event
-from ledger.db.engine import now, reading, writing
+from ledger.db.engine import asking, now, reading, writing
 from ledger.db.handle import LedgerHandle
 from ledger.db.leases import ROLLED_BACK, ROLLING
 from ledger.db.readers import chunked
@@ -271,7 +271,7 @@ def is_releasing(ledger: LedgerHandle, mailbox_id: str) -> bool:
     """Return True if somebody may work at the target already, although the mailbox is not live yet."""
     query = select(step.c.name).join(mailbox, mailbox.c.id == step.c.mailbox)
     query = query.where(step.c.mailbox == mailbox_id, step.c.name == RELEASE)
-    with reading(ledger.engine) as connection:
+    with asking(ledger.engine) as connection:
         return connection.execute(query.where(mailbox.c.phase != Phase.LIVE.value)).first() is not None
 
 

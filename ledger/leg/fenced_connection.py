@@ -23,6 +23,7 @@ class LegConnection:
         self._lease = lease
         self._counters = counters_of(engine)
         self._open: Connection | None = None
+        self._for_writes: bool | None = None  # what the options of that connection are for
         self._writes = 0  # transactions that write, begun so far
         self._census = Census(self._transaction, lease.leg)
 
@@ -47,8 +48,10 @@ class LegConnection:
                 self._census.touched(container_id)
         with self._counters.timed("write" if writes else "read"), translated():
             if self._open is None:
-                self._open = self._engine.connect()
-            self._open.execution_options(**isolation(self._engine, writes=writes))
+                self._open, self._for_writes = self._engine.connect(), None
+            if self._for_writes is not writes:
+                self._open.execution_options(**isolation(self._engine, writes=writes))
+                self._for_writes = writes
             with self._open.begin():
                 if writes:
                     fence(self._open, self._lease)

@@ -19,7 +19,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from ledger.db.audit_log import append_event
 from ledger.db.encoding import pack_flags
-from ledger.db.engine import Transaction, reading
+from ledger.db.engine import Transaction, asking, reading
 from ledger.db.leases import AT_TARGET, ROLLED_BACK, ROLLING, SETTLED
 from ledger.db.readers import CHUNK, CONTAINER_COLUMNS, ITEM_COLUMNS, chunked, container_row, item_row
 from ledger.db.rows import ContainerRow, Finding, ItemRow, Lease, LegState, State
@@ -269,7 +269,7 @@ def refuse_unfinished(ledger: LedgerHandle, claim: Lease) -> None:
     Raises:
         Blocked: "rolling-back".
     """
-    with reading(ledger.engine) as connection:
+    with asking(ledger.engine) as connection:
         code = connection.execute(select(leg.c.code).where(leg.c.id == claim.leg)).scalar_one()
     if code == ROLLING:
         raise Blocked(ROLLING, "a rollback of it was begun, and must end first")
