@@ -3,8 +3,8 @@
     python bench_small.py --mailboxes 40 [--warm 8] [--profile FILE] [--passes 2] [--statements]
 
 As in a rehearsal: five mails in eleven folders, from a practice Exchange in a process of its own to a private
-Dovecot, ledger in a private PostgreSQL. Prints one JSON object for each pass: CPU by role in milliseconds, and
-counts; all of them for each mailbox.
+Dovecot, ledger in a private PostgreSQL. Prints one JSON object for each pass: CPU by role in milliseconds,
+and counts; all of them for each mailbox.
 """
 
 from __future__ import annotations
