@@ -33,6 +33,10 @@ INLINE_BATCHES = 2
 
 DEPLOYMENT = f"batch/{BATCH.name}"
 TICK_SECONDS = 1.0
+TICK_MOST = 5.0
+TICK_SHARE = 20
+"""Whether batches have ended is asked in a twentieth of the time since they began, between these seconds.
+Each question is work for Prefect's server, and what waits in its queue begins without it."""
 BEGUN_SECONDS = 0.05
 ASK_SECONDS = 5.0
 SETTLE_SECONDS = 20.0
@@ -207,13 +211,16 @@ def _priority(runner: LegRunner, shards: Sequence[BatchParameters]) -> int:
 async def _wait(runner: LegRunner, ended: Callable[[], Awaitable[bool]]) -> None:
     """Until ended(), whatever fails in between, or a wish to stop."""
     done = asyncio.Event()
+    began, due = time.monotonic(), 0.0
 
     async def ask() -> None:
         if await ended():
             done.set()
 
     while not runner.drain.stopping and not done.is_set():
-        await tried("waiting for batches", ask)
+        if time.monotonic() >= due:
+            await tried("waiting for batches", ask)
+            due = time.monotonic() + min(TICK_MOST, (time.monotonic() - began) / TICK_SHARE)
         if not done.is_set():
             await asyncio.sleep(TICK_SECONDS)
 

@@ -55,7 +55,7 @@ Send: TypeAlias = Callable[[Batch, Sequence[BatchParameters], LegRunner], Awaita
 Begun: TypeAlias = Callable[[UUID], None]
 """Hears the id of a command's run in Prefect before anything is done in it."""
 
-ARTIFACT_SECONDS = 3.0
+ARTIFACT_SECONDS = 10.0
 RETRY_SECONDS = [15.0, 60.0]
 """Prefect's retries are for the tail: within a run a leg honours each server's own delay."""
 
