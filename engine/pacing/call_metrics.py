@@ -56,14 +56,14 @@ class MetricsSample:
         calls: how many calls were made.
         errors: passing faults and time-outs. An item that was refused is no error.
         seconds: how long the calls took in all.
-        failing: how many calls in a row have failed by its end; a sum has none.
+        failures: how many calls in a row have failed by its end; a sum has none.
         outage: True if OUTAGE calls or more failed in a row, and one succeeded then.
     """
 
     calls: int = 0
     errors: int = 0
     seconds: float = 0.0
-    failing: int = 0
+    failures: int = 0
     outage: bool = False
 
     @property
@@ -127,7 +127,7 @@ class Meter:
             outage, self._outage = self._outage, False
             out = [now - one.since for one in self._waiting.values() if now - one.since > patience]
             taken = self.ended + MetricsSample(len(out), 0, sum(out))
-            return replace(taken, failing=self.failures, outage=outage)
+            return replace(taken, failures=self.failures, outage=outage)
 
     def hung(self, patience: float) -> list[Close]:
         """Return how to end the calls that have waited too long for their answer.

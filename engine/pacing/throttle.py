@@ -80,7 +80,7 @@ class Throttle:
         """
         if self.halted:
             self._try(own)
-        elif own.failing >= OUTAGE:
+        elif own.failures >= OUTAGE:
             self._away(own, 0.0)
         elif own.outage:
             self._away(own, AGAIN)

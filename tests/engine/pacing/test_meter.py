@@ -88,7 +88,7 @@ def test_passing_faults_count_and_refusals_do_not(server: Server, meter: Meter) 
     assert meter.take(1.0) == MetricsSample(3, 1, 3.0)
     with pytest.raises(Transient):
         list(server.write("x", [item(b"1"), item(b"cut")]))
-    assert meter.take(1.0) == MetricsSample(2, 1, 2.0)
+    assert meter.take(1.0) == MetricsSample(2, 1, 2.0, failures=1)
     with pytest.raises(Rejected):
         server.ensure("forbidden")
     with pytest.raises(Transient):
@@ -219,7 +219,7 @@ def test_a_busy_listing_is_an_error() -> None:
     meter = Meter(clock)
     with pytest.raises(Transient):
         next(iter(metered(Listing(clock, busy=True), meter).listing("x")))
-    assert meter.take(60) == MetricsSample(1, 1, 1)
+    assert meter.take(60) == MetricsSample(1, 1, 1, failures=1)
 
 
 def test_a_server_that_hangs_in_a_listing_is_seen() -> None:

@@ -153,7 +153,7 @@ def test_a_budget_is_shared_and_kept(budget: int, wanted: dict[str, int]) -> Non
     assert all(given_out[name] <= min(hungry) + 1 for name in wanted) if hungry else True
 
 
-AWAY, BACK = MetricsSample(6, 6, 0.1, failing=6), MetricsSample(20, 3, 2.0, outage=True)
+AWAY, BACK = MetricsSample(6, 6, 0.1, failures=6), MetricsSample(20, 3, 2.0, outage=True)
 
 
 def recovered(held: Throttle) -> list[float]:
@@ -190,7 +190,7 @@ def test_a_server_that_goes_away_again_soon_comes_back_to_half_of_what_it_had_re
 
 def test_a_server_that_is_slow_before_it_goes_away_comes_back_to_half_of_its_pace() -> None:
     held = throttle()
-    held.judge(MetricsSample(6, 6, 60.0, failing=6))
+    held.judge(MetricsSample(6, 6, 60.0, failures=6))
     assert recovered(held)[:4] == [AGAIN, 0.25, 0.5, 0.55]
 
 
