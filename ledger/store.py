@@ -570,18 +570,6 @@ class Ledger:
         with reading(self._engine) as connection:
             return planning.approved(connection, subject, code, spender, spent)
 
-    def approved_for(self, mailbox_id: str, wave: str, code: str, *, spent: str | None = None) -> bool:
-        """Return True if this mailbox, or its whole wave, has an approval that counts; see approved.
-
-        Args:
-            mailbox_id: the mailbox that uses the approval.
-            wave: its wave.
-            code: what is approved.
-            spent: see approved.
-        """
-        with asking(self._engine) as connection:
-            return planning.approved_for(connection, mailbox_id, wave, code, spent)
-
     def event(
         self, wave: str, kind: str, detail: Mapping[str, str | int], *, subject: str | None = None
     ) -> Event:

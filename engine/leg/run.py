@@ -82,6 +82,7 @@ from ledger.db.counters import LEG_ENDS, counters_of
 from ledger.db.incidents import KILLS_WORKER
 from ledger.db.rows import ContainerRow, Lease, LegRow, LegState, MailboxRow, Tally
 from ledger.leg.rollback import refuse_unfinished
+from ledger.plan.mailboxes import approved_for
 from ledger.store import Ledger
 from model.errors import Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
 from model.protocols import Kind
@@ -255,7 +256,7 @@ def approvals(ledger: Ledger, mailbox: MailboxRow, workload: Kind | None = None)
 
     def approved(code: str) -> bool:
         spent = spent_as(code, workload)
-        return ledger.approved_for(mailbox.id, mailbox.wave, code, spent=spent)
+        return approved_for(ledger, mailbox.id, mailbox.wave, code, spent)
 
     return approved
 

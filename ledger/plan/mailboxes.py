@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, and_, delete, exists, or_, select, update
 
 from ledger.db.audit_log import Event, append_event, chain_of, head_of, newest_event
-from ledger.db.engine import now
+from ledger.db.engine import asking, now
+from ledger.db.handle import LedgerHandle
 from ledger.db.leases import kept_rolling
 from ledger.db.rows import Lease, LegState, Phase
 from ledger.db.schema import (
@@ -335,16 +336,25 @@ def approved(
     return _is_unspent(connection, spender or subject, spent_as or code, approval, chain)
 
 
-def approved_for(connection: Connection, mailbox_id: str, wave: str, code: str, spent_as: str | None) -> bool:
-    """Return True if an approval of the mailbox, or of its wave, counts; see Ledger.approved_for."""
+def approved_for(ledger: LedgerHandle, mailbox_id: str, wave: str, code: str, spent_as: str | None) -> bool:
+    """Return True if an approval of the mailbox, or of its whole wave, counts; see Ledger.approved.
+
+    Args:
+        ledger: an open ledger.
+        mailbox_id: the mailbox that uses the approval.
+        wave: its wave.
+        code: what is approved.
+        spent_as: see Ledger.approved.
+    """
     subjects = (mailbox_id, f"wave:{wave}")
     query = select(event.c.subject).where(event.c.subject.in_(subjects), event.c.kind == f"approved:{code}")
-    known = set(connection.scalars(query.distinct()))
-    return any(
-        approved(connection, subject, code, None if subject == mailbox_id else mailbox_id, spent_as)
-        for subject in subjects
-        if subject in known
-    )
+    with asking(ledger.engine) as connection:
+        known = set(connection.scalars(query.distinct()))
+        return any(
+            approved(connection, subject, code, None if subject == mailbox_id else mailbox_id, spent_as)
+            for subject in subjects
+            if subject in known
+        )
 
 
 def is_spendable(connection: Connection, subject: str, code: str) -> bool:
