@@ -32,6 +32,7 @@ from pydantic import Field
 from engine.config.registry import chosen
 from engine.control.log_filter import quieten
 from flows.deploy.deployments import TAG
+from flows.deploy.taken_runs import put_back
 from flows.display.prefect_events import tell
 from flows.process.parameters import Configuration, RunParameters
 from flows.run_note import PAGE, UNFINISHED
@@ -50,7 +51,8 @@ class JanitorParameters(RunParameters):
         ge=0,
         le=1440,
         title="Minutes",
-        description="Task runs of a run that ended longer ago than this are orphans",
+        description="Task runs of a run that ended longer ago than this are orphans, and a run that a "
+        "worker took longer ago and that has not begun is put back if that worker is gone",
     )
     configuration: Configuration = ""
 
@@ -60,6 +62,7 @@ class Swept:
     """How many of each were found and settled."""
 
     orphan_task_runs: int
+    runs_put_back: int
     expired_legs: int
     stale_health: int
 
@@ -70,11 +73,13 @@ class Swept:
 
 @flow(name="janitor", flow_run_name="janitor", persist_result=False)
 async def janitor(parameters: JanitorParameters) -> State[Any]:
-    """Settles what died: task runs whose run has ended, legs whose lease has, reports nobody renews."""
+    """Settles what died: task runs whose run has ended, runs whose worker died before they began, legs whose
+    lease has ended, reports nobody renews."""
     with ExitStack() as stack:
         quieten()
         try:
-            ledger = stack.enter_context(opened(chosen(parameters.configuration).ledger_url()))
+            config = chosen(parameters.configuration)
+            ledger = stack.enter_context(opened(config.ledger_url()))
             legs = await asyncio.to_thread(requeue_expired, ledger)
             stale = await asyncio.to_thread(forget_health, ledger, HEALTH_SECONDS)
         except MigrationError as error:
@@ -82,8 +87,10 @@ async def janitor(parameters: JanitorParameters) -> State[Any]:
         for wave, count in legs.items():
             tell("legs.requeued", wave, legs=count)
         async with get_client() as client:
-            orphans = await crash_orphans(client, timedelta(minutes=parameters.minutes))
-        swept = Swept(orphans, sum(legs.values()), stale)
+            since = timedelta(minutes=parameters.minutes)
+            orphans = await crash_orphans(client, since)
+            unbegun = await put_back(client, config.prefect.work_pool, since)
+        swept = Swept(orphans, unbegun, sum(legs.values()), stale)
         await acreate_markdown_artifact(report(swept), key="kogge-janitor", description="What had died")
         return Completed(message=str(swept))
 

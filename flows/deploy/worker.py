@@ -20,20 +20,26 @@ from uuid import uuid4
 
 import anyio
 import anyio.abc
+from prefect import get_client
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import Abort
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.runner._flow_run_executor import FlowRunExecutionResult, FlowRunExecutorContext
 from prefect.runner._process_manager import ProcessHandle
 from prefect.runner._starter_engine import EngineCommandStarter
+from prefect.states import Pending
+from prefect.utilities.engine import propose_state
 from prefect.utilities.processutils import command_to_string
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
 from engine.control.environment import SAFE_PATH
 from engine.control.json_log import PREFECT_ENVIRONMENT
 from flows.deploy.deployments import BRAKES, DEPLOYMENTS, ENVIRONMENT
-from flows.process.background_task import tried
+from flows.deploy.taken_runs import LOOK_SECONDS, Newcomer, claim, put_back
+from flows.process.background_task import PASSING, standing, tried
 from model.errors import Misconfigured
+from model.plural import many
 
 if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse, WorkerFlowRunResponse
@@ -80,6 +86,23 @@ class Worker(ProcessWorker):
     ) -> list[FlowRun]:
         places = None if self._limiter is None else int(self._limiter.available_tokens)
         return await super()._submit_scheduled_flow_runs(admitted(flow_run_response, places))
+
+    async def _propose_pending_state(self, flow_run: FlowRun) -> bool:
+        """Takes a run, and says who did: see taken_runs."""
+        logger = self.get_flow_run_logger(flow_run)
+        try:
+            taken = Pending(message=claim(self.name))
+            state = await propose_state(self.client, taken, flow_run_id=flow_run.id)
+        except Abort as abort:
+            logger.info("another worker has run %s, or it may not begin: %s", flow_run.id, abort)
+            return False
+        except PASSING as error:
+            logger.warning("run %s could not be taken: %s", flow_run.id, type(error).__name__)
+            return False
+        return state.is_pending()
+
+    async def _propose_submitting_state(self, flow_run: FlowRun) -> None:
+        """Does nothing: it would replace the state that says who has the run."""
 
     async def run(
         self,
@@ -210,4 +233,12 @@ async def work(
             name=name,
             create_pool_if_not_found=False,
         )
-        await worker.start(with_healthcheck=healthcheck, printer=say)
+        newcomer = Newcomer(worker.name, datetime.now(UTC))
+
+        async def look() -> None:
+            async with get_client() as client:
+                if count := await put_back(client, pool, newcomer=newcomer):
+                    say(f"put {many(count, 'run', 'runs')} back whose worker had died")
+
+        async with standing("runs of dead workers", look, LOOK_SECONDS):
+            await worker.start(with_healthcheck=healthcheck, printer=say)

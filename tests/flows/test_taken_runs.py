@@ -1,0 +1,169 @@
+"""A run whose worker died between taking it and beginning it is put back into its queue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from prefect import flow, get_client
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import FlowRun
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Pending, Running, Scheduled
+from scripted import serving
+
+from flows.deploy.deployments import TAG
+from flows.deploy.taken_runs import PUT_BACK, Newcomer, claim, put_back
+from flows.deploy.work_pool import PROCESS, template
+from flows.deploy.worker import Worker
+
+# Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.
+pytestmark = [
+    pytest.mark.prefect,
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+LONG_AGO = timedelta(0)
+LATER = datetime(2999, 1, 1, tzinfo=UTC)
+
+
+@flow(name="cutover")
+def cutover() -> None: ...
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with (
+        serving(tmp_path_factory.mktemp("prefect")) as running,
+        temporary_settings({PREFECT_API_URL: running.api}),
+    ):
+        yield
+
+
+@pytest.fixture
+def pool() -> str:
+    """A work pool of this test's own."""
+    name = f"pool-{uuid4().hex[:8]}"
+    made = WorkPoolCreate(name=name, type=PROCESS, base_job_template=template())
+    asked(lambda client: client.create_work_pool(made))
+    return name
+
+
+def asked(question: Callable[[PrefectClient], Any]) -> Any:
+    async def ask() -> Any:
+        async with get_client() as client:
+            return await question(client)
+
+    return asyncio.run(ask())
+
+
+async def waiting(client: PrefectClient, pool: str, tags: tuple[str, ...] = (TAG,)) -> FlowRun:
+    """A run of a deployment that somebody resumed, and that no worker has taken yet."""
+    number = await client.create_deployment(
+        flow_id=await client.create_flow(cutover),
+        name=pool,
+        work_pool_name=pool,
+        entrypoint="flows.cutover.cutover",
+        tags=list(tags),
+    )
+    run = await client.create_flow_run_from_deployment(number)
+    resumed = Scheduled(name="Resuming", scheduled_time=datetime.now(UTC))
+    await client.set_flow_run_state(run.id, resumed, force=True)
+    return await client.read_flow_run(run.id)
+
+
+async def take(client: PrefectClient, run: FlowRun, worker: str) -> None:
+    await client.set_flow_run_state(run.id, Pending(message=claim(worker)))
+
+
+async def state_of(client: PrefectClient, number: UUID) -> tuple[str, str, str | None]:
+    state = (await client.read_flow_run(number)).state
+    assert state is not None
+    return state.type.value, str(state.name), state.message
+
+
+def test_a_run_of_a_dead_worker_waits_again_as_it_waited_before(pool: str) -> None:
+    async def look(client: PrefectClient) -> None:
+        run = await waiting(client, pool)
+        await take(client, run, "dead")
+        assert await put_back(client, pool, LONG_AGO) == 1
+        assert await state_of(client, run.id) == ("SCHEDULED", "Resuming", PUT_BACK)
+        assert await put_back(client, pool, LONG_AGO) == 0
+        await take(client, run, "another")
+        assert (await state_of(client, run.id))[0] == "PENDING"
+
+    asked(look)
+
+
+def test_a_run_of_a_living_worker_and_one_taken_just_now_are_left_alone(pool: str) -> None:
+    async def look(client: PrefectClient) -> None:
+        await client.send_worker_heartbeat(pool, "alive", heartbeat_interval_seconds=30)
+        slow, fresh = await waiting(client, pool), await waiting(client, pool)
+        await take(client, slow, "alive")
+        assert await put_back(client, pool, LONG_AGO) == 0
+        await take(client, fresh, "dead")
+        assert await put_back(client, pool) == 0
+        assert [(await state_of(client, one.id))[0] for one in (slow, fresh)] == ["PENDING"] * 2
+
+    asked(look)
+
+
+def test_what_a_worker_of_the_same_name_took_before_this_one_began_is_put_back(pool: str) -> None:
+    async def look(client: PrefectClient) -> None:
+        await client.send_worker_heartbeat(pool, "night", heartbeat_interval_seconds=30)
+        run = await waiting(client, pool)
+        early = datetime.now(UTC) - timedelta(minutes=1)
+        await take(client, run, "night")
+        assert await put_back(client, pool, LONG_AGO, Newcomer("night", early)) == 0
+        assert await put_back(client, pool, LONG_AGO, Newcomer("night", LATER)) == 1
+
+    asked(look)
+
+
+@pytest.mark.parametrize("tags", [("theirs",), (TAG,)], ids=["another's run", "an unknown worker's"])
+def test_what_is_not_known_to_be_a_dead_worker_s_of_ours_is_left_alone(
+    pool: str, tags: tuple[str, ...]
+) -> None:
+    async def look(client: PrefectClient) -> None:
+        run = await waiting(client, pool, tags)
+        message = None if TAG in tags else claim("dead")
+        await client.set_flow_run_state(run.id, Pending(message=message))
+        assert await put_back(client, pool, LONG_AGO) == 0
+
+    asked(look)
+
+
+def test_what_began_meanwhile_is_not_begun_again(pool: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def look(client: PrefectClient) -> None:
+        run = await waiting(client, pool)
+        await take(client, run, "dead")
+        read = client.read_flow_run_states
+
+        async def slow(number: UUID) -> Any:
+            await client.set_flow_run_state(run.id, Running())
+            return await read(number)
+
+        monkeypatch.setattr(client, "read_flow_run_states", slow)
+        assert await put_back(client, pool, LONG_AGO) == 0
+        assert (await state_of(client, run.id))[0] == "RUNNING"
+
+    asked(look)
+
+
+def test_a_worker_says_which_runs_it_took(pool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def look(client: PrefectClient) -> None:
+        run = await waiting(client, pool)
+        async with Worker(work_pool_name=pool, name="night", create_pool_if_not_found=False) as worker:
+            assert await worker._propose_pending_state(run)
+            await worker._propose_submitting_state(run)
+            assert await state_of(client, run.id) == ("PENDING", "Pending", claim("night"))
+            assert not await worker._propose_pending_state(run)
+
+    asked(look)
