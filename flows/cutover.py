@@ -20,7 +20,7 @@ from pydantic import Field
 from engine.approvals.plan_approval import CUTOVER
 from engine.config.registry import chosen
 from engine.control.stop_signal import STOPPED
-from engine.cutover.run_many import CutoverRequest, announce
+from engine.cutover.run_many import CutoverRequest, announce, tell_end
 from engine.cutover.run_many import opened as ordered
 from engine.cutover.steps import CutoverResult
 from engine.pacing.watchdog import WavePolicy
@@ -97,6 +97,7 @@ async def cutover(parameters: CutoverParameters) -> State[Any]:
         async with watched(runner.drain) as own, standing("the page of a cutover", page.look, TICK_SECONDS):
             await together((_mailbox(row, order, runner, ended) for row in rows), runner.drain.event)
         await tried("the page of a cutover", page.look)
+        tell_end(order, parameters.wave, ended, len(rows))
         state = _end_state(parameters.wave, ended, len(rows), order, _advice(parameters.wave, page.lines))
         if own.suspended is not None:
             await own.leave(own.suspended, str(state.message))

@@ -231,9 +231,8 @@ def tell_end(wave: str, seen: progress.Snapshot, runner: LegRunner) -> None:
     if runner.fault is None and not seen.open and not runner.cut:
         tell("wave.finished", wave, **counts)
     elif runner.fault is None and runner.refusal is not None:
-        tell("wave.paused", wave, code=runner.refusal.code, **counts)
-        if runner.refusal.code == CLOSED:
-            tell("wave.window-closed", wave, open=len(seen.open), **counts)
+        event = "wave.window-closed" if runner.refusal.code == CLOSED else "wave.paused"
+        tell(event, wave, code=runner.refusal.code, open=len(seen.open), **counts)
     else:
         code = None if runner.fault is None else runner.fault.code
         tell("wave.incomplete", wave, code=code, open=len(seen.open), **counts)

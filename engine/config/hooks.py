@@ -54,7 +54,8 @@ class Action(Strict):
     Attributes:
         command: a program by its absolute path, and its arguments; no shell. It gets the addresses in
             KOGGE_SOURCE and KOGGE_TARGET, and KOGGE_MAILBOX, KOGGE_WAVE; of Kogge's own environment only what
-            is no secret, and what `environment` of [hooks] names. It is done when it exits with 0.
+            is no secret, and what `environment` of [hooks] names. It works in the folder of the
+            configuration, and is done when it exits with 0.
         url: requested by `method` with `headers` and `body`; it is done when the status is 2xx. No redirect
             is followed.
         method: the HTTP method.

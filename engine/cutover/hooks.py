@@ -75,10 +75,12 @@ class Inherited:
     Attributes:
         lock: the descriptor of the lock file.
         environment: names of variables.
+        directory: where it works; None for where this process does.
     """
 
     lock: int
     environment: tuple[str, ...]
+    directory: Path | None
 
 
 def patience_of(hook: Hook) -> float:
@@ -110,6 +112,7 @@ def run(
     state_directory: Path,
     sleep: Callable[[float], None] = time.sleep,
     environment: Sequence[str] = (),
+    directory: Path | None = None,
 ) -> str | None:
     """Run an action of a hook, as often as the hook says until it succeeds.
 
@@ -120,6 +123,7 @@ def run(
         state_directory: where the output is kept.
         sleep: waits so many seconds.
         environment: names of variables that a command gets.
+        directory: where a command works; None for where this process does.
 
     Returns:
         None if the action did its work. Else a code: exit-N, killed-N, http-N, timeout, not-started,
@@ -134,7 +138,7 @@ def run(
     with _exclusive(state_directory, f"{person.mailbox}.{hook.name}", hook.timeout_seconds) as lock:
         if lock is None:
             return "still-running"
-        inherited = Inherited(lock, tuple(environment))
+        inherited = Inherited(lock, tuple(environment), directory)
         for attempt in range(hook.attempts):
             if attempt:
                 sleep(min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE))
@@ -202,6 +206,7 @@ def _command(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            cwd=inherited.directory,
             env={**plain(inherited.environment), **variables},
             pass_fds=(inherited.lock,),
             start_new_session=True,

@@ -100,7 +100,12 @@ def opened(
         run=functools.partial(_run_leg, config, ledger, worker_slots, boundary.breakers.shrinking),
         release_dead=lambda leg_id: release_dead(config, leg_id, worker_slots.stop),
         act=lambda hook, action, person: hooks.run(
-            hook, action, person, config.state_directory, environment=config.hooks.environment
+            hook,
+            action,
+            person,
+            config.state_directory,
+            environment=config.hooks.environment,
+            directory=config.path.parent,
         ),
         approve=functools.partial(permit, config, ledger),
         tell=tell,
@@ -189,6 +194,20 @@ def announce(
         given_back.let_in(order.cutting.ledger, rows, order.cutting.by)
     elif not order.back:
         order.out |= given_back.stay_out(order.cutting.ledger, rows)
+
+
+def tell_end(order: CutoverRequest, wave: str, cuts: Iterable[CutoverResult], count: int) -> None:
+    """Announce how a run of a wave's cutover ended; nothing of one that takes mailboxes back.
+
+    Args:
+        order: the request.
+        wave: the wave.
+        cuts: the results.
+        count: how many mailboxes were to be cut over.
+    """
+    if not order.back:
+        live = sum(cut.code is None for cut in cuts)
+        order.cutting.tell("cutover.ended", wave, mailboxes=count, live=live, open=count - live)
 
 
 def all_of(order: CutoverRequest, ids: Iterable[str], report: Callable[[CutoverResult], None]) -> None:

@@ -64,6 +64,7 @@ CutoverEvent: TypeAlias = Literal[
     "cutover.hook-failed",
     "cutover.waiting",
     "cutover.finished",
+    "cutover.ended",
     "cutover.taken-back",
 ]
 

@@ -14,11 +14,13 @@ from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
 from engine.config.prefect import PrefectSettings
+from flows.deploy.deployments import CUTOVER, DEPLOYMENTS, TAG
 
 QUIET = timedelta(minutes=10)
 """After an alarm the same one is silent for so long."""
 ANY = ResourceSpecification({"prefect.resource.id": ["kogge.*"]})
 GUIDE = "docs/night-guide.md"
+PLACE = "at /artifacts in Prefect's UI, where no menu leads"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +46,54 @@ def blocked() -> Alarm:
         "Kogge tells of blocked mailboxes",
         "a mailbox of wave {{ event.payload.wave }} is blocked: {{ event.payload.code }}",
         "Mailbox {{ event.payload.mailbox }} needs a person, and perhaps others do. The artifact "
-        "wave-{{ event.payload.wave }} lists them with what to do. The others go on.",
+        f"wave-{{{{ event.payload.wave }}}} ({PLACE}) lists them with what to do. The others go on.",
         _reactive({"kogge.mailbox.blocked"}, "kogge.wave"),
     )
+
+
+def crashed() -> Iterator[Alarm]:
+    """Yield the alarms for runs of Kogge whose process died: of a cutover each, of others the first within
+    QUIET."""
+    names = {name_of(one.entrypoint) for one in DEPLOYMENTS}
+    cutover = name_of(CUTOVER.entrypoint)
+    yield Alarm(
+        "Kogge tells of cutovers that crashed",
+        "the run {{ event.resource.name }} crashed: people may be locked out",
+        "Start the cutover again: it goes on where it stopped. The artifact cutover-NAME of its wave "
+        f"({PLACE}) says who is frozen, and how people get their old mailbox back.",
+        _of_runs({cutover}, each="prefect.resource.id"),
+    )
+    yield Alarm(
+        "Kogge tells of runs that crashed",
+        "the run {{ event.resource.name }} crashed",
+        "Its process or its machine died, and perhaps others did. Nothing is lost. If its wave has ended, "
+        "start the wave again: it goes on where it stopped, and settles first what was under way.",
+        _of_runs(names - {cutover}, each="related:flow:prefect.resource.id"),
+    )
+
+
+def name_of(entrypoint: str) -> str:
+    """Return the name of the flow at an entry point."""
+    return entrypoint.rpartition(".")[2]
+
+
+def untimely() -> Iterator[Alarm]:
+    """Yield the alarms that whoever is told of waves hears in any case: of what nobody expects."""
+    yield blocked()
+    yield from crashed()
 
 
 def alarms(settings: PrefectSettings) -> Iterator[Alarm]:
     """Yield all alarms."""
     hours = settings.frozen_hours
-    yield blocked()
+    yield from untimely()
     yield Alarm(
         "Kogge tells of mailboxes that stay frozen",
         "mailbox {{ event.payload.mailbox }} of wave {{ event.payload.wave }} is frozen for "
         f"more than {hours:g} hours",
-        "Its user may be locked out. The artifact cutover-{{ event.payload.wave }} says what is missing and "
-        "what to type; `kogge give-back -m {{ event.payload.mailbox }}` gives the old mailbox back, released "
+        "Its user may be locked out. The artifact cutover-{{ event.payload.wave }} "
+        f"({PLACE}) says what is missing and what to type; "
+        "`kogge give-back -m {{ event.payload.mailbox }}` gives the old mailbox back, released "
         "or not.",
         EventTrigger(
             after={"kogge.cutover.frozen"},
@@ -73,8 +108,8 @@ def alarms(settings: PrefectSettings) -> Iterator[Alarm]:
     yield Alarm(
         "Kogge tells of windows that end with work left",
         "the window of wave {{ event.payload.wave }} is over, and work is left",
-        "Nothing is lost; the next window goes on. The artifact wave-{{ event.payload.wave }} says what "
-        "is left.",
+        "Nothing is lost; the next window goes on. The artifact wave-{{ event.payload.wave }} "
+        f"({PLACE}) says what is left.",
         _reactive({"kogge.wave.window-closed"}, "kogge.wave"),
     )
     yield Alarm(
@@ -87,23 +122,43 @@ def alarms(settings: PrefectSettings) -> Iterator[Alarm]:
     yield Alarm(
         "Kogge tells of missing workers",
         "no worker asks the queue {{ event.resource.name }} for runs any more",
-        "Start one: `kogge worker`. What a dead worker had in hand is taken up by the next run of its wave.",
+        "Start one: `kogge worker`. Runs that had begun end as Crashed: start the wave, or the cutover, "
+        "again. Runs that had not begun are put back within minutes, and begin.",
         _reactive(
             {"prefect.work-queue.not-ready"},
             None,
             match=ResourceSpecification({"prefect.resource.id": ["prefect.work-queue.*"]}),
-            match_related=ResourceSpecification(
-                {"prefect.resource.role": ["work-pool"], "prefect.resource.name": [settings.work_pool]}
-            ),
+            match_related=_related("work-pool", "name", [settings.work_pool]),
         ),
     )
+
+
+def _of_runs(flows: set[str], each: str) -> EventTrigger:
+    """Returns a trigger that fires when a run of these flows of ours is Crashed."""
+    return _reactive(
+        {"prefect.flow-run.Crashed"},
+        each,
+        match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+        match_related=[
+            ResourceSpecification(
+                {"prefect.resource.role": ["tag"], "prefect.resource.id": [f"prefect.tag.{TAG}"]}
+            ),
+            ResourceSpecification(
+                {"prefect.resource.role": ["flow"], "prefect.resource.name": sorted(flows)}
+            ),
+        ],
+    )
+
+
+def _related(role: str, label: str, values: list[str]) -> ResourceSpecification:
+    return ResourceSpecification({"prefect.resource.role": [role], f"prefect.resource.{label}": values})
 
 
 def _reactive(
     events: set[str],
     each: str | None,
     match: ResourceSpecification = ANY,
-    match_related: ResourceSpecification | None = None,
+    match_related: ResourceSpecification | list[ResourceSpecification] | None = None,
 ) -> EventTrigger:
     """Returns a trigger that fires at the first event, and then is silent for QUIET. each: the label of the
     resource by which it is silent; None: by none."""

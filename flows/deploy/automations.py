@@ -23,7 +23,7 @@ from prefect.exceptions import ObjectNotFound
 
 from connectors.settings import Secret
 from engine.config.load import Config
-from flows.deploy.alarms import GUIDE, Alarm, alarms, blocked
+from flows.deploy.alarms import GUIDE, Alarm, alarms, untimely
 from flows.deploy.deployments import HEARTBEAT_SECONDS, TAG
 from flows.deploy.setup import MISSING, Inspection, Thing
 from model.errors import Misconfigured
@@ -36,24 +36,26 @@ mailto:// sends mail (Prefect 3.9.1)."""
 SUBJECT = "{{ event.payload.wave }}: {{ event.event }}"
 BODY = """\
 {{ event.event }} at {{ event.occurred }}
-{% for name, value in event.payload.items() %}{{ name }}: {{ value }}
+{% for name, value in event.payload.items() if value is not mapping %}{{ name }}: {{ value }}
 {% endfor %}"""
 JSON = (
     '{"event": {{ event.event | tojson }}, "at": "{{ event.occurred }}", '
     '"payload": {{ event.payload | tojson }}'
 )
 
+CLOSED = "kogge.wave.window-closed"
 WAVES = (
     "kogge.wave.started",
     "kogge.wave.finished",
     "kogge.wave.incomplete",
     "kogge.wave.paused",
+    CLOSED,
     "kogge.wave.canary-failed",
     "kogge.wave.approved",
     "kogge.wave.rolled-back",
     "kogge.cutover.hook-failed",
     "kogge.cutover.waiting",
-    "kogge.cutover.finished",
+    "kogge.cutover.ended",
 )
 MADE = "Made by `kogge setup`, from [prefect] of kogge.toml"
 
@@ -114,9 +116,7 @@ class Channel:
 
 def _payload(alarm: Alarm | None) -> str:
     """The body of a webhook: JSON, with what to do where that is known."""
-    if alarm is None:
-        return JSON + "}"
-    texts = {"subject": alarm.subject, "do": alarm.advice}
+    texts = {"subject": SUBJECT} if alarm is None else {"subject": alarm.subject, "do": alarm.advice}
     return JSON + "".join(f', "{name}": "{text}"' for name, text in texts.items()) + "}"
 
 
@@ -179,9 +179,9 @@ def automations(config: Config) -> Iterator[Thing]:
     channels = tuple(_channels(config))
     yield from channels
     if channels:
-        known = {"kogge.wave.paused"} if config.prefect.alarms else set()  # the alarm of windows tells it
+        known = {CLOSED} if config.prefect.alarms else set()  # an alarm tells it, with what to do
         yield Automated("Kogge tells of waves", MADE, _waves(known), channels=channels)
-    wanted = alarms(config.prefect) if config.prefect.alarms else [blocked()] if channels else ()
+    wanted = alarms(config.prefect) if config.prefect.alarms else untimely() if channels else ()
     for alarm in wanted:
         yield Automated(alarm.name, MADE, alarm.trigger, channels=channels, alarm=alarm)
 

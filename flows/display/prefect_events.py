@@ -35,6 +35,7 @@ Kind: TypeAlias = Literal[
     "cutover.hook-failed",
     "cutover.waiting",
     "cutover.finished",
+    "cutover.ended",
     "legs.requeued",
     "server.unwell",
 ]

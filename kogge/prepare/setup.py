@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,14 +59,8 @@ def setup(
         if any(one.done for one in outcomes):
             say(ADVICE)
     if api.local and settings.prefect.dispatch == "deployment":
-        say(workers_need(config, api.url))
+        say(f"Runs wait for a worker on this machine: {next_command(config, 'worker')}")
     raise typer.Exit(Exit.OPEN if any(one.open for one in outcomes) else Exit.OK)
-
-
-def workers_need(config: Path, api: str) -> str:
-    """Return what workers of the local server are to be told, which no configuration names."""
-    command = f"PREFECT_API_URL={api} {next_command(config, 'worker')}"
-    return f"Workers need the address of this Prefect: {command}. Or set api_url in [prefect]: {api}"
 
 
 def _outcomes(config: Config, check: bool) -> tuple[Api, list[SetupOutcome]]:

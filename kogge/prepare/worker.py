@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from engine.config.hints import DEFAULT
-from engine.config.load import load
+from engine.config.hints import DEFAULT, next_command
+from engine.config.load import Config, load
 from engine.control import json_log
 from kogge.terminal.options import say
 from model.errors import Misconfigured
@@ -41,6 +41,8 @@ def worker(
 ) -> None:
     """Takes runs from the queues of Prefect and works until interrupted.
 
+    Without an address of Prefect it uses the server that `kogge server up` started here, if that runs.
+
     It runs Kogge's own flows alone, with the configurations given here, and ignores what Prefect's server
     says of commands, environments, directories or files. Start one for the queue `waves` and others for the
     rest: a wave waits for its batches.
@@ -55,16 +57,24 @@ def worker(
     from flows.deploy.worker import environment, work
 
     first = settings[0].prefect
-    api = configured_api(settings[0])
+    api = configured_api(settings[0]) or _local(settings[0])
     if not api:
         raise Misconfigured(
             f"{files[0].name}: prefect.api_url",
-            "is missing; a worker needs a Prefect server. `kogge setup` says the address of the local one",
+            f"is missing, and no local Prefect server runs: {next_command(files[0], 'server up')}",
         )
     _refuse_unknown(queue or ())
 
     environment(api, listed(files), as_json=json_log.is_on())
     asyncio.run(work(first.work_pool, queue or list(QUEUES), limit, name, healthcheck, say))
+
+
+def _local(config: Config) -> str | None:
+    """The API of the local server, where it runs."""
+    from flows.deploy import prefect_server
+
+    server = prefect_server.status(config.state_directory)
+    return None if server is None else server.api
 
 
 def _from_environment() -> list[Path]:

@@ -279,7 +279,7 @@ def act(
 ) -> Ended:
     """first: the first line that people are told; None: nothing is told."""
     from engine.control.error_log import defect_log
-    from engine.cutover.run_many import all_of, announce, opened
+    from engine.cutover.run_many import all_of, announce, opened, tell_end
     from engine.pacing.worker_slots import open_worker_slots
     from flows.display.from_command import show_cutovers, telling
     from flows.display.prefect_events import tell
@@ -307,7 +307,9 @@ def act(
     ):
         for duty in worker_slots.heeded(duties):
             announce(order, going[duty.wave], way.reason, named=way.named)
+            before = len(cuts)
             all_of(order, [row.id for row in going[duty.wave]], report_one)
+            tell_end(order, duty.wave, cuts[before:], len(going[duty.wave]))
     show_cutovers(config, ledger, cuts)
     return Ended(cuts, worker_slots.refusals, order.boundary.fault)
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from jinja2 import Environment
 from prefect.events.actions import CallWebhook, DoNothing
 from prefect.events.schemas.automations import AutomationCore, Posture
+from prefect.events.schemas.events import ReceivedEvent
+from prefect.server.events.schemas.automations import EventTrigger as ServerTrigger
 
 from engine.config.load import Config, load
 from flows.deploy.alarms import QUIET, alarms
-from flows.deploy.automations import Automated, automations
+from flows.deploy.automations import BODY, Automated, automations
 from flows.display import prefect_events
 from flows.display.batch_progress import failing
 from ledger.views.server_health import Health
@@ -59,7 +64,68 @@ def test_with_a_channel_blocked_mailboxes_are_told_without_the_setting(tmp_path:
         "Kogge notices runs that died",
         "Kogge tells of waves",
         "Kogge tells of blocked mailboxes",
+        "Kogge tells of cutovers that crashed",
+        "Kogge tells of runs that crashed",
     }
+
+
+@pytest.mark.parametrize("more", ["", "alarms = true\n"])
+def test_a_pause_and_the_end_of_a_window_are_told_once(tmp_path: Path, more: str) -> None:
+    config = configured(tmp_path, f'blocks = ["ms-teams-webhook/nights"]\n{more}')
+    made = [one.trigger for one in automations(config) if isinstance(one, Automated)]
+    for event in ("kogge.wave.paused", "kogge.wave.window-closed", "kogge.cutover.ended"):
+        assert sum(event in one.expect for one in made) == 1
+
+
+class Crash:
+    """A run of a flow, with these tags, that became Crashed."""
+
+    def __init__(self, flow: str, tags: list[str]) -> None:
+        self.number = f"prefect.flow-run.{uuid4()}"
+        related = [("tag", f"prefect.tag.{tag}", tag) for tag in tags] + [("flow", f"flow-{flow}", flow)]
+        self.event = ReceivedEvent(
+            occurred=datetime.now(UTC),
+            received=datetime.now(UTC),
+            event="prefect.flow-run.Crashed",
+            resource={"prefect.resource.id": self.number, "prefect.resource.name": f"{flow} pilot"},
+            related=[
+                {"prefect.resource.role": role, "prefect.resource.id": number, "prefect.resource.name": name}
+                for role, number, name in related
+            ],
+            payload={"validated_state": {"name": "Crashed"}},
+            id=uuid4(),
+        )
+
+
+def heard(config: Config, crash: Crash) -> dict[str, str]:
+    """Who of the alarms hears of it, and by what it is silent then."""
+    found = {}
+    for one in alarms(config.prefect):
+        trigger = ServerTrigger.model_validate(one.trigger.model_dump(mode="json") | {"id": str(uuid4())})
+        if trigger.covers(crash.event):
+            found[one.name] = trigger.bucketing_key(crash.event)[0]
+    return found
+
+
+def test_a_cutover_that_crashed_is_told_each_time(tmp_path: Path) -> None:
+    config, crash = configured(tmp_path, ""), Crash("cutover", ["kogge", "wave:pilot"])
+    assert heard(config, crash) == {"Kogge tells of cutovers that crashed": crash.number}
+
+
+@pytest.mark.parametrize("flow", ["wave", "batch", "verify", "rollback", "janitor"])
+def test_another_run_that_crashed_is_told_once_for_its_flow(tmp_path: Path, flow: str) -> None:
+    found = heard(configured(tmp_path, ""), Crash(flow, ["kogge"]))
+    assert found == {"Kogge tells of runs that crashed": f"flow-{flow}"}
+
+
+def test_a_run_that_is_not_ours_raises_no_alarm(tmp_path: Path) -> None:
+    assert heard(configured(tmp_path, ""), Crash("cutover", ["theirs"])) == {}
+
+
+def test_a_mail_about_a_crash_is_read_by_people(tmp_path: Path) -> None:
+    crash = Crash("cutover", ["kogge"])
+    said = Environment(autoescape=False).from_string(BODY).render(event=crash.event)
+    assert "{" not in said
 
 
 def test_without_a_channel_an_alarm_still_shows_in_prefect(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from prefect import flow, get_client, task
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Completed, Running
+from prefect.states import Completed, Crashed, Running
 
 from engine.config.load import load
 from engine.config.maintenance_windows import WindowSpan
@@ -262,6 +262,9 @@ def test_a_missing_block_is_named(place: Path, capsys: pytest.CaptureFixture[str
     assert "ms-teams-webhook/nobody-made-it" in capsys.readouterr().err
 
 
+CRASHED = "prefect.flow-run.Crashed"
+
+
 class Hook(http.server.BaseHTTPRequestHandler):
     bodies: list[dict[str, Any]]
 
@@ -302,7 +305,9 @@ def test_mail_and_a_webhook_tell_of_blocked_mailboxes_and_of_waves(
     assert told["kogge.server.unwell"]["system"] == "target.mail"
     alarm = next(one for one in heard if one["event"] == "kogge.mailbox.blocked")
     assert alarm["subject"] == "a mailbox of wave first is blocked: over-quota"
-    assert "The artifact wave-first lists them" in alarm["do"]
+    assert "The artifact wave-first (at /artifacts" in alarm["do"]
+    crash = next(one for one in heard if one["event"] == CRASHED)
+    assert crash["subject"] == "the run cutover first crashed: people may be locked out"
     counted = Counter(one["event"] for one in heard)
     assert counted["kogge.mailbox.blocked"] == 1, "one message, however many are blocked"
     mail = blocked(post)[0]
@@ -323,11 +328,22 @@ def wait_for_events(api: str, heard: list[dict[str, Any]], post: SmtpSink) -> No
         "kogge.wave.finished",
         "kogge.server.unwell",
         "kogge.wave.window-closed",
+        CRASHED,
     }
+
+    @flow(name="cutover")
+    def cutover() -> None: ...
+
+    async def crash(client: Any) -> None:
+        tags = [deployments.TAG, "wave:first"]
+        run = await client.create_flow_run(cutover, name="cutover first", tags=tags, state=Running())
+        await client.set_flow_run_state(run.id, Crashed(), force=True)
+
     with temporary_settings({PREFECT_API_URL: api}):
         while {one["event"] for one in heard} < wanted or not blocked(post):
             assert time.monotonic() < deadline, (heard, post.mails)
             prefect_events.tell("mailbox.blocked", "first", mailbox="m-1", code="over-quota")
+            asked(api, crash)
             prefect_events.tell("wave.finished", "first", mailboxes=5)
             prefect_events.tell("wave.window-closed", "first", open=2)
             prefect_events.tell("server.unwell", "first", system="target.mail", code="server-error")

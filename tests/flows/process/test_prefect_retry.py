@@ -21,7 +21,6 @@ from flows.deploy import queue_watch
 from flows.process import prefect_retry
 from flows.process.parameters import BatchParameters
 from flows.process.prefect_retry import PrefectPatience
-from kogge.prepare.setup import workers_need
 from ledger.store import Ledger
 from model.errors import Transient
 from reports.progress import Snapshot
@@ -223,10 +222,3 @@ def test_a_batch_of_a_stopped_wave_says_whether_it_had_begun(
     (told,) = states
     assert f"{told.type.value} {told.name}" == left
     assert (told.message == dispatch.NOT_BEGUN) is state.is_scheduled()
-
-
-def test_setup_says_what_a_worker_of_the_local_server_needs() -> None:
-    assert workers_need(Path("other.toml"), "http://127.0.0.1:4200/api") == (
-        "Workers need the address of this Prefect: PREFECT_API_URL=http://127.0.0.1:4200/api kogge worker "
-        "-c other.toml. Or set api_url in [prefect]: http://127.0.0.1:4200/api"
-    )
