@@ -231,8 +231,9 @@ def tell_end(wave: str, seen: progress.Snapshot, runner: LegRunner) -> None:
     if runner.fault is None and not seen.open and not runner.cut:
         tell("wave.finished", wave, **counts)
     elif runner.fault is None and runner.refusal is not None:
-        event = "wave.window-closed" if runner.refusal.code == CLOSED else "wave.paused"
-        tell(event, wave, code=runner.refusal.code, open=len(seen.open), **counts)
+        closed = runner.refusal.code == CLOSED
+        more = {"code": runner.refusal.code, "open": len(seen.open), **counts}
+        tell("wave.window-closed" if closed else "wave.paused", wave, **more)
     else:
         code = None if runner.fault is None else runner.fault.code
         tell("wave.incomplete", wave, code=code, open=len(seen.open), **counts)

@@ -22,7 +22,7 @@ import anyio
 import anyio.abc
 from prefect import get_client
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import Abort
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.runner._flow_run_executor import FlowRunExecutionResult, FlowRunExecutorContext
@@ -91,7 +91,7 @@ class Worker(ProcessWorker):
         """Takes a run, and says who did: see taken_runs."""
         logger = self.get_flow_run_logger(flow_run)
         try:
-            taken = Pending(message=claim(self.name))
+            taken: State[Any] = Pending(message=claim(self.name))
             state = await propose_state(self.client, taken, flow_run_id=flow_run.id)
         except Abort as abort:
             logger.info("another worker has run %s, or it may not begin: %s", flow_run.id, abort)
