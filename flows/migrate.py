@@ -232,8 +232,8 @@ def tell_end(wave: str, seen: progress.Snapshot, runner: LegRunner) -> None:
         tell("wave.finished", wave, **counts)
     elif runner.fault is None and runner.refusal is not None:
         closed = runner.refusal.code == CLOSED
-        more = {"code": runner.refusal.code, "open": len(seen.open), **counts}
-        tell("wave.window-closed" if closed else "wave.paused", wave, **more)
+        counts["open"] = len(seen.open)
+        tell("wave.window-closed" if closed else "wave.paused", wave, code=runner.refusal.code, **counts)
     else:
         code = None if runner.fault is None else runner.fault.code
         tell("wave.incomplete", wave, code=code, open=len(seen.open), **counts)
