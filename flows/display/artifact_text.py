@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from engine.approvals.score import Score, wave_score
 from engine.planning.throughput_estimate import Estimate
 from flows.display.advice_list import advice_list
+from flows.display.failing_servers import FailingServer
 from flows.display.mailbox_rows import pause_told, wave_named
 from flows.process.parameters import BatchParameters
 from ledger.db.rows import LegRow, LegState
@@ -28,7 +29,7 @@ class Seen:
     """All that is told of a wave at one moment. rate: items a second lately; left: by the plan's estimate,
     corrected by what was measured; None: nothing is left, or nobody knows. expected: items that the preflight
     counted; 0: there was none. stopped: mailboxes that need a person, whatever their workloads say.
-    paused: since when the wave is; None: it is not."""
+    paused: since when the wave is; None: it is not. down: its servers that fail."""
 
     wave: str
     snapshot: Snapshot
@@ -39,6 +40,7 @@ class Seen:
     expected: int = 0
     stopped: Collection[str] = ()
     paused: datetime | None = None
+    down: Sequence[FailingServer] = ()
 
 
 def wave_text(seen: Seen, ended: bool = False) -> str:
@@ -72,6 +74,8 @@ def wave_told(seen: Seen, ended: bool = False) -> str:
         left = "this run has ended"
     elif seen.left is None:
         left = "nothing is left to copy"
+    elif seen.down:
+        left = ", ".join(one.named() for one in seen.down)
     elif not seen.rate:
         left = "time left is not known"
     else:
@@ -95,9 +99,12 @@ def _going(seen: Seen) -> str:
 
 
 def outlook(seen: Seen) -> str:
-    """How long the wave still takes; no time where it is paused or nothing moves."""
+    """How long the wave still takes; no time where it is paused, a server fails, or nothing moves."""
     if seen.paused is not None:
         return f"It is {pause_told(seen.paused)}."
+    if seen.left is not None and seen.down:
+        told = " ".join(one.told(seen.now) for one in seen.down)
+        return f"{told} Until then the time left is not known."
     if seen.left is not None and not seen.rate:
         return "The time left is not known, as nothing was moved lately."
     return remaining(seen.left, seen.now)

@@ -20,6 +20,7 @@ from prefect import get_run_logger
 from engine.approvals.low_score_approval import would_stop
 from engine.approvals.score import Score, scores
 from engine.cutover.stopped import Stop, stops
+from engine.pacing.server_names import systems_of
 from engine.planning.eta import Eta
 from engine.planning.throughput_estimate import Estimate
 from flows.display import ui_links
@@ -31,6 +32,7 @@ from flows.display.artifact_text import (
     wave_text,
     wave_told,
 )
+from flows.display.failing_servers import FailingServers
 from flows.display.mailbox_rows import MailboxLine, mailbox_lines, mailboxes_text, mailboxes_told, stopped_at
 from flows.display.narration import progress_line
 from flows.display.problem_pages import (
@@ -98,6 +100,7 @@ class Board:
     checked: Mapping[str, int] = field(default_factory=dict)
     stopped: Mapping[str, Stop] = field(default_factory=dict)
     canary: tuple[str, str] | None = None
+    servers: FailingServers = field(default_factory=FailingServers)
     ticks: int = 0
     items_due: float = 0.0
     waves_due: float = 0.0
@@ -193,7 +196,8 @@ class Board:
             self.stopped = self._stops(boxes, shot)
         person = self.stopped.keys() | ({self.canary[0]} if self.canary is not None else set())
         paused = paused_since(ledger, self.wave)
-        seen = Seen(self.wave, shot, self._rate(shot), left, health, now, expected, person, paused)
+        down = self.servers.look(health, self._servers(shot), now)
+        seen = Seen(self.wave, shot, self._rate(shot), left, health, now, expected, person, paused, down)
         low = (
             would_stop(ledger, [row for row in boxes if row.phase is not Phase.LIVE], rated) if rated else ()
         )
@@ -203,6 +207,11 @@ class Board:
             self._all_waves(seen, lines) if whole and (ended or time.monotonic() >= self.waves_due) else None
         )
         return Look(seen, batch_rows(self.shards, shot, self.checked), lines, all_waves)
+
+    def _servers(self, shot: progress.Snapshot) -> set[str]:
+        """The servers that the wave uses."""
+        kinds = {leg.workload for leg in shot.legs}
+        return {name for kind in kinds for name in systems_of(self.runner.config, kind)}
 
     def _all_waves(self, seen: Seen, lines: Sequence[MailboxLine]) -> tuple[str, str]:
         """Asks the ledger, and says when it may be asked again."""
@@ -219,7 +228,7 @@ class Board:
         person |= stops(ledger, self.runner.config.hooks, boxes, legs).keys()
         waves = wave_lines(legs, boxes, checked, person)
         still = {row.name for row in Waves(ledger).all() if row.paused} | (
-            set() if seen.rate else {self.wave}
+            set() if seen.rate and not seen.down else {self.wave}
         )
         return overall_text(waves, self.left, seen.now, still), overall_told(waves, seen.now)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -11,16 +11,13 @@ from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifa
 
 from engine.pacing import server_notices
 from engine.pacing.server_names import UNWELL
+from flows.display.failing_servers import failing
 from flows.display.prefect_events import tell as tell_event
 from flows.process.background_task import standing, tried
 from flows.process.leg_runner import LegRunner
 from flows.process.parameters import BatchParameters
-from ledger.views.server_health import Health
 from ledger.views.sizes import checks
 from reports import progress
-
-FAILING_SHARE, FAILING_CALLS = 5, 20
-"""A server fails if every fifth call does, of at least so many."""
 
 
 class _Shown:
@@ -68,20 +65,6 @@ class _Shown:
         for system in sorted(systems - self._failing):
             tell_event("server.unwell", self._wave, system=system, code=causes.get(system) or UNWELL)
         self._failing = systems
-
-
-def failing(reports: Iterable[Health]) -> frozenset[str]:
-    """Return the servers that are halted, or that answer at least every FAILING_SHARE-th call with an error.
-
-    Args:
-        reports: the workers' newest reports.
-    """
-    rows = server_notices.servers(reports)
-    return frozenset(
-        str(row["system"])
-        for row in rows
-        if row["pace"] == 0 or int(row["errors"]) * FAILING_SHARE >= max(int(row["calls"]), FAILING_CALLS)
-    )
 
 
 @asynccontextmanager

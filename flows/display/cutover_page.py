@@ -118,7 +118,8 @@ def held_told(lines: Sequence[CutoverLine], now: datetime) -> str:
     names += f" and {len(held) - NAMED:,} more" if len(held) > NAMED else ""
     minutes = max(0, int((now - oldest).total_seconds() // 60))
     told = many(len(held), "mailbox is frozen: its user", "mailboxes are frozen: their users")
-    return f"{told} may be locked out, the first since {moment(oldest)} ({minutes:,} minutes): {names}"
+    lasts = many(minutes, "minute", "minutes")
+    return f"{told} may be locked out, the first since {moment(oldest)} ({lasts}): {names}"
 
 
 def next_steps(wave: str, lines: Sequence[CutoverLine]) -> list[str]:

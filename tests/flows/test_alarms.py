@@ -19,7 +19,7 @@ from engine.config.load import Config, load
 from flows.deploy.alarms import QUIET, alarms
 from flows.deploy.automations import BODY, Automated, automations
 from flows.display import prefect_events
-from flows.display.batch_progress import failing
+from flows.display.failing_servers import failing
 from ledger.views.server_health import Health
 from model.errors import Misconfigured
 
