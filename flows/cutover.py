@@ -96,7 +96,7 @@ async def cutover(parameters: CutoverParameters) -> State[Any]:
         await asyncio.to_thread(announce, order, rows, named=bool(parameters.mailboxes))
         async with watched(runner.drain) as own, standing("the page of a cutover", page.look, TICK_SECONDS):
             await together((_mailbox(row, order, runner, ended) for row in rows), runner.drain.event)
-        await tried("the page of a cutover", page.look)
+        await tried("the page of a cutover", page.end)
         tell_end(order, parameters.wave, ended, len(rows))
         state = _end_state(parameters.wave, ended, len(rows), order, _advice(parameters.wave, page.lines))
         if own.suspended is not None:

@@ -15,6 +15,7 @@ from typing import Any
 from prefect import flow, get_client
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import ArtifactCreate
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterEndTime,
@@ -29,15 +30,18 @@ from prefect.client.schemas.objects import TERMINAL_STATES, State, TaskRun
 from prefect.states import Completed, Crashed, Failed
 from pydantic import Field
 
+from engine.config.load import Config
 from engine.config.registry import chosen
 from engine.control.log_filter import quieten
 from flows.deploy.deployments import TAG
 from flows.deploy.taken_runs import put_back
 from flows.display.prefect_events import tell
+from flows.display.stopped_cutover import stopped_page, stopped_waves
 from flows.process.parameters import Configuration, RunParameters
 from flows.run_note import PAGE, UNFINISHED
 from ledger.housekeeping import forget_health, requeue_expired
 from ledger.open_ledgers import opened
+from ledger.store import Ledger
 from model.errors import MigrationError
 
 HEALTH_SECONDS = 3600.0
@@ -74,7 +78,7 @@ class Swept:
 @flow(name="janitor", flow_run_name="janitor", persist_result=False)
 async def janitor(parameters: JanitorParameters) -> State[Any]:
     """Settles what died: task runs whose run has ended, runs whose worker died before they began, legs whose
-    lease has ended, reports nobody renews."""
+    lease has ended, reports and pages nobody renews."""
     with ExitStack() as stack:
         quieten()
         try:
@@ -82,6 +86,7 @@ async def janitor(parameters: JanitorParameters) -> State[Any]:
             ledger = stack.enter_context(opened(config.ledger_url()))
             legs = await asyncio.to_thread(requeue_expired, ledger)
             stale = await asyncio.to_thread(forget_health, ledger, HEALTH_SECONDS)
+            pages = await asyncio.to_thread(_stopped_pages, config, ledger)
         except MigrationError as error:
             return Failed(message=str(error))
         for wave, count in legs.items():
@@ -89,10 +94,16 @@ async def janitor(parameters: JanitorParameters) -> State[Any]:
         async with get_client() as client:
             since = timedelta(minutes=parameters.minutes)
             orphans = await crash_orphans(client, since)
+            for page in pages:
+                await client.create_artifact(page)
             unbegun = await put_back(client, config.prefect.work_pool, since)
         swept = Swept(orphans, unbegun, sum(legs.values()), stale)
         await acreate_markdown_artifact(report(swept), key="kogge-janitor", description="What had died")
         return Completed(message=str(swept))
+
+
+def _stopped_pages(config: Config, ledger: Ledger) -> list[ArtifactCreate]:
+    return [stopped_page(config, ledger, wave) for wave in stopped_waves(config, ledger)]
 
 
 async def crash_orphans(client: PrefectClient, since: timedelta) -> int:

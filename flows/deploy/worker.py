@@ -35,8 +35,9 @@ from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, Proc
 
 from engine.control.environment import SAFE_PATH
 from engine.control.json_log import PREFECT_ENVIRONMENT
-from flows.deploy.deployments import BRAKES, DEPLOYMENTS, ENVIRONMENT
+from flows.deploy.deployments import BRAKES, CUTOVER, DEPLOYMENTS, ENVIRONMENT
 from flows.deploy.taken_runs import LOOK_SECONDS, Newcomer, claim, put_back
+from flows.display.stopped_cutover import show_ended
 from flows.process.background_task import PASSING, standing, tried
 from model.errors import Misconfigured
 from model.plural import many
@@ -128,6 +129,9 @@ class Worker(ProcessWorker):
                 )
                 ended = await _executed(executor, status)
         await tried("the last word of a run", functools.partial(_last_word, self.client, flow_run))
+        if flow.name == CUTOVER.name and (ended is None or ended.status_code):
+            shown = functools.partial(show_ended, self.client, flow_run.parameters.get("parameters", {}))
+            await tried("the page of a cutover", shown)
         if ended is None or ended.status_code is None:
             raise RuntimeError("the run's process did not start")
         return ProcessWorkerResult(status_code=ended.status_code, identifier=str(ended.handle.pid))

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from engine.control.remedies import advice
 from model.plural import many
 
 
-def advice_list(counts: Mapping[str, int], one: str, more: str) -> list[str]:
+def advice_list(
+    counts: Mapping[str, int], one: str, more: str, typed: Mapping[str, Sequence[str]] | None = None
+) -> list[str]:
     """Return a heading, and a line for each code, the most frequent first; [] if there are no codes.
 
     Args:
         counts: how many have each code.
         one: what is counted, of one; see model.plural.
         more: what is counted, of several.
+        typed: what to type because of a code.
     """
     if not counts:
         return []
     order = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    lines = [f"- `{code}` ({many(count, one, more)}): {advice(code)}" for code, count in order]
+    lines = []
+    for code, count in order:
+        lines += [f"- `{code}` ({many(count, one, more)}): {advice(code)}"]
+        lines += [f"    - `{command}`" for command in (typed or {}).get(code, ())]
     return ["", "### What to do", "", *lines]

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from engine.approvals.score import Score, wave_score
 from engine.planning.throughput_estimate import Estimate
+from flows.display.advice_commands import commands
 from flows.display.advice_list import advice_list
 from flows.display.failing_servers import FailingServer
 from flows.display.mailbox_rows import pause_told, wave_named
@@ -55,7 +56,7 @@ def wave_text(seen: Seen, ended: bool = False) -> str:
             "",
         ]
     lines += _states(shot)
-    lines += _reasons(shot)
+    lines += _reasons(shot, seen.wave)
     lines += _servers(seen.health)
     if ended:
         lines += ["", f"`kogge report --wave {shlex.quote(seen.wave)}` writes a page of it for people."]
@@ -140,7 +141,7 @@ def _states(shot: Snapshot) -> list[str]:
     return ["| mailboxes' workloads | |", "|---|---:|", *rows]
 
 
-def _reasons(shot: Snapshot) -> list[str]:
+def _reasons(shot: Snapshot, wave: str) -> list[str]:
     """Blocked and waiting ones by code, and what to do."""
     found: Counter[tuple[LegState, str]] = Counter(
         (leg.state, leg.code) for leg in shot.open if leg.code and leg.state is not LegState.RUNNING
@@ -154,7 +155,9 @@ def _reasons(shot: Snapshot) -> list[str]:
     codes: Counter[str] = Counter()
     for (_, code), count in found.items():
         codes[code] += count
-    todo = advice_list(codes, "workload", "workloads")
+    own = {code: sorted({leg.mailbox for leg in shot.open if leg.code == code}) for code in codes}
+    typed = {code: commands(code, found, wave) for code, found in own.items()}
+    todo = advice_list(codes, "workload", "workloads", typed)
     return ["", "### What is open, and why", "", "| | code | |", "|---|---|---:|", *rows, *todo]
 
 

@@ -6,14 +6,20 @@ import asyncio
 from collections.abc import Collection
 from datetime import UTC, datetime
 
+from prefect import get_run_logger
+
 from engine.cutover.outlook import obstacles
 from engine.cutover.steps import CutoverResult
-from flows.display.cutover_page import CutoverLine, cutover_text, cutover_told, read_lines
+from flows.display import ui_links
+from flows.display.cutover_page import CutoverLine, cutover_text, cutover_told, read_lines, work_told
 from flows.display.published import Published
+from flows.display.ui_links import linked
 from ledger.store import Ledger
 from reports.progress import slug
 
 TICK_SECONDS = 15.0
+LINE_TICKS = 4
+"""The log has a line once in so many looks."""
 
 
 class CutoverArtifact:
@@ -34,10 +40,19 @@ class CutoverArtifact:
         self._mailboxes = frozenset(mailboxes)
         self._ended = ended
         self._artifacts = Published()
+        self._looks = 0
         self.lines: list[CutoverLine] = []
 
     async def look(self) -> None:
-        """Show where each mailbox is now."""
+        """Show where each mailbox is now, while a run is at work; tell the run's log once a minute."""
+        self.lines = await asyncio.to_thread(self._read, foresee=False)
+        await self._show(None, at_work=True)
+        if self._looks % LINE_TICKS == 0:
+            get_run_logger().info(work_told(self.lines))
+        self._looks += 1
+
+    async def end(self) -> None:
+        """Show where each mailbox is once the run has ended, and what to type."""
         self.lines = await asyncio.to_thread(self._read, foresee=False)
         await self._show(None)
 
@@ -46,11 +61,25 @@ class CutoverArtifact:
         self.lines = await asyncio.to_thread(self._read, foresee=True)
         await self._show(why)
 
-    async def _show(self, why: str | None) -> None:
+    async def _show(self, why: str | None, *, at_work: bool = False) -> None:
         now = datetime.now(UTC)
-        told = f"{'waits for a person; ' if why else ''}{cutover_told(self.lines)} ({now:%H:%M} UTC)"
-        text = cutover_text(self._wave, self.lines, now, why)
-        await self._artifacts.put(slug("cutover", self._wave), text, told)
+        how = "waits for a person; " if why else "at work; " if at_work else ""
+        told = f"{how}{cutover_told(self.lines)} ({now:%H:%M} UTC)"
+        ui = ui_links.base()
+        text = cutover_text(
+            self._wave, self.lines, now, why, at_work=self._if_it_dies(ui) if at_work else None
+        )
+        made = await self._artifacts.put(slug("cutover", self._wave), text, told)
+        if made is not None and ui:
+            get_run_logger().info("the page of this cutover: %s", ui_links.version(ui, made))
+
+    def _if_it_dies(self, ui: str) -> str:
+        runs = linked("the run", ui_links.runs_of(ui, self._wave))
+        return (
+            f"The run renews this page every {TICK_SECONDS:.0f} seconds. If the time below stands still for "
+            f"minutes, look at {runs}: if it is `Crashed`, start the cutover again, and it goes on where it "
+            "stopped."
+        )
 
     def _read(self, *, foresee: bool) -> list[CutoverLine]:
         """Asks the ledger; in a thread."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from engine.cutover.steps import FREEZE, FROZEN, HOOK_FAILED, NOT_VERIFIED
+from engine.cutover.stopped import HOOKS
 from flows.display.advice_list import advice_list
 from ledger.db.rows import SCORE_LOW, MailboxRow, Phase
 from ledger.leg.cutover_steps import BACK, DONE, FAILED, RELEASE, StepRow, Steps
@@ -21,6 +22,10 @@ SHOWN = 60
 BACK_TOLD = (
     "Or give people the old mailbox back: `cutover --back` does it for everybody who is not released,"
     " `give-back` for one person, and takes back first what Kogge wrote for somebody who is released:"
+)
+WORKING = "**A run is at work on it. There is nothing to do.**"
+WORKING_ON_OTHERS = (
+    "**A run is at work on the others.** What to type for these stands here once it has ended."
 )
 NAMED = 5
 """So many mailboxes a message names."""
@@ -86,6 +91,8 @@ def _line(row: MailboxRow, steps: Sequence[StepRow], code: str | None) -> Cutove
     known = code or (newest.code if newest is not None and failed else None)
     if newest is not None and failed and newest.name == "score":
         known = SCORE_LOW
+    if newest is not None and failed and newest.name.partition(":")[0] in HOOKS:
+        known = code or HOOK_FAILED
     return CutoverLine(
         row.id,
         row.phase,
@@ -108,8 +115,19 @@ def cutover_told(lines: Sequence[CutoverLine]) -> str:
     return ", ".join(told)
 
 
-def held_told(lines: Sequence[CutoverLine], now: datetime) -> str:
-    """Return who is kept from their mailbox and since when, by random ids; "" if nobody is."""
+def work_told(lines: Sequence[CutoverLine]) -> str:
+    """Return in one line how far a cutover at work is, and at which steps its mailboxes are."""
+    told = f"{cutover_told(lines)}."
+    counts = Counter(line.step.partition(" ")[0] for line in lines if line.held)
+    if not counts:
+        return f"{told} Nobody is kept from a mailbox."
+    steps = ", ".join(f"{step} ({count:,})" for step, count in sorted(counts.items()))
+    return f"{told} Newest steps: {steps}."
+
+
+def held_told(lines: Sequence[CutoverLine], now: datetime, *, at_work: bool = False) -> str:
+    """Return who is kept from their mailbox and since when, by random ids; "" if nobody is. at_work: a run
+    brings them live, so that this is as it should be."""
     held = [line for line in lines if line.held]
     if not held:
         return ""
@@ -117,6 +135,9 @@ def held_told(lines: Sequence[CutoverLine], now: datetime) -> str:
     names = ", ".join(line.mailbox for line in held[:NAMED])
     names += f" and {len(held) - NAMED:,} more" if len(held) > NAMED else ""
     minutes = max(0, int((now - oldest).total_seconds() // 60))
+    if at_work:
+        told = many(len(held), "mailbox is frozen", "mailboxes are frozen")
+        return f"{told}, the first since {moment(oldest)} ({many(minutes, 'minute', 'minutes')}): {names}."
     told = many(len(held), "mailbox is frozen: its user", "mailboxes are frozen: their users")
     lasts = many(minutes, "minute", "minutes")
     return f"{told} may be locked out, the first since {moment(oldest)} ({lasts}): {names}"
@@ -155,7 +176,14 @@ def way_back(wave: str, lines: Sequence[CutoverLine]) -> list[str]:
     return commands
 
 
-def cutover_text(wave: str, lines: Sequence[CutoverLine], now: datetime, waits: str | None = None) -> str:
+def cutover_text(
+    wave: str,
+    lines: Sequence[CutoverLine],
+    now: datetime,
+    waits: str | None = None,
+    *,
+    at_work: str | None = None,
+) -> str:
     """Return the artifact `cutover-NAME`.
 
     Args:
@@ -163,22 +191,38 @@ def cutover_text(wave: str, lines: Sequence[CutoverLine], now: datetime, waits: 
         lines: its mailboxes, the most urgent first.
         now: when they were read.
         waits: why the run waits for approval, with the command; None if it does not.
+        at_work: what else the page says while a run brings mailboxes live; None if none does. Whoever types a
+            command then disturbs that run, so that the page offers none.
     """
+    working = at_work is not None
     text = [f"## Cutover of wave {wave}: {cutover_told(lines)}", ""]
     text += [f"**It waits for a person.** {waits}", ""] if waits else []
-    text += [held_told(lines, now) or "Nobody is kept from a mailbox.", ""]
+    text += _held_text(lines, now, working=working)
     text += ["| mailbox | phase | frozen since | newest step | code |", "|---|---|---|---|---|"]
     text += [_row(line) for line in lines[:SHOWN]]
     if rest := lines[SHOWN:]:
         stopped = sum(line.code is not None for line in rest)
         text += ["", f"and {len(rest):,} more, of which {stopped:,} are stopped."]
     text += advice_list(Counter(line.code for line in lines if line.code), "mailbox", "mailboxes")
+    if at_work is not None:
+        return "\n".join([*text, "", at_work, "", f"As of {moment(now)}"]) + "\n"
     commands = next_steps(wave, lines)
     if commands := commands[:-1] if waits else commands:
         text += ["", "### What to type next", "", *(f"    {command}" for command in commands)]
     if back := way_back(wave, lines):
         text += ["", BACK_TOLD, "", *(f"    {command}" for command in back)]
     return "\n".join([*text, "", f"As of {moment(now)}"]) + "\n"
+
+
+def _held_text(lines: Sequence[CutoverLine], now: datetime, *, working: bool) -> list[str]:
+    """Who is kept from a mailbox. Of a run at work it is an emergency only where a mailbox has stopped."""
+    if not working:
+        return [held_told(lines, now) or "Nobody is kept from a mailbox.", ""]
+    stopped = [line for line in lines if line.code is not None]
+    going = [line for line in lines if line.code is None]
+    held = held_told(stopped, now)
+    first = [f"{held}.", "", WORKING_ON_OTHERS] if held else [WORKING]
+    return [*first, "", held_told(going, now, at_work=True) or "Nobody else is kept from a mailbox.", ""]
 
 
 def _row(line: CutoverLine) -> str:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from engine.control.remedies import advice
 from engine.cutover.stopped import Stop
+from flows.display.advice_commands import commands
 from flows.display.advice_list import advice_list
 from flows.display.ui_links import artifact, linked, tasks_of
 from ledger.db.rows import SCORE_LOW, URGENCY, LegRow, LegState, MailboxRow, Phase
@@ -54,6 +55,11 @@ class MailboxLine:
     def locked(self) -> bool:
         """True if a cutover stopped, and its user may be kept from the mailbox."""
         return self.stop is not None and self.stop.locked
+
+    @property
+    def cutover_begun(self) -> bool:
+        """True if its cutover has begun, so that a page tells of it."""
+        return self.phase is not Phase.STAGING or (self.stop is not None and bool(self.stop.step))
 
     @property
     def well(self) -> bool:
@@ -148,11 +154,14 @@ def mailboxes_text(
     rest = lines[SHOWN:]
     more = ["", f"and {_rest(rest)}"] if rest else []
     foot = ["", "`kogge show MAILBOX` tells all about one; `kogge who MAILBOX --by NAME` says whose it is."]
-    more_pages = [linked(name, artifact(ui, slug(name, wave))) for name in ("failures", "losses", "cutover")]
+    pages = ("failures", "losses", *(["cutover"] if any(line.cutover_begun for line in lines) else []))
+    more_pages = [linked(name, artifact(ui, slug(name, wave))) for name in pages]
     foot += ["", f"More of this wave: {', '.join(more_pages)}."] if ui else []
     at = ["", f"As of {now.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"]
     codes = Counter(code for line in lines for code in line.codes)
-    todo = advice_list(codes, "mailbox", "mailboxes")
+    own = {code: [line.mailbox for line in lines if code in line.codes] for code in codes}
+    typed = {code: commands(code, found, wave) for code, found in own.items()}
+    todo = advice_list(codes, "mailbox", "mailboxes", typed)
     return "\n".join([*head, *table, *rows, *more, *todo, *foot, *at]) + "\n"
 
 

@@ -81,7 +81,12 @@ def practice_up(
             help="How many mailboxes of Exchange hold ordinary items alone: the wave `pilot`.",
         ),
     ] = 3,
-    items: Annotated[int, typer.Option(min=1, max=100_000, help="Mails a mailbox.")] = 100,
+    items: Annotated[
+        int,
+        typer.Option(
+            min=1, max=100_000, help="Mails a mailbox; odd ones beside plain ones have 200 at most."
+        ),
+    ] = 100,
     pim: Annotated[
         int,
         typer.Option(

@@ -20,6 +20,9 @@ APPROVERS = ("approver-one", "approver-two")
 """Who approves in practice."""
 PILOT, ODD, CLOUD = "pilot", "odd", "cloud"
 """The waves."""
+ODD_MOST = 200
+"""So many mails has an odd mailbox beside plain ones: in more, what is lost would be too small a share to
+stop its cutover."""
 CONTROL = "practice.json"
 """The file that says where the servers' process listens for `kogge practice work`."""
 EMBEDDED = "pymap"
@@ -258,7 +261,11 @@ def practising(
 
     own = people + plain
     world = World(
-        seed=seed, people=own + cloud, items=items, pim=pim, nasty=lambda index: not people <= index < own
+        seed=seed,
+        people=own + cloud,
+        items=lambda index: mails_of(index, people, plain, items),
+        pim=pim,
+        nasty=lambda index: not people <= index < own,
     )
     graph = None
     if cloud:
@@ -267,6 +274,12 @@ def practising(
         graph = GraphServer(world, services=[GraphDrives(drives)], https=True)
     with staged(ExchangeServer(world), own, graph, prefect_port, plain) as stage:
         yield stage
+
+
+def mails_of(index: int, people: int, plain: int, items: int) -> int:
+    """Return how many mails the mailbox at this index has: of odd ones, which come first, at most ODD_MOST
+    where the wave of plain ones is the one that may be large."""
+    return min(items, ODD_MOST) if plain and index < people else items
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from flows.display.cutover_page import (
     SHOWN,
+    WORKING,
     CutoverLine,
     cutover_lines,
     cutover_text,
@@ -13,6 +14,7 @@ from flows.display.cutover_page import (
     held_told,
     next_steps,
     way_back,
+    work_told,
 )
 from ledger.db.rows import MailboxRow, Phase
 from ledger.leg.cutover_steps import DONE, FAILED, StepRow
@@ -79,6 +81,40 @@ def test_the_text_says_what_to_type_with_the_name_of_the_wave() -> None:
     assert all(f"    {command}" in text for command in commands)
     assert "kogge cutover --wave 'pilot one' --back --by NAME" in text
     assert "secret" not in text
+
+
+def test_a_cutover_at_work_is_no_emergency_and_offers_no_command() -> None:
+    going = cutover_lines([BOXES[0], BOXES[1]], {"m-late": STEPS["m-late"][:1]}, {})
+    text = cutover_text("pilot", going, NOW, at_work="If the run dies, start it again.")
+    assert WORKING in text
+    assert "1 mailbox is frozen, the first since 29 Nov 22:15 UTC (45 minutes): m-late." in text
+    assert "If the run dies, start it again." in text
+    assert ("locked out" in text, "kogge " in text) == (False, False)
+    assert "locked out" in cutover_text("pilot", going, NOW)
+    assert "kogge cutover --wave pilot --back" in cutover_text("pilot", going, NOW)
+
+
+def test_a_mailbox_that_stopped_is_told_although_the_run_goes_on_with_others() -> None:
+    both = cutover_lines([BOXES[1], BOXES[3]], STEPS | {"m-late": STEPS["m-late"][:1]}, {})
+    text = cutover_text("pilot", both, NOW, at_work="")
+    assert WORKING not in text
+    assert "1 mailbox is frozen: its user may be locked out" in text
+    assert "minutes): m-hook." in text
+    assert "1 mailbox is frozen, the first since 29 Nov 22:15 UTC (45 minutes): m-late." in text
+    assert "- `hook-failed` (1 mailbox):" in text
+
+
+def test_the_log_says_at_which_steps_a_cutover_is() -> None:
+    assert work_told(lines()) == (
+        "1 of 5 mailboxes live, 3 frozen, 3 stopped. "
+        "Newest steps: freeze:redirect (1), release:open (1), score (1)."
+    )
+    assert work_told(lines()[3:]) == "1 of 2 mailboxes live. Nobody is kept from a mailbox."
+
+
+def test_a_minute_is_one_minute() -> None:
+    rows = [step("m-open", "frozen", DONE, 1)]
+    assert "(1 minute)" in held_told(cutover_lines([BOXES[4]], {"m-open": rows}, {}), NOW)
 
 
 def test_a_score_that_failed_is_known_without_a_result_of_this_run() -> None:

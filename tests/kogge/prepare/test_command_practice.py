@@ -22,7 +22,7 @@ from engine.opening.open_sides import open_source
 from engine.planning.load_plan import plan
 from engine.planning.mailbox_list import read_mailboxes
 from engine.planning.size_estimates import read_inventory
-from kogge.prepare.practice_servers import Stage, practising
+from kogge.prepare.practice_servers import ODD_MOST, Stage, mails_of, practising
 from kogge.shown.item_lookup import UNREADABLE, subjects_of
 from ledger.db.rows import ContainerRow, ItemRow, State
 from model.protocols import Ref, key_of
@@ -280,3 +280,9 @@ def test_migrate_to_the_end(place: Path, stage: Stage) -> None:
         assert program(place, "status")[0] == 1, "the others are still pending"
     finally:
         assert run("server", "down") == 0
+
+
+def test_odd_mailboxes_stay_small_so_that_what_they_lose_stops_their_cutover() -> None:
+    assert [mails_of(index, 2, 2, 600) for index in range(5)] == [ODD_MOST, ODD_MOST, 600, 600, 600]
+    assert [mails_of(index, 2, 2, 60) for index in range(5)] == [60] * 5
+    assert mails_of(0, 2, 0, 600) == 600, "without plain ones there is no wave `odd`"
