@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import uuid4
 
 import anyio
@@ -37,7 +38,6 @@ from engine.control.environment import SAFE_PATH
 from engine.control.json_log import PREFECT_ENVIRONMENT
 from flows.deploy.deployments import BRAKES, CUTOVER, DEPLOYMENTS, ENVIRONMENT
 from flows.deploy.taken_runs import LOOK_SECONDS, Newcomer, claim, put_back
-from flows.display.stopped_cutover import show_ended
 from flows.process.background_task import PASSING, standing, tried
 from model.errors import Misconfigured
 from model.plural import many
@@ -49,6 +49,10 @@ ENTRYPOINTS = frozenset(one.entrypoint for one in DEPLOYMENTS)
 COMMAND = command_to_string([sys.executable, "-P", "-m", "prefect.engine"])
 ENTRYPOINT = "PREFECT__FLOW_ENTRYPOINT"
 """With it Prefect's engine imports this flow, and takes no step of a deployment's."""
+CutoverDied: TypeAlias = Callable[[PrefectClient, Mapping[str, Any]], Awaitable[None]]
+"""Takes the parameters of a run."""
+SIGNAL = re.compile(r"status code -(\d+)")
+GOES_ON = "start it again, and it goes on where it stopped"
 BRAKE_PLACES = 2
 """Places of a worker beside its limit, for what stops a wave or lets it go on: it must not wait until a batch
 has ended."""
@@ -77,6 +81,8 @@ class Worker(ProcessWorker):
     start none."""
 
     job_configuration = RunJob
+    cutover_died: CutoverDied | None = None
+    """Is told of a cutover whose process died before it could show its end."""
 
     @classmethod
     def __dispatch_key__(cls) -> str | None:
@@ -105,6 +111,11 @@ class Worker(ProcessWorker):
     async def _propose_submitting_state(self, flow_run: FlowRun) -> None:
         """Does nothing: it would replace the state that says who has the run."""
 
+    async def _propose_crashed_state(
+        self, flow_run: FlowRun, message: str, client: PrefectClient | None = None
+    ) -> None:
+        await super()._propose_crashed_state(flow_run, told_of_death(message), client)
+
     async def run(
         self,
         flow_run: FlowRun,
@@ -129,12 +140,24 @@ class Worker(ProcessWorker):
                 )
                 ended = await _executed(executor, status)
         await tried("the last word of a run", functools.partial(_last_word, self.client, flow_run))
-        if flow.name == CUTOVER.name and (ended is None or ended.status_code):
-            shown = functools.partial(show_ended, self.client, flow_run.parameters.get("parameters", {}))
-            await tried("the page of a cutover", shown)
+        if (
+            flow.name == CUTOVER.name
+            and self.cutover_died is not None
+            and (ended is None or ended.status_code)
+        ):
+            given = flow_run.parameters.get("parameters", {})
+            await tried("the page of a cutover", functools.partial(self.cutover_died, self.client, given))
         if ended is None or ended.status_code is None:
             raise RuntimeError("the run's process did not start")
         return ProcessWorkerResult(status_code=ended.status_code, identifier=str(ended.handle.pid))
+
+
+def told_of_death(message: str) -> str:
+    """What is said of a run whose process ended early. Prefect takes each SIGKILL for a lack of memory."""
+    found = SIGNAL.search(message)
+    if found is None:
+        return message
+    return f"its process was killed by signal {found[1]}: by somebody, or (9) for lack of memory; {GOES_ON}"
 
 
 def admitted(waiting: list[WorkerFlowRunResponse], places: int | None) -> list[WorkerFlowRunResponse]:
@@ -223,8 +246,9 @@ async def work(
     name: str | None,
     healthcheck: bool,
     say: Callable[[str], None],
+    cutover_died: CutoverDied,
 ) -> None:
-    """Takes runs until interrupted. say: prints a line."""
+    """Takes runs until interrupted. say: prints a line. cutover_died: see Worker."""
     from prefect.settings import PREFECT_API_URL, temporary_settings
     from prefect.utilities.processutils import setup_signal_handlers_worker
 
@@ -237,6 +261,7 @@ async def work(
             name=name,
             create_pool_if_not_found=False,
         )
+        worker.cutover_died = cutover_died
         newcomer = Newcomer(worker.name, datetime.now(UTC))
 
         async def look() -> None:

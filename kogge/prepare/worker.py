@@ -55,6 +55,7 @@ def worker(
     from engine.config.registry import listed
     from flows.deploy.api import configured_api
     from flows.deploy.worker import environment, work
+    from flows.display.stopped_cutover import show_ended
 
     first = settings[0].prefect
     api = configured_api(settings[0]) or _local(settings[0])
@@ -66,7 +67,7 @@ def worker(
     _refuse_unknown(queue or ())
 
     environment(api, listed(files), as_json=json_log.is_on())
-    asyncio.run(work(first.work_pool, queue or list(QUEUES), limit, name, healthcheck, say))
+    asyncio.run(work(first.work_pool, queue or list(QUEUES), limit, name, healthcheck, say, show_ended))
 
 
 def _local(config: Config) -> str | None:

@@ -21,7 +21,7 @@ def apis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     async def work(*_: object) -> None: ...
 
-    monkeypatch.setattr(worker, "environment", lambda api, _files: found.append(api))
+    monkeypatch.setattr(worker, "environment", lambda api, _files, **_: found.append(api))
     monkeypatch.setattr(worker, "work", work)
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     monkeypatch.chdir(tmp_path)
