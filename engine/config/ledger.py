@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from ipaddress import ip_address
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from connectors.settings import Secret, Strict, Tls
+from ledger.db.limits import CONNECT_SECONDS, IDLE_SECONDS, STATEMENT_SECONDS
 
 TRUST = ("sslmode", "sslrootcert", "require_auth", "gssencmode", "hostaddr")
 """Parts of a PostgreSQL address that decide to whom the ledger is sent."""
@@ -22,12 +23,20 @@ class LedgerSettings(Strict):
         password: the password of the database user.
         tls: how the server's certificate is verified.
         plain: True to connect without TLS, in a network that no one else can reach.
+        connect_seconds: how long a connection to the database server may take.
+        statement_seconds: how long one statement may take. Reports, exports and seals have an hour, and an
+            upgrade has no limit.
+        idle_seconds: after how long the server ends a transaction in which this side does nothing, so that a
+            process that stands still holds nothing that others need.
     """
 
     url: str = "sqlite:///kogge-state/ledger.db"
     password: Secret | None = None
     tls: Tls = Tls()
     plain: bool = False
+    connect_seconds: int = Field(default=CONNECT_SECONDS, ge=2, le=600)
+    statement_seconds: int = Field(default=STATEMENT_SECONDS, ge=1, le=86_400)
+    idle_seconds: int = Field(default=IDLE_SECONDS, ge=1, le=86_400)
 
     @field_validator("url")
     @classmethod
@@ -60,7 +69,12 @@ class LedgerSettings(Strict):
         """
         from sqlalchemy import make_url
 
-        demands = {"require_auth": "scram-sha-256" if self.password else "!password,!md5"}
+        demands = {
+            "require_auth": "scram-sha-256" if self.password else "!password,!md5",
+            "connect_timeout": str(self.connect_seconds),
+            "statement_seconds": str(self.statement_seconds),
+            "idle_seconds": str(self.idle_seconds),
+        }
         if self.is_remote and not self.plain:
             # Without gssencmode = disable, any Kerberos ticket would replace the certificate check.
             trust = self.tls.ca_file or "system"

@@ -18,12 +18,14 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.functions import FunctionElement
 
+from ledger.db import postgresql
 from ledger.db.counters import OPTION, Counters, counters_of
+from ledger.db.limits import LOCK_SECONDS, LONG_SECONDS
+from ledger.db.trust import refused, silence
 from model.errors import Corrupt, MigrationError, Misconfigured, Transient
 
-BUSY_SECONDS = 60
 _PRAGMAS = (
-    f"busy_timeout={BUSY_SECONDS * 1000}",
+    f"busy_timeout={LOCK_SECONDS * 1000}",
     "journal_mode=WAL",
     # A power loss must not forget a committed `writing`: NORMAL would.
     "synchronous=FULL",
@@ -31,30 +33,6 @@ _PRAGMAS = (
     "temp_store=MEMORY",
     "cache_size=-8000",
 )
-
-
-CONNECT_SECONDS = 10
-LOCK_SECONDS = BUSY_SECONDS
-"""How long a statement waits for what another statement has locked, as on SQLite."""
-_POSTGRESQL = {
-    "connect_timeout": CONNECT_SECONDS,
-    # A server that is gone without a word is noticed within half a minute, whether we wait or send.
-    "keepalives": 1,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
-    "client_encoding": "UTF8",
-}
-_SESSION = (
-    f"lock_timeout={LOCK_SECONDS}s",
-    # The server's side of the same: what a machine that is gone has locked is free within a minute.
-    "tcp_keepalives_idle=30",
-    "tcp_keepalives_interval=10",
-    "tcp_keepalives_count=3",
-)
-_UNTRUSTED = ("does not support SSL", "certificate", "SSL error", "SSL SYSCALL", "root certificate")
-"""What libpq says if there is no TLS, or none that is trusted."""
 
 
 class Transaction(Protocol):
@@ -120,43 +98,17 @@ def parse_url(url: str) -> URL:
 def make_engine(url: URL) -> Engine:
     """Make an engine, without a connection yet. Statements' parameters never reach an error's text."""
     # No upper bound on connections: every leg at work holds one, and the operator bounds the legs.
+    url, args = (url, {}) if url.get_backend_name() == "sqlite" else postgresql.split(url)
     engine = create_engine(
-        url,
-        hide_parameters=True,
-        max_overflow=-1,
-        pool_pre_ping=url.get_backend_name() != "sqlite",
-        connect_args=_connecting(url),
-        execution_options={OPTION: Counters()},
+        url, hide_parameters=True, max_overflow=-1, connect_args=args, execution_options={OPTION: Counters()}
     )
     if engine.dialect.name == "postgresql":
-        # Before SQLAlchemy asks for the server's version, which it cannot read then.
-        event.listen(engine, "connect", _refuse_other_encodings, insert=True)
+        postgresql.listen(engine)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "do_connect", lambda *_: create_private_file(url))
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
-
-
-def _connecting(url: URL) -> dict[str, Any]:
-    """Return the arguments of a new connection, except those that the address states itself."""
-    if url.get_backend_name() == "sqlite":
-        return {}
-    args: dict[str, Any] = {name: value for name, value in _POSTGRESQL.items() if name not in url.query}
-    options = " ".join(f"-c {setting}" for setting in _SESSION)
-    args["options"] = f"{options} {url.query.get('options', '')}".strip()
-    return args
-
-
-def _refuse_other_encodings(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    encoding = connection.info.parameter_status("server_encoding")
-    if encoding != "UTF8":
-        connection.close()
-        raise Misconfigured(
-            "ledger",
-            f"its database keeps text as {encoding}: make another one for it, with CREATE DATABASE kogge"
-            " ENCODING 'UTF8' TEMPLATE template0",
-        )
 
 
 def create_private_file(url: URL) -> None:
@@ -198,7 +150,8 @@ def translated() -> Iterator[None]:
     Their text is dropped, because PostgreSQL's holds the values of a row.
 
     Raises:
-        Misconfigured: the ledger does not exist, is of an older version, or its server is not trusted.
+        Misconfigured: the ledger does not exist, is of an older version, or its server is not trusted, or
+            refuses the login.
         Corrupt: "ledger-inconsistent" if a constraint was violated, "ledger-damaged" if a statement was
             refused.
         Transient: "ledger-unavailable". A commit may have happened all the same.
@@ -219,25 +172,13 @@ def _as_ours(error: BaseException | None, *, lost: bool) -> MigrationError:
         return Misconfigured(
             "ledger", "there is no ledger yet, or it is of an older version: `kogge ledger upgrade`"
         )
-    if kinds & {"OperationalError"} and (advice := _refused(str(error))) is not None:
+    if not lost and kinds & {"OperationalError"} and (advice := refused(str(error))) is not None:
         return Misconfigured("ledger", advice)
     if "IntegrityError" in kinds:
         return Corrupt("ledger-inconsistent", "a constraint of the ledger was violated")
     if lost or kinds & {"OperationalError", "InterfaceError"}:
-        return Transient("ledger-unavailable", "the ledger's database did not answer")
+        return Transient("ledger-unavailable", silence(kinds))
     return Corrupt("ledger-damaged", "the ledger's database refused a statement")
-
-
-def _refused(text: str) -> str | None:
-    """Return what to do about a server that was not trusted; None if it is another error."""
-    if "authentication method requirement" in text:
-        return "its server asks for the password in another way than scram-sha-256, and did not get it"
-    if any(word in text for word in _UNTRUSTED):
-        return (
-            "its server offers no TLS, or a certificate that is not trusted: set tls.ca_file in [ledger], or"
-            " plain = true in a network that nobody else can reach"
-        )
-    return None
 
 
 def isolation(engine: Engine, *, writes: bool) -> dict[str, Any]:
@@ -306,7 +247,7 @@ def snapshot(engine: Engine) -> Iterator[None]:
             connection = plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         else:
             connection = plain
-        with connection.begin():
+        with connection.begin(), postgresql.time_limit(connection, LONG_SECONDS):
             token = _SNAPSHOT.set(connection)
             try:
                 yield

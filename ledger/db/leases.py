@@ -18,7 +18,6 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    text,
     update,
 )
 
@@ -27,6 +26,7 @@ from ledger.db.engine import now
 from ledger.db.fates import AT_TARGET as AT_TARGET
 from ledger.db.fates import SETTLED as SETTLED
 from ledger.db.incidents import allow_rewrites
+from ledger.db.postgresql import time_limit
 from ledger.db.rows import Lease, LegState, Phase, State
 from ledger.db.schema import container, item, leg, mailbox
 from model.errors import LeaseLost
@@ -166,10 +166,9 @@ def renew(connection: Connection, lease: Lease, ttl: float) -> bool:
     On PostgreSQL the statement is given up after a third of `ttl`: a server that answers later than the next
     renewal has not renewed the lease.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(text(f"SET LOCAL statement_timeout = {max(int(ttl * 1000 / 3), 1)}"))
     statement = update(leg).where(mine(lease)).values(lease_until=now() + ttl)
-    return connection.execute(statement).rowcount == 1
+    with time_limit(connection, ttl / 3):
+        return connection.execute(statement).rowcount == 1
 
 
 def outwaited(connection: Connection, lease: Lease) -> bool:

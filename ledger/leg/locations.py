@@ -10,7 +10,7 @@ from sqlalchemy import Connection, or_, select
 
 from ledger.db.encoding import unpack_id, unpack_path
 from ledger.db.leases import AT_TARGET
-from ledger.db.readers import CHUNK, CONTAINER_COLUMNS, ITEM_COLUMNS, container_row, item_row
+from ledger.db.readers import CONTAINER_COLUMNS, ITEM_COLUMNS, container_row, item_row, streamed
 from ledger.db.rows import ContainerRow, ItemRow, LegState, State
 from ledger.db.schema import container, item, leg, mailbox
 from model.protocols import Kind
@@ -93,7 +93,7 @@ def arrived(connection: Connection, mailbox: str, kind: Kind) -> Iterator[tuple[
     query = query.where(leg.c.mailbox == mailbox, leg.c.workload == kind.value)
     query = query.where(item.c.state.in_([state.value for state in AT_TARGET]))
     query = query.order_by(container.c.id, item.c.id)
-    for row in connection.execution_options(yield_per=CHUNK).execute(query):
+    for row in streamed(connection, query):
         values: Any = tuple(row)
         yield container_row(values[:width]), item_row(values[width:])
 
@@ -125,7 +125,7 @@ def seats(connection: Connection, sources: Collection[str], kind: Kind) -> Itera
 def holders(connection: Connection, kind: Kind) -> Iterator[tuple[int, str]]:
     """Yield (leg, source id) of every container of a kind."""
     query = select(container.c.leg, container.c.source_id).join(leg).where(leg.c.workload == kind.value)
-    for number, source_id in connection.execution_options(yield_per=CHUNK).execute(query):
+    for number, source_id in streamed(connection, query):
         yield number, unpack_id(source_id)
 
 

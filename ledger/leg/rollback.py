@@ -21,7 +21,7 @@ from ledger.db.audit_log import append_event
 from ledger.db.encoding import pack_flags
 from ledger.db.engine import Transaction, asking, reading
 from ledger.db.leases import AT_TARGET, ROLLED_BACK, ROLLING, SETTLED
-from ledger.db.readers import CHUNK, CONTAINER_COLUMNS, ITEM_COLUMNS, chunked, container_row, item_row
+from ledger.db.readers import CONTAINER_COLUMNS, ITEM_COLUMNS, chunked, container_row, item_row, streamed
 from ledger.db.rows import ContainerRow, Finding, ItemRow, Lease, LegState, State
 from ledger.db.schema import container, finding, item, leg, loss, share
 from ledger.leg import item_states
@@ -295,7 +295,7 @@ def rested_on(ledger: LedgerHandle, besides: Collection[str]) -> frozenset[bytes
     )
     keys = set()
     with reading(ledger.engine) as connection:
-        for mailbox, href in connection.execution_options(yield_per=CHUNK).execute(query):
+        for mailbox, href in streamed(connection, query):
             name = _OURS.search(href)
             if name is not None and mailbox not in besides:
                 keys.add(bytes.fromhex(name[1]))
@@ -313,7 +313,7 @@ def recalled(ledger: LedgerHandle, leg_id: int) -> Iterator[tuple[ContainerRow, 
     )
     query = query.order_by(container.c.id, item.c.id)
     with reading(ledger.engine) as connection:
-        for row in connection.execution_options(yield_per=CHUNK).execute(query):
+        for row in streamed(connection, query):
             values: Any = tuple(row)
             removed_item = item_row(values[width : width + depth])
             yield container_row(values[:width]), removed_item, values[width + depth]

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, String, func, inspect, literal_column
 from sqlalchemy.sql.expression import table
 
 from ledger.db.engine import now, reading, writing
+from ledger.db.postgresql import time_limit
 from ledger.db.schema import leg
 from model.errors import Misconfigured, Transient
 
@@ -88,8 +89,9 @@ def upgrade(engine: Engine) -> None:
 
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        _end_leases(connection)
+        with time_limit(connection, None):
+            command.upgrade(config, "head")
+            _end_leases(connection)
 
 
 def held_until(engine: Engine) -> tuple[int, datetime | None]:

@@ -11,7 +11,6 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, lite
 
 from ledger.db.leases import AT_TARGET
 from ledger.db.readers import (
-    CHUNK,
     CONTAINER_COLUMNS,
     ITEM_COLUMNS,
     MAILBOX_COLUMNS,
@@ -19,6 +18,7 @@ from ledger.db.readers import (
     in_wave,
     item_row,
     mailbox_row,
+    streamed,
 )
 from ledger.db.rows import ContainerRow, Finding, ItemRow, LegState, MailboxRow, Outcome, Phase, State
 from ledger.db.schema import container, finding, item, leg, loss, mailbox
@@ -165,7 +165,7 @@ def rejected(connection: Connection, wave: str | None, mailbox_id: str | None) -
     query = query.select_from(item.join(container).join(leg).join(mailbox))
     query = query.where(in_wave(wave, mailbox_id), item.c.state == State.REJECTED.value)
     query = query.order_by(mailbox.c.id, container.c.id, item.c.id)
-    for row in connection.execution_options(yield_per=CHUNK).execute(query):
+    for row in streamed(connection, query):
         values: Any = tuple(row)
         yield (
             mailbox_row(values[:width]),
@@ -185,7 +185,7 @@ def differing(connection: Connection, wave: str | None) -> Iterator[Differing]:
     query = query.select_from(tables.outerjoin(item, same))
     query = query.where(in_wave(wave), finding.c.outcome.in_([wrong.value for wrong in AMISS]))
     query = query.order_by(mailbox.c.id, container.c.id, finding.c.id)
-    for row in connection.execution_options(yield_per=CHUNK).execute(query):
+    for row in streamed(connection, query):
         values: Any = tuple(row)
         differing_item = None if values[width + depth] is None else item_row(values[width + depth : end])
         outcome, key, href, detail = values[end:]
@@ -207,7 +207,7 @@ def lost(connection: Connection, wave: str | None, kinds: Collection[Kind]) -> I
     query = query.select_from(tables.outerjoin(item, same))
     query = query.where(in_wave(wave), leg.c.workload.in_([kind.value for kind in kinds]))
     query = query.order_by(mailbox.c.id, container.c.id, loss.c.key, loss.c.field, loss.c.reason)
-    for row in connection.execution_options(yield_per=CHUNK).execute(query):
+    for row in streamed(connection, query):
         values: Any = tuple(row)
         lossy_item = None if values[width + depth] is None else item_row(values[width + depth : end])
         place = container_row(values[width : width + depth])
@@ -218,7 +218,7 @@ def losses(connection: Connection, leg_id: int) -> Iterator[tuple[int, bytes, Lo
     """Yield (container, key, loss) of a leg."""
     query = select(loss.c.container, loss.c.key, loss.c.field, loss.c.reason)
     query = query.join(container).where(container.c.leg == leg_id).order_by(loss.c.container, loss.c.key)
-    for number, key, name, reason in connection.execution_options(yield_per=CHUNK).execute(query):
+    for number, key, name, reason in streamed(connection, query):
         yield number, key, Loss(name, reason)
 
 
@@ -226,5 +226,5 @@ def findings(connection: Connection, leg_id: int) -> Iterator[tuple[int, Finding
     """Yield (container, finding) of a leg, in the order in which they were recorded."""
     query = select(finding.c.container, finding.c.outcome, finding.c.key, finding.c.href, finding.c.detail)
     query = query.join(container).where(container.c.leg == leg_id).order_by(finding.c.id)
-    for number, outcome, key, href, detail in connection.execution_options(yield_per=CHUNK).execute(query):
+    for number, outcome, key, href, detail in streamed(connection, query):
         yield number, Finding(Outcome(outcome), key, href, detail)

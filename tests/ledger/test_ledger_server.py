@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -12,15 +12,15 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from secured_postgres import Authority, Secured, serve_secured
 from services import need_postgres
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
 from engine.config.ledger import LedgerSettings
-from ledger.db import engine as database
+from ledger.db.engine import reading
 from ledger.store import Ledger
 from model.errors import MigrationError, Misconfigured, Transient
-from practice.harness.tls import Certificate, make_certificate
-from practice.servers.postgres import Postgres, run, serve
+from practice.servers.postgres import Postgres
 
 HOST, PASSWORD = "db.example.test", "THE-LEDGER-PASSWORD"
 SSL_REQUEST = 80877103
@@ -120,9 +120,8 @@ def test_a_password_from_elsewhere_is_not_sent_as_text_either(
 def test_a_server_that_never_answers_is_given_up(
     listener: Callable[[bool], Listener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(database._POSTGRESQL, "connect_timeout", 2)
     there = listener(False)
-    error = tried(address("127.0.0.1", there.port, monkeypatch))
+    error = tried(address("127.0.0.1", there.port, monkeypatch, connect_seconds=2))
     assert isinstance(error, Transient)
     assert error.code == "ledger-unavailable"
     assert there.heard
@@ -165,47 +164,17 @@ def test_trust_is_no_part_of_the_url(name: str) -> None:
         LedgerSettings(url=f"postgresql+psycopg://kogge@db.example.test/kogge?{name}")
 
 
-@dataclass(frozen=True)
-class Secured:
-    postgres: Postgres
-    port: int
-    certificate: Certificate
-
-
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
-    """A server with TLS and a password, at a port of this machine."""
     need_postgres()
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        port = int(reserved.getsockname()[1])
-    with serve() as server:
-        data = server.folder / "data"
-        owner = data.stat()
-        certificate = make_certificate(data, HOST)
-        for path in (certificate.ca, certificate.key):
-            os.chown(path, owner.st_uid, owner.st_gid)
-        (data / "pg_hba.conf").write_text("local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n")
-        with psycopg.connect(server.url("postgres").replace("+psycopg", ""), autocommit=True) as connection:
-            for statement in (
-                f"ALTER ROLE kogge PASSWORD '{PASSWORD}'",
-                f"ALTER SYSTEM SET ssl_cert_file = '{certificate.ca}'",
-                f"ALTER SYSTEM SET ssl_key_file = '{certificate.key}'",
-                "ALTER SYSTEM SET ssl = on",
-                "ALTER SYSTEM SET listen_addresses = '127.0.0.1'",
-                f"ALTER SYSTEM SET port = {port}",
-                "CREATE DATABASE kogge",
-            ):
-                connection.execute(statement)
-        control = (server.programs / "pg_ctl", "-D", data, "-w", "-t", "30")
-        run(*control, "-m", "fast", "-l", data.parent / "log", "restart")
-        trusted = tmp_path_factory.mktemp("trusted")
-        (trusted / "ca.pem").write_bytes(certificate.ca.read_bytes())
-        yield Secured(server, port, Certificate(trusted / "ca.pem", certificate.key))
+    with serve_secured(tmp_path_factory.mktemp("authority"), PASSWORD) as served:
+        yield served
 
 
 @pytest.mark.postgres
 def test_a_server_of_a_named_authority_is_trusted(secured: Secured, monkeypatch: pytest.MonkeyPatch) -> None:
-    tls = {"ca_file": str(secured.certificate.ca)}
+    secured.present(secured.authority.issue(HOST))
+    tls = {"ca_file": str(secured.authority.file)}
     ledger = Ledger(address(HOST, secured.port, monkeypatch, tls=tls))
     ledger.ready()
     assert ledger.mailboxes() == []
@@ -219,16 +188,85 @@ def test_a_server_of_a_named_authority_is_trusted(secured: Secured, monkeypatch:
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("how", ["another name", "another authority"])
-def test_a_server_that_is_another_is_not_told_the_password(
-    secured: Secured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, how: str
+def test_a_server_of_an_authority_of_the_system_is_trusted(
+    secured: Secured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = how == "another authority"
-    ca = make_certificate(tmp_path).ca if other else secured.certificate.ca
-    host = HOST if other else "another.example.test"
-    error = tried(address(host, secured.port, monkeypatch, tls={"ca_file": str(ca)}))
+    secured.present(secured.authority.issue(HOST))
+    known = ssl.get_default_verify_paths()._replace(cafile=str(secured.authority.file))
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: known)
+    ledger = Ledger(address(HOST, secured.port, monkeypatch))
+    ledger.ready()
+    ledger.close()
+
+
+CASES = {
+    "another name": (("another.example.test",), {}, "names another host"),
+    "no name": ((), {}, "names another host"),
+    "expired": ((HOST,), {"days": -1}, "has expired"),
+    "not yet valid": ((HOST,), {"begins": 2}, "not valid yet"),
+    "for clients alone": ((HOST,), {"server": False}, "may not be used for a server"),
+}
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("how", CASES)
+def test_a_certificate_that_is_not_trusted_is_named(
+    secured: Secured, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    hosts, made, said = CASES[how]
+    secured.present(secured.authority.issue(*hosts, **made))
+    error = tried(address(HOST, secured.port, monkeypatch, tls={"ca_file": str(secured.authority.file)}))
     assert isinstance(error, Misconfigured)
+    assert said in str(error)
     assert "tls.ca_file" in str(error)
+
+
+@pytest.mark.postgres
+def test_a_server_of_another_authority_is_not_told_the_password(
+    secured: Secured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    secured.present(secured.authority.issue(HOST))
+    for tls in ({"ca_file": str(Authority(tmp_path).file)}, {}):
+        error = tried(address(HOST, secured.port, monkeypatch, tls=tls))
+        assert isinstance(error, Misconfigured)
+        assert "no authority that is trusted here" in str(error)
+
+
+@pytest.mark.postgres
+def test_a_file_of_an_authority_that_is_not_there_is_named(
+    secured: Secured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    error = tried(address(HOST, secured.port, monkeypatch, tls={"ca_file": str(tmp_path / "none.pem")}))
+    assert isinstance(error, Misconfigured)
+    assert "cannot be read" in str(error)
+
+
+@pytest.mark.postgres
+def test_a_login_that_is_refused_is_named(secured: Secured, monkeypatch: pytest.MonkeyPatch) -> None:
+    tls = {"ca_file": str(secured.authority.file)}
+    secured.present(secured.authority.issue(HOST))
+    right = address(HOST, secured.port, monkeypatch, tls=tls)
+    for wrong, said in (
+        (right.replace(PASSWORD, "another"), "the user or the password"),
+        (right.replace("/kogge?", "/none?"), "does not have the database"),
+        (address(HOST, secured.port, monkeypatch, plain=True) + "&sslmode=disable", "pg_hba.conf"),
+    ):
+        error = tried(wrong)
+        assert isinstance(error, Misconfigured)
+        assert said in str(error)
+
+
+@pytest.mark.postgres
+def test_a_server_that_ends_a_connection_is_away_and_not_untrusted(
+    secured: Secured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secured.present(secured.authority.issue(HOST))
+    ledger = Ledger(address(HOST, secured.port, monkeypatch, tls={"ca_file": str(secured.authority.file)}))
+    ledger.ready()
+    with pytest.raises(Transient, match="ledger-unavailable"), reading(ledger.engine) as connection:
+        connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    assert ledger.mailboxes() == []
+    ledger.close()
 
 
 @pytest.mark.postgres

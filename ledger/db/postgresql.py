@@ -1,0 +1,132 @@
+"""Make connections to PostgreSQL that end in bounded time, whatever becomes of the server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from ledger.db.limits import (
+    CONNECT_SECONDS,
+    IDLE_SECONDS,
+    LOCK_SECONDS,
+    MARGIN_SECONDS,
+    STATEMENT_SECONDS,
+)
+from model.errors import Misconfigured
+
+_LIBPQ = {
+    # A server that is gone without a word is noticed within half a minute, whether we wait or send.
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+    "client_encoding": "UTF8",
+}
+_SESSION = (
+    f"lock_timeout={LOCK_SECONDS}s",
+    # The server's side of the same: what a machine that is gone has locked is free within a minute.
+    "tcp_keepalives_idle=30",
+    "tcp_keepalives_interval=10",
+    "tcp_keepalives_count=3",
+)
+_OURS = ("statement_seconds", "idle_seconds")
+"""Parts of a ledger's address that libpq does not know."""
+_LIMITS = text(
+    "SELECT set_config('statement_timeout', :most, true),"
+    " set_config('idle_in_transaction_session_timeout', :most, true)"
+)
+_FRESH = "fresh"
+
+
+def split(url: URL) -> tuple[URL, dict[str, Any]]:
+    """Return the address without the parts that are ours, and the arguments of a new connection.
+
+    What the address states itself is left as it is.
+    """
+    statement, idle = (
+        int(str(url.query.get(name, default)))
+        for name, default in zip(_OURS, (STATEMENT_SECONDS, IDLE_SECONDS), strict=True)
+    )
+    ours = {"connect_timeout": CONNECT_SECONDS, **_LIBPQ}
+    args: dict[str, Any] = {name: value for name, value in ours.items() if name not in url.query}
+    session = (
+        *_SESSION,
+        f"statement_timeout={statement}s",
+        f"idle_in_transaction_session_timeout={idle}s",
+    )
+    options = " ".join(f"-c {setting}" for setting in session)
+    args["options"] = f"{options} {url.query.get('options', '')}".strip()
+    args["statement_seconds"] = statement
+    return url.difference_update_query(_OURS), args
+
+
+def listen(engine: Engine) -> None:
+    """Make the engine's connections bounded, and refuse a database that does not keep text as UTF-8."""
+    event.listen(engine, "do_connect", _connect)
+    # Before SQLAlchemy asks for the server's version, which it cannot read then.
+    event.listen(engine, "connect", _refuse_other_encodings, insert=True)
+    event.listen(engine, "checkout", partial(_ping, engine.dialect))
+
+
+def _connect(_: Dialect, entry: ConnectionPoolEntry, args: Any, named: dict[str, Any]) -> Any:
+    # Loaded late: a ledger on SQLite does without psycopg.
+    from ledger.db.bounded_connection import connect
+
+    limit = named.pop("statement_seconds")
+    entry.info[_FRESH] = True
+    return connect({**({"conninfo": args[0]} if args else {}), **named}, limit + MARGIN_SECONDS)
+
+
+def _refuse_other_encodings(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        connection.close()
+        raise Misconfigured(
+            "ledger",
+            f"its database keeps text as {encoding}: make another one for it, with CREATE DATABASE kogge"
+            " ENCODING 'UTF8' TEMPLATE template0",
+        )
+
+
+def _ping(dialect: Dialect, connection: Any, entry: ConnectionPoolEntry, _: object) -> None:
+    """Ask a connection that was kept whether it still answers, for as long as a new one may take."""
+    if entry.info.pop(_FRESH, False):
+        return
+    before, connection.limit = connection.limit, float(CONNECT_SECONDS)
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError from error
+    finally:
+        connection.limit = before
+
+
+@contextmanager
+def time_limit(connection: Connection, seconds: float | None) -> Iterator[None]:
+    """Let the statements of this transaction take so long, and so long may pass between two of them.
+
+    Args:
+        connection: in a transaction.
+        seconds: None means that only a server that is gone ends them.
+    """
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    raw: Any = connection.connection.driver_connection
+    before = raw.limit
+    raw.limit = None if seconds is None else seconds + MARGIN_SECONDS
+    try:
+        most = 0 if seconds is None else max(int(seconds * 1000), 1)
+        connection.execute(_LIMITS, {"most": str(most)}).all()
+        yield
+    finally:
+        raw.limit = before
