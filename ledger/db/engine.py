@@ -247,7 +247,7 @@ def snapshot(engine: Engine) -> Iterator[None]:
             connection = plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         else:
             connection = plain
-        with connection.begin(), postgresql.time_limit(connection, LONG_SECONDS):
+        with connection.begin(), postgresql.as_long_as(connection, LONG_SECONDS):
             token = _SNAPSHOT.set(connection)
             try:
                 yield

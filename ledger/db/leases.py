@@ -26,7 +26,7 @@ from ledger.db.engine import now
 from ledger.db.fates import AT_TARGET as AT_TARGET
 from ledger.db.fates import SETTLED as SETTLED
 from ledger.db.incidents import allow_rewrites
-from ledger.db.postgresql import time_limit
+from ledger.db.postgresql import within
 from ledger.db.rows import Lease, LegState, Phase, State
 from ledger.db.schema import container, item, leg, mailbox
 from model.errors import LeaseLost
@@ -167,7 +167,7 @@ def renew(connection: Connection, lease: Lease, ttl: float) -> bool:
     renewal has not renewed the lease.
     """
     statement = update(leg).where(mine(lease)).values(lease_until=now() + ttl)
-    with time_limit(connection, ttl / 3):
+    with within(connection, ttl / 3):
         return connection.execute(statement).rowcount == 1
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, TextClause, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 from sqlalchemy.exc import InvalidatePoolError
@@ -40,10 +40,8 @@ _SESSION = (
 )
 _OURS = ("statement_seconds", "idle_seconds")
 """Parts of a ledger's address that libpq does not know."""
-_LIMITS = text(
-    "SELECT set_config('statement_timeout', :most, true),"
-    " set_config('idle_in_transaction_session_timeout', :most, true)"
-)
+_STATEMENT = "set_config('statement_timeout', :most, true)"
+_IDLE = "set_config('idle_in_transaction_session_timeout', :most, true)"
 _FRESH = "fresh"
 
 
@@ -110,14 +108,23 @@ def _ping(dialect: Dialect, connection: Any, entry: ConnectionPoolEntry, _: obje
         connection.limit = before
 
 
-@contextmanager
-def time_limit(connection: Connection, seconds: float | None) -> Iterator[None]:
-    """Let the statements of this transaction take so long, and so long may pass between two of them.
+def within(connection: Connection, seconds: float) -> AbstractContextManager[None]:
+    """Give up a statement of this transaction after so many seconds, but not before one."""
+    return _limited(connection, max(seconds, 1.0), text(f"SELECT {_STATEMENT}"))
+
+
+def as_long_as(connection: Connection, seconds: float | None) -> AbstractContextManager[None]:
+    """Let a statement of this transaction take so long, and so long may pass between two of them.
 
     Args:
         connection: in a transaction.
         seconds: None means that only a server that is gone ends them.
     """
+    return _limited(connection, seconds, text(f"SELECT {_STATEMENT}, {_IDLE}"))
+
+
+@contextmanager
+def _limited(connection: Connection, seconds: float | None, limits: TextClause) -> Iterator[None]:
     if connection.dialect.name != "postgresql":
         yield
         return
@@ -125,8 +132,7 @@ def time_limit(connection: Connection, seconds: float | None) -> Iterator[None]:
     before = raw.limit
     raw.limit = None if seconds is None else seconds + MARGIN_SECONDS
     try:
-        most = 0 if seconds is None else max(int(seconds * 1000), 1)
-        connection.execute(_LIMITS, {"most": str(most)}).all()
+        connection.execute(limits, {"most": str(0 if seconds is None else int(seconds * 1000))}).all()
         yield
     finally:
         raw.limit = before

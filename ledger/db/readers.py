@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, bindpar
 
 from ledger.db.encoding import unpack_id, unpack_path, version_text
 from ledger.db.limits import LONG_SECONDS
-from ledger.db.postgresql import time_limit
+from ledger.db.postgresql import as_long_as
 from ledger.db.rows import ContainerRow, Finding, ItemRow, LegRow, LegState, MailboxRow, Outcome, Phase, State
 from ledger.db.schema import container, finding, is_open, item, label, leg, mailbox
 from model.protocols import Kind, Role
@@ -276,7 +276,7 @@ def chunked(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
 
 def streamed(connection: Connection, query: Select[Any]) -> Iterator[Any]:
     """Yield the rows of a query that may be many, and may take long."""
-    with time_limit(connection, LONG_SECONDS):
+    with as_long_as(connection, LONG_SECONDS):
         yield from connection.execution_options(yield_per=CHUNK).execute(query)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, String, func, inspect, literal_column
 from sqlalchemy.sql.expression import table
 
 from ledger.db.engine import now, reading, writing
-from ledger.db.postgresql import time_limit
+from ledger.db.postgresql import as_long_as
 from ledger.db.schema import leg
 from model.errors import Misconfigured, Transient
 
@@ -89,7 +89,7 @@ def upgrade(engine: Engine) -> None:
 
         config = _config()
         config.attributes["connection"] = connection
-        with time_limit(connection, None):
+        with as_long_as(connection, None):
             command.upgrade(config, "head")
             _end_leases(connection)
 

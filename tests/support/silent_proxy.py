@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,14 +27,14 @@ class SilentProxy:
     """Counts what the program sends.
 
     silent_at: with what is sent by this number, its connection becomes silent. loses_answer: that arrives,
-    and the answer is lost; else it is lost itself. hides_end: the server does not hear that the program has
-    closed the silent connection. all_silent: every connection is."""
+    and the answer is lost; else it is lost itself. hides_end: for so many seconds the server does not
+    hear that the program has closed the silent connection. all_silent: every connection is."""
 
     def __init__(self, connect: Connect) -> None:
         self.sent = 0
         self.silent_at: int | None = None
         self.loses_answer = False
-        self.hides_end = False
+        self.hides_end = 0.0
         self.all_silent = False
         self.went_silent = threading.Event()
         self._connect = connect
@@ -70,8 +71,8 @@ class SilentProxy:
                     sink.sendall(data)
         except OSError:
             pass
-        if self.hides_end and near in self._mute:
-            return
+        if near in self._mute:
+            time.sleep(self.hides_end)
         for one in (source, sink):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
