@@ -176,7 +176,7 @@ PASSING = dict.fromkeys(
     "prefect-unavailable": "Prefect does not answer; `kogge server status`, then run the command again.",
     "ledger-changed": "Something of the wave changed while it was sealed; run `kogge audit seal` again.",
     "ledger-in-use": "Workers of an older version are at work; let them end, then `kogge ledger upgrade`.",
-    "ledger-unavailable": "The ledger's database does not answer; see that it runs, then run the command again.",
+    "ledger-unavailable": "The ledger's database does not answer; see that it runs, then run it again.",
     "server-unreachable": "The server cannot be reached; check host, port and firewall, then run again.",
     "unreachable": "The server cannot be reached; check url, name resolution and firewall, then run again.",
 }
