@@ -17,7 +17,6 @@ from engine.config.load import Config, load
 from engine.control import json_log
 from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import advice
-from engine.cutover.given_back import GIVING_BACK
 from engine.leg.run_options import RunOptions
 from flows.process.parameters import workloads_of
 from kogge.run.pause import WhoNow, that_may_run
@@ -367,6 +366,8 @@ def retry(
 
     Example: kogge retry --mailbox m-7f3a9c01 --rejected
     """
+    from engine.cutover.given_back import GIVING_BACK
+
     settings = load(config)
     kinds = workloads_of(settings, workload, "--workload") if workload else frozenset(Kind)
     count = items = 0
@@ -399,6 +400,7 @@ def retry(
 
 def _going_back(config: Config, ledger: Ledger, rows: Sequence[MailboxRow]) -> set[str]:
     """Those whose give-back was begun and has not ended: what Kogge wrote must not come back meanwhile."""
+    from engine.cutover.given_back import GIVING_BACK
     from engine.cutover.stopped import stops
 
     legs = [leg for wave in {row.wave for row in rows} for leg in ledger.legs(wave)]
