@@ -86,18 +86,18 @@ def test_a_wave_outlives_its_containers(site: Site) -> None:
     place, mail = site.place, site.mail
     with place.migrating() as wave:
         before = mail.asked()
-        until(lambda: mail.asked() > before + 30, 300, "the wave reads the source")
+        until(lambda: mail.asked() > before + 30, 900, "the wave reads the source")
         say("a worker is killed, and an API server")
         docker("kill", place.containers("worker")[0])
         docker("kill", place.containers("api1")[0])
         before = mail.asked()
-        until(lambda: mail.asked() > before + 30, 300, "the other worker goes on")
+        until(lambda: mail.asked() > before + 30, 900, "the other worker goes on")
         say("the database begins anew")
         place.compose("restart", "postgres")
         say("Redis begins anew")
         place.compose("restart", "redis")
         place.compose("up", "-d", "--wait")
-        wave.wait(600)
+        wave.wait(900)
     say("the wave is run again")
     complete(site)
 
@@ -160,7 +160,7 @@ def test_an_upgrade_waits_for_the_workers(site: Site) -> None:
     mail.deliver()
     mail.exchange.trickle = 0.5
     with place.migrating(within="watch") as wave:
-        until(lambda: place.holders() > 0, 300, "the wave is at work")
+        until(lambda: place.holders() > 0, 900, "the wave is at work")
         refused = place.kogge("ledger", "upgrade")
         assert refused.code == 3, f"{refused.out} {refused.err}"
         assert place.revision() == old
