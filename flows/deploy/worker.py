@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
@@ -51,8 +50,6 @@ ENTRYPOINT = "PREFECT__FLOW_ENTRYPOINT"
 """With it Prefect's engine imports this flow, and takes no step of a deployment's."""
 CutoverDied: TypeAlias = Callable[[PrefectClient, Mapping[str, Any]], Awaitable[None]]
 """Takes the parameters of a run."""
-SIGNAL = re.compile(r"status code -(\d+)")
-GOES_ON = "start it again, and it goes on where it stopped"
 BRAKE_PLACES = 2
 """Places of a worker beside its limit, for what stops a wave or lets it go on: it must not wait until a batch
 has ended."""
@@ -111,11 +108,6 @@ class Worker(ProcessWorker):
     async def _propose_submitting_state(self, flow_run: FlowRun) -> None:
         """Does nothing: it would replace the state that says who has the run."""
 
-    async def _propose_crashed_state(
-        self, flow_run: FlowRun, message: str, client: PrefectClient | None = None
-    ) -> None:
-        await super()._propose_crashed_state(flow_run, told_of_death(message), client)
-
     async def run(
         self,
         flow_run: FlowRun,
@@ -150,14 +142,6 @@ class Worker(ProcessWorker):
         if ended is None or ended.status_code is None:
             raise RuntimeError("the run's process did not start")
         return ProcessWorkerResult(status_code=ended.status_code, identifier=str(ended.handle.pid))
-
-
-def told_of_death(message: str) -> str:
-    """What is said of a run whose process ended early. Prefect takes each SIGKILL for a lack of memory."""
-    found = SIGNAL.search(message)
-    if found is None:
-        return message
-    return f"its process was killed by signal {found[1]}: by somebody, or (9) for lack of memory; {GOES_ON}"
 
 
 def admitted(waiting: list[WorkerFlowRunResponse], places: int | None) -> list[WorkerFlowRunResponse]:

@@ -221,8 +221,8 @@ def _held_text(lines: Sequence[CutoverLine], now: datetime, *, working: bool) ->
     stopped = [line for line in lines if line.code is not None]
     going = [line for line in lines if line.code is None]
     held = held_told(stopped, now)
-    first = [f"{held}.", "", WORKING_ON_OTHERS] if held else [WORKING]
-    return [*first, "", held_told(going, now, at_work=True) or "Nobody else is kept from a mailbox.", ""]
+    first, else_ = ([f"{held}.", "", WORKING_ON_OTHERS], "else ") if held else ([WORKING], "")
+    return [*first, "", held_told(going, now, at_work=True) or f"Nobody {else_}is kept from a mailbox.", ""]
 
 
 def _row(line: CutoverLine) -> str:

@@ -21,7 +21,7 @@ from scripted import serving
 from flows.deploy.deployments import TAG
 from flows.deploy.taken_runs import PUT_BACK, Newcomer, claim, put_back
 from flows.deploy.work_pool import PROCESS, template
-from flows.deploy.worker import Worker, told_of_death
+from flows.deploy.worker import Worker
 
 # Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.
 pytestmark = [
@@ -167,9 +167,3 @@ def test_a_worker_says_which_runs_it_took(pool: str, tmp_path: Path, monkeypatch
             assert not await worker._propose_pending_state(run)
 
     asked(look)
-
-
-def test_a_killed_process_is_not_said_to_lack_memory() -> None:
-    told = told_of_death("Flow run infrastructure exited with non-zero status code -9. It exceeded memory.")
-    assert told.startswith("its process was killed by signal 9: by somebody, or (9) for lack of memory")
-    assert told_of_death("Flow run infrastructure exited with non-zero status code 1.").endswith("code 1.")
