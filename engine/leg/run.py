@@ -44,6 +44,7 @@ from engine.context.leg_context import (
     utc_now,
 )
 from engine.context.principals import Parties
+from engine.context.restored_ledger_breaker import CODE as RESTORED
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.control import lease
 from engine.control.error_log import contain_defects
@@ -452,7 +453,7 @@ def _pass(
     older = ledger_generation.refuse_older(leg, setting.generations)
     sides = discover.sides_of(leg)
     same = _unchanged(leg, setting.task, sides) if not older else unchanged.NOTHING
-    if same.all and attempt.died is None:
+    if same.all and attempt.died is None and not leg.approved(RESTORED):  # keep() spends that
         leg.breaker.note(leg.mailbox.id, gone=False)
         leg.spend()
         return verify.as_before(leg, setting.task.level)
