@@ -94,25 +94,27 @@ def append_event(
         subject: a mailbox id, or another name; None if it is about the wave.
         signature: of an approver, over the event's hash.
     """
-    seq, previous = _lock_head(connection, wave)
-    at = round(connection.execute(select(now())).scalar_one(), 6)
+    seq, previous, at = _lock_head(connection, wave)
     text = json.dumps(dict(detail), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     digest = event_hash(previous, wave, seq + 1, at, kind, subject, text)
     added = Event(wave, seq + 1, at, kind, subject, dict(detail), digest, signature)
-    connection.execute(
-        insert(event).values(
-            wave=wave,
-            seq=added.seq,
-            at=at,
-            kind=kind,
-            subject=subject,
-            detail=text,
-            hash=digest,
-            signature=signature,
-        )
+    row = insert(event).values(
+        wave=wave,
+        seq=added.seq,
+        at=at,
+        kind=kind,
+        subject=subject,
+        detail=text,
+        hash=digest,
+        signature=signature,
     )
-    head = f"{added.seq}:{digest.hex()}"
-    connection.execute(update(meta).where(meta.c.name == _head_name(wave)).values(value=head))
+    moved = update(meta).where(meta.c.name == _head_name(wave)).values(value=f"{added.seq}:{digest.hex()}")
+    if connection.dialect.name == "postgresql":
+        # All events of a wave wait for one another: each way to the server under the lock counts.
+        connection.execute(row.add_cte(moved.cte("moved")))
+    else:
+        connection.execute(row)
+        connection.execute(moved)
     return added
 
 
@@ -243,12 +245,14 @@ def _head_name(wave: str) -> str:
     return f"events:{wave}"
 
 
-def _lock_head(connection: Connection, wave: str) -> tuple[int, bytes]:
-    """Lock the chain's head until the transaction ends; return its last number and hash."""
-    first = {"name": _head_name(wave), "value": f"0:{genesis(wave).hex()}"}
-    statement = upsert(connection, meta)
-    connection.execute(statement.values(first).on_conflict_do_nothing())
-    head = connection.execute(
-        select(meta.c.value).where(meta.c.name == first["name"]).with_for_update()
-    ).scalar_one()
-    return _parsed(head)
+def _lock_head(connection: Connection, wave: str) -> tuple[int, bytes, float]:
+    """Lock the chain of a wave; return its newest number and hash, and the time after the lock was taken."""
+    locked = select(meta.c.value).where(meta.c.name == _head_name(wave)).with_for_update().subquery()
+    query = select(locked.c.value, now())
+    found = connection.execute(query).one_or_none()
+    if found is None:
+        first = {"name": _head_name(wave), "value": f"0:{genesis(wave).hex()}"}
+        connection.execute(upsert(connection, meta).values(first).on_conflict_do_nothing())
+        found = connection.execute(query).one()
+    head, at = found
+    return *_parsed(head), round(at, 6)

@@ -40,6 +40,7 @@ GOALS = {
     "memory-10gb-file-mb": Goal("memory added by a file of 10 GB", "MB", 150.0, least=False),
     "status-start-s": Goal("`kogge status`, one mailbox", "seconds", 0.5, least=False),
     "migrate-start-cpu-s": Goal("`kogge migrate`, nothing new", "CPU seconds", 1.5, least=False),
+    "scale-2-workers": Goal("two workers / twice one worker", "mailboxes/s", 0.85, least=True),
     "ledger-bytes-per-item": Goal("ledger on disk", "bytes/item", 350.0, least=False),
     "evidence-write-per-s": Goal("evidence, written", "items/s", 15_000.0, least=True),
     "evidence-verify-per-s": Goal("evidence, verified", "items/s", 100_000.0, least=True),
