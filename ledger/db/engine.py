@@ -177,7 +177,7 @@ def _as_ours(error: BaseException | None, *, lost: bool) -> MigrationError:
     if "IntegrityError" in kinds:
         return Corrupt("ledger-inconsistent", "a constraint of the ledger was violated")
     if lost or kinds & {"OperationalError", "InterfaceError"}:
-        return Transient("ledger-unavailable", silence(kinds))
+        return Transient("ledger-unavailable", silence(kinds, str(error)))
     return Corrupt("ledger-damaged", "the ledger's database refused a statement")
 
 

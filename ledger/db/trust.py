@@ -35,6 +35,7 @@ _REFUSALS = (
 )
 _PASSING = ("SSL SYSCALL", "unexpected eof")
 """What is said of a connection that ended while TLS began: a server that stops or starts does so, too."""
+_FULL = ("too many clients", "remaining connection slots", "too many connections")
 _SILENCE = {
     "ConnectionTimeout": "the ledger's database gave no connection within connect_seconds of [ledger]",
     "QueryCanceled": "the ledger's database took longer for a statement than statement_seconds of [ledger]",
@@ -69,11 +70,14 @@ def refused(text: str) -> str | None:
     return advice if severity in text and words in text else None
 
 
-def silence(kinds: Collection[str]) -> str:
+def silence(kinds: Collection[str], text: str) -> str:
     """Return what is known of a database that gave no answer.
 
     Args:
         kinds: the names of the error's classes.
+        text: what libpq or the server said.
     """
+    if any(words in text for words in _FULL):
+        return "the ledger's database has no connection left: raise its max_connections, or use fewer workers"
     known = (sentence for name, sentence in _SILENCE.items() if name in kinds)
     return next(known, "the ledger's database did not answer")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 from commands import run
 from lonely import TOML, settle
@@ -152,6 +153,16 @@ def test_an_upgrade_has_no_limit(postgres: Postgres) -> None:
     ledger.migrate()
     ledger.close()
     assert limits == {"0", "None"}
+
+
+def test_a_server_without_a_free_connection_is_named(postgres: Postgres) -> None:
+    database = _database(postgres)
+    with psycopg.connect(postgres.url("postgres").replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {database} CONNECTION LIMIT 0")
+        connection.execute(f"CREATE ROLE plain_{database} LOGIN")
+    ledger = Ledger(postgres.url(database).replace("kogge@", f"plain_{database}@"))
+    with pytest.raises(Transient, match="max_connections"):
+        ledger.revision()
 
 
 def trial(ledger: Ledger, directory: Path) -> Trial:

@@ -26,7 +26,7 @@ from bench_crew_worker import Share, Worked
 from rehearsal.meter import Meter
 
 from ledger.store import Ledger
-from practice.servers.postgres import Postgres, serve
+from practice.servers.postgres import Postgres, run, serve
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -184,11 +184,20 @@ def main(mailboxes: int) -> None:
     found: list[Crewed] = []
     (ROOT / "build").mkdir(exist_ok=True)
     with serve(buffers=128) as server:
+        _admit(server, 3 * SESSIONS)
         for one in _measured(server, mailboxes):
             found.append(one)
             sys.stdout.write(json.dumps(asdict(one)) + "\n")
             sys.stdout.flush()
             (ROOT / "build" / "scale.json").write_text(json.dumps([asdict(each) for each in found], indent=1))
+
+
+def _admit(server: Postgres, connections: int) -> None:
+    """Let more programs connect at once than PostgreSQL's default of 100."""
+    with psycopg.connect(server.url("postgres").replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"ALTER SYSTEM SET max_connections = {connections}")
+    log = server.folder / "log"
+    run(server.programs / "pg_ctl", "-D", server.folder / "data", "-w", "-m", "fast", "-l", log, "restart")
 
 
 def _measured(server: Postgres, mailboxes: int) -> Iterator[Crewed]:

@@ -2,7 +2,7 @@
 
     python bench_pollers.py [WORKERS [SECONDS]]
 
-prints CPU seconds of the server, idle and asked, and what one question costs.
+prints CPU seconds of the server, idle and asked, and how many questions it answered or refused.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,19 +27,25 @@ POLL_SECONDS = 15.0
 POOL = "bench"
 
 
-def asked(api: str, path: str, body: object) -> None:
+def asked(api: str, path: str, body: object) -> bool:
+    """Whether the server did it. It answers 503 while its database is locked."""
     data = json.dumps(body).encode()
     request = urllib.request.Request(f"{api}{path}", data, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        answer.read()
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            answer.read()
+    except urllib.error.HTTPError as error:
+        if error.code != 503:
+            raise
+        return False
+    return True
 
 
-def poller(api: str, number: int, ends: float, count: Callable[[], None], pause: float) -> None:
+def poller(api: str, number: int, ends: float, count: Callable[[bool], None], pause: float) -> None:
     time.sleep(pause * number / 40)
     while time.monotonic() < ends:
-        asked(api, f"/work_pools/{POOL}/workers/heartbeat", {"name": f"worker-{number}"})
-        asked(api, f"/work_pools/{POOL}/get_scheduled_flow_runs", {"work_queue_names": []})
-        count()
+        count(asked(api, f"/work_pools/{POOL}/workers/heartbeat", {"name": f"worker-{number}"}))
+        count(asked(api, f"/work_pools/{POOL}/get_scheduled_flow_runs", {"work_queue_names": []}))
         time.sleep(pause)
 
 
@@ -51,16 +59,15 @@ def main(workers: int, seconds: float) -> None:
     server = prefect_server.up(state, 0)
     try:
         asked(server.api, "/work_pools/", {"name": POOL, "type": "process"})
-        meter, polls = Meter(), [0]
+        meter, lock = Meter(), threading.Lock()
         found: dict[str, float] = {}
         for name, many, pause in (("idle", 0, 1.0), ("15s", workers, POLL_SECONDS), ("2s", workers, 2.0)):
-            polls[0] = 0
+            answers: Counter[bool] = Counter()
             before, ends = cpu(meter, server.pid), time.monotonic() + seconds
-            lock = threading.Lock()
 
-            def count(lock: threading.Lock = lock) -> None:
+            def count(done: bool, answers: Counter[bool] = answers) -> None:
                 with lock:
-                    polls[0] += 1
+                    answers[done] += 1
 
             threads = [
                 threading.Thread(target=poller, args=(server.api, number, ends, count, pause))
@@ -72,7 +79,7 @@ def main(workers: int, seconds: float) -> None:
             for one in threads:
                 one.join()
             found[f"{name}-cpu"] = cpu(meter, server.pid) - before
-            found[f"{name}-polls"] = polls[0]
+            found[f"{name}-done"], found[f"{name}-refused"] = answers[True], answers[False]
         sys.stdout.write(json.dumps(found) + "\n")
     finally:
         prefect_server.down(state)
