@@ -20,7 +20,7 @@ from connectors.http.proxy import Proxy
 
 PoolClasses = dict[str, type[Any]]
 BLOCK = 1 << 20
-"""Bytes of a body that are sent at a time: urllib3's default of 16 KiB takes about a fifth more CPU for the sending."""
+"""Bytes of a body that are sent at a time: urllib3's default of 16 KiB takes a fifth more CPU to send."""
 
 IDLE_SECONDS = 60.0
 """After so many seconds without a request a connection is not used again: load balancers and firewalls forget

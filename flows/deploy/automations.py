@@ -40,8 +40,9 @@ BODY = """\
 {% endfor %}"""
 JSON = (
     '{"event": {{ event.event | tojson }}, "at": "{{ event.occurred }}", '
-    '"payload": {{ event.payload | tojson }}'
+    '"payload": {{ (event.payload if event.event[:6] == "kogge." else {}) | tojson }}'
 )
+"""Prefect's own events may carry the text of an exception: that goes nowhere."""
 
 CLOSED = "kogge.wave.window-closed"
 WAVES = (

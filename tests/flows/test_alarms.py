@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ class Crash:
                 {"prefect.resource.role": role, "prefect.resource.id": number, "prefect.resource.name": name}
                 for role, number, name in related
             ],
-            payload={"validated_state": {"name": "Crashed"}},
+            payload={"validated_state": {"name": "Crashed", "message": "/srv/secret.toml is no file"}},
             id=uuid4(),
         )
 
@@ -126,6 +127,23 @@ def test_a_mail_about_a_crash_is_read_by_people(tmp_path: Path) -> None:
     crash = Crash("cutover", ["kogge"])
     said = Environment(autoescape=False).from_string(BODY).render(event=crash.event)
     assert "{" not in said
+
+
+def test_a_webhook_about_a_crash_hears_no_text_of_an_exception(tmp_path: Path) -> None:
+    config = configured(tmp_path, 'alarms = true\nwebhook = { env = "X" }\n')
+    (one,) = (one for one in automations(config) if one.name == "Kogge tells of cutovers that crashed")
+    assert isinstance(one, Automated)
+    (action,) = wanted_of(one).actions
+    assert isinstance(action, CallWebhook)
+    said = (
+        Environment(autoescape=False)
+        .from_string(str(action.payload))
+        .render(event=Crash("cutover", []).event)
+    )
+    told = json.loads(said)
+    assert told["payload"] == {}
+    assert told["subject"] == "the run cutover pilot crashed: people may be locked out"
+    assert "secret" not in said
 
 
 def test_without_a_channel_an_alarm_still_shows_in_prefect(tmp_path: Path) -> None:
