@@ -28,6 +28,8 @@ RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp kogge \
   && mkdir /kogge /state \
   && chown kogge:kogge /state
 COPY --from=build /opt/kogge /opt/kogge
+# For Kubernetes; docker-compose.yml mounts both.
+COPY deploy/with-secrets deploy/check-services /opt/kogge/bin/
 ENV PATH=/opt/kogge/bin:$PATH HOME=/tmp LOGNAME=kogge PREFECT_HOME=/tmp/prefect DO_NOT_TRACK=1 \
   PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER kogge

@@ -48,6 +48,7 @@ def environment(steps: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         if line.startswith("COPY") and "--from" not in line:
             *names, _ = line.split()[1:]
             for name in names:
+                (source / name).parent.mkdir(parents=True, exist_ok=True)
                 take = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
                 take(ROOT / name, source / name)
         elif line.startswith("RUN uv "):
