@@ -99,6 +99,7 @@ def test_its_health_check_and_its_command_work(environment: Path, steps: str, tm
 
 def test_it_runs_as_nobody_in_particular_and_names_its_bases(steps: str) -> None:
     assert steps.index("USER kogge") < steps.index('CMD ["kogge", "--help"]')
-    bases = re.findall(r"^FROM (\S+)", steps, re.MULTILINE)
+    given = dict(re.findall(r"^ARG (\w+)=(\S+)$", steps, re.MULTILINE))
+    bases = [given.get(one.strip("${}"), one) for one in re.findall(r"^FROM (\S+)", steps, re.MULTILINE)]
     assert bases
     assert all(":" in base and not base.endswith(":latest") for base in bases)
