@@ -9,7 +9,7 @@ export KOGGE_REQUIRE_SERVICES ?=
 # Images of Python set it; every process of the tests would then compile Prefect and all else anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test check docs screenshots bench soak stack live rehearsal clean
+.PHONY: help install demo test check docs screenshots bench soak stack live rehearsal sbom clean
 
 help: ## lists these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,12 @@ rehearsal: install ## 40,000 practice mailboxes while all is killed; goes on whe
 
 live: install ## tests against real servers whose addresses the environment gives
 	$(RUN) pytest -m live tests/live $(ARGS)
+
+PRODUCTION := --no-dev --group stack
+sbom: | $(UV) ## what the image contains, and under which licences: build/sbom.cdx.json, build/licences.txt
+	@UV_PROJECT_ENVIRONMENT=build/production UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --quiet $(PRODUCTION)
+	@PATH="$$PWD/.uv/bin:$$PATH" build/production/bin/python deploy/image/bill_of_materials.py build $(PRODUCTION)
+	@echo "written: build/sbom.cdx.json, build/licences.txt"
 
 clean: ## removes what these commands made, but no migration's state
 	rm -rf .uv .venv build demo-state .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
+from importlib.metadata import distributions, version
 from pathlib import Path
 
 import pytest
@@ -51,11 +53,10 @@ def environment(steps: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
                 (source / name).parent.mkdir(parents=True, exist_ok=True)
                 take = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
                 take(ROOT / name, source / name)
-        elif line.startswith("RUN uv "):
-            command = [uv, *line.replace("${EXTRAS}", extras).split()[2:]]
-            done = subprocess.run(
-                command, cwd=source, env=inherited | told, capture_output=True, text=True, check=False
-            )
+        elif line.startswith(("RUN uv ", "RUN deploy/", "RUN /opt/kogge/")):
+            command = line.replace("${EXTRAS}", extras).replace("/opt/kogge", str(made)).split()[1:]
+            given = inherited | told | {"PATH": f"{Path(uv).parent}:{os.environ['PATH']}"}
+            done = subprocess.run(command, cwd=source, env=given, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
     return made
 
@@ -72,6 +73,39 @@ def test_it_carries_no_practice_server(environment: Path) -> None:
     packages = {path.name for path in environment.glob("lib/python*/site-packages/*")}
     assert "imapclient" in packages
     assert not packages & {"aiosmtpd", "cheroot", "pymap", "radicale", "wsgidav", "vobject"}
+
+
+def test_its_bill_of_materials_has_every_package(environment: Path) -> None:
+    bill = json.loads((environment / "share" / "sbom.cdx.json").read_text())
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.5")
+    listed = {(one["name"], one["version"]) for one in bill["components"]}
+    there = {
+        (re.sub(r"[-_.]+", "-", one.metadata["Name"]).lower(), one.version)
+        for one in distributions(path=[str(path) for path in environment.glob("lib/python*/site-packages")])
+    }
+    assert there - listed == {("kogge", version("kogge"))}
+    assert listed <= there
+    assert len(listed) > 100
+    assert all(one["licenses"] and one["purl"] for one in bill["components"])
+    refs = {one["bom-ref"] for one in bill["components"]} | {bill["metadata"]["component"]["bom-ref"]}
+    assert {ref for one in bill["dependencies"] for ref in [one["ref"], *one.get("dependsOn", [])]} <= refs
+
+
+def test_its_list_of_licences_has_every_package(environment: Path) -> None:
+    bill = json.loads((environment / "share" / "sbom.cdx.json").read_text())
+    lines = (environment / "share" / "licences.txt").read_text().splitlines()
+    told = dict(line.split(": ", 1) for line in lines)
+    assert told.keys() == {f"{one['name']} {one['version']}" for one in bill["components"]}
+    assert not [name for name, text in told.items() if text in ("", "not stated", "UNKNOWN")]
+
+
+def test_it_carries_nothing_that_no_program_reads(environment: Path) -> None:
+    left = [
+        path
+        for path in environment.glob("lib/python*/site-packages/*/**/*")
+        if path.name in ("tests", "test") or path.suffix in (".pyi", ".pyx", ".pxd", ".po")
+    ]
+    assert not left
 
 
 def test_what_is_copied_is_in_the_build_context(steps: str) -> None:
