@@ -6,7 +6,7 @@ ARG PYTHON_IMAGE=python:3.12-slim-trixie
 
 FROM ${PYTHON_IMAGE} AS build
 ENV UV_PROJECT_ENVIRONMENT=/opt/kogge UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
-RUN pip install --no-cache-dir --root-user-action=ignore 'uv>=0.9,<1'
+RUN pip install --no-cache-dir --root-user-action=ignore 'uv>=0.10,<1'
 # For `strip` alone; without it the image is 23 MB larger, and works.
 RUN { apt-get -qq update && apt-get -qq install -y --no-install-recommends binutils >/dev/null; } \
   || echo "binutils cannot be had: debug symbols stay"
