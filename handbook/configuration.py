@@ -42,6 +42,7 @@ TABLES = {
     "hooks": "What you do yourselves at a cutover.",
     "cutover": "How thoroughly a cutover verifies.",
     "verify": "How thoroughly a pass verifies.",
+    "logging": "How log lines are written: for people, or as JSON.",
     "report": "What a report says beside the ledger's facts.",
     "evidence": "The key that wraps the keys of pseudonyms.",
     "prefect": "Where Prefect is, how work reaches workers, and whom it notifies.",
