@@ -129,11 +129,11 @@ class Stack:
         """By the service's own health check."""
         kind, *test = self._of(key)["healthcheck"]["test"]
         command = ["sh", "-c", *test] if kind == "CMD-SHELL" else test
-        if command[0] == "/check-services":
-            command = [sys.executable, str(ROOT / "deploy" / "check-services")]
         if command[0] == "redis-cli":
             command = ["redis-cli", "-p", str(self.ports["redis:6379"]), *command[1:]]
         local = [self._local(word, key) for word in command]
+        if command[0] == "/check-services":
+            local = [sys.executable, str(ROOT / "deploy" / "check-services")]
         done = subprocess.run(local, env=self.environment(key), capture_output=True, check=False)
         return done.returncode == 0
 
