@@ -151,7 +151,7 @@ def source(folder: Path) -> Path:
         given, made = ROOT / name, folder / name
         made.parent.mkdir(parents=True, exist_ok=True)
         if given.is_dir():
-            shutil.copytree(given, made, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(given, made, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
         else:
             shutil.copy(given, made)
     run(["chmod", "-R", "a+rX", folder])
