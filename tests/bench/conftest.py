@@ -19,7 +19,7 @@ from model.protocols import Kind
 from practice.dav.radicale import RadicaleServer
 from practice.servers.dovecot import Dovecot, available, start_dovecot
 
-USERS = ("source", *(f"user{number}" for number in range(60)))
+USERS = ("source", *(f"user{number}" for number in range(100)))
 _fresh = iter(USERS[1:])
 
 
@@ -91,10 +91,15 @@ def imap(dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]
 def copied(imap: dict[str, object], tmp_path: Path) -> Run:
     """Copies and verifies one mailbox to the Dovecot, in a process of its own."""
 
-    def run(source: dict[str, object], source_account: str, target_account: str) -> Taken:
+    def run(
+        source: dict[str, object],
+        source_account: str,
+        target_account: str,
+        target: dict[str, object] = imap,
+    ) -> Taken:
         job = Job(
             source=source,
-            target=imap,
+            target=target,
             source_account=source_account,
             target_account=target_account,
             ledger=f"sqlite:///{tmp_path}/{target_account}.db",

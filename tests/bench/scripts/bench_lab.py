@@ -19,8 +19,8 @@ from practice.dav.radicale import RadicaleServer
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-Run = Callable[[dict[str, object], str, str], Taken]
-"""(settings of the source, source account, target account): a mailbox's mail."""
+Run = Callable[..., Taken]
+"""(settings of the source, source account, target account[, settings of the target]): a mailbox's mail."""
 
 Dav = Callable[[RadicaleServer, str, Kind, dict[str, object]], Taken]
 """(server, user, kind, settings of the source): one kind of objects."""
@@ -71,6 +71,22 @@ def exchange(*arguments: str) -> Iterator[tuple[dict[str, object], str]]:
             yield settings, mailbox
         finally:
             os.environ.pop("BENCH_EWS_PASSWORD", None)
+            process.terminate()
+
+
+@contextmanager
+def delayed(port: int, milliseconds: float) -> Iterator[int]:
+    """A port that leads to a local one, with so many milliseconds of delay each way."""
+    with subprocess.Popen(
+        [sys.executable, str(HERE / "bench_delay.py"), "127.0.0.1", str(port), str(milliseconds)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield int(process.stdout.readline())
+        finally:
             process.terminate()
 
 
