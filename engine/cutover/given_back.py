@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ledger.db.audit_log import Event
 from ledger.db.rows import MailboxRow, Phase
 from ledger.store import Ledger
+from ledger.views.decisions import about
 
 GIVEN_BACK = "given-back"
 """The kind of the event, and the code of a mailbox that stays out for it."""
@@ -40,12 +42,28 @@ def begun(ledger: Ledger, rows: Iterable[MailboxRow]) -> frozenset[str]:
     rows = list(rows)
     out = set[str]()
     for wave in sorted({row.wave for row in rows}):
-        for event in ledger.events(wave):
-            if event.subject is not None and event.kind == GIVEN_BACK:
-                out.add(event.subject)
-            elif event.subject is not None and event.kind == NAMED:
-                out.discard(event.subject)
+        out |= _out(ledger.events(wave))
     return frozenset(row.id for row in rows if row.id in out)
+
+
+def stays_out(ledger: Ledger, mailbox_id: str) -> bool:
+    """Return True if a cutover leaves this mailbox out, as the ledger is now.
+
+    A cutover of a whole wave takes hours, and somebody may be given back before their turn comes.
+    """
+    wave = ledger.mailbox(mailbox_id).wave
+    return bool(_out(event for event in about(ledger, mailbox_id) if event.wave == wave))
+
+
+def _out(events: Iterable[Event]) -> set[str]:
+    """Return the ids of the mailboxes that were given back and not named since, by events in their order."""
+    out = set[str]()
+    for event in events:
+        if event.subject is not None and event.kind == GIVEN_BACK:
+            out.add(event.subject)
+        elif event.subject is not None and event.kind == NAMED:
+            out.discard(event.subject)
+    return out
 
 
 def let_in(ledger: Ledger, rows: Iterable[MailboxRow], by: str) -> None:

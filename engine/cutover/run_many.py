@@ -40,7 +40,6 @@ class CutoverRequest:
         worker_slots: admit the legs.
         back: True to take the mailboxes back.
         boundary: contains the trouble of one mailbox.
-        out: those that stay out, because they were given back and nobody names them now.
     """
 
     config: Config
@@ -48,14 +47,14 @@ class CutoverRequest:
     worker_slots: WorkerSlots
     boundary: Boundary
     back: bool = False
-    out: frozenset[str] = frozenset()
 
     def mailbox(self, mailbox_id: str) -> CutoverResult:
         """Cut one mailbox over as far as possible. Raise nothing for its trouble.
 
-        Nothing is begun any more once the slots are shut.
+        Nothing is begun any more once the slots are shut. Who was given back stays out, unless somebody named
+        the mailbox since: also who was given back after this request began.
         """
-        if mailbox_id in self.out:
+        if not self.back and self._is_given_back(mailbox_id):
             return self._where(mailbox_id, given_back.GIVEN_BACK)
         if self.worker_slots.shut and self.cutting.ledger.mailbox(mailbox_id).phase is not Phase.LIVE:
             return self._where(mailbox_id, self.worker_slots.why)
@@ -65,6 +64,11 @@ class CutoverRequest:
             lambda: cut(self.cutting, mailbox_id),
             lambda error: self._where(mailbox_id, error.code),
         )
+
+    def _is_given_back(self, mailbox_id: str) -> bool:
+        """Return True for a mailbox that stays out; one that is live is past that."""
+        ledger = self.cutting.ledger
+        return ledger.mailbox(mailbox_id).phase is not Phase.LIVE and given_back.stays_out(ledger, mailbox_id)
 
     def _where(self, mailbox_id: str, code: str) -> CutoverResult:
         return CutoverResult(mailbox_id, self.cutting.ledger.mailbox(mailbox_id).phase, code)
@@ -192,8 +196,6 @@ def announce(
             order.cutting.tell("cutover.started", wave, mailboxes=count)
     if named and not order.back:
         given_back.let_in(order.cutting.ledger, rows, order.cutting.by)
-    elif not order.back:
-        order.out |= given_back.stay_out(order.cutting.ledger, rows)
 
 
 def tell_end(order: CutoverRequest, wave: str, cuts: Iterable[CutoverResult], count: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from cutting import Rig, quiet
@@ -18,13 +19,15 @@ from engine.pacing.worker_slots import WorkerSlots
 from ledger.db.rows import Phase
 
 
-def _asked(rig: Rig, *, named: bool) -> CutoverResult:
+def _asked(rig: Rig, *, named: bool, meanwhile: Callable[[], object] = lambda: None) -> CutoverResult:
+    """meanwhile: what happens after the cutover began and before this mailbox's turn."""
     config = Config.model_construct(run=RunSettings(mailboxes_at_once=1))
     ledger, cutting = rig.trial.ledger, rig.cutting(quiet)
     held = Admission(config, ledger)
     slots = WorkerSlots(held, Watchdog(config, ledger, Stop(), held), cutting.stop)
     order = CutoverRequest(config, replace(cutting), slots, Boundary(cutting.stop))
     announce(order, ledger.mailboxes(), named=named)
+    meanwhile()
     ended: list[CutoverResult] = []
     all_of(order, [rig.trial.id], ended.append)
     return ended[0]
@@ -52,3 +55,18 @@ def test_given_back_again_they_stay_out_again(rig: Rig) -> None:
     record(rig.trial.ledger, rows, "Night shift")
     assert _asked(rig, named=False).code == "given-back"
     assert rig.phase == Phase.STAGING
+
+
+def test_who_is_given_back_while_the_cutover_is_at_others_stays_out(rig: Rig) -> None:
+    """A wave takes hours. Before their turn comes, somebody who was frozen before is given back."""
+    rig.fails = {"close": ["exit-1"]}
+    assert _asked(rig, named=False).code == "hook-failed"
+
+    def give_back() -> None:
+        record(rig.trial.ledger, rig.trial.ledger.mailboxes(), "Help desk")
+        assert rig.cut(back=True).code is None
+
+    for named in (False, True):
+        ended = _asked(rig, named=named, meanwhile=give_back)
+        assert ended == CutoverResult(rig.trial.id, Phase.STAGING, "given-back")
+    assert rig.log.count("redirect") == 1
