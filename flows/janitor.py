@@ -34,7 +34,8 @@ from engine.config.load import Config
 from engine.config.registry import chosen
 from engine.control.log_filter import quieten
 from flows.deploy.deployments import TAG
-from flows.deploy.taken_runs import put_back
+from flows.deploy.silent_runs import crash_silent
+from flows.deploy.taken_runs import PATIENCE, put_back
 from flows.display.prefect_events import tell
 from flows.display.stopped_cutover import stopped_page, stopped_waves
 from flows.process.parameters import Configuration, RunParameters
@@ -55,8 +56,9 @@ class JanitorParameters(RunParameters):
         ge=0,
         le=1440,
         title="Minutes",
-        description="Task runs of a run that ended longer ago than this are orphans, and a run that a "
-        "worker took longer ago and that has not begun is put back if that worker is gone",
+        description="Task runs of a run that ended longer ago than this are orphans. A run that a worker "
+        "took longer ago is put back if it has not begun and that worker is gone. One that has begun is "
+        "crashed if that worker is gone and it has told nothing for so long (three minutes at least)",
     )
     configuration: Configuration = ""
 
@@ -67,6 +69,7 @@ class Swept:
 
     orphan_task_runs: int
     runs_put_back: int
+    silent_runs: int
     expired_legs: int
     stale_health: int
 
@@ -77,8 +80,8 @@ class Swept:
 
 @flow(name="janitor", flow_run_name="janitor", persist_result=False)
 async def janitor(parameters: JanitorParameters) -> State[Any]:
-    """Settles what died: task runs whose run has ended, runs whose worker died before they began, legs whose
-    lease has ended, reports and pages nobody renews."""
+    """Settles what died: task runs whose run has ended, runs whose worker died before they began
+    or with them, legs whose lease has ended, reports and pages nobody renews."""
     with ExitStack() as stack:
         quieten()
         try:
@@ -93,11 +96,12 @@ async def janitor(parameters: JanitorParameters) -> State[Any]:
             tell("legs.requeued", wave, legs=count)
         async with get_client() as client:
             since = timedelta(minutes=parameters.minutes)
+            silent = await crash_silent(client, config.prefect.work_pool, max(since, PATIENCE))
             orphans = await crash_orphans(client, since)
             for page in pages:
                 await client.create_artifact(page)
             unbegun = await put_back(client, config.prefect.work_pool, since)
-        swept = Swept(orphans, unbegun, sum(legs.values()), stale)
+        swept = Swept(orphans, unbegun, silent, sum(legs.values()), stale)
         await acreate_markdown_artifact(report(swept), key="kogge-janitor", description="What had died")
         return Completed(message=str(swept))
 

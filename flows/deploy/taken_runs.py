@@ -7,7 +7,7 @@ names its worker, and every worker, and the janitor, put such runs back into the
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -54,18 +54,16 @@ async def put_back(
     client: PrefectClient, pool: str, patience: timedelta = PATIENCE, newcomer: Newcomer | None = None
 ) -> int:
     """Puts runs of ours back that were taken longer ago than patience by a worker that is gone. How many."""
-    taken = await _taken(client, pool)
-    before = datetime.now(UTC) - patience
-    old = [run for run in taken if run.state is not None and run.state.timestamp < before]
+    old = await runs_since(client, pool, (StateType.PENDING,), datetime.now(UTC) - patience)
     if not old:
         return 0
-    alive = await _online(client, pool)
-    lost = [run for run in old if run.state is not None and _is_gone(run.state, alive, newcomer)]
+    alive = await online(client, pool)
+    lost = [run for run in old if run.state is not None and taker_is_gone(run.state, alive, newcomer)]
     return sum([await _put_back(client, run) for run in lost])
 
 
-def _is_gone(state: State[object], alive: Collection[str], newcomer: Newcomer | None) -> bool:
-    """Whether its worker is known, and known to be gone."""
+def taker_is_gone(state: State[object], alive: Collection[str], newcomer: Newcomer | None) -> bool:
+    """Whether the worker that took a run by this state is known, and known to be gone."""
     message = state.message or ""
     if not message.startswith(TAKEN):
         return False
@@ -75,21 +73,24 @@ def _is_gone(state: State[object], alive: Collection[str], newcomer: Newcomer | 
     return name not in alive
 
 
-async def _taken(client: PrefectClient, pool: str) -> list[FlowRun]:
+async def runs_since(
+    client: PrefectClient, pool: str, types: Sequence[StateType], before: datetime
+) -> list[FlowRun]:
+    """Our runs of the pool that are in such a state since an earlier moment."""
     found: list[FlowRun] = []
     wanted = FlowRunFilter(
         tags=FlowRunFilterTags(all_=[TAG]),
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PENDING])),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(types))),
     )
     own = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool]))
     while page := await client.read_flow_runs(
         flow_run_filter=wanted, work_pool_filter=own, limit=PAGE, offset=len(found)
     ):
         found += page
-    return found
+    return [run for run in found if run.state is not None and run.state.timestamp < before]
 
 
-async def _online(client: PrefectClient, pool: str) -> set[str]:
+async def online(client: PrefectClient, pool: str) -> set[str]:
     """The workers of the pool that the server heard of lately, by its own clock."""
     online, found = WorkerFilter(status=WorkerFilterStatus(any_=["ONLINE"])), 0
     names: set[str] = set()
@@ -107,11 +108,16 @@ async def _put_back(client: PrefectClient, run: FlowRun) -> bool:
     state: State[object] = Scheduled(scheduled_time=now) if waited is None else waited
     details = state.state_details.model_copy(update={"scheduled_time": now})
     said = {"id": uuid4(), "timestamp": now, "message": PUT_BACK, "state_details": details}
+    return await settle(client, run, state.model_copy(update=said))
+
+
+async def settle(client: PrefectClient, run: FlowRun, state: State[object]) -> bool:
+    """Gives a run another state. False: it has changed meanwhile by itself, or another was faster."""
     try:
         current = (await client.read_flow_run(run.id)).state
     except ObjectNotFound:
         return False
     if run.state is None or current is None or current.id != run.state.id:
-        return False  # it began meanwhile, or another worker was faster
-    await client.set_flow_run_state(run.id, state.model_copy(update=said), force=True)
+        return False
+    await client.set_flow_run_state(run.id, state, force=True)
     return True

@@ -36,6 +36,7 @@ from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, Proc
 from engine.control.environment import SAFE_PATH
 from engine.control.json_log import PREFECT_ENVIRONMENT
 from flows.deploy.deployments import BRAKES, CUTOVER, DEPLOYMENTS, ENVIRONMENT
+from flows.deploy.silent_runs import crash_silent
 from flows.deploy.taken_runs import LOOK_SECONDS, Newcomer, claim, put_back
 from flows.process.background_task import PASSING, standing, tried
 from model.errors import Misconfigured
@@ -252,6 +253,8 @@ async def work(
             async with get_client() as client:
                 if count := await put_back(client, pool, newcomer=newcomer):
                     say(f"put {many(count, 'run', 'runs')} back whose worker had died")
+                if count := await crash_silent(client, pool, newcomer=newcomer):
+                    say(f"marked {many(count, 'run', 'runs')} as crashed that died with their worker")
 
         async with standing("runs of dead workers", look, LOOK_SECONDS):
             await worker.start(with_healthcheck=healthcheck, printer=say)

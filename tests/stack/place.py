@@ -85,19 +85,30 @@ class Place:
         off = "label=com.docker.compose.oneoff=False"
         return docker("ps", "-q", "--filter", label, "--filter", one, "--filter", off).split()
 
-    def query(self, statement: str) -> list[list[str]]:
-        """What the ledger says."""
-        out = self.compose(
-            "exec", "-T", "postgres", "psql", "-U", "kogge", "-d", "kogge", "-AtF|", "-c", statement
-        )
+    def query(self, statement: str, database: str = "kogge") -> list[list[str]]:
+        """What the ledger says, or Prefect's database."""
+        words = ["psql", "-U", "kogge", "-d", database, "-AtF|", "-c", statement]
+        out = self.compose("exec", "-T", "postgres", *words)
         return [line.split("|") for line in out.splitlines()]
+
+    def number_of(self, rows: str, database: str = "kogge") -> int:
+        """How many there are; rows: what follows FROM."""
+        return int(self.query(f"SELECT count(*) FROM {rows}", database)[0][0])
 
     def states(self) -> list[str]:
         return [row[0] for row in self.query("SELECT state FROM leg")]
 
-    def holders(self) -> int:
-        """How many workloads are at work."""
-        return int(self.query("SELECT count(*) FROM leg WHERE owner IS NOT NULL")[0][0])
+    def owners(self) -> set[str]:
+        """Who holds workloads."""
+        return {row[0] for row in self.query("SELECT owner FROM leg WHERE owner IS NOT NULL")}
+
+    def busiest(self) -> tuple[str, set[str]]:
+        """The worker's container that holds most, and what of owners() is in it."""
+        owners, held = self.owners(), {}
+        for one in self.containers("worker"):
+            space = docker("exec", one, "stat", "-L", "-c", "%i", "/proc/self/ns/pid")
+            held[one] = {owner for owner in owners if owner.partition("/")[0].endswith(f".{space}")}
+        return max(held.items(), key=lambda found: len(found[1]))
 
     def revision(self) -> str:
         """Of the ledger's schema."""
@@ -105,7 +116,7 @@ class Place:
 
     def items(self) -> int:
         """How many items are verified."""
-        return int(self.query("SELECT count(*) FROM item WHERE state = 5")[0][0])
+        return self.number_of("item WHERE state = 5")
 
     def logs(self) -> str:
         return self._run(["docker", "compose", "logs", "--no-color", "--tail", "15"]).out[-6000:]

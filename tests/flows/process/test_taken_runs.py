@@ -1,4 +1,5 @@
-"""A run whose worker died between taking it and beginning it is put back into its queue."""
+"""A run whose worker died between taking it and beginning it is put back into its queue; one that died with
+its worker, and tells nothing, is crashed."""
 
 from __future__ import annotations
 
@@ -14,11 +15,14 @@ from prefect import flow, get_client
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import FlowRun
+from prefect.events import Event
+from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter, EventResourceFilter
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Pending, Running, Scheduled
+from prefect.states import Completed, Pending, Running, Scheduled
 from scripted import serving
 
 from flows.deploy.deployments import TAG
+from flows.deploy.silent_runs import SILENT, crash_silent
 from flows.deploy.taken_runs import PUT_BACK, Newcomer, claim, put_back
 from flows.deploy.work_pool import PROCESS, template
 from flows.deploy.worker import Worker
@@ -79,6 +83,26 @@ async def waiting(client: PrefectClient, pool: str, tags: tuple[str, ...] = (TAG
 
 async def take(client: PrefectClient, run: FlowRun, worker: str) -> None:
     await client.set_flow_run_state(run.id, Pending(message=claim(worker)))
+
+
+async def begin(client: PrefectClient, run: FlowRun, worker: str) -> None:
+    await take(client, run, worker)
+    await client.set_flow_run_state(run.id, Running())
+
+
+async def tell(client: PrefectClient, number: UUID) -> None:
+    """A heartbeat by a clock that is ahead; returns when the server keeps it."""
+    resource = {"prefect.resource.id": f"prefect.flow-run.{number}"}
+    later = datetime.now(UTC) + timedelta(hours=1)
+    beat = Event(event="prefect.flow-run.heartbeat", resource=resource, occurred=later)
+    await client.request("POST", "/events", json=[beat.model_dump(mode="json")])
+    wanted = EventFilter(
+        occurred=EventOccurredFilter(until=later + timedelta(hours=1)),
+        event=EventNameFilter(name=[beat.event]),
+        resource=EventResourceFilter(id=[resource["prefect.resource.id"]]),
+    )
+    while not (await client.read_events(wanted, limit=1)).events:
+        await asyncio.sleep(0.1)
 
 
 async def state_of(client: PrefectClient, number: UUID) -> tuple[str, str, str | None]:
@@ -151,6 +175,73 @@ def test_what_began_meanwhile_is_not_begun_again(pool: str, monkeypatch: pytest.
         monkeypatch.setattr(client, "read_flow_run_states", slow)
         assert await put_back(client, pool, LONG_AGO) == 0
         assert (await state_of(client, run.id))[0] == "RUNNING"
+
+    asked(look)
+
+
+def test_a_run_that_died_with_its_worker_and_tells_nothing_is_crashed_once(pool: str) -> None:
+    async def look(client: PrefectClient) -> None:
+        run = await waiting(client, pool)
+        await begin(client, run, "dead")
+        assert await crash_silent(client, pool) == 0, "it has only just begun"
+        assert await crash_silent(client, pool, LONG_AGO) == 1
+        assert await state_of(client, run.id) == ("CRASHED", "Crashed", SILENT)
+        assert await crash_silent(client, pool, LONG_AGO) == 0
+
+    asked(look)
+
+
+def test_a_silent_run_of_a_living_worker_is_left_alone(pool: str) -> None:
+    async def look(client: PrefectClient) -> None:
+        await client.send_worker_heartbeat(pool, "alive", heartbeat_interval_seconds=30)
+        run = await waiting(client, pool)
+        await begin(client, run, "alive")
+        assert await crash_silent(client, pool, LONG_AGO) == 0
+        assert (await state_of(client, run.id))[0] == "RUNNING"
+
+    asked(look)
+
+
+def test_a_run_that_tells_something_outlives_its_worker(pool: str) -> None:
+    """Its worker is gone, and its process is not."""
+
+    async def look(client: PrefectClient) -> None:
+        telling, silent = await waiting(client, pool), await waiting(client, pool)
+        for run in (telling, silent):
+            await begin(client, run, "dead")
+        await tell(client, telling.id)
+        assert await crash_silent(client, pool, LONG_AGO) == 1
+        assert [(await state_of(client, one.id))[0] for one in (telling, silent)] == ["RUNNING", "CRASHED"]
+
+    asked(look)
+
+
+@pytest.mark.parametrize("tags", [("theirs",), (TAG,)], ids=["another's run", "an unknown worker's"])
+def test_a_silent_run_that_is_not_known_to_be_a_dead_worker_s_of_ours_is_left_alone(
+    pool: str, tags: tuple[str, ...]
+) -> None:
+    async def look(client: PrefectClient) -> None:
+        run = await waiting(client, pool, tags)
+        await client.set_flow_run_state(run.id, Pending(message=None if TAG in tags else claim("dead")))
+        await client.set_flow_run_state(run.id, Running())
+        assert await crash_silent(client, pool, LONG_AGO) == 0
+
+    asked(look)
+
+
+def test_a_run_that_ends_while_it_is_judged_keeps_its_end(pool: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def look(client: PrefectClient) -> None:
+        run = await waiting(client, pool)
+        await begin(client, run, "dead")
+        read = client.read_flow_run_states
+
+        async def slow(number: UUID) -> Any:
+            await client.set_flow_run_state(run.id, Completed())
+            return await read(number)
+
+        monkeypatch.setattr(client, "read_flow_run_states", slow)
+        assert await crash_silent(client, pool, LONG_AGO) == 0
+        assert (await state_of(client, run.id))[0] == "COMPLETED"
 
     asked(look)
 
