@@ -277,11 +277,15 @@ def clock(now: datetime) -> str:
 async def shown(
     runner: LegRunner, asked: WaveParameters | VerifyParameters, shards: Sequence[BatchParameters]
 ) -> AsyncIterator[Board]:
-    """Keeps the board current for the length of the block, and leaves the wave's end on it."""
+    """Keeps the board current for the length of the block, and leaves the wave's end on it.
+
+    It is made before the block begins: a Prefect server on SQLite refuses one of two writes at a time, and its
+    client waits two seconds before it asks again."""
     board = Board(runner, asked, shards)
     await tried("the link of a wave", board.link)
+    await tried("the page of a wave", board.show)
     try:
-        async with standing("the page of a wave", board.show, TICK_SECONDS):
+        async with standing("the page of a wave", board.show, TICK_SECONDS, before=TICK_SECONDS):
             yield board
     finally:
         await tried("the page of a wave", functools.partial(board.show, ended=True))

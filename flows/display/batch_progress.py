@@ -72,10 +72,11 @@ async def shown(
     parameters: BatchParameters, runner: LegRunner, seen: Callable[[], progress.Snapshot], seconds: float
 ) -> AsyncIterator[None]:
     """Keeps the batch's page current for the length of the block, once in so many seconds, and leaves its end
-    on it. seen: asks the ledger."""
+    on it. It is made before the block begins, as that of its wave. seen: asks the ledger."""
     page = _Shown(parameters, runner, seen)
+    await tried("the page of a batch", page.look)
     try:
-        async with standing("the page of a batch", page.look, seconds):
+        async with standing("the page of a batch", page.look, seconds, before=seconds):
             yield
     finally:
         await tried("the page of a batch", page.look)

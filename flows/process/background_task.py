@@ -30,10 +30,12 @@ async def standing(
     look: Callable[[], Awaitable[object]],
     seconds: float,
     died: Callable[[], None] | None = None,
+    *,
+    before: float = 0.0,
 ) -> AsyncIterator[None]:
     """Calls look again and again for the length of the block, with a pause of so many seconds. died: is
-    called when it ends by a defect."""
-    task = asyncio.create_task(_repeated(name, look, seconds))
+    called when it ends by a defect. before: seconds until the first call."""
+    task = asyncio.create_task(_repeated(name, look, seconds, before))
     task.add_done_callback(functools.partial(_ended, name, died))
     try:
         yield
@@ -42,7 +44,8 @@ async def standing(
         await asyncio.wait([task])
 
 
-async def _repeated(name: str, look: Callable[[], Awaitable[object]], seconds: float) -> None:
+async def _repeated(name: str, look: Callable[[], Awaitable[object]], seconds: float, before: float) -> None:
+    await asyncio.sleep(before)
     while True:
         await tried(name, look)
         await asyncio.sleep(seconds)
