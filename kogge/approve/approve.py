@@ -6,7 +6,7 @@ import json
 import sys
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +18,12 @@ from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
 from engine.control.ledger_access import opened_ledger
 from flows.display.prefect_events import tell
+from kogge.approve.plan_summary import counted, show
 from kogge.terminal.options import (
     AsJson,
     ConfigPath,
     Exit,
-    OneWave,
+    Wave,
     chosen,
     confirmed,
     echo,
@@ -30,8 +31,7 @@ from kogge.terminal.options import (
     say,
     screen,
 )
-from kogge.terminal.tables import BAD, GOOD, bytes_cell, table
-from model.date_text import date_of
+from kogge.terminal.tables import BAD, GOOD, table
 from model.errors import Misconfigured
 from model.plural import many
 from model.private_files import open_private
@@ -117,58 +117,15 @@ def refuse_unready(ledger: Ledger, plan: WavePlan, order: ApprovalRequest) -> No
         raise Misconfigured(
             "--wave",
             f"{len(plan.left_out)} of its mailboxes are not ready"
-            f" ({_counted(row.code for row in plan.left_out)}). Repair them and check"
+            f" ({counted(row.code for row in plan.left_out)}). Repair them and check"
             " again; or --accept-not-ready, and they stay out",
         )
     if order.stage == "cutover" and (states := unverified(ledger, plan.wave.name)):
         raise Misconfigured(
             "--stage",
-            f"not all of it is moved and verified ({_counted(states)}): `kogge migrate`; or"
+            f"not all of it is moved and verified ({counted(states)}): `kogge migrate`; or"
             " --accept-not-ready, and they stay out",
         )
-
-
-def _counted(codes: Iterator[str | None] | Sequence[str]) -> str:
-    counts = Counter(code or "" for code in codes)
-    return ", ".join(f"{count:,} {code}" for code, count in counts.most_common())
-
-
-def show(config: Config, ledger: Ledger, plan: WavePlan, stage: str) -> None:
-    """What is approved, on the screen: counts and codes, nobody's address."""
-    for line in _lines(config, ledger, plan, stage):
-        screen().print(line, soft_wrap=True)
-
-
-def _lines(config: Config, ledger: Ledger, plan: WavePlan, stage: str) -> Iterator[str]:
-    rows = list(plan.rows.values())
-    items, size = sum(row.items for row in rows), sum(row.bytes for row in rows)
-    amount = f"{many(len(rows), 'mailbox', 'mailboxes')}, {items:,} items, {bytes_cell(size)}"
-    yield f"The {stage} of wave {plan.wave.name}: {amount}"
-    starts = date_of(round(plan.wave.starts)) if plan.wave.starts is not None else "at any time"
-    yield f"begins      {starts}, window {plan.wave.window or 'none'}"
-    if plan.wave.canary or not config.run.canary:
-        yield f"first       {plan.wave.canary if config.run.canary else 'all at once (run.canary)'}"
-    yield f"workloads   {_counted([kind for row in rows for kind in row.workloads])}"
-    if looked := {row.mailbox: row.at for row in rows if row.at is not None}:
-        yield f"proof       {_counted([plan.rows[one].level or 'none' for one in looked])}"
-        yield f"checked     the oldest {date_of(int(min(looked.values())))}"
-    for name, some in (("never checked", plan.unchecked), ("not ready", plan.left_out)):
-        if some:
-            yield f"{name:11} {len(some):,} ({_counted([row.code or 'never checked' for row in some])})"
-    if excused := [row.code or "" for row in rows if row.mailbox in plan.excused]:
-        yield f"accepted    {_counted(excused)}"
-    if withheld := [row.withheld for row in rows if row.withheld]:
-        yield f"withheld    {_counted(withheld)}"
-    if stage == "cutover":
-        yield f"moved       {_counted([leg.state.value for leg in ledger.legs(plan.wave.name)])}"
-    yield f"plan        {plan.hash}"
-    yield f"approvals   {_valid(config, ledger, plan, stage)} of {config.approval.required}"
-
-
-def _valid(config: Config, ledger: Ledger, plan: WavePlan, stage: str) -> int:
-    from engine.approvals.plan_approval import approvals_of
-
-    return sum(one.void is None for one in approvals_of(config, ledger, plan.wave.name, stage))
 
 
 def _approver(config: Config, name: str | None) -> str:
@@ -295,45 +252,69 @@ def _record(config: Config, ledger: Ledger, plan: WavePlan, statement: Statement
 
 
 def approvals(
-    wave: OneWave,
+    wave: Wave = None,
     config: ConfigPath = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
     """Lists who approved a wave's plan, and whether each approval counts; checks every signature.
 
-    Exit code 0 when its start is approved as the plan is now.
+    Without --wave it lists those of every wave. Exit code 0 when the start of each is approved as its plan is
+    now.
 
     Example: kogge approvals --wave pilot
     """
-    from engine.approvals.plan_approval import STAGES, START, approvals_of, plan_of
+    from engine.approvals.plan_approval import approvals_of, plan_of
 
     settings = load(config)
-    with opened_ledger(settings) as ledger:
-        chosen(settings, ledger, wave)
-        plan, given = plan_of(settings, ledger, wave), approvals_of(settings, ledger, wave)
-    valid = Counter(one.statement.stage for one in given if one.void is None)
     required = settings.approval.required
-    approved = valid[START] >= required
+    with opened_ledger(settings) as ledger:
+        names = sorted({row.wave for row in chosen(settings, ledger, wave)})
+        found = [
+            _Approved(plan_of(settings, ledger, name), approvals_of(settings, ledger, name), required)
+            for name in names
+        ]
     if as_json:
-        emit(
-            {
-                "wave": wave,
-                "plan": plan.hash,
-                "required": required,
-                "approved": approved,
-                "approvals": [_document(one) for one in given],
-            }
-        )
+        documents = [one.document() for one in found]
+        emit(documents[0] if wave is not None else {"waves": documents})
     else:
-        stages = ", ".join(f"{valid[stage]} of its {stage}" for stage in STAGES)
-        screen().print(
-            f"wave {wave}, plan {plan.hash}: of {many(required, 'approval', 'approvals')}, {stages}",
-            soft_wrap=True,
-        )
-        if given:
+        for one in found:
+            one.show()
+    raise typer.Exit(Exit.OK if all(one.is_approved for one in found) else Exit.OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Approved:
+    """A wave's plan, the approvals that were given, and how many it takes."""
+
+    plan: WavePlan
+    given: Sequence[Approval]
+    required: int
+
+    @property
+    def valid(self) -> Counter[str]:
+        """How many count, by stage."""
+        return Counter(one.statement.stage for one in self.given if one.void is None)
+
+    @property
+    def is_approved(self) -> bool:
+        return self.valid["start"] >= self.required
+
+    def document(self) -> dict[str, object]:
+        return {
+            "wave": self.plan.wave.name,
+            "plan": self.plan.hash,
+            "required": self.required,
+            "approved": self.is_approved,
+            "approvals": [_document(one) for one in self.given],
+        }
+
+    def show(self) -> None:
+        stages = ", ".join(f"{self.valid[stage]} of its {stage}" for stage in NEXT)
+        of = f"of {many(self.required, 'approval', 'approvals')}, {stages}"
+        screen().print(f"wave {self.plan.wave.name}, plan {self.plan.hash}: {of}", soft_wrap=True)
+        if self.given:
             columns = ("when", "stage", "approver", "plan", "counts", "reason")
-            screen().print(table(columns, map(_row, given), wrap=("reason", "counts")))
-    raise typer.Exit(Exit.OK if approved else Exit.OPEN)
+            screen().print(table(columns, map(_row, self.given), wrap=("reason", "counts")))
 
 
 def _document(one: Approval) -> dict[str, object]:

@@ -400,24 +400,28 @@ def who(
     """Resolves a random id to its accounts, or an address to its id. The question itself is recorded.
 
     With --wave it lists line, id and both accounts of every mailbox of a wave, on the screen or with --csv in
-    a file for you alone. That is recorded once. Who asks is --by, or KOGGE_BY, or your login.
+    a file for you alone; --csv without --wave lists every wave. That is recorded once for each wave. Who asks
+    is --by, or KOGGE_BY, or your login.
 
     Example: kogge who m-7f3a9c01 --by "Night shift"
     """
     from kogge.terminal.asker import asker
 
-    if (name is None) == (wave is None):
-        raise Misconfigured("who", "give either ID|ADDRESS or --wave")
-    if csv_file is not None and wave is None:
-        raise Misconfigured("--csv", "is for a whole wave: give --wave")
+    if csv_file is not None and name is not None:
+        raise Misconfigured("--csv", "is for whole waves: give --wave, or neither it nor ID|ADDRESS")
+    if csv_file is None and (name is None) == (wave is None):
+        raise Misconfigured(
+            "who", "give either ID|ADDRESS or --wave; with --csv FILE neither, for every wave"
+        )
     asking, settings = asker(by, "who asks is recorded"), load(config)
     with opened_ledger(settings) as ledger:
         if name is not None:
             _show_one(_resolved(ledger, name, asking), as_json)
             return
         rows = chosen(settings, ledger, wave)
-        ledger.event(rows[0].wave, "who", {"by": asking, "mailboxes": len(rows)}, subject=f"wave:{wave}")
-    _show_wave(settings, rows, csv_file, as_json)
+        for asked, count in sorted(Counter(row.wave for row in rows).items()):
+            ledger.event(asked, "who", {"by": asking, "mailboxes": count}, subject=f"wave:{asked}")
+    _show_waves(settings, rows, csv_file, as_json)
 
 
 def _resolved(ledger: Ledger, name: str, asking: str) -> dict[str, str]:
@@ -444,14 +448,20 @@ def _show_one(found: Mapping[str, str], as_json: bool) -> None:
         echo(f"{key:8} {value}")
 
 
-def _show_wave(config: Config, rows: Sequence[MailboxRow], csv_file: Path | None, as_json: bool) -> None:
+def _show_waves(config: Config, rows: Sequence[MailboxRow], csv_file: Path | None, as_json: bool) -> None:
     """In the order of the list; a mailbox that no row names any more comes last, without a line."""
     from kogge.shown.mailbox_name import listed
 
     lines = {one.source: one.line for one in listed(config)}
     last = max(lines.values(), default=0) + 1
     found: list[dict[str, object]] = [
-        {"line": lines.get(row.source), "mailbox": row.id, "source": row.source, "target": row.target}
+        {
+            "line": lines.get(row.source),
+            "mailbox": row.id,
+            "source": row.source,
+            "target": row.target,
+            "wave": row.wave,
+        }
         for row in sorted(rows, key=lambda row: (lines.get(row.source, last), row.id))
     ]
     if csv_file is not None:
@@ -459,5 +469,5 @@ def _show_wave(config: Config, rows: Sequence[MailboxRow], csv_file: Path | None
     if as_json:
         emit(found)
     elif csv_file is None:
-        cells = ([str(value or "-") for value in one.values()] for one in found)
-        screen().print(table(("line", "mailbox", "source", "target"), cells))
+        columns = ("line", "mailbox", "source", "target")
+        screen().print(table(columns, ([str(one[name] or "-") for name in columns] for one in found)))

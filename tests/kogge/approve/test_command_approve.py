@@ -301,10 +301,30 @@ def test_a_cutover_is_approved_when_all_is_verified(place: Path, said) -> None:
             assert lease is not None
             ledger.release(lease, LegState.VERIFIED)
     assert run("approve", "-w", "w", *stage, "--key", "Anna.pem", *SIGN) == 0
-    assert "cutover of wave w: 1 of 2" in said()
+    told = said()
+    assert "cutover of wave w: 1 of 2" in told
+    assert "score perfect (2 perfect, 0 good, 0 investigate, 0 poor)" in told
     said()
     assert run("approvals", "-w", "w") == 1, "its start is another thing"
     assert "of 2 approvals, 0 of its start, 1 of its cutover" in said()
+
+
+def test_the_approvals_of_every_wave_are_listed(place: Path, said) -> None:
+    with opened_ledger(load(place / "kogge.toml")) as ledger:
+        ledger.add_mailboxes(
+            [PlannedMailbox("z@old.example", "z@new.example", "x", Phase.STAGING, frozenset({Kind.MAIL}))]
+        )
+    for name in ("Anna", "Bernd"):
+        assert run("approve", "-w", "w", "--key", f"{name}.pem", *SIGN) == 0
+    said()
+    assert run("approvals") == 1, "another wave is not approved"
+    told = said()
+    assert "wave w, plan" in told
+    assert "wave x, plan" in told
+    assert "of 2 approvals, 2 of its start, 0 of its cutover" in told
+    assert run("approvals", "--json") == 1
+    found = {one["wave"]: one["approved"] for one in json.loads(said())["waves"]}
+    assert found == {"w": True, "x": False}
 
 
 def signed(place: Path, signer: str) -> None:

@@ -251,6 +251,26 @@ def test_who_is_recorded(place: Path, planned: str, capsys: pytest.CaptureFixtur
     assert [event["detail"] for event in json.loads(capsys.readouterr().out)] == [{"by": "Night shift"}] * 2
 
 
+def test_who_writes_the_mailboxes_of_every_wave(
+    place: Path, planned: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(Ledger(f"sqlite:///{place}/kogge-state/ledger.db")) as ledger:
+        ledger.add_mailboxes(
+            [PlannedMailbox("z@old.example", "z@new.example", "two", Phase.STAGING, frozenset({Kind.MAIL}))]
+        )
+    assert run("who", "--by", "Night shift") == 2
+    assert "with --csv FILE neither" in capsys.readouterr().err
+    assert run("who", "--csv", "who.csv", "--by", "Night shift") == 0
+    written = (place / "who.csv").read_text()
+    assert "a@old.example" in written
+    assert "z@old.example,z@new.example,two" in written
+    for wave in ("pilot", "two"):
+        capsys.readouterr()
+        assert run("log", wave, "--json") == 0
+        told = [event["detail"] for event in json.loads(capsys.readouterr().out) if event["kind"] == "who"]
+        assert told == [{"by": "Night shift", "mailboxes": 1}]
+
+
 def test_who_breaks_no_address(
     place: Path, planned: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
