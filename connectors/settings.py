@@ -54,7 +54,7 @@ class Secret(Strict):
     Attributes:
         env: the name of an environment variable.
         file: the path of a file.
-        command: a command that prints the secret.
+        command: a command that prints the secret. It works in the folder of the configuration.
         block: the name of a Prefect Secret block.
     """
 
@@ -63,6 +63,7 @@ class Secret(Strict):
     command: str | None = None
     block: str | None = Field(default=None, description="name of a Prefect Secret block")
     _field: str = PrivateAttr(default="")
+    _folder: Path | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Secret:
@@ -128,7 +129,12 @@ class Secret(Strict):
     def _from_command(self, arguments: list[str]) -> str:
         try:
             done = subprocess.run(
-                arguments, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=True
+                arguments,
+                capture_output=True,
+                text=True,
+                timeout=COMMAND_SECONDS,
+                check=True,
+                cwd=self._folder,
             )
         except OSError as error:
             raise self._fault(f"cannot be started ({error.strerror})") from None
@@ -149,21 +155,27 @@ class Secret(Strict):
             raise self._fault("does not exist in Prefect") from None
 
 
-def name_fields(settings: Strict, where: Callable[[str], str] = str, within: str = "") -> None:
+def name_fields(
+    settings: Strict,
+    where: Callable[[str], str] = str,
+    within: str = "",
+    folder: Path | None = None,
+) -> None:
     """Set, for every table and secret, the names that errors use for their fields.
 
     Args:
         settings: the settings.
         where: returns what to show for a dotted name ("source.password").
         within: the prefix of the dotted names.
+        folder: in which the command of a secret works; None for where this process is.
     """
     for name, value in settings:
         field = f"{within}{name}"
         settings._places[name] = where(field)
         if isinstance(value, Secret):
-            value._field = where(field)
+            value._field, value._folder = where(field), folder
         elif isinstance(value, Strict):
-            name_fields(value, where, f"{field}.")
+            name_fields(value, where, f"{field}.", folder)
 
 
 def _fill_names(text: str, names: dict[str, str]) -> str:

@@ -314,14 +314,18 @@ def load(path: Path) -> Config:
         Misconfigured: with every fault.
     """
     text = read_text(path, "the configuration; `kogge init` writes one", str(path))
-    raw = _parse(path, text)
+    raw, folder = _parse(path, text), path.absolute().parent
     try:
-        config = Config.model_validate(_anchor(raw, path.absolute().parent))
+        config = Config.model_validate(_anchor(raw, folder))
     except ValidationError as error:
         raise misconfigured(path, explained(error, text, Config, raw, _by_kind)) from None
     config._path = path.absolute()
     line_of = lines_of(text)
-    name_fields(config, lambda field: Problem(line_of(tuple(field.split("."))), field, "").where(path.name))
+
+    def place(field: str) -> str:
+        return Problem(line_of(tuple(field.split("."))), field, "").where(path.name)
+
+    name_fields(config, place, folder=folder)
     for settings in (config.source, *(config.target.of(kind) for kind in TARGETS)):
         if isinstance(settings, Networked):
             settings._network = config.network

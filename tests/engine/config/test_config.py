@@ -53,6 +53,21 @@ def test_defaults(write, tmp_path: Path) -> None:
     assert config.ledger_url() == f"sqlite:///{tmp_path}/kogge-state/ledger.db"
 
 
+def test_a_secret_s_command_works_where_the_configuration_lies(
+    write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever types a command from elsewhere, or a worker, gets the same secret."""
+    program = tmp_path / "ask"
+    program.write_text("#!/bin/sh\ncat word\n")
+    program.chmod(0o700)
+    (tmp_path / "word").write_text("hunter2\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    config = load(write(SIMPLE.replace('{ env = "SOURCE" }', '{ command = "./ask" }')))
+    secret = getattr(config.source, "password")  # noqa: B009 (a field of the source's own kind)
+    assert secret.read().get_secret_value() == "hunter2"
+
+
 def test_a_proxy_is_told_to_every_http_server(write) -> None:
     dav = """
 [target.calendar]
