@@ -32,7 +32,7 @@ from kogge.terminal.options import (
     say,
     screen,
 )
-from kogge.terminal.tables import BAD, CARE, GOOD, bytes_cell, number_cell, table
+from kogge.terminal.tables import BAD, CARE, GOOD, QUIET, bytes_cell, number_cell, table
 from mappings.losses.catalogue import SKIPS
 from model.errors import Misconfigured
 from model.plural import many
@@ -61,6 +61,7 @@ MARKED_ELSEWHERE = (
 )
 
 
+LISTED = "Each item was listed. `kogge check` shows the totals that servers keep of their folders: they may differ."
 UNTOLD = (
     "unknown: the source has no count of these that costs no listing, so that estimates take a typical"
     " number; `kogge discover` lists and counts them."
@@ -529,6 +530,7 @@ def _show_inventory(found: Sequence[Inventory]) -> None:
     total = sum(one.items for one in found)
     size = bytes_cell(sum(one.bytes or 0 for one in found))
     out.print(f"{many(len(found), 'mailbox', 'mailboxes')}, {total:,} items, {size} will move")
+    out.print(Text(LISTED, style=QUIET), soft_wrap=True)
     _show_kinds([one.kinds for one in found])
     _show_counts("What will not move", [one.stays for one in found], _reason)
     _show_counts("Oddities", [+one.oddities for one in found])

@@ -232,7 +232,8 @@ def _next(config: Path, settings: Config, files: Sequence[Path], force: bool, se
             f"mv {file.name} {name.name}"
             for file, name in zip(files, (settings.mailboxes, settings.plan.waves), strict=True)
         )
-        say(f"Next: look at both, change what you like, then  {moves}")
+        then = next_command(config, "plan diff")
+        say(f"Next: look at both, change what you like, then  {moves}  and then  {then}")
 
 
 def _write(config: Config, making: Making, force: bool) -> tuple[Path, Path]:
