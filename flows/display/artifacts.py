@@ -279,8 +279,8 @@ async def shown(
 ) -> AsyncIterator[Board]:
     """Keeps the board current for the length of the block, and leaves the wave's end on it.
 
-    It is made before the block begins: a Prefect server on SQLite refuses one of two writes at a time, and its
-    client waits two seconds before it asks again."""
+    It is made before the block begins. A Prefect server on SQLite refuses one of two writes at a time, and
+    its client waits two seconds before it asks again."""
     board = Board(runner, asked, shards)
     await tried("the link of a wave", board.link)
     await tried("the page of a wave", board.show)

@@ -61,7 +61,7 @@ MARKED_ELSEWHERE = (
 )
 
 
-LISTED = "Each item was listed. `kogge check` shows the totals that servers keep of their folders: they may differ."
+LISTED = "Each item was listed. `kogge check` shows the servers' own totals of folders, which may differ."
 UNTOLD = (
     "unknown: the source has no count of these that costs no listing, so that estimates take a typical"
     " number; `kogge discover` lists and counts them."
