@@ -2,8 +2,9 @@
 
     python bench_crew.py [MAILBOXES]
 
-measures 1, 2 and 4 workers, each on a core of its own as far as there are cores, then the 160 sessions of 40
-workers in 4 processes, and writes build/scale.json.
+measures 1, 2 and 4 workers, each on a core of its own as far as there are cores, then a ladder up to the 160
+sessions of 40 workers, in 4 processes, whose servers take half a second for each answer, and writes
+build/scale.json.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from typing import IO
 
 import psycopg
 from bench_crew_worker import Share, Worked
-from rehearsal.meter import Meter
 
 from ledger.store import Ledger
 from practice.servers.postgres import Postgres, run, serve
@@ -31,7 +31,9 @@ from practice.servers.postgres import Postgres, run, serve
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 SAMPLE_SECONDS = 0.05
-SESSIONS, PROCESSES = 160, 4
+LADDER, PROCESSES = (20, 40, 80, 160), 4
+"""Mailboxes at once of 5, 10, 20 and 40 workers; and how many processes hold them."""
+SLOW_ANSWERS = 0.5
 _numbers = itertools.count()
 
 
@@ -129,17 +131,29 @@ def measure(
         for one in crew:
             if _out(one).readline() != "ready\n":
                 raise RuntimeError("a worker does not begin")
-        meter = Meter()
-        roots = {"postgres": [root]}
-        meter.sample(roots)
-        before, began = meter.seconds(), _commits(url)
+        before, began = _cpu_seconds(root), _commits(url)
         with Waits(url) as waits:
             for one in crew:
                 _tell(one)
             worked = [Worked(**json.loads(_out(one).readline())) for one in crew]
-        meter.sample(roots)
-        after, ended = meter.seconds(), _commits(url)
-    return _crewed(worked, shares, sum(after.values()) - sum(before.values()), ended - began, waits)
+        database, commits = _cpu_seconds(root) - before, _commits(url) - began
+    return _crewed(worked, shares, database, commits, waits)
+
+
+def _cpu_seconds(root: int) -> float:
+    """CPU of PostgreSQL: of its first process, of those that it has, and of those that have ended."""
+    sessions = Path(f"/proc/{root}/task/{root}/children").read_text().split()
+    ticks = _ticks(str(root), slice(11, 15)) + sum(_ticks(session, slice(11, 13)) for session in sessions)
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(process: str, which: slice) -> int:
+    """which: fields of proc(5) stat after the name: utime and stime, then those of ended children."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return 0
+    return sum(map(int, text.rpartition(")")[2].split()[which]))
 
 
 def _crewed(
@@ -184,7 +198,7 @@ def main(mailboxes: int) -> None:
     found: list[Crewed] = []
     (ROOT / "build").mkdir(exist_ok=True)
     with serve(buffers=128) as server:
-        _admit(server, 3 * SESSIONS)
+        _admit(server, 3 * LADDER[-1])
         for one in _measured(server, mailboxes):
             found.append(one)
             sys.stdout.write(json.dumps(asdict(one)) + "\n")
@@ -203,8 +217,9 @@ def _admit(server: Postgres, connections: int) -> None:
 def _measured(server: Postgres, mailboxes: int) -> Iterator[Crewed]:
     for workers in (1, 2, 1, 2, 1, 2, 4):
         yield measure(server, workers, mailboxes)
-    each = SESSIONS // PROCESSES
-    yield measure(server, PROCESSES, max(mailboxes, each), at_once=each, answers=0.1, pinned=False)
+    for sessions in LADDER:
+        each = sessions // PROCESSES
+        yield measure(server, PROCESSES, 2 * each, at_once=each, answers=SLOW_ANSWERS, pinned=False)
 
 
 if __name__ == "__main__":
