@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, bindparam, case, func, select
 
 from ledger.db.rows import State
 from ledger.db.schema import container, item, leg
@@ -16,6 +16,8 @@ SETTLED = (State.WRITTEN, State.VERIFIED, State.SKIPPED, State.REJECTED)
 Causes = Mapping[str, Mapping[str, int]]
 """Items by code, of each fate that has codes ("skipped", "rejected")."""
 WITH_CAUSE = (State.SKIPPED, State.REJECTED)
+TOTALS = ("items", "done", "bytes", "verified", "skipped", "rejected", "causes")
+"""The columns of a leg's row that count() gives."""
 
 
 def count(connection: Connection, leg_id: int) -> dict[str, Any]:
@@ -23,17 +25,8 @@ def count(connection: Connection, leg_id: int) -> dict[str, Any]:
 
     It reads every item of the leg once, and those that were skipped or rejected once more.
     """
-    alive = [state for state in State if state is not State.GONE]
-    sums = {
-        "items": _total(alive, 1),
-        "done": _total(SETTLED, 1),
-        "bytes": _total(AT_TARGET, func.coalesce(item.c.size, 0)),
-        "verified": _total([State.VERIFIED], 1),
-        "skipped": _total([State.SKIPPED], 1),
-        "rejected": _total([State.REJECTED], 1),
-    }
-    query = select(*sums.values()).select_from(item.join(container)).where(container.c.leg == leg_id)
-    totals: dict[str, Any] = dict(zip(sums, map(int, connection.execute(query).one()), strict=True))
+    row = connection.execute(_TOTALS, {"of": leg_id}).one()
+    totals: dict[str, Any] = {name: int(number) for name, number in row._mapping.items()}
     has_causes = totals["skipped"] or totals["rejected"]
     return {**totals, "causes": _written(_causes(connection, leg_id)) if has_causes else None}
 
@@ -54,8 +47,23 @@ def _written(causes: Causes) -> str | None:
     return json.dumps(causes, sort_keys=True, separators=(",", ":")) if causes else None
 
 
-def _total(states: Collection[State], value: Any) -> Any:
-    return func.coalesce(func.sum(case((item.c.state.in_([s.value for s in states]), value), else_=0)), 0)
+def _total(name: str, states: Collection[State], value: Any = 1) -> Any:
+    chosen = item.c.state.in_([state.value for state in states])
+    return func.coalesce(func.sum(case((chosen, value), else_=0)), 0).label(name)
+
+
+_TOTALS = (
+    select(
+        _total("items", [state for state in State if state is not State.GONE]),
+        _total("done", SETTLED),
+        _total("bytes", AT_TARGET, func.coalesce(item.c.size, 0)),
+        _total("verified", [State.VERIFIED]),
+        _total("skipped", [State.SKIPPED]),
+        _total("rejected", [State.REJECTED]),
+    )
+    .select_from(item.join(container))
+    .where(container.c.leg == bindparam("of"))
+)
 
 
 def _causes(connection: Connection, leg_id: int) -> Causes:

@@ -12,20 +12,19 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     and_,
-    bindparam,
     case,
     exists,
-    func,
-    or_,
     select,
     update,
 )
 
 from ledger.db import fates
-from ledger.db.engine import now
 from ledger.db.fates import AT_TARGET as AT_TARGET
 from ledger.db.fates import SETTLED as SETTLED
 from ledger.db.incidents import allow_rewrites
+from ledger.db.lease_statements import CLAIM, FENCE, PHASE, RELEASE, RENEW, TAKE_OVER, kept_rolling
+from ledger.db.lease_statements import ROLLED_BACK as ROLLED_BACK
+from ledger.db.lease_statements import ROLLING as ROLLING
 from ledger.db.postgresql import within
 from ledger.db.rows import Lease, LegState, Phase, State
 from ledger.db.schema import container, item, leg, mailbox
@@ -34,11 +33,6 @@ from model.protocols import Kind
 
 PHASE_CHANGED = "phase-changed"
 """The code of a lease that was claimed in another phase than the mailbox is in now."""
-ROLLING = "rolling-back"
-"""The code of a leg whose rollback was begun and has not ended. It stays until the rollback ends, or until a
-person sets the leg back: the next pass would fill again what is half emptied."""
-ROLLED_BACK = "rolled-back"
-"""The code of a leg of which nothing of ours is left, except for what somebody changed."""
 
 
 def owner_of(connection: Connection, leg_id: int) -> str | None:
@@ -67,66 +61,17 @@ def claim(
     Returns:
         The lease; None if another worker holds the leg, or if the leg is being claimed or written right now.
     """
-    free = [leg.c.owner.is_(None), leg.c.lease_until < now()]
-    if gone is not None:
-        free.append(leg.c.owner == gone)
-    # SKIP LOCKED (PostgreSQL only): who is being claimed or written right now is not free.
-    unlocked = select(leg.c.id).where(leg.c.id == leg_id, or_(*free)).with_for_update(skip_locked=True)
-    statement = (
-        update(leg)
-        .where(leg.c.id.in_(unlocked.scalar_subquery()))
-        .values(
-            owner=owner,
-            lease_until=now() + ttl,
-            epoch=leg.c.epoch + 1,
-            took_over=or_(leg.c.owner.is_not(None), leg.c.unproven),
-            before=_before(),
-            unproven=or_(leg.c.unproven, _is_unproven(gone)),
-            revision=revision,
-            state=LegState.RUNNING.value,
-            code=kept_rolling(None),
-            detail=None,
-            started=func.coalesce(leg.c.started, now()),
-            finished=None,
-            busy=leg.c.busy + held(),
-            claimed=now(),
-        )
-        .returning(leg.c.mailbox, leg.c.workload, leg.c.epoch, leg.c.took_over, leg.c.unproven, leg.c.before)
-    )
-    row = connection.execute(statement).one_or_none()
+    values = {"b_leg": leg_id, "b_owner": owner, "b_ttl": ttl, "b_revision": revision}
+    if gone is None:
+        row = connection.execute(CLAIM, values).one_or_none()
+    else:
+        row = connection.execute(TAKE_OVER, {**values, "b_gone": gone}).one_or_none()
     if row is None:
         return None
-    phase = connection.execute(select(mailbox.c.phase).where(mailbox.c.id == row.mailbox)).scalar_one()
+    phase = connection.execute(PHASE, {"b_mailbox": row.mailbox}).scalar_one()
     kind = Kind(row.workload)
     whose = (leg_id, row.mailbox, kind, owner, row.epoch, row.took_over, Phase(phase))
     return Lease(*whose, unproven=row.unproven, before=row.before)
-
-
-def _before() -> Any:
-    """Return the owner that had the unsettled items in hand.
-
-    It is the owner that is taken over. As long as the grace after an earlier owner has not passed, it is that
-    one.
-    """
-    return case((leg.c.unproven, func.coalesce(leg.c.before, leg.c.owner)), else_=leg.c.owner)
-
-
-def _is_unproven(gone: str | None) -> ColumnElement[bool]:
-    """Return the condition that an owner's end is not proven: only its lease ended, by a clock."""
-    if gone is None:
-        return leg.c.owner.is_not(None)
-    return and_(leg.c.owner.is_not(None), leg.c.owner != gone)
-
-
-def held() -> ColumnElement[float]:
-    """Return for how many seconds the leg's worker has held it.
-
-    If a worker never released the leg, the time counts until its lease ended. 0 if nobody holds the leg.
-    """
-    end = case((leg.c.lease_until < now(), leg.c.lease_until), else_=now())
-    seconds = case((leg.c.claimed < end, end - leg.c.claimed), else_=0.0)
-    was_claimed = and_(leg.c.claimed.is_not(None), leg.c.lease_until.is_not(None))
-    return case((was_claimed, seconds), else_=0.0)
 
 
 def mine(lease: Lease) -> ColumnElement[bool]:
@@ -138,11 +83,14 @@ def mine(lease: Lease) -> ColumnElement[bool]:
     return and_(leg.c.id == lease.leg, leg.c.epoch == lease.epoch, leg.c.owner == lease.owner, same)
 
 
-_HELD = and_(
-    leg.c.id == bindparam("leg"), leg.c.epoch == bindparam("epoch"), leg.c.owner == bindparam("owner")
-)
-_FENCE = select(mailbox.c.phase).select_from(leg.join(mailbox)).where(_HELD).with_for_update(of=leg)
-"""The statement of mine(), made once: every transaction of every worker begins with it."""
+def _terms(lease: Lease) -> dict[str, Any]:
+    """Return the values that RENEW and RELEASE take from a lease."""
+    return {
+        "b_leg": lease.leg,
+        "b_epoch": lease.epoch,
+        "b_worker": lease.owner,
+        "b_phase": lease.phase.value,
+    }
 
 
 def fence(connection: Connection, lease: Lease) -> None:
@@ -153,7 +101,7 @@ def fence(connection: Connection, lease: Lease) -> None:
             another phase.
     """
     held = {"leg": lease.leg, "epoch": lease.epoch, "owner": lease.owner}
-    phase = connection.execute(_FENCE, held).scalar_one_or_none()
+    phase = connection.execute(FENCE, held).scalar_one_or_none()
     if phase is None:
         raise LeaseLost("lease-lost", "another worker took the workload over")
     if phase != lease.phase.value:
@@ -166,9 +114,8 @@ def renew(connection: Connection, lease: Lease, ttl: float) -> bool:
     On PostgreSQL the statement is given up after a third of `ttl`: a server that answers later than the next
     renewal has not renewed the lease.
     """
-    statement = update(leg).where(mine(lease)).values(lease_until=now() + ttl)
     with within(connection, ttl / 3):
-        return connection.execute(statement).rowcount == 1
+        return connection.execute(RENEW, {**_terms(lease), "b_ttl": ttl}).rowcount == 1
 
 
 def outwaited(connection: Connection, lease: Lease) -> bool:
@@ -188,20 +135,9 @@ def release(
         code: why; None if the state says all. A leg that is ROLLING stays so, whatever ended this run.
         detail: what is known beside the code (model.errors.MigrationError).
     """
-    totals = fates.count(connection, lease.leg)
-    values = {
-        "owner": None,
-        "lease_until": None,
-        "revision": None,
-        "state": state.value,
-        "code": kept_rolling(code),
-        "detail": detail,
-        "finished": now(),
-        "busy": leg.c.busy + func.coalesce(now() - leg.c.claimed, 0.0),
-        "claimed": None,
-        **totals,
-    }
-    return connection.execute(update(leg).where(mine(lease)).values(values)).rowcount == 1
+    totals = {f"b_{name}": value for name, value in fates.count(connection, lease.leg).items()}
+    why = {"b_state": state.value, "b_code": code, "b_stays": code != ROLLED_BACK, "b_detail": detail}
+    return connection.execute(RELEASE, {**_terms(lease), **why, **totals}).rowcount == 1
 
 
 def block(
@@ -227,11 +163,6 @@ def block(
         ).rowcount
         == 1
     )
-
-
-def kept_rolling(code: str | None) -> ColumnElement[str | None] | str:
-    """Return the new code of a leg, in an UPDATE: ROLLING stays until the rollback has ended."""
-    return ROLLED_BACK if code == ROLLED_BACK else case((leg.c.code == ROLLING, ROLLING), else_=code)
 
 
 def requeue(

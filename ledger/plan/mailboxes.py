@@ -14,7 +14,7 @@ from sqlalchemy import Connection, and_, delete, exists, or_, select, update
 from ledger.db.audit_log import Event, append_event, chain_of, head_of, newest_event
 from ledger.db.engine import asking, now
 from ledger.db.handle import LedgerHandle
-from ledger.db.leases import kept_rolling
+from ledger.db.lease_statements import kept_rolling
 from ledger.db.rows import Lease, LegState, Phase
 from ledger.db.schema import (
     checked,

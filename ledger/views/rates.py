@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from ledger.db.engine import reading
 from ledger.db.handle import LedgerHandle
-from ledger.db.leases import held
+from ledger.db.lease_statements import held
 from ledger.db.schema import leg
 from model.protocols import Kind
 

@@ -10,7 +10,7 @@ from sqlalchemy import and_, func, select
 from ledger.db.encoding import unpack_path
 from ledger.db.engine import reading
 from ledger.db.handle import LedgerHandle
-from ledger.db.leases import held
+from ledger.db.lease_statements import held
 from ledger.db.readers import in_wave
 from ledger.db.rows import State
 from ledger.db.schema import container, item, leg, loss, mailbox
