@@ -47,6 +47,7 @@ RETRYABLE = frozenset({LegState.BLOCKED, LegState.WAITING, LegState.DIFFERS})
 
 
 _LEG = select(*LEG_COLUMNS).select_from(leg.join(mailbox_table)).where(leg.c.id == bindparam("leg"))
+_MAILBOX = select(*MAILBOX_COLUMNS).where(mailbox_table.c.id == bindparam("mailbox"))
 _ACCOUNTS = select(
     mailbox_table.c.source_login, mailbox_table.c.target_login, mailbox_table.c.target_folder
 ).where(mailbox_table.c.id == bindparam("mailbox"))
@@ -163,11 +164,9 @@ class Ledger:
         with asking(self._engine) as connection:
             if ids is None:
                 return [mailbox_row(row) for row in connection.execute(query)]
-            result = []
-            for chunk in chunked(sorted(set(ids))):
-                rows = connection.execute(query.where(mailbox_table.c.id.in_(chunk)))
-                result += [mailbox_row(row) for row in rows]
-            return result
+            chunks = map(list, chunked(sorted(set(ids))))
+            among = query.where(mailbox_table.c.id.in_(bindparam("ids", expanding=True)))
+            return [mailbox_row(row) for some in chunks for row in connection.execute(among, {"ids": some})]
 
     def mailbox(self, mailbox_id: str) -> MailboxRow:
         """Return a mailbox.
@@ -175,9 +174,11 @@ class Ledger:
         Raises:
             Blocked: "mailbox-unknown".
         """
-        for row in self.mailboxes(ids=[mailbox_id]):
-            return row
-        raise Blocked("mailbox-unknown", "the ledger has no such mailbox")
+        with asking(self._engine) as connection:
+            row = connection.execute(_MAILBOX, {"mailbox": mailbox_id}).one_or_none()
+        if row is None:
+            raise Blocked("mailbox-unknown", "the ledger has no such mailbox")
+        return mailbox_row(row)
 
     def accounts(self, mailbox_id: str) -> tuple[str | None, str | None, str]:
         """Return the source's login, the target's login, and the folder of its files, as planned.

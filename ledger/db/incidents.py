@@ -126,13 +126,17 @@ def _killers(leg_id: int) -> Any:
 
 
 def _of_leg(connection: Connection, leg_id: int) -> dict[int, dict[bytes, Incident]]:
-    query = select(incident.c.container, incident.c.key, incident.c.deaths, incident.c.rewrites)
     incidents: dict[int, dict[bytes, Incident]] = {}
-    for of, key, deaths, rewrites in connection.execute(
-        query.join(container).where(container.c.leg == leg_id)
-    ):
+    for of, key, deaths, rewrites in connection.execute(_INCIDENTS, {"of": leg_id}):
         incidents.setdefault(of, {})[bytes(key)] = Incident(deaths, rewrites)
     return incidents
+
+
+_INCIDENTS = (
+    select(incident.c.container, incident.c.key, incident.c.deaths, incident.c.rewrites)
+    .join(container)
+    .where(container.c.leg == bindparam("of"))
+)
 
 
 def add_deaths(connection: Connection, container_id: int, deaths: Mapping[bytes, int]) -> None:

@@ -106,6 +106,7 @@ FENCE = select(mailbox.c.phase).select_from(leg.join(mailbox)).where(_HELD).with
 
 CLAIM = _claiming(None)
 TAKE_OVER = _claiming(bindparam("b_gone", type_=String))
+OWNER = select(leg.c.owner).where(leg.c.id == bindparam("b_leg"))
 PHASE = select(mailbox.c.phase).where(mailbox.c.id == bindparam("b_mailbox"))
 _MINE = and_(
     leg.c.id == bindparam("b_leg"),

@@ -22,7 +22,7 @@ from ledger.db import fates
 from ledger.db.fates import AT_TARGET as AT_TARGET
 from ledger.db.fates import SETTLED as SETTLED
 from ledger.db.incidents import allow_rewrites
-from ledger.db.lease_statements import CLAIM, FENCE, PHASE, RELEASE, RENEW, TAKE_OVER, kept_rolling
+from ledger.db.lease_statements import CLAIM, FENCE, OWNER, PHASE, RELEASE, RENEW, TAKE_OVER, kept_rolling
 from ledger.db.lease_statements import ROLLED_BACK as ROLLED_BACK
 from ledger.db.lease_statements import ROLLING as ROLLING
 from ledger.db.postgresql import within
@@ -37,7 +37,7 @@ PHASE_CHANGED = "phase-changed"
 
 def owner_of(connection: Connection, leg_id: int) -> str | None:
     """Return the owner of a leg's lease; None if nobody holds the leg, or if there is no such leg."""
-    owner: str | None = connection.execute(select(leg.c.owner).where(leg.c.id == leg_id)).scalar_one_or_none()
+    owner: str | None = connection.execute(OWNER, {"b_leg": leg_id}).scalar_one_or_none()
     return owner
 
 

@@ -241,9 +241,16 @@ def claimed_of(connection: Connection, leg_id: int, place: str | None = None) ->
 
 def begun(connection: Connection, leg_id: int) -> bool:
     """Return True if copying of any of the leg's items was begun; see LegLedger.begun."""
-    sent = or_(item.c.attempts > 0, item.c.href.is_not(None), item.c.state == State.WRITING.value)
-    query = select(item.c.id).join(container).where(container.c.leg == leg_id, sent).limit(1)
-    return connection.execute(query).one_or_none() is not None
+    return connection.execute(_SENT, {"of": leg_id}).one_or_none() is not None
+
+
+_SENT = (
+    select(item.c.id)
+    .join(container)
+    .where(container.c.leg == bindparam("of"))
+    .where(or_(item.c.attempts > 0, item.c.href.is_not(None), item.c.state == State.WRITING.value))
+    .limit(1)
+)
 
 
 def pending_items(

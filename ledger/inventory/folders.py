@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from ledger.db.encoding import unpack_path
 from ledger.db.schema import container, inventory, listed
@@ -54,8 +54,11 @@ def boxes(connection: Connection, leg_id: int, key: bytes) -> dict[int, HeaderCo
 
 def named(connection: Connection, leg_id: int) -> frozenset[str]:
     """Return the pseudonyms of all folders that a closed inventory of the leg names."""
-    headers = connection.scalars(select(inventory.c.header).where(inventory.c.leg == leg_id))
+    headers = connection.scalars(_HEADERS, {"of": leg_id})
     return frozenset(folder["box"] for header in headers for folder in json.loads(header)["folders"])
+
+
+_HEADERS = select(inventory.c.header).where(inventory.c.leg == bindparam("of"))
 
 
 def folders(
@@ -96,5 +99,7 @@ def are_all_named(connection: Connection, leg_id: int) -> bool:
 
     False means only that perhaps they do not: a folder that came and went without a line is never named.
     """
-    query = select(func.count()).select_from(container).where(container.c.leg == leg_id)
-    return len(named(connection, leg_id)) >= connection.execute(query).scalar_one()
+    return len(named(connection, leg_id)) >= connection.execute(_FOLDERS, {"of": leg_id}).scalar_one()
+
+
+_FOLDERS = select(func.count()).select_from(container).where(container.c.leg == bindparam("of"))

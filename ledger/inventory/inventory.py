@@ -113,9 +113,7 @@ class InventoryLedger:
     def number(self, connection: Connection) -> int:
         """Return the number of the open inventory."""
         if self._closed is None:
-            mine = inventory.c.leg == self._lease.leg
-            query = select(func.coalesce(func.max(inventory.c.number), 0)).where(mine)
-            self._closed = int(connection.execute(query).scalar_one())
+            self._closed = int(connection.execute(_NEWEST, {"of": self._lease.leg}).scalar_one())
         return self._closed + 1
 
     def record(self, connection: Connection, container_id: int, entries: list[InventoryEntry]) -> None:
@@ -175,9 +173,8 @@ class InventoryLedger:
             raise Corrupt("inventory-open", "nothing is written before its inventory is closed")
 
     def _read_open(self, connection: Connection) -> None:
-        number = self.number(connection)
-        query = select(listed.c.part).where(listed.c.leg == self._lease.leg, listed.c.number == number)
-        self._open = connection.execute(query.limit(1)).one_or_none() is not None
+        asked = {"of": self._lease.leg, "number": self.number(connection)}
+        self._open = connection.execute(_A_PART, asked).one_or_none() is not None
 
     def close(self, kek: bytes) -> int | None:
         """Close the open inventory; see LegLedger.close_inventory."""
@@ -199,6 +196,14 @@ class InventoryLedger:
                 return draft.number
             # Another leg of the mailbox made its key at the same moment: the lines are made anew with that.
         return None
+
+
+_NEWEST = select(func.coalesce(func.max(inventory.c.number), 0)).where(inventory.c.leg == bindparam("of"))
+_A_PART = (
+    select(listed.c.part)
+    .where(listed.c.leg == bindparam("of"), listed.c.number == bindparam("number"))
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,9 @@ def fingerprint(kek: bytes) -> str:
     return hmac.digest(kek, b"kogge evidence key", "sha256").hex()
 
 
+_RECORDED = select(meta.c.value).where(meta.c.name == _FINGERPRINT)
+
+
 def refuse_another(connection: Connection, kek: bytes) -> bool:
     """Refuse a key that wraps if the ledger's keys are wrapped by another one.
 
@@ -47,8 +50,7 @@ def refuse_another(connection: Connection, kek: bytes) -> bool:
     Raises:
         Misconfigured: it is another key.
     """
-    query = select(meta.c.value).where(meta.c.name == _FINGERPRINT)
-    recorded = connection.execute(query).scalar_one_or_none()
+    recorded = connection.execute(_RECORDED).scalar_one_or_none()
     if recorded is not None and not hmac.compare_digest(recorded, fingerprint(kek)):
         raise Misconfigured(
             "evidence.key",

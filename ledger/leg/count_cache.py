@@ -7,13 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from ledger.db.engine import Transaction
 from ledger.db.rows import State
 from ledger.db.schema import container, finding, item
 
 Counts = Mapping[State, int]
+
+
+_COUNTS = (
+    select(item.c.container, item.c.state, func.count())
+    .join(container)
+    .where(container.c.leg == bindparam("of"))
+    .group_by(item.c.container, item.c.state)
+)
+_WITH_FINDINGS = (
+    select(finding.c.container).join(container).where(container.c.leg == bindparam("of")).distinct()
+)
 
 
 class Census:
@@ -40,15 +51,11 @@ class Census:
         return self
 
     def _read_all(self, connection: Connection) -> None:
-        query = select(item.c.container, item.c.state, func.count()).join(container)
-        query = query.where(container.c.leg == self._leg).group_by(item.c.container, item.c.state)
         counts: dict[int, dict[State, int]] = {}
-        for number, state, count in connection.execute(query):
+        for number, state, count in connection.execute(_COUNTS, {"of": self._leg}):
             counts.setdefault(number, {})[State(state)] = count
-        with_findings = (
-            select(finding.c.container).join(container).where(container.c.leg == self._leg).distinct()
-        )
-        self._counts, self._with_findings = dict(counts), set(connection.scalars(with_findings))
+        self._counts = dict(counts)
+        self._with_findings = set(connection.scalars(_WITH_FINDINGS, {"of": self._leg}))
         self._read = True
 
     def touched(self, container_id: int | None) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, or_, select, update
 
 from ledger.db.audit_log import append_event
 from ledger.db.engine import asking, now, reading, writing
@@ -269,10 +269,15 @@ class Steps:
 
 def is_releasing(ledger: LedgerHandle, mailbox_id: str) -> bool:
     """Return True if somebody may work at the target already, although the mailbox is not live yet."""
-    query = select(step.c.name).join(mailbox, mailbox.c.id == step.c.mailbox)
-    query = query.where(step.c.mailbox == mailbox_id, step.c.name == RELEASE)
     with asking(ledger.engine) as connection:
-        return connection.execute(query.where(mailbox.c.phase != Phase.LIVE.value)).first() is not None
+        return connection.execute(_RELEASING, {"of": mailbox_id}).first() is not None
+
+
+_RELEASING = (
+    select(step.c.name)
+    .join(mailbox, mailbox.c.id == step.c.mailbox)
+    .where(step.c.mailbox == bindparam("of"), step.c.name == RELEASE, mailbox.c.phase != Phase.LIVE.value)
+)
 
 
 def _has(connection: Connection, mailbox_id: str, name: str) -> bool:

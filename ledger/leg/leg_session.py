@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from sqlalchemy import Connection, Engine, delete, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, select, update
 
 from ledger.db import incidents, readers
 from ledger.db.audit_log import append_event, newest_detail
@@ -27,6 +27,8 @@ from ledger.leg.target_accounts import Doubt
 from ledger.leg.versions import VersionLedger
 from ledger.plan.mailboxes import wave_of
 from model.protocols import Loss, Mapped, Page, Stored
+
+_GENERATION = select(leg.c.generation).where(leg.c.id == bindparam("of"))
 
 
 class LegLedger(LegContainers):
@@ -146,9 +148,7 @@ class LegLedger(LegContainers):
     def generation(self) -> int:
         """Return the number of the newest pass that began to write; 0 if none did."""
         with self._reading() as connection:
-            return int(
-                connection.execute(select(leg.c.generation).where(leg.c.id == self._lease.leg)).scalar_one()
-            )
+            return int(connection.execute(_GENERATION, {"of": self._lease.leg}).scalar_one())
 
     def moves(self) -> phase_moves.Moves:
         """Return which moves of the mailbox from phase to phase this ledger has."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, bindparam, or_, select
 
 from ledger.db.encoding import unpack_id, unpack_path
 from ledger.db.leases import AT_TARGET
@@ -80,10 +80,19 @@ def placed(connection: Connection, leg_id: int) -> dict[int, tuple[str, ...]]:
 
 def elsewhere(connection: Connection, mailbox: str, leg_id: int) -> dict[str, tuple[str, ...]]:
     """Return target paths of the mailbox's other legs by href; see LegLedger.elsewhere."""
-    others = select(leg.c.id).where(leg.c.mailbox == mailbox, leg.c.id != leg_id)
-    query = select(container.c.href, container.c.placed)
-    query = query.where(container.c.leg.in_(others), container.c.placed.is_not(None))
-    return {href: unpack_path(path) for href, path in connection.execute(query)}
+    rows = connection.execute(_ELSEWHERE, {"whose": mailbox, "besides": leg_id})
+    return {href: unpack_path(path) for href, path in rows}
+
+
+_ELSEWHERE = (
+    select(container.c.href, container.c.placed)
+    .where(
+        container.c.leg.in_(
+            select(leg.c.id).where(leg.c.mailbox == bindparam("whose"), leg.c.id != bindparam("besides"))
+        )
+    )
+    .where(container.c.placed.is_not(None))
+)
 
 
 def arrived(connection: Connection, mailbox: str, kind: Kind) -> Iterator[tuple[ContainerRow, ItemRow]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cache
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, or_, select
 
 from ledger.db.engine import Transaction
 from ledger.db.readers import chunked
@@ -21,11 +22,9 @@ class NamedLosses:
 
     def of(self, losses: Collection[Loss]) -> dict[int, set[bytes]]:
         """Return the keys of the items that have one of these losses, by container."""
-        query = select(loss.c.container, loss.c.key).join(container, container.c.id == loss.c.container)
-        query = query.where(container.c.leg == self._leg, _is_one(losses))
         keys: dict[int, set[bytes]] = {}
         with self._transaction(writes=False) as connection:
-            for number, key in connection.execute(query):
+            for number, key in connection.execute(_keys_with(tuple(losses)), {"of": self._leg}):
                 keys.setdefault(number, set()).add(bytes(key))
         return keys
 
@@ -37,6 +36,13 @@ class NamedLosses:
             for chunk in chunked(sorted(keys)):
                 among = loss.c.container == container_id, loss.c.key.in_(chunk)
                 connection.execute(delete(loss).where(*among, _is_one(losses)))
+
+
+@cache
+def _keys_with(losses: tuple[Loss, ...]) -> Select[int, bytes]:
+    """Return the statement of NamedLosses.of, made once."""
+    query = select(loss.c.container, loss.c.key).join(container, container.c.id == loss.c.container)
+    return query.where(container.c.leg == bindparam("of"), _is_one(losses))
 
 
 def _is_one(losses: Collection[Loss]) -> ColumnElement[bool]:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, String, and_, case, delete, func, null, select, update
+from sqlalchemy import Connection, String, and_, bindparam, case, delete, func, null, select, update
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -270,9 +270,12 @@ def refuse_unfinished(ledger: LedgerHandle, claim: Lease) -> None:
         Blocked: "rolling-back".
     """
     with asking(ledger.engine) as connection:
-        code = connection.execute(select(leg.c.code).where(leg.c.id == claim.leg)).scalar_one()
+        code = connection.execute(_CODE, {"of": claim.leg}).scalar_one()
     if code == ROLLING:
         raise Blocked(ROLLING, "a rollback of it was begun, and must end first")
+
+
+_CODE = select(leg.c.code).where(leg.c.id == bindparam("of"))
 
 
 def rested_on(ledger: LedgerHandle, besides: Collection[str]) -> frozenset[bytes]:

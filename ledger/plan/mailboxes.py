@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, or_, select, update
 
 from ledger.db.audit_log import Event, append_event, chain_of, head_of, newest_event
 from ledger.db.engine import asking, now
@@ -91,6 +91,18 @@ class PlanConflict:
     mailbox: str
     field: str
     code: str = PLAN_CHANGED
+
+
+_WITHHELD = select(mailbox.c.withheld).where(mailbox.c.id == bindparam("of"))
+_APPROVED = (
+    select(event.c.subject)
+    .where(event.c.subject.in_(bindparam("subjects", expanding=True)), event.c.kind == bindparam("kind"))
+    .distinct()
+)
+_BOUND = select(leg.c.source_identity, leg.c.target_identity, leg.c.level, leg.c.target_user).where(
+    leg.c.id == bindparam("of")
+)
+_OWNED = select(identity.c.side, identity.c.identity).where(identity.c.mailbox == bindparam("of"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +318,7 @@ def refuse_withheld(connection: Connection, mailbox_id: str) -> None:
     Raises:
         Blocked: "not-in-plan" or "plan-changed".
     """
-    code = connection.execute(select(mailbox.c.withheld).where(mailbox.c.id == mailbox_id)).scalar_one()
+    code = connection.execute(_WITHHELD, {"of": mailbox_id}).scalar_one()
     if code is not None:
         raise Blocked(code, "mailboxes.csv no longer says what this mailbox was planned by")
 
@@ -347,9 +359,8 @@ def approved_for(ledger: LedgerHandle, mailbox_id: str, wave: str, code: str, sp
         spent_as: see Ledger.approved.
     """
     subjects = (mailbox_id, f"wave:{wave}")
-    query = select(event.c.subject).where(event.c.subject.in_(subjects), event.c.kind == f"approved:{code}")
     with asking(ledger.engine) as connection:
-        known = set(connection.scalars(query.distinct()))
+        known = set(connection.scalars(_APPROVED, {"subjects": subjects, "kind": f"approved:{code}"}))
         return any(
             approved(connection, subject, code, None if subject == mailbox_id else mailbox_id, spent_as)
             for subject in subjects
@@ -413,12 +424,10 @@ def bind(
 
 def is_bound(connection: Connection, lease: Lease, source: Identity, target: Identity, level: str) -> bool:
     """Return True if a leg and its mailbox are bound to just these accounts: bind() would change nothing."""
-    columns = leg.c.source_identity, leg.c.target_identity, leg.c.level, leg.c.target_user
-    held = connection.execute(select(*columns).where(leg.c.id == lease.leg)).one()
+    held = connection.execute(_BOUND, {"of": lease.leg}).one()
     if tuple(held) != (_bound_as(source), _bound_as(target), level, target.user):
         return False
-    query = select(identity.c.side, identity.c.identity).where(identity.c.mailbox == lease.mailbox)
-    owned = [tuple(row) for row in connection.execute(query)]
+    owned = [tuple(row) for row in connection.execute(_OWNED, {"of": lease.mailbox})]
     return all(
         [name for where, name in owned if where == side and name.startswith(f"{account.system}:")]
         == [_name(account)]
