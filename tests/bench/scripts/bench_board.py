@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,7 +37,7 @@ GOALS = {
     "caldav-vs-bare": Goal("CalDAV copy / bare loop of PUTs", "events/s", 0.9, least=True),
     "carddav-vs-bare": Goal("CardDAV copy / bare loop of PUTs", "cards/s", 0.9, least=True),
     "caldav-vs-vdirsyncer": Goal("CalDAV copy / vdirsyncer", "events/s", 1.0, least=True),
-    "event-cpu-ms": Goal("CPU to map an event and digest its meaning", "ms/event", 2.5, least=False),
+    "event-cpu-ms": Goal("CPU to map an event and digest its meaning", "ms/event", 0.8, least=False),
     "files-small-vs-rclone": Goal("1,000 files of 10 KB / rclone", "files/s", 1.0, least=True),
     "files-small-vs-bare-bulk": Goal("1,000 files of 10 KB / bare bulk uploads", "files/s", 0.85, least=True),
     "files-large-vs-bare": Goal("10 files of 100 MB / bare PUTs", "MB/s", 0.9, least=True),
@@ -75,7 +77,7 @@ class Board:
 
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        found = {
+        found: dict[str, object] = {
             name: {
                 "ours": round(one.ours, 3),
                 "reference": None if one.reference is None else round(one.reference, 3),
@@ -84,6 +86,7 @@ class Board:
             }
             for name, one in self.figures.items()
         }
+        found["machine"] = {"loop-cpu-s": round(machine(), 3)}
         path.write_text(json.dumps(found, indent=2) + "\n")
 
     def show(self) -> None:
@@ -104,6 +107,23 @@ class Board:
         console.print(table)
         for title, text in self.notes:
             console.print(f"{title}: {text}")
+        console.print(f"this machine: {machine():.2f} CPU seconds for the loop of bench_board.machine")
+
+
+def machine() -> float:
+    """How slow this machine is: the least CPU seconds of three for a fixed piece of work in one thread.
+
+    Figures in seconds of two machines can be compared after dividing them by this.
+    """
+    taken = []
+    for _ in range(3):
+        began = time.process_time()
+        record = {str(number): [number, number * 0.5, "text" * 4] for number in range(2_000)}
+        for _ in range(200):
+            hashlib.sha256(json.dumps(record).encode()).digest()
+            record = dict(sorted(record.items(), key=lambda pair: pair[1]))
+        taken.append(time.process_time() - began)
+    return min(taken)
 
 
 def _number(value: float | None) -> str:
