@@ -53,10 +53,6 @@ class MailServers:
     def people(self) -> list[str]:
         return list(self.exchange.world.addresses())
 
-    def asked(self) -> int:
-        """How many requests the Exchange has answered: a clock that runs with the work."""
-        return self.exchange.requests.total()
-
     def deliver(self) -> None:
         """A new letter for everybody."""
         world = self.exchange.world
@@ -64,6 +60,10 @@ class MailServers:
             for one in world.addresses():
                 mailbox = world.mailbox(one)
                 mailbox.deliver(mailbox.distinguished("inbox"))
+
+    def held(self, person: str) -> int:
+        """How many messages the account at the source holds."""
+        return sum(1 for _ in self.exchange.world.mailbox(person).messages())
 
     def arrived(self, person: str) -> int:
         """How many messages the account at the target holds."""

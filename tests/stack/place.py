@@ -175,4 +175,4 @@ def until(condition: object, seconds: float, what: str) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"it did not come to pass: {what}"
-        time.sleep(0.2)
+        time.sleep(1)
