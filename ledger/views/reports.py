@@ -7,7 +7,18 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    case,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
 from ledger.db.leases import AT_TARGET
 from ledger.db.readers import (
@@ -97,7 +108,7 @@ def summary(connection: Connection, wave: str | None, mailbox_id: str | None = N
             skips[number][code] = count
     losses: dict[int, dict[tuple[str, str], int]] = defaultdict(dict)
     for number, name, reason, count in connection.execute(
-        _per_leg(loss, (loss.c.field, loss.c.reason, func.count()), 2, chosen)
+        _per_leg(loss, (loss.c.field, loss.c.reason, func.count()), 2, and_(chosen, _stands()))
     ):
         losses[number][name, reason] = count
     findings: dict[int, dict[tuple[Outcome, str], int]] = defaultdict(dict)
@@ -127,6 +138,14 @@ def summary(connection: Connection, wave: str | None, mailbox_id: str | None = N
         )
         for row in connection.execute(_legs(chosen))
     ]
+
+
+def _stands() -> ColumnElement[bool]:
+    """True of a loss unless its folder is gone at the source, and with it the item that lost something."""
+    there = and_(
+        item.c.container == loss.c.container, item.c.key == loss.c.key, item.c.state != State.GONE.value
+    )
+    return or_(container.c.gone.is_(False), exists().where(there).correlate(loss))
 
 
 def _omitted(chosen: ColumnElement[bool]) -> Select[Any]:
@@ -205,7 +224,7 @@ def lost(connection: Connection, wave: str | None, kinds: Collection[Kind]) -> I
     same = and_(item.c.container == loss.c.container, item.c.key == loss.c.key)
     tables = loss.join(container, container.c.id == loss.c.container).join(leg).join(mailbox)
     query = query.select_from(tables.outerjoin(item, same))
-    query = query.where(in_wave(wave), leg.c.workload.in_([kind.value for kind in kinds]))
+    query = query.where(in_wave(wave), leg.c.workload.in_([kind.value for kind in kinds]), _stands())
     query = query.order_by(mailbox.c.id, container.c.id, loss.c.key, loss.c.field, loss.c.reason)
     for row in streamed(connection, query):
         values: Any = tuple(row)

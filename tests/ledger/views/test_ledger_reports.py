@@ -43,6 +43,26 @@ def test_a_summary_counts_every_leg(
     assert all(not leg.counts and not leg.losses and leg.items == 0 for leg in legs.values())
 
 
+def test_what_a_removed_folder_had_lost_counts_no_more(
+    ledger: Ledger, session: LegLedger, inbox: ContainerRow, other: ContainerRow
+) -> None:
+    """The folder's own, and that of an item that is gone; an item that stays at the target keeps its own."""
+    session.record_page(other.id, page(ref("d"), ref("e")))
+    for name in ("d", "e"):
+        begin(session, other.id, [key_of(name)], "7:1")
+        session.intend(other.id, [mapped(key_of(name), losses=(Loss("date", "future"),))])
+    for container in (inbox, other):
+        session.lose(container.id, None, [Loss("folder-name", "too-long")])
+    (leg,) = ledger.summary("w1")
+    assert leg.losses == {("date", "future"): 2, ("folder-name", "too-long"): 2}
+    session.gone_containers({inbox.source_id})
+    force(session, other.id, "d", State.GONE)
+    (leg,) = ledger.summary("w1")
+    assert leg.losses == {("date", "future"): 1, ("folder-name", "too-long"): 1}
+    lost = [(place.id, item and item.source_id) for _, place, item, _ in ledger.lost("w1", [Kind.MAIL])]
+    assert lost == [(inbox.id, None), (other.id, "e")]
+
+
 def test_rejected_items_come_with_their_place(
     ledger: Ledger, session: LegLedger, inbox: ContainerRow, other: ContainerRow, lease: Lease
 ) -> None:
