@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from ledger.db.audit_log import Event
 from ledger.db.rows import MailboxRow, Phase
 from ledger.store import Ledger
-from ledger.views.decisions import about
+from ledger.views.decisions import of_kinds
 
 GIVEN_BACK = "given-back"
 """The kind of the event, and the code of a mailbox that stays out for it."""
@@ -39,11 +39,9 @@ def stay_out(ledger: Ledger, rows: Iterable[MailboxRow]) -> frozenset[str]:
 
 def begun(ledger: Ledger, rows: Iterable[MailboxRow]) -> frozenset[str]:
     """Return the ids of those mailboxes that somebody gave back, or began to, unless one named them since."""
-    rows = list(rows)
-    out = set[str]()
-    for wave in sorted({row.wave for row in rows}):
-        out |= _out(ledger.events(wave))
-    return frozenset(row.id for row in rows if row.id in out)
+    waves = {row.id: row.wave for row in rows}
+    events = of_kinds(ledger, waves, (GIVEN_BACK, NAMED))
+    return frozenset(_out(one for one in events if one.wave == waves.get(one.subject or "")))
 
 
 def stays_out(ledger: Ledger, mailbox_id: str) -> bool:
@@ -51,8 +49,7 @@ def stays_out(ledger: Ledger, mailbox_id: str) -> bool:
 
     A cutover of a whole wave takes hours, and somebody may be given back before their turn comes.
     """
-    wave = ledger.mailbox(mailbox_id).wave
-    return bool(_out(event for event in about(ledger, mailbox_id) if event.wave == wave))
+    return mailbox_id in begun(ledger, [ledger.mailbox(mailbox_id)])
 
 
 def _out(events: Iterable[Event]) -> set[str]:

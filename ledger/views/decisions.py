@@ -10,6 +10,7 @@ from sqlalchemy import select
 from ledger.db.audit_log import Event, as_event, read_events
 from ledger.db.engine import reading
 from ledger.db.handle import LedgerHandle
+from ledger.db.readers import chunked
 from ledger.db.schema import event
 
 VOIDED = "plan-voided"
@@ -78,6 +79,16 @@ def about(ledger: LedgerHandle, subject: str) -> list[Event]:
     asked = EventFilter()
     with reading(ledger.engine) as connection:
         return [one for one in map(as_event, connection.execute(query)) if asked.admits(one)]
+
+
+def of_kinds(ledger: LedgerHandle, subjects: Iterable[str], kinds: Iterable[str]) -> list[Event]:
+    """Return the events of these kinds about these subjects; those of one chain in its order."""
+    found: list[Event] = []
+    with reading(ledger.engine) as connection:
+        for chunk in chunked(sorted(set(subjects))):
+            chosen = event.c.subject.in_(chunk), event.c.kind.in_(list(kinds))
+            found += map(as_event, connection.execute(select(event).where(*chosen)))
+    return sorted(found, key=lambda one: (one.wave, one.seq))
 
 
 def counted(ledger: LedgerHandle, wave: str | None) -> int:
