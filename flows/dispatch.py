@@ -27,6 +27,7 @@ from flows.process.parameters import BatchParameters
 from flows.process.prefect_retry import PrefectPatience
 from ledger.plan.waves import Waves
 from model.errors import Misconfigured, Transient
+from reports.progress import LATER
 
 INLINE_BATCHES = 2
 """Batches at once in one process: as one drains, the next begins. They share the slots."""
@@ -129,9 +130,10 @@ async def deployed(_batch: Batch, shards: Sequence[BatchParameters], runner: Leg
     async with standing("the queue", waiting.look, LOOK_SECONDS):
         await _wait_for_all(runner, watch, queue)
     runner.notice = None
-    if runner.drain.stopping and (runner.refusal is None or not await _drained(watch)):
+    refusal = runner.refusal
+    if runner.drain.stopping and (refusal is None or not await _drained(watch, LATER[refusal.code])):
         await _cancel(watch.left)
-        await _drained(watch, SETTLE_SECONDS)
+        await _drained(watch, "Stopped", SETTLE_SECONDS)
     runner.cut = runner.cut or bool(watch.left) or watch.cut or bool(watch.lost)
     if unanswered is not None:
         _give_up(runner, unanswered)
@@ -225,14 +227,14 @@ async def _wait(runner: LegRunner, ended: Callable[[], Awaitable[bool]]) -> None
             await asyncio.sleep(TICK_SECONDS)
 
 
-async def _drained(watch: BatchWatch, seconds: float | None = None) -> bool:
+async def _drained(watch: BatchWatch, name: str, seconds: float | None = None) -> bool:
     """A window closed, or somebody paused the wave: each batch at work hears of it from the ledger, too, and
-    stops by itself. Those that wait for a worker are called off. Waits for so many seconds at most,
-    DRAIN_SECONDS by default. False: one did not end."""
+    stops by itself. Those that wait for a worker are called off; name: how their state says why. Waits for so
+    many seconds at most, DRAIN_SECONDS by default. False: one did not end."""
 
     async def call_off(number: UUID) -> None:
         async with get_client() as client:
-            await _called_off(client, number, "Closed")
+            await _called_off(client, number, name)
 
     for number in watch.left:
         await tried("calling a batch off", functools.partial(call_off, number))

@@ -44,6 +44,12 @@ class Seen:
     down: Sequence[FailingServer] = ()
 
 
+STANDS_STILL = (
+    "The run renews this page. If the time below stands still for minutes, the run's process may have died: "
+    "if the run is `Crashed`, `kogge migrate --wave {wave}` goes on where it stopped."
+)
+
+
 def wave_text(seen: Seen, ended: bool = False) -> str:
     """The summary of a wave."""
     shot = seen.snapshot
@@ -60,6 +66,8 @@ def wave_text(seen: Seen, ended: bool = False) -> str:
     lines += _servers(seen.health)
     if ended:
         lines += ["", f"`kogge report --wave {shlex.quote(seen.wave)}` writes a page of it for people."]
+    elif seen.paused is None:
+        lines += ["", STANDS_STILL.format(wave=shlex.quote(seen.wave))]
     lines += ["", f"As of {seen.now.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"]
     return "\n".join(lines) + "\n"
 

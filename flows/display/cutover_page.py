@@ -198,7 +198,7 @@ def cutover_text(
     text = [f"## Cutover of wave {wave}: {cutover_told(lines)}", ""]
     text += [f"**It waits for a person.** {waits}", ""] if waits else []
     text += _held_text(lines, now, working=working)
-    text += ["| mailbox | phase | frozen since | newest step | code |", "|---|---|---|---|---|"]
+    text += ["| mailbox | phase, code | frozen since | newest step |", "|---|---|---|---|"]
     text += [_row(line) for line in lines[:SHOWN]]
     if rest := lines[SHOWN:]:
         stopped = sum(line.code is not None for line in rest)
@@ -227,8 +227,8 @@ def _held_text(lines: Sequence[CutoverLine], now: datetime, *, working: bool) ->
 
 def _row(line: CutoverLine) -> str:
     since = "" if line.since is None else moment(line.since)
-    code = f"`{line.code}`" if line.code else ""
-    return f"| `{line.mailbox}` | {line.phase} | {since} | {line.step} | {code} |"
+    code = f", `{line.code}`" if line.code else ""
+    return f"| `{line.mailbox}` | {line.phase}{code} | {since} | {line.step} |"
 
 
 def moment(at: datetime) -> str:

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kogge.terminal.options import say
-from ledger.db.rows import Phase
-from model.plural import many
 
 if TYPE_CHECKING:
     from engine.cutover.steps import CutoverResult
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from ledger.store import Ledger
 
 TICK_SECONDS = 60.0
-NAMED_MOST = 6
 
 
 @contextmanager
@@ -35,16 +32,19 @@ def telling_how_far(
     Yields:
         What is to be called with each result.
     """
-    ended: set[str] = set()
+    from flows.display.cutover_page import read_lines, work_told
+
+    ended: dict[str, str | None] = {}
     over = threading.Event()
 
     def result(cut: CutoverResult) -> None:
-        ended.add(cut.mailbox)
+        ended[cut.mailbox] = cut.code
         say(f"{cut.mailbox}: {cut.code or cut.phase} ({len(ended):,} of {len(rows):,})")
 
     def tell() -> None:
         while not over.wait(tick):
-            say(how_far(ledger, [row.id for row in rows if row.id not in ended], len(rows)))
+            now = ledger.mailboxes(ids=[row.id for row in rows])
+            say(work_told(read_lines(ledger, now, dict(ended))))
 
     say(first)
     teller = threading.Thread(target=tell, name="cutover progress", daemon=True)
@@ -54,21 +54,3 @@ def telling_how_far(
     finally:
         over.set()
         teller.join()
-
-
-def how_far(ledger: Ledger, left: Sequence[str], count: int) -> str:
-    """Returns how many of a cutover's mailboxes have ended, how many are frozen, and at which step these are.
-
-    Args:
-        ledger: an open ledger.
-        left: the ids of those that have not ended.
-        count: how many there are in all.
-    """
-    from ledger.leg.cutover_steps import Steps
-
-    steps = Steps(ledger).of(left)
-    frozen = [number for number in left if ledger.mailbox(number).phase is Phase.FROZEN]
-    at = [f"{number} {steps[number][-1].name}" for number in left if steps.get(number)]
-    more = f", and {len(at) - NAMED_MOST} more" if len(at) > NAMED_MOST else ""
-    told = f"{count - len(left):,} of {many(count, 'mailbox', 'mailboxes')} ended; {len(frozen):,} frozen"
-    return told + (f"; at work: {', '.join(at[:NAMED_MOST])}{more}" if at else "")

@@ -277,19 +277,19 @@ def test_batches_that_wait_are_called_off_and_those_at_work_stop_by_themselves(
         monkeypatch.setattr(module, "get_client", lambda: api)
     monkeypatch.setattr(dispatch, "ASK_SECONDS", 0.01)
     said: list[str] = []
-    assert asyncio.run(dispatch._drained(watch_of([waits, works], said)))
+    assert asyncio.run(dispatch._drained(watch_of([waits, works], said), "Paused"))
     assert said == [
-        "batch 1/2 ended: Closed: not begun: its wave ends",
+        "batch 1/2 ended: Paused: not begun: its wave ends",
         "batch 2/2 begun",
         "batch 2/2 ended: Cancelled",
     ]
-    assert api.states[waits].name == "Closed"
+    assert api.states[waits].name == "Paused", "as its wave's run is called"
     assert api.states[works].is_cancelled()
     stuck = Prefect({works: Running()}, uuid4())
     for module in (dispatch, batch_watch):
         monkeypatch.setattr(module, "get_client", lambda: stuck)
     monkeypatch.setattr(dispatch, "DRAIN_SECONDS", 0.05)
-    assert not asyncio.run(dispatch._drained(watch_of([works], said)))
+    assert not asyncio.run(dispatch._drained(watch_of([works], said), "Closed"))
     assert stuck.states[works].is_running()
 
 
@@ -310,7 +310,7 @@ def test_prefect_lets_batches_be_called_off_before_a_worker_began_them(
                 found = [(await client.read_flow_run(number)).state for number in numbers]
                 return [one for one in found if one is not None]
 
-            draining = asyncio.create_task(dispatch._drained(watch_of(numbers, [])))
+            draining = asyncio.create_task(dispatch._drained(watch_of(numbers, []), "Closed"))
             while [one.is_cancelled() for one in await states()] != [True, True, False]:
                 assert not draining.done()
                 await asyncio.sleep(0.05)

@@ -69,7 +69,7 @@ def test_a_first_hook_that_began_counts_as_frozen() -> None:
 
 def test_the_text_says_what_to_type_with_the_name_of_the_wave() -> None:
     text = cutover_text("pilot one", lines(), NOW)
-    assert "| `m-late` | frozen | 29 Nov 22:15 UTC | score failed | `score-low` |" in text
+    assert "| `m-late` | frozen, `score-low` | 29 Nov 22:15 UTC | score failed |" in text
     assert "- `score-low` (1 mailbox): See `kogge score`" in text
     commands = next_steps("pilot one", lines())
     assert commands == [

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.cutover.steps import CutoverResult
-from kogge.shown.cutover_progress import how_far, telling_how_far
+from kogge.shown.cutover_progress import telling_how_far
 from ledger.db.rows import MailboxRow, Phase
 from ledger.leg.cutover_steps import Steps
 from ledger.plan.mailboxes import PlannedMailbox
@@ -43,13 +43,13 @@ def test_each_that_ends_is_told_and_a_line_says_where_the_others_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first, second = (row.id for row in rows)
-    Steps(ledger).begin(second, "delta", "me")
+    Steps(ledger).begin(second, "frozen", "me")
     ticked = threading.Event()
     said: list[str] = []
 
     def say(text: str) -> None:
         said.append(text)
-        if "at work" in text:
+        if "Newest" in text:
             ticked.set()
 
     monkeypatch.setattr("kogge.shown.cutover_progress.say", say)
@@ -58,10 +58,6 @@ def test_each_that_ends_is_told_and_a_line_says_where_the_others_are(
         assert ticked.wait(30)
     assert said[0] == "2 mailboxes go over"
     assert f"{first}: hook-failed (1 of 2)" in said
-    told = next(line for line in said if line.startswith("1 of 2"))
-    assert told == f"1 of 2 mailboxes ended; 1 frozen; at work: {second} delta"
+    told = next(line for line in said if "Newest" in line)
+    assert told == "0 of 2 mailboxes live, 1 frozen, 1 stopped. Newest steps: frozen (1).", "as Prefect's log"
     assert not [one for one in threading.enumerate() if one.name == "cutover progress"]
-
-
-def test_of_many_a_few_are_named(ledger: Ledger, rows: list[MailboxRow]) -> None:
-    assert how_far(ledger, [row.id for row in rows], 2) == "0 of 2 mailboxes ended; 2 frozen"
