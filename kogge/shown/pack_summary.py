@@ -103,7 +103,7 @@ def in_use_text(phases: Mapping[str, int]) -> str:
         f", {count:,} {phase}" for phase, count in phases.items() if count and phase != Phase.LIVE
     )
     text = f"{live:,} of {many(sum(phases.values()), 'mailbox', 'mailboxes')}{others}"
-    return f"{text} (copied, but nobody works there at the target)" if others else text
+    return f"{text} (nobody works there yet at the target)" if others else text
 
 
 def missing_text(state: str | None, code: str, count: int) -> str:
