@@ -85,10 +85,12 @@ def _subject(kind: Kind, native: Native) -> str:
 
 
 def _title(kind: Kind, native: Native) -> str:
-    """Of an event, a contact, a task or a note."""
+    """Of an event, a contact, a task or a note. An event's begin follows its title, which many share."""
     try:
         record = (elements.items(kind, native) if kind in elements.READERS else ews_xml.items(native))[0]
     except Rejected:
         return UNREADABLE
     found = (" ".join(ews_xml.printable(ews_xml.text(record, name)).split()) for name in TITLES)
-    return next(filter(None, found), "")
+    begins = ews_xml.moment(ews_xml.text(record, "t:Start")) if kind is Kind.CALENDAR else None
+    when = "" if begins is None else f"{begins:%Y-%m-%d %H:%M} UTC"
+    return ", ".join(filter(None, (next(filter(None, found), ""), when)))
