@@ -39,7 +39,9 @@ class Deadline:
 
     def moved(self, size: int) -> None:
         """Extend the allowance, because `size` bytes arrived or must be sent first."""
-        self._left += size / SLOWEST
+        more = size / SLOWEST
+        self._left += more
+        self.until += more
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:

@@ -24,7 +24,6 @@ from connectors.imap.session import Session, raise_for
 from model.errors import Blocked, Rejected, Transient
 from model.protocols import Failed, Guard, Item, Stored
 
-LITERAL_MINUS = 4096
 ITEM_FAULTS = frozenset({"", "TOOBIG", "LIMIT", "CANNOT", "PARSE", "BADCHARSET", "CLIENTBUG"})
 SYSTEM_FLAGS = frozenset({"\\seen", "\\answered", "\\flagged", "\\deleted", "\\draft"})
 _NUMBER = re.compile(r"[0-9]{1,10}")
@@ -230,8 +229,7 @@ class Appender:
 
         A large body waits for the server's "+", so that the server can refuse before the bytes travel.
         """
-        plus = self.session.has("LITERAL+") or (self.session.has("LITERAL-") and ready.size <= LITERAL_MINUS)
-        if plus and ready.data is not None:
+        if ready.data is not None and self.session.takes_literal(ready.size):
             connection.put(b"{%d+}\r\n" % ready.size)
         else:
             connection.put(b"{%d}\r\n" % ready.size)

@@ -217,8 +217,8 @@ def _close_open_mailbox(session: Session) -> None:
     selected = session.selected
     if selected is None or not (selected.readonly or session.has("UNSELECT")):
         return
-    if session.run(b"UNSELECT" if session.has("UNSELECT") else b"CLOSE").ok:
-        session.selected = None
+    session.connection.add(b"UNSELECT" if session.has("UNSELECT") else b"CLOSE")
+    session.selected = None  # where that is refused, a mailbox is opened once more than it need be
 
 
 def _options(session: Session, counts: bool) -> bytes:

@@ -57,8 +57,10 @@ def write(session: Session, guard: Guard, name: bytes, value: bytes) -> bool:
         return False
     guard()
     connection = session.connection
-    tag = connection.begin(b'SETMETADATA "" (' + PREFIX + name + b" {%d}\r\n" % len(value))
-    if connection.proceed(tag) is not None:
+    at_once = session.takes_literal(len(value))
+    announced = b" {%d%s}\r\n" % (len(value), b"+" if at_once else b"")
+    tag = connection.begin(b'SETMETADATA "" (' + PREFIX + name + announced)
+    if not at_once and connection.proceed(tag) is not None:
         return False
     connection.put(value + b")\r\n")
     connection.flush()

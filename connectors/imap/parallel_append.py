@@ -3,10 +3,14 @@
 A server makes every message durable before it answers and mostly waits for its disk: Dovecot 2.4.1 on one
 disk takes 2,300 messages of 8 KB a second over one connection and 3,500 over two. Each MULTIAPPEND stays
 whole and on one connection; batches of one call may be stored in any order.
+
+Connecting needs several round trips. It happens beside the writing: until another connection is ready, the
+first one takes every batch.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,27 +18,86 @@ from itertools import chain, islice
 
 from connectors.imap.append import Appender, PreparedAppend
 from connectors.imap.session import Session
-from model.errors import Blocked, Transient
+from model.errors import MigrationError, Transient
 from model.protocols import Failed, Item, Stored
 
 
 @dataclass(slots=True)
+class ExtraSessions:
+    """Hold the further sessions of an account, which connect when they are first wanted.
+
+    Attributes:
+        sessions: all of them.
+        threads: the thread that connects them, once it was started.
+    """
+
+    sessions: tuple[Session, ...]
+    threads: list[threading.Thread] = field(default_factory=list)
+    _connected: list[Session] = field(default_factory=list)
+
+    def connected(self) -> tuple[Session, ...]:
+        """Return those that are connected by now; the first call starts connecting, and does not wait."""
+        if self.sessions and not self.threads:
+            self.threads.append(threading.Thread(target=self._connect, name="append-connect", daemon=True))
+            self.threads[0].start()
+        return tuple(self._connected)
+
+    def _connect(self) -> None:
+        """Connect one after the other: a server may allow fewer connections per account."""
+        for session in self.sessions:
+            try:
+                session.connection  # noqa: B018 - connects
+            except MigrationError:  # the first connection meets what concerns the account
+                session.close()
+                return
+            self._connected.append(session)
+
+
+@dataclass(slots=True)
+class SharedParts:
+    """Hand batches out to several threads, each to one of them.
+
+    Attributes:
+        parts: the batches.
+        ended: True once no more may be begun.
+    """
+
+    parts: Iterator[list[PreparedAppend]]
+    ended: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def next(self) -> list[PreparedAppend] | None:
+        """Return the next batch; None when there is none, or none may be begun."""
+        with self._lock:
+            return None if self.ended else next(self.parts, None)
+
+
+@dataclass(slots=True)
 class AppendJob:
-    """Hold one connection with its batch of a round.
+    """Store batches over one connection, as long as there are any.
 
     Attributes:
         appender: writes over this connection.
-        part: the batch.
+        part: its first batch.
+        parts: the other batches, which other connections take from too.
         results: what was stored or refused, also when an error followed.
     """
 
     appender: Appender
     part: list[PreparedAppend]
+    parts: SharedParts
     results: list[Stored | Failed] = field(default_factory=list)
 
     def run(self) -> None:
-        """Store the batch and collect the results."""
-        self.results.extend(self.appender.store(self.part))
+        """Store batches and collect the results; after an error no connection begins another batch."""
+        part: list[PreparedAppend] | None = self.part
+        try:
+            while part is not None:
+                self.results.extend(self.appender.store(part))
+                part = self.parts.next()
+        except BaseException:
+            self.parts.ended = True
+            raise
 
 
 def write(
@@ -58,30 +121,19 @@ def write(
     first_parts = list(islice(parts, 2))
     appenders = (first, *others()) if len(first_parts) > 1 else (first,)
     parts = chain(first_parts, parts)
-    while round_parts := list(islice(parts, len(appenders))):
-        yield from _drain(refused)
-        if len(round_parts) == 1:
-            yield from first.store(round_parts[0])
-        else:
-            yield from _store_at_once(
-                [AppendJob(*pair) for pair in zip(appenders, round_parts, strict=False)]
-            )
+    if len(appenders) == 1:
+        for part in parts:
+            yield from _drain(refused)
+            yield from first.store(part)
+    else:
+        dealt, shared = list(islice(parts, len(appenders))), SharedParts(parts)
+        jobs = [AppendJob(*pair, shared) for pair in zip(appenders, dealt, strict=False)]
+        yield from _store_at_once(jobs)
     yield from _drain(refused)
 
 
-def usable(sessions: Iterable[Session]) -> Iterator[Session]:
-    """Yield the sessions that can be connected: a server may allow fewer connections per account."""
-    for session in sessions:
-        try:
-            session.connection  # noqa: B018 - connects
-        except (Transient, Blocked):
-            session.close()
-            return
-        yield session
-
-
 def _store_at_once(jobs: Sequence[AppendJob]) -> Iterator[Stored | Failed]:
-    """Store the batches of all jobs at once and yield every result before raising an error.
+    """Run all jobs at once and yield every result before raising an error.
 
     An error that concerns the mailbox is raised before a transient one.
     """

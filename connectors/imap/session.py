@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -45,6 +45,7 @@ LOGIN_MOST = 1 << 20
 REFUSING = frozenset({"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"})
 """Response codes that mean that a login is wrong. Source: RFC 5530, section 3."""
 _REPR = re.compile(r"\Ab(['\"])(.*)\1\Z", re.DOTALL)
+LITERAL_MINUS = 4096
 BUSY = frozenset({"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CONTACTADMIN", "TIMEOUT"})
 
 
@@ -219,6 +220,14 @@ class Session:
         """Return True if the server announces this capability (upper case)."""
         return name in self.capabilities
 
+    def takes_literal(self, size: int) -> bool:
+        """Return True if a literal of so many bytes may be sent without waiting for the server.
+
+        Source:
+            RFC 7888 (LITERAL+, LITERAL-).
+        """
+        return self.has("LITERAL+") or (self.has("LITERAL-") and size <= LITERAL_MINUS)
+
     @property
     def quirks(self) -> Quirks:
         """Return the facts about this server's product."""
@@ -268,7 +277,7 @@ class Session:
             self._login(client)
             client._imap.logging_in = False
             connection = self._connection_of(client)
-            self._greet(connection)
+            self._greet(connection, client._imap.capabilities)
             if self._closed:
                 raise Transient("connection-closed", "closed from our side")
         except BaseException:
@@ -338,8 +347,11 @@ class Session:
         self._refused = LOGINS.refused(who, error)
         return self._refused
 
-    def _greet(self, connection: ImapConnection) -> None:
-        """Ask for the capabilities and the server's name."""
+    def _greet(self, connection: ImapConnection, known: Collection[str]) -> None:
+        """Ask for the capabilities and the server's name.
+
+        known: the capabilities from before the login; where ID is one, both are asked at once.
+        """
         capabilities: list[str] = []
         names: list[str] = []
 
@@ -356,8 +368,13 @@ class Session:
                     if k == b"name" and isinstance(v, bytes)
                 )
 
-        connection.run(b"CAPABILITY", note)
-        if "ID" in capabilities:
+        at_once = "ID" in known
+        commands = (b"CAPABILITY", b"ID NIL") if at_once else (b"CAPABILITY",)
+        tags = [_queued(connection, command) for command in commands]
+        connection.flush()
+        for tag in tags:
+            connection.finish(tag, note)
+        if "ID" in capabilities and not at_once:
             connection.run(b"ID NIL", note)
         self.capabilities_ = frozenset(capabilities)
         self.server_name = names[0] if names else ""
@@ -451,6 +468,13 @@ class Session:
 
         self.done(b"STATUS " + quoted(name) + b" (" + " ".join(items).encode() + b")", note)
         return values
+
+
+def _queued(connection: ImapConnection, command: bytes) -> bytes:
+    """Queue a whole command and return its tag."""
+    tag = connection.begin(command)
+    connection.put(b"\r\n")
+    return tag
 
 
 def _authenticate(client: _Client, login: str, password: str) -> None:

@@ -147,11 +147,13 @@ class ImapSource:
         if before is not None and before.done and self._incremental(before, selected):
             yield from self._changed_pages(before, selected)
         elif before is not None and before.done:
-            yield from self._enumerate(name, Cursor(selected.uidvalidity, 0, False, selected.modseq), before)
+            start = Cursor(selected.uidvalidity, 0, False, selected.modseq)
+            yield from self._enumerate(name, selected, start, before)
         elif before is not None:
-            yield from self._enumerate(name, before, None, full=False)
+            yield from self._enumerate(name, selected, before, None, full=False)
         else:
-            yield from self._enumerate(name, Cursor(selected.uidvalidity, 0, False, selected.modseq), None)
+            start = Cursor(selected.uidvalidity, 0, False, selected.modseq)
+            yield from self._enumerate(name, selected, start, None)
 
     def fetch(
         self, container: Container, refs: Iterable[Ref], *, bodies: bool = True
@@ -267,14 +269,15 @@ class ImapSource:
         return self._session.qresync and has_modseqs and (before.modseq or 0) <= (selected.modseq or 0)
 
     def _enumerate(
-        self, name: bytes, start: Cursor, before: Cursor | None, *, full: bool = True
+        self, name: bytes, opened: Selected, start: Cursor, before: Cursor | None, *, full: bool = True
     ) -> Iterator[Page]:
         """List all messages above `start`.
 
+        opened: the folder as it was just opened.
         before: the finished cursor that stays valid until this enumeration is finished, too.
         """
         uid = start.uid
-        for window in windows(self._session, name, start.uid, LISTED):
+        for window in windows(self._session, name, start.uid, LISTED, opened):
             refs = tuple(_ref(start.uidvalidity, entry) for entry in window)
             uid = uid_of(window[-1])
             part = before or Cursor(start.uidvalidity, uid, False, start.modseq)

@@ -22,6 +22,7 @@ from connectors.imap.folders import (
     INBOX,
     USES,
     VIRTUAL,
+    ImapFolder,
     Namespace,
     container,
     encoded,
@@ -30,6 +31,7 @@ from connectors.imap.folders import (
     quota,
 )
 from connectors.imap.keywords import Keywords
+from connectors.imap.last_write import LastWrite
 from connectors.imap.server_info import append_limit, facts, identity
 from connectors.imap.session import ImapSettings, Session, error_of
 from connectors.imap.source import properties_of
@@ -95,6 +97,7 @@ class ImapTarget:
         self._kind = kind
         self._settings = settings
         self._session = Session(settings, account)
+        self._last_write = LastWrite(self._session)
         self._guard = guard
         self._spool = spool
         self._live = live
@@ -102,8 +105,8 @@ class ImapTarget:
         self._namespace: Namespace | None = None
         self._permanent: frozenset[str] | None = None
         self._known: dict[bytes, frozenset[str]] | None = None
-        self._others = tuple(Session(settings, account) for _ in range(settings.connections - 1))
-        self._usable: tuple[Session, ...] | None = None
+        others = tuple(Session(settings, account) for _ in range(settings.connections - 1))
+        self._others = parallel_append.ExtraSessions(others)
         self._keywords = Keywords()
 
     @property
@@ -140,6 +143,7 @@ class ImapTarget:
         """List the account's own folders; see `model.protocols.Target.containers`."""
         where = self._where()
         listed_folders = folders(self._session, counts=True, ids=False)
+        self._known = _attributes(listed_folders)
         for folder in with_names(listed_folders, where, self._named()):
             if folder.selectable and not where.is_foreign(folder.name):
                 listed = container(folder, where, folder.name)
@@ -193,8 +197,12 @@ class ImapTarget:
         return name
 
     def position(self, href: str) -> str:
-        """Return "UIDVALIDITY:UIDNEXT" of a folder."""
-        return position(self._session, encoded(href))
+        """Return "UIDVALIDITY:UIDNEXT" of a folder.
+
+        Right after a write, UIDNEXT is taken to be one above the greatest UID that the write was given.
+        """
+        raw = encoded(href)
+        return self._last_write.position(raw) or position(self._session, raw)
 
     def place(self, key: bytes) -> str | None:
         """Return None, because the server numbers the messages that it takes."""
@@ -216,9 +224,10 @@ class ImapTarget:
         def appender(session: Session) -> Appender:
             return Appender(session, self._guard, raw, flags, limit, self._keywords)
 
-        yield from parallel_append.write(
+        results = parallel_append.write(
             appender(self._session), lambda: map(appender, self._extra_sessions()), items
         )
+        yield from self._last_write.noted(raw, results)
 
     def amend(self, href: str, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:
         """Set flags; idempotent; refused in the live phase; see `connectors.imap.flags.Store.amend`.
@@ -323,7 +332,7 @@ class ImapTarget:
 
     def close(self) -> None:
         """Close all connections; safe from any thread and more than once."""
-        for session in (self._session, *self._others):
+        for session in (self._session, *self._others.sessions):
             session.close()
 
     # -- internals
@@ -334,10 +343,8 @@ class ImapTarget:
         Without UIDPLUS a message's place is known only where one session writes, so there are no further
         ones.
         """
-        if self._usable is None:
-            apart = self._session.has("UIDPLUS") and self._session.has("MULTIAPPEND")
-            self._usable = tuple(parallel_append.usable(self._others)) if apart else ()
-        return self._usable
+        apart = self._session.has("UIDPLUS") and self._session.has("MULTIAPPEND")
+        return self._others.connected() if apart else ()
 
     def _mark_name(self) -> bytes:
         """Return the annotation's name; mail and notes may share one account."""
@@ -383,10 +390,9 @@ class ImapTarget:
         return self._permanent
 
     def _folder_attributes(self) -> dict[bytes, frozenset[str]]:
-        """Return the attributes of every folder by encoded name; asks once."""
+        """Return the attributes of every folder by encoded name; asks only if nothing was listed yet."""
         if self._known is None:
-            listed = folders(self._session, counts=False)
-            self._known = {f.raw: f.attributes for f in listed} | {INBOX: frozenset()}
+            self._known = _attributes(folders(self._session, counts=False))
         return self._known
 
     def _create(self, raw: bytes, container: Container) -> None:
@@ -416,6 +422,11 @@ class ImapTarget:
         if reply.reason in ("", "CANNOT", "ALREADYEXISTS", "LIMIT", "NONEXISTENT"):
             return Rejected("name-not-allowed", "the server refuses a folder's name").said(reply.said)
         return error_of(reply)
+
+
+def _attributes(listed: Iterable[ImapFolder]) -> dict[bytes, frozenset[str]]:
+    """Return the attributes of folders by encoded name, INBOX among them."""
+    return {folder.raw: folder.attributes for folder in listed} | {INBOX: frozenset()}
 
 
 def _is_inbox(container: Container) -> bool:

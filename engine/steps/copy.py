@@ -183,7 +183,8 @@ class _Copying:
         """Let the target go on from the batch in hand to the ready one; return the next batch."""
         if self.writing is not None and self.writing.error() is not None:
             self._settle()
-        position = self._position()
+        # If nothing was written since the ready batch began, its position is the present one.
+        position = self.mark if self.writing is None else self._position()
         former, self.writing = self.writing, self._start(ready)
         self._record(former)
         batch = None if alone else self._begin(position)
