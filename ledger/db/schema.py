@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    Dialect,
     Float,
     ForeignKey,
     Index,
@@ -27,6 +28,15 @@ from sqlalchemy import (
 )
 
 from ledger.db.rows import State
+
+
+class Bytes(LargeBinary):
+    """Hold bytes. Both drivers take them as they are, so that none is wrapped for each row of executemany."""
+
+    def bind_processor(self, dialect: Dialect) -> None:
+        """Return None: there is nothing to do."""
+        del dialect
+
 
 metadata = MetaData()
 
@@ -190,9 +200,9 @@ container = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("leg", ForeignKey("leg.id"), nullable=False),
-    Column("key", LargeBinary(16), nullable=False),
+    Column("key", Bytes(16), nullable=False),
     Column("kind", String(16), nullable=False),
-    Column("source_id", LargeBinary, nullable=False),
+    Column("source_id", Bytes, nullable=False),
     Column("path", Text, nullable=False),
     Column("role", String(16)),
     Column("href", Text),
@@ -221,14 +231,14 @@ item = Table(
     metadata,
     Column("id", _SERIAL, primary_key=True),
     Column("container", ForeignKey("container.id"), nullable=False),
-    Column("key", LargeBinary(16), nullable=False),
+    Column("key", Bytes(16), nullable=False),
     Column("state", SmallInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("attempts", SmallInteger, nullable=False),
     Column("size", BigInteger),
     Column("date", BigInteger),
-    Column("source_id", LargeBinary, nullable=False),
-    Column("digest", LargeBinary),
+    Column("source_id", Bytes, nullable=False),
+    Column("digest", Bytes),
     Column("href", Text),
     Column("since", Text),
     Column("target_version", Text),
@@ -259,7 +269,7 @@ loss = Table(
     "loss",
     metadata,
     Column("container", ForeignKey("container.id"), primary_key=True),
-    Column("key", LargeBinary(16), primary_key=True),
+    Column("key", Bytes(16), primary_key=True),
     Column("field", String(64), primary_key=True),
     Column("reason", String(64), primary_key=True),
     sqlite_with_rowid=False,
@@ -270,7 +280,7 @@ finding = Table(
     metadata,
     Column("id", _SERIAL, primary_key=True),
     Column("container", ForeignKey("container.id"), nullable=False, index=True),
-    Column("key", LargeBinary(16)),
+    Column("key", Bytes(16)),
     Column("outcome", String(1), nullable=False),
     Column("href", Text),
     Column("detail", String(64), nullable=False),
@@ -280,9 +290,9 @@ share = Table(
     "share",
     metadata,
     Column("container", ForeignKey("container.id"), primary_key=True),
-    Column("key", LargeBinary(16), primary_key=True),
-    Column("party", LargeBinary(16), primary_key=True),
-    Column("digest", LargeBinary(16), nullable=False),
+    Column("key", Bytes(16), primary_key=True),
+    Column("party", Bytes(16), primary_key=True),
+    Column("digest", Bytes(16), nullable=False),
     Column("ends", BigInteger),
     Column("code", String(64)),
     sqlite_with_rowid=False,
@@ -293,7 +303,7 @@ version = Table(
     "version",
     metadata,
     Column("container", ForeignKey("container.id"), primary_key=True),
-    Column("key", LargeBinary(16), primary_key=True),
+    Column("key", Bytes(16), primary_key=True),
     Column("count", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -303,7 +313,7 @@ incident = Table(
     "incident",
     metadata,
     Column("container", ForeignKey("container.id"), primary_key=True),
-    Column("key", LargeBinary(16), primary_key=True),
+    Column("key", Bytes(16), primary_key=True),
     Column("deaths", SmallInteger, nullable=False),
     Column("rewrites", SmallInteger, nullable=False),
     Column("at", Float(53)),
@@ -315,8 +325,8 @@ meeting = Table(
     "meeting",
     metadata,
     Column("container", ForeignKey("container.id"), primary_key=True),
-    Column("key", LargeBinary(16), primary_key=True),
-    Column("mark", LargeBinary(16), nullable=False, index=True),
+    Column("key", Bytes(16), primary_key=True),
+    Column("mark", Bytes(16), nullable=False, index=True),
     Column("caller", Integer),
     Column("epoch", Integer),
     sqlite_with_rowid=False,
@@ -353,7 +363,7 @@ evidence_key = Table(
     "evidence_key",
     metadata,
     Column("mailbox", String(16), ForeignKey("mailbox.id"), primary_key=True),
-    Column("wrapped", LargeBinary),
+    Column("wrapped", Bytes),
     Column("made", Float(53), nullable=False),
     Column("destroyed", Float(53)),
 )
@@ -367,7 +377,7 @@ listed = Table(
     Column("part", Integer, primary_key=True),
     Column("container", Integer, ForeignKey("container.id"), nullable=False),
     Column("n", Integer, nullable=False),
-    Column("body", LargeBinary, nullable=False),
+    Column("body", Bytes, nullable=False),
 )
 """The new and changed items that one page named, in its order; see ledger.inventory.inventory.
 
@@ -381,7 +391,7 @@ inventory = Table(
     Column("number", SmallInteger, primary_key=True),
     Column("header", Text, nullable=False),
     Column("n", Integer, nullable=False),
-    Column("root", LargeBinary(32), nullable=False),
+    Column("root", Bytes(32), nullable=False),
     Column("at", Float(53), nullable=False),
 )
 """Closed inventories: nothing in them changes any more."""
@@ -391,8 +401,8 @@ seal = Table(
     metadata,
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("wave", Text, nullable=False, index=True),
-    Column("statement", LargeBinary(32), nullable=False),
-    Column("root", LargeBinary(32), nullable=False),
+    Column("statement", Bytes(32), nullable=False),
+    Column("root", Bytes(32), nullable=False),
     Column("at", Float(53), nullable=False),
     Column("corrects", Integer, ForeignKey("seal.number")),
     Column("state", Text),
@@ -430,8 +440,8 @@ event = Table(
     Column("kind", String(64), nullable=False),
     Column("subject", Text, index=True),
     Column("detail", Text, nullable=False),
-    Column("hash", LargeBinary(32), nullable=False),
-    Column("signature", LargeBinary),
+    Column("hash", Bytes(32), nullable=False),
+    Column("signature", Bytes),
 )
 """The chains of events.
 

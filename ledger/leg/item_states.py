@@ -18,10 +18,10 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal_column,
     null,
     or_,
     select,
-    type_coerce,
     update,
 )
 
@@ -48,14 +48,20 @@ HELD = (*SETTLED_AT_TARGET, State.CHANGED)
 
 
 def _literal(state: State) -> ColumnElement[int]:
-    return type_coerce(state.value, SmallInteger)
+    # Part of the text: a parameter would be put together again for each row of executemany.
+    return literal_column(str(state.value), SmallInteger)
+
+
+def _code(code: str) -> ColumnElement[str]:
+    """Return one of our own codes as part of a statement's text."""
+    return literal_column(f"'{code}'", item.c.code.type)
 
 
 def _unless_moved(state: State, newer: State, deleted: State) -> ColumnElement[int]:
     """Return `state`, unless the source changed or deleted the item while it was being written."""
     return case(
-        (item.c.code == NEWER, _literal(newer)),
-        (item.c.code == DELETED, _literal(deleted)),
+        (item.c.code == _code(NEWER), _literal(newer)),
+        (item.c.code == _code(DELETED), _literal(deleted)),
         else_=_literal(state),
     )
 
@@ -70,7 +76,7 @@ def _among(states: Collection[State]) -> ColumnElement[bool]:
 
 
 _ONE = (item.c.container == bindparam("b_container"), item.c.key == bindparam("b_key"))
-_WRITING = item.c.state == State.WRITING.value
+_WRITING = item.c.state == _literal(State.WRITING)
 _INTEND = (
     update(item)
     .where(*_ONE, _WRITING)
