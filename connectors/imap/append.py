@@ -64,6 +64,7 @@ class Appender:
         permanent: the flags that PERMANENTFLAGS allows.
         max_bytes: the largest message that the server takes; None when it names no limit.
         keywords: what is known about mailboxes that take no more keywords.
+        most: the most messages in one command; None: `batch_items` of the settings.
     """
 
     session: Session
@@ -72,6 +73,7 @@ class Appender:
     permanent: frozenset[str]
     max_bytes: int | None
     keywords: Keywords = field(default_factory=Keywords)
+    most: int | None = None
 
     def parts(self, items: Iterable[Item], refused: list[Failed]) -> Iterator[list[PreparedAppend]]:
         """Split items into batches that fit into one command each.
@@ -82,9 +84,10 @@ class Appender:
                 flag-not-allowed, empty-message, too-large.
 
         Yields:
-            Batches within the limits `batch_items` and `batch_bytes`; a large item is a batch of its own.
+            Batches within the limits `most` and `batch_bytes`; a large item is a batch of its own.
         """
         settings = self.session.settings
+        most = self.most or settings.batch_items
         batch: list[PreparedAppend] = []
         weight = 0
         for item in items:
@@ -92,7 +95,7 @@ class Appender:
             if isinstance(ready, Failed):
                 refused.append(ready)
                 continue
-            full = len(batch) >= settings.batch_items or weight + ready.size > settings.batch_bytes
+            full = len(batch) >= most or weight + ready.size > settings.batch_bytes
             if batch and (full or ready.large or batch[-1].large):
                 yield batch
                 batch, weight = [], 0

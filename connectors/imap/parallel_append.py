@@ -15,11 +15,26 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, islice
+from math import ceil
 
 from connectors.imap.append import Appender, PreparedAppend
 from connectors.imap.session import Session
 from model.errors import MigrationError, Transient
 from model.protocols import Failed, Item, Stored
+
+APART = 100
+"""More messages than that are divided among the connections."""
+
+
+def most_in_one(count: int, connections: int, most: int) -> int:
+    """Return how many messages one command should carry.
+
+    Args:
+        count: the messages to write.
+        connections: how many connections may write them.
+        most: the most that one command may carry.
+    """
+    return most if count <= APART else min(most, max(APART // 2, ceil(count / connections)))
 
 
 @dataclass(slots=True)

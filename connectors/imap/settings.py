@@ -37,7 +37,7 @@ class ImapSettings(Strict):
     artefacts: tuple[str, ...] = Field(
         default=(), description="beginnings of the subjects of provisioning mail that a new mailbox may hold"
     )
-    batch_items: int = Field(default=100, ge=1, le=1000)
+    batch_items: int = Field(default=200, ge=1, le=1000)
     batch_bytes: int = Field(default=10_000_000, ge=100_000)
     connections: int = Field(default=2, ge=1, le=4, description="how many write to one mailbox at a time")
     folder_language: FolderLanguage | None = Field(

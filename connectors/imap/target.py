@@ -7,7 +7,7 @@ remove.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
 
@@ -218,11 +218,13 @@ class ImapTarget:
             Blocked: "over-quota", after the items that fitted before the first that did not.
             Transient: "append-unconfirmed", and connection errors.
         """
-        limit = append_limit(self._session)
+        limit, settings = append_limit(self._session), self._settings
         raw, flags = encoded(href), self._flags()
+        count = len(items) if isinstance(items, Sized) else 0
+        most = parallel_append.most_in_one(count, settings.connections, settings.batch_items)
 
         def appender(session: Session) -> Appender:
-            return Appender(session, self._guard, raw, flags, limit, self._keywords)
+            return Appender(session, self._guard, raw, flags, limit, self._keywords, most)
 
         results = parallel_append.write(
             appender(self._session), lambda: map(appender, self._extra_sessions()), items

@@ -103,7 +103,7 @@ class BatchLimits:
             again.
     """
 
-    batch: int = 200
+    batch: int = 400
     batch_bytes: int = 10_000_000
     lease: float = 60.0
     margin: float = 10.0

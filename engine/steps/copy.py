@@ -8,6 +8,7 @@ target.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -33,6 +34,9 @@ from model.protocols import Failed, Item, Kind, Mapped, Native, Stored, key_of
 FIRST = 20
 """Items in a container's first batch, doubled from batch to batch, so that the target need not wait long for
 the first one."""
+USUAL, QUICK = 200, 1.0
+"""A batch becomes larger than USUAL items only if the one before it was written in fewer seconds than QUICK,
+because a stop waits for the batch in hand."""
 UNORDERED = ":0"
 """The position of a target whose hrefs have no order: it is the same before every batch."""
 
@@ -88,6 +92,7 @@ class Writing:
         stored: what the target has stored.
         skipped: keys of items that the target need not store, each with its code.
         rejected: keys of items that the target refused, each with its code.
+        seconds: how long the target took.
     """
 
     prepared: PreparedBatch
@@ -95,6 +100,7 @@ class Writing:
     stored: list[Stored] = field(default_factory=list)
     skipped: list[tuple[bytes, str]] = field(default_factory=list)
     rejected: list[tuple[bytes, str]] = field(default_factory=list)
+    seconds: float = 0.0
 
     def error(self) -> BaseException | None:
         """Wait until the target is done with the batch, and return the error that ended it, if any."""
@@ -134,6 +140,7 @@ class _Copying:
     Attributes:
         writing: the batch that the target has in hand.
         most: the most items in the next batch.
+        quick: True if the last batch was written quickly.
         mark: the target's last position.
     """
 
@@ -145,6 +152,7 @@ class _Copying:
     writing: Writing | None = None
     vanished: int = 0
     most: int = FIRST
+    quick: bool = True
     mark: str = ""
     names: file_names.Names | None = None
     begun: list[BegunBatch] = field(default_factory=list)
@@ -208,7 +216,8 @@ class _Copying:
         rows = self._next_rows(min(self.most, leg.pace.batch)) if leg.begins() else []
         if not rows or row.href is None or not self._admitted(rows):
             return None
-        self.most *= 2
+        if self.most < USUAL or self.quick:
+            self.most = min(2 * self.most, leg.pace.batch)
         leg.ledger.begin(row.id, [item.key for item in rows], position or self._position())
         known_versions = file_versions.versions_at_target(leg, row, rows)
         batch = BegunBatch(rows, self.fetcher.submit(_prepare, leg, row, rows, self.context, known_versions))
@@ -279,6 +288,7 @@ class _Copying:
         if batch is None:
             return
         error, prepared = batch.error(), batch.prepared
+        self.quick = batch.seconds < QUICK
         self.leg.ledger.settle(
             self.row.id,
             batch.stored,
@@ -380,6 +390,7 @@ def _write(leg: LegContext, href: str, writing: Writing) -> None:
     items = [mapped.item for mapped in writing.prepared.mapped]
     writing.prepared.mapped.clear()  # from here on, only this call holds the bodies
     fatal: MigrationError | None = None
+    began = time.monotonic()
     for result in leg.target.write(href, items) if items else ():
         if isinstance(result, Stored):
             writing.stored.append(result)
@@ -389,5 +400,6 @@ def _write(leg: LegContext, href: str, writing: Writing) -> None:
             writing.prepared.told.append(told(result.key, result.error))
         else:
             fatal = result.error
+    writing.seconds = time.monotonic() - began
     if fatal is not None:
         raise fatal

@@ -154,3 +154,20 @@ def test_nothing_waits_for_a_connection_that_is_not_ready_yet() -> None:
     answer.set()
     extra.threads[0].join(10)
     assert len(extra.connected()) == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "connections", "most", "expected"),
+    [
+        (100, 2, 200, 200),
+        (101, 2, 200, 51),
+        (200, 2, 200, 100),
+        (200, 4, 200, 50),
+        (900, 2, 200, 200),
+        (0, 2, 7, 7),
+    ],
+)
+def test_many_messages_are_divided_among_the_connections(
+    count: int, connections: int, most: int, expected: int
+) -> None:
+    assert parallel_append.most_in_one(count, connections, most) == expected
