@@ -229,13 +229,13 @@ def test_a_backup_goes_on_in_another_project(site: Site) -> None:
         mail.deliver()
         complete(site, restored)
         assert restored.items() == known + len(mail.people)
-        sealed(restored, "second")
+        sealed(restored, "second", "--correct", "mail came after the first one")
     finally:
         restored.down()
 
 
-def sealed(place: Place, name: str) -> None:
-    """Seals the wave with a key of its own, and has the pack checked. name: of a new folder."""
+def sealed(place: Place, name: str, *why: str) -> None:
+    """Seals the wave with a key of its own, in a new folder, and has the pack checked. why: if not first."""
     folder = f"/state/{name}"
     (place.directory / "state" / name).mkdir(mode=0o700)
     os.chown(place.directory / "state" / name, place.number, place.number)
@@ -244,7 +244,8 @@ def sealed(place: Place, name: str) -> None:
     assert made.code == 0, made.err
     public = place.kogge("keys", "public", *key)
     say("the wave is sealed and checked")
-    seal = place.kogge("audit", "seal", "--wave", "pilot", *key, "--out", f"{folder}/evidence", "--json")
+    out = ["--out", f"{folder}/evidence", "--json"]
+    seal = place.kogge("audit", "seal", "--wave", "pilot", *key, *out, *why)
     assert seal.code == 0, seal.err
     place.write(f"state/{name}/operator.pub", public.out)
     pack = [f"{folder}/evidence/wave-pilot", "--pubkey", f"{folder}/operator.pub"]
