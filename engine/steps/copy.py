@@ -139,7 +139,7 @@ class _Copying:
 
     Attributes:
         writing: the batch that the target has in hand.
-        most: the most items in the next batch.
+        most: the most items in the next batch, if the last one was written quickly.
         quick: True if the last batch was written quickly.
         mark: the target's last position.
     """
@@ -213,11 +213,11 @@ class _Copying:
         """
         leg, row = self.leg, self.row
         leg.guard()
-        rows = self._next_rows(min(self.most, leg.pace.batch)) if leg.begins() else []
+        most = min(self.most, leg.pace.batch) if self.quick else min(self.most, leg.pace.batch, USUAL)
+        rows = self._next_rows(most) if leg.begins() else []
         if not rows or row.href is None or not self._admitted(rows):
             return None
-        if self.most < USUAL or self.quick:
-            self.most = min(2 * self.most, leg.pace.batch)
+        self.most = min(2 * self.most, leg.pace.batch)
         leg.ledger.begin(row.id, [item.key for item in rows], position or self._position())
         known_versions = file_versions.versions_at_target(leg, row, rows)
         batch = BegunBatch(rows, self.fetcher.submit(_prepare, leg, row, rows, self.context, known_versions))

@@ -12,8 +12,10 @@ from calendars import calendar_trial
 from memory.doubles import MemoryMailbox, MemoryStore
 from walking import PACE, SOURCE, Trial, letter
 
+from engine.steps import copy
 from engine.steps.copy import FIRST
 from ledger.db.rows import LegState, State
+from ledger.leg.leg_session import LegLedger
 from model.protocols import Role
 
 MANY = 5 * FIRST
@@ -30,6 +32,30 @@ def test_batches_grow_and_each_lies_above_its_own_position(quick_path: Path) -> 
     assert all(since <= uid for since, uid in marks)
     # Two batches are begun before the first of them is sent.
     assert Counter(since for since, _ in marks) == {1: 3 * FIRST, 1 + FIRST: 2 * FIRST}
+
+
+@pytest.mark.parametrize(("seconds", "sizes"), [(60.0, [20, 40, 80, 40]), (0.0, [20, 40, 40, 40, 40])])
+def test_batches_stay_small_where_a_target_is_slow(
+    quick_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, sizes: list[int]
+) -> None:
+    """Slow is what takes as long as this or longer."""
+    monkeypatch.setattr(copy, "USUAL", 2 * FIRST)
+    monkeypatch.setattr(copy, "QUICK", seconds)
+    mailbox = MemoryMailbox(addresses=frozenset({SOURCE}), page=9 * FIRST)
+    inbox = mailbox.create_folder(("Inbox",), Role.INBOX)
+    for number in range(9 * FIRST):
+        mailbox.deliver(inbox, letter(number))
+    trial = Trial(quick_path, mailbox, MemoryStore(), pace=replace(PACE, batch=4 * FIRST))
+    begun: list[int] = []
+    begin = LegLedger.begin
+
+    def noted(ledger: LegLedger, container_id: int, keys: list[bytes], since: str) -> None:
+        begun.append(len(keys))
+        begin(ledger, container_id, keys, since)
+
+    monkeypatch.setattr(LegLedger, "begin", noted)
+    assert trial.run().state is LegState.VERIFIED
+    assert begun == sizes
 
 
 @pytest.mark.parametrize(("letters", "batches"), [(0.5, 4), (1, 4), (1.5, 4), (2, 2), (3.9, 2), (4, 1)])
