@@ -7,7 +7,7 @@ idempotent, and it may be repeated after an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
@@ -122,6 +122,17 @@ class SupportsOccurrences(Protocol):
 
         Returns:
             None if this server does not expand series.
+        """
+
+
+@runtime_checkable
+class DoubtsStates(Protocol):
+    """Tell which containers have a state that does not change with every item (model.protocols.Container)."""
+
+    def stateless(self) -> Collection[str]:
+        """Return the ids of those containers, among the ones that this connection has opened.
+
+        Idempotent; does not ask the server.
         """
 
 

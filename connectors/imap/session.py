@@ -186,6 +186,7 @@ class Session:
         server_name: the name from ID; "" when the server gives none.
         selected: the open mailbox; None when none is open.
         qresync: True once QRESYNC is enabled on this connection.
+        uncounted: the encoded names of the mailboxes that were opened and keep no modification sequences.
     """
 
     settings: ImapSettings
@@ -194,6 +195,7 @@ class Session:
     server_name: str = ""
     selected: Selected | None = None
     qresync: bool = False
+    uncounted: set[bytes] = field(default_factory=set)
     _connection: ImapConnection | None = None
     _sockets: list[socket.socket] = field(default_factory=list)
     _closed: bool = False
@@ -438,6 +440,8 @@ class Session:
         reply = self.connection.run(verb + quoted(name) + condstore, opening.note)
         if not reply.ok:
             raise_for(reply)
+        if not opening.modseq:
+            self.uncounted.add(name)
         self.selected = opening
         return opening
 

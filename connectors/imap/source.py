@@ -237,6 +237,16 @@ class ImapSource:
         """Return what a preflight shows, in the server's own words."""
         return facts(self._session)
 
+    def stateless(self) -> frozenset[str]:
+        """Return the folders without modification sequences, among those that were opened.
+
+        Dovecot states a HIGHESTMODSEQ of them in STATUS all the same. NOMODSEQ comes when one is opened.
+
+        Source:
+            RFC 7162, section 3.1.2.2.
+        """
+        return frozenset(key for key, raw in self._names.items() if raw in self._session.uncounted)
+
     def close(self) -> None:
         """Close the connection; safe from any thread and more than once."""
         self._session.close()

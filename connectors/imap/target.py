@@ -25,6 +25,7 @@ from connectors.imap.folders import (
     ImapFolder,
     Namespace,
     container,
+    decoded,
     encoded,
     folders,
     namespace,
@@ -331,6 +332,10 @@ class ImapTarget:
     def keep_mark(self, text: str) -> bool:
         """Store the mark; see `model.optional_protocols.SupportsMark`."""
         return metadata.write(self._session, self._guard, self._mark_name(), text.encode())
+
+    def stateless(self) -> frozenset[str]:
+        """Return the folders that keep no modification sequences, among those that were opened."""
+        return frozenset(map(decoded, self._session.uncounted))
 
     def close(self) -> None:
         """Close all connections; safe from any thread and more than once."""

@@ -31,7 +31,7 @@ LISTINGS = (
     *("containers", "listing", "whole", "look_up", "headers", "names", "grants", "occurrences", "extras"),
 )
 """Streams of many small answers; see LISTED."""
-UNMEASURED = ("close", "trouble", "place", "kept", "names_otherwise", "stored_as")
+UNMEASURED = ("close", "trouble", "place", "kept", "names_otherwise", "stored_as", "stateless")
 """What asks no server."""
 MEGABYTE = 1_000_000
 LISTED = 100

@@ -15,7 +15,7 @@ A pass of `migrate` reads back what is new since the last pass; `verify` reads e
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -30,7 +30,8 @@ from engine.verify import source as verify_source
 from engine.verify import target as verify_target
 from ledger.db.rows import ContainerRow, Finding, LegRow, Outcome, Phase, State
 from ledger.leg.containers import States
-from model.protocols import Container
+from model.optional_protocols import DoubtsStates
+from model.protocols import Container, Source, Target
 
 CHUNK = 500
 
@@ -165,8 +166,8 @@ def _keep_states(leg: LegContext, sides: Sides, same: Unchanged, receiving: Coll
     """
     if leg.mailbox.phase is not Phase.STAGING:
         return
-    sources = {container.id: container.state for container in sides.source}
-    targets = {href: container.state for href, container in sides.target.items()}
+    sources = _states(sides.source, leg.source)
+    targets = _states(sides.target.values(), leg.target)
     states: dict[int, States] = {}
     for row in leg.ledger.containers():
         now = sources.get(row.source_id), targets.get(str(row.href))
@@ -181,6 +182,12 @@ def _keep_states(leg: LegContext, sides: Sides, same: Unchanged, receiving: Coll
         if kept != (row.source_state, row.target_state, row.looked):
             states[row.id] = kept
     leg.ledger.keep_states(states)
+
+
+def _states(containers: Iterable[Container], side: Source | Target) -> dict[str, str | None]:
+    """Return the states of containers by id: None where the side has found that it says nothing."""
+    doubted = side.stateless() if isinstance(side, DoubtsStates) else ()
+    return {one.id: None if one.id in doubted else one.state for one in containers}
 
 
 def _record(

@@ -118,6 +118,9 @@ service imap {{
 }}
 """
 
+FORGETFUL = "mail_driver = maildir\nmail_path = %{home}/Maildir\nmail_index_path = MEMORY\n"
+"""Further lines for a server that forgets its indexes, and so its modification sequences, at each logout."""
+
 SPECIAL = {"Sent": "Sent", "Drafts": "Drafts", "Trash": "Trash", "Junk": "Junk", "Archive": "Archive"}
 
 
@@ -160,6 +163,7 @@ class Dovecot:
     tls   STARTTLS on port, and TLS on tls_port; ca_file is what a client must trust
     keep  its files stay when it stops
     special  whether it has folders for sent mail and its like, and marks them
+    more  further lines of its configuration; the last line about a setting counts
     """
 
     lab: Path
@@ -167,6 +171,7 @@ class Dovecot:
     tls: bool = False
     keep: bool = False
     special: bool = True
+    more: str = ""
     host: str = "127.0.0.1"
     port: int = field(default_factory=_free_port)
     tls_port: int = 0
@@ -315,7 +320,7 @@ class Dovecot:
             tls=self._certified() if self.tls else "ssl = no\n",
             logins=LOGINS,
         )
-        self._own(self.lab / "dovecot.conf", text)
+        self._own(self.lab / "dovecot.conf", text + self.more)
         self._own(self.lab / "master-users", f"{MASTER}:{{PLAIN}}{MASTER_PASSWORD}::::::\n")
         self._write_users()
         for name in ("run", "state", "mail"):
@@ -389,9 +394,11 @@ def start_dovecot(
     *,
     tls: bool = False,
     special: bool = True,
+    more: str = "",
 ) -> Dovecot:
     """A private Dovecot that knows users. Raises RuntimeError when it cannot start."""
-    server = Dovecot(lab=Path(tempfile.mkdtemp(prefix="kogge-dovecot-")), hide=hide, tls=tls, special=special)
+    lab = Path(tempfile.mkdtemp(prefix="kogge-dovecot-"))
+    server = Dovecot(lab=lab, hide=hide, tls=tls, special=special, more=more)
     server.add_users(users, quota)
     try:
         server.start()

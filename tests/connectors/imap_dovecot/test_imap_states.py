@@ -65,6 +65,7 @@ def test_reading_changes_no_state(person: IMAPClient, source: Callable[..., Imap
     (box,) = [folder for folder in side.containers() if folder.path == ("Box",)]
     refs = [ref for page in side.changes(box, None) for ref in page.refs]
     assert len(list(side.fetch(box, refs))) == 2
+    assert not side.stateless()
     person.fetch([1, 2], ["FLAGS", "BODY.PEEK[]"])
     assert state(source) == before
 
