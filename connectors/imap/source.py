@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import getaddresses
 from functools import lru_cache
 from pathlib import Path
 
 from connectors.imap.connection import Parts, fetched, number, tokens
 from connectors.imap.fetch import Attributes, FetchedMessage, MessageReader, flags_of, uid_of, windows
+from connectors.imap.folder_life import Mark, marks, parsed_mark
 from connectors.imap.folders import (
     VIRTUAL,
     ImapFolder,
@@ -44,15 +45,36 @@ class Cursor:
         uid: the greatest UID that is listed.
         done: True if the enumeration reached the end.
         modseq: the folder's HIGHESTMODSEQ when the enumeration began; None where the server keeps none.
+        mark: a message that was there then; see `connectors.imap.folder_life`.
+        life: how often the folder was put back to an older state, as far as was noticed.
     """
 
     uidvalidity: int
     uid: int
     done: bool
     modseq: int | None
+    mark: Mark | None = None
+    life: int = 0
 
     def __str__(self) -> str:
-        return f"{self.uidvalidity}:{self.uid}:{'done' if self.done else 'part'}:{self.modseq or ''}"
+        text = f"{self.uidvalidity}:{self.uid}:{'done' if self.done else 'part'}:{self.modseq or ''}"
+        return f"{text}:{self.mark or ''}:{self.life}" if self.mark or self.life else text
+
+    @property
+    def era(self) -> str:
+        """The beginning of the ids of the folder's messages: UIDs are unique within an era."""
+        return f"{self.uidvalidity}.{self.life}" if self.life else f"{self.uidvalidity}"
+
+    def goes_on(self, selected: Selected, found: Mark | None) -> bool:
+        """Return True unless the folder was put back to an older state since.
+
+        Args:
+            selected: the folder as it is now.
+            found: what has the mark's UID now; None if nothing has.
+        """
+        if selected.uidnext and selected.uidnext <= self.uid:
+            return False
+        return self.mark is None or found is None or found == self.mark
 
 
 def parsed(cursor: str) -> Cursor:
@@ -62,10 +84,11 @@ def parsed(cursor: str) -> Cursor:
         CursorLost: "cursor-lost" for a text that this source did not write.
     """
     try:
-        validity, uid, state, modseq = cursor.split(":")
-        return Cursor(
-            int(validity), int(uid), {"done": True, "part": False}[state], int(modseq) if modseq else None
-        )
+        validity, uid, state, modseq, *more = cursor.split(":")
+        mark, life = more or ("", "0")
+        done = {"done": True, "part": False}[state]
+        number = int(modseq) if modseq else None
+        return Cursor(int(validity), int(uid), done, number, parsed_mark(mark), int(life))
     except (ValueError, KeyError):
         raise CursorLost("cursor-lost", "not a cursor of this source") from None
 
@@ -78,8 +101,9 @@ them."""
 class ImapSource:
     """Read one account on one IMAP server. Implements `model.protocols.Source`.
 
-    Item ids are "UIDVALIDITY:UID". A version is a hash of the flags, because nothing else of an IMAP message
-    can change. The server is not asked before the first call.
+    Item ids are "UIDVALIDITY:UID". Once a folder was put back to an older state they are
+    "UIDVALIDITY.LIFE:UID", because it gives its UIDs once more, to other messages. A version is a hash of the
+    flags, because nothing else of an IMAP message can change. The server is not asked before the first call.
     """
 
     def __init__(self, settings: ImapSettings, account: Account, spool: Path) -> None:
@@ -88,6 +112,7 @@ class ImapSource:
         self._spool = spool
         self._namespace: Namespace | None = None
         self._names: dict[str, bytes] = {}
+        self._lives: dict[bytes, int] = {}
 
     @property
     def capabilities(self) -> Capabilities:
@@ -130,7 +155,8 @@ class ImapSource:
             Pages; the last one may be empty.
 
         Raises:
-            CursorLost: "cursor-lost" when UIDVALIDITY changed, or when more changed than the folder can have.
+            CursorLost: "cursor-lost" when UIDVALIDITY changed, when the folder was put back to an older
+                state, or when more changed than the folder can have.
             Transient: "folder-vanished" when the folder was removed meanwhile.
 
         Source:
@@ -144,15 +170,14 @@ class ImapSource:
         before = parsed(cursor) if cursor else None
         if before is not None and before.uidvalidity != selected.uidvalidity:
             raise CursorLost("cursor-lost", "the folder's UIDVALIDITY changed")
+        start = self._start(name, selected, before)
         if before is not None and before.done and self._incremental(before, selected):
-            yield from self._changed_pages(before, selected)
+            yield from self._changed_pages(before, selected, start)
         elif before is not None and before.done:
-            start = Cursor(selected.uidvalidity, 0, False, selected.modseq)
             yield from self._enumerate(name, selected, start, before)
         elif before is not None:
             yield from self._enumerate(name, selected, before, None, full=False)
         else:
-            start = Cursor(selected.uidvalidity, 0, False, selected.modseq)
             yield from self._enumerate(name, selected, start, None)
 
     def fetch(
@@ -179,7 +204,7 @@ class ImapSource:
         by_uid: dict[int, Ref] = {}
         for ref in requested:
             own, _, uid = ref.id.partition(":")
-            if own == str(validity) and uid.isdigit():
+            if own.partition(".")[0] == str(validity) and uid.isdigit():
                 by_uid[int(uid)] = ref
             else:
                 yield Failed(key_of(ref.id), Rejected("vanished"))
@@ -270,6 +295,20 @@ class ImapSource:
         raw = self._names.get(container.id)
         return raw if raw is not None else encoded(self._where().name(container.path))
 
+    def _start(self, name: bytes, selected: Selected, before: Cursor | None) -> Cursor:
+        """Return the cursor of an enumeration that begins now.
+
+        Raises:
+            CursorLost: the folder was put back to an older state since `before`.
+        """
+        newest, found = marks(self._session, selected, before.mark if before else None)
+        if before is not None:
+            self._lives[name] = before.life
+            if not before.goes_on(selected, found):
+                self._lives[name] += 1
+                raise CursorLost("cursor-lost", "the folder was put back to an older state")
+        return Cursor(selected.uidvalidity, 0, False, selected.modseq, newest, self._lives.get(name, 0))
+
     def _incremental(self, before: Cursor, selected: Selected) -> bool:
         """Return True if only the changes can be listed.
 
@@ -288,18 +327,17 @@ class ImapSource:
         """
         uid = start.uid
         for window in windows(self._session, name, start.uid, LISTED, opened):
-            refs = tuple(_ref(start.uidvalidity, entry) for entry in window)
+            refs = tuple(_ref(start.era, entry) for entry in window)
             uid = uid_of(window[-1])
-            part = before or Cursor(start.uidvalidity, uid, False, start.modseq)
-            yield Page(refs, str(part), full=full)
-        yield Page((), str(Cursor(start.uidvalidity, uid, True, start.modseq)), full=full)
+            yield Page(refs, str(before or replace(start, uid=uid)), full=full)
+        yield Page((), str(replace(start, uid=uid, done=True)), full=full)
 
-    def _changed_pages(self, before: Cursor, selected: Selected) -> Iterator[Page]:
+    def _changed_pages(self, before: Cursor, selected: Selected, now: Cursor) -> Iterator[Page]:
         """List what changed since `before` with QRESYNC.
 
         Only the last page carries the new cursor; until then the old cursor asks for the same changes again.
         """
-        after = Cursor(selected.uidvalidity, max(before.uid, selected.uidnext - 1), True, selected.modseq)
+        after = replace(now, uid=max(before.uid, selected.uidnext - 1), done=True)
         refs: list[Ref] = []
         vanished: list[tuple[int, int]] = []
         absent = 0
@@ -309,7 +347,7 @@ class ImapSource:
             entry = fetched(parts)
             if entry is not None and b"RFC822.SIZE" in entry:
                 if len(refs) <= selected.exists + PAGE:
-                    refs.append(_ref(selected.uidvalidity, entry))
+                    refs.append(_ref(after.era, entry))
             elif absent <= VANISHED_MOST and parts[0].upper().startswith(b"* VANISHED (EARLIER) "):
                 ranges = list(_ranges(tokens(parts)[2], selected.uidnext))
                 absent += sum(high - low + 1 for low, high in ranges)
@@ -322,7 +360,7 @@ class ImapSource:
         if absent > VANISHED_MOST or len(refs) > selected.exists + PAGE:
             raise CursorLost("cursor-lost", "more changes than the folder can have: enumerate anew")
         gone = (
-            Ref(f"{selected.uidvalidity}:{uid}", "", deleted=True)
+            Ref(f"{after.era}:{uid}", "", deleted=True)
             for low, high in vanished
             for uid in range(low, high + 1)
         )
@@ -358,9 +396,9 @@ def _omit_code(folder: ImapFolder, where: Namespace) -> str | None:
     return "virtual-folder" if folder.attributes & VIRTUAL else None
 
 
-def _ref(validity: int, entry: Attributes) -> Ref:
+def _ref(era: str, entry: Attributes) -> Ref:
     version = version_of(flags_of(entry))
-    return Ref(f"{validity}:{uid_of(entry)}", version, size=number(entry.get(b"RFC822.SIZE")))
+    return Ref(f"{era}:{uid_of(entry)}", version, size=number(entry.get(b"RFC822.SIZE")))
 
 
 @lru_cache(maxsize=1024)

@@ -218,9 +218,9 @@ def list_changes(leg: LegContext, row: ContainerRow, *, first: bool = False) -> 
     """Record everything that the source says changed since the container's cursor (R1).
 
     If the cursor is lost, everything is listed again and compared with the ledger: no known item is copied
-    again. So it is if the last verification missed an item at the source about which the source says nothing
-    since: a drive names a moved file in its new folder alone, and if that folder is deleted, nowhere.
-    Idempotent.
+    again. So it is if the last verification missed an item at the source, or found one, about which the
+    source says nothing since: a drive names a moved file in its new folder alone, and if that folder is
+    deleted, nowhere; a backup brings mail back that did not change. Idempotent.
 
     Args:
         leg: the open leg.
@@ -240,13 +240,15 @@ def list_changes(leg: LegContext, row: ContainerRow, *, first: bool = False) -> 
 
 
 def _is_missed(leg: LegContext, row: ContainerRow) -> bool:
-    """Return True if the last verification missed an item at the source that the ledger has as there."""
-    missed = {
-        finding.key
-        for finding in leg.ledger.findings(row.id)
-        if finding.outcome is Outcome.UNCHECKED and finding.detail == "gone"
-    }
-    return bool(missed) and any(item.key in missed for item in leg.ledger.rows(row.id, THERE))
+    """Return True if the last verification saw another item at the source than the ledger has as there."""
+    seen: dict[str, set[bytes]] = {"gone": set(), "new": set()}
+    for finding in leg.ledger.findings(row.id):
+        if finding.outcome is Outcome.UNCHECKED and finding.key is not None and finding.detail in seen:
+            seen[finding.detail].add(finding.key)
+    if not any(seen.values()):
+        return False
+    there = {item.key for item in leg.ledger.rows(row.id, THERE)}
+    return bool(seen["gone"] & there or seen["new"] - there)
 
 
 @contextmanager

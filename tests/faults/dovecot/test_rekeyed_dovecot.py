@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from connector_settings import dovecot_settings
-from imapclient import IMAPClient
-from memory.doubles import MemoryStore, MemoryTarget
+from memory.doubles import MemoryStore
+from on_dovecot import Walk
 from services import need_dovecot
-from walking import KEK, PACE, PROVEN, SOURCE, TARGET, letter
+from walking import letter
 
-from connectors.imap.source import ImapSource
-from connectors.settings import Account
-from engine.context.leg_context import Opener
-from engine.identity.identity_gate import Pair
-from engine.leg.leg_result import LegResult
-from engine.leg.run import Leg, LegSetting, Task, approvals
-from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase
-from ledger.plan.mailboxes import PlannedMailbox
-from ledger.store import Ledger
-from model.protocols import Kind
 from practice.servers.dovecot import Dovecot, start_dovecot
 
 pytestmark = pytest.mark.dovecot
@@ -40,52 +26,6 @@ def dovecot(request: pytest.FixtureRequest) -> Iterator[Dovecot]:
     server = start_dovecot([f"user{number}" for number in range(20)], hide=request.param)
     yield server
     server.stop()
-
-
-@dataclass
-class Walk:
-    """One account of the server, moved to a store in memory."""
-
-    directory: Path
-    server: Dovecot
-    user: str
-    store: MemoryStore
-
-    def __post_init__(self) -> None:
-        self.ledger = Ledger(f"sqlite:///{self.directory}/ledger.db")
-        self.ledger.migrate()
-        planned = PlannedMailbox(SOURCE, TARGET, "w", Phase.STAGING, frozenset({Kind.MAIL}))
-        (added,) = self.ledger.add_mailboxes([planned])
-        self.id = str(added)
-
-    def run(self) -> LegResult:
-        mailbox = self.ledger.mailbox(self.id)
-        live = mailbox.phase is Phase.LIVE
-        setting = LegSetting(
-            ledger=self.ledger,
-            mailbox=mailbox,
-            pair=Pair(Account(login=SOURCE, address=SOURCE), Account(login=TARGET, address=TARGET)),
-            opener=Opener(self.source, lambda guard, _: MemoryTarget(self.store, guard, live=live)),
-            rules=replace(PROVEN, approved=approvals(self.ledger, mailbox)),
-            pace=replace(PACE, batch=50),
-            task=Task(Level.TARGET),
-            stop=threading.Event(),
-            kek=lambda: KEK,
-            sleep=lambda seconds: None,
-        )
-        (row,) = self.ledger.legs(mailbox=self.id)
-        return Leg(setting, row).run()
-
-    def source(self) -> ImapSource:
-        settings = dovecot_settings(self.server, self.directory)
-        return ImapSource(settings, Account(login=self.user), self.directory)
-
-    @contextmanager
-    def client(self) -> Iterator[IMAPClient]:
-        with IMAPClient(self.server.host, port=self.server.port, ssl=False) as client:
-            client.login(f"{self.user}*{self.server.master_user}", self.server.master_password)
-            client.select_folder("INBOX")
-            yield client
 
 
 @pytest.mark.parametrize("phase", list(Phase))

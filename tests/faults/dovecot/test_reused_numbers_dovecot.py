@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from memory.doubles import Marks, MemoryMailbox, MemoryStore
-from on_dovecot import OnDovecot
+from on_dovecot import OnDovecot, put_back
 from server_fixtures import dovecot_fixture
 from walking import SOURCE, letter
 
@@ -45,13 +45,7 @@ def test_mail_under_our_numbers_stays(quick_path: Path, dovecot: Dovecot, change
     late = [mailbox.deliver(where, letter(number)) for number in range(BEFORE, AFTER)]
     assert trial.run().state is LegState.VERIFIED
 
-    dovecot.restart()  # whatever knows the account better ends with its processes
-    for one in files.iterdir():
-        shutil.rmtree(one) if one.is_dir() else one.unlink()
-    for one in copy.iterdir():
-        (shutil.copytree if one.is_dir() else shutil.copy2)(one, files / one.name)
-    for one in files.rglob("*"):
-        shutil.chown(one, files.owner(), files.group())
+    put_back(dovecot, user, copy)
     with trial.client() as client:
         for _ in range(3):
             client.append("INBOX", FOREIGN)
