@@ -498,9 +498,13 @@ class Admission:
 
 
 def _open_metered(opens: Callable[[], T], meters: Iterable[Meter]) -> T:
-    """Open a side; measure the call if there is a meter."""
+    """Open a side; measure the call if there is a meter.
+
+    A side asks nothing before its first call. If opening counted as an answer, a server that answers nothing
+    would seem to be well.
+    """
     for meter in meters:
-        return metered(meter.timed(opens), meter)
+        return metered(meter.timed(opens, calls=0), meter)
     return opens()
 
 

@@ -196,9 +196,14 @@ class Meter:
             past = self._past
             self._past = MetricsSample(past.calls + calls, past.errors + errors, past.seconds + seconds)
 
-    def timed(self, call: Callable[[], T]) -> T:
-        """Return what the call returns; count it as one call."""
-        return _plain(call, self)()
+    def timed(self, call: Callable[[], T], calls: int = 1) -> T:
+        """Return what the call returns; count it.
+
+        Args:
+            call: the call.
+            calls: as how many calls it counts if it succeeds; a passing fault always counts.
+        """
+        return _plain(call, self, calls=calls)()
 
 
 class MeteredSide:
@@ -240,7 +245,18 @@ def metered(side: T, meter: Meter) -> T:
     return cast(T, MeteredSide(side, meter))
 
 
-def _plain(call: Callable[..., T], meter: Meter, side: SupportsClosing | None = None) -> Callable[..., T]:
+def _plain(
+    call: Callable[..., T], meter: Meter, side: SupportsClosing | None = None, calls: int = 1
+) -> Callable[..., T]:
+    """Return a call that is measured.
+
+    Args:
+        call: the call.
+        meter: measures.
+        side: the side that makes it.
+        calls: as how many calls it counts if it succeeds.
+    """
+
     def timed(*given: Any, **named: Any) -> T:
         began, errors = meter.begin(side), 0
         try:
@@ -249,7 +265,7 @@ def _plain(call: Callable[..., T], meter: Meter, side: SupportsClosing | None = 
             errors, meter.code = 1, error.code
             raise
         finally:
-            meter.end(began, 1, errors)
+            meter.end(began, max(calls, errors), errors)
 
     return timed
 

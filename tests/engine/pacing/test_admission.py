@@ -7,9 +7,11 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from clocks import Clock
@@ -305,6 +307,45 @@ def test_a_server_that_stays_away_is_tried_ever_more_seldom(
     assert pauses == sorted(pauses)
     assert (min(pauses), max(pauses)) == (admission.PROBE_FIRST, admission.PROBE_SECONDS)
     assert len(tried) < 35
+
+
+class Mute:
+    """A target that is opened without a word to its server, which never answers."""
+
+    def identity(self) -> NoReturn:
+        raise Transient("timeout")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_a_server_that_answers_nothing_stays_halted_however_often_it_is_tried(
+    tmp_path: Path, ledger: Ledger, clock: Clock
+) -> None:
+    """Whoever tries it has opened a side at once, and waits long for the first answer."""
+    held = Admission(configured(tmp_path), ledger, clock)
+    first = held.join(Kind.MAIL)
+    held.period()
+    feel(held, MAIL, MetricsSample(3, 3, 1.0))
+    held.period()
+    held.leave(first)
+    for _ in range(5):
+        clock.now += 20
+        entry = held.join(Kind.MAIL)
+        assert held.begin(entry)
+        opened: Any = Opener(Mute, lambda guard, moment: Mute())  # type: ignore[arg-type, return-value]
+        through = held.through(entry, threading.Event())(opened)
+        target = through.target(lambda: None, datetime.now(UTC))
+        held.recovery()
+        assert paces(held)[MAIL] == 0.0
+        with suppress(Transient):
+            target.identity()
+        held.recovery()
+        held.leave(entry)
+        assert paces(held)[MAIL] == 0.0
+    assert held.lost(held.join(Kind.MAIL)) is False
+    clock.now += admission.LOST_SECONDS
+    assert held.lost(held.join(Kind.MAIL))
 
 
 def test_between_two_periods_a_server_that_is_well_is_not_judged(

@@ -180,7 +180,7 @@ def test_what_it_asks_of_the_target_is_timed(stage: Stage) -> None:
     stage.worker_slots.walk(Kind.MAIL, act, source=False)
     gates = stage.worker_slots.admission._gates
     assert list(gates) == ["target.mail"]
-    assert gates["target.mail"].meter.take(60).calls == 2  # opened, and asked whose it is
+    assert gates["target.mail"].meter.take(60).calls == 1  # asked whose it is; to open it asks nothing
 
 
 def test_nothing_begins_when_the_window_is_about_to_close(stage: Stage) -> None:
