@@ -65,6 +65,7 @@ def suspended(stage: Stage) -> None:
     run = _waiting(stage)
     stage.browser.open(f"{stage.prefect()}/runs/flow-run/{run}", WIDTH, 800)
     stage.browser.wait_for_text("suspended: not-approved")
+    stage.browser.settle(10.0)  # the time line writes its first labels over one another, and mends that
     stage.picture("night-suspended")
     stage.browser.click("Resume")
     stage.browser.wait_for_text("Who resumes")
