@@ -210,6 +210,7 @@ def test_a_backup_goes_on_in_another_project(site: Site) -> None:
     """The old stack is gone with its volumes; the new one has its ledger, its Prefect and its keys."""
     place, mail = site.place, site.mail
     known = place.items()
+    assert known, "the wave that the test of the evidence moves: run both together"
     runs = place.number_of("flow_run", "prefect")
     restored = site.another("restored")
     here = {"/srv/kogge": str(place.directory), "/srv/restored": str(restored.directory)}
