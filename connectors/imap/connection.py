@@ -464,7 +464,7 @@ def fetched(parts: Parts) -> dict[bytes, Token] | None:
 
 
 def _fetched_plainly(parts: Parts, start: int) -> dict[bytes, Token] | None:
-    """Return what `fetched` does for the usual answer, in a third of the time; None for any other answer.
+    """Return what `fetched` does for the usual answer, in less time; None for any other answer.
 
     The usual answer has pairs as _PAIR describes them, and at most one literal, which comes last.
     """

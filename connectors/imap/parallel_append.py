@@ -43,18 +43,18 @@ class ExtraSessions:
 
     Attributes:
         sessions: all of them.
-        threads: the thread that connects them, once it was started.
+        connecting: the thread that connects them, once it was started.
     """
 
     sessions: tuple[Session, ...]
-    threads: list[threading.Thread] = field(default_factory=list)
+    connecting: threading.Thread | None = None
     _connected: list[Session] = field(default_factory=list)
 
     def connected(self) -> tuple[Session, ...]:
         """Return those that are connected by now; the first call starts connecting, and does not wait."""
-        if self.sessions and not self.threads:
-            self.threads.append(threading.Thread(target=self._connect, name="append-connect", daemon=True))
-            self.threads[0].start()
+        if self.sessions and self.connecting is None:
+            self.connecting = threading.Thread(target=self._connect, name="append-connect", daemon=True)
+            self.connecting.start()
         return tuple(self._connected)
 
     def _connect(self) -> None:
@@ -143,11 +143,11 @@ def write(
     else:
         dealt, shared = list(islice(parts, len(appenders))), SharedParts(parts)
         jobs = [AppendJob(*pair, shared) for pair in zip(appenders, dealt, strict=False)]
-        yield from _store_at_once(jobs)
+        yield from _store_at_once(jobs, refused)
     yield from _drain(refused)
 
 
-def _store_at_once(jobs: Sequence[AppendJob]) -> Iterator[Stored | Failed]:
+def _store_at_once(jobs: Sequence[AppendJob], refused: list[Failed]) -> Iterator[Stored | Failed]:
     """Run all jobs at once and yield every result before raising an error.
 
     An error that concerns the mailbox is raised before a transient one.
@@ -157,6 +157,7 @@ def _store_at_once(jobs: Sequence[AppendJob]) -> Iterator[Stored | Failed]:
     errors = [error for future in running if (error := future.exception()) is not None]
     for job in jobs:
         yield from job.results
+    yield from _drain(refused)
     if errors:
         raise min(errors, key=lambda error: isinstance(error, Transient))
 

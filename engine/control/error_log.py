@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -49,7 +50,7 @@ def contain_defects(where: str) -> Iterator[None]:
 
 
 def hook(tell: Callable[[str], None]) -> None:
-    """Make this process report an uncaught defect in one line, through `tell`.
+    """Make this process report an uncaught defect in one line, through `tell`; also one in a thread.
 
     The exception's text may quote a person's data, and is left out.
     """
@@ -59,7 +60,12 @@ def hook(tell: Callable[[str], None]) -> None:
         logging.getLogger("kogge.defect").error("%s", line)
         tell(line)
 
+    def told_of_thread(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
+            told(args.exc_type, args.exc_value, args.exc_traceback)
+
     sys.excepthook = told
+    threading.excepthook = told_of_thread
 
 
 def describe(error: BaseException) -> str:

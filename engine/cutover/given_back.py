@@ -44,14 +44,6 @@ def begun(ledger: Ledger, rows: Iterable[MailboxRow]) -> frozenset[str]:
     return frozenset(_out(one for one in events if one.wave == waves.get(one.subject or "")))
 
 
-def stays_out(ledger: Ledger, mailbox_id: str) -> bool:
-    """Return True if a cutover leaves this mailbox out, as the ledger is now.
-
-    A cutover of a whole wave takes hours, and somebody may be given back before their turn comes.
-    """
-    return mailbox_id in begun(ledger, [ledger.mailbox(mailbox_id)])
-
-
 def _out(events: Iterable[Event]) -> set[str]:
     """Return the ids of the mailboxes that were given back and not named since, by events in their order."""
     out = set[str]()

@@ -66,9 +66,12 @@ class CutoverRequest:
         )
 
     def _is_given_back(self, mailbox_id: str) -> bool:
-        """Return True for a mailbox that stays out; one that is live is past that."""
+        """Return True for a mailbox that stays out, as the ledger is now.
+
+        A cutover of a whole wave takes hours, and somebody may be given back before their turn comes.
+        """
         ledger = self.cutting.ledger
-        return ledger.mailbox(mailbox_id).phase is not Phase.LIVE and given_back.stays_out(ledger, mailbox_id)
+        return bool(given_back.stay_out(ledger, [ledger.mailbox(mailbox_id)]))
 
     def _where(self, mailbox_id: str, code: str) -> CutoverResult:
         return CutoverResult(mailbox_id, self.cutting.ledger.mailbox(mailbox_id).phase, code)

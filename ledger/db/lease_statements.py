@@ -99,7 +99,9 @@ def held() -> ColumnElement[float]:
 
 
 _HELD = and_(
-    leg.c.id == bindparam("leg"), leg.c.epoch == bindparam("epoch"), leg.c.owner == bindparam("owner")
+    leg.c.id == bindparam("b_leg"),
+    leg.c.epoch == bindparam("b_epoch"),
+    leg.c.owner == bindparam("b_worker"),
 )
 FENCE = select(mailbox.c.phase).select_from(leg.join(mailbox)).where(_HELD).with_for_update(of=leg)
 """Lock the leg, and return its mailbox's phase: every transaction of every worker begins with it."""
@@ -108,17 +110,12 @@ CLAIM = _claiming(None)
 TAKE_OVER = _claiming(bindparam("b_gone", type_=String))
 OWNER = select(leg.c.owner).where(leg.c.id == bindparam("b_leg"))
 PHASE = select(mailbox.c.phase).where(mailbox.c.id == bindparam("b_mailbox"))
-_MINE = and_(
-    leg.c.id == bindparam("b_leg"),
-    leg.c.epoch == bindparam("b_epoch"),
-    leg.c.owner == bindparam("b_worker"),
-    exists().where(mailbox.c.id == leg.c.mailbox, mailbox.c.phase == bindparam("b_phase")),
-)
-"""The condition of ledger.db.leases.mine()."""
-RENEW = update(leg).where(_MINE).values(lease_until=now() + bindparam("b_ttl", type_=Float))
+MINE = and_(_HELD, exists().where(mailbox.c.id == leg.c.mailbox, mailbox.c.phase == bindparam("b_phase")))
+"""True while nobody claimed the leg after a lease, and its mailbox is in the same phase."""
+RENEW = update(leg).where(MINE).values(lease_until=now() + bindparam("b_ttl", type_=Float))
 RELEASE = (
     update(leg)
-    .where(_MINE)
+    .where(MINE)
     .values(
         owner=None,
         lease_until=None,

@@ -13,7 +13,6 @@ from sqlalchemy import (
     Connection,
     and_,
     case,
-    exists,
     select,
     update,
 )
@@ -22,7 +21,17 @@ from ledger.db import fates
 from ledger.db.fates import AT_TARGET as AT_TARGET
 from ledger.db.fates import SETTLED as SETTLED
 from ledger.db.incidents import allow_rewrites
-from ledger.db.lease_statements import CLAIM, FENCE, OWNER, PHASE, RELEASE, RENEW, TAKE_OVER, kept_rolling
+from ledger.db.lease_statements import (
+    CLAIM,
+    FENCE,
+    MINE,
+    OWNER,
+    PHASE,
+    RELEASE,
+    RENEW,
+    TAKE_OVER,
+    kept_rolling,
+)
 from ledger.db.lease_statements import ROLLED_BACK as ROLLED_BACK
 from ledger.db.lease_statements import ROLLING as ROLLING
 from ledger.db.postgresql import within
@@ -79,18 +88,17 @@ def mine(lease: Lease) -> ColumnElement[bool]:
 
     It is true while nobody claimed the leg after this lease, and its mailbox is in the same phase.
     """
-    same = exists().where(mailbox.c.id == leg.c.mailbox, mailbox.c.phase == lease.phase.value)
-    return and_(leg.c.id == lease.leg, leg.c.epoch == lease.epoch, leg.c.owner == lease.owner, same)
+    return MINE.params(_terms(lease))
+
+
+def _holder(lease: Lease) -> dict[str, Any]:
+    """Return the values that FENCE takes from a lease."""
+    return {"b_leg": lease.leg, "b_epoch": lease.epoch, "b_worker": lease.owner}
 
 
 def _terms(lease: Lease) -> dict[str, Any]:
-    """Return the values that RENEW and RELEASE take from a lease."""
-    return {
-        "b_leg": lease.leg,
-        "b_epoch": lease.epoch,
-        "b_worker": lease.owner,
-        "b_phase": lease.phase.value,
-    }
+    """Return the values that MINE takes from a lease."""
+    return {**_holder(lease), "b_phase": lease.phase.value}
 
 
 def fence(connection: Connection, lease: Lease) -> None:
@@ -100,8 +108,7 @@ def fence(connection: Connection, lease: Lease) -> None:
         LeaseLost: "lease-lost" if another worker took the workload over; "phase-changed" if the mailbox is in
             another phase.
     """
-    held = {"leg": lease.leg, "epoch": lease.epoch, "owner": lease.owner}
-    phase = connection.execute(FENCE, held).scalar_one_or_none()
+    phase = connection.execute(FENCE, _holder(lease)).scalar_one_or_none()
     if phase is None:
         raise LeaseLost("lease-lost", "another worker took the workload over")
     if phase != lease.phase.value:

@@ -134,9 +134,14 @@ def test_connections_that_the_server_refuses_are_done_without() -> None:
     sessions = [FakeSession(), FakeSession(Transient("server-busy")), FakeSession()]
     extra = ExtraSessions(cast("tuple[Session, ...]", tuple(sessions)))
     extra.connected()
-    extra.threads[0].join(10)
+    joined(extra)
     assert extra.connected() == (sessions[0],)
     assert [session.closed for session in sessions] == [False, True, False]
+
+
+def joined(extra: ExtraSessions) -> None:
+    assert extra.connecting is not None
+    extra.connecting.join(10)
 
 
 def test_nothing_waits_for_a_connection_that_is_not_ready_yet() -> None:
@@ -149,10 +154,12 @@ def test_nothing_waits_for_a_connection_that_is_not_ready_yet() -> None:
             return self
 
     extra = ExtraSessions(cast("tuple[Session, ...]", (Slow(),)))
-    assert extra.connected() == extra.connected() == ()
-    assert len(extra.threads) == 1, "it connects once"
+    assert extra.connected() == ()
+    first = extra.connecting
+    assert extra.connected() == ()
+    assert extra.connecting is first, "it connects once"
     answer.set()
-    extra.threads[0].join(10)
+    joined(extra)
     assert len(extra.connected()) == 1
 
 
