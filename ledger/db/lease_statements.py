@@ -112,6 +112,7 @@ OWNER = select(leg.c.owner).where(leg.c.id == bindparam("b_leg"))
 PHASE = select(mailbox.c.phase).where(mailbox.c.id == bindparam("b_mailbox"))
 MINE = and_(_HELD, exists().where(mailbox.c.id == leg.c.mailbox, mailbox.c.phase == bindparam("b_phase")))
 """True while nobody claimed the leg after a lease, and its mailbox is in the same phase."""
+OUTWAITED = update(leg).where(MINE).values(unproven=False)
 RENEW = update(leg).where(MINE).values(lease_until=now() + bindparam("b_ttl", type_=Float))
 RELEASE = (
     update(leg)

@@ -24,7 +24,7 @@ from ledger.db.incidents import allow_rewrites
 from ledger.db.lease_statements import (
     CLAIM,
     FENCE,
-    MINE,
+    OUTWAITED,
     OWNER,
     PHASE,
     RELEASE,
@@ -83,20 +83,12 @@ def claim(
     return Lease(*whose, unproven=row.unproven, before=row.before)
 
 
-def mine(lease: Lease) -> ColumnElement[bool]:
-    """Return the condition of the fence.
-
-    It is true while nobody claimed the leg after this lease, and its mailbox is in the same phase.
-    """
-    return MINE.params(_terms(lease))
-
-
 def _holder(lease: Lease) -> dict[str, Any]:
     """Return the values that FENCE takes from a lease."""
     return {"b_leg": lease.leg, "b_epoch": lease.epoch, "b_worker": lease.owner}
 
 
-def _terms(lease: Lease) -> dict[str, Any]:
+def terms(lease: Lease) -> dict[str, Any]:
     """Return the values that MINE takes from a lease."""
     return {**_holder(lease), "b_phase": lease.phase.value}
 
@@ -122,12 +114,12 @@ def renew(connection: Connection, lease: Lease, ttl: float) -> bool:
     renewal has not renewed the lease.
     """
     with within(connection, ttl / 3):
-        return connection.execute(RENEW, {**_terms(lease), "b_ttl": ttl}).rowcount == 1
+        return connection.execute(RENEW, {**terms(lease), "b_ttl": ttl}).rowcount == 1
 
 
 def outwaited(connection: Connection, lease: Lease) -> bool:
     """Record that no previous owner of the leg can write any more; return False if the lease is lost."""
-    return connection.execute(update(leg).where(mine(lease)).values(unproven=False)).rowcount == 1
+    return connection.execute(OUTWAITED, terms(lease)).rowcount == 1
 
 
 def release(
@@ -144,7 +136,7 @@ def release(
     """
     totals = {f"b_{name}": value for name, value in fates.count(connection, lease.leg).items()}
     why = {"b_state": state.value, "b_code": code, "b_stays": code != ROLLED_BACK, "b_detail": detail}
-    return connection.execute(RELEASE, {**_terms(lease), **why, **totals}).rowcount == 1
+    return connection.execute(RELEASE, {**terms(lease), **why, **totals}).rowcount == 1
 
 
 def block(

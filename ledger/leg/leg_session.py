@@ -9,7 +9,8 @@ from sqlalchemy import Connection, Engine, bindparam, delete, select, update
 from ledger.db import incidents, readers
 from ledger.db.audit_log import append_event, newest_detail
 from ledger.db.incidents import IncidentLedger
-from ledger.db.leases import AT_TARGET, mine
+from ledger.db.lease_statements import MINE
+from ledger.db.leases import AT_TARGET, terms
 from ledger.db.readers import CHUNK
 from ledger.db.rows import Finding, ItemRow, Lease, PageCount, State, Tally
 from ledger.db.schema import finding, leg
@@ -496,7 +497,7 @@ class LegLedger(LegContainers):
     def keep_generation(self, number: int) -> None:
         """Record that a pass of this number begins to write. Idempotent."""
         with self._writing(()) as connection:
-            connection.execute(update(leg).where(mine(self._lease)).values(generation=number))
+            connection.execute(update(leg).where(MINE).values(generation=number), terms(self._lease))
 
     def event(self, kind: str, detail: Mapping[str, str | int]) -> None:
         """Record a decision in the chain of the mailbox's wave, with the mailbox as its subject.
