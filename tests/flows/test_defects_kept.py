@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import NoReturn
 
@@ -62,15 +63,21 @@ def test_a_defect_that_nothing_keeps_is_told_in_one_line(
 ) -> None:
     lines: list[str] = []
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
     error_log.hook(lines.append)
     try:
         broken()
     except KeyError as error:
         sys.excepthook(KeyError, error, error.__traceback__)
+    for target in (broken, sys.exit):
+        thread = threading.Thread(target=target)
+        thread.start()
+        thread.join()
     assert capsys.readouterr() == ("", "")
-    (line,) = lines
-    assert line.startswith("KeyError at test_defects_kept.py:")
-    assert SECRET not in line
+    assert len(lines) == 2, "one of this thread, one of another"
+    for line in lines:
+        assert line.startswith("KeyError at test_defects_kept.py:")
+        assert SECRET not in line
 
 
 def test_the_library_s_features_are_there_before_threads_ask_for_them() -> None:

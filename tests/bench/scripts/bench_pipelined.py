@@ -11,13 +11,11 @@ from __future__ import annotations
 import queue
 import re
 import socket
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from bench_bare import AT_ONCE, opened
+from bench_bare import AT_ONCE, main
 from imapclient import IMAPClient
 
 AHEAD = 2
@@ -68,12 +66,4 @@ def copy_inbox(source: IMAPClient, target: IMAPClient) -> None:
 
 
 if __name__ == "__main__":
-    host, port, master, password, first_user, second_user = sys.argv[1:]
-    began = time.perf_counter()
-    with (
-        opened(host, int(port), master, password, first_user) as one,
-        opened(host, int(port), master, password, second_user) as other,
-    ):
-        copy_inbox(one, other)
-        took = time.perf_counter() - began
-    print(took)  # noqa: T201
+    main(copy_inbox)

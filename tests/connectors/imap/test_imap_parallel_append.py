@@ -65,6 +65,13 @@ def written(
     return told, None
 
 
+def test_what_no_command_may_take_is_told_of_beside_an_error() -> None:
+    error = Transient("connection-lost")
+    told, raised = written(FakeAppender("1", error), [FakeAppender("2")], items(0, 5, 5, 5, 5))
+    assert raised is error
+    assert [result.key for result in told if isinstance(result, Failed)] == [bytes([0])]
+
+
 def test_every_item_is_told_of_once_whatever_the_number_of_parts() -> None:
     for count in range(12):
         first, second = FakeAppender("1"), FakeAppender("2")

@@ -14,7 +14,7 @@ import pytest
 from prefect import flow, get_client
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.events import Event
 from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter, EventResourceFilter
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -162,17 +162,22 @@ def test_what_is_not_known_to_be_a_dead_worker_s_of_ours_is_left_alone(
     asked(look)
 
 
+def meanwhile(monkeypatch: pytest.MonkeyPatch, client: PrefectClient, state: State[Any]) -> None:
+    """Whoever asks for the states of a run is too late: it gets another one just then."""
+    read = client.read_flow_run_states
+
+    async def slow(number: UUID) -> Any:
+        await client.set_flow_run_state(number, state)
+        return await read(number)
+
+    monkeypatch.setattr(client, "read_flow_run_states", slow)
+
+
 def test_what_began_meanwhile_is_not_begun_again(pool: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def look(client: PrefectClient) -> None:
         run = await waiting(client, pool)
         await take(client, run, "dead")
-        read = client.read_flow_run_states
-
-        async def slow(number: UUID) -> Any:
-            await client.set_flow_run_state(run.id, Running())
-            return await read(number)
-
-        monkeypatch.setattr(client, "read_flow_run_states", slow)
+        meanwhile(monkeypatch, client, Running())
         assert await put_back(client, pool, LONG_AGO) == 0
         assert (await state_of(client, run.id))[0] == "RUNNING"
 
@@ -233,13 +238,7 @@ def test_a_run_that_ends_while_it_is_judged_keeps_its_end(pool: str, monkeypatch
     async def look(client: PrefectClient) -> None:
         run = await waiting(client, pool)
         await begin(client, run, "dead")
-        read = client.read_flow_run_states
-
-        async def slow(number: UUID) -> Any:
-            await client.set_flow_run_state(run.id, Completed())
-            return await read(number)
-
-        monkeypatch.setattr(client, "read_flow_run_states", slow)
+        meanwhile(monkeypatch, client, Completed())
         assert await crash_silent(client, pool, LONG_AGO) == 0
         assert (await state_of(client, run.id))[0] == "COMPLETED"
 
