@@ -275,8 +275,6 @@ def is_filled(target: Target, artefacts: Sequence[str], ours: Collection[str]) -
     for container in target.containers():
         if container.id in ours or container.omit is not None or container.readonly:
             continue  # what others share with the account, or the server fills by itself, does not count
-        if container.total == 0:
-            continue  # by the server's count of just now
         most = ARTEFACT_FILES_MOST if container.kind is Kind.FILES else ARTEFACTS_MOST
         listed = [item.href for item in islice(own_items(target, container.id), most + 1)]
         if len(listed) > most or len(artefacts_among(target, container.id, listed, artefacts)) < len(listed):

@@ -285,10 +285,11 @@ class Welcomed(Side):
     """Holds this many mails, all of which begin like a welcome mail."""
 
     mails: int = 0
+    total: int | None = None
     capabilities = Capabilities(frozenset({Kind.MAIL}))
 
     def containers(self) -> Iterator[Container]:
-        return iter([Container(Kind.MAIL, "INBOX", ("INBOX",))])
+        return iter([Container(Kind.MAIL, "INBOX", ("INBOX",), total=self.total)])
 
     def listing(self, _href: str, _since: str | None = None) -> Iterator[Listed]:
         return (Listed(f"7:{number}", 30) for number in range(self.mails))
@@ -296,6 +297,11 @@ class Welcomed(Side):
     def read(self, _href: str, hrefs: Sequence[str]) -> Iterator[tuple[str, Native]]:
         for href in hrefs:
             yield href, Native(Ref(href, "1"), "rfc822", {}, lambda: io.BytesIO(b"Subject: Welcome\r\n\r\n"))
+
+
+def test_a_count_is_not_believed() -> None:
+    """A server may take the counts of its folders from an index that is older than the folders."""
+    assert is_filled(Welcomed(mails=1, total=0), (), ())  # type: ignore[arg-type]
 
 
 def filled(mails: int) -> bool:
