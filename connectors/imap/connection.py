@@ -61,8 +61,8 @@ _TOKEN = re.compile(
     rb'"((?:[^"\\]++|\\.)*+)(?:"|\\?\Z)|((?:BODY|BINARY)\[[^\]]{0,500}+\](?:<\d{1,20}>)?|[^\s()"]+)|([()])',
     re.IGNORECASE | re.DOTALL,
 )
-_NAME = rb"(?:BODY|BINARY)\[[A-Z0-9.() -]{0,500}+\](?:<\d{1,20}>)?|[A-Z][A-Z0-9.]*+"
-_PAIR = re.compile(rb"(" + _NAME + rb') (?:(\d++)|\(([^()"]*+)\)|"([^"\\]*+)")(?: |\)\Z)')
+_NAME = rb"(?:BODY|BINARY)\[[A-Z0-9.() -]{0,500}+\](?:<\d{1,20}>)?|(?!NIL )[A-Z][A-Z0-9.]*+"
+_PAIR = re.compile(rb"(" + _NAME + rb') (?:(\d++)|\(([^()"\[]*+)\)|"([^"\\]*+)")(?: |\)\Z)')
 """A name and its value in a FETCH response: a number, a flat list, or a string without escapes."""
 _LAST_NAME = re.compile(rb"(" + _NAME + rb") ")
 _CODE = re.compile(rb"\[([^\]]*)\] ?")

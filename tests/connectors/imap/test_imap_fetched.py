@@ -29,6 +29,11 @@ ODD: list[Parts] = [
     [b"* 3 FETCH (UID 5 BODY[] ", b"one", b" UID 6)"],
     [b"* 3 FETCH (UID 5 BODY[]", b"one", b")"],
     [b"* 3 FETCH (", b"UID", b" 5)"],
+    [b"* 3 FETCH (NIL 5)"],
+    [b"* 3 FETCH (NIL 5 BODY[] ", b"body", b")"],
+    [b"* 3 FETCH (NILS 5)"],
+    [b"* 3 FETCH (UID (BODY[a b]))"],
+    [b"* 3 FETCH (UID (BODY[a b] \\Seen))"],
 ]
 
 
