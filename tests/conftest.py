@@ -13,6 +13,7 @@ import pytest
 import ready_prefect
 import ready_schema
 import samples
+from hypothesis import settings
 from services import need_postgres
 
 from connectors.accepted_logins import LOGINS
@@ -21,6 +22,10 @@ from model.masking import SECRETS
 from practice.servers.postgres import Postgres, serve
 
 MEMORY = Path("/dev/shm")
+
+settings.register_profile("kogge", deadline=None)
+settings.load_profile("kogge")
+"""No example fails by the clock: a machine may be busy."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -14,7 +14,7 @@ import pytest
 from broken_events import change, changed
 from event_goldens import FOLDER, cases
 from event_native import NOT_AFTER, context, native
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from open_xchange_desk import PASSWORD_ENV, OpenXchangeDesk, desk_on
 from results import stored
@@ -61,7 +61,6 @@ def another(item: Item) -> Item:
     )
 
 
-@settings(deadline=None)
 @given(st.sampled_from(cases()), st.lists(change, max_size=5))
 def test_what_is_made_of_any_record_is_taken_and_comes_back(
     desk: OpenXchangeDesk, name: str, changes: list[tuple[int, str, str]]

@@ -252,7 +252,7 @@ CHANGED = st.builds(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     guests=GUESTS,
     changed=st.lists(CHANGED, max_size=4, unique_by=lambda each: each.week),

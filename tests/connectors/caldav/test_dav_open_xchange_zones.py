@@ -233,7 +233,7 @@ RULES = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rules=st.one_of(
         RULES, st.sampled_from([ISLAND.eras[0][1], *(zone.eras[0][1] for zone in ZONES.values())])

@@ -201,7 +201,7 @@ def test_a_fault_is_read_with_its_delay(tmp_path: Path) -> None:
     assert (refusal.code, refusal.busy, refusal.after, refusal.whole) == ("ErrorServerBusy", True, 0.25, True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     bodies=st.dictionaries(st.text("abc123+/=", min_size=1, max_size=9), st.binary(max_size=300), max_size=5),
     size=st.integers(1, 200),

@@ -104,7 +104,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EwsSource, 
 
 
 @given(event=series())
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_a_series_takes_place_when_its_server_says(desk: tuple[EwsSource, Folder], event: Event) -> None:
     source, folder = desk
     item = folder.mailbox.put(folder, event)

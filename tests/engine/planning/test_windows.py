@@ -71,7 +71,7 @@ instants = st.one_of(
 
 
 @given(st.lists(spans(), min_size=1, max_size=3), st.sampled_from(ZONES), instants)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_window_changes_when_a_count_of_every_minute_says_so(
     texts: list[str], zone: str, at: datetime
 ) -> None:
@@ -86,7 +86,7 @@ def test_a_window_changes_when_a_count_of_every_minute_says_so(
 
 
 @given(st.lists(spans(), min_size=1, max_size=3), st.sampled_from(ZONES), instants)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_opens_closes_again(texts: list[str], zone: str, at: datetime) -> None:
     held = window(texts, zone)
     opens, closes = held.opens(at), held.closes(at)
