@@ -38,7 +38,7 @@ COMMANDS: Mapping[str, Entry] = {
         PREPARE,
     ),
     "discover": Entry(
-        "kogge.prepare.check:discover",
+        "kogge.prepare.discover:discover",
         "Lists what the sources hold: how much, how large, what is odd, and what will not move and why.",
         PREPARE,
     ),

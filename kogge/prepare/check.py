@@ -1,11 +1,10 @@
-"""`kogge check` and `kogge discover`: look at everything, write to neither side."""
+"""`kogge check`: look at everything, write to neither side."""
 
 from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,33 +13,26 @@ from rich.text import Text
 from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
 from engine.control.ledger_access import opened_ledger
-from engine.control.remedies import STAYS, advice
-from engine.planning.mailbox_list import Person
+from engine.control.remedies import advice
 from engine.planning.mailbox_list_checks import mailboxes
+from kogge.prepare.chosen_people import people
 from kogge.terminal.options import (
     AsJson,
     ConfigPath,
-    CsvFile,
     Exit,
     Mailboxes,
     Wave,
-    among,
     emit,
-    private_csv,
     progress_bar,
-    refuse_missing,
     say,
     screen,
 )
-from kogge.terminal.tables import BAD, CARE, GOOD, QUIET, bytes_cell, number_cell, table
-from mappings.losses.catalogue import SKIPS
-from model.errors import Misconfigured
+from kogge.terminal.tables import BAD, CARE, GOOD, bytes_cell, number_cell, table
 from model.plural import many
 from model.protocols import Kind
 
 if TYPE_CHECKING:
     from engine.preflight.preflight import Power, PreflightResult
-    from engine.preflight.source_inventory import Inventory
     from kogge.prepare.check_invitations import InvitationEvidence
 
 
@@ -55,38 +47,18 @@ IMAPSIEVE = (
 )
 
 
+EXPOSED = "every account of this machine may read this file: take that right away (chmod o-r)"
+
 MARKED_ELSEWHERE = (
     "target.mail: marks other folders (SPECIAL-USE) than special_folders names, for: {roles}. Mail goes into"
     " the marked ones. If the web client goes by the names, it shows two folders: make the names agree."
 )
 
 
-LISTED = "Each item was listed. `kogge check` shows the servers' own totals of folders, which may differ."
 UNTOLD = (
     "unknown: the source has no count of these that costs no listing, so that estimates take a typical"
     " number; `kogge discover` lists and counts them."
 )
-
-
-def people(config: Config, wave: str | None, wanted: list[str] | None) -> list[Person]:
-    """The rows of mailboxes.csv that the options choose; a random id is looked up in the ledger."""
-    every = mailboxes(config, unplanned=True)
-    rows = [one for one in every if wave in (None, one.wave)]
-    if wave is not None and not rows:
-        from engine.planning.missing_wave import missing_wave
-
-        raise Misconfigured("--wave", missing_wave(config, wave, {one.wave for one in every if one.wave}))
-    if not wanted:
-        return rows
-    ids = {name for name in wanted if name.startswith("m-") and "@" not in name}
-    sources: dict[str, str] = {}
-    if ids:
-        with opened_ledger(config) as ledger:
-            sources = {row.source: row.id for row in ledger.mailboxes(ids=ids)}
-    names = {one.line: (one.source, one.target, sources.get(one.source, ""), str(one.line)) for one in rows}
-    found, known = among(wanted, names)
-    refuse_missing(wanted, known, config.mailboxes.name, config.mailboxes.name)
-    return [one for one in rows if one.line in found]
 
 
 def check(
@@ -118,6 +90,7 @@ def check(
         plan_what_was_seen,
         renew_plan,
     )
+    from engine.preflight.exposed_secrets import exposed_secrets
     from engine.preflight.preflight import examine_all, powers, unreachable_sides
     from evidence.pack_keys import look_of
     from kogge.prepare.announced_waits import announced_waits
@@ -141,6 +114,7 @@ def check(
     note_accepted(settings, looks)
     accepted = accepted_of_wave(settings, wave)
     evidence = look_of(settings)
+    exposed = exposed_secrets(settings)
     heard: list[InvitationEvidence] = []
     said = said_by(looks)
     if probe_invitations or concerned(settings, said):
@@ -150,10 +124,12 @@ def check(
         document = _check_document(settings, looks, power)
         told = {"invitations": [one.document() for one in heard], "evidence": evidence.document()}
         told["rate_limits"] = [one.document(_loads(settings, looks)) for one in target_rates(settings)]
-        emit({**document, **told, "accepted": sorted(accepted)})
+        emit({**document, **told, "accepted": sorted(accepted), "exposed_secrets": exposed})
     else:
         screen().print(Text(evidence.line(), style="" if evidence.good else CARE))
         _show_check(settings, looks, power, heard)
+        for place in exposed:
+            screen().print(Text(f"{place}: {EXPOSED}", style=CARE), soft_wrap=True)
         if accepted:
             screen().print(f"approved for this wave: {', '.join(sorted(accepted))}")
     if unloaded is not None:
@@ -282,7 +258,7 @@ def _show_check(
     columns = ("line", "wave", "proof", "items", "size", "free", "result")
     out.print(table(columns, map(_check_row, looks), wrap=("proof", "result")))
     out.print()
-    _show_kinds([look.kinds for look in looks], set[Kind]().union(*(look.untold for look in looks)))
+    show_kinds([look.kinds for look in looks], set[Kind]().union(*(look.untold for look in looks)))
     for line in _source_care(config, looks):
         out.print(Text(line, style=CARE), soft_wrap=True)
     for line in _target_care(dict(_facts(looks))["target"]):
@@ -436,111 +412,7 @@ def _power_line(power: Power) -> Text:
     return Text(f"control mailbox: closed to the {power.side}'s credential, as it should be", style=GOOD)
 
 
-def discover(
-    config: ConfigPath = DEFAULT,
-    wave: Wave = None,
-    mailbox: Mailboxes = None,
-    csv_file: CsvFile = None,
-    relations: Annotated[
-        Path | None,
-        typer.Option("--relations", metavar="FILE", help="Write who is whose delegate, for kogge plan."),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Lists what the sources hold: how much, how large, what is odd, and what will not move and why.
-
-    Lists every item, reads no body, writes to neither side. A mailbox is named by its line in
-    mailboxes.csv.
-
-    Example: kogge discover --csv inventory.csv --relations relations.csv
-    """
-    from engine.control.error_log import defect_log
-    from engine.preflight.source_inventory import take_all
-
-    settings = load(config)
-    chosen = people(settings, wave, mailbox)
-    with progress_bar("listing", len(chosen)) as seen, defect_log(settings.state_directory):
-        found = take_all(settings, chosen, seen, delegates=relations is not None)
-    if csv_file is not None:
-        if csv_file.exists() and all(one.code for one in found):
-            say(f"{csv_file}: stays as it was, as no mailbox could be listed")
-        else:
-            _write_csv(csv_file, found)
-    if relations is not None:
-        from kogge.prepare.relations_file import write_relations
-
-        write_relations(relations, found)
-    if as_json:
-        emit([_inventory_document(one) for one in found])
-    else:
-        _show_inventory(found)
-        if csv_file is not None:
-            say(f"Next: {next_command(config, f'plan --inventory {shlex.quote(str(csv_file))}')}")
-    failed = [one for one in found if one.code]
-    if failed:
-        raise typer.Exit(Exit.AGAIN if all(one.passing for one in failed) else Exit.OPEN)
-
-
-def _inventory_document(one: Inventory) -> dict[str, object]:
-    return {
-        "line": one.person.line,
-        "wave": one.person.wave,
-        "folders": one.containers,
-        "items": one.items,
-        "bytes": one.bytes,
-        "largest": one.largest,
-        "kinds": {str(kind): count for kind, count in sorted(one.kinds.items())},
-        "stays": dict(sorted(one.stays.items())),
-        "not_told": sorted(one.unknown),
-        "oddities": dict(sorted((+one.oddities).items())),
-        "code": one.code,
-    }
-
-
-def _write_csv(path: Path, found: Sequence[Inventory]) -> None:
-    from engine.planning.size_estimates import fingerprint
-
-    kinds = sorted({kind for one in found for kind in one.kinds})
-    reasons = sorted({code for one in found for code in one.stays})
-    with private_csv(path) as rows:
-        names = ["line", "wave", "folders", "items", "bytes", "largest", "oddities", "code", "mailbox"]
-        rows.put([*names, *kinds, *(f"{kind} bytes" for kind in kinds), *reasons])
-        for one in found:
-            size = ["" if value is None else value for value in (one.bytes, one.largest)]
-            odd = (+one.oddities).total()
-            head = [
-                one.person.line,
-                one.person.wave,
-                one.containers,
-                one.items,
-                *size,
-                odd,
-                one.code or "",
-                fingerprint(one.person),
-            ]
-            counts = [tally[kind] for tally in (one.kinds, one.sizes) for kind in kinds]
-            rows.put([*head, *counts, *(one.stays[reason] for reason in reasons)])
-
-
-def _show_inventory(found: Sequence[Inventory]) -> None:
-    out = screen()
-    columns = ("line", "wave", "folders", "items", "size", "largest", "stays", "result")
-    out.print(table(columns, map(_inventory_row, found)))
-    out.print()
-    total = sum(one.items for one in found)
-    size = bytes_cell(sum(one.bytes or 0 for one in found))
-    out.print(f"{many(len(found), 'mailbox', 'mailboxes')}, {total:,} items, {size} will move")
-    out.print(Text(LISTED, style=QUIET), soft_wrap=True)
-    _show_kinds([one.kinds for one in found])
-    _show_counts("What will not move", [one.stays for one in found], _reason)
-    _show_counts("Oddities", [+one.oddities for one in found])
-    untold = sorted({code for one in found for code in one.unknown})
-    if untold:
-        out.print("\nNot every mailbox could tell of", style="bold")
-        out.print(table(("what", "why"), [(code, _reason(code)) for code in untold], wrap=("why",)))
-
-
-def _show_kinds(counters: Sequence[Counter[Kind]], untold: Set[Kind] = frozenset()) -> None:
+def show_kinds(counters: Sequence[Counter[Kind]], untold: Set[Kind] = frozenset()) -> None:
     """untold: kinds that some mailbox does not count."""
     whole: Counter[Kind] = Counter()
     for one in counters:
@@ -551,34 +423,3 @@ def _show_kinds(counters: Sequence[Counter[Kind]], untold: Set[Kind] = frozenset
         screen().print(f"items by workload: {told}")
     if untold:
         screen().print(UNTOLD, soft_wrap=True)
-
-
-def _inventory_row(one: Inventory) -> list[str | Text]:
-    result = Text("listed", style=GOOD) if one.code is None else Text(one.code, style=BAD)
-    sizes = (bytes_cell(one.bytes), bytes_cell(one.largest), number_cell(one.stays.total()))
-    head = (str(one.person.line), one.person.wave, number_cell(one.containers), number_cell(one.items))
-    return [*head, *sizes, result]
-
-
-def _reason(code: str) -> str:
-    if code.startswith("no-target-"):
-        return f"no [target.{code.removeprefix('no-target-')}] is configured"
-    return STAYS.get(code) or SKIPS.get(code, "")
-
-
-def _show_counts(
-    title: str, counters: Sequence[Counter[str]], explain: Callable[[str], str] | None = None
-) -> None:
-    counts: Counter[str] = Counter()
-    for one in counters:
-        counts.update(one)
-    if not counts:
-        return
-    out = screen()
-    out.print(f"\n{title}", style="bold")
-    boxes = Counter(name for one in counters for name in one)
-    rows = [[name, f"{count:,}", f"{boxes[name]:,}"] for name, count in counts.most_common()]
-    columns = ["what", "count", "mailboxes"]
-    if explain is not None:
-        columns, rows = [*columns, "why"], [[*row, explain(row[0])] for row in rows]
-    out.print(table(columns, rows, wrap=("why",)))

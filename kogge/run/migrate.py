@@ -82,7 +82,7 @@ def migrate(
     from engine.config.evidence_key import proven_key
     from engine.planning.load_plan import plan, waves_listed
     from engine.preflight.preflight import refuse_power
-    from kogge.prepare.check import people
+    from kogge.prepare.chosen_people import people
 
     settings = load(config)
     json_log.use(settings)

@@ -175,6 +175,18 @@ def test_check_says_what_a_rate_limit_means(
     }
 
 
+def test_check_names_a_secret_that_everybody_may_read(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    everybodys = "kogge.toml:4: source.password"
+    monkeypatch.setattr("engine.preflight.exposed_secrets.exposed_secrets", lambda _config: [everybodys])
+    assert run("check") == 3
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"{everybodys}: every account of this machine may read this file: take that right away" in shown
+    assert run("check", "--json") == 3
+    assert json.loads(capsys.readouterr().out)["exposed_secrets"] == [everybodys]
+
+
 def test_a_check_that_does_not_get_through_leaves_the_one_before(
     place: Path, planned: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
