@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from memory.doubles import MemoryMailbox, MemoryStore
 from on_dovecot import OnDovecot
-from services import need_dovecot
+from server_fixtures import dovecot_fixture
 from walking import SOURCE, letter
 
 from connectors.imap.connection import ImapConnection
@@ -21,21 +21,14 @@ from engine.pacing.call_metrics import Meter, metered
 from engine.steps import copy as transfer
 from ledger.db.rows import LegState
 from model.protocols import Role
-from practice.servers.dovecot import Dovecot, start_dovecot
+from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
+dovecot = dovecot_fixture(["anna"])
 ROOT = Path(__file__).parents[3]
 OURS = tuple(f"{ROOT}/{package}/" for package in ("engine", "connectors", "ledger", "mappings", "model"))
 CALLS_MOST = 25
 """A person who reads along from a leg to its socket can keep as many in mind, if barely."""
-
-
-@pytest.fixture
-def dovecot() -> Iterator[Dovecot]:
-    need_dovecot()
-    server = start_dovecot(["anna"])
-    yield server
-    server.stop()
 
 
 def calls(frame: FrameType | None) -> list[str]:

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from memory.doubles import MemoryStore
 from on_dovecot import Walk
-from services import need_dovecot
+from server_fixtures import dovecot_with_and_without
 from walking import letter
 
 from ledger.db.rows import LegState, Phase
-from practice.servers.dovecot import Dovecot, start_dovecot
+from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
+dovecot = dovecot_with_and_without("QRESYNC", [f"user{number}" for number in range(20)])
 ITEMS = 40
 DAY = datetime(2021, 5, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module", params=[(), ("QRESYNC",)], ids=["qresync", "plain"])
-def dovecot(request: pytest.FixtureRequest) -> Iterator[Dovecot]:
-    need_dovecot()
-    server = start_dovecot([f"user{number}" for number in range(20)], hide=request.param)
-    yield server
-    server.stop()
 
 
 @pytest.mark.parametrize("phase", list(Phase))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -12,26 +11,19 @@ from pathlib import Path
 import pytest
 from memory.doubles import MemoryStore
 from on_dovecot import Walk, put_back
-from services import need_dovecot
+from server_fixtures import dovecot_with_and_without
 from walking import letter
 
 from engine.leg.run import Task
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase
-from practice.servers.dovecot import Dovecot, start_dovecot
+from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
+dovecot = dovecot_with_and_without("QRESYNC", [f"user{number}" for number in range(20)])
 DAY = datetime(2021, 5, 1, 12, tzinfo=UTC)
 SAVED, LOST = 8, 3
 _people = count()
-
-
-@pytest.fixture(scope="module", params=[(), ("QRESYNC",)], ids=["qresync", "plain"])
-def dovecot(request: pytest.FixtureRequest) -> Iterator[Dovecot]:
-    need_dovecot()
-    server = start_dovecot([f"user{number}" for number in range(20)], hide=request.param)
-    yield server
-    server.stop()
 
 
 @pytest.fixture
