@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lxml import etree
 
 from connectors.ews.client import EwsClient
-from connectors.ews.errors import MNS, TNS, EwsRefusal, refusal_of, translated
+from connectors.ews.errors import MNS, TNS, EwsRefusal, incomplete, refusal_of, translated
 from connectors.ews.records import number, shown, tagged, true
 from connectors.ews.requests import (
     FOLDER_HIDDEN,
@@ -76,14 +76,19 @@ def _pages(client: EwsClient, root: str, *, tags: bool, rights: bool) -> Iterato
             raise EwsRefusal("ErrorUnknownRequest")
         folders, following, last = pages[0]
         yield from folders
-        if last or not folders:
+        if last:
             return
         offset = following if following > offset else offset + len(folders)
     raise not_soap()
 
 
 def _page(message: ResponseMessage) -> tuple[list[ExchangeFolder], int, bool]:
-    """Return a page's folders, the next offset, and True if it is the last page."""
+    """Return a page's folders, the next offset, and True if it is the last page.
+
+    Raises:
+        Transient: "reply-incomplete" for a page without folders that is not the last one. Taken for the end,
+            it would say that the folders after it are gone.
+    """
     top = message.element.find(MNS + "RootFolder")
     if top is None:
         raise EwsRefusal("ErrorUnknownRequest")
@@ -91,7 +96,10 @@ def _page(message: ResponseMessage) -> tuple[list[ExchangeFolder], int, bool]:
     folders = [_folder(element) for element in (holder if holder is not None else ())]
     following = number(top.get("IndexedPagingOffset")) or 0
     # Partial pages happen: only the server's flag ends the listing.
-    return folders, following, true(top.get("IncludesLastItemInRange", "true"))
+    last = true(top.get("IncludesLastItemInRange", "true"))
+    if not last and not folders:
+        raise incomplete()
+    return folders, following, last
 
 
 def _folder(element: etree._Element) -> ExchangeFolder:

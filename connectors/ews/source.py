@@ -35,6 +35,7 @@ from model.protocols import Capabilities, Container, Failed, Identity, Kind, Nat
 
 __all__ = ["EwsSettings", "EwsSource"]
 
+PAGES_MOST = 100_000  # of one folder
 KINDS = frozenset({Kind.MAIL, Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.NOTES})
 
 
@@ -120,15 +121,18 @@ class EwsSource:
 
         Raises:
             CursorLost: "cursor-lost" when the server does not know the state or gives none.
-            Transient: "sync-stuck" when the state does not advance; "folder-vanished"; retries used up.
+            Transient: "sync-stuck" when the state does not advance, or comes again; "folder-vanished"; the
+                retries are used up.
         """
         state = cursor
+        seen = {state}
         while True:
             page = self._sync(container, state)
             if not page.state:
                 raise CursorLost("cursor-lost", "the server gave no sync state")
-            if not page.last and page.state == state and not page.refs:
+            if not page.last and (page.state in seen or len(seen) > PAGES_MOST):
                 raise Transient("sync-stuck", "the server does not advance its sync state")
+            seen.add(page.state)
             yield Page(page.refs, page.state, full=cursor is None)
             if page.last:
                 return

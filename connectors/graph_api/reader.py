@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from connectors.graph_api.client import GraphClient, Json, listed, rest_of
+from connectors.graph_api.client import PAGES_MOST, GraphClient, Json, listed, rest_of
 from connectors.graph_api.errors import GraphRefusal, translated
 from connectors.graph_api.messages import ref_of
 from model.errors import CursorLost, Transient
@@ -104,7 +104,8 @@ def delta(
         if not after:
             raise CursorLost("cursor-lost", "the server gave no link to go on from")
         mark = _mark(following, rows)
-        if following and (mark in seen or (following == state and not rows)):
+        stuck = mark in seen or (following == state and not rows) or len(seen) > PAGES_MOST
+        if following and stuck:
             raise Transient("sync-stuck", "the server does not advance its link")
         seen.add(mark)
         yield rows, after

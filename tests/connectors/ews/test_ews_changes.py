@@ -55,6 +55,18 @@ def test_a_sync_that_never_ends_is_stopped(source: Open) -> None:
     assert caught.value.code == "sync-stuck"
 
 
+@pytest.mark.parametrize("states", [("s1",), ("s1", "s2"), ("s2", "s3", "s1")])
+def test_the_same_pages_without_end_are_stopped(source: Open, states: tuple[str, ...]) -> None:
+    def script(request: Request) -> Answer:
+        assert request.number < 10
+        state = states[request.number % len(states)]
+        return sync(change("Create", f"in-{state}", "k"), state, last=False)
+
+    with responder(script) as server, pytest.raises(Transient) as caught:
+        list(source(server).changes(INBOX, "s1"))
+    assert caught.value.code == "sync-stuck"
+
+
 def test_busy_between_pages_is_waited_out(source: Open) -> None:
     def script(request: Request) -> Answer:
         if request.number in {1, 2}:

@@ -299,3 +299,22 @@ def test_pages_of_folders_without_end_are_not_waited_out(ask) -> None:  # type: 
             list(one.containers())
         one.close()
     assert len(asked) == 3
+
+
+def test_an_empty_page_that_is_not_the_last_does_not_end_the_folders(ask) -> None:  # type: ignore[no-untyped-def]
+    def entry(id_: str) -> str:
+        return f'<t:Folder><t:FolderId Id="{id_}"/><t:DisplayName>{id_}</t:DisplayName></t:Folder>'
+
+    def script(request: Request) -> Answer:
+        if request.operation == "GetFolder":
+            return root_folder()
+        last, found = pages.pop(0)
+        top = f'<m:RootFolder IncludesLastItemInRange="{last}">'
+        page = f"{top}<t:Folders>{found}</t:Folders></m:RootFolder>"
+        return Answer(envelope("FindFolder", message("FindFolder", page)))
+
+    pages = [("false", entry("a")), ("false", ""), ("true", entry("b"))]
+    with responder(script) as server:
+        one = ask(server.url)
+        assert [container.path for container in one.containers()] == [("a",), ("b",)]
+        one.close()
