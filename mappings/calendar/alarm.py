@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from icalendar import Alarm, Event
-
+from mappings.calendar.component import Component
+from mappings.calendar.values import Duration, Moment, Text, Word
 from mappings.fields.ews_xml import Element, flag, number
 from mappings.losses.catalogue import lose
 from model.protocols import Loss
@@ -16,7 +16,7 @@ DEFAULT_MINUTES, DEFAULT_MARK = 15, 0x5AE980E1
 _MOST_MINUTES = 10 * 366 * 1440
 
 
-def alarm(element: Element, event: Event, ends: datetime, not_after: datetime) -> list[Loss]:
+def alarm(element: Element, event: Component, ends: datetime, not_after: datetime) -> list[Loss]:
     """Add the VALARM.
 
     A reminder of an event that ended before not_after is acknowledged up to there (RFC 9074 6.1), so that
@@ -34,11 +34,11 @@ def alarm(element: Element, event: Event, ends: datetime, not_after: datetime) -
     minutes = DEFAULT_MINUTES if minutes in (None, DEFAULT_MARK) else minutes
     if minutes is None or abs(minutes) > _MOST_MINUTES:
         return [lose("reminder", "impossible-time")]
-    part = Alarm()
-    part.add("ACTION", "DISPLAY")
-    part.add("DESCRIPTION", str(event.get("SUMMARY", "")) or "Reminder")
-    part.add("TRIGGER", timedelta(minutes=-minutes), parameters={"RELATED": "START"})
+    part = Component("VALARM")
+    part.add("ACTION", Word("DISPLAY"))
+    part.add("DESCRIPTION", Text(event.said("SUMMARY") or "Reminder"))
+    part.add("TRIGGER", Duration(timedelta(minutes=-minutes), {"RELATED": "START"}))
     if ends <= not_after:
-        part.add("ACKNOWLEDGED", not_after.astimezone(UTC).replace(microsecond=0))
-    event.add_component(part)
+        part.add("ACKNOWLEDGED", Moment(not_after.astimezone(UTC).replace(microsecond=0)))
+    event.inner.append(part)
     return []

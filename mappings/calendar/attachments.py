@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from icalendar import Event, vBinary, vUri
-
+from mappings.calendar.component import Component
+from mappings.calendar.values import Binary, Uri
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import Element, child, children, flag, kind, printable, text
 from mappings.losses.catalogue import lose
@@ -52,7 +52,7 @@ def room(context: Context) -> AttachmentBudget:
 
 
 def attachments(
-    element: Element, event: Event, native: Native, context: Context, space: AttachmentBudget
+    element: Element, event: Component, native: Native, context: Context, space: AttachmentBudget
 ) -> list[Loss]:
     """Add an ATTACH for each attachment.
 
@@ -85,7 +85,7 @@ def _most(element: Element, context: Context) -> int | None:
 
 def _attach(
     attachment: Element,
-    event: Event,
+    event: Component,
     bodies: Mapping[str, Body],
     most: int | None,
     space: AttachmentBudget,
@@ -93,7 +93,7 @@ def _attach(
     name = _name(attachment)
     link = text(attachment, "t:AttachLongPathName").strip()
     if kind(attachment) == "ReferenceAttachment" and link.lower().startswith(("http://", "https://")):
-        event.add("ATTACH", vUri(link), parameters={"FILENAME": name, "X-FILENAME": name} if name else {})
+        event.add("ATTACH", Uri(link, {"FILENAME": name, "X-FILENAME": name} if name else {}))
         return None
     id_ = child(attachment, "t:AttachmentId")
     body = bodies.get("" if id_ is None else id_.get("Id") or "")
@@ -120,7 +120,7 @@ def _read(body: Body, most: int | None, space: AttachmentBudget) -> bytes | None
     return data
 
 
-def _inline(attachment: Element, event: Event, name: str, data: bytes) -> None:
+def _inline(attachment: Element, event: Component, name: str, data: bytes) -> None:
     media, ending = _media(attachment), ""
     if kind(attachment) == "ItemAttachment":
         start = data[:64].lstrip(b"\xef\xbb\xbf\r\n \t").upper()
@@ -129,7 +129,7 @@ def _inline(attachment: Element, event: Event, name: str, data: bytes) -> None:
     shown += "" if shown.lower().endswith(ending) else ending
     # FILENAME is RFC 8607's, X-FILENAME what Apple and others wrote before it.
     names = {"FMTTYPE": media, "FILENAME": shown, "X-FILENAME": shown}
-    event.add("ATTACH", vBinary(data), parameters=names)
+    event.add("ATTACH", Binary(data, names))
 
 
 def _media(attachment: Element) -> str:

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from icalendar import Event, vCalAddress
-
+from mappings.calendar.component import Component
+from mappings.calendar.values import CalendarAddress
 from mappings.fields.addresses import nowhere, smtp
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import Element, child, children, flag, number, printable, text
@@ -48,7 +48,10 @@ class _Party:
     name: str
 
 
-def people(element: Element, context: Context, event: Event) -> list[Loss]:
+_Attendee = tuple[_Party, CalendarAddress]
+
+
+def people(element: Element, context: Context, event: Component) -> list[Loss]:
     """Add ORGANIZER and ATTENDEE to the event.
 
     An event in which nobody else takes part gets neither.
@@ -72,7 +75,7 @@ def people(element: Element, context: Context, event: Event) -> list[Loss]:
     if context.target.silent_agent:
         # RFC 6638 7.1: the server leaves these alone, and so it does when a client changes the event later.
         for participant in addresses:
-            participant.params["SCHEDULE-AGENT"] = "CLIENT"
+            participant.parameters["SCHEDULE-AGENT"] = "CLIENT"
         losses.append(lose("scheduling", "agent-client"))
     return losses
 
@@ -111,9 +114,7 @@ def _party(element: Element | None, context: Context, losses: list[Loss]) -> _Pa
 _SAFE = "@!$&'*+-./=?^_`{|}~"
 
 
-def _attendees(
-    element: Element, context: Context, losses: list[Loss]
-) -> Iterator[tuple[_Party, vCalAddress]]:
+def _attendees(element: Element, context: Context, losses: list[Loss]) -> Iterator[_Attendee]:
     """Yield each attendee once, in the order of roles: RFC 5545 3.8.4.1 has an address once."""
     rooms, seen = _rooms(element), set()
     for path, role in ROLES.items():
@@ -143,24 +144,24 @@ def _line(
     kind: str,
     context: Context,
     losses: list[Loss],
-) -> vCalAddress:
+) -> CalendarAddress:
     line = _address(party)
     answer = _answer(text(attendee, "t:ResponseType"), losses)
     if party.address in context.owner and text(element, "t:MyResponseType").strip() in OWN_ANSWERS:
         answer = _answer(text(element, "t:MyResponseType"), losses)
     if kind:
-        line.params["CUTYPE"] = kind
-    line.params["ROLE"] = role
-    line.params["PARTSTAT"] = answer
+        line.parameters["CUTYPE"] = kind
+    line.parameters["ROLE"] = role
+    line.parameters["PARTSTAT"] = answer
     if answer == "NEEDS-ACTION" and flag(element, "t:IsResponseRequested"):
-        line.params["RSVP"] = "TRUE"
+        line.parameters["RSVP"] = "TRUE"
     return line
 
 
-def _address(party: _Party) -> vCalAddress:
-    line = vCalAddress(party.uri)
+def _address(party: _Party) -> CalendarAddress:
+    line = CalendarAddress(party.uri)
     if party.name:
-        line.params["CN"] = party.name
+        line.parameters["CN"] = party.name
     return line
 
 
@@ -200,7 +201,7 @@ def _rooms(element: Element) -> frozenset[str]:
     )
 
 
-def _organizer(element: Element, context: Context, losses: list[Loss]) -> vCalAddress | None:
+def _organizer(element: Element, context: Context, losses: list[Loss]) -> CalendarAddress | None:
     own_losses: list[Loss] = []
     party = _party(child(element, "t:Organizer"), context, own_losses)
     if (party is None or not party.address) and context.owner and not received(element, context):
@@ -214,9 +215,7 @@ def _own(context: Context) -> str:
     return quote(min(context.owner), safe=_SAFE)
 
 
-def _no_more_than_kept(
-    attendees: list[tuple[_Party, vCalAddress]], context: Context, losses: list[Loss]
-) -> list[tuple[_Party, vCalAddress]]:
+def _no_more_than_kept(attendees: list[_Attendee], context: Context, losses: list[Loss]) -> list[_Attendee]:
     """Return as many attendees as the target takes beside an organizer; the owner is one of them."""
     most = context.target.event_habits.attendees
     if most is None or len(attendees) < most:
@@ -226,8 +225,8 @@ def _no_more_than_kept(
 
 
 def _owner_added(
-    element: Element, attendees: list[tuple[_Party, vCalAddress]], context: Context, losses: list[Loss]
-) -> list[tuple[_Party, vCalAddress]]:
+    element: Element, attendees: list[_Attendee], context: Context, losses: list[Loss]
+) -> list[_Attendee]:
     """Return the owner's own line if a distribution list was invited.
 
     Without it no client shows the answer.
@@ -236,6 +235,6 @@ def _owner_added(
         return []
     losses.append(lose("attendee", "owner-added"))
     line = _address(_Party(f"mailto:{_own(context)}", _own(context), ""))
-    line.params["ROLE"] = "REQ-PARTICIPANT"
-    line.params["PARTSTAT"] = _answer(text(element, "t:MyResponseType"), losses)
-    return [(_Party(str(line), _own(context), ""), line)]
+    line.parameters["ROLE"] = "REQ-PARTICIPANT"
+    line.parameters["PARTSTAT"] = _answer(text(element, "t:MyResponseType"), losses)
+    return [(_Party(line.said, _own(context), ""), line)]

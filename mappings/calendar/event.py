@@ -13,24 +13,24 @@ from copy import deepcopy
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
-from icalendar import Event, vRecur, vText
-
 from mappings.calendar.alarm import alarm
 from mappings.calendar.attachments import AttachmentBudget, attachments, room, too_large
 from mappings.calendar.attendees import people, received
+from mappings.calendar.component import Component
 from mappings.calendar.exo_limits import within
 from mappings.calendar.iana_times import in_known_zones, series_in_known_zones
 from mappings.calendar.series import EventSeries, missing, series
 from mappings.calendar.shared_series import Occurrence, is_moved, shared_series
 from mappings.calendar.text import links, marks, place, wording
 from mappings.calendar.text_limits import shortened
-from mappings.calendar.times import EventSpan, parameters, span, value
+from mappings.calendar.times import EventSpan, span, stated, value
 from mappings.calendar.uid import LONGEST, uid
+from mappings.calendar.values import Moment, Moments, Rule, Text, Word
 from mappings.compare.semantic_digest import calendar_digest
 from mappings.exchange.elements import items, left_out
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import SPACES, Element, child, kind, moment, number, printable, text
-from mappings.fields.icalendar_writer import calendar, written
+from mappings.fields.icalendar_writer import calendar
 from mappings.losses.catalogue import lose
 from mappings.time.rrule import Start
 from mappings.time.vtimezone import vtimezone_lines
@@ -93,7 +93,7 @@ class _Object:
         self._habits = context.target.event_habits
         self._room: AttachmentBudget = room(context)
         self._losses: list[Loss] = []
-        self._events: list[Event] = []
+        self._events: list[Component] = []
         self._zones: dict[str, Zone] = {}
         self._years: set[int] = set()
         self._uid = ""
@@ -128,31 +128,31 @@ class _Object:
     def _series(self, own: Element, series_: EventSeries) -> None:
         self._losses += series_.losses
         event = self._component(own, series_.span)
-        event.add("RRULE", vRecur.from_ical(series_.rule.text))
+        event.add("RRULE", Rule(series_.rule.text))
         zone = series_.span.zone
         for start in series_.deleted:
-            event.add("EXDATE", [value(start, zone)], parameters=parameters(start, zone))
+            event.add("EXDATE", stated(start, zone))
         if series_.added:
-            event.add("RDATE", [value(start, zone) for start in series_.added])
+            event.add("RDATE", Moments(tuple(value(start, zone) for start in series_.added)))
         self._years |= _years(series_)
         occurrences = []
         for start, element in series_.modified:
             when = self._named(span(element))
             changed = self._component(element, when)
-            changed.add("RECURRENCE-ID", value(start, zone), parameters=parameters(start, zone))
+            changed.add("RECURRENCE-ID", stated(start, zone))
             self._years.add(start.year)
             occurrences.append(Occurrence(changed, is_moved(series_.span, start, when)))
         self._shared(own, event, occurrences)
 
-    def _shared(self, own: Element, event: Event, occurrences: list[Occurrence]) -> None:
+    def _shared(self, own: Element, event: Component, occurrences: list[Occurrence]) -> None:
         """Fit the event to a target that has one for everybody who is invited."""
         if self._habits.organizer_attends:
             called = not received(own, self._context)
             self._losses += shared_series(event, occurrences, called=called)
 
-    def _component(self, element: Element, when: EventSpan) -> Event:
-        event = Event()
-        event["UID"] = vText(self._uid)
+    def _component(self, element: Element, when: EventSpan) -> Component:
+        event = Component("VEVENT")
+        event.add("UID", Text(self._uid))
         self._losses += [*when.losses, *left_out(element)]
         self._time(event, "DTSTART", when.start, when.zone)
         if when.end is not None:
@@ -169,26 +169,26 @@ class _Object:
         self._events.append(event)
         return event
 
-    def _time(self, event: Event, name: str, start: Start, zone: Zone) -> None:
-        event.add(name, value(start, zone), parameters=parameters(start, zone))
+    def _time(self, event: Component, name: str, start: Start, zone: Zone) -> None:
+        event.add(name, stated(start, zone))
         if isinstance(start, datetime) and not zone.utc:
             self._zones[zone.id] = zone
             self._years.add(start.year)
 
-    def _stamps(self, event: Event, element: Element, when: EventSpan) -> None:
+    def _stamps(self, event: Component, element: Element, when: EventSpan) -> None:
         """Add DTSTAMP, which is required.
 
         Without any date in the record it is the start: no clock is read.
         """
         created = moment(text(element, "t:DateTimeCreated"))
         modified = moment(text(element, "t:LastModifiedTime"))
-        event.add("DTSTAMP", _whole(modified or created or when.begins))
+        event.add("DTSTAMP", Moment(_whole(modified or created or when.begins)))
         if created is not None:
-            event.add("CREATED", _whole(created))
+            event.add("CREATED", Moment(_whole(created)))
         if modified is not None:
-            event.add("LAST-MODIFIED", _whole(modified))
+            event.add("LAST-MODIFIED", Moment(_whole(modified)))
         sequence = number(element, "t:AppointmentSequenceNumber") or 0
-        event.add("SEQUENCE", min(max(sequence, 0), _MOST))
+        event.add("SEQUENCE", Word(str(min(max(sequence, 0), _MOST))))
 
     def _uid_of(self, own: Element) -> str:
         own_uid = uid(printable(text(own, "t:UID")))
@@ -220,7 +220,7 @@ class _Object:
 
     def _organizer(self) -> str:
         """Return the address of who called the meeting; "" if this is none, or if nobody knows."""
-        called = (str(event.get("ORGANIZER", "")) for event in self._events)
+        called = (event.said("ORGANIZER") for event in self._events)
         uri = next((entry for entry in called if entry), "").lower()
         return unquote(uri.removeprefix("mailto:")) if uri.startswith("mailto:") else ""
 
@@ -229,7 +229,7 @@ class _Object:
             vtimezone_lines(self._zones[name], min(self._years), max(self._years))
             for name in sorted(self._zones)
         )
-        return calendar([*zones, *map(written, self._events)])
+        return calendar([*zones, *(event.written() for event in self._events)])
 
 
 def _whole(at: datetime) -> datetime:

@@ -9,13 +9,12 @@ treats all guests alike.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 
-from icalendar import Event, vCalAddress
-
+from mappings.calendar.component import Component
 from mappings.calendar.times import EventSpan
+from mappings.calendar.values import CalendarAddress, Text
 from mappings.losses.catalogue import lose
 from mappings.time.rrule import Start
 from model.protocols import Loss
@@ -34,7 +33,7 @@ class Occurrence:
         moved: True if it begins elsewhere than its series says, or lasts otherwise.
     """
 
-    event: Event
+    event: Component
     moved: bool
 
 
@@ -53,7 +52,7 @@ def is_moved(series: EventSpan, start: Start, own: EventSpan) -> bool:
     return own.ends - own.begins != series.ends - series.begins
 
 
-def shared_series(master: Event, changed: Iterable[Occurrence], *, called: bool) -> list[Loss]:
+def shared_series(master: Component, changed: Iterable[Occurrence], *, called: bool) -> list[Loss]:
     """Change the components of an event or a series in place, and return what that loses.
 
     Args:
@@ -64,68 +63,64 @@ def shared_series(master: Event, changed: Iterable[Occurrence], *, called: bool)
     occurrences = list(changed)
     events = [master, *(each.event for each in occurrences)]
     losses = list(_one_class(events))
-    called_by = (event.get("ORGANIZER") for event in events)
-    organizer = next((each for each in called_by if isinstance(each, vCalAddress)), None)
+    organizer = next((each for event in events for each in event.addresses("ORGANIZER")), None)
     if organizer is None:
         return losses
     for each in occurrences:
         losses += _guests_of(master, each.event)
     for event in events:
-        event.pop("ORGANIZER", None)
-        event.add("ORGANIZER", deepcopy(organizer))
+        event.set("ORGANIZER", organizer.copy())
         if called:
             _attend(event, organizer)
     if called:
-        losses += [loss for each in occurrences for loss in _answers_of(master, each, str(organizer).lower())]
+        losses += [loss for each in occurrences for loss in _answers_of(master, each, organizer.said.lower())]
     return losses
 
 
-def _one_class(events: list[Event]) -> Iterator[Loss]:
+def _one_class(events: list[Component]) -> Iterator[Loss]:
     """Give all components one CLASS: the series' in a meeting, whose guests see it; else the most private."""
-    classes = {str(event.get("CLASS", "PUBLIC")) for event in events}
+    classes = {event.said("CLASS") for event in events}
     if len(classes) == 1:
         return
-    meeting = any("ATTENDEE" in event for event in events)
-    kept = str(events[0].get("CLASS", "PUBLIC")) if meeting else max(classes, key=_CLASSES.index)
+    meeting = any(event.addresses("ATTENDEE") for event in events)
+    kept = events[0].said("CLASS") if meeting else max(classes, key=_CLASSES.index)
     for event in events:
-        event.pop("CLASS", None)
-        event.add("CLASS", kept)
+        event.set("CLASS", Text(kept))
     yield lose("sensitivity", "privacy-of-occurrence")
 
 
-def _guests_of(master: Event, event: Event) -> Iterator[Loss]:
+def _guests_of(master: Component, event: Component) -> Iterator[Loss]:
     """Invite the guests of the series to an occurrence that names none, so that they go on seeing it."""
-    if "ATTENDEE" in event or not _guests(master):
+    if event.addresses("ATTENDEE") or not master.addresses("ATTENDEE"):
         return
-    for guest in _guests(master):
-        event.add("ATTENDEE", deepcopy(guest))
+    for guest in master.addresses("ATTENDEE"):
+        event.add("ATTENDEE", guest.copy())
     yield lose("attendee", "guests-of-series")
 
 
-def _guests(event: Event) -> list[vCalAddress]:
-    guests = event.get("ATTENDEE", [])
-    return guests if isinstance(guests, list) else [guests]
-
-
-def _attend(event: Event, organizer: vCalAddress) -> None:
+def _attend(event: Component, organizer: CalendarAddress) -> None:
     """Put the organizer among the attendees, as somebody who comes unless the source says otherwise."""
-    own = next((guest for guest in _guests(event) if guest.lower() == organizer.lower()), None)
+    own = next(
+        (guest for guest in event.addresses("ATTENDEE") if guest.said.lower() == organizer.said.lower()), None
+    )
     if own is None:
-        own = deepcopy(organizer)
-        own.params["ROLE"] = "REQ-PARTICIPANT"
-        own.params["PARTSTAT"] = _OPEN
+        own = organizer.copy()
+        own.parameters["ROLE"] = "REQ-PARTICIPANT"
+        own.parameters["PARTSTAT"] = _OPEN
         event.add("ATTENDEE", own)
-    if own.params.get("PARTSTAT", _OPEN) == _OPEN:
-        own.params["PARTSTAT"] = "ACCEPTED"
-        own.params.pop("RSVP", None)
+    if own.parameters.get("PARTSTAT", _OPEN) == _OPEN:
+        own.parameters["PARTSTAT"] = "ACCEPTED"
+        own.parameters.pop("RSVP", None)
 
 
-def _answers_of(master: Event, occurrence: Occurrence, organizer: str) -> Iterator[Loss]:
+def _answers_of(master: Component, occurrence: Occurrence, organizer: str) -> Iterator[Loss]:
     """Give an occurrence the answers that such a server lets it have."""
-    series = {guest.lower(): guest.params.get("PARTSTAT", _OPEN) for guest in _guests(master)}
-    for guest in _guests(occurrence.event):
-        had = guest.params.get("PARTSTAT", _OPEN)
-        answer = _OPEN if occurrence.moved else series.get(guest.lower(), had)
-        if guest.lower() != organizer and answer != had:
-            guest.params["PARTSTAT"] = answer
+    series = {
+        guest.said.lower(): guest.parameters.get("PARTSTAT", _OPEN) for guest in master.addresses("ATTENDEE")
+    }
+    for guest in occurrence.event.addresses("ATTENDEE"):
+        had = guest.parameters.get("PARTSTAT", _OPEN)
+        answer = _OPEN if occurrence.moved else series.get(guest.said.lower(), had)
+        if guest.said.lower() != organizer and answer != had:
+            guest.parameters["PARTSTAT"] = answer
             yield lose("attendee", "answer-of-occurrence")

@@ -10,19 +10,19 @@ import io
 from collections.abc import Mapping
 from datetime import UTC, datetime, time
 
-from icalendar import Alarm, Event, Todo
-
 from mappings.calendar.attachments import attachments, room, too_large
+from mappings.calendar.component import Component
 from mappings.calendar.task_progress import completed, efforts, progress, whole
 from mappings.calendar.task_series import Days, days
 from mappings.calendar.text import PRIORITIES, wording
+from mappings.calendar.values import Moment, Text, Word
 from mappings.compare.semantic_digest import calendar_digest
 from mappings.contacts.dates import NEVER
 from mappings.contacts.organization import own_fields
 from mappings.exchange.elements import items, left_out
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import Element, altered, children, flag, kind, moment, text
-from mappings.fields.icalendar_writer import calendar, written
+from mappings.fields.icalendar_writer import calendar
 from mappings.losses.catalogue import lose
 from mappings.notes.body_text import sensitivity
 from model.errors import Rejected
@@ -62,15 +62,15 @@ def map_task(native: Native, context: Context) -> Mapped:
         raise Rejected("malformed-record", "the record holds something that is no task")
     uid = context.uid_of(key_of(native.ref.id))
     todo, losses = _todo(element, native, context)
-    todo.add("UID", uid)
-    body = calendar([written(todo)])
+    todo.add("UID", Text(uid))
+    body = calendar([todo.written()])
     if context.target.max_bytes is not None and len(body) > context.target.max_bytes:
         raise too_large()
     return Mapped(_item(native, body, uid, context.began), tuple(dict.fromkeys(losses)))
 
 
-def _todo(element: Element, native: Native, context: Context) -> tuple[Todo, list[Loss]]:
-    todo = Todo()
+def _todo(element: Element, native: Native, context: Context) -> tuple[Component, list[Loss]]:
+    todo = Component("VTODO")
     task_days = days(element, context)
     task_days.add(todo)
     losses = [*task_days.losses, *left_out(element), *_shared(element, todo, native, context)]
@@ -87,27 +87,27 @@ def _todo(element: Element, native: Native, context: Context) -> tuple[Todo, lis
     return todo, [*losses, *_without(todo, context.target.tasks)]
 
 
-def _without(todo: Todo, limits: TaskLimits) -> list[Loss]:
+def _without(todo: Component, limits: TaskLimits) -> list[Loss]:
     """Take out what the target does not keep; each kind of it is a loss."""
-    gone = [name for name in todo if not limits.keeps(name) and name not in STAMPS]
+    gone = [name for name in todo.properties if not limits.keeps(name) and name not in STAMPS]
     for name in gone:
-        del todo[name]
+        todo.remove(name)
     return [lose(*NOT_KEPT.get(name, ("other", "not-kept"))) for name in gone]
 
 
-def _shared(element: Element, todo: Todo, native: Native, context: Context) -> list[Loss]:
+def _shared(element: Element, todo: Component, native: Native, context: Context) -> list[Loss]:
     """Add what a task has exactly as an event does; the event is only the vessel."""
-    event = Event()
+    event = Component("VEVENT")
     losses = wording(element, event, context.target)
     if context.target.tasks.keeps("ATTACH"):
         losses += attachments(element, event, native, context, room(context))
     elif children(element, "t:Attachments/*"):
         losses.append(lose("attachment", "not-kept"))
-    todo.update(event)
+    todo.properties.update(event.properties)
     return losses
 
 
-def _stamps(element: Element, todo: Todo, task_days: Days) -> None:
+def _stamps(element: Element, todo: Component, task_days: Days) -> None:
     """Add DTSTAMP, which is required.
 
     Without any date in the record it is the task's day: no clock is read.
@@ -116,26 +116,26 @@ def _stamps(element: Element, todo: Todo, task_days: Days) -> None:
     modified = moment(text(element, "t:LastModifiedTime"))
     day = task_days.start or task_days.due
     planned = datetime.combine(day, time(), UTC) if day else EPOCH
-    todo.add("DTSTAMP", whole(modified or created or planned))
+    todo.add("DTSTAMP", Moment(whole(modified or created or planned)))
     if created is not None:
-        todo.add("CREATED", whole(created))
+        todo.add("CREATED", Moment(whole(created)))
     if modified is not None:
-        todo.add("LAST-MODIFIED", whole(modified))
+        todo.add("LAST-MODIFIED", Moment(whole(modified)))
 
 
-def _marks(element: Element, todo: Todo, limits: TaskLimits) -> list[Loss]:
+def _marks(element: Element, todo: Component, limits: TaskLimits) -> list[Loss]:
     shown, more = sensitivity(element)
     if shown == "CONFIDENTIAL" and not limits.confidential:
         shown, more = "PRIVATE", True
     if shown:
-        todo.add("CLASS", shown)
+        todo.add("CLASS", Text(shown))
     priority = PRIORITIES.get(text(element, "t:Importance").strip())
     if priority is not None:
-        todo.add("PRIORITY", priority)
+        todo.add("PRIORITY", Word(str(priority)))
     return [lose("sensitivity", "shown-as-private")] if more else []
 
 
-def _alarm(element: Element, todo: Todo, task_days: Days, context: Context) -> list[Loss]:
+def _alarm(element: Element, todo: Component, task_days: Days, context: Context) -> list[Loss]:
     """Add one VALARM at the moment itself, shown, never mailed.
 
     A past reminder is acknowledged (RFC 9074 section 6.1), so that nothing pops up on the first day.
@@ -149,13 +149,13 @@ def _alarm(element: Element, todo: Todo, task_days: Days, context: Context) -> l
         return [lose("reminder", "already-done")]
     if due <= not_after and not context.target.tasks.past_alarms:
         return [lose("reminder", "over")]
-    alarm = Alarm()
-    alarm.add("ACTION", "DISPLAY")
-    alarm.add("DESCRIPTION", str(todo.get("SUMMARY", "")) or "Reminder")
-    alarm.add("TRIGGER", whole(due), parameters={"VALUE": "DATE-TIME"})
+    alarm = Component("VALARM")
+    alarm.add("ACTION", Word("DISPLAY"))
+    alarm.add("DESCRIPTION", Text(todo.said("SUMMARY") or "Reminder"))
+    alarm.add("TRIGGER", Moment(whole(due), {"VALUE": "DATE-TIME"}))
     if due <= not_after:
-        alarm.add("ACKNOWLEDGED", whole(not_after))
-    todo.add_component(alarm)
+        alarm.add("ACKNOWLEDGED", Moment(whole(not_after)))
+    todo.inner.append(alarm)
     return [lose("reminder", "first-occurrence-only")] if task_days.rrule else []
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from icalendar import Todo, vText
-
+from mappings.calendar.component import Component
+from mappings.calendar.values import Moment, Text, Word
 from mappings.contacts.dates import NEVER
 from mappings.fields.ews_xml import Element, children, decimal, flag, moment, number, printable, text
 from mappings.losses.catalogue import lose
@@ -45,40 +45,40 @@ def begun_unsaid(element: Element) -> bool:
     return state == "NEEDS-ACTION" and (decimal(element, "t:PercentComplete") or 0) >= 1
 
 
-def progress(element: Element, todo: Todo) -> list[Loss]:
+def progress(element: Element, todo: Component) -> list[Loss]:
     """Add STATUS, PERCENT-COMPLETE and COMPLETED."""
     losses: list[Loss] = []
     state = text(element, "t:Status").strip()
     done = completed(element)
-    todo.add("STATUS", "COMPLETED" if done else STATES.get(state, "NEEDS-ACTION"))
+    todo.add("STATUS", Text("COMPLETED" if done else STATES.get(state, "NEEDS-ACTION")))
     if state in APART:
-        todo.add("X-KOGGE-STATUS", vText(state))
+        todo.add("X-KOGGE-STATUS", Text(state))
         losses.append(lose("status", "no-equivalent"))
     elif state and state not in STATES:
         losses.append(lose("status", "unknown-value"))
     losses += _percent(element, todo, done)
     when = moment(text(element, "t:CompleteDate"))
     if done and when is not None and _EARLIEST <= when.year < NEVER:
-        todo.add("COMPLETED", whole(when))
+        todo.add("COMPLETED", Moment(whole(when)))
     return losses
 
 
-def _percent(element: Element, todo: Todo, done: bool) -> list[Loss]:
+def _percent(element: Element, todo: Component, done: bool) -> list[Loss]:
     """Add a whole number (RFC 5545 section 3.8.1.8); Exchange keeps fractions."""
     percentage = decimal(element, "t:PercentComplete")
     if done:
-        todo.add("PERCENT-COMPLETE", 100)
+        todo.add("PERCENT-COMPLETE", Word("100"))
         return []
     if percentage is None:
         return []
     if not 0 <= percentage <= 100:
         return [lose("percent", "impossible")]
     # Rounded down: a task at 99.6 % is not done.
-    todo.add("PERCENT-COMPLETE", int(percentage))
+    todo.add("PERCENT-COMPLETE", Word(str(int(percentage))))
     return [] if percentage == int(percentage) else [lose("percent", "rounded")]
 
 
-def efforts(element: Element, todo: Todo) -> list[Loss]:
+def efforts(element: Element, todo: Component) -> list[Loss]:
     """Add work, billing, mileage and companies.
 
     RFC 5545 has no property for them, and no client shows them. The people that a task is about are its
@@ -87,7 +87,7 @@ def efforts(element: Element, todo: Todo) -> list[Loss]:
     for name, property_ in WORKS:
         minutes = number(element, f"t:{name}")
         if minutes is not None and minutes > 0:
-            todo.add(property_, vText(f"PT{minutes}M"))
+            todo.add(property_, Text(f"PT{minutes}M"))
     for name, property_ in TEXTS:
         _add(todo, property_, text(element, f"t:{name}"))
     for name, property_ in LISTS:
@@ -96,7 +96,7 @@ def efforts(element: Element, todo: Todo) -> list[Loss]:
     return _assigned(element, todo)
 
 
-def _assigned(element: Element, todo: Todo) -> list[Loss]:
+def _assigned(element: Element, todo: Component) -> list[Loss]:
     """Add the assignment, never as ORGANIZER and ATTENDEE.
 
     A server that schedules would ask the owner anew.
@@ -108,14 +108,14 @@ def _assigned(element: Element, todo: Todo) -> list[Loss]:
         _add(todo, property_, text(element, f"t:{name}"))
     when = moment(text(element, "t:AssignedTime"))
     if when is not None and when.year < NEVER:
-        todo.add("X-KOGGE-ASSIGNED", vText(f"{whole(when):%Y%m%dT%H%M%SZ}"))
+        todo.add("X-KOGGE-ASSIGNED", Text(f"{whole(when):%Y%m%dT%H%M%SZ}"))
     return [lose("assignment", "not-shown")]
 
 
-def _add(todo: Todo, name: str, written: str) -> None:
+def _add(todo: Component, name: str, written: str) -> None:
     value = printable(written).strip()
     if value:
-        todo.add(name, vText(value))
+        todo.add(name, Text(value))
 
 
 def whole(when: datetime) -> datetime:

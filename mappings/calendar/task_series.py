@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
-from icalendar import Todo, vRecur, vText
-
+from mappings.calendar.component import Component
 from mappings.calendar.task_progress import begun_unsaid, completed
+from mappings.calendar.values import Moment, Rule, Text
 from mappings.contacts.dates import day_of
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import Element, child, extended, moment, text
@@ -44,15 +44,15 @@ class Days:
     kept: str = ""
     losses: tuple[Loss, ...] = ()
 
-    def add(self, todo: Todo) -> None:
+    def add(self, todo: Component) -> None:
         """Add the days and the rule to the task."""
         for name, day in (("DTSTART", self.start), ("DUE", self.due)):
             if day is not None:
-                todo.add(name, day, parameters={"VALUE": "DATE"})
+                todo.add(name, Moment(day))
         if self.rrule:
-            todo.add("RRULE", vRecur.from_ical(self.rrule))
+            todo.add("RRULE", Rule(self.rrule))
         if self.kept:
-            todo.add("X-KOGGE-RECURRENCE", vText(self.kept))
+            todo.add("X-KOGGE-RECURRENCE", Text(self.kept))
 
 
 def days(element: Element, context: Context) -> Days:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from icalendar import Event, vText, vUri
-
 from mappings.calendar.attendees import received
+from mappings.calendar.component import Component
+from mappings.calendar.values import Text, TextList, Uri, Word
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import (
     Element,
@@ -53,12 +53,12 @@ _COLOUR: Key = ("00062002-0000-0000-c000-000000000046", 0x8214)
 """PidLidPrivate, and the label of Outlook 2003 (MS-OXOCAL 2.2.1.50): 0 is none."""
 
 
-def wording(element: Element, event: Event, target: Capabilities) -> list[Loss]:
+def wording(element: Element, event: Component, target: Capabilities) -> list[Loss]:
     """Add SUMMARY, DESCRIPTION and X-ALT-DESC, CATEGORIES."""
     losses: list[Loss] = []
     summary = " ".join(_said(element, "t:Subject", losses).split("\n")).strip()
     if summary:
-        event["SUMMARY"] = vText(summary)
+        event.set("SUMMARY", Text(summary))
     _body(element, event, losses)
     names = [
         _clean(category.text or "", losses).strip() for category in children(element, "t:Categories/t:String")
@@ -67,7 +67,7 @@ def wording(element: Element, event: Event, target: Capabilities) -> list[Loss]:
         names = [name.replace(",", COMMA) for name in names]
         losses.append(lose("categories", "comma-replaced"))
     if any(names):
-        event.add("CATEGORIES", list(dict.fromkeys(name for name in names if name)))
+        event.add("CATEGORIES", TextList(tuple(dict.fromkeys(name for name in names if name))))
         losses.append(lose("categories", "colour-not-kept"))
     if not all(names):
         losses.append(lose("categories", "empty-name"))
@@ -84,7 +84,7 @@ def _clean(written: str, losses: list[Loss]) -> str:
     return printable(written)
 
 
-def _body(element: Element, event: Event, losses: list[Loss]) -> None:
+def _body(element: Element, event: Component, losses: list[Loss]) -> None:
     body = child(element, "t:Body")
     if body is None:
         return
@@ -94,12 +94,12 @@ def _body(element: Element, event: Event, losses: list[Loss]) -> None:
     html = body.get("BodyType", "Text").upper() == "HTML"
     reading = (_said(element, "t:TextBody", losses).strip() or plain(content)) if html else content.rstrip()
     if reading:
-        event.add("DESCRIPTION", reading)
+        event.add("DESCRIPTION", Text(reading))
     if html and reading:
-        event.add("X-ALT-DESC", vText(content), parameters={"FMTTYPE": "text/html"})
+        event.add("X-ALT-DESC", Text(content, {"FMTTYPE": "text/html"}))
 
 
-def place(element: Element, event: Event) -> list[Loss]:
+def place(element: Element, event: Component) -> list[Loss]:
     """Add LOCATION, and GEO if Exchange knows coordinates.
 
     RFC 9073's VLOCATION is a component inside of the event: several servers drop or refuse components that
@@ -112,7 +112,7 @@ def place(element: Element, event: Event) -> list[Loss]:
     street = _street(element, losses)
     where = ", ".join(part for part in (_line(shown), _beside(_line(shown), street)) if part)
     if where:
-        event.add("LOCATION", where)
+        event.add("LOCATION", Text(where))
     _coordinates(element, event, losses)
     if _said(element, "t:EnhancedLocation/t:Annotation", losses).strip():
         losses.append(lose("location", "note-not-kept"))
@@ -136,7 +136,7 @@ def _beside(shown: str, street: str) -> str:
     return "" if not street or street.lower() in shown.lower() else street
 
 
-def _coordinates(element: Element, event: Event, losses: list[Loss]) -> None:
+def _coordinates(element: Element, event: Component, losses: list[Loss]) -> None:
     path = "t:EnhancedLocation/t:PostalAddress/t:"
     latitude, longitude = decimal(element, path + "Latitude"), decimal(element, path + "Longitude")
     if latitude is None or longitude is None:
@@ -144,10 +144,10 @@ def _coordinates(element: Element, event: Event, losses: list[Loss]) -> None:
     if abs(latitude) > 90 or abs(longitude) > 180:
         losses.append(lose("location", "impossible-coordinates"))
         return
-    event.add("GEO", (round(latitude, 6), round(longitude, 6)))
+    event.add("GEO", Word(f"{round(latitude, 6)};{round(longitude, 6)}"))
 
 
-def links(element: Element, event: Event) -> list[Loss]:
+def links(element: Element, event: Component) -> list[Loss]:
     """Add CONFERENCE (RFC 7986) for every way into an online meeting, URL for a meeting's workspace."""
     losses: list[Loss] = []
     addresses = [_said(element, "t:JoinOnlineMeetingUrl", losses)]
@@ -155,11 +155,12 @@ def links(element: Element, event: Event) -> list[Loss]:
     for link in dict.fromkeys(address.strip() for address in addresses if _is_link(address)):
         parameters = {"VALUE": "URI", "FEATURE": "VIDEO", "LABEL": "Online meeting"}
         # Radicale 3.9 (vobject) takes this property for text: unescaped, a comma would end it.
-        event.add("CONFERENCE", vUri(link.replace(",", "%2C").replace(";", "%3B")), parameters=parameters)
+        whole = link.replace(",", "%2C").replace(";", "%3B")
+        event.add("CONFERENCE", Uri(whole, parameters))
     pages = [_said(element, path, losses).strip() for path in ("t:MeetingWorkspaceUrl", "t:NetShowUrl")]
     usable = [page for page in pages if _is_link(page)]
     if usable:
-        event.add("URL", vUri(usable[0]))
+        event.add("URL", Uri(usable[0]))
     return losses
 
 
@@ -170,25 +171,25 @@ def _is_link(written: str) -> bool:
     )
 
 
-def marks(element: Element, event: Event, context: Context) -> list[Loss]:
+def marks(element: Element, event: Component, context: Context) -> list[Loss]:
     """Add CLASS, PRIORITY, STATUS, and TRANSP with Outlook's own word beside it."""
     losses: list[Loss] = []
     sensitivity = text(element, "t:Sensitivity").strip()
     if sensitivity in ("", "Normal") and (extended(element, _PRIVATE) or "").lower() in ("true", "1"):
         sensitivity = "Private"
     # A value nobody knows may be a secret's: RFC 5545 3.8.1.3 has it treated as PRIVATE.
-    event["CLASS"] = vText(CLASSES.get(sensitivity, "PRIVATE"))
+    event.set("CLASS", Text(CLASSES.get(sensitivity, "PRIVATE")))
     if sensitivity == "Personal" or sensitivity not in CLASSES:
         losses.append(lose("sensitivity", "shown-as-private"))
     priority = PRIORITIES.get(text(element, "t:Importance").strip())
     if priority is not None:
-        event.add("PRIORITY", priority)
-    event["STATUS"] = vText(_status(element, context))
+        event.add("PRIORITY", Word(str(priority)))
+    event.set("STATUS", Text(_status(element, context)))
     _free_or_busy(element, event, context.target, losses)
     if (extended(element, _COLOUR) or "0").strip() != "0":
         losses.append(lose("colour", "label-not-kept"))
     if child(element, "t:AllowNewTimeProposal") is not None and not flag(element, "t:AllowNewTimeProposal"):
-        event.add("X-MICROSOFT-DISALLOW-COUNTER", "TRUE")
+        event.add("X-MICROSOFT-DISALLOW-COUNTER", Word("TRUE"))
     return losses
 
 
@@ -200,13 +201,13 @@ def _status(element: Element, context: Context) -> str:
     return "TENTATIVE" if shown == "Tentative" and not received(element, context) else "CONFIRMED"
 
 
-def _free_or_busy(element: Element, event: Event, target: Capabilities, losses: list[Loss]) -> None:
+def _free_or_busy(element: Element, event: Component, target: Capabilities, losses: list[Loss]) -> None:
     shown = text(element, "t:LegacyFreeBusyStatus").strip()
     transparency, word = SHOWN.get(shown, ("OPAQUE", ""))
-    event["TRANSP"] = vText(transparency)
+    event.set("TRANSP", Text(transparency))
     if word and target.busy_words:
-        event["X-MICROSOFT-CDO-BUSYSTATUS"] = vText(word)
-    if not target.busy_words and word not in ("", "FREE", "BUSY", str(event.get("STATUS"))):
+        event.set("X-MICROSOFT-CDO-BUSYSTATUS", Text(word))
+    if not target.busy_words and word not in ("", "FREE", "BUSY", event.said("STATUS")):
         losses.append(lose("show-as", "free-or-busy"))
     elif shown in ("OOF", "WorkingElsewhere"):
         losses.append(lose("show-as", "outlook-only"))

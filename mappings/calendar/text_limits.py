@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import accumulate
 
-from icalendar import Event, vCategory
-
+from mappings.calendar.component import Component
+from mappings.calendar.values import Text, TextList
 from mappings.losses.catalogue import lose
 from model.event_habits import EventHabits
 from model.protocols import Loss
 
 
-def shortened(event: Event, habits: EventHabits) -> list[Loss]:
+def shortened(event: Component, habits: EventHabits) -> list[Loss]:
     """Cut SUMMARY, LOCATION, DESCRIPTION and CATEGORIES, leave out a URL, and return what that loses.
 
     Args:
@@ -25,34 +25,33 @@ def shortened(event: Event, habits: EventHabits) -> list[Loss]:
         ("LOCATION", "location", habits.place, _units),
         ("DESCRIPTION", "text", habits.text, _bytes),
     ):
-        written = str(event.get(name, ""))
+        written = event.said(name)
         kept = written if most is None else cut(written, most)
         if kept != written:
-            del event[name]
-            event.add(name, kept.rstrip())
+            event.set(name, Text(kept.rstrip()))
             losses.append(lose(field, "shortened"))
     return [*losses, *_links(event, habits.links), *_categories(event, habits.categories)]
 
 
-def _links(event: Event, most: int | None) -> Iterator[Loss]:
+def _links(event: Component, most: int | None) -> Iterator[Loss]:
     """Leave out a URL that is too long: the beginning of one leads elsewhere."""
-    if most is not None and _length(str(event.get("URL", ""))) > most:
-        del event["URL"]
+    if most is not None and _length(event.said("URL")) > most:
+        event.remove("URL")
         yield lose("links", "too-long")
 
 
-def _categories(event: Event, most: int | None) -> Iterator[Loss]:
+def _categories(event: Component, most: int | None) -> Iterator[Loss]:
     """Keep as many whole names as have room, with a comma between two."""
-    written = event.get("CATEGORIES")
-    if most is None or not isinstance(written, vCategory):
+    written = event.first("CATEGORIES")
+    if most is None or not isinstance(written, TextList):
         return
-    names = [str(name) for name in written.cats]
+    names = written.parts
     room = accumulate(_length(name) + 1 for name in names)
     kept = [name for name, end in zip(names, room, strict=True) if end <= most + 1]
     if len(kept) < len(names):
-        del event["CATEGORIES"]
+        event.remove("CATEGORIES")
         if kept:
-            event.add("CATEGORIES", kept)
+            event.add("CATEGORIES", TextList(tuple(kept)))
         yield lose("categories", "too-many")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
+from mappings.calendar.values import Moment
 from mappings.fields.ews_xml import Element, flag, moment, text
 from mappings.losses.catalogue import lose
 from mappings.time.rrule import Start
@@ -114,12 +115,11 @@ def naive(moment_: datetime) -> datetime:
 
 
 def value(start: Start, zone: Zone) -> Start:
-    """Return what icalendar is to write: a date, a time in UTC, or a naive one for `parameters`."""
+    """Return a date, a time in UTC, or a naive one in another zone."""
     return start.replace(tzinfo=UTC) if isinstance(start, datetime) and zone.utc else start
 
 
-def parameters(start: Start, zone: Zone) -> dict[str, str]:
-    """Return the parameters that go with `value`."""
-    if not isinstance(start, datetime):
-        return {"VALUE": "DATE"}
-    return {} if zone.utc else {"TZID": zone.id}
+def stated(start: Start, zone: Zone) -> Moment:
+    """Return a date, or a time with its zone, as a property has it."""
+    named = isinstance(start, datetime) and not zone.utc
+    return Moment(value(start, zone), {"TZID": zone.id} if named else {})

@@ -7,6 +7,7 @@ several elements ("t:Recurrence/t:NoEndRecurrence"). What is missing gives the n
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
@@ -34,6 +35,7 @@ _STEP = re.compile(r"([tm]):([A-Za-z]+)")
 _NUMBER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _REFERENCE = re.compile(rb"&#(x[0-9A-Fa-f]{1,8}|[0-9]{1,10});")
 _RAW = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_RAW_OCTETS = bytes({*range(32)} - {9, 10, 13})
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _LINE = re.compile("\r\n?|\x85|\u2028|\u2029")
 
@@ -62,8 +64,9 @@ def items(native: Native) -> list[Element]:
 
 
 def _carriable(data: bytes) -> bytes:
-    mark = MARK.encode()
-    return _REFERENCE.sub(_reference, _RAW.sub(mark, data))
+    if len(data.translate(None, _RAW_OCTETS)) < len(data):  # twenty times as fast as to look for them
+        data = _RAW.sub(MARK.encode(), data)
+    return _REFERENCE.sub(_reference, data)
 
 
 def _reference(match: re.Match[bytes]) -> bytes:
@@ -80,33 +83,46 @@ def kind(element: Element) -> str:
 
 def child(element: Element, path: str) -> Element | None:
     """Return the first element at this path; None if there is none."""
-    name = _one_step(path)
-    return element.find(path, SPACES) if name is None else next(element.iterchildren(name), None)
+    steps = _steps(path)
+    if len(steps) == 1:
+        return next(element.iterchildren(steps[0]), None)
+    return next(_at(element, steps), None) if steps else element.find(path, SPACES)
 
 
 def children(element: Element, path: str) -> list[Element]:
     """Return all elements at this path."""
-    return element.findall(path, SPACES)
+    steps = _steps(path)
+    return list(_at(element, steps)) if steps else element.findall(path, SPACES)
 
 
 def text(element: Element, path: str) -> str:
     """Return the element's text as it stands; "" if there is no such element."""
-    name = _one_step(path)
-    if name is None:
+    steps = _steps(path)
+    if not steps:
         return element.findtext(path, "", SPACES) or ""
-    for found in element.iterchildren(name):
+    for found in element.iterchildren(steps[0]) if len(steps) == 1 else _at(element, steps):
         return found.text or ""
     return ""
 
 
 @lru_cache(maxsize=512)
-def _one_step(path: str) -> str | None:
-    """Return the name that a path of one step stands for; None for any other path.
+def _steps(path: str) -> tuple[str, ...]:
+    """Return the names that a path goes through; none for a path of other steps.
 
-    To look for a name takes half the time of a path, and an event is asked fifty of them.
+    To look for names takes a fifth of the time of a path, and an event is asked sixty of them.
     """
-    step = _STEP.fullmatch(path)
-    return None if step is None else f"{{{SPACES[step[1]]}}}{step[2]}"
+    found = [_STEP.fullmatch(step) for step in path.split("/")]
+    names = [f"{{{SPACES[step[1]]}}}{step[2]}" for step in found if step is not None]
+    return tuple(names) if len(names) == len(found) else ()
+
+
+def _at(element: Element, steps: tuple[str, ...]) -> Iterator[Element]:
+    """Yield the elements at a path, in the order of the document."""
+    for found in element.iterchildren(steps[0]):
+        if len(steps) == 1:
+            yield found
+        else:
+            yield from _at(found, steps[1:])
 
 
 def flag(element: Element, path: str) -> bool:

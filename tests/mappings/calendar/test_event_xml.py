@@ -35,6 +35,10 @@ def prop(attributes: str, *values: str) -> str:
     return f"<t:ExtendedProperty><t:ExtendedFieldURI {attributes}/>{held}</t:ExtendedProperty>"
 
 
+def nested(found: list[tuple[str, str]]) -> str:
+    return "".join(f"<{name}>{number}{inner}</{name}>" for number, (name, inner) in enumerate(found))
+
+
 def test_elements_by_name_and_by_path() -> None:
     item = element("<t:A><t:B>x</t:B><t:B>y</t:B></t:A><t:Empty/><m:C>no</m:C>")
     assert (kind(item), text(item, "t:A/t:B"), text(item, "t:Empty"), text(item, "t:None")) == (
@@ -44,6 +48,19 @@ def test_elements_by_name_and_by_path() -> None:
     assert [one.text for one in children(item, "t:A/t:B")] == ["x", "y"]
     assert child(item, "t:C") is None
     assert text(item, "m:C") == "no"
+
+
+STEPS = st.sampled_from(["t:A", "t:B", "m:A"])
+
+
+@given(
+    st.recursive(st.just(""), lambda inner: st.builds(nested, st.lists(st.tuples(STEPS, inner)))), st.data()
+)
+def test_a_path_is_looked_for_as_lxml_looks_for_it(inner: str, data: st.DataObject) -> None:
+    item, path = element(inner), "/".join(data.draw(st.lists(STEPS, min_size=1, max_size=3)))
+    assert children(item, path) == item.findall(path, SPACES)
+    assert child(item, path) is item.find(path, SPACES)
+    assert text(item, path) == item.findtext(path, "", SPACES)
 
 
 @pytest.mark.parametrize(
