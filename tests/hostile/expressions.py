@@ -1,6 +1,6 @@
 """Every regular expression of the program, found in its source, and the texts that are worst for each.
 
-The texts come out of the expression itself: each of its repetitions is blown up to 200 kB behind the shortest
+The texts come out of the expression itself: each of its repetitions is blown up to 100 kB behind the shortest
 text that leads to it, and what follows does not fit; every prefix of a text that fits is repeated; and runs
 of each character that the expression names, alone and in pairs.
 """
@@ -11,6 +11,7 @@ import ast
 import importlib
 import itertools
 import re
+import sys
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator
@@ -19,14 +20,14 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from hostile_runs import ROOT, Case, run_all
+from hostile_runs import ROOT, USUAL, Case, run_all
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     parser = importlib.import_module("re._parser")
 
 PACKAGES = ("model", "mappings", "connectors", "ledger", "engine", "evidence", "reports", "flows", "kogge")
-LENGTH = 200_000
+LENGTH = int(sys.argv[1]) if __name__ == "__main__" and len(sys.argv) > 1 else USUAL
 COMMON = " \t\r\n\0ax0=;:,.\"'\\<>()[]{}@?*-+/&%#_\xa0"
 DYNAMIC = {"mappings/mail/rendering.py": (rb"\r\n--(a|b)(--)?[ \t]{0,20}(?=\r\n|\Z)",)}
 """Expressions that are built at run time: what they look like."""
@@ -229,4 +230,4 @@ def _used(one: Expression, text: str | bytes) -> None:
 
 
 if __name__ == "__main__":
-    run_all(cases())
+    run_all(cases(), length=LENGTH)

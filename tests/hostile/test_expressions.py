@@ -23,3 +23,9 @@ def test_the_expressions_are_found() -> None:
 @pytest.mark.timeout(3600)
 def test_every_expression_is_linear_in_hostile_text() -> None:
     assert survives("hostile.expressions")
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_text_of_200_kb_takes_twice_as_long() -> None:
+    assert survives("hostile.expressions", "200000")

@@ -14,6 +14,13 @@ def test_every_reader_is_linear_in_hostile_input(group: str) -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_a_mail_of_a_megabyte_takes_five_times_as_long() -> None:
+@pytest.mark.parametrize("group", ["mails", "others"])
+def test_input_of_200_kb_takes_twice_as_long(group: str) -> None:
+    assert survives("hostile.readers", group, "200000")
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_a_mail_of_a_megabyte_takes_ten_times_as_long() -> None:
     """As anybody may send it."""
     assert survives("hostile.readers", "mails", "1000000")
