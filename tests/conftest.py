@@ -102,11 +102,22 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def prefect_state(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
-    """Make a new state directory, in which a Prefect server finds its database ready."""
+def settle_prefect(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Give a state directory the database of a Prefect server, and return the directory.
+
+    A first start without it takes ten seconds of a processor. test_guides_run.py and test_demo.py have one.
+    """
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-    return lambda: ready_prefect.settle(tmp_path_factory.mktemp("prefect"), shared)
+    return lambda state: ready_prefect.settle(state, shared)
+
+
+@pytest.fixture(scope="session")
+def prefect_state(
+    tmp_path_factory: pytest.TempPathFactory, settle_prefect: Callable[[Path], Path]
+) -> Callable[[], Path]:
+    """Make a new state directory, in which a Prefect server finds its database ready."""
+    return lambda: settle_prefect(tmp_path_factory.mktemp("prefect"))
 
 
 @pytest.fixture

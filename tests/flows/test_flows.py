@@ -94,8 +94,8 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[prefect_server.Server, Path]]:
-    state = tmp_path_factory.mktemp("prefect")
+def api(prefect_state: Callable[[], Path]) -> Iterator[tuple[prefect_server.Server, Path]]:
+    state = prefect_state()
     with serving(state) as running:
         yield running, state
 

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -40,12 +40,15 @@ def stage() -> Iterator[Stage]:
 
 
 @pytest.fixture
-def config(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Config]:
+def config(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settle_prefect: Callable[[Path], Path]
+) -> Iterator[Config]:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     for name, text in stage.files(required=0).items():
         (tmp_path / name).write_text(text)
     loaded = load(tmp_path / "kogge.toml")
     loaded.state_directory.mkdir(mode=0o700)
+    settle_prefect(loaded.state_directory)
     yield loaded
     prefect_server.down(loaded.state_directory)
 

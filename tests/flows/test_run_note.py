@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -50,8 +50,8 @@ def leg() -> None: ...
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[prefect_server.Server]:
-    with serving(tmp_path_factory.mktemp("prefect")) as running:
+def server(prefect_state: Callable[[], Path]) -> Iterator[prefect_server.Server]:
+    with serving(prefect_state()) as running:
         yield running
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,19 +44,19 @@ def strange() -> Iterator[int]:
 
 
 def test_a_port_that_another_took_first_is_not_taken_for_ours(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prefect_state: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two migrations that begin at once find the same port free."""
-    free = prefect_server._free_port
+    free, state = prefect_server._free_port, prefect_state()
     with strange() as port:
         given = [port]
         monkeypatch.setattr(prefect_server, "_free_port", lambda _wanted: given.pop() if given else free(0))
         try:
-            running = prefect_server.up(tmp_path, 0)
+            running = prefect_server.up(state, 0)
             assert running.port != port
-            assert prefect_server.status(tmp_path) == running
+            assert prefect_server.status(state) == running
         finally:
-            prefect_server.down(tmp_path)
+            prefect_server.down(state)
 
 
 def test_a_port_that_is_taken_is_named_and_no_other_server_starts(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -93,7 +93,9 @@ def stage() -> Iterator[Stage]:
 
 
 @pytest.fixture
-def config(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Config]:
+def config(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settle_prefect: Callable[[Path], Path]
+) -> Iterator[Config]:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     dav = ThreadingHTTPServer(("127.0.0.1", 0), TalkingDav)
     dav.daemon_threads, dav.block_on_close = True, False
@@ -103,6 +105,7 @@ def config(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
             changed = changed.replace(stage.dav, f"http://127.0.0.1:{dav_port}")
             (tmp_path / name).write_text(changed)
         loaded = load(tmp_path / "kogge.toml")
+        settle_prefect(loaded.state_directory)
         yield loaded
         prefect_server.down(loaded.state_directory)
 

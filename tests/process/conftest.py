@@ -1,4 +1,7 @@
-"""Servers that outlive the processes under test: a Prefect, a Dovecot, an Exchange a module."""
+"""Servers that outlive the processes under test: a Prefect, a Dovecot, an Exchange a module.
+
+They end with the tests of this folder: a Prefect server that nobody asks takes 2 % of a processor.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,10 @@ _fresh = iter(USERS)
 MakePlace = Callable[[ExchangeServer], Place]
 
 
-dovecot = dovecot_fixture(USERS, scope="session")
+dovecot = dovecot_fixture(USERS, scope="package")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def environment(prefect_state: Callable[[], Path]) -> Iterator[dict[str, str]]:
     """Of every command: this Prefect server, and nothing of the machine's own Prefect."""
     state = prefect_state()
@@ -40,7 +43,7 @@ def environment(prefect_state: Callable[[], Path]) -> Iterator[dict[str, str]]:
     prefect_server.down(state)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def make_place(
     dovecot: Dovecot, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> MakePlace:

@@ -41,9 +41,9 @@ def cutover() -> None: ...
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _server(prefect_state: Callable[[], Path]) -> Iterator[None]:
     with (
-        serving(tmp_path_factory.mktemp("prefect")) as running,
+        serving(prefect_state()) as running,
         temporary_settings({PREFECT_API_URL: running.api}),
     ):
         yield

@@ -7,7 +7,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -264,8 +264,9 @@ def test_practice_up_ends_with_a_signal_and_overwrites_nothing(tmp_path: Path) -
 
 @pytest.mark.prefect
 @pytest.mark.timeout(900)
-def test_migrate_to_the_end(place: Path, stage: Stage) -> None:
+def test_migrate_to_the_end(place: Path, stage: Stage, settle_prefect: Callable[[Path], Path]) -> None:
     """A dry run writes nothing, a run moves everything, and status agrees."""
+    settle_prefect(load(place / "kogge.toml").state_directory)
     one = ("--wave", "pilot", "--mailbox", stage.addresses[0])
     try:
         code, shown = program(place, "migrate", *one, "--dry-run", "--json")

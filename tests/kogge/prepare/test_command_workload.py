@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from commands import run
 from lonely import settle
 
+from engine.config.load import load
 from engine.config.template import write_new
 from kogge.prepare.practice_servers import practising
 
@@ -56,9 +57,10 @@ def test_a_configuration_that_is_not_there_is_named_by_its_path(
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Path]:
+def place(tmp_path: Path, settle_prefect: Callable[[Path], Path]) -> Iterator[Path]:
     with practising(people=1, items=5, seed=7, pim=PIM, prefect_port=0) as stage:
         write_new(tmp_path, stage.files(required=0))
+        settle_prefect(load(tmp_path / "kogge.toml").state_directory)
         yield tmp_path
         program(tmp_path, "server", "down")
 
