@@ -51,6 +51,8 @@ Passes: TypeAlias = Mapping[tuple[str, Kind], tuple[str, int]]
 NO_PASSES: Passes = MappingProxyType({})
 EMPTINESS = "emptiness-unproven"
 """The code of the advice for a target whose listings leave out items, and which has no other way to tell."""
+LOST = frozenset({"connection-closed", "connection-cut", "connection-lost"})
+"""The codes of a connection that ended in the middle: another one may do."""
 Settings: TypeAlias = (
     AgendaSettings | EwsSettings | GraphSettings | ImapSettings | DavSettings | FilesSettings
 )
@@ -149,6 +151,8 @@ def examine_all(
 ) -> list[PreflightResult]:
     """Check every mailbox, several at once, and return the results in the order given.
 
+    A mailbox that shows no fault but a lost connection is looked at once more.
+
     Args:
         config: the configuration.
         people: the mailboxes.
@@ -162,14 +166,22 @@ def examine_all(
     """
     breaker = LoginBreaker(describe=partial(login_place, config))
 
-    def look(person: Person) -> PreflightResult:
+    def look_once(person: Person) -> PreflightResult:
         try:
             with contain_defects(f"line {person.line}"):
                 return examine(config, person, rules, breaker, begun=person.source in begun, passes=passes)
         except Defect as error:
             return PreflightResult(person, faults=[("mailbox", error.code)])
 
+    def look(person: Person) -> PreflightResult:
+        first = look_once(person)
+        return look_once(person) if _is_only_lost(first) else first
+
     return map_mailboxes(people, config.run.mailboxes_at_once, look, progress)
+
+
+def _is_only_lost(look: PreflightResult) -> bool:
+    return bool(look.faults) and {code for _, code in look.faults} <= LOST
 
 
 def examine(

@@ -13,10 +13,10 @@ import asyncio
 import subprocess
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pymap.mime
 from proxyprotocol.reader import ProxyProtocolReader
@@ -35,6 +35,7 @@ MASTER_PASSWORD = "migratorpw"
 USER_PASSWORD = "userpw"
 LINE_BYTES = 1 << 20
 STOP_SECONDS = 5.0
+Serve: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
 
 
 class KeywordMailbox(MailboxData):
@@ -77,6 +78,21 @@ def whole(view: memoryview, *parts: Sequence[tuple[int, int, int]]) -> memoryvie
     return view[lines[0][0] : lines[-1][2]] if lines else view[:0]
 
 
+def kept(serve: Serve) -> Serve:
+    """Keeps each connection's task while it runs. Nothing else does (proxy-protocol 0.11.3): from Python
+    3.12 on the garbage collector would end connections that are at work."""
+    tasks = set[asyncio.Task[Any] | None]()
+
+    async def connected(*given: Any) -> None:
+        tasks.add(task := asyncio.current_task())
+        try:
+            await serve(*given)
+        finally:
+            tasks.discard(task)
+
+    return connected
+
+
 async def _serve(users: list[str]) -> None:
     pymap.mime.get_raw = whole  # type: ignore[attr-defined]
     arguments = Namespace(
@@ -103,7 +119,7 @@ async def _serve(users: list[str]) -> None:
         login.users_dict[user] = UserMetadata(config, user, password=USER_PASSWORD)
         config.set_cache[user] = (KeywordMailboxes(), FilterSet())
     backend = DictBackend(login, config)
-    handler = ProxyProtocolReader(config.proxy_protocol).get_callback(IMAPServer(backend.login, config))
+    handler = ProxyProtocolReader(config.proxy_protocol).get_callback(kept(IMAPServer(backend.login, config)))
     server = await asyncio.start_server(handler, "127.0.0.1", 0, limit=LINE_BYTES)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
