@@ -1,13 +1,10 @@
-"""Servers that outlive the processes under test: a Prefect, a Dovecot, an Exchange a module.
-
-They end with the tests of this folder: a Prefect server that nobody asks takes 2 % of a processor.
-"""
+"""Servers that outlive the processes under test: a Prefect, a Dovecot, an Exchange a module."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,31 +16,55 @@ from practice.exchange.server import ExchangeServer
 from practice.servers.dovecot import Dovecot
 from practice.world.world import World
 
+HERE = Path(__file__).parent
 USERS = tuple(f"user{number:03}@target.example" for number in range(300))
 _fresh = iter(USERS)
+_prefect: list[Path] = []
+"""The state directory of the Prefect server that runs."""
 MakePlace = Callable[[ExchangeServer], Place]
 
 
-dovecot = dovecot_fixture(USERS, scope="package")
+dovecot = dovecot_fixture(USERS, scope="session")
 
 
-@pytest.fixture(scope="package")
-def environment(prefect_state: Callable[[], Path]) -> Iterator[dict[str, str]]:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Generator[None, None, None]:
+    """Ends the Prefect server after the last test of this folder: an idle one takes 2 % of a processor."""
+    try:
+        yield
+    finally:
+        if nextitem is None or HERE not in nextitem.path.parents:
+            _end_prefect()
+
+
+def _end_prefect() -> None:
+    while _prefect:
+        prefect_server.down(_prefect.pop())
+
+
+@pytest.fixture(scope="session")
+def no_prefect_stays() -> Iterator[None]:
+    yield
+    _end_prefect()
+
+
+@pytest.fixture(scope="module")
+def environment(prefect_state: Callable[[], Path], no_prefect_stays: None) -> dict[str, str]:
     """Of every command: this Prefect server, and nothing of the machine's own Prefect."""
-    state = prefect_state()
-    api = prefect_server.up(state, port=0).api
+    if not _prefect:
+        _prefect.append(prefect_state())
+    (state,) = _prefect
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    yield {
+    return {
         **inherited,
-        "PREFECT_API_URL": api,
+        "PREFECT_API_URL": prefect_server.up(state, port=0).api,
         "PREFECT_HOME": str(state / "client"),
         "COLUMNS": "120",
         "PYTHONFAULTHANDLER": "1",
     }
-    prefect_server.down(state)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def make_place(
     dovecot: Dovecot, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> MakePlace:
