@@ -185,15 +185,15 @@ def tables_in_commands() -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Columns of every table whose columns are written where it is made, and which of them may break lines;
     and of those that are named by a constant."""
     found = []
-    for path in SOURCES:
-        tree = ast.parse(path.read_text())
+    for text in (text for text in map(Path.read_text, SOURCES) if "table(" in text):
+        tree = ast.parse(text)
         constants = {
             node.targets[0].id: node.value
             for node in tree.body
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
         }
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "table":
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "table":
                 columns = node.args[0]
                 if isinstance(columns, ast.Name):
                     columns = constants.get(columns.id.upper(), columns)
