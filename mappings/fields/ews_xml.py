@@ -17,6 +17,25 @@ from model.errors import Rejected
 from model.protocols import Native
 
 Element = etree._Element
+
+
+class ItemElement(etree.ElementBase):
+    """Stand for an item of a record, which is asked for some sixty of its children: it looks at them once."""
+
+    def _init(self) -> None:
+        self._found: dict[str, Element] = {}
+        self._count = -1
+
+    def named(self, name: str) -> Element | None:
+        """Return the first child of this name; None if there is none."""
+        count = len(self)
+        if count != self._count:  # a copy may be changed before it is mapped
+            self._found, self._count = {}, count
+            for each in self.iterchildren("*"):
+                self._found.setdefault(str(each.tag), each)
+        return self._found.get(name)
+
+
 Key = int | tuple[str, int | str]
 """A MAPI property: its tag (0x3A4E), or its set (a distinguished name or a GUID) and its id or name."""
 
@@ -28,6 +47,8 @@ MARK = "\ufdd0"
 """A noncharacter that XML can carry, in place of a character that it cannot: `printable` drops it."""
 
 _ITEMS = f"{{{SPACES['m']}}}Items"
+_CLASSES = etree.ElementNamespaceClassLookup()
+_CLASSES.get_namespace(SPACES["t"])["CalendarItem"] = ItemElement
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,12}))?)?\s*(Z|[+-]\d\d:\d\d)?", re.ASCII
 )
@@ -53,6 +74,7 @@ def items(native: Native) -> list[Element]:
     with native.body() as stream:
         data = _carriable(stream.read())
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
+    parser.set_element_class_lookup(_CLASSES)
     try:
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError):
@@ -85,6 +107,8 @@ def child(element: Element, path: str) -> Element | None:
     """Return the first element at this path; None if there is none."""
     steps = _steps(path)
     if len(steps) == 1:
+        if isinstance(element, ItemElement):
+            return element.named(steps[0])
         return next(element.iterchildren(steps[0]), None)
     return next(_at(element, steps), None) if steps else element.find(path, SPACES)
 
@@ -97,12 +121,8 @@ def children(element: Element, path: str) -> list[Element]:
 
 def text(element: Element, path: str) -> str:
     """Return the element's text as it stands; "" if there is no such element."""
-    steps = _steps(path)
-    if not steps:
-        return element.findtext(path, "", SPACES) or ""
-    for found in element.iterchildren(steps[0]) if len(steps) == 1 else _at(element, steps):
-        return found.text or ""
-    return ""
+    found = child(element, path)
+    return "" if found is None else found.text or ""
 
 
 @lru_cache(maxsize=512)
@@ -118,6 +138,8 @@ def _steps(path: str) -> tuple[str, ...]:
 
 def _at(element: Element, steps: tuple[str, ...]) -> Iterator[Element]:
     """Yield the elements at a path, in the order of the document."""
+    if isinstance(element, ItemElement) and element.named(steps[0]) is None:
+        return
     for found in element.iterchildren(steps[0]):
         if len(steps) == 1:
             yield found

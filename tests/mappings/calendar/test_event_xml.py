@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import UTC, datetime
 
 import pytest
@@ -61,6 +62,17 @@ def test_a_path_is_looked_for_as_lxml_looks_for_it(inner: str, data: st.DataObje
     assert children(item, path) == item.findall(path, SPACES)
     assert child(item, path) is item.find(path, SPACES)
     assert text(item, path) == item.findtext(path, "", SPACES)
+
+
+def test_an_item_that_changes_is_looked_at_again() -> None:
+    item = element("<t:A>x</t:A><!-- note --><t:B>y</t:B>")
+    assert [text(item, path) for path in ("t:A", "t:B")] == ["x", "y"]
+    copy = deepcopy(item)
+    copy.remove(copy[0])
+    assert [text(copy, path) for path in ("t:A", "t:B")] == ["", "y"]
+    assert [text(item, path) for path in ("t:A", "t:B")] == ["x", "y"]
+    item.remove(item[0])
+    assert [text(item, path) for path in ("t:A", "t:B")] == ["", "y"]
 
 
 @pytest.mark.parametrize(

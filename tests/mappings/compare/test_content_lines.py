@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mappings.compare.content_lines import DEEPEST, ZONE_LETTERS, Block, Malformed, read_block
@@ -23,8 +24,12 @@ WHOLE = ("BEGIN:VCALENDAR", *ZONE, "BEGIN:VEVENT", "SUMMARY:a", "END:VEVENT", "E
 
 
 def read(lines: tuple[str, ...]) -> Block | None:
+    return read_bytes("\r\n".join((*lines, "")).encode())
+
+
+def read_bytes(data: bytes) -> Block | None:
     try:
-        return read_block(io.BytesIO("\r\n".join((*lines, "")).encode()), "VCALENDAR")
+        return read_block(io.BytesIO(data), "VCALENDAR")
     except Malformed:
         return None
 
@@ -42,6 +47,26 @@ def test_a_remembered_zone_is_the_zone(added: list[tuple[int, str]], data: st.Da
     if data.draw(st.booleans()):
         del lines[data.draw(st.integers(0, len(lines) - 1))]
     assert read(tuple(lines)) == one_by_one(tuple(lines))
+
+
+@given(
+    st.lists(st.sampled_from(["BEGIN", "END", "SUMMARY", "UID", "N", "X-A", "a.UID", "UID ", "NO COLON"])),
+    st.lists(st.sampled_from([":VEVENT", ":a^nb", ';A=b^n,"c;d":e', ";A;A=1;A=2:", " :x", "::", ";A=", ""])),
+)
+def test_a_name_is_read_as_it_is_in_another_spelling(names: list[str], values: list[str]) -> None:
+    lines = [name + value for name, value in zip(names, values, strict=False)]
+    spelled = [name.lower() + value for name, value in zip(names, values, strict=False)]
+    around = ("BEGIN:VCALENDAR",), ("END:VCALENDAR",)
+    assert read((*around[0], *lines, *around[1])) == read((*around[0], *spelled, *around[1]))
+
+
+@given(st.lists(st.sampled_from([b"\r\n", b"\r", b"\n", b" ", b"\t", b"x", b"N:", b"\xc3", b"\xef\xbb\xbf"])))
+def test_lines_are_unfolded_as_the_standard_says(pieces: list[bytes]) -> None:
+    data = b"BEGIN:VCALENDAR\r\nA:" + b"".join(pieces) + b"\r\nEND:VCALENDAR\r\n"
+    single = re.sub(rb"\r\n|\r|\n", b"\n", re.sub(rb"(?:\r\n|\r|\n)[ \t]", b"", data))
+    assume(b"\n " not in single)
+    assume(b"\n\t" not in single)
+    assert read_bytes(data) == read_bytes(single)
 
 
 @pytest.mark.parametrize("depth", range(1, DEEPEST + 2))
