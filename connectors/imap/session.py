@@ -33,6 +33,7 @@ from connectors.imap.connection import (
     tokens,
 )
 from connectors.imap.product_dovecot import BY_NAME, PLAIN, Quirks
+from connectors.imap.sasl import authenticate, plain, take_capabilities, xoauth2
 from connectors.imap.settings import ImapSettings
 from connectors.local_cause import local_cause, local_word
 from connectors.settings import Account
@@ -75,6 +76,14 @@ class _Connection(imaplib.IMAP4):
             raise
         self._opened(secured)
         return secured
+
+    def _get_capabilities(self) -> None:
+        """Take the capabilities that the greeting names; ask where it names none, and again within TLS."""
+        named = take_capabilities(self)
+        if named and not self._tls_established:
+            self.capabilities = named
+        else:
+            super()._get_capabilities()  # type: ignore[misc]
 
     def open(self, host: str = "", port: int = 0, timeout: float | None = None) -> None:
         """Connect; see imaplib."""
@@ -276,10 +285,11 @@ class Session:
         try:
             with _connecting(self.settings):
                 self._secure(client)
+            take_capabilities(client._imap)  # those from before the login, or before TLS, prove nothing
             self._login(client)
             client._imap.logging_in = False
             connection = self._connection_of(client)
-            self._greet(connection, client._imap.capabilities)
+            self._greet(connection, client._imap.capabilities, take_capabilities(client._imap))
             if self._closed:
                 raise Transient("connection-closed", "closed from our side")
         except BaseException:
@@ -323,9 +333,9 @@ class Session:
         LOGINS.refuse_doubtful(who)
         try:
             if settings.auth == "xoauth2":
-                client.oauth2_login(login, secret)
+                authenticate(client, "XOAUTH2", xoauth2(login, secret))
             elif settings.auth == "plain-authzid":
-                client.plain_login(settings.username, secret, login)
+                authenticate(client, "PLAIN", plain(settings.username or "", secret, login))
             elif settings.auth == "master-user":
                 _authenticate(client, f"{login}{settings.master_separator}{settings.username}", secret)
             else:
@@ -349,12 +359,13 @@ class Session:
         self._refused = LOGINS.refused(who, error)
         return self._refused
 
-    def _greet(self, connection: ImapConnection, known: Collection[str]) -> None:
-        """Ask for the capabilities and the server's name.
+    def _greet(self, connection: ImapConnection, known: Collection[str], named: Collection[str]) -> None:
+        """Ask for the capabilities, unless the login named them, and for the server's name.
 
         known: the capabilities from before the login; where ID is one, both are asked at once.
+        named: the capabilities that the answer to the login named; () if it named none.
         """
-        capabilities: list[str] = []
+        capabilities: list[str] = [*named]
         names: list[str] = []
 
         def note(parts: Parts) -> None:
@@ -370,8 +381,10 @@ class Session:
                     if k == b"name" and isinstance(v, bytes)
                 )
 
-        at_once = "ID" in known
-        commands = (b"CAPABILITY", b"ID NIL") if at_once else (b"CAPABILITY",)
+        commands = [] if named else [b"CAPABILITY"]
+        at_once = "ID" in (named or known)
+        if at_once:
+            commands.append(b"ID NIL")
         tags = [_queued(connection, command) for command in commands]
         connection.flush()
         for tag in tags:
@@ -483,8 +496,8 @@ def _queued(connection: ImapConnection, command: bytes) -> bytes:
 
 def _authenticate(client: _Client, login: str, password: str) -> None:
     """Log in with AUTHENTICATE PLAIN where the server has it, else with LOGIN."""
-    if client.has_capability("AUTH=PLAIN"):
-        client.plain_login(login, password)
+    if "AUTH=PLAIN" in client._imap.capabilities:
+        authenticate(client, "PLAIN", plain(login, password))
     else:
         client.login(login, password)
 

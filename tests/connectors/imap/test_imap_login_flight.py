@@ -1,0 +1,106 @@
+"""Logins in as few questions as the server allows, and servers that promise more than they keep."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+
+import pytest
+from imap_script import CAPABILITIES, Script, ScriptedServer, Serve
+
+from connectors.imap.target import ImapTarget
+from model.errors import Blocked
+
+Opened = Callable[..., ImapTarget]
+NAMED = CAPABILITIES + b" AUTH=PLAIN SASL-IR ID"
+GREETING = b"* OK [CAPABILITY " + NAMED + b"] hi"
+RESPONSE = base64.b64encode(b"\0anna\0secret")
+
+
+def logging_in(answer: bytes) -> Script:
+    def script(command: bytes, *_: object) -> bytes:
+        if command.startswith(b"AUTHENTICATE"):
+            return answer
+        return (
+            b'* ID ("name" "Dovecot")\r\nTAG OK done\r\n' if command.startswith(b"ID") else b"TAG OK done\r\n"
+        )
+
+    return script
+
+
+def asked(server: ScriptedServer, target: Opened) -> list[bytes]:
+    """What a connection asks before its first use."""
+    assert target(server).server()["server"]
+    return [line.strip() for line in server.lines]
+
+
+def test_a_server_that_says_everything_by_itself_is_asked_for_its_name_alone(
+    serve: Serve, target: Opened
+) -> None:
+    server = serve(logging_in(b"TAG OK [CAPABILITY " + NAMED + b"] in [really]\r\n"), greeting=GREETING)
+    assert asked(server, target) == [b"AUTHENTICATE PLAIN " + RESPONSE, b"ID NIL"]
+
+
+def test_what_the_greeting_names_says_nothing_of_what_holds_after_the_login(
+    serve: Serve, target: Opened
+) -> None:
+    server = serve(logging_in(b"TAG OK in\r\n"), greeting=GREETING, capabilities=CAPABILITIES + b" QUOTA ID")
+    opened = target(server)
+    assert "QUOTA" in opened.server()["extensions"]
+    assert [line.strip() for line in server.lines][1:] == [b"CAPABILITY", b"ID NIL"]
+
+
+@pytest.mark.parametrize("named", [b"", b"[CAPABILITY] ", b"[CAPABILITY SASL-IR AUTH=PLAIN] "])
+def test_a_greeting_that_names_no_protocol_is_no_answer(serve: Serve, target: Opened, named: bytes) -> None:
+    server = serve(
+        logging_in(b"TAG OK " + named + b"in\r\n"),
+        greeting=b"* OK " + named + b"hi",
+        capabilities=CAPABILITIES,
+    )
+    assert asked(server, target) == [b"CAPABILITY", b'LOGIN anna "secret"', b"CAPABILITY"]
+
+
+def test_without_sasl_ir_the_response_waits_to_be_asked_for(serve: Serve, target: Opened) -> None:
+    plain = CAPABILITIES + b" AUTH=PLAIN"
+
+    def script(command: bytes, stream: object, connection: object) -> bytes:
+        if command.startswith(b"AUTHENTICATE"):
+            assert command == b"AUTHENTICATE PLAIN\r\n"
+            connection.sendall(b"+ \r\n")  # type: ignore[attr-defined]
+            assert stream.readline().strip() == RESPONSE  # type: ignore[attr-defined]
+        return b"TAG OK done\r\n"
+
+    server = serve(script, capabilities=plain)
+    assert asked(server, target) == [b"CAPABILITY", b"AUTHENTICATE PLAIN", b"CAPABILITY"]
+
+
+def test_a_server_that_asks_again_for_what_it_got_gets_it_again(serve: Serve, target: Opened) -> None:
+    def script(command: bytes, stream: object, connection: object) -> bytes:
+        if command.startswith(b"AUTHENTICATE"):
+            connection.sendall(b"+ \r\n")  # type: ignore[attr-defined]
+            assert stream.readline().strip() == RESPONSE  # type: ignore[attr-defined]
+        return b"TAG OK done\r\n"
+
+    server = serve(script, greeting=GREETING, capabilities=NAMED.replace(b" ID", b""))
+    assert asked(server, target)[0] == b"AUTHENTICATE PLAIN " + RESPONSE
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (b"TAG NO [AUTHENTICATIONFAILED] anna may not\r\n", "login-refused"),
+        (b"* BYE [AUTHENTICATIONFAILED] anna may not\r\n", "login-refused"),
+        (b"TAG NO [AUTHORIZATIONFAILED] x\r\n", "mailbox-missing"),
+    ],
+)
+def test_a_refusal_at_once_is_a_refusal(serve: Serve, target: Opened, answer: bytes, code: str) -> None:
+    def script(command: bytes, _: object, connection: object) -> bytes | None:
+        if not answer.startswith(b"*"):
+            return answer
+        connection.sendall(answer)  # type: ignore[attr-defined]
+        return None
+
+    server = serve(script, greeting=GREETING)
+    with pytest.raises(Blocked, match=code):
+        target(server).server()
+    assert len(server.lines) == 1
