@@ -532,3 +532,21 @@ class SupportsMark(Protocol):
         Returns:
             False if this server has no place for it.
         """
+
+
+@runtime_checkable
+class AsksAhead(Protocol):
+    """Send questions before their answers are needed, so that a server far away is waited for less often.
+
+    What goes wrong is raised by the call that needs the connection or the answer. Nothing is written.
+    """
+
+    def connect_ahead(self, *, copies: bool) -> None:
+        """Begin to connect, beside the caller, and to ask what is asked first. Returns at once. Idempotent.
+
+        Args:
+            copies: True if items are about to be copied: whose account it is will be asked first.
+        """
+
+    def ask_containers(self) -> None:
+        """Send the question for containers(), whose next call takes the answer. Idempotent."""

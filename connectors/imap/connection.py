@@ -162,10 +162,15 @@ class ImapConnection:
         self.put(tag + b" " + command)
         return tag
 
+    def queue(self, command: bytes) -> bytes:
+        """Queue a whole tagged command and return the tag."""
+        tag = self.begin(command)
+        self.put(b"\r\n")
+        return tag
+
     def add(self, command: bytes) -> None:
         """Queue a whole command that goes out with the next one, and whose result does not matter."""
-        self._unawaited.add(self.begin(command))
-        self.put(b"\r\n")
+        self._unawaited.add(self.queue(command))
 
     def put(self, data: bytes) -> None:
         """Queue bytes; send when SEND_BUFFER bytes are queued."""
@@ -314,8 +319,7 @@ class ImapConnection:
         Raises:
             Transient: the connection broke. The command may have taken effect.
         """
-        tag = self.begin(command)
-        self.put(b"\r\n")
+        tag = self.queue(command)
         self.flush()
         return self.finish(tag, sink)
 
@@ -333,16 +337,20 @@ class ImapConnection:
             if isinstance(response, TaggedReply):
                 return response
             if sink is not None:
-                with self._translate_errors():
-                    self._feed(sink, response)
+                self.feed(sink, response)
         raise AssertionError("until() ends with a Reply")
 
-    def _feed(self, sink: Callable[[Parts], None], response: Parts) -> None:
-        """Give a response to a sink; translate the sink's parse errors."""
-        try:
-            sink(response)
-        except (ValueError, LookupError):  # a number or an item is missing in the response
-            raise _Nonsense from None
+    def feed(self, sink: Callable[[Parts], None], response: Parts) -> None:
+        """Give a response to a sink.
+
+        Raises:
+            Transient: "protocol-error" when the sink cannot read it.
+        """
+        with self._translate_errors():
+            try:
+                sink(response)
+            except (ValueError, LookupError):  # a number or an item is missing in the response
+                raise _Nonsense from None
 
     def nonsense(self) -> Transient:
         """End the connection and return the error for a reply that no server should give."""
@@ -538,6 +546,18 @@ def compact(uids: list[int]) -> bytes:
 def quoted(name: bytes) -> bytes:
     """Return a mailbox name in modified UTF-7 as a quoted string."""
     return b'"' + name.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
+
+def status_command(name: bytes, *items: str) -> bytes:
+    """Return the command that asks for STATUS items of a mailbox (its encoded name)."""
+    return b"STATUS " + quoted(name) + b" (" + " ".join(items).encode() + b")"
+
+
+def named_in(parts: Parts) -> bytes:
+    """Return the encoded mailbox name in a STATUS response; INBOX in upper case."""
+    name = tokens(parts)[1]
+    raw = name if isinstance(name, bytes) else b""
+    return b"INBOX" if raw.upper() == b"INBOX" else raw
 
 
 def status_of(parts: Parts) -> dict[str, str]:

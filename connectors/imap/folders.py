@@ -9,12 +9,23 @@ from functools import lru_cache
 
 from imapclient import imap_utf7
 
-from connectors.imap.connection import Parts, Token, number, quoted, status_of, tokens, words
+from connectors.imap.connection import (
+    Parts,
+    Token,
+    number,
+    quoted,
+    status_command,
+    status_of,
+    tokens,
+    words,
+)
 from connectors.imap.session import Session
 from model.errors import Blocked, Rejected, Transient
 from model.protocols import Container, Kind, Role
 
 INBOX = b"INBOX"
+NAMESPACE = b"NAMESPACE"
+LIST_IDS = b'LIST "" "*" RETURN (STATUS (MAILBOXID))'
 
 ROLES = {
     "\\SENT": Role.SENT,
@@ -144,7 +155,7 @@ def namespace(session: Session) -> Namespace:
             separator = tokens(parts)[2]
             namespaces.append(Namespace(separator=separator.decode() if isinstance(separator, bytes) else ""))
 
-    command = b"NAMESPACE" if session.has("NAMESPACE") else b'LIST "" ""'
+    command = NAMESPACE if session.has("NAMESPACE") else b'LIST "" ""'
     session.done(command, note)
     return namespaces[0] if namespaces else Namespace()
 
@@ -193,12 +204,12 @@ def folders(session: Session, *, counts: bool, ids: bool = True) -> list[ImapFol
         elif status := status_of(parts):
             raw = tokens(parts)[1]
             if isinstance(raw, bytes) and len(totals) < FOLDERS_MOST:
-                totals[raw] = status
+                totals.setdefault(raw, {}).update(status)
 
     if counts:
-        _close_open_mailbox(session)
-    session.done(b'LIST "" "*"' + _options(session, counts), note)
-    if counts and not (session.has("LIST-STATUS") and session.has("LIST-EXTENDED")):
+        close_open_mailbox(session)
+    session.done(list_command(session, counts=counts), note)
+    if counts and not lists_counts(session):
         totals = _status_one_by_one(session, listed.values(), ids=ids)
     elif counts and ids and session.has("OBJECTID"):
         _ask_ids(session, totals)
@@ -208,14 +219,59 @@ def folders(session: Session, *, counts: bool, ids: bool = True) -> list[ImapFol
     )
 
 
-def _close_open_mailbox(session: Session) -> None:
-    """Close the open mailbox, so that its count is current.
+def list_command(session: Session, *, counts: bool) -> bytes:
+    """Return the command with which `folders` asks for the mailboxes."""
+    return b'LIST "" "*"' + _options(session, counts)
+
+
+def first_questions(session: Session, *, identity: bool, ids: bool) -> list[bytes]:
+    """Return the commands with which an account is looked at first, as far as the server knows them.
+
+    Args:
+        session: the session of the account.
+        identity: True if it will be asked whose account it is.
+        ids: True if the ids of folders will be asked, too.
+    """
+    item = id_item(session) or "UIDVALIDITY"
+    commands = [status_command(INBOX, item)] if identity else []
+    return commands + _listing_questions(session, ids=ids, prefixes=True)
+
+
+def ask_folders(session: Session, *, ids: bool, prefixes: bool) -> None:
+    """Ask for what `folders` with counts will ask for, and do not wait for the answer.
+
+    Args:
+        session: the session of the account.
+        ids: True if the ids of folders will be asked, too.
+        prefixes: True if the namespaces will be asked before.
+    """
+    close_open_mailbox(session)
+    session.ask_ahead(_listing_questions(session, ids=ids, prefixes=prefixes))
+
+
+def _listing_questions(session: Session, *, ids: bool, prefixes: bool) -> list[bytes]:
+    commands = [NAMESPACE] if prefixes and session.has("NAMESPACE") else []
+    commands.append(list_command(session, counts=True))
+    if ids and session.has("OBJECTID") and lists_counts(session):
+        commands.append(LIST_IDS)
+    return commands
+
+
+def lists_counts(session: Session) -> bool:
+    """Return True if one command lists the mailboxes together with the server's counts."""
+    return session.has("LIST-STATUS") and session.has("LIST-EXTENDED")
+
+
+def close_open_mailbox(session: Session) -> None:
+    """Close the open mailbox, so that its count is current in a listing that was not asked for yet.
 
     Dovecot 2.4.1 counts the open mailbox as this session last saw it, which is an old number. NOOP would
     update it, but ends the session when the mailbox was renamed. CLOSE removes nothing after EXAMINE.
     """
     selected = session.selected
     if selected is None or not (selected.readonly or session.has("UNSELECT")):
+        return
+    if session.is_asked(list_command(session, counts=True)):
         return
     session.connection.add(b"UNSELECT" if session.has("UNSELECT") else b"CLOSE")
     session.selected = None  # where that is refused, a mailbox is opened once more than it need be
@@ -286,7 +342,7 @@ def _ask_ids(session: Session, totals: dict[bytes, dict[str, str]]) -> None:
             if isinstance(raw, bytes) and raw in totals and MAILBOX_ID in status:
                 ids[raw] = status[MAILBOX_ID]
 
-    session.done(b'LIST "" "*" RETURN (STATUS (MAILBOXID))', note)
+    session.done(LIST_IDS, note)
     if ids.keys() != totals.keys():
         raise Transient("folder-vanished", "a folder was made or removed meanwhile: list again")
     for raw, status in totals.items():
@@ -387,11 +443,14 @@ __all__ = [
     "VIRTUAL",
     "ImapFolder",
     "Namespace",
+    "ask_folders",
     "container",
     "decoded",
     "encoded",
+    "first_questions",
     "folders",
     "id_item",
+    "lists_counts",
     "namespace",
     "quota",
 ]

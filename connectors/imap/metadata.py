@@ -19,6 +19,11 @@ def has_room(session: Session) -> bool:
     return any(session.has(name) for name in EXTENSIONS)
 
 
+def question(name: bytes) -> bytes:
+    """Return the command with which `read` asks for a text."""
+    return b'GETMETADATA "" (' + PREFIX + name + b")"
+
+
 def read(session: Session, name: bytes) -> bytes | None:
     """Return a text; None when it does not exist or the server keeps no texts.
 
@@ -37,7 +42,7 @@ def read(session: Session, name: bytes) -> bytes | None:
         pairs = (entry for entry in listed[1:] if isinstance(entry, list) and len(entry) > 1)
         values.extend(value for key, value, *_ in pairs if key == PREFIX + name and isinstance(value, bytes))
 
-    reply = session.run(b'GETMETADATA "" (' + PREFIX + name + b")", note)
+    reply = session.run(question(name), note)
     return values[-1] if reply.ok and values else None
 
 

@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -16,6 +16,8 @@ from imapclient.exceptions import CapabilityError, LoginError
 
 from connectors.accepted_logins import LOGINS, login_of
 from connectors.http.deadline import Deadline
+from connectors.imap.asked_ahead import AskedAhead
+from connectors.imap.connecting_ahead import ConnectingAhead
 from connectors.imap.connection import (
     LINE_MOST,
     LITERAL_MOST,
@@ -27,8 +29,10 @@ from connectors.imap.connection import (
     TaggedReply,
     cut,
     free,
+    named_in,
     quoted,
     response_code,
+    status_command,
     status_of,
     tokens,
 )
@@ -210,21 +214,65 @@ class Session:
     _closed: bool = False
     _user: int = 0
     _refused: Blocked | Transient | None = None
+    _ahead: AskedAhead | None = None
+    _coming: ConnectingAhead | None = None
 
     @property
     def connection(self) -> ImapConnection:
-        """Return the connection; connect again when it is broken."""
-        self._user = threading.get_ident()
+        """Return the connection, which carries no unread answers; connect again when it is broken."""
+        connection = self._live()
+        if self._ahead is not None:
+            self._ahead.forget()
+        return connection
+
+    def _live(self) -> ImapConnection:
+        """Return the connection as `connection` does, and keep the answers."""
+        coming = self._coming
+        if coming is None or not coming.is_this_thread:
+            self._user = threading.get_ident()
+            if coming is not None:
+                self._coming = None
+                coming.wait()
         if self._connection is not None and not self._connection.broken:
             return self._connection
         self._discard()
         self._connection = self._connect()
         return self._connection
 
+    def connect_ahead(self, questions: Callable[[], Iterable[bytes]]) -> None:
+        """Begin to connect in another thread, unless this was begun; whoever needs the connection waits.
+
+        Args:
+            questions: returns the commands that will be the first ones, see `ask_ahead`; called in that
+                thread once it is connected.
+        """
+        if self._connection is None and self._coming is None and not self._closed:
+
+            def connect() -> None:
+                self._connection = self._connect()
+                self.ask_ahead(questions())
+
+            self._coming = ConnectingAhead(connect)
+            self._coming.start()
+
+    def ask_ahead(self, commands: Iterable[bytes]) -> None:
+        """Send commands whose answers `run` will be asked for soon; see connectors.imap.asked_ahead.
+
+        Args:
+            commands: commands that only read, without tag and line end.
+
+        Raises:
+            Transient: the connection broke.
+        """
+        connection = self._live()
+        if self._ahead is None:
+            self._ahead = AskedAhead(connection)
+        self._ahead.ask(commands)
+
     @property
     def capabilities(self) -> frozenset[str]:
         """Return the upper-case capability names as announced after login."""
-        self.connection  # noqa: B018 - connects
+        self._live()
         return self.capabilities_
 
     def has(self, name: str) -> bool:
@@ -242,7 +290,7 @@ class Session:
     @property
     def quirks(self) -> Quirks:
         """Return the facts about this server's product."""
-        self.connection  # noqa: B018 - connects
+        self._live()
         return BY_NAME.get(self.server_name, PLAIN)
 
     def close(self) -> None:
@@ -251,13 +299,16 @@ class Session:
         if self._connection is not None:
             self._connection.close()
         self._cut()
-        if self._user == threading.get_ident():
+        if self._coming is not None and self._coming.goes_on:
+            return  # its connection is cut, and is freed with this object
+        if self._user in (0, threading.get_ident()):
             # another thread must not free the descriptors while the using thread has them: the number could
             # belong to another socket a moment later
             self._discard()
 
     def _discard(self) -> None:
         connection, self._connection = self._connection, None
+        self._ahead = None
         self.selected = None
         self.qresync = False
         self._sockets.clear()
@@ -307,7 +358,13 @@ class Session:
 
     def _open_client(self) -> _Client:
         with _connecting(self.settings):
-            return _Client(self.settings, self._sockets.append)
+            return _Client(self.settings, self._opened)
+
+    def _opened(self, sock: socket.socket) -> None:
+        """Note a new socket; cut it at once if the session was closed meanwhile."""
+        self._sockets.append(sock)
+        if self._closed:
+            cut(sock)
 
     def _secure(self, client: _Client) -> None:
         """Start TLS when the settings ask for STARTTLS."""
@@ -354,6 +411,8 @@ class Session:
 
     def _refusal(self, error: MigrationError, who: bytes) -> MigrationError:
         """Remember a refused login, because repeating it would lock the account."""
+        if self._closed and isinstance(error, Transient):
+            return Transient("connection-closed", "closed from our side")
         if not isinstance(error, Blocked) or error.code != "login-refused":
             return error
         self._refused = LOGINS.refused(who, error)
@@ -385,7 +444,7 @@ class Session:
         at_once = "ID" in (named or known)
         if at_once:
             commands.append(b"ID NIL")
-        tags = [_queued(connection, command) for command in commands]
+        tags = [connection.queue(command) for command in commands]
         connection.flush()
         for tag in tags:
             connection.finish(tag, note)
@@ -396,8 +455,15 @@ class Session:
 
     # -- commands
 
+    def is_asked(self, command: bytes) -> bool:
+        """Return True if a command was asked ahead, and its answer was not taken yet."""
+        self._live()
+        return self._ahead is not None and self._ahead.has(command)
+
     def run(self, command: bytes, sink: Callable[[Parts], None] | None = None) -> TaggedReply:
         """Run a command and return its tagged reply; untagged responses also update `selected`.
+
+        A command that was asked ahead is not sent again.
 
         Args:
             command: the command without tag and line end.
@@ -406,7 +472,7 @@ class Session:
         Raises:
             Transient: the connection broke. The command may have taken effect.
         """
-        connection = self.connection
+        connection = self._live()
         selected = self.selected
 
         def note(parts: Parts) -> None:
@@ -415,7 +481,8 @@ class Session:
             if sink is not None:
                 sink(parts)
 
-        return connection.run(command, note)
+        reply = self._ahead.answer(command, note) if self._ahead is not None else None
+        return connection.run(command, note) if reply is None else reply
 
     def done(self, command: bytes, sink: Callable[[Parts], None] | None = None) -> None:
         """Run a command that must succeed.
@@ -446,17 +513,24 @@ class Session:
         if current is not None and current.name == name and current.readonly == readonly and not fresh:
             return current
         verb = b"EXAMINE " if readonly else b"SELECT "
-        self.connection  # noqa: B018 - connecting resets `selected`
+        connection = self._settled()
         self.selected = None
         opening = Selected(name, readonly)
         condstore = b" (CONDSTORE)" if "CONDSTORE" in self.capabilities_ else b""
-        reply = self.connection.run(verb + quoted(name) + condstore, opening.note)
+        reply = connection.run(verb + quoted(name) + condstore, opening.note)
         if not reply.ok:
             raise_for(reply)
         if not opening.modseq:
             self.uncounted.add(name)
         self.selected = opening
         return opening
+
+    def _settled(self) -> ImapConnection:
+        """Return the connection once all answers are read; what opens a folder changes none of them."""
+        connection = self._live()
+        if self._ahead is not None:
+            self._ahead.settle()
+        return connection
 
     def look(self, name: bytes, sink: Callable[[Parts], None]) -> None:
         """Open a mailbox again for reading.
@@ -478,20 +552,16 @@ class Session:
         Raises:
             Blocked: "container-missing".
         """
-        values: dict[str, str] = {}
+        found: dict[bytes, dict[str, str]] = {}
 
         def note(parts: Parts) -> None:
-            values.update(status_of(parts))
+            if status := status_of(parts):
+                found.setdefault(named_in(parts), {}).update(status)
 
-        self.done(b"STATUS " + quoted(name) + b" (" + " ".join(items).encode() + b")", note)
-        return values
-
-
-def _queued(connection: ImapConnection, command: bytes) -> bytes:
-    """Queue a whole command and return its tag."""
-    tag = connection.begin(command)
-    connection.put(b"\r\n")
-    return tag
+        self.done(status_command(name, *items), note)
+        if len(found) == 1:
+            return found.popitem()[1]
+        return found.get(b"INBOX" if name.upper() == b"INBOX" else name, {})
 
 
 def _authenticate(client: _Client, login: str, password: str) -> None:

@@ -16,10 +16,13 @@ from connectors.imap.folders import (
     VIRTUAL,
     ImapFolder,
     Namespace,
+    ask_folders,
     container,
     encoded,
+    first_questions,
     folders,
     id_item,
+    lists_counts,
     namespace,
 )
 from connectors.imap.server_info import facts, identity
@@ -114,6 +117,15 @@ class ImapSource:
         self._names: dict[str, bytes] = {}
         self._lives: dict[bytes, int] = {}
 
+    def connect_ahead(self, *, copies: bool) -> None:
+        """Begin to connect; see `model.optional_protocols.AsksAhead`."""
+        session = self._session
+        session.connect_ahead(lambda: first_questions(session, identity=copies, ids=True))
+
+    def ask_containers(self) -> None:
+        """Ask for the folders; see `model.optional_protocols.AsksAhead`."""
+        ask_folders(self._session, ids=True, prefixes=self._namespace is None)
+
     @property
     def capabilities(self) -> Capabilities:
         """Return what the server can do; connects."""
@@ -136,7 +148,7 @@ class ImapSource:
     def containers(self) -> Iterator[Container]:
         """List all folders, parents before children; see `model.protocols.Source.containers`."""
         where = self._where()
-        for folder in self._folders(counts=True):
+        for folder in self._folders(counts=True, ids=True):
             identifier = self._id(folder)
             self._names[identifier] = folder.raw
             yield container(folder, where, identifier, _omit_code(folder, where))
@@ -242,8 +254,9 @@ class ImapSource:
             if entry is not None and isinstance(header, bytes) and (address := _address(header)):
                 addresses[uid_of(entry)] = address
 
-        sent = next((f for f in self._folders(counts=False) if f.role is Role.SENT), None)
-        if sent is None or not sent.selectable:
+        counts = lists_counts(self._session)  # together with them, the listing was asked for already
+        sent = next((f for f in self._folders(counts=counts) if f.role is Role.SENT), None)
+        if sent is None or not sent.selectable or sent.status.get("MESSAGES") == "0":
             return []
         last = self._session.select(sent.raw, readonly=True, fresh=True).exists
         if last:
@@ -278,9 +291,10 @@ class ImapSource:
 
     # -- internals
 
-    def _folders(self, *, counts: bool) -> list[ImapFolder]:
+    def _folders(self, *, counts: bool, ids: bool = False) -> list[ImapFolder]:
         """List the folders, those with a role by their name among them."""
-        return with_names(folders(self._session, counts=counts), self._where(), self._settings.special_paths)
+        listed = folders(self._session, counts=counts, ids=ids)
+        return with_names(listed, self._where(), self._settings.special_paths)
 
     def _where(self) -> Namespace:
         if self._namespace is None:

@@ -24,9 +24,11 @@ from connectors.imap.folders import (
     VIRTUAL,
     ImapFolder,
     Namespace,
+    ask_folders,
     container,
     decoded,
     encoded,
+    first_questions,
     folders,
     namespace,
     quota,
@@ -109,6 +111,21 @@ class ImapTarget:
         others = tuple(Session(settings, account) for _ in range(settings.connections - 1))
         self._others = parallel_append.ExtraSessions(others)
         self._keywords = Keywords()
+
+    def connect_ahead(self, *, copies: bool) -> None:
+        """Begin to connect; see `model.optional_protocols.AsksAhead`."""
+
+        def questions() -> list[bytes]:
+            mark = (
+                [metadata.question(self._mark_name())] if copies and metadata.has_room(self._session) else []
+            )
+            return mark + first_questions(self._session, identity=copies, ids=False)
+
+        self._session.connect_ahead(questions)
+
+    def ask_containers(self) -> None:
+        """Ask for the folders; see `model.optional_protocols.AsksAhead`."""
+        ask_folders(self._session, ids=False, prefixes=self._namespace is None)
 
     @property
     def capabilities(self) -> Capabilities:

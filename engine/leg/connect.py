@@ -21,6 +21,7 @@ from engine.steps.worker_deaths import Cause
 from ledger.db.rows import Lease, LegRow, Phase
 from ledger.leg.cutover_steps import is_releasing
 from model.errors import MigrationError
+from model.optional_protocols import AsksAhead
 from model.protocols import Guard
 
 if TYPE_CHECKING:
@@ -97,7 +98,13 @@ def _refuse_releasing(setting: LegSetting) -> None:
 
 @contextmanager
 def open_leg(
-    setting: LegSetting, claim: Lease, keeper: lease.LeaseKeeper, attempt: AttemptState
+    setting: LegSetting,
+    claim: Lease,
+    keeper: lease.LeaseKeeper,
+    attempt: AttemptState,
+    *,
+    ahead: bool = False,
+    copies: bool = False,
 ) -> Iterator[LegContext]:
     """Open new connections to both sides; close them at the end and whenever the lease is lost.
 
@@ -106,11 +113,16 @@ def open_leg(
         claim: the lease.
         keeper: renews the lease, and closes the connections when it is lost.
         attempt: what the attempts share.
+        ahead: True if both sides will be needed at once, so that they connect at the same time.
+        copies: True if items are about to be copied.
 
     Yields:
         The open leg.
     """
     with _open_sides(setting, claim, keeper.guard, keeper.watch, attempt.owner) as leg:
+        for side in (leg.target, leg.source) if ahead else ():
+            if isinstance(side, AsksAhead):
+                side.connect_ahead(copies=copies)
         yield leg
 
 

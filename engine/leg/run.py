@@ -426,14 +426,14 @@ def _copy_and_verify(
     """Copy and verify; do both again if the source changed meanwhile, as people go on working."""
     result: tuple[LegState, str | None] = (LegState.COPIED, None)
     for _ in range(PASSES_MOST):
-        with open_leg(setting, held, keeper, attempt) as leg:
+        with open_leg(setting, held, keeper, attempt, ahead=True, copies=True) as leg:
             if (ended := late_mail.of_a_source_that_is_gone(leg)) is not None:
                 return ended
             bind_folder = pass_gate(setting, held, leg, attempt)
             invitation_policy.refuse_unproven(leg, setting.silenced)
             if (before := _pass(leg, attempt, bind_folder, setting)) is not None:
                 return _end_of(leg, setting.task, before)
-        with open_leg(setting, held, keeper, attempt) as leg:
+        with open_leg(setting, held, keeper, attempt, ahead=True) as leg:
             task = setting.task
             verdict = verify.compare(leg, task.level, task.sample_percent, again=False)
             result = _end_of(leg, task, verdict)

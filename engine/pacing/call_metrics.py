@@ -31,8 +31,11 @@ LISTINGS = (
     *("containers", "listing", "whole", "look_up", "headers", "names", "grants", "occurrences", "extras"),
 )
 """Streams of many small answers; see LISTED."""
-UNMEASURED = ("close", "trouble", "place", "kept", "names_otherwise", "stored_as", "stateless")
-"""What asks no server."""
+UNMEASURED = (
+    *("close", "trouble", "place", "kept", "names_otherwise", "stored_as", "stateless"),
+    *("connect_ahead", "ask_containers"),
+)
+"""What does not wait for a server."""
 MEGABYTE = 1_000_000
 LISTED = 100
 OUTAGE = 3

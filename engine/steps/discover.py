@@ -15,6 +15,7 @@ from ledger.db.rows import ContainerRow, Outcome, State
 from ledger.leg.containers import Placed
 from mappings.fields.folder_names import Path, Placement, plan_names
 from model.errors import Blocked, CursorLost, MigrationError, Rejected
+from model.optional_protocols import AsksAhead
 from model.protocols import Container, Kind, Loss, Page, Ref, Role, key_of
 
 NOTES = ("Notes",)
@@ -64,7 +65,10 @@ class Sides:
 
 
 def sides_of(leg: LegContext) -> Sides:
-    """List the containers of both sides."""
+    """List the containers of both sides, which are asked at the same time where they can be."""
+    for side in (leg.source, leg.target):
+        if isinstance(side, AsksAhead):
+            side.ask_containers()
     found = listed(leg, {row.source_id: row for row in leg.ledger.containers()})
     return Sides(found, {container.id: container for container in leg.target.containers()})
 
