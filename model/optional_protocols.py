@@ -550,3 +550,31 @@ class AsksAhead(Protocol):
 
     def ask_containers(self) -> None:
         """Send the question for containers(), whose next call takes the answer. Idempotent."""
+
+
+@runtime_checkable
+class TellsEmpty(Protocol):
+    """Tell which containers of a target hold nothing, with fewer questions than one listing for each."""
+
+    def empty(self, hrefs: Collection[str]) -> frozenset[str]:
+        """Return those of these containers in which there is nothing now. Idempotent; changes nothing.
+
+        The server looks into each one for this answer. A container that is left out may be empty, too.
+
+        Args:
+            hrefs: the containers.
+        """
+
+
+@runtime_checkable
+class ExpectsListings(Protocol):
+    """List many containers of a source for the first time, with fewer questions than for each one alone."""
+
+    def expect(self, containers: Sequence[Container]) -> None:
+        """Prepare for changes(container, None) of these containers. Asks nothing.
+
+        No container of this source will be listed from a cursor meanwhile.
+
+        Args:
+            containers: those that were never listed, as they were found now.
+        """

@@ -26,12 +26,14 @@ class AskedAhead:
     connection: ImapConnection
     _waiting: dict[bytes, bytes] = field(default_factory=dict)
     _answers: dict[bytes, tuple[list[Parts], TaggedReply]] = field(default_factory=dict)
+    _in_folder: set[bytes] = field(default_factory=set)
 
-    def ask(self, commands: Iterable[bytes]) -> None:
+    def ask(self, commands: Iterable[bytes], *, in_folder: bool) -> None:
         """Send commands that only read, without waiting for an answer.
 
         Args:
             commands: without tag and line end. One that was asked already is not sent again.
+            in_folder: True if they are about the open folder.
 
         Raises:
             Transient: the connection broke.
@@ -39,6 +41,8 @@ class AskedAhead:
         for command in commands:
             if not self.has(command):
                 self._waiting[command] = self.connection.queue(command)
+                if in_folder:
+                    self._in_folder.add(command)
         self.connection.flush()
 
     def has(self, command: bytes) -> bool:
@@ -68,13 +72,16 @@ class AskedAhead:
         return self.connection.finish(self._waiting.pop(command), sink)
 
     def settle(self) -> None:
-        """Read all answers and keep them, so that other commands can be sent.
+        """Read all answers, so that another folder can be opened; keep those that are about no folder.
 
         Raises:
             Transient: the connection broke.
         """
         while self._waiting:
             self._read_first()
+        for command in self._in_folder:
+            self._answers.pop(command, None)
+        self._in_folder.clear()
 
     def forget(self) -> None:
         """Read all answers and drop them.
@@ -83,6 +90,7 @@ class AskedAhead:
             Transient: the connection broke.
         """
         self._answers.clear()
+        self._in_folder.clear()
         while self._waiting:
             self.connection.finish(self._waiting.pop(next(iter(self._waiting))))
 

@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -255,11 +255,12 @@ class Session:
             self._coming = ConnectingAhead(connect)
             self._coming.start()
 
-    def ask_ahead(self, commands: Iterable[bytes]) -> None:
+    def ask_ahead(self, commands: Iterable[bytes], *, in_folder: bool = False) -> None:
         """Send commands whose answers `run` will be asked for soon; see connectors.imap.asked_ahead.
 
         Args:
             commands: commands that only read, without tag and line end.
+            in_folder: True if they are about the open mailbox.
 
         Raises:
             Transient: the connection broke.
@@ -267,7 +268,7 @@ class Session:
         connection = self._live()
         if self._ahead is None:
             self._ahead = AskedAhead(connection)
-        self._ahead.ask(commands)
+        self._ahead.ask(commands, in_folder=in_folder)
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -498,13 +499,16 @@ class Session:
         if not reply.ok:
             raise_for(reply)
 
-    def select(self, name: bytes, *, readonly: bool, fresh: bool = False) -> Selected:
+    def select(
+        self, name: bytes, *, readonly: bool, fresh: bool = False, then: Sequence[bytes] = ()
+    ) -> Selected:
         """Open a mailbox unless it is open already, and return its state.
 
         Args:
             name: its encoded name.
             readonly: True for EXAMINE.
             fresh: True to open it again in any case.
+            then: commands that only read it and will be next: see `ask_ahead`.
 
         Raises:
             Blocked: "container-missing" and the other errors of `error_of`.
@@ -512,21 +516,34 @@ class Session:
         current = self.selected
         if current is not None and current.name == name and current.readonly == readonly and not fresh:
             return current
-        verb = b"EXAMINE " if readonly else b"SELECT "
         connection = self._settled()
         self.selected = None
         opening = Selected(name, readonly)
-        condstore = b" (CONDSTORE)" if "CONDSTORE" in self.capabilities_ else b""
-        reply = connection.run(verb + quoted(name) + condstore, opening.note)
+        tag = connection.queue(self.opening(name, readonly=readonly))
+        self.ask_ahead(then, in_folder=True)
+        reply = connection.finish(tag, opening.note)
         if not reply.ok:
+            self.connection  # noqa: B018 - drops what was asked about a folder that is not open
             raise_for(reply)
-        if not opening.modseq:
-            self.uncounted.add(name)
+        self.note_opened(opening)
         self.selected = opening
         return opening
 
+    def opening(self, name: bytes, *, readonly: bool) -> bytes:
+        """Return the command that opens a mailbox (its encoded name)."""
+        verb = b"EXAMINE " if readonly else b"SELECT "
+        return verb + quoted(name) + (b" (CONDSTORE)" if "CONDSTORE" in self.capabilities_ else b"")
+
+    def note_opened(self, opened: Selected) -> None:
+        """Remember a mailbox that keeps no modification sequences."""
+        if not opened.modseq:
+            self.uncounted.add(opened.name)
+
     def _settled(self) -> ImapConnection:
-        """Return the connection once all answers are read; what opens a folder changes none of them."""
+        """Return the connection once all answers are read.
+
+        To open a folder changes nothing of what was asked about the account.
+        """
         connection = self._live()
         if self._ahead is not None:
             self._ahead.settle()

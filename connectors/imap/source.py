@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from email.utils import getaddresses
 from functools import lru_cache
@@ -25,6 +25,7 @@ from connectors.imap.folders import (
     lists_counts,
     namespace,
 )
+from connectors.imap.open_at_once import open_at_once
 from connectors.imap.server_info import facts, identity
 from connectors.imap.session import ImapSettings, Selected, Session
 from connectors.imap.special_folders import with_names
@@ -116,6 +117,8 @@ class ImapSource:
         self._namespace: Namespace | None = None
         self._names: dict[str, bytes] = {}
         self._lives: dict[bytes, int] = {}
+        self._expected: dict[bytes, bool] = {}
+        self._empty: dict[bytes, Selected] = {}
 
     def connect_ahead(self, *, copies: bool) -> None:
         """Begin to connect; see `model.optional_protocols.AsksAhead`."""
@@ -175,10 +178,11 @@ class ImapSource:
             RFC 7162 (CONDSTORE, QRESYNC).
         """
         name = self._raw(container)
-        if self._session.has("QRESYNC") and not self._session.qresync:
+        expected = cursor is None and name in self._expected
+        if self._session.has("QRESYNC") and not self._session.qresync and not expected:
             self._session.done(b"ENABLE QRESYNC")
             self._session.qresync = True
-        selected = self._select(name, fresh=True)
+        selected = (self._opened_empty(name) if expected else None) or self._select(name, fresh=True)
         before = parsed(cursor) if cursor else None
         if before is not None and before.uidvalidity != selected.uidvalidity:
             raise CursorLost("cursor-lost", "the folder's UIDVALIDITY changed")
@@ -191,6 +195,11 @@ class ImapSource:
             yield from self._enumerate(name, selected, before, None, full=False)
         else:
             yield from self._enumerate(name, selected, start, None)
+
+    def expect(self, containers: Sequence[Container]) -> None:
+        """Prepare for the first listing; see `model.optional_protocols.ExpectsListings`."""
+        self._expected = {self._raw(container): container.total == 0 for container in containers}
+        self._empty.clear()
 
     def fetch(
         self, container: Container, refs: Iterable[Ref], *, bodies: bool = True
@@ -224,6 +233,19 @@ class ImapSource:
         pairs = ((number_, ref.size) for number_, ref in by_uid.items())
         for number_, message in reader.read(pairs, bodies=bodies):
             yield _native(by_uid[number_].id, message)
+
+    def _opened_empty(self, name: bytes) -> Selected | None:
+        """Return the state of a folder that is to be listed for the first time; None if it is not empty.
+
+        All folders that the server counts as empty are opened at the first of them.
+        """
+        if not self._expected.pop(name):
+            return None
+        if name not in self._empty:
+            counted = [raw for raw, is_empty in self._expected.items() if is_empty and raw not in self._empty]
+            self._empty |= open_at_once(self._session, [name, *counted])
+        selected = self._empty.pop(name, None)
+        return None if selected is None or selected.exists else selected
 
     def _select(self, name: bytes, *, fresh: bool = False) -> Selected:
         """Open a folder; a folder that was removed or renamed since the listing is Transient.

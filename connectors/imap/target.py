@@ -7,7 +7,7 @@ remove.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,8 +35,9 @@ from connectors.imap.folders import (
 )
 from connectors.imap.keywords import Keywords
 from connectors.imap.last_write import LastWrite
+from connectors.imap.open_at_once import open_at_once
 from connectors.imap.server_info import append_limit, facts, identity
-from connectors.imap.session import ImapSettings, Session, error_of
+from connectors.imap.session import ImapSettings, Selected, Session, error_of
 from connectors.imap.source import properties_of
 from connectors.imap.special_folders import with_names
 from connectors.imap.verify_uid import Judge
@@ -187,6 +188,14 @@ class ImapTarget:
             self._create(raw, container)
             listed[raw] = frozenset({USES[container.role]} if container.role in USES else ())
         return name
+
+    def empty(self, hrefs: Collection[str]) -> frozenset[str]:
+        """Return the folders that are empty; see `model.optional_protocols.TellsEmpty`."""
+        names = {encoded(href): href for href in hrefs}
+        opened = open_at_once(self._session, list(names), () if self._permanent is not None else {INBOX})
+        if self._permanent is None and INBOX in opened:
+            self._permanent = _kept_flags(opened[INBOX])
+        return frozenset(names[raw] for raw, folder in opened.items() if not folder.exists)
 
     def rename(self, href: str, container: Container) -> str:
         """Rename a folder; idempotent; refused in the live phase; return its new mailbox name.
@@ -408,9 +417,7 @@ class ImapTarget:
     def _flags(self) -> frozenset[str]:
         """Return the flags that INBOX keeps permanently."""
         if self._permanent is None:
-            permanent = self._session.select(INBOX, readonly=False).permanent
-            # RFC 9051, 6.3.2: without PERMANENTFLAGS every flag can be changed permanently
-            self._permanent = frozenset({"\\*"}) if permanent is None else permanent
+            self._permanent = _kept_flags(self._session.select(INBOX, readonly=False))
         return self._permanent
 
     def _folder_attributes(self) -> dict[bytes, frozenset[str]]:
@@ -451,6 +458,15 @@ class ImapTarget:
 def _attributes(listed: Iterable[ImapFolder]) -> dict[bytes, frozenset[str]]:
     """Return the attributes of folders by encoded name, INBOX among them."""
     return {folder.raw: folder.attributes for folder in listed} | {INBOX: frozenset()}
+
+
+def _kept_flags(opened: Selected) -> frozenset[str]:
+    """Return the flags that a folder keeps permanently: every flag, without PERMANENTFLAGS.
+
+    Source:
+        RFC 9051, section 6.3.2.
+    """
+    return frozenset({"\\*"}) if opened.permanent is None else opened.permanent
 
 
 def _is_inbox(container: Container) -> bool:

@@ -18,7 +18,7 @@ the login), and the target must be empty until the first item of this mailbox is
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -29,8 +29,8 @@ from engine.identity.own_items import own_items
 from engine.identity.provisioning_items import artefacts_among
 from engine.planning.mailbox_list import DenyList, Directory, canonical
 from model.errors import Blocked
-from model.optional_protocols import ListsWhole, SupportsSenders
-from model.protocols import Identity, Kind, Source, Target
+from model.optional_protocols import ListsWhole, SupportsSenders, TellsEmpty
+from model.protocols import Container, Identity, Kind, Source, Target
 from model.sites import Site
 
 LEVELS = ("asserted", "address", "directory")
@@ -272,14 +272,30 @@ def is_filled(target: Target, artefacts: Sequence[str], ours: Collection[str]) -
         artefacts: how the titles of provisioning artefacts begin.
         ours: the ids of our containers.
     """
-    for container in target.containers():
-        if container.id in ours or container.omit is not None or container.readonly:
-            continue  # what others share with the account, or the server fills by itself, does not count
+    for container in _not_empty(target, ours):
         most = ARTEFACT_FILES_MOST if container.kind is Kind.FILES else ARTEFACTS_MOST
         listed = [item.href for item in islice(own_items(target, container.id), most + 1)]
         if len(listed) > most or len(artefacts_among(target, container.id, listed, artefacts)) < len(listed):
             return True
     return False
+
+
+def _not_empty(target: Target, ours: Collection[str]) -> Iterator[Container]:
+    """Yield the containers that may hold something of the account's owner, beside ours.
+
+    What others share with the account, or the server fills by itself, does not count.
+    """
+    looked_at = (
+        container
+        for container in target.containers()
+        if container.id not in ours and container.omit is None and not container.readonly
+    )
+    if not isinstance(target, TellsEmpty):
+        yield from looked_at
+        return
+    listed = list(looked_at)
+    empty = target.empty([container.id for container in listed])
+    yield from (container for container in listed if container.id not in empty)
 
 
 def is_emptiness_unproven(target: Target) -> bool:

@@ -40,6 +40,7 @@ from engine.context.leg_context import (
     InDoubtWrite,
     LegContext,
     Opener,
+    as_container,
     spent_as,
     utc_now,
 )
@@ -86,6 +87,7 @@ from ledger.leg.rollback import refuse_unfinished
 from ledger.plan.mailboxes import approved_for
 from ledger.store import Ledger
 from model.errors import Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
+from model.optional_protocols import ExpectsListings
 from model.protocols import Kind
 
 PASSES_MOST = 3
@@ -504,6 +506,8 @@ def _list(leg: LegContext, containers: Sequence[ContainerRow], same: Unchanged) 
     What is unchanged at one side is not asked of it.
     """
     first = not any(row.complete for row in containers)
+    if first and isinstance(leg.source, ExpectsListings):
+        leg.source.expect([as_container(row) for row in containers if not row.gone and row.cursor is None])
     books: list[tuple[ContainerRow, discover.Listing]] = []
     rekeyed = 0
     with discover.ends(leg) as ended:

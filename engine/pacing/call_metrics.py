@@ -24,7 +24,7 @@ Close = Callable[[], None]
 PLAIN = (
     *("identity", "ensure", "rename", "position", "quota", "clear", "leftovers", "redate", "stamp"),
     *("share", "unshare", "shared", "versions", "resolve", "mark", "keep_mark", "label", "server"),
-    *("sent_from", "silence", "withheld", "rights", "party", "shows_another", "delegates"),
+    *("sent_from", "silence", "withheld", "rights", "party", "shows_another", "delegates", "empty"),
 )
 STREAMS = ("changes", "fetch", "fetch_versions", "write", "amend", "read", "read_links", "remove", "digests")
 LISTINGS = (
@@ -33,7 +33,7 @@ LISTINGS = (
 """Streams of many small answers; see LISTED."""
 UNMEASURED = (
     *("close", "trouble", "place", "kept", "names_otherwise", "stored_as", "stateless"),
-    *("connect_ahead", "ask_containers"),
+    *("connect_ahead", "ask_containers", "expect"),
 )
 """What does not wait for a server."""
 MEGABYTE = 1_000_000
