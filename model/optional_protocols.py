@@ -573,8 +573,6 @@ class ExpectsListings(Protocol):
     def expect(self, containers: Sequence[Container]) -> None:
         """Prepare for changes(container, None) of these containers. Asks nothing.
 
-        No container of this source will be listed from a cursor meanwhile.
-
         Args:
             containers: those that were never listed, as they were found now.
         """

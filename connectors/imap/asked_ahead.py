@@ -3,6 +3,10 @@
 A question that waits for the answer to another one costs a round trip. What a session will ask next is often
 known: then everything goes out at once. Only commands that read may be asked ahead. An answer is as old as
 its question, so nothing that is asked ahead outlives a command that was not foreseen.
+
+A server may answer such questions in any order, and even at the same time, as Dovecot 2.4.1 does with two
+FETCH commands (RFC 9051, section 5.5). So an untagged response belongs to every question that waits for an
+answer, and whoever asks must know from its content whether it is about the question.
 """
 
 from __future__ import annotations
@@ -11,22 +15,45 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from connectors.imap.connection import ImapConnection, Parts, TaggedReply
+from connectors.imap.pipelining import PIPELINING
 
 Sink = Callable[[Parts], None]
+HELD_MOST = 128 << 20
+"""Bytes of answers that are kept; no questions that are asked ahead have so much to tell."""
+
+
+@dataclass(slots=True)
+class _Question:
+    """Hold a question, and what the server said since it was sent.
+
+    Attributes:
+        tag: the tag of its command.
+        in_folder: True if it is about the folder that was open.
+        responses: the untagged responses.
+        reply: the tagged reply; None until it came.
+    """
+
+    tag: bytes
+    in_folder: bool
+    responses: list[Parts] = field(default_factory=list)
+    reply: TaggedReply | None = None
 
 
 @dataclass(slots=True)
 class AskedAhead:
-    """Hold the questions that one connection has sent, in their order, and answers that were read early.
+    """Hold the questions that one connection has sent and that nobody has asked for yet.
 
     Attributes:
         connection: the connection that carries them.
+        server: "host:port".
+        heard: receives every untagged response once, when it arrives.
     """
 
     connection: ImapConnection
-    _waiting: dict[bytes, bytes] = field(default_factory=dict)
-    _answers: dict[bytes, tuple[list[Parts], TaggedReply]] = field(default_factory=dict)
-    _in_folder: set[bytes] = field(default_factory=set)
+    server: str
+    heard: Sink
+    _questions: dict[bytes, _Question] = field(default_factory=dict)
+    _held: int = 0
 
     def ask(self, commands: Iterable[bytes], *, in_folder: bool) -> None:
         """Send commands that only read, without waiting for an answer.
@@ -39,37 +66,36 @@ class AskedAhead:
             Transient: the connection broke.
         """
         for command in commands:
-            if not self.has(command):
-                self._waiting[command] = self.connection.queue(command)
-                if in_folder:
-                    self._in_folder.add(command)
+            if not self._questions:
+                self._held = 0
+            if command not in self._questions:
+                self._questions[command] = _Question(self.connection.queue(command), in_folder)
         self.connection.flush()
 
     def has(self, command: bytes) -> bool:
         """Return True if a command was asked, and its answer was not given to anybody yet."""
-        return command in self._waiting or command in self._answers
+        return command in self._questions
 
     def answer(self, command: bytes, sink: Sink) -> TaggedReply | None:
         """Return the reply to a command that was asked ahead; forget everything if it was not.
 
         Args:
             command: without tag and line end.
-            sink: receives every untagged response of its answer.
+            sink: receives every untagged response since the command was sent.
 
         Raises:
             Transient: the connection broke.
         """
-        if not self.has(command):
+        question = self._questions.get(command)
+        if question is None:
             self.forget()
             return None
-        while command not in self._answers and next(iter(self._waiting)) != command:
-            self._read_first()
-        if command in self._answers:
-            responses, reply = self._answers.pop(command)
-            for response in responses:
-                self.connection.feed(sink, response)
-            return reply
-        return self.connection.finish(self._waiting.pop(command), sink)
+        while question.reply is None:
+            self._read()
+        del self._questions[command]
+        for response in question.responses:
+            self.connection.feed(sink, response)
+        return question.reply
 
     def settle(self) -> None:
         """Read all answers, so that another folder can be opened; keep those that are about no folder.
@@ -77,11 +103,11 @@ class AskedAhead:
         Raises:
             Transient: the connection broke.
         """
-        while self._waiting:
-            self._read_first()
-        for command in self._in_folder:
-            self._answers.pop(command, None)
-        self._in_folder.clear()
+        while any(question.reply is None for question in self._questions.values()):
+            self._read()
+        self._questions = {
+            command: question for command, question in self._questions.items() if not question.in_folder
+        }
 
     def forget(self) -> None:
         """Read all answers and drop them.
@@ -89,13 +115,21 @@ class AskedAhead:
         Raises:
             Transient: the connection broke.
         """
-        self._answers.clear()
-        self._in_folder.clear()
-        while self._waiting:
-            self.connection.finish(self._waiting.pop(next(iter(self._waiting))))
+        self.settle()
+        self._questions.clear()
 
-    def _read_first(self) -> None:
-        command, tag = next(iter(self._waiting.items()))
-        del self._waiting[command]
-        responses: list[Parts] = []
-        self._answers[command] = responses, self.connection.finish(tag, responses.append)
+    def _read(self) -> None:
+        """Read until one of the questions is answered."""
+        waiting = {question.tag: question for question in self._questions.values() if question.reply is None}
+
+        def note(parts: Parts) -> None:
+            self.heard(parts)
+            self._held += sum(map(len, parts))
+            if self._held > HELD_MOST:
+                raise ValueError("more than any answer has")
+            for question in waiting.values():
+                question.responses.append(parts)
+
+        with PIPELINING.trying(self.server):
+            reply = self.connection.finish_any(waiting, note)
+        waiting[reply.tag].reply = reply

@@ -13,7 +13,7 @@ import imaplib
 import re
 import socket
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -80,11 +80,13 @@ class TaggedReply:
         status: "OK", "NO" or "BAD".
         code: the bracketed response code, such as "APPENDUID 7 3:9", or "".
         said: the human-readable text of a refusal. It is never shown, because it may name people.
+        tag: the tag of the command.
     """
 
     status: str
     code: str = ""
     said: ServerWords = field(default=NOTHING, compare=False, repr=False)
+    tag: bytes = field(default=b"", compare=False, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -263,14 +265,14 @@ class ImapConnection:
         if self._read > self.reply_most:
             raise _Nonsense
 
-    def until(self, tag: bytes) -> Iterator[Parts | TaggedReply]:
-        """Yield untagged responses, then the TaggedReply.
+    def until(self, *tags: bytes) -> Iterator[Parts | TaggedReply]:
+        """Yield untagged responses, then the TaggedReply to one of the commands.
 
         What the caller does between them counts as waiting for the server: it must not take long. The caller
         must exhaust the iterator; otherwise the connection cannot be used any more.
 
         Args:
-            tag: the tag from `begin`.
+            tags: the tags from `begin`.
 
         Raises:
             Transient: the connection broke. The command may have taken effect.
@@ -283,11 +285,11 @@ class ImapConnection:
                     if head[2:5].upper() == b"BYE":
                         self.bye, self.farewell = _code(head[5:].strip()), of_line(head[5:].strip())
                     yield parts
-                elif head.startswith(tag + b" "):
-                    yield _reply(head[len(tag) + 1 :])
+                elif (tag := head.partition(b" ")[0]) in tags:
+                    yield _reply(head)
                     return
-                elif (other := head.partition(b" ")[0]) in self._unawaited:
-                    self._unawaited.remove(other)
+                elif tag in self._unawaited:
+                    self._unawaited.remove(tag)
                 elif not head.startswith(b"+"):
                     raise _Nonsense
 
@@ -306,7 +308,7 @@ class ImapConnection:
             if head.startswith(b"+"):
                 return None
             if head.startswith(tag + b" "):
-                return _reply(head[len(tag) + 1 :])
+                return _reply(head)
             self._unawaited.discard(head.partition(b" ")[0])
 
     def run(self, command: bytes, sink: Callable[[Parts], None] | None = None) -> TaggedReply:
@@ -333,7 +335,19 @@ class ImapConnection:
         Raises:
             Transient: the connection broke. The command may have taken effect.
         """
-        for response in self.until(tag):
+        return self.finish_any((tag,), sink)
+
+    def finish_any(self, tags: Iterable[bytes], sink: Callable[[Parts], None] | None = None) -> TaggedReply:
+        """Read until one of several commands is answered; return its tagged reply.
+
+        Args:
+            tags: the tags from `begin`.
+            sink: receives every untagged response; None drops them.
+
+        Raises:
+            Transient: the connection broke. The commands may have taken effect.
+        """
+        for response in self.until(*tags):
             if isinstance(response, TaggedReply):
                 return response
             if sink is not None:
@@ -394,10 +408,11 @@ def cut(sock: socket.socket | None) -> None:
             socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
-def _reply(text: bytes) -> TaggedReply:
+def _reply(line: bytes) -> TaggedReply:
+    tag, _, text = line.partition(b" ")
     status, _, rest = text.partition(b" ")
     said = NOTHING if status.upper() == b"OK" else of_line(rest)
-    return TaggedReply(status.decode("ascii", "replace").upper(), _code(rest), said)
+    return TaggedReply(status.decode("ascii", "replace").upper(), _code(rest), said, tag)
 
 
 def _code(text: bytes) -> str:

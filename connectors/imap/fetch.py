@@ -5,14 +5,15 @@ Windows keep memory independent of the folder's size. EXAMINE and BODY.PEEK leav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 from connectors.imap.connection import Parts, Token, compact, fetched, number, tokens, words
 from connectors.imap.dates import date_of
-from connectors.imap.session import Selected, Session, raise_for
+from connectors.imap.session import ImapSettings, Selected, Session, raise_for
 from connectors.spool import SpoolFile, bytes_body
 from model.errors import MigrationError, Rejected, Transient
 from model.protocols import Body
@@ -24,6 +25,7 @@ WINDOW_BYTES = 1 << 20
 ESTIMATE_MOST = 8
 RECENT = frozenset({"\\Recent", "\\recent", "\\RECENT"})
 META = b"UID FLAGS INTERNALDATE RFC822.SIZE"
+WHOLE = META + b" BODY.PEEK[]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,25 @@ def windows(
             yield entries
         start += WINDOW_ITEMS
         if session.selected is not selected or selected.shifted != shifted:
-            selected = session.select(name, readonly=True)
+            before, selected = selected, session.select(name, readonly=True)
             if selected.uidvalidity != validity:
                 raise Transient("folder-vanished", "a folder was re-created while it was listed")
-            start, shifted = _first(session, selected, above), selected.shifted
+            if before.shifted != shifted or not _is_same(before, selected):
+                start = _first(session, selected, above)
+            shifted = selected.shifted
+
+
+def _is_same(before: Selected, now: Selected) -> bool:
+    """Return True if a folder has the same messages under the same sequence numbers as before.
+
+    What comes raises UIDNEXT, and what goes lowers the count as long as nothing comes.
+    """
+    return before.uidnext == now.uidnext > 0 and before.exists == now.exists
+
+
+def window_question(start: int, end: int, items: bytes) -> bytes:
+    """Return the command with which `windows` asks for the messages between two sequence numbers."""
+    return b"FETCH %d:%d (%s)" % (start, end, items)
 
 
 def _window(session: Session, start: int, end: int, items: bytes) -> tuple[list[Attributes], bool]:
@@ -107,7 +124,7 @@ def _window(session: Session, start: int, end: int, items: bytes) -> tuple[list[
         if len(entries) <= end - start + 1:
             entries[uid_of(attributes)] = attributes
 
-    reply = session.run(b"FETCH %d:%d (%s)" % (start, end, items), note)
+    reply = session.run(window_question(start, end, items), note)
     if len(entries) > end - start + 1:
         raise session.connection.nonsense()
     if not reply.ok and reply.reason != "EXPUNGEISSUED":
@@ -161,6 +178,25 @@ def _last_uid(session: Session, sequence: int) -> int:
 
     session.done(b"FETCH %d (UID)" % sequence, note)
     return last
+
+
+def first_questions(settings: ImapSettings, sizes: Mapping[int, int | None]) -> list[bytes]:
+    """Return the command with which a MessageReader begins to read these bodies, if their sizes are known.
+
+    Args:
+        settings: the server's settings.
+        sizes: the messages by UID, each with its size in bytes; None if it is not known.
+    """
+    chunk = dict(islice(sizes.items(), WINDOW_ITEMS))
+    small = {uid: size for uid, size in chunk.items() if size is not None and size <= settings.spool_above}
+    if None in chunk.values() or not small:
+        return []
+    batch = next(_batches(small, settings.batch_items, settings.batch_bytes, bodies=True))
+    return [_question(batch, WHOLE)]
+
+
+def _question(uids: list[int], items: bytes) -> bytes:
+    return b"UID FETCH %s (%s)" % (compact(uids), items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +276,7 @@ class MessageReader:
             if attributes is not None and needed in attributes and uid_of(attributes) in requested:
                 entries[uid_of(attributes)] = attributes
 
-        reply = self.session.run(b"UID FETCH %s (%s)" % (compact(uids), items), note)
+        reply = self.session.run(_question(uids, items), note)
         if reply.reason == "EXPUNGEISSUED":
             # Dovecot 2.4.1 describes what another session just deleted as a message of 1970 without a
             # body, and says OK; once it has reported the deletion, it leaves the message out
@@ -250,14 +286,14 @@ class MessageReader:
             # a session sees changes of other sessions only after the server reported them (RFC 9051, section
             # 5.2)
             self.session.done(b"NOOP")
-            reply = self.session.run(b"UID FETCH %s (%s)" % (compact(missing), items), note)
+            reply = self.session.run(_question(missing, items), note)
         if reply.reason in ("UNAVAILABLE", "INUSE", "LIMIT", "EXPUNGEISSUED"):
             raise Transient("server-busy").said(reply.said)
         return entries, Rejected("vanished") if reply.ok else Rejected("item-refused").said(reply.said)
 
     def _read_batch(self, uids: list[int], bodies: bool) -> Iterator[Result]:
         """Read small messages; read each alone when the server refuses the batch."""
-        items, needed = (META + b" BODY.PEEK[]", b"BODY[]") if bodies else (META, b"RFC822.SIZE")
+        items, needed = (WHOLE, b"BODY[]") if bodies else (META, b"RFC822.SIZE")
         entries, error = self._fetch(uids, items, needed)
         for uid, entry in entries.items():
             yield uid, _record(uid, entry, bodies)

@@ -49,6 +49,12 @@ def parsed_mark(text: str) -> Mark | None:
     return Mark(int(found[1]), found[2])
 
 
+def question(known: Mark | None) -> bytes:
+    """Return the command with which `marks` asks."""
+    also = b"" if known is None else b"%d," % known.uid
+    return b"UID FETCH %s* (UID %s)" % (also, ASKED)
+
+
 def marks(session: Session, selected: Selected, known: Mark | None) -> tuple[Mark | None, Mark | None]:
     """Ask for the newest message of the open folder, and for the one that is known.
 
@@ -69,8 +75,7 @@ def marks(session: Session, selected: Selected, known: Mark | None) -> tuple[Mar
         if entry is not None and b"INTERNALDATE" in entry and uid_of(entry):
             found[uid_of(entry)] = _mark(entry)
 
-    also = b"" if known is None else b"%d," % known.uid
-    session.done(b"UID FETCH %s* (UID %s)" % (also, ASKED), note)
+    session.done(question(known), note)
     newest = found[max(found)] if found else None
     return newest, None if known is None else found.get(known.uid)
 

@@ -224,7 +224,7 @@ def list_command(session: Session, *, counts: bool) -> bytes:
     return b'LIST "" "*"' + _options(session, counts)
 
 
-def first_questions(session: Session, *, identity: bool, ids: bool) -> list[bytes]:
+def folders_questions(session: Session, *, identity: bool, ids: bool) -> list[bytes]:
     """Return the commands with which an account is looked at first, as far as the server knows them.
 
     Args:
@@ -447,8 +447,8 @@ __all__ = [
     "container",
     "decoded",
     "encoded",
-    "first_questions",
     "folders",
+    "folders_questions",
     "id_item",
     "lists_counts",
     "namespace",

@@ -1,22 +1,23 @@
-"""Know a folder's position from the messages that were just stored in it, instead of asking for it again.
+"""Know a folder's position from what the server just said of it, instead of asking for it again.
 
 A stored message's UID is below the folder's UIDNEXT, so that everything that is written later gets a greater
-one. A position asked before every batch is a round trip in which nothing is written.
+one; so is the UIDNEXT that the server stated when the folder was opened. A position asked before every batch
+is a round trip in which nothing is written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from connectors.imap.connection import ImapConnection
-from connectors.imap.session import Session
+from connectors.imap.session import Selected, Session
 from model.protocols import Failed, Stored
 
 
 @dataclass(slots=True)
 class LastWrite:
-    """Hold what the last write to an account says about its folder.
+    """Hold what the last write to an account, or the last look into its folders, says about positions.
 
     It says something as long as nothing else was asked on the session's connection since.
 
@@ -25,8 +26,7 @@ class LastWrite:
     """
 
     session: Session
-    _raw: bytes = b""
-    _position: str = ""
+    _positions: dict[bytes, str] = field(default_factory=dict)
     _connection: ImapConnection | None = None
     _commands: int = 0
 
@@ -49,9 +49,17 @@ class LastWrite:
                 last = max(last, int(uid))
             yield result
         if len(validities) == 1:
-            self._raw, self._position = raw, f"{validities.pop()}:{last + 1}"
-            self._connection = self.session.connection
-            self._commands = self._connection.commands
+            self._note({raw: f"{validities.pop()}:{last + 1}"})
+
+    def opened(self, folders: Iterable[Selected]) -> None:
+        """Remember the positions of folders that were just opened."""
+        known = (folder for folder in folders if folder.uidvalidity and folder.uidnext)
+        self._note({folder.name: f"{folder.uidvalidity}:{folder.uidnext}" for folder in known})
+
+    def _note(self, positions: dict[bytes, str]) -> None:
+        self._positions = positions
+        self._connection = self.session.connection
+        self._commands = self._connection.commands
 
     def position(self, raw: bytes) -> str | None:
         """Return the position of a folder; None if the server has to be asked.
@@ -60,6 +68,6 @@ class LastWrite:
             raw: the encoded name of the folder.
         """
         connection = self._connection
-        if connection is None or connection is not self.session.connection or raw != self._raw:
+        if connection is None or connection is not self.session.connection:
             return None
-        return self._position if connection.commands == self._commands else None
+        return self._positions.get(raw) if connection.commands == self._commands else None

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from connectors.imap.connection import Parts, response_code
+from connectors.imap.pipelining import PIPELINING
 from connectors.imap.session import Selected, Session
 
 AT_ONCE = 40
@@ -29,12 +30,15 @@ def open_at_once(
         writable: those that are opened with SELECT, the others with EXAMINE.
 
     Returns:
-        The states by name, without the folders that the server refused or of which it told no count.
+        The states by name, without the folders that the server refused or of which it told no count; nothing
+            from a server that takes one command at a time.
 
     Raises:
         Transient: the connection broke.
     """
     found: dict[bytes, Selected] = {}
+    if not PIPELINING.allows(session.server):
+        return found
     for first in range(0, len(names), AT_ONCE):
         openings = [_Opening(name, name not in writable) for name in names[first : first + AT_ONCE]]
         found |= _opened(session, openings)
@@ -64,7 +68,8 @@ def _opened(session: Session, openings: Sequence[_Opening]) -> dict[bytes, Selec
         for opening in openings
     ]
     connection.flush()
-    replies = [connection.finish(tag, opening.note) for tag, opening in zip(tags, openings, strict=True)]
+    with PIPELINING.trying(session.server):
+        replies = [connection.finish(tag, opening.note) for tag, opening in zip(tags, openings, strict=True)]
     found = {}
     for opening, reply in zip(openings, replies, strict=True):
         if reply.ok and opening.counted:

@@ -36,6 +36,7 @@ from connectors.imap.connection import (
     status_of,
     tokens,
 )
+from connectors.imap.pipelining import PIPELINING
 from connectors.imap.product_dovecot import BY_NAME, PLAIN, Quirks
 from connectors.imap.sasl import authenticate, plain, take_capabilities, xoauth2
 from connectors.imap.settings import ImapSettings
@@ -258,6 +259,8 @@ class Session:
     def ask_ahead(self, commands: Iterable[bytes], *, in_folder: bool = False) -> None:
         """Send commands whose answers `run` will be asked for soon; see connectors.imap.asked_ahead.
 
+        Nothing is sent to a server that takes one command at a time.
+
         Args:
             commands: commands that only read, without tag and line end.
             in_folder: True if they are about the open mailbox.
@@ -266,9 +269,21 @@ class Session:
             Transient: the connection broke.
         """
         connection = self._live()
+        if not PIPELINING.allows(self.server):
+            return
         if self._ahead is None:
-            self._ahead = AskedAhead(connection)
+            self._ahead = AskedAhead(connection, self.server, self._heard)
         self._ahead.ask(commands, in_folder=in_folder)
+
+    @property
+    def server(self) -> str:
+        """Return "host:port"."""
+        return f"{self.settings.host}:{self.settings.port}"
+
+    def _heard(self, parts: Parts) -> None:
+        """Update the state of the open mailbox from an untagged response."""
+        if self.selected is not None:
+            self.selected.note(parts)
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -381,13 +396,8 @@ class Session:
         """Log in by the configured method; remember refused logins."""
         settings, login = self.settings, self.account.login
         secret = settings.password.read(login=login, address=self.account.address).get_secret_value()
-        server, stable_secret = (
-            f"{settings.host}:{settings.port}",
-            "" if settings.auth == "xoauth2" else secret,
-        )
-        who = login_of(
-            server, settings.auth, settings.username or "", login, stable_secret
-        )  # a token changes
+        stable_secret = "" if settings.auth == "xoauth2" else secret  # a token changes
+        who = login_of(self.server, settings.auth, settings.username or "", login, stable_secret)
         LOGINS.refuse_doubtful(who)
         try:
             if settings.auth == "xoauth2":
@@ -474,15 +484,13 @@ class Session:
             Transient: the connection broke. The command may have taken effect.
         """
         connection = self._live()
-        selected = self.selected
 
         def note(parts: Parts) -> None:
-            if selected is not None:
-                selected.note(parts)
+            self._heard(parts)
             if sink is not None:
                 sink(parts)
 
-        reply = self._ahead.answer(command, note) if self._ahead is not None else None
+        reply = self._ahead.answer(command, sink or _drop) if self._ahead is not None else None
         return connection.run(command, note) if reply is None else reply
 
     def done(self, command: bytes, sink: Callable[[Parts], None] | None = None) -> None:
@@ -521,6 +529,7 @@ class Session:
         opening = Selected(name, readonly)
         tag = connection.queue(self.opening(name, readonly=readonly))
         self.ask_ahead(then, in_folder=True)
+        connection.flush()
         reply = connection.finish(tag, opening.note)
         if not reply.ok:
             self.connection  # noqa: B018 - drops what was asked about a folder that is not open
@@ -579,6 +588,10 @@ class Session:
         if len(found) == 1:
             return found.popitem()[1]
         return found.get(b"INBOX" if name.upper() == b"INBOX" else name, {})
+
+
+def _drop(_parts: Parts) -> None:
+    """Ignore an untagged response."""
 
 
 def _authenticate(client: _Client, login: str, password: str) -> None:

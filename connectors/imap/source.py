@@ -10,8 +10,18 @@ from functools import lru_cache
 from pathlib import Path
 
 from connectors.imap.connection import Parts, fetched, number, tokens
-from connectors.imap.fetch import Attributes, FetchedMessage, MessageReader, flags_of, uid_of, windows
-from connectors.imap.folder_life import Mark, marks, parsed_mark
+from connectors.imap.fetch import (
+    WINDOW_ITEMS,
+    Attributes,
+    FetchedMessage,
+    MessageReader,
+    first_questions,
+    flags_of,
+    uid_of,
+    window_question,
+    windows,
+)
+from connectors.imap.folder_life import Mark, marks, parsed_mark, question
 from connectors.imap.folders import (
     VIRTUAL,
     ImapFolder,
@@ -19,8 +29,8 @@ from connectors.imap.folders import (
     ask_folders,
     container,
     encoded,
-    first_questions,
     folders,
+    folders_questions,
     id_item,
     lists_counts,
     namespace,
@@ -123,7 +133,7 @@ class ImapSource:
     def connect_ahead(self, *, copies: bool) -> None:
         """Begin to connect; see `model.optional_protocols.AsksAhead`."""
         session = self._session
-        session.connect_ahead(lambda: first_questions(session, identity=copies, ids=True))
+        session.connect_ahead(lambda: folders_questions(session, identity=copies, ids=True))
 
     def ask_containers(self) -> None:
         """Ask for the folders; see `model.optional_protocols.AsksAhead`."""
@@ -178,12 +188,8 @@ class ImapSource:
             RFC 7162 (CONDSTORE, QRESYNC).
         """
         name = self._raw(container)
-        expected = cursor is None and name in self._expected
-        if self._session.has("QRESYNC") and not self._session.qresync and not expected:
-            self._session.done(b"ENABLE QRESYNC")
-            self._session.qresync = True
-        selected = (self._opened_empty(name) if expected else None) or self._select(name, fresh=True)
         before = parsed(cursor) if cursor else None
+        selected = self._open(name, before, container.total)
         if before is not None and before.uidvalidity != selected.uidvalidity:
             raise CursorLost("cursor-lost", "the folder's UIDVALIDITY changed")
         start = self._start(name, selected, before)
@@ -221,7 +227,8 @@ class ImapSource:
         if not requested:
             return
         name = self._raw(container)
-        validity = self._select(name).uidvalidity
+        questions = first_questions(self._settings, _sizes(requested)) if bodies else []
+        validity = self._select(name, then=questions).uidvalidity
         by_uid: dict[int, Ref] = {}
         for ref in requested:
             own, _, uid = ref.id.partition(":")
@@ -234,26 +241,45 @@ class ImapSource:
         for number_, message in reader.read(pairs, bodies=bodies):
             yield _native(by_uid[number_].id, message)
 
-    def _opened_empty(self, name: bytes) -> Selected | None:
-        """Return the state of a folder that is to be listed for the first time; None if it is not empty.
+    def _open(self, name: bytes, before: Cursor | None, total: int | None) -> Selected:
+        """Open a folder to list what changed in it, and ask for what is needed then.
 
-        All folders that the server counts as empty are opened at the first of them.
+        A folder that is listed for the first time needs no QRESYNC.
+
+        name: its encoded name.
+        before: the cursor of the last listing.
+        total: how many messages it had a moment ago, if that is known.
         """
-        if not self._expected.pop(name):
-            return None
+        is_empty = self._expected.pop(name, None) if before is None else None
+        if is_empty is None and self._session.has("QRESYNC") and not self._session.qresync:
+            self._session.done(b"ENABLE QRESYNC")
+            self._session.qresync = True
+        opened = self._opened_empty(name) if is_empty else None
+        if opened is not None:
+            return opened
+        questions = [question(before.mark if before else None)] if total else []
+        if before is None and total:
+            questions.append(window_question(1, min(total, WINDOW_ITEMS), LISTED))
+        return self._select(name, fresh=True, then=questions)
+
+    def _opened_empty(self, name: bytes) -> Selected | None:
+        """Return the state of a folder that is counted as empty; None if it is not.
+
+        All folders that are so, and are to be listed for the first time, are opened at the first of them.
+        """
         if name not in self._empty:
-            counted = [raw for raw, is_empty in self._expected.items() if is_empty and raw not in self._empty]
-            self._empty |= open_at_once(self._session, [name, *counted])
+            others = [raw for raw, is_empty in self._expected.items() if is_empty and raw not in self._empty]
+            self._empty |= open_at_once(self._session, [name, *others])
         selected = self._empty.pop(name, None)
         return None if selected is None or selected.exists else selected
 
-    def _select(self, name: bytes, *, fresh: bool = False) -> Selected:
+    def _select(self, name: bytes, *, fresh: bool = False, then: Sequence[bytes] = ()) -> Selected:
         """Open a folder; a folder that was removed or renamed since the listing is Transient.
 
         The next pass lists the folders again.
         """
         try:
-            return self._session.select(name, readonly=True, fresh=fresh)
+            return self._session.select(name, readonly=True, fresh=fresh, then=then)
         except Blocked as error:
             if error.code != "container-missing":
                 raise
@@ -422,6 +448,12 @@ def _ranges(token: object, uidnext: int) -> Iterator[tuple[int, int]]:
         high = min(high, uidnext - 1)
         if 0 < low <= high:
             yield low, high
+
+
+def _sizes(refs: Iterable[Ref]) -> dict[int, int | None]:
+    """Return the sizes of messages by UID, as if all of them were of one UIDVALIDITY."""
+    uids = ((ref.id.partition(":")[2], ref.size) for ref in refs)
+    return {int(uid): size for uid, size in uids if uid.isdigit()}
 
 
 def _omit_code(folder: ImapFolder, where: Namespace) -> str | None:

@@ -16,7 +16,7 @@ from connectors.imap.append import Appender, position
 from connectors.imap.connection import TaggedReply, number, quoted
 from connectors.imap.dates import date_of
 from connectors.imap.delete_mailbox import clear
-from connectors.imap.fetch import Attributes, MessageReader, flags_of, uid_of, windows
+from connectors.imap.fetch import Attributes, MessageReader, first_questions, flags_of, uid_of, windows
 from connectors.imap.flags import Store
 from connectors.imap.folders import (
     INBOX,
@@ -28,8 +28,8 @@ from connectors.imap.folders import (
     container,
     decoded,
     encoded,
-    first_questions,
     folders,
+    folders_questions,
     namespace,
     quota,
 )
@@ -108,6 +108,7 @@ class ImapTarget:
         self._judge = judge
         self._namespace: Namespace | None = None
         self._permanent: frozenset[str] | None = None
+        self._sizes: dict[str, int] = {}
         self._known: dict[bytes, frozenset[str]] | None = None
         others = tuple(Session(settings, account) for _ in range(settings.connections - 1))
         self._others = parallel_append.ExtraSessions(others)
@@ -120,7 +121,7 @@ class ImapTarget:
             mark = (
                 [metadata.question(self._mark_name())] if copies and metadata.has_room(self._session) else []
             )
-            return mark + first_questions(self._session, identity=copies, ids=False)
+            return mark + folders_questions(self._session, identity=copies, ids=False)
 
         self._session.connect_ahead(questions)
 
@@ -195,6 +196,7 @@ class ImapTarget:
         opened = open_at_once(self._session, list(names), () if self._permanent is not None else {INBOX})
         if self._permanent is None and INBOX in opened:
             self._permanent = _kept_flags(opened[INBOX])
+        self._last_write.opened(opened.values())
         return frozenset(names[raw] for raw, folder in opened.items() if not folder.exists)
 
     def rename(self, href: str, container: Container) -> str:
@@ -307,7 +309,9 @@ class ImapTarget:
         own, _, first = (since or "").partition(":")
         above = int(first) - 1 if own == str(validity) else 0
         for window in windows(self._session, raw, above, LISTED, opened):
-            yield from (_listed_message(validity, entry) for entry in window)
+            listed = [_listed_message(validity, entry) for entry in window]
+            self._sizes = {entry.href: entry.size for entry in listed}
+            yield from listed
 
     def headers(self, href: str, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Yield header lines of all messages; see `model.optional_protocols.SupportsHeaders`."""
@@ -323,17 +327,14 @@ class ImapTarget:
 
     def read(self, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
         """Read messages back; see `model.protocols.Target.read`."""
-        raw = encoded(href)
-        validity = self._session.select(raw, readonly=True, fresh=True).uidvalidity
-        uids = []
-        for item_href in hrefs:
-            own, _, uid = item_href.partition(":")
-            if own == str(validity) and uid.isdigit():
-                uids.append(int(uid))
-            else:
-                yield item_href, Failed(key_of(item_href), Rejected("vanished"))
+        raw, asked = encoded(href), list(hrefs)
+        questions = first_questions(self._settings, dict(self._sized(asked)))
+        validity = self._session.select(raw, readonly=True, fresh=True, then=questions).uidvalidity
+        of_folder = [item_href for item_href in asked if _is_of(item_href, validity)]
+        for item_href in set(asked) - set(of_folder):
+            yield item_href, Failed(key_of(item_href), Rejected("vanished"))
         reader = MessageReader(self._session, raw, validity, self._spool)
-        for number_, message in reader.read((uid, None) for uid in uids):
+        for number_, message in reader.read(self._sized(of_folder)):
             item_href = f"{validity}:{number_}"
             if isinstance(message, MigrationError):
                 yield item_href, Failed(key_of(item_href), message)
@@ -369,6 +370,13 @@ class ImapTarget:
             session.close()
 
     # -- internals
+
+    def _sized(self, hrefs: Iterable[str]) -> Iterator[tuple[int, int | None]]:
+        """Yield the UID of each message and its size, if that was listed just before."""
+        for href in hrefs:
+            uid = href.partition(":")[2]
+            if uid.isdigit():
+                yield int(uid), self._sizes.get(href)
 
     def _extra_sessions(self) -> tuple[Session, ...]:
         """Return the further sessions that can write in parallel.
@@ -467,6 +475,11 @@ def _kept_flags(opened: Selected) -> frozenset[str]:
         RFC 9051, section 6.3.2.
     """
     return frozenset({"\\*"}) if opened.permanent is None else opened.permanent
+
+
+def _is_of(href: str, validity: int) -> bool:
+    own, _, uid = href.partition(":")
+    return own == str(validity) and uid.isdigit()
 
 
 def _is_inbox(container: Container) -> bool:

@@ -21,6 +21,7 @@ from ledger.leg.leg_session import LegLedger
 from mappings.fields.context import Context
 from mappings.registry import FORMS, ItemForm
 from model.errors import Rejected
+from model.optional_protocols import SupportsMark
 from model.protocols import Body, Container, Guard, Kind, Source, Target
 
 if TYPE_CHECKING:
@@ -190,6 +191,7 @@ class LegContext:
     words: Words = field(default_factory=lambda: Words(None))
     _ended: str | None = None
     _context: Context | None = None
+    _mark: tuple[str | None] | None = None
 
     @property
     def form(self) -> ItemForm:
@@ -203,6 +205,12 @@ class LegContext:
             capabilities, origins = self.target.capabilities, self._origins()
             self._context = Context(capabilities, self.began, self.now(), self.owner, self.addresses, origins)
         return self._context
+
+    def mark(self) -> str | None:
+        """Return the text of ours beside the target's account, as this walk found it."""
+        if self._mark is None:
+            self._mark = (self.target.mark() if isinstance(self.target, SupportsMark) else None,)
+        return self._mark[0]
 
     def learn_origins(self) -> None:
         """Read the origins again after known items got other ids: the mapping is told of them."""

@@ -316,12 +316,16 @@ def _newest(marks: Sequence[Mark]) -> Pass:
 
 
 def _left_at_target(leg: LegContext) -> Mark:
-    return _read_target(leg.target, leg.mailbox.id)
+    """Return the mark that this walk found at the target; no other leg leaves one meanwhile."""
+    return _mark_of(leg.mark(), leg.mailbox.id)
 
 
 def _read_target(target: Target, mailbox_id: str) -> Mark:
-    """Return the mark at the target; one that another ledger left, of another mailbox, says nothing."""
-    text = target.mark() if isinstance(target, SupportsMark) else None
+    return _mark_of(target.mark() if isinstance(target, SupportsMark) else None, mailbox_id)
+
+
+def _mark_of(text: str | None, mailbox_id: str) -> Mark:
+    """Return the mark in a text; one that another ledger left, of another mailbox, says nothing."""
     mailbox, _, rest = (text or "").partition(" ")
     return read_mark(rest if mailbox == mailbox_id else "")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from imap_script import CAPABILITIES, Script, ScriptedServer, Serve, Settings
 
+from connectors.imap.pipelining import Pipelining
 from connectors.imap.source import ImapSource
 from connectors.imap.target import ImapTarget
 from connectors.settings import Account
@@ -133,13 +134,70 @@ def test_a_connection_that_ends_among_the_answers(
     assert looked_at(opened) == EVERYTHING
 
 
-def test_answers_in_another_order_end_the_connection(serve: Serve, target: Opened) -> None:
-    """Commands that only read may be answered in any order (RFC 9051, 5.5), but no server of ours does so."""
+def test_answers_may_come_in_any_order_and_at_the_same_time(serve: Serve, target: Opened) -> None:
+    """Commands that only read may be answered so (RFC 9051, section 5.5); Dovecot does so for FETCH."""
+    held: list[tuple[bytes, bytes]] = []
 
     def script(command: bytes, *_: object) -> bytes:
-        return b"k4 OK done\r\n" if command.startswith(b"GETMETADATA") else answered(command)
+        own, _tag, done = answered(command).partition(b"TAG")
+        held.append((own, b"k%d%s" % (len(held) + 2, done)))
+        if not command.startswith(b"LIST"):
+            return b"* OK wait\r\n"
+        parts = [pair[0] for pair in reversed(held)] + [pair[1] for pair in reversed(held)]
+        return b"".join(parts)
 
     opened = target(serve(script, capabilities=LISTS))
+    opened.connect_ahead(copies=True)
+    assert looked_at(opened) == EVERYTHING
+
+
+def test_an_answer_to_nothing_that_was_asked_ends_the_connection(serve: Serve, target: Opened) -> None:
+    """From then on this server is asked one thing at a time."""
+    nonsense = iter([b"x9 OK what\r\n"])
+
+    def script(command: bytes, *_: object) -> bytes:
+        return next(nonsense, b"") + answered(command)
+
+    server = serve(script, capabilities=LISTS)
+    opened = target(server)
+    opened.connect_ahead(copies=True)
+    with pytest.raises(Transient, match="protocol-error"):
+        looked_at(opened)
+    again = target(server)
+    again.connect_ahead(copies=True)
+    again.ask_containers()
+    assert verbs(server).count(b"GETMETADATA") == 1
+    assert looked_at(again) == EVERYTHING
+
+
+def breaking(pipelining: Pipelining, code: str = "connection-lost") -> None:
+    with pytest.raises(Transient), pipelining.trying("one:143"):
+        raise Transient(code)
+
+
+def test_connections_that_break_again_and_again_are_asked_one_thing_at_a_time() -> None:
+    pipelining = Pipelining()
+    for _ in range(3):
+        breaking(pipelining)
+        breaking(pipelining)
+        assert pipelining.allows("one:143"), "a connection may break"
+        with pipelining.trying("one:143"):
+            pass  # it went well
+    for _ in range(3):
+        breaking(pipelining)
+    assert not pipelining.allows("one:143")
+    assert pipelining.allows("other:143")
+    with pipelining.trying("one:143"):
+        pass  # what was sent before
+    assert not pipelining.allows("one:143")
+
+
+def test_a_flood_of_answers_is_not_kept(
+    serve: Serve, target: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.imap.asked_ahead.HELD_MOST", 10_000)
+    server = serve(lambda command, *_: b"* STATUS x (X 1)\r\n" * 999 + answered(command), capabilities=LISTS)
+    opened = target(server)
     opened.connect_ahead(copies=True)
     with pytest.raises(Transient, match="protocol-error"):
         looked_at(opened)
