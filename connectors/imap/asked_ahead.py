@@ -18,8 +18,6 @@ from connectors.imap.connection import ImapConnection, Parts, TaggedReply
 from connectors.imap.pipelining import PIPELINING
 
 Sink = Callable[[Parts], None]
-HELD_MOST = 128 << 20
-"""Bytes of answers that are kept; no questions that are asked ahead have so much to tell."""
 
 
 @dataclass(slots=True)
@@ -47,11 +45,13 @@ class AskedAhead:
         connection: the connection that carries them.
         server: "host:port".
         heard: receives every untagged response once, when it arrives.
+        most: the most bytes of answers that are kept.
     """
 
     connection: ImapConnection
     server: str
     heard: Sink
+    most: int
     _questions: dict[bytes, _Question] = field(default_factory=dict)
     _held: int = 0
 
@@ -125,7 +125,7 @@ class AskedAhead:
         def note(parts: Parts) -> None:
             self.heard(parts)
             self._held += sum(map(len, parts))
-            if self._held > HELD_MOST:
+            if self._held > self.most:
                 raise ValueError("more than any answer has")
             for question in waiting.values():
                 question.responses.append(parts)

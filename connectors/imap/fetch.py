@@ -102,7 +102,7 @@ def _is_same(before: Selected, now: Selected) -> bool:
 
     What comes raises UIDNEXT, and what goes lowers the count as long as nothing comes.
     """
-    return before.uidnext == now.uidnext > 0 and before.exists == now.exists
+    return before.uidnext == now.uidnext > 0 and before.exists == now.exists and not now.shifted
 
 
 def window_question(start: int, end: int, items: bytes) -> bytes:

@@ -16,6 +16,8 @@ from model.errors import Transient
 BROKEN_MOST = 3
 """So many connections in a row that break among such answers are no accident."""
 SENSELESS = "protocol-error"
+CLOSED = "connection-closed"
+"""We closed it ourselves."""
 
 
 class Pipelining:
@@ -39,8 +41,9 @@ class Pipelining:
         try:
             yield
         except Transient as error:
-            with self._lock:
-                self._broken[server] += BROKEN_MOST if error.code == SENSELESS else 1
+            if error.code != CLOSED:
+                with self._lock:
+                    self._broken[server] += BROKEN_MOST if error.code == SENSELESS else 1
             raise
         if self._broken[server]:
             with self._lock:

@@ -48,6 +48,8 @@ from model.server_words import NOTHING, ServerWords
 __all__ = ["ImapSettings", "Selected", "Session", "error_of", "raise_for"]
 
 LOGIN_MOST = 1 << 20
+HELD_MOST = 128 << 20
+"""Bytes of answers to questions that were asked ahead; more only where batches are larger."""
 REFUSING = frozenset({"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"})
 """Response codes that mean that a login is wrong. Source: RFC 5530, section 3."""
 _REPR = re.compile(r"\Ab(['\"])(.*)\1\Z", re.DOTALL)
@@ -272,7 +274,8 @@ class Session:
         if not PIPELINING.allows(self.server):
             return
         if self._ahead is None:
-            self._ahead = AskedAhead(connection, self.server, self._heard)
+            most = max(HELD_MOST, 4 * self.settings.batch_bytes)  # a size is an estimate on some servers
+            self._ahead = AskedAhead(connection, self.server, self._heard, most)
         self._ahead.ask(commands, in_folder=in_folder)
 
     @property

@@ -112,7 +112,8 @@ def compare(leg: LegContext, level: Level, sample_percent: float, *, again: bool
     source_state = verify_source.containers(leg)
     sides = Sides(source_state.listed, target_folders)
     same = unchanged.NOTHING if again or level is Level.BOTH else unchanged.since_verified(leg, sides)
-    survey = verify_target.survey(leg, share, again=again, unchanged=same.target)
+    counted = {href: folder.total for href, folder in target_folders.items()}
+    survey = verify_target.survey(leg, share, again=again, unchanged=same.target, counted=counted)
     verdict, accepted_before = Verdict(), leg.ledger.losses.of([accepted_differences.LOSS])
     for container in leg.ledger.containers():
         leg.check()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -25,12 +25,14 @@ from engine.verify.source import differing, stands_for
 from ledger.db.rows import ContainerRow, Finding, ItemRow, Outcome, Phase, State
 from ledger.leg.matching import TargetItem, Wanted, match
 from model.errors import Blocked
-from model.optional_protocols import SupportsDigests
+from model.optional_protocols import SupportsDigests, TellsEmpty
 from model.protocols import Body, Failed, Listed
 
 HELD = (State.WRITTEN, State.VERIFIED)
 CHUNK = 200
 
+NOT_COUNTED: Mapping[str, int | None] = {}
+"""Of a target that does not count."""
 Asked = tuple[float, bool]
 """The share of bodies to read, and True if bodies that were read before count too."""
 
@@ -67,11 +69,13 @@ class Survey:
         read: the keys whose bodies were read back and agree, by container.
         receiving: the hrefs of folders into which somebody moved an item of another folder. The finding is
             with that other one.
+        empty: the hrefs of folders that the target has just opened and found empty.
     """
 
     findings: dict[int, list[Finding]] = field(default_factory=lambda: defaultdict(list))
     read: dict[int, set[bytes]] = field(default_factory=lambda: defaultdict(set))
     receiving: set[str] = field(default_factory=set)
+    empty: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -94,7 +98,14 @@ class Leftover:
     position: str | None = ""
 
 
-def survey(leg: LegContext, share: float, *, again: bool, unchanged: Collection[int] = frozenset()) -> Survey:
+def survey(
+    leg: LegContext,
+    share: float,
+    *,
+    again: bool,
+    unchanged: Collection[int] = frozenset(),
+    counted: Mapping[str, int | None] = NOT_COUNTED,
+) -> Survey:
     """List the folders of the leg, read a share of the bodies, and return the findings.
 
     Args:
@@ -102,12 +113,15 @@ def survey(leg: LegContext, share: float, *, again: bool, unchanged: Collection[
         share: the share of bodies to read, from 0 to 1.
         again: True to read again also what an earlier pass read back; everything is listed in any case.
         unchanged: the containers that need no look, see engine.steps.unchanged.
+        counted: how many items the target counts in a container, by href; those of 0 are opened together.
     """
     result = Survey()
     groups = {
         href: rows for href, rows in _by_href(leg).items() if any(row.id not in unchanged for row in rows)
     }
     owned = _owned(leg, groups) if groups else {}
+    if isinstance(leg.target, TellsEmpty):
+        result.empty = leg.target.empty([href for href in groups if counted.get(href) == 0])
     leftovers = [
         _folder(leg, href, rows, (share, again), owned[href], result) for href, rows in groups.items()
     ]
@@ -167,7 +181,8 @@ def _folder(
             expected[twin] = _expect(container.id, row)
     _check_found(leg, href, found_places, result)
     leftover = Leftover(href, containers, expected, [])
-    listing = _present(leg, href, expected, owned, leftover)
+    is_empty = href in result.empty and not expected
+    listing = iter(()) if is_empty else _present(leg, href, expected, owned, leftover)
     while window := list(islice(listing, CHUNK)):
         leg.check()
         pairs = {item.href: expected.pop(item.href) for item in window}

@@ -195,7 +195,7 @@ def test_connections_that_break_again_and_again_are_asked_one_thing_at_a_time() 
 def test_a_flood_of_answers_is_not_kept(
     serve: Serve, target: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connectors.imap.asked_ahead.HELD_MOST", 10_000)
+    monkeypatch.setattr("connectors.imap.session.HELD_MOST", 10_000)
     server = serve(lambda command, *_: b"* STATUS x (X 1)\r\n" * 999 + answered(command), capabilities=LISTS)
     opened = target(server)
     opened.connect_ahead(copies=True)
