@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import BinaryIO
 
-from connectors.imap.connection import CHUNK, ImapConnection, TaggedReply, number, numbers, quoted
 from connectors.imap.dates import date_text
 from connectors.imap.fetch import uid_of, windows
 from connectors.imap.keywords import LIMIT, NOT_TAKEN, Keywords
 from connectors.imap.session import Session, raise_for
+from connectors.imap.wire.connection import CHUNK, ImapConnection, TaggedReply, number, numbers, quoted
 from model.errors import Blocked, Rejected, Transient
 from model.protocols import Failed, Guard, Item, Stored
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from connectors.imap.connection import quoted
 from connectors.imap.folders import INBOX, NO_SELECT, ImapFolder, folders
 from connectors.imap.session import Session
+from connectors.imap.wire.connection import quoted
 from model.protocols import Guard
 
 

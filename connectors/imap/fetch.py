@@ -11,9 +11,9 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
-from connectors.imap.connection import Parts, Token, compact, fetched, number, tokens, words
 from connectors.imap.dates import date_of
 from connectors.imap.session import ImapSettings, Selected, Session, raise_for
+from connectors.imap.wire.connection import Parts, Token, compact, fetched, number, tokens, words
 from connectors.spool import SpoolFile, bytes_body
 from model.errors import MigrationError, Rejected, Transient
 from model.protocols import Body

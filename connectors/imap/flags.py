@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from connectors.imap.append import ITEM_FAULTS, flags_kept
-from connectors.imap.connection import Parts, compact, fetched
 from connectors.imap.fetch import flags_of, uid_of
 from connectors.imap.keywords import LIMIT, NOT_TAKEN, Keywords
 from connectors.imap.session import Session, raise_for
 from connectors.imap.verify_uid import Judge, Looker, read_metadata
+from connectors.imap.wire.connection import Parts, compact, fetched
 from model.errors import Blocked, MigrationError, Rejected, Transient
 from model.protocols import Amendment, Failed, Guard, Stored
 

@@ -11,9 +11,9 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from connectors.imap.connection import Parts, fetched
 from connectors.imap.fetch import Attributes, uid_of
 from connectors.imap.session import Selected, Session
+from connectors.imap.wire.connection import Parts, fetched
 
 ASKED = b"INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]"
 _MARK = re.compile(r"(\d{1,10})-([0-9a-f]{12})")

@@ -9,7 +9,8 @@ from functools import lru_cache
 
 from imapclient import imap_utf7
 
-from connectors.imap.connection import (
+from connectors.imap.session import Session
+from connectors.imap.wire.connection import (
     Parts,
     Token,
     number,
@@ -19,7 +20,6 @@ from connectors.imap.connection import (
     tokens,
     words,
 )
-from connectors.imap.session import Session
 from model.errors import Blocked, Rejected, Transient
 from model.protocols import Container, Kind, Role
 

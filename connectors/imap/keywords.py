@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from connectors.imap.connection import Parts, tokens, words
 from connectors.imap.session import Session
+from connectors.imap.wire.connection import Parts, tokens, words
 from model.target_losses import KEYWORDS_NOT_TAKEN
 
 LIMIT = "LIMIT"

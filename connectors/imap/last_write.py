@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from connectors.imap.connection import ImapConnection
 from connectors.imap.session import Selected, Session
+from connectors.imap.wire.connection import ImapConnection
 from model.protocols import Failed, Stored
 
 

@@ -6,8 +6,8 @@ Source:
 
 from __future__ import annotations
 
-from connectors.imap.connection import Parts, tokens
 from connectors.imap.session import Session
+from connectors.imap.wire.connection import Parts, tokens
 from model.protocols import Guard
 
 PREFIX = b"/private/vendor/vendor.kogge/"

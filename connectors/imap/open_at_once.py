@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from connectors.imap.connection import Parts, response_code
-from connectors.imap.pipelining import PIPELINING
 from connectors.imap.session import Selected, Session
+from connectors.imap.wire.connection import Parts, response_code
+from connectors.imap.wire.pipelining import PIPELINING
 
 AT_ONCE = 40
 """Folders that are opened before the first answer is read: their commands fit into any socket's buffers."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
-from connectors.imap.connection import number
 from connectors.imap.folders import INBOX, lifelong_id
 from connectors.imap.session import Session
+from connectors.imap.wire.connection import number
 from model.protocols import Identity
 
 SHOWN = (

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import imaplib
-import re
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from imapclient import IMAPClient
 from imapclient.exceptions import CapabilityError, LoginError
 
 from connectors.accepted_logins import LOGINS, login_of
 from connectors.http.deadline import Deadline
-from connectors.imap.asked_ahead import AskedAhead
-from connectors.imap.connecting_ahead import ConnectingAhead
-from connectors.imap.connection import (
-    LINE_MOST,
+from connectors.imap.product_dovecot import BY_NAME, PLAIN, Quirks
+from connectors.imap.settings import ImapSettings
+from connectors.imap.wire.asked_ahead import AskedAhead
+from connectors.imap.wire.connecting_ahead import ConnectingAhead
+from connectors.imap.wire.connection import (
     LITERAL_MOST,
-    READ_BUFFER,
     REPLY_MOST,
-    RESPONSE_CODES,
     ImapConnection,
     Parts,
     TaggedReply,
@@ -36,111 +32,17 @@ from connectors.imap.connection import (
     status_of,
     tokens,
 )
-from connectors.imap.pipelining import PIPELINING
-from connectors.imap.product_dovecot import BY_NAME, PLAIN, Quirks
-from connectors.imap.sasl import authenticate, plain, take_capabilities, xoauth2
-from connectors.imap.settings import ImapSettings
-from connectors.local_cause import local_cause, local_word
+from connectors.imap.wire.login import BUSY, Client, connecting, cut_off_error, log_in, login_error
+from connectors.imap.wire.pipelining import PIPELINING
+from connectors.imap.wire.sasl import authenticate, plain, take_capabilities, xoauth2
 from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Rejected, Transient
-from model.server_words import NOTHING, ServerWords
 
 __all__ = ["ImapSettings", "Selected", "Session", "error_of", "raise_for"]
 
-LOGIN_MOST = 1 << 20
 HELD_MOST = 128 << 20
 """Bytes of answers to questions that were asked ahead; more only where batches are larger."""
-REFUSING = frozenset({"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"})
-"""Response codes that mean that a login is wrong. Source: RFC 5530, section 3."""
-_REPR = re.compile(r"\Ab(['\"])(.*)\1\Z", re.DOTALL)
 LITERAL_MINUS = 4096
-BUSY = frozenset({"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CONTACTADMIN", "TIMEOUT"})
-
-
-class _Connection(imaplib.IMAP4):
-    """Extend imaplib's connection: TCP_NODELAY from the first byte and a larger read buffer."""
-
-    def __init__(self, settings: ImapSettings, opened: Callable[[socket.socket], None]) -> None:
-        self._settings = settings
-        self._opened = opened
-        self.logging_in = True
-        self._taken = 0
-        super().__init__(settings.host, settings.port)
-
-    def _create_socket(self, timeout: float | None = None) -> socket.socket:  # noqa: ARG002 - imaplib's signature
-        """Open the socket, with TLS when the settings ask for it, and report it to `opened`."""
-        settings = self._settings
-        raw = socket.create_connection((settings.host, settings.port), settings.timeout_seconds)
-        try:
-            # Nagle's algorithm holds an APPEND's last segment back: 69 -> 17 messages a second at 5 ms
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._opened(raw)
-            if settings.security != "tls":
-                return raw
-            secured = settings.tls.context("imap").wrap_socket(raw, server_hostname=settings.host)
-        except BaseException:
-            raw.close()
-            raise
-        self._opened(secured)
-        return secured
-
-    def _get_capabilities(self) -> None:
-        """Take the capabilities that the greeting names; ask where it names none, and again within TLS."""
-        named = take_capabilities(self)
-        if named and not self._tls_established:
-            self.capabilities = named
-        else:
-            super()._get_capabilities()  # type: ignore[misc]
-
-    def open(self, host: str = "", port: int = 0, timeout: float | None = None) -> None:
-        """Connect; see imaplib."""
-        super().open(host, port, timeout)
-        self._buffer()
-
-    def _buffer(self) -> None:
-        """Create a reader with READ_BUFFER bytes; imaplib's has 8 KiB. Buffered bytes are dropped."""
-        self._buffered = self.sock
-        self._reader = self.sock.makefile("rb", READ_BUFFER)
-
-    def read(self, size: int) -> bytes:
-        """Read exactly `size` bytes, or fewer at the end of the input."""
-        self._count_login_bytes(size)
-        data: bytes = self._reader.read(size)
-        return data
-
-    def readline(self) -> bytes:
-        """Read one line of at most LINE_MOST bytes."""
-        if self.sock is not self._buffered:
-            self._buffer()  # STARTTLS replaced the socket
-        line: bytes = self._reader.readline(LINE_MOST + 1)
-        self._count_login_bytes(len(line))
-        return line
-
-    def _count_login_bytes(self, size: int) -> None:
-        """Bound the input during the login, because imaplib keeps all of it."""
-        if self.logging_in:
-            self._taken += size
-            if self._taken > LOGIN_MOST:
-                raise self.abort("too much before the login")
-
-    def shutdown(self) -> None:
-        """Close the reader and the socket."""
-        self._reader.close()
-        super().shutdown()
-
-
-class _Client(IMAPClient):  # type: ignore[misc]
-    """Extend imapclient: our connection class, and no debug output."""
-
-    def __init__(self, settings: ImapSettings, opened: Callable[[socket.socket], None]) -> None:
-        self._settings = settings
-        self._opened = opened
-        super().__init__(settings.host, settings.port, ssl=False, timeout=settings.timeout_seconds)
-        # level 5 writes every command to the log: addresses, folders, subjects
-        self._imap.debug = 0
-
-    def _create_IMAP4(self) -> _Connection:  # noqa: N802
-        return _Connection(self._settings, self._opened)
 
 
 @dataclass(slots=True)
@@ -259,7 +161,7 @@ class Session:
             self._coming.start()
 
     def ask_ahead(self, commands: Iterable[bytes], *, in_folder: bool = False) -> None:
-        """Send commands whose answers `run` will be asked for soon; see connectors.imap.asked_ahead.
+        """Send commands whose answers `run` will be asked for soon; see connectors.imap.wire.asked_ahead.
 
         Nothing is sent to a server that takes one command at a time.
 
@@ -353,7 +255,7 @@ class Session:
         """Return a new connection that is logged in."""
         client = self._open_client()
         try:
-            with _connecting(self.settings):
+            with connecting(self.settings):
                 self._secure(client)
             take_capabilities(client._imap)  # those from before the login, or before TLS, prove nothing
             self._login(client)
@@ -367,7 +269,7 @@ class Session:
             raise
         return connection
 
-    def _connection_of(self, client: _Client) -> ImapConnection:
+    def _connection_of(self, client: Client) -> ImapConnection:
         """Return the connection with its bounds.
 
         RFC822.SIZE is an estimate on some servers: a body may be several times as large.
@@ -375,9 +277,9 @@ class Session:
         literal = max(LITERAL_MOST, 4 * self.settings.spool_above)
         return ImapConnection(client._imap, literal, max(REPLY_MOST, 4 * self.settings.batch_bytes))
 
-    def _open_client(self) -> _Client:
-        with _connecting(self.settings):
-            return _Client(self.settings, self._opened)
+    def _open_client(self) -> Client:
+        with connecting(self.settings):
+            return Client(self.settings, self._opened)
 
     def _opened(self, sock: socket.socket) -> None:
         """Note a new socket; cut it at once if the session was closed meanwhile."""
@@ -385,7 +287,7 @@ class Session:
         if self._closed:
             cut(sock)
 
-    def _secure(self, client: _Client) -> None:
+    def _secure(self, client: Client) -> None:
         """Start TLS when the settings ask for STARTTLS."""
         if self.settings.security == "starttls":
             try:
@@ -395,7 +297,7 @@ class Session:
             client._cached_capabilities = None  # those from before TLS prove nothing (RFC 9051, 6.2.1)
             self._sockets.append(client._imap.sock)
 
-    def _login(self, client: _Client) -> None:
+    def _login(self, client: Client) -> None:
         """Log in by the configured method; remember refused logins."""
         settings, login = self.settings, self.account.login
         secret = settings.password.read(login=login, address=self.account.address).get_secret_value()
@@ -408,15 +310,15 @@ class Session:
             elif settings.auth == "plain-authzid":
                 authenticate(client, "PLAIN", plain(settings.username or "", secret, login))
             elif settings.auth == "master-user":
-                _authenticate(client, f"{login}{settings.master_separator}{settings.username}", secret)
+                log_in(client, f"{login}{settings.master_separator}{settings.username}", secret)
             else:
-                _authenticate(client, login, secret)
+                log_in(client, login, secret)
         except imaplib.IMAP4.abort:
-            raise self._refusal(_cut_off(client), who) from None
+            raise self._refusal(cut_off_error(client), who) from None
         except (LoginError, imaplib.IMAP4.error) as error:
             if isinstance(error.__context__, imaplib.IMAP4.abort):  # imapclient calls each a refusal
-                raise self._refusal(_cut_off(client), who) from None
-            raise self._refusal(_login_error(str(error)), who) from None
+                raise self._refusal(cut_off_error(client), who) from None
+            raise self._refusal(login_error(str(error)), who) from None
         except (OSError, EOFError, ValueError):
             raise Transient(
                 "connection-closed" if self._closed else "connection-lost", "while logging in"
@@ -595,96 +497,6 @@ class Session:
 
 def _drop(_parts: Parts) -> None:
     """Ignore an untagged response."""
-
-
-def _authenticate(client: _Client, login: str, password: str) -> None:
-    """Log in with AUTHENTICATE PLAIN where the server has it, else with LOGIN."""
-    if "AUTH=PLAIN" in client._imap.capabilities:
-        authenticate(client, "PLAIN", plain(login, password))
-    else:
-        client.login(login, password)
-
-
-class _connecting:  # noqa: N801 - used like a function
-    """Translate errors that occur while connecting."""
-
-    def __init__(self, settings: ImapSettings) -> None:
-        self._settings = settings
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        errors = [error] if error is not None else []
-        local = local_cause(errors, self._settings.host, self._settings.port)
-        word = local_word(errors)
-        if isinstance(error, ssl.SSLError):
-            failed = Blocked("tls-failed", "certificate or protocol not accepted")
-            raise failed.with_local_cause(local).about(word) from None
-        if isinstance(error, TimeoutError):
-            raise Transient("timeout", "while connecting").with_local_cause(local).about(word) from None
-        if isinstance(error, imaplib.IMAP4.error) and (farewell := _bye_error(str(error))) is not None:
-            raise farewell.with_local_cause(local) from None
-        if isinstance(error, (OSError, EOFError, imaplib.IMAP4.error)):
-            raise (
-                Transient("server-unreachable")
-                .with_local_cause(local)
-                .about(word)
-                .said(_greeting_words(error))
-            ) from None
-        if isinstance(error, (ValueError, LookupError)):
-            raise Transient("protocol-error", "the server's greeting makes no sense") from None
-
-
-def _greeting_words(error: BaseException) -> ServerWords:
-    """Return the server's text, where imaplib raised it instead of a greeting."""
-    return _words_of(str(error)) if isinstance(error, imaplib.IMAP4.error) else NOTHING
-
-
-def _words_of(text: str) -> ServerWords:
-    """Return the server's text from imaplib's error: the repr of bytes, or text."""
-    return ServerWords(_REPR.sub(r"\2", text))
-
-
-def _cut_off(client: _Client) -> MigrationError:
-    """Return the error for a connection that ended during the login.
-
-    A BYE that reports a refused login counts as one: sending the same password again and again locks the
-    account.
-    """
-    bye = client._imap.untagged_responses.get("BYE")
-    if bye:
-        text = str(bye[-1])
-        if (code := _bracketed(text)) in REFUSING:
-            return _refused_login(code).said(_words_of(text))
-        return Transient("server-bye", "while logging in").about(_bracketed(text)).said(_words_of(text))
-    return Transient("connection-lost", "while logging in")
-
-
-def _bye_error(greeting: str) -> Transient | None:
-    """Return the error for a BYE in place of a greeting, as imaplib raises it; None for other errors."""
-    if not greeting.removeprefix("b'").startswith("* BYE"):
-        return None
-    error = Transient("server-bye", "instead of a greeting").about(_bracketed(greeting))
-    return error.said(_words_of(greeting))
-
-
-def _bracketed(text: str) -> str:
-    """Return the first response code of RESPONSE_CODES in a text, or ""."""
-    return next((code for code in re.findall(r"\[([A-Z]+)[ \]]", text.upper()) if code in RESPONSE_CODES), "")
-
-
-def _login_error(text: str) -> MigrationError:
-    """Return the error for a refused login; only bracketed codes are considered (RFC 5530)."""
-    return _refused_login(_bracketed(text)).said(_words_of(text))
-
-
-def _refused_login(code: str) -> MigrationError:
-    if code in BUSY:
-        return Transient("server-busy", "login refused for now").about(code)
-    if code == "AUTHORIZATIONFAILED":
-        return Blocked("mailbox-missing", "no such account, or the master user may not open it").about(code)
-    return Blocked("login-refused").about(code)
 
 
 def error_of(reply: TaggedReply) -> MigrationError:

@@ -9,7 +9,6 @@ from email.utils import getaddresses
 from functools import lru_cache
 from pathlib import Path
 
-from connectors.imap.connection import Parts, fetched, number, tokens
 from connectors.imap.fetch import (
     WINDOW_ITEMS,
     Attributes,
@@ -39,6 +38,7 @@ from connectors.imap.open_at_once import open_at_once
 from connectors.imap.server_info import facts, identity
 from connectors.imap.session import ImapSettings, Selected, Session
 from connectors.imap.special_folders import with_names
+from connectors.imap.wire.connection import Parts, fetched, number, tokens
 from connectors.settings import Account
 from model.errors import Blocked, CursorLost, MigrationError, Rejected, Transient
 from model.protocols import Capabilities, Container, Failed, Identity, Kind, Native, Page, Ref, Role, key_of

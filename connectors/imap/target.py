@@ -13,7 +13,6 @@ from pathlib import Path
 
 from connectors.imap import metadata, parallel_append
 from connectors.imap.append import Appender, position
-from connectors.imap.connection import TaggedReply, number, quoted
 from connectors.imap.dates import date_of
 from connectors.imap.delete_mailbox import clear
 from connectors.imap.fetch import Attributes, MessageReader, first_questions, flags_of, uid_of, windows
@@ -41,6 +40,7 @@ from connectors.imap.session import ImapSettings, Selected, Session, error_of
 from connectors.imap.source import properties_of
 from connectors.imap.special_folders import with_names
 from connectors.imap.verify_uid import Judge
+from connectors.imap.wire.connection import TaggedReply, number, quoted
 from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Rejected
 from model.mail_habits import MailHabits
@@ -452,9 +452,11 @@ class ImapTarget:
         self._subscribe(raw)
 
     def _subscribe(self, raw: bytes) -> None:
-        """Subscribe to a folder, because clients show subscribed folders only. A refusal is ignored."""
+        """Subscribe to a folder, because clients show subscribed folders only. The answer is ignored."""
         self._guard()
-        self._session.run(b"SUBSCRIBE " + quoted(raw))
+        connection = self._session.connection
+        connection.add(b"SUBSCRIBE " + quoted(raw))
+        connection.flush()
 
     def _name_error(self, reply: TaggedReply) -> MigrationError:
         """Return the error for a refused folder name."""

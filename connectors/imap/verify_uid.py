@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from connectors.imap.connection import Parts, compact, fetched, number
 from connectors.imap.dates import date_of
 from connectors.imap.fetch import MessageReader, flags_of, uid_of
 from connectors.imap.session import Session
+from connectors.imap.wire.connection import Parts, compact, fetched, number
 from model.errors import MigrationError, Rejected
 from model.protocols import Stored
 

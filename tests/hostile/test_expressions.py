@@ -15,7 +15,7 @@ def test_the_expressions_are_found() -> None:
     assert {
         "mappings/mail/canonical.py",
         "mappings/contacts/communication.py",
-        "connectors/imap/connection.py",
+        "connectors/imap/wire/connection.py",
     } <= places
     assert len(places) > 40
 

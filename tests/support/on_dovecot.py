@@ -75,7 +75,7 @@ class Walk:
             ledger=self.ledger,
             mailbox=mailbox,
             pair=Pair(Account(login=SOURCE, address=SOURCE), Account(login=TARGET, address=TARGET)),
-            opener=Opener(self.source, lambda guard, _: MemoryTarget(self.store, guard, live=live)),
+            opener=Opener(self.source, lambda guard, _: self.target(guard, live=live)),
             rules=replace(PROVEN, approved=approvals(self.ledger, mailbox)),
             pace=replace(PACE, batch=50),
             task=task or Task(Level.TARGET),
@@ -85,6 +85,9 @@ class Walk:
         )
         (row,) = self.ledger.legs(mailbox=self.id)
         return Leg(setting, row).run()
+
+    def target(self, guard: Guard, *, live: bool) -> Target:
+        return MemoryTarget(self.store, guard, live=live)
 
     def source(self) -> ImapSource:
         settings = dovecot_settings(self.server, self.directory)

@@ -22,7 +22,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from connectors.imap.connection import ImapConnection
+from connectors.imap.wire.connection import ImapConnection
 from engine.assembly import build_leg
 from engine.config.load import Config, load
 from engine.opening.open_sides import open_ledger

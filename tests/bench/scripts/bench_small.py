@@ -31,7 +31,7 @@ from rehearsal.size import world_of
 from sqlalchemy import Engine, event
 
 from connectors.http.transport import Transport
-from connectors.imap.connection import ImapConnection
+from connectors.imap.wire.connection import ImapConnection
 from engine.assembly import build_leg
 from engine.config.load import Config, load
 from engine.planning import load_plan

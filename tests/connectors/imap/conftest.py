@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +16,14 @@ from imap_script import (
 
 from connectors.imap.session import ImapSettings
 from connectors.imap.target import ImapTarget
+from connectors.imap.wire.pipelining import PIPELINING
 from connectors.settings import Account
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_known_of_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ports are used again by other servers."""
+    monkeypatch.setattr(PIPELINING, "_broken", Counter())
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from imap_script import CAPABILITIES, Script, ScriptedServer, Serve, Settings
 
-from connectors.imap.pipelining import Pipelining
 from connectors.imap.source import ImapSource
 from connectors.imap.target import ImapTarget
+from connectors.imap.wire.pipelining import Pipelining
 from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Transient
 
@@ -196,8 +196,9 @@ def test_a_flood_of_answers_is_not_kept(
     serve: Serve, target: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("connectors.imap.session.HELD_MOST", 10_000)
-    server = serve(lambda command, *_: b"* STATUS x (X 1)\r\n" * 999 + answered(command), capabilities=LISTS)
-    opened = target(server)
+    flood = b"* STATUS x (X 1)\r\n" * 30_000
+    server = serve(lambda command, *_: flood + answered(command), capabilities=LISTS)
+    opened = target(server, batch_bytes=100_000)
     opened.connect_ahead(copies=True)
     with pytest.raises(Transient, match="protocol-error"):
         looked_at(opened)

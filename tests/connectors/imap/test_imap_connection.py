@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from pydantic import ValidationError
 
-from connectors.imap.connection import compact, fetched, numbers, tokens
 from connectors.imap.dates import date_of, date_text
 from connectors.imap.folders import Namespace, decoded, encoded
 from connectors.imap.session import ImapSettings
+from connectors.imap.wire.connection import compact, fetched, numbers, tokens
 from connectors.settings import Secret
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.imap.connection import Parts, fetched, tokens
+from connectors.imap.wire.connection import Parts, fetched, tokens
 
 USUAL: list[Parts] = [
     [rb"* 3 FETCH (UID 5 FLAGS (\Seen $Work) RFC822.SIZE 8192)"],

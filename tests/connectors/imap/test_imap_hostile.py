@@ -9,7 +9,7 @@ import tracemalloc
 import pytest
 from imap_script import Open, Script, Serve, appending, item
 
-from connectors.imap import connection as imap_connection
+from connectors.imap.wire import connection as imap_connection
 from model.errors import Transient
 
 MIB = 1 << 20

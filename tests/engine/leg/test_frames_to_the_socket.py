@@ -15,7 +15,7 @@ from on_dovecot import OnDovecot
 from server_fixtures import dovecot_fixture
 from walking import SOURCE, letter
 
-from connectors.imap.connection import ImapConnection
+from connectors.imap.wire.connection import ImapConnection
 from engine.context.leg_context import Opener
 from engine.pacing.call_metrics import Meter, metered
 from engine.steps import copy as transfer

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from connectors.imap.connection import ImapConnection, Parts, TaggedReply
-from connectors.imap.pipelining import PIPELINING
+from connectors.imap.wire.connection import ImapConnection, Parts, TaggedReply
+from connectors.imap.wire.pipelining import PIPELINING
 
 Sink = Callable[[Parts], None]
 
