@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -302,6 +302,32 @@ class Welcomed(Side):
 def test_a_count_is_not_believed() -> None:
     """A server may take the counts of its folders from an index that is older than the folders."""
     assert is_filled(Welcomed(mails=1, total=0), (), ())  # type: ignore[arg-type]
+
+
+@dataclass
+class Telling(Welcomed):
+    """Tells which of its folders are empty; one is Kogge's, one a colleague's."""
+
+    asked: list[str] = field(default_factory=list)
+    told: frozenset[str] = frozenset()
+
+    def containers(self) -> Iterator[Container]:
+        shared = Container(Kind.MAIL, "Shared", ("Shared",), omit="shared-folder")
+        return iter([*super().containers(), Container(Kind.MAIL, "Ours", ("Ours",)), shared])
+
+    def empty(self, hrefs: Collection[str]) -> frozenset[str]:
+        self.asked += hrefs
+        return self.told
+
+
+def test_folders_that_are_not_told_to_be_empty_are_looked_into() -> None:
+    target = Telling(mails=1)
+    assert is_filled(target, (), {"Ours"})  # type: ignore[arg-type]
+    assert target.asked == ["INBOX"]
+
+
+def test_an_empty_folder_is_not_looked_into_again() -> None:
+    assert not is_filled(Telling(mails=1, told=frozenset({"INBOX"})), (), {"Ours"})  # type: ignore[arg-type]
 
 
 def filled(mails: int) -> bool:
