@@ -3,6 +3,8 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+# uv would take another Python than the one that was named, if it finds one first.
+INTERPRETER := $(if $(filter-out file,$(origin PYTHON)),--python $(PYTHON),$(if $(filter .uv/%,$(UV)),--python .uv/bin/python))
 RUN := $(UV) run --frozen --no-sync
 WORKERS ?= 4
 export KOGGE_REQUIRE_SERVICES ?=
@@ -21,7 +23,7 @@ help: ## lists these commands
 	.uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
 
 .venv/.synced: pyproject.toml uv.lock | $(UV)
-	UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=1 $(UV) sync --frozen --quiet --extra practice
+	UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=1 $(UV) sync $(INTERPRETER) --frozen --quiet --extra practice
 	@touch $@
 
 # A uv on the PATH is no file of ours: nothing to make.
