@@ -10,6 +10,7 @@ from engine.context.leg_context import LegContext, as_container
 from engine.control.server_words_file import told
 from engine.control.stop_signal import StopRequested
 from engine.steps.placement import AT_ONCE, held_places, joined, place
+from engine.steps.reconcile import era_of
 from ledger.db.leases import AT_TARGET
 from ledger.db.rows import ContainerRow, Outcome, State
 from ledger.leg.containers import Placed
@@ -499,7 +500,8 @@ def catch_up(leg: LegContext) -> None:
 def adopt(leg: LegContext, placed: dict[str, ContainerRow], existing: dict[str, Container]) -> None:
     """Find folders that a worker was renaming when it died: each is at its new place or at its old one.
 
-    Asks nothing of the target. Idempotent.
+    Some servers make a special folder anew at once when it is renamed, so that both places are there. Only
+    then the target is asked something: which of both has the items. Idempotent.
 
     Args:
         leg: the open leg.
@@ -515,13 +517,26 @@ def adopt(leg: LegContext, placed: dict[str, ContainerRow], existing: dict[str, 
         if row.href is None or path is None or (new_href := joined(leg, path)) == row.href:
             continue
         href = at.get(new_href, new_href)  # hrefs of mail may have a prefix that paths lack
-        if row.href in existing:
+        is_free = href in existing and href not in {place.href for place in placed.values()}
+        if row.href in existing and not (is_free and _has_its_items(leg, row, href)):
             if href != row.href:
                 leg.ledger.set_href(row.id, row.href, existing[row.href].path)
-        elif href in existing and href not in {place.href for place in placed.values()}:
+        elif is_free:
             _follow_parent(leg, row.href, href, path, placed)
             leg.ledger.set_href(row.id, href, path)
             placed[source_id] = replace(row, href=href)
+
+
+def _has_its_items(leg: LegContext, row: ContainerRow, href: str) -> bool:
+    """Return True if the container's items lie in this folder, and not in the one at its href.
+
+    Hrefs of items that have no order say nothing about their folder.
+    """
+    item = next(leg.ledger.rows(row.id, AT_TARGET), None)
+    era = "" if item is None else era_of(str(item.href))
+    if not era:
+        return False
+    return era_of(leg.target.position(href)) == era != era_of(leg.target.position(str(row.href)))
 
 
 def _follow_parent(

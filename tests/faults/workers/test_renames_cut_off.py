@@ -71,6 +71,30 @@ def test_who_looks_calls_nothing_missing(renamed: Trial) -> None:
     assert moves_on(renamed) == []
 
 
+@pytest.mark.parametrize("looked", [False, True])
+def test_a_folder_that_the_server_made_anew_in_the_old_place_gets_nothing(
+    renamed: Trial, looked: bool
+) -> None:
+    """As Dovecot does with special folders that are configured so."""
+    renamed.store.create(("Projekte",))
+    if looked:
+        renamed.run(task=LOOK)
+    before = renamed.store.snapshot()
+    steps: list[str] = []
+    assert renamed.run(steps.append).state is LegState.VERIFIED
+    assert renamed.store.snapshot() == before
+    assert not CHANGES.intersection(steps)
+
+
+def test_a_folder_that_somebody_made_in_the_new_place_is_not_taken(trial: Trial) -> None:
+    with pytest.raises(Died):
+        trial.run(dying_at("target.rename"))
+    trial.store.create(("Vorhaben",))
+    assert trial.run().state is LegState.VERIFIED
+    assert len(trial.store.folders["Projekte",].messages) == 2
+    assert not trial.store.folders["Vorhaben",].messages
+
+
 def test_what_the_target_did_not_come_to_do_is_done_by_the_next_pass(trial: Trial) -> None:
     with pytest.raises(Died):
         trial.run(dying_at("target.rename"))
