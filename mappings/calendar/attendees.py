@@ -58,6 +58,8 @@ def people(element: Element, context: Context, event: Component) -> list[Loss]:
     """
     losses: list[Loss] = []
     attendees = list(_attendees(element, context, losses))
+    if not attendees and not received(element, context):
+        return [loss for loss in losses if loss.field == "attendee"]
     called = _organizer(element, context, losses)
     if received(element, context):
         attendees += _owner_added(element, attendees, context, losses)
@@ -116,7 +118,7 @@ _SAFE = "@!$&'*+-./=?^_`{|}~"
 
 def _attendees(element: Element, context: Context, losses: list[Loss]) -> Iterator[_Attendee]:
     """Yield each attendee once, in the order of roles: RFC 5545 3.8.4.1 has an address once."""
-    rooms, seen = _rooms(element), set()
+    seen = set()
     for path, role in ROLES.items():
         for attendee in children(element, path):
             party = _party(attendee, context, losses)
@@ -131,7 +133,7 @@ def _attendees(element: Element, context: Context, losses: list[Loss]) -> Iterat
                 yield (
                     party,
                     _line(
-                        element, attendee, party, role, _kind(attendee, role, party, rooms), context, losses
+                        element, attendee, party, role, _kind(element, attendee, role, party), context, losses
                     ),
                 )
 
@@ -172,7 +174,7 @@ def _answer(written: str, losses: list[Loss]) -> str:
     return answer or "NEEDS-ACTION"
 
 
-def _kind(attendee: Element, role: str, party: _Party, rooms: frozenset[str]) -> str:
+def _kind(element: Element, attendee: Element, role: str, party: _Party) -> str:
     """Return CUTYPE.
 
     Exchange tells rooms from other resources in its directory alone; an event's own location names the rooms
@@ -183,7 +185,7 @@ def _kind(attendee: Element, role: str, party: _Party, rooms: frozenset[str]) ->
     if role != "NON-PARTICIPANT":
         return ""
     named = {party.address, party.name.lower()} - {""}
-    return "ROOM" if named & rooms else "RESOURCE"
+    return "ROOM" if named & _rooms(element) else "RESOURCE"
 
 
 def _rooms(element: Element) -> frozenset[str]:

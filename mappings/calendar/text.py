@@ -79,6 +79,8 @@ def _said(element: Element, path: str, losses: list[Loss]) -> str:
 
 
 def _clean(written: str, losses: list[Loss]) -> str:
+    if written.isprintable():
+        return written
     if altered(written):
         losses.append(lose("text", "control-characters"))
     return printable(written)
@@ -108,7 +110,12 @@ def place(element: Element, event: Component) -> list[Loss]:
     comma.
     """
     losses: list[Loss] = []
-    shown = _said(element, "t:Location", losses) or _said(element, "t:EnhancedLocation/t:DisplayName", losses)
+    shown = _said(element, "t:Location", losses)
+    if child(element, "t:EnhancedLocation") is None:
+        if where := _line(shown):
+            event.add("LOCATION", Text(where))
+        return losses
+    shown = shown or _said(element, "t:EnhancedLocation/t:DisplayName", losses)
     street = _street(element, losses)
     where = ", ".join(part for part in (_line(shown), _beside(_line(shown), street)) if part)
     if where:

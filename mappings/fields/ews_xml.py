@@ -28,9 +28,8 @@ class ItemElement(etree.ElementBase):
 
     def named(self, name: str) -> Element | None:
         """Return the first child of this name; None if there is none."""
-        count = len(self)
-        if count != self._count:  # a copy may be changed before it is mapped
-            self._found, self._count = {}, count
+        if len(self) != self._count:  # a copy may be changed before it is mapped
+            self._found, self._count = {}, len(self)
             for each in self.iterchildren("*"):
                 self._found.setdefault(str(each.tag), each)
         return self._found.get(name)
@@ -106,17 +105,25 @@ def kind(element: Element) -> str:
 def child(element: Element, path: str) -> Element | None:
     """Return the first element at this path; None if there is none."""
     steps = _steps(path)
-    if len(steps) == 1:
-        if isinstance(element, ItemElement):
-            return element.named(steps[0])
+    if not steps:
+        return element.find(path, SPACES)
+    if isinstance(element, ItemElement):
+        first = element.named(steps[0])
+        if first is None or len(steps) == 1:
+            return first
+    elif len(steps) == 1:
         return next(element.iterchildren(steps[0]), None)
-    return next(_at(element, steps), None) if steps else element.find(path, SPACES)
+    return next(_at(element, steps), None)
 
 
 def children(element: Element, path: str) -> list[Element]:
     """Return all elements at this path."""
     steps = _steps(path)
-    return list(_at(element, steps)) if steps else element.findall(path, SPACES)
+    if not steps:
+        return element.findall(path, SPACES)
+    if isinstance(element, ItemElement) and element.named(steps[0]) is None:
+        return []
+    return list(_at(element, steps))
 
 
 def text(element: Element, path: str) -> str:
@@ -138,8 +145,6 @@ def _steps(path: str) -> tuple[str, ...]:
 
 def _at(element: Element, steps: tuple[str, ...]) -> Iterator[Element]:
     """Yield the elements at a path, in the order of the document."""
-    if isinstance(element, ItemElement) and element.named(steps[0]) is None:
-        return
     for found in element.iterchildren(steps[0]):
         if len(steps) == 1:
             yield found
