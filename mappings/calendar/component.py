@@ -122,7 +122,7 @@ def _line(name: str, value: Property) -> bytes:
 
 def _parameter(name: str, value: str) -> str:
     """Return a parameter with its value in quotes where icalendar writes quotes, and escaped (RFC 6868)."""
-    if value.isalnum():
+    if value.replace("-", "").isalnum():
         return f";{name}={value}"
     quoted = name == "CN" and (" " in value or "'" in value)
     value = _CARETED.sub(lambda match: _CARETS[match[0]], value)

@@ -8,9 +8,10 @@ alike.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, tzinfo
+from functools import lru_cache
 
 from dateutil.rrule import rrulestr
 
@@ -290,11 +291,17 @@ def _walls(shape: str, start: Start) -> Iterator[Start]:
     """Yield at least one occurrence; raise Rejected for a rule that has none."""
     whole = isinstance(start, datetime)
     empty = True
-    for occurrence in rrulestr(shape, dtstart=_naive(start)):
+    for occurrence in _parsed(shape, _naive(start)):
         empty = False
         yield occurrence if whole else occurrence.date()
     if empty:
         raise _unknown()
+
+
+@lru_cache(maxsize=64)
+def _parsed(shape: str, start: datetime) -> Iterable[datetime]:
+    """Return a rule that begins at a moment; a series asks it four times."""
+    return rrulestr(shape, dtstart=start)
 
 
 def _naive(start: Start) -> datetime:
