@@ -452,11 +452,9 @@ class ImapTarget:
         self._subscribe(raw)
 
     def _subscribe(self, raw: bytes) -> None:
-        """Subscribe to a folder, because clients show subscribed folders only. The answer is ignored."""
+        """Subscribe to a folder, because clients show subscribed folders only. A refusal is ignored."""
         self._guard()
-        connection = self._session.connection
-        connection.add(b"SUBSCRIBE " + quoted(raw))
-        connection.flush()
+        self._session.run(b"SUBSCRIBE " + quoted(raw))
 
     def _name_error(self, reply: TaggedReply) -> MigrationError:
         """Return the error for a refused folder name."""
