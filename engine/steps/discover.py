@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from engine.context.leg_context import LegContext, as_container
 from engine.control.server_words_file import told
 from engine.control.stop_signal import StopRequested
-from engine.steps.placement import AT_ONCE, held_places, joined, place
+from engine.steps.placement import AT_ONCE, held_places, joined, place, put_back
 from engine.steps.reconcile import era_of
 from ledger.db.leases import AT_TARGET
 from ledger.db.rows import ContainerRow, Outcome, State
@@ -99,6 +99,7 @@ def list_containers(leg: LegContext, sides: Sides) -> list[ContainerRow]:
         present |= {container.id for container in leg.source.containers()}  # a single absence proves nothing
     heirs = _heirs(found, placed, present)
     adopt(leg, placed, existing)
+    put_back(leg, placed.values(), existing)
     plan = _plan(leg, found, placed, existing, heirs)
     if any(container.id in placed and placed[container.id].path != container.path for container in found):
         _rename(leg, found, placed, plan, existing)

@@ -7,13 +7,15 @@ from dataclasses import replace
 
 from engine.context.leg_context import LegContext, as_container
 from engine.control.server_words_file import told
+from engine.steps.reconcile import era_of
+from ledger.db.leases import AT_TARGET
 from ledger.db.rows import ContainerRow, State
 from ledger.leg.containers import Placed
 from mappings.fields.file_names import partings
 from mappings.fields.folder_names import Path, Placement
 from mappings.fields.look_alikes import harmless
 from model.errors import Blocked, Rejected, Transient
-from model.protocols import Container, Loss, key_of
+from model.protocols import Container, Kind, Loss, key_of
 from model.server_words import NOTHING
 
 REPLACED = Loss("name", "characters-replaced")
@@ -197,6 +199,61 @@ def held_places(
         for row in rows
         if row.id in places and not (row.gone and (row.href in used_hrefs or row.href not in existing))
     }
+
+
+def put_back(leg: LegContext, rows: Collection[ContainerRow], existing: dict[str, Container]) -> None:
+    """Rename folders of mail back that somebody renamed at the target, in staging and frozen.
+
+    Otherwise each would be made anew, and everything in it written once more. Such a folder is known by its
+    items. If the server refuses, it stays where it is. Idempotent.
+
+    Args:
+        leg: the open leg.
+        rows: the folders of the ledger.
+        existing: the target's folders by href; updated.
+    """
+    if leg.kind not in (Kind.MAIL, Kind.NOTES) or not leg.mirror:
+        return
+    places = leg.ledger.placed()
+    missing = [row for row in rows if row.href and row.href not in existing and row.id in places]
+    used_hrefs = {row.href for row in rows} | leg.ledger.elsewhere().keys() if missing else set()
+    for row in sorted(missing, key=lambda row: len(places[row.id])):
+        if row.href not in existing:  # otherwise it came back with the folder above it
+            leg.check()
+            strangers = (href for href in list(existing) if href not in used_hrefs)
+            found = next((href for href in strangers if _holds_items_of(leg, row, href)), None)
+            if found is not None:
+                _put_back_one(leg, row, found, places[row.id], existing)
+
+
+def _holds_items_of(leg: LegContext, row: ContainerRow, href: str) -> bool:
+    """Return True if most of what was written into a folder lies in this one, under the same numbers."""
+    sizes = {str(item.href): item.size for item in leg.ledger.rows(row.id, AT_TARGET)}
+    era = era_of(next(iter(sizes), ""))
+    try:
+        if not era or era_of(leg.target.position(href)) != era:
+            return False
+        same = sum(sizes.get(item.href, -1) == item.size for item in leg.target.listing(href, None))
+    except Blocked as error:
+        if error.code != "container-missing":
+            raise
+        return False
+    return 2 * same > len(sizes)
+
+
+def _put_back_one(
+    leg: LegContext, row: ContainerRow, found: str, place: Path, existing: dict[str, Container]
+) -> None:
+    try:
+        href = leg.target.rename(found, replace(as_container(row), path=place))
+    except Rejected as error:
+        leg.heard([told(None, error)])
+        return
+    depth, below = len(existing[found].path), found + leg.context.target.separator
+    for old in [entry for entry in existing if entry == found or entry.startswith(below)]:
+        container = existing.pop(old)
+        existing[href + old[len(found) :]] = replace(container, path=place + container.path[depth:])
+    leg.ledger.event("target-folder-put-back", {"container": row.id})
 
 
 def is_unnamed(path: Path) -> bool:
