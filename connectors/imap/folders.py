@@ -20,6 +20,7 @@ from connectors.imap.wire.connection import (
     tokens,
     words,
 )
+from connectors.imap.wire.pipelining import PIPELINING
 from model.errors import Blocked, Rejected, Transient
 from model.protocols import Container, Kind, Role
 
@@ -273,7 +274,11 @@ def close_open_mailbox(session: Session) -> None:
         return
     if session.is_asked(list_command(session, counts=True)):
         return
-    session.connection.add(b"UNSELECT" if session.has("UNSELECT") else b"CLOSE")
+    closing = b"UNSELECT" if session.has("UNSELECT") else b"CLOSE"
+    if PIPELINING.allows(session.server):
+        session.connection.add(closing)
+    else:
+        session.run(closing)
     session.selected = None  # where that is refused, a mailbox is opened once more than it need be
 
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 
 from connectors.imap.session import Selected, Session
 from connectors.imap.wire.connection import Parts, response_code
-from connectors.imap.wire.pipelining import PIPELINING
+from connectors.imap.wire.pipelining import PIPELINING, Use
 
 AT_ONCE = 40
 """Folders that are opened before the first answer is read: their commands fit into any socket's buffers."""
@@ -63,12 +63,13 @@ class _Opening:
 def _opened(session: Session, openings: Sequence[_Opening]) -> dict[bytes, Selected]:
     connection = session.connection
     session.selected = None
+    since = PIPELINING.clock()
     tags = [
         connection.queue(session.opening(opening.selected.name, readonly=opening.selected.readonly))
         for opening in openings
     ]
     connection.flush()
-    with PIPELINING.trying(session.server):
+    with PIPELINING.trying(session.server, Use.FOLDERS, since):
         replies = [connection.finish(tag, opening.note) for tag, opening in zip(tags, openings, strict=True)]
     found = {}
     for opening, reply in zip(openings, replies, strict=True):

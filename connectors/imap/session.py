@@ -6,6 +6,7 @@ import imaplib
 import socket
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -33,7 +34,7 @@ from connectors.imap.wire.connection import (
     tokens,
 )
 from connectors.imap.wire.login import BUSY, Client, connecting, cut_off_error, log_in, login_error
-from connectors.imap.wire.pipelining import PIPELINING
+from connectors.imap.wire.pipelining import PIPELINING, Use
 from connectors.imap.wire.sasl import authenticate, plain, take_capabilities, xoauth2
 from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Rejected, Transient
@@ -357,13 +358,15 @@ class Session:
                 )
 
         commands = [] if named else [b"CAPABILITY"]
-        at_once = "ID" in (named or known)
+        at_once = "ID" in (named or known) and (bool(named) or PIPELINING.allows(self.server))
         if at_once:
             commands.append(b"ID NIL")
+        since = PIPELINING.clock()
         tags = [connection.queue(command) for command in commands]
         connection.flush()
-        for tag in tags:
-            connection.finish(tag, note)
+        with PIPELINING.trying(self.server, Use.LOGIN, since) if len(tags) > 1 else nullcontext():
+            for tag in tags:
+                connection.finish(tag, note)
         if "ID" in capabilities and not at_once:
             connection.run(b"ID NIL", note)
         self.capabilities_ = frozenset(capabilities)
@@ -435,7 +438,8 @@ class Session:
         tag = connection.queue(self.opening(name, readonly=readonly))
         self.ask_ahead(then, in_folder=True)
         connection.flush()
-        reply = connection.finish(tag, opening.note)
+        with self._ahead.watched() if then and self._ahead is not None else nullcontext():
+            reply = connection.finish(tag, opening.note)
         if not reply.ok:
             self.connection  # noqa: B018 - drops what was asked about a folder that is not open
             raise_for(reply)

@@ -12,10 +12,11 @@ answer, and whoever asks must know from its content whether it is about the ques
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from connectors.imap.wire.connection import ImapConnection, Parts, TaggedReply
-from connectors.imap.wire.pipelining import PIPELINING
+from connectors.imap.wire.pipelining import PIPELINING, Use
 
 Sink = Callable[[Parts], None]
 
@@ -54,6 +55,8 @@ class AskedAhead:
     most: int
     _questions: dict[bytes, _Question] = field(default_factory=dict)
     _held: int = 0
+    _since: float = 0.0
+    _at_once: int = 0
 
     def ask(self, commands: Iterable[bytes], *, in_folder: bool) -> None:
         """Send commands that only read, without waiting for an answer.
@@ -65,11 +68,13 @@ class AskedAhead:
         Raises:
             Transient: the connection broke.
         """
+        if not self._waiting():
+            self._held, self._since = 0, PIPELINING.clock()
+            self._at_once = 1 if in_folder else 0  # the command that opens the folder
         for command in commands:
-            if not self._questions:
-                self._held = 0
             if command not in self._questions:
                 self._questions[command] = _Question(self.connection.queue(command), in_folder)
+                self._at_once += 1
         self.connection.flush()
 
     def has(self, command: bytes) -> bool:
@@ -77,11 +82,18 @@ class AskedAhead:
         return command in self._questions
 
     def answer(self, command: bytes, sink: Sink) -> TaggedReply | None:
-        """Return the reply to a command that was asked ahead; forget everything if it was not.
+        """Return the reply to a command that was asked ahead.
+
+        A server may refuse a command because it takes one at a time: a refusal counts only of a command that
+        was sent alone.
 
         Args:
             command: without tag and line end.
             sink: receives every untagged response since the command was sent.
+
+        Returns:
+            None if the command has to be sent: it was not asked ahead, or it was refused. Then everything is
+                forgotten.
 
         Raises:
             Transient: the connection broke.
@@ -92,6 +104,9 @@ class AskedAhead:
             return None
         while question.reply is None:
             self._read()
+        if not question.reply.ok:
+            self.forget()
+            return None
         del self._questions[command]
         for response in question.responses:
             self.connection.feed(sink, response)
@@ -103,7 +118,7 @@ class AskedAhead:
         Raises:
             Transient: the connection broke.
         """
-        while any(question.reply is None for question in self._questions.values()):
+        while self._waiting():
             self._read()
         self._questions = {
             command: question for command, question in self._questions.items() if not question.in_folder
@@ -118,9 +133,13 @@ class AskedAhead:
         self.settle()
         self._questions.clear()
 
+    def _waiting(self) -> dict[bytes, _Question]:
+        """Return the questions that are not answered yet, by tag."""
+        return {question.tag: question for question in self._questions.values() if question.reply is None}
+
     def _read(self) -> None:
         """Read until one of the questions is answered."""
-        waiting = {question.tag: question for question in self._questions.values() if question.reply is None}
+        waiting = self._waiting()
 
         def note(parts: Parts) -> None:
             self.heard(parts)
@@ -130,6 +149,20 @@ class AskedAhead:
             for question in waiting.values():
                 question.responses.append(parts)
 
-        with PIPELINING.trying(self.server):
+        with self.watched(done=len(waiting) == 1):
             reply = self.connection.finish_any(waiting, note)
         waiting[reply.tag].reply = reply
+
+    def watched(self, *, done: bool = False) -> AbstractContextManager[None]:
+        """Note how it goes to read an answer beside these; nothing where it is the only one.
+
+        Args:
+            done: True if it is the last one.
+        """
+        waiting = self._waiting()
+        if self._at_once < 2 or not waiting:
+            return nullcontext()
+        in_folder = any(question.in_folder for question in waiting.values())
+        return PIPELINING.trying(
+            self.server, Use.FOLDER if in_folder else Use.ACCOUNT, self._since, done=done
+        )

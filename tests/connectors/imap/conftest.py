@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,7 +22,8 @@ from connectors.settings import Account
 @pytest.fixture(autouse=True)
 def _nothing_is_known_of_servers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ports are used again by other servers."""
-    monkeypatch.setattr(PIPELINING, "_broken", Counter())
+    monkeypatch.setattr(PIPELINING, "_counts", {})
+    monkeypatch.setattr(PIPELINING, "_alone", {})
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from imap_script import CAPABILITIES, Script, ScriptedServer, Serve, Settings
 
 from connectors.imap.source import ImapSource
 from connectors.imap.target import ImapTarget
-from connectors.imap.wire.pipelining import Pipelining
 from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Transient
 
@@ -168,28 +167,6 @@ def test_an_answer_to_nothing_that_was_asked_ends_the_connection(serve: Serve, t
     again.ask_containers()
     assert verbs(server).count(b"GETMETADATA") == 1
     assert looked_at(again) == EVERYTHING
-
-
-def breaking(pipelining: Pipelining, code: str = "connection-lost") -> None:
-    with pytest.raises(Transient), pipelining.trying("one:143"):
-        raise Transient(code)
-
-
-def test_connections_that_break_again_and_again_are_asked_one_thing_at_a_time() -> None:
-    pipelining = Pipelining()
-    for _ in range(3):
-        breaking(pipelining)
-        breaking(pipelining)
-        assert pipelining.allows("one:143"), "a connection may break"
-        with pipelining.trying("one:143"):
-            pass  # it went well
-    for _ in range(3):
-        breaking(pipelining)
-    assert not pipelining.allows("one:143")
-    assert pipelining.allows("other:143")
-    with pipelining.trying("one:143"):
-        pass  # what was sent before
-    assert not pipelining.allows("one:143")
 
 
 def test_a_flood_of_answers_is_not_kept(
