@@ -137,13 +137,20 @@ class Session:
         if coming is None or not coming.is_this_thread:
             self._user = threading.get_ident()
             if coming is not None:
-                self._coming = None
-                coming.wait()
+                self._wait_for(coming)
         if self._connection is not None and not self._connection.broken:
             return self._connection
         self._discard()
         self._connection = self._connect()
         return self._connection
+
+    def _wait_for(self, coming: ConnectingAhead) -> None:
+        """Wait for the thread that connects; it keeps the session as long as it goes on."""
+        try:
+            coming.wait()
+        finally:
+            if not coming.goes_on:
+                self._coming = None
 
     def connect_ahead(self, questions: Callable[[], Iterable[bytes]]) -> None:
         """Begin to connect in another thread, unless this was begun; whoever needs the connection waits.
@@ -155,8 +162,12 @@ class Session:
         if self._connection is None and self._coming is None and not self._closed:
 
             def connect() -> None:
-                self._connection = self._connect()
-                self.ask_ahead(questions())
+                try:
+                    self._connection = self._connect()
+                    self.ask_ahead(questions())
+                finally:
+                    if self._closed:
+                        self._discard()
 
             self._coming = ConnectingAhead(connect)
             self._coming.start()
@@ -222,7 +233,7 @@ class Session:
             self._connection.close()
         self._cut()
         if self._coming is not None and self._coming.goes_on:
-            return  # its connection is cut, and is freed with this object
+            return  # its connection is cut, and freed by that thread
         if self._user in (0, threading.get_ident()):
             # another thread must not free the descriptors while the using thread has them: the number could
             # belong to another socket a moment later

@@ -33,6 +33,7 @@ class _Connection(imaplib.IMAP4):
         self.logging_in = True
         self._taken = 0
         super().__init__(settings.host, settings.port)
+        del self._opened  # it belongs to the session, which must not live as long as the socket
 
     def _create_socket(self, timeout: float | None = None) -> socket.socket:  # noqa: ARG002 - imaplib's signature
         """Open the socket, with TLS when the settings ask for it, and report it to `opened`."""
