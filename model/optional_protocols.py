@@ -548,6 +548,12 @@ class AsksAhead(Protocol):
             copies: True if items are about to be copied: whose account it is will be asked first.
         """
 
+    def logs_in_as(self) -> str | None:
+        """Return the name of the person whose password opens the account; None if another secret does.
+
+        Asks nothing. A person's name is tried at one side at a time: refused logins may lock an account.
+        """
+
     def ask_containers(self) -> None:
         """Send the question for containers(), whose next call takes the answer. Idempotent."""
 

@@ -197,6 +197,11 @@ class Session:
         """Return "host:port"."""
         return f"{self.settings.host}:{self.settings.port}"
 
+    @property
+    def person(self) -> str | None:
+        """Return the name of the person whose password opens the account; None if another secret does."""
+        return self.account.login.lower() if self.settings.auth == "password" else None
+
     def _heard(self, parts: Parts) -> None:
         """Update the state of the open mailbox from an untagged response."""
         if self.selected is not None:

@@ -135,6 +135,10 @@ class ImapSource:
         session = self._session
         session.connect_ahead(lambda: folders_questions(session, identity=copies, ids=True))
 
+    def logs_in_as(self) -> str | None:
+        """Return who logs in; see `model.optional_protocols.AsksAhead`."""
+        return self._session.person
+
     def ask_containers(self) -> None:
         """Ask for the folders; see `model.optional_protocols.AsksAhead`."""
         ask_folders(self._session, ids=True, prefixes=self._namespace is None)

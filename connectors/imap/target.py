@@ -125,6 +125,10 @@ class ImapTarget:
 
         self._session.connect_ahead(questions)
 
+    def logs_in_as(self) -> str | None:
+        """Return who logs in; see `model.optional_protocols.AsksAhead`."""
+        return self._session.person
+
     def ask_containers(self) -> None:
         """Ask for the folders; see `model.optional_protocols.AsksAhead`."""
         ask_folders(self._session, ids=False, prefixes=self._namespace is None)

@@ -120,10 +120,21 @@ def open_leg(
         The open leg.
     """
     with _open_sides(setting, claim, keeper.guard, keeper.watch, attempt.owner) as leg:
-        for side in (leg.target, leg.source) if ahead else ():
-            if isinstance(side, AsksAhead):
-                side.connect_ahead(copies=copies)
+        if ahead:
+            _connect_ahead(leg, copies)
         yield leg
+
+
+def _connect_ahead(leg: LegContext, copies: bool) -> None:
+    """Connect to both sides at the same time, unless one person's password would be tried at both."""
+    people: set[str] = set()
+    for side in (leg.target, leg.source):
+        if isinstance(side, AsksAhead):
+            person = side.logs_in_as()
+            if person is None or person not in people:
+                side.connect_ahead(copies=copies)
+            if person is not None:
+                people.add(person)
 
 
 @contextmanager
