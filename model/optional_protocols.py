@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Protocol, runtime_checkable
 
+from model.errors import Blocked
 from model.protocols import Body, Container, Failed, Kind, Listed, Loss, Native, Ref
 
 
@@ -552,6 +553,12 @@ class AsksAhead(Protocol):
         """Return the name of the person whose password opens the account; None if another secret does.
 
         Asks nothing. A person's name is tried at one side at a time: refused logins may lock an account.
+        """
+
+    def refused_ahead(self) -> Blocked | None:
+        """Return the refusal of the login that connect_ahead() met and that nobody was told of.
+
+        Waits a few seconds for an answer that is not there yet.
         """
 
     def ask_containers(self) -> None:

@@ -44,6 +44,8 @@ __all__ = ["ImapSettings", "Selected", "Session", "error_of", "raise_for"]
 HELD_MOST = 128 << 20
 """Bytes of answers to questions that were asked ahead; more only where batches are larger."""
 LITERAL_MINUS = 4096
+REFUSAL_SECONDS = 5.0
+"""How long the answer to a login is waited for that nobody needs any more."""
 
 
 @dataclass(slots=True)
@@ -171,6 +173,11 @@ class Session:
 
             self._coming = ConnectingAhead(connect)
             self._coming.start()
+
+    def refused_ahead(self) -> Blocked | None:
+        """Return the refusal of the login that `connect_ahead` met, unless it was raised."""
+        error = None if self._coming is None else self._coming.error(REFUSAL_SECONDS)
+        return error if isinstance(error, Blocked) and error.code == "login-refused" else None
 
     def ask_ahead(self, commands: Iterable[bytes], *, in_folder: bool = False) -> None:
         """Send commands whose answers `run` will be asked for soon; see connectors.imap.wire.asked_ahead.

@@ -129,6 +129,10 @@ class ImapTarget:
         """Return who logs in; see `model.optional_protocols.AsksAhead`."""
         return self._session.person
 
+    def refused_ahead(self) -> Blocked | None:
+        """Return a refusal of the login; see `model.optional_protocols.AsksAhead`."""
+        return self._session.refused_ahead()
+
     def ask_containers(self) -> None:
         """Ask for the folders; see `model.optional_protocols.AsksAhead`."""
         ask_folders(self._session, ids=False, prefixes=self._namespace is None)

@@ -20,7 +20,7 @@ from engine.steps import ledger_generation
 from engine.steps.worker_deaths import Cause
 from ledger.db.rows import Lease, LegRow, Phase
 from ledger.leg.cutover_steps import is_releasing
-from model.errors import MigrationError
+from model.errors import MigrationError, Transient
 from model.optional_protocols import AsksAhead
 from model.protocols import Guard
 
@@ -38,12 +38,14 @@ class AttemptState:
         proven: True once this walk has passed the identity gate.
         owner: the addresses that the source stated at the gate.
         calm: True if the worker before this one ended regularly.
+        ahead: True once both sides were connected to at the same time.
     """
 
     died: Cause | None
     proven: bool = False
     owner: frozenset[str] = frozenset()
     calm: bool = field(init=False)
+    ahead: bool = False
 
     def __post_init__(self) -> None:
         self.calm = self.died is None
@@ -120,9 +122,14 @@ def open_leg(
         The open leg.
     """
     with _open_sides(setting, claim, keeper.guard, keeper.watch, attempt.owner) as leg:
-        if ahead:
+        if ahead and (attempt.proven or not attempt.ahead):  # a second refusal may lock an account
+            attempt.ahead = True
             _connect_ahead(leg, copies)
-        yield leg
+        try:
+            yield leg
+        except Transient:
+            _raise_refusal(leg)
+            raise
 
 
 def _connect_ahead(leg: LegContext, copies: bool) -> None:
@@ -135,6 +142,13 @@ def _connect_ahead(leg: LegContext, copies: bool) -> None:
                 side.connect_ahead(copies=copies)
             if person is not None:
                 people.add(person)
+
+
+def _raise_refusal(leg: LegContext) -> None:
+    """Raise that a login was refused at one side while the other side was waited for."""
+    for side in (leg.target, leg.source):
+        if isinstance(side, AsksAhead) and (refusal := side.refused_ahead()) is not None:
+            raise refusal from None
 
 
 @contextmanager

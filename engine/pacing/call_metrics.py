@@ -33,7 +33,7 @@ LISTINGS = (
 """Streams of many small answers; see LISTED."""
 UNMEASURED = (
     *("close", "trouble", "place", "kept", "names_otherwise", "stored_as", "stateless"),
-    *("connect_ahead", "ask_containers", "expect", "logs_in_as"),
+    *("connect_ahead", "ask_containers", "expect", "logs_in_as", "refused_ahead"),
 )
 """What does not wait for a server."""
 MEGABYTE = 1_000_000

@@ -35,6 +35,11 @@ class ConnectingAhead:
         """Return True until the thread has ended."""
         return self._thread.is_alive()
 
+    def error(self, seconds: float) -> MigrationError | None:
+        """Return what kept it from connecting, as far as that is known within these seconds."""
+        self._thread.join(seconds)
+        return self._error
+
     def wait(self) -> None:
         """Wait until it is connected.
 
