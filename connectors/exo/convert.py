@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from dateutil.rrule import rrulestr
 from icalendar import Alarm, Calendar, Event, vRecur, vUri
 
+from mappings.fields.icalendar_writer import written
 from model.errors import Rejected
 
 Json: TypeAlias = dict[str, Any]
@@ -107,7 +108,7 @@ def calendar(event: Json, changed: Iterable[Json], zone: str) -> bytes:
                 part = _component(change, UTC)
                 _add(part, "RECURRENCE-ID", occurrence(change, event))
                 made.add_component(part)
-        return bytes(made.to_ical())
+        return written(made)
     except FAULTS:
         raise Rejected("malformed-calendar", "the target tells an event that makes no sense") from None
 

@@ -18,6 +18,7 @@ from icalendar import Alarm, Calendar, Todo, vRecur
 
 from connectors.open_xchange.answers import Json
 from connectors.open_xchange.recurrence import NOTHING, day_of, moment_of_day, to_fields, to_rule
+from mappings.fields.icalendar_writer import written
 from model.errors import Rejected
 
 FAULTS = (ValueError, KeyError, TypeError, AttributeError, OverflowError, IndexError)
@@ -83,8 +84,7 @@ def to_object(found: Json) -> bytes:
     calendar.add("VERSION", "2.0")
     calendar.add("PRODID", "Open-Xchange")
     calendar.add_component(todo)
-    body: bytes = calendar.to_ical()
-    return body
+    return written(calendar)
 
 
 def _fields(todo: Read) -> Json:

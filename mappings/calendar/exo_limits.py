@@ -25,7 +25,7 @@ from icalendar import Alarm, Calendar, Event, vRecur, vUri
 from mappings.compare.content_lines import Malformed
 from mappings.compare.rrule import TooLong, rule_of, walls
 from mappings.compare.semantic_digest import calendar_digest, calendar_meaning
-from mappings.fields.icalendar_writer import PRODUCT
+from mappings.fields.icalendar_writer import PRODUCT, written
 from mappings.losses.catalogue import lose
 from model.errors import Rejected
 from model.event_limits import EventLimits
@@ -98,12 +98,12 @@ class _Rewriting:
         calendar.add("PRODID", PRODUCT)
         if "RRULE" not in master:
             calendar.add_component(self._event(master, ends=_ends(master)))
-            return bytes(calendar.to_ical())
+            return written(calendar)
         self._add_series(calendar, master)
         for event in events:
             if event is not master:
                 calendar.add_component(self._changed(event, "DTSTART" in master and _is_day(master)))
-        body = bytes(calendar.to_ical())
+        body = written(calendar)
         self._check(original, master, body)
         return body
 

@@ -13,6 +13,8 @@ from typing import Protocol
 
 from icalendar import vRecur
 
+from mappings.fields.icalendar_writer import escaped
+
 Parameters = dict[str, str]
 
 
@@ -39,7 +41,7 @@ class Text:
 
     def content(self) -> str:
         """Return it escaped."""
-        return _escaped(self.said)
+        return escaped(self.said)
 
 
 @dataclass(slots=True)
@@ -51,7 +53,7 @@ class TextList:
 
     def content(self) -> str:
         """Return them escaped, with commas between them."""
-        return ",".join(map(_escaped, self.parts))
+        return ",".join(map(escaped, self.parts))
 
 
 @dataclass(slots=True)
@@ -189,16 +191,3 @@ def _stamp(at: date) -> str:
         raise ValueError("a time in a zone, which is written without it")
     written = at.isoformat()[:19].replace("-", "").replace(":", "")
     return f"{written}Z" if at.tzinfo else written
-
-
-def _escaped(said: str) -> str:
-    r"""Return an escaped text. A written \N becomes a line end, as icalendar has it."""
-    return (
-        said.replace("\\N", "\n")
-        .replace("\\", "\\\\")
-        .replace(";", "\\;")
-        .replace(",", "\\,")
-        .replace("\r\n", "\\n")
-        .replace("\n", "\\n")
-        .replace("\r", "\\n")
-    )
