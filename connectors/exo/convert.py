@@ -19,8 +19,8 @@ from zoneinfo import ZoneInfo
 from dateutil.rrule import rrulestr
 from icalendar import Alarm, Calendar, Event, vRecur, vUri
 
-from mappings.fields.icalendar_writer import written
 from model.errors import Rejected
+from model.icalendar_writer import written
 
 Json: TypeAlias = dict[str, Any]
 DAY = timedelta(days=1)

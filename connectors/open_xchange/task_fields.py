@@ -18,8 +18,8 @@ from icalendar import Alarm, Calendar, Todo, vRecur
 
 from connectors.open_xchange.answers import Json
 from connectors.open_xchange.recurrence import NOTHING, day_of, moment_of_day, to_fields, to_rule
-from mappings.fields.icalendar_writer import written
 from model.errors import Rejected
+from model.icalendar_writer import written
 
 FAULTS = (ValueError, KeyError, TypeError, AttributeError, OverflowError, IndexError)
 STATES: Final = {"NEEDS-ACTION": 1, "IN-PROCESS": 2, "COMPLETED": 3}

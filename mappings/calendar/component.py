@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from mappings.calendar.values import CalendarAddress, Property, Text, Uri
-from mappings.fields.icalendar_writer import folded
+from model.icalendar_writer import folded
 
 _FIRST: Mapping[str, tuple[str, ...]] = {
     "VEVENT": (

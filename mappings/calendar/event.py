@@ -30,12 +30,12 @@ from mappings.compare.semantic_digest import calendar_digest
 from mappings.exchange.elements import items, left_out
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import SPACES, Element, child, kind, moment, number, printable, text
-from mappings.fields.icalendar_writer import calendar
 from mappings.losses.catalogue import lose
 from mappings.time.rrule import Start
 from mappings.time.vtimezone import vtimezone_lines
 from mappings.time.zones import Zone
 from model.errors import Rejected
+from model.icalendar_writer import calendar
 from model.protocols import Item, Kind, Loss, Mapped, Native, key_of
 
 CLASS = "ipm.appointment"

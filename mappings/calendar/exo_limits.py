@@ -25,10 +25,10 @@ from icalendar import Alarm, Calendar, Event, vRecur, vUri
 from mappings.compare.content_lines import Malformed
 from mappings.compare.rrule import TooLong, rule_of, walls
 from mappings.compare.semantic_digest import calendar_digest, calendar_meaning
-from mappings.fields.icalendar_writer import PRODUCT, written
 from mappings.losses.catalogue import lose
 from model.errors import Rejected
 from model.event_limits import EventLimits
+from model.icalendar_writer import PRODUCT, written
 from model.protocols import Loss, Mapped
 
 FREQUENCIES = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY"})

@@ -22,10 +22,10 @@ from mappings.contacts.organization import own_fields
 from mappings.exchange.elements import items, left_out
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import Element, altered, children, flag, kind, moment, text
-from mappings.fields.icalendar_writer import calendar
 from mappings.losses.catalogue import lose
 from mappings.notes.body_text import sensitivity
 from model.errors import Rejected
+from model.icalendar_writer import calendar
 from model.kept_fields import TaskLimits
 from model.protocols import Item, Kind, Loss, Mapped, Native, key_of
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from icalendar import vRecur
 
-from mappings.fields.icalendar_writer import escaped
+from model.icalendar_writer import escaped
 
 Parameters = dict[str, str]
 

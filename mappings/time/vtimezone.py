@@ -10,10 +10,10 @@ from functools import lru_cache
 
 from icalendar import Timezone, TimezoneDaylight, TimezoneStandard, vRecur
 
-from mappings.fields.icalendar_writer import written
 from mappings.time.custom_zones import RuleZone
 from mappings.time.rrule import ORDER
 from mappings.time.zones import Zone
+from model.icalendar_writer import written
 
 _STEP = timedelta(days=7)
 """No zone changes twice within a week and back."""

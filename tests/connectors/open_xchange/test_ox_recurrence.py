@@ -105,7 +105,7 @@ def test_an_odd_task_becomes_one_object(found: Json) -> None:
 
 def test_backslashes_of_a_task_come_back() -> None:
     texts = {"title": "C:\\Neu\\neu", "note": "\\\\akten\\Nord; a, b\nzwei", "categories": "C:\\Nord,x"}
-    days = {"start_time": 1_772_323_200_000, "end_time": 1_772_323_200_000}
+    days = {"start_time": 1_772_323_200_000, "end_time": 1_772_323_200_000, "full_time": True}
     stated = task_fields.to_task(task_fields.to_object({"uid": "1", **texts, **days}))
     assert {name: stated[name] for name in texts} == texts
 

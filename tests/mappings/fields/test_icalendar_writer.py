@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from icalendar import Alarm, Calendar, Event, vBinary, vCalAddress, vRecur, vUri
 from icalendar_components import mended
 
-from mappings.fields.icalendar_writer import PRODUCT, calendar, written
+from model.icalendar_writer import PRODUCT, calendar, written
 
 TEXTS = st.text(
     st.one_of(st.sampled_from("aNnä€😀\\^;,:\"'\n\r\ufeff"), st.characters(codec="utf-8")), max_size=400
