@@ -247,7 +247,10 @@ def ask_folders(session: Session, *, ids: bool, prefixes: bool) -> None:
         prefixes: True if the namespaces will be asked before.
     """
     close_open_mailbox(session)
-    session.ask_ahead(_listing_questions(session, ids=ids, prefixes=prefixes))
+    questions = _listing_questions(session, ids=ids, prefixes=prefixes)
+    if not all(map(session.is_asked, questions)):
+        session.connection  # noqa: B018 - drops ids of an older listing: names may have changed hands since
+    session.ask_ahead(questions)
 
 
 def _listing_questions(session: Session, *, ids: bool, prefixes: bool) -> list[bytes]:

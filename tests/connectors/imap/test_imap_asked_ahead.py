@@ -235,6 +235,31 @@ def test_a_listing_that_was_asked_for_is_taken_once(
         assert verbs(server).count(b"LIST") == 2 * count
 
 
+def test_names_and_ids_of_folders_are_of_one_listing(
+    serve: Serve, source: Callable[[ScriptedServer], ImapSource]
+) -> None:
+    """Two folders may exchange their names between two listings."""
+    listings = iter("12")
+
+    def script(command: bytes, *_: object) -> bytes:
+        if b"STATUS (MAILBOXID)" in command:
+            last = next(listings).encode()
+            ids = b'* STATUS "INBOX" (MAILBOXID (F%s))\r\n* STATUS "Sent" (MAILBOXID (G%s))\r\n' % (
+                last,
+                last,
+            )
+            return ids + b"TAG OK done\r\n"
+        return (
+            answered(command, 0).replace(b'() "/" "Work"', b'(\\Sent) "/" "Sent"').replace(b"Work", b"Sent")
+        )
+
+    opened = source(serve(script, capabilities=LISTS))
+    opened.connect_ahead(copies=True)
+    assert opened.sent_from() == []
+    opened.ask_containers()
+    assert [one.id for one in opened.containers()] == ["F2", "G2"]
+
+
 def test_whoever_closes_need_not_wait_for_the_login(serve: Serve, target: Opened) -> None:
     asked = threading.Event()
 
