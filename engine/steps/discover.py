@@ -414,16 +414,13 @@ def _rename(
     (engine.leg.file_cleanup); until then everything below stays there too.
     """
     refused: list[Path] = []
-    for container in sorted(found, key=lambda c: len(c.path)):
-        row = placed.get(container.id)
-        if row is None or row.href is None or row.path == container.path or container.omit is not None:
-            continue
-        wanted = replace(container, path=plan[container.id].path)
+    for container, path in _in_turn(leg, _renamed(found, placed), placed, plan, existing):
+        row, wanted = placed[container.id], replace(container, path=path)
         here = leg.ledger.placed().get(row.id)
         if not leg.mirror or here is None or here == wanted.path:
             continue
         try:
-            if any(wanted.path[: len(path)] == path for path in refused):
+            if any(wanted.path[: len(above)] == above for above in refused):
                 raise Rejected("name-taken", "a folder above is not where it belongs")
             rename(leg, row, wanted, placed, existing)
         except Rejected as error:
@@ -431,6 +428,72 @@ def _rename(
             refused.append(wanted.path)
             if leg.context.target.files is None:
                 leg.ledger.lose(row.id, None, (RENAME_REFUSED,))
+
+
+def _renamed(found: Sequence[Container], placed: Mapping[str, ContainerRow]) -> list[Container]:
+    """Return the folders that have another name at the source than before, parents first."""
+    return [
+        container
+        for container in sorted(found, key=lambda c: len(c.path))
+        if container.omit is None
+        and (row := placed.get(container.id)) is not None
+        and row.href is not None
+        and row.path != container.path
+    ]
+
+
+def _in_turn(
+    leg: LegContext,
+    pending: list[Container],
+    placed: Mapping[str, ContainerRow],
+    plan: Mapping[str, Placement],
+    existing: Collection[str],
+) -> Iterator[tuple[Container, Path]]:
+    """Yield which folder is to be renamed next, and to what. What was renamed is looked up after each.
+
+    A folder waits, with all below it, while its new place is that of another one that is still to be renamed.
+    If all wait for each other, as after an exchange of names, one goes aside.
+    """
+    if leg.context.target.files is not None or leg.kind not in MOVING:
+        yield from ((container, plan[container.id].path) for container in pending)
+        return
+    while pending:
+        later: list[Container] = []
+        for number, container in enumerate(pending):
+            path = plan[container.id].path
+            others = (*later, *pending[number + 1 :])
+            if _waits(path, later, plan) or _is_held(joined(leg, path), others, placed, existing):
+                later.append(container)
+            else:
+                yield container, path
+        if len(later) == len(pending):
+            first, href = later[0], placed[later[0].id].href
+            yield first, _aside(leg, placed[first.id])
+            if placed[first.id].href == href:
+                yield first, plan[first.id].path
+                later.remove(first)
+        pending = later
+
+
+def _waits(path: Path, later: Collection[Container], plan: Mapping[str, Placement]) -> bool:
+    """Return True if a folder above waits."""
+    return any(path[: len(above)] == above for above in (plan[one.id].path for one in later))
+
+
+def _is_held(
+    href: str,
+    others: Collection[Container],
+    placed: Mapping[str, ContainerRow],
+    existing: Collection[str],
+) -> bool:
+    """Return True if another folder that is still to be renamed is at this place."""
+    return href in existing and any(placed[other.id].href == href for other in others)
+
+
+def _aside(leg: LegContext, row: ContainerRow) -> Path:
+    """Return a place of its own for a folder whose name another one gets first."""
+    *above, name = leg.ledger.placed()[row.id]
+    return *above, f"{name} - {key_of(row.source_id).hex()[:8]}"
 
 
 def rename(

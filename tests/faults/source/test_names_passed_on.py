@@ -1,0 +1,117 @@
+"""Folders of the source that pass their names on to each other between two passes."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from memory.doubles import MemoryStore
+from walking import Died, Trial, a_mailbox, dying_at, letter
+
+from ledger.db.rows import LegState
+from model.errors import Rejected
+
+
+@pytest.fixture
+def trial(quick_path: Path) -> Trial:
+    return Trial(quick_path, a_mailbox(6), MemoryStore())
+
+
+NAMES = ("Alt", "Neu", "Vorhaben")
+
+
+def filled(trial: Trial) -> dict[str, str]:
+    """Three folders with a mail each, moved; the ids at the source by name."""
+    ids = {name: trial.mailbox.create_folder((name,)) for name in NAMES}
+    for number, where in enumerate(ids.values()):
+        trial.mailbox.deliver(where, letter(410 + number))
+    trial.run()
+    return ids
+
+
+def lives(trial: Trial) -> dict[str, int]:
+    """The UIDVALIDITY of each of our folders at the target: a renamed folder keeps it."""
+    return {path[0]: folder.uidvalidity for path, folder in trial.store.folders.items() if len(path) == 1}
+
+
+def stored(trial: Trial) -> int:
+    return sum(len(folder.messages) for folder in trial.store.folders.values())
+
+
+def losses(trial: Trial) -> set[str]:
+    (leg,) = trial.ledger.legs()
+    return {loss.reason for _, _, loss in trial.ledger.losses(leg.id)}
+
+
+@pytest.mark.parametrize("order", [("Alt", "Neu", "Vorhaben"), ("Vorhaben", "Neu", "Alt")])
+def test_a_name_is_passed_on(trial: Trial, order: tuple[str, str, str]) -> None:
+    """The first takes the name of the second, that of the third, and the third a new one."""
+    ids = filled(trial)
+    before = lives(trial)
+    first, second, third = order
+    for source, name in ((third, "Ablage"), (second, third), (first, second)):
+        trial.mailbox.rename_folder(ids[source], (name,))
+    steps: list[str] = []
+    assert trial.run(steps.append).state is LegState.VERIFIED
+    now = lives(trial)
+    assert (now["Ablage"], now[third], now[second]) == (before[third], before[second], before[first])
+    assert first not in now
+    assert not [step for step in steps if step.startswith(("target.write", "target.ensure"))]
+    assert "rename-refused" not in losses(trial)
+
+
+EXCHANGES = {
+    "two": {"Alt": "Neu", "Neu": "Alt"},
+    "three": {"Alt": "Neu", "Neu": "Vorhaben", "Vorhaben": "Alt"},
+}
+
+
+def exchanged(trial: Trial, names: dict[str, str]) -> dict[str, int]:
+    """Folders exchange their names at the source. What is to be where at the target."""
+    ids, before = filled(trial), lives(trial)
+    for source, name in names.items():
+        trial.mailbox.rename_folder(ids[source], (f"{name} now",))
+    for source, name in names.items():
+        trial.mailbox.rename_folder(ids[source], (name,))
+    return {name: before[source] for source, name in names.items()}
+
+
+@pytest.mark.parametrize("names", EXCHANGES.values(), ids=list(EXCHANGES))
+def test_folders_exchange_their_names(trial: Trial, names: dict[str, str]) -> None:
+    wanted, steps = exchanged(trial, names), list[str]()
+    folders = len(trial.store.folders)
+    assert trial.run(steps.append).state is LegState.VERIFIED
+    assert lives(trial).items() >= wanted.items()
+    assert len(trial.store.folders) == folders
+    assert not [step for step in steps if step.startswith(("target.write", "target.ensure"))]
+    assert "rename-refused" not in losses(trial)
+
+
+@pytest.mark.parametrize("names", EXCHANGES.values(), ids=list(EXCHANGES))
+@pytest.mark.parametrize("renames", range(1, 5))
+@pytest.mark.parametrize("called", ["target.rename", "commit"])
+def test_a_worker_dies_while_names_are_exchanged(
+    trial: Trial, names: dict[str, str], renames: int, called: str
+) -> None:
+    wanted = exchanged(trial, names)
+    folders, mails = len(trial.store.folders), stored(trial)
+    with contextlib.suppress(Died):
+        trial.run(dying_at(called, renames))
+    assert trial.run().state is LegState.VERIFIED
+    assert lives(trial).items() >= wanted.items()
+    assert len(trial.store.folders) == folders
+    assert stored(trial) == mails
+
+
+def test_a_server_that_refuses_the_place_aside_keeps_the_names(trial: Trial) -> None:
+    exchanged(trial, EXCHANGES["two"])
+    before = lives(trial)
+
+    def refusing(step: str) -> None:
+        if step == "target.rename":
+            raise Rejected("name-refused")
+
+    assert trial.run(refusing).state is LegState.VERIFIED
+    assert lives(trial) == before
+    assert "rename-refused" in losses(trial)
