@@ -15,7 +15,7 @@ from engine.context.leg_context import LegContext, as_container
 from engine.files import file_names
 from engine.identity.provisioning_items import is_artefact
 from engine.steps import copy as transfer
-from engine.steps import discover, placement
+from engine.steps import discover, folder_renames, placement
 from engine.steps.remove import split
 from ledger.db.rows import ContainerRow, ItemRow, State
 from mappings.fields.file_names import file_name, identity, partings, unparted
@@ -127,7 +127,7 @@ def _name_folders(leg: LegContext, rules: FileNames, existing: dict[str, Contain
     for source_id, path in sorted(places_wanted.items(), key=lambda pair: (len(pair[1]), pair[1])):
         row = placed[source_id]
         try:
-            discover.rename(leg, row, replace(as_container(row), path=path), placed, existing)
+            folder_renames.rename(leg, row, replace(as_container(row), path=path), placed, existing)
             renamed = True
         except Rejected:
             leg.ledger.lose(row.id, None, (placement.REFUSED,))
@@ -183,7 +183,7 @@ def _park(
     path = leg.ledger.placed()[row.id]
     aside = (*path[:-1], next(partings(path[-1], key_of(row.source_id), rules)))
     if path != aside and placement.joined(leg, aside) not in existing:
-        discover.rename(leg, row, replace(as_container(row), path=aside), placed, existing)
+        folder_renames.rename(leg, row, replace(as_container(row), path=aside), placed, existing)
 
 
 def _free_names(leg: LegContext, row: ContainerRow, rules: FileNames) -> bool:

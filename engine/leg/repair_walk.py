@@ -19,7 +19,7 @@ from enum import StrEnum
 from itertools import islice
 
 from engine.context.leg_context import LegContext, as_container
-from engine.steps import discover
+from engine.steps import discover, folder_renames
 from engine.steps import item_dates as dates
 from engine.steps.reconcile import listed_once, paired, read_digests, read_once
 from engine.steps.remove import split, stored
@@ -395,7 +395,7 @@ def _rename(
     existing: dict[str, Container],
 ) -> None:
     try:
-        discover.rename(leg, row, replace(as_container(row), path=wanted), placed, existing)
+        folder_renames.rename(leg, row, replace(as_container(row), path=wanted), placed, existing)
         order.counts["repaired"] += 1
     except Rejected:
         order.counts["refused"] += 1

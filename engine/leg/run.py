@@ -64,6 +64,7 @@ from engine.steps import amend as changes
 from engine.steps import copy as transfer
 from engine.steps import (
     discover,
+    folder_renames,
     invitation_policy,
     late_mail,
     ledger_generation,
@@ -417,7 +418,7 @@ def _walk_once(
             attempt.proven = True  # nothing is written, so the target need not be empty
             pass_gate(setting, held, leg, attempt)
             renamed.follow(leg)
-            discover.catch_up(leg)
+            folder_renames.catch_up(leg)
             return _end_of(leg, task, verify.compare(leg, task.level, task.sample_percent))
     return _copy_and_verify(setting, held, keeper, attempt)
 

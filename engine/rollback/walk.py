@@ -32,7 +32,7 @@ from engine.leg.leg_result import LegResult
 from engine.leg.run import Leg, LegSetting, pause_after
 from engine.rollback.classify import Judged, RollbackFate, judge, listing_of, search
 from engine.rollback.report import RollbackReport, detail_of
-from engine.steps import discover, invitation_policy, ledger_generation, reconcile
+from engine.steps import folder_renames, invitation_policy, ledger_generation, reconcile
 from engine.steps import remove as withdraw
 from ledger.db.leases import ROLLED_BACK, ROLLING
 from ledger.db.rows import ContainerRow, Finding, Lease, LegRow, LegState, Outcome, State, Tally
@@ -145,7 +145,7 @@ def _undo(order: RollbackScope, setting: LegSetting, leg: LegContext, begun: Beg
         ledger.start(recall=order.recall)
         begun.started = True
     if ledger.is_bound():
-        discover.catch_up(leg)
+        folder_renames.catch_up(leg)
         for row, item in reconcile.settle_doomed(leg):
             removed = Judged(RollbackFate.OURS, str(row.href), str(item.href), row, item)
             order.report.add(leg.mailbox.id, str(leg.kind), removed, recall=False)

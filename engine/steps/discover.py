@@ -7,26 +7,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from engine.context.leg_context import LegContext, as_container
-from engine.control.server_words_file import told
 from engine.control.stop_signal import StopRequested
-from engine.steps.placement import AT_ONCE, held_places, joined, place, put_back
-from engine.steps.reconcile import era_of
+from engine.steps.folder_renames import adopt, rename_as_source
+from engine.steps.placement import AT_ONCE, held_places, place, put_back
 from ledger.db.leases import AT_TARGET
 from ledger.db.rows import ContainerRow, Outcome, State
 from ledger.leg.containers import Placed
-from mappings.fields.folder_names import Path, Placement, plan_names
-from model.errors import Blocked, CursorLost, MigrationError, Rejected
+from mappings.fields.folder_names import Placement, plan_names
+from model.errors import Blocked, CursorLost, MigrationError
 from model.optional_protocols import AsksAhead
-from model.protocols import Container, Kind, Loss, Page, Ref, Role, key_of
+from model.protocols import Container, Kind, Page, Ref, Role, key_of
 
 NOTES = ("Notes",)
 """Where the notes of a mailbox go in a mail account."""
-RENAME_REFUSED = Loss("folder-name", "rename-refused")
 THERE = tuple(state for state in State if state not in (State.LEAVING, State.GONE))
 """The states of an item that the source has as far as the ledger knows."""
-MOVING = (Kind.MAIL, Kind.NOTES, Kind.FILES)
-"""The kinds whose folder hrefs are paths, so that a renamed folder, and all folders below it, get other
-hrefs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +97,7 @@ def list_containers(leg: LegContext, sides: Sides) -> list[ContainerRow]:
     put_back(leg, placed.values(), existing)
     plan = _plan(leg, found, placed, existing, heirs)
     if any(container.id in placed and placed[container.id].path != container.path for container in found):
-        _rename(leg, found, placed, plan, existing)
+        rename_as_source(leg, found, placed, plan, existing)
         plan = _plan(leg, found, placed, existing, heirs, stay=True)
     rows = _inherit(leg, leg.ledger.record_containers(found), heirs, plan, existing)
     place(leg, found, rows, plan, existing)
@@ -398,225 +393,6 @@ def apart(
     if leg.kind is Kind.NOTES and NOTES not in others.values():
         special = {Role.NOTES: NOTES, **special}
     return special, {**{f"\0{href}": path for href, path in others.items()}, **fixed}
-
-
-def _rename(
-    leg: LegContext,
-    found: Sequence[Container],
-    placed: dict[str, ContainerRow],
-    plan: dict[str, Placement],
-    existing: dict[str, Container],
-) -> None:
-    """Rename folders as at the source; an href changes only by a successful rename (R9).
-
-    In the live phase, folders are the user's. A rename that the server refuses keeps the old place and is a
-    loss of the folder. For files it is a loss only if the end of the pass brings no better chance
-    (engine.leg.file_cleanup); until then everything below stays there too.
-    """
-    refused: list[Path] = []
-    for container, path in _in_turn(leg, _renamed(found, placed), placed, plan, existing):
-        row, wanted = placed[container.id], replace(container, path=path)
-        here = leg.ledger.placed().get(row.id)
-        if not leg.mirror or here is None or here == wanted.path:
-            continue
-        try:
-            if any(wanted.path[: len(above)] == above for above in refused):
-                raise Rejected("name-taken", "a folder above is not where it belongs")
-            rename(leg, row, wanted, placed, existing)
-        except Rejected as error:
-            leg.heard([told(None, error)])
-            refused.append(wanted.path)
-            if leg.context.target.files is None:
-                leg.ledger.lose(row.id, None, (RENAME_REFUSED,))
-
-
-def _renamed(found: Sequence[Container], placed: Mapping[str, ContainerRow]) -> list[Container]:
-    """Return the folders that have another name at the source than before, parents first."""
-    return [
-        container
-        for container in sorted(found, key=lambda c: len(c.path))
-        if container.omit is None
-        and (row := placed.get(container.id)) is not None
-        and row.href is not None
-        and row.path != container.path
-    ]
-
-
-def _in_turn(
-    leg: LegContext,
-    pending: list[Container],
-    placed: Mapping[str, ContainerRow],
-    plan: Mapping[str, Placement],
-    existing: Collection[str],
-) -> Iterator[tuple[Container, Path]]:
-    """Yield which folder is to be renamed next, and to what. What was renamed is looked up after each.
-
-    A folder waits, with all below it, while its new place is that of another one that is still to be renamed.
-    If all wait for each other, as after an exchange of names, one goes aside.
-    """
-    if leg.context.target.files is not None or leg.kind not in MOVING:
-        yield from ((container, plan[container.id].path) for container in pending)
-        return
-    while pending:
-        later: list[Container] = []
-        for number, container in enumerate(pending):
-            path = plan[container.id].path
-            others = (*later, *pending[number + 1 :])
-            if _waits(path, later, plan) or _is_held(joined(leg, path), others, placed, existing):
-                later.append(container)
-            else:
-                yield container, path
-        if len(later) == len(pending):
-            first, href = later[0], placed[later[0].id].href
-            yield first, _aside(leg, placed[first.id])
-            if placed[first.id].href == href:
-                yield first, plan[first.id].path
-                later.remove(first)
-        pending = later
-
-
-def _waits(path: Path, later: Collection[Container], plan: Mapping[str, Placement]) -> bool:
-    """Return True if a folder above waits."""
-    return any(path[: len(above)] == above for above in (plan[one.id].path for one in later))
-
-
-def _is_held(
-    href: str,
-    others: Collection[Container],
-    placed: Mapping[str, ContainerRow],
-    existing: Collection[str],
-) -> bool:
-    """Return True if another folder that is still to be renamed is at this place."""
-    return href in existing and any(placed[other.id].href == href for other in others)
-
-
-def _aside(leg: LegContext, row: ContainerRow) -> Path:
-    """Return a place of its own for a folder whose name another one gets first."""
-    *above, name = leg.ledger.placed()[row.id]
-    return *above, f"{name} - {key_of(row.source_id).hex()[:8]}"
-
-
-def rename(
-    leg: LegContext,
-    row: ContainerRow,
-    container: Container,
-    placed: dict[str, ContainerRow],
-    existing: dict[str, Container],
-) -> None:
-    """Rename a folder. Its new place is recorded before the rename, see adopt.
-
-    Args:
-        leg: the open leg.
-        row: the folder.
-        container: the folder with its new path.
-        placed: the rows of the ledger by source id; updated.
-        existing: the target's folders by href; updated.
-
-    Raises:
-        Rejected: if the target refuses; the folder is where it was.
-    """
-    leg.check()
-    old, new = str(row.href), joined(leg, container.path)
-    if old in existing or new not in existing:  # otherwise an attempt died right after the rename
-        new = _rename_at_target(leg, row, container, existing)
-    existing[new] = existing.pop(old, container)
-    for href in _below(leg, old, existing):
-        existing[new + href[len(old) :]] = existing.pop(href)
-    _follow_parent(leg, old, new, container.path, placed)
-    leg.ledger.set_href(row.id, new, container.path)
-    placed[row.source_id] = replace(row, href=new)
-
-
-def _below(leg: LegContext, href: str, existing: Mapping[str, Container]) -> list[str]:
-    """Return the hrefs of everything that moved with a folder of files, wherever the server had it."""
-    return [entry for entry in existing if entry.startswith(f"{href}/")] if leg.context.target.files else []
-
-
-def _rename_at_target(
-    leg: LegContext, row: ContainerRow, wanted: Container, existing: Mapping[str, Container]
-) -> str:
-    old, former_path = str(row.href), leg.ledger.placed()[row.id]
-    if leg.kind not in MOVING:
-        return leg.target.rename(old, wanted)
-    if leg.context.target.files is not None and old not in existing:
-        raise Rejected("vanished", "somebody removed the folder: it is made anew")
-    leg.ledger.set_href(row.id, old, wanted.path)
-    try:
-        return leg.target.rename(old, wanted)
-    except Rejected:
-        leg.ledger.set_href(row.id, old, former_path)
-        raise
-
-
-def catch_up(leg: LegContext) -> None:
-    """Find a folder that a worker was renaming when it died, before a walk that copies nothing.
-
-    Works as adopt, and asks for the target's folders only if one may have been on its way.
-    """
-    if leg.kind not in MOVING or not leg.mirror:
-        return
-    placed, places = {row.source_id: row for row in leg.ledger.containers()}, leg.ledger.placed()
-    recorded = [(row.href, places[row.id]) for row in placed.values() if row.href and row.id in places]
-    if any(joined(leg, place) != href for href, place in recorded):
-        adopt(leg, placed, {container.id: container for container in leg.target.containers()})
-
-
-def adopt(leg: LegContext, placed: dict[str, ContainerRow], existing: dict[str, Container]) -> None:
-    """Find folders that a worker was renaming when it died: each is at its new place or at its old one.
-
-    Some servers make a special folder anew at once when it is renamed, so that both places are there. Only
-    then the target is asked something: which of both has the items. Idempotent.
-
-    Args:
-        leg: the open leg.
-        placed: the rows of the ledger by source id; updated.
-        existing: the target's folders by href.
-    """
-    if leg.kind not in MOVING or not leg.mirror:
-        return
-    places, at = leg.ledger.placed(), {joined(leg, one.path): href for href, one in existing.items()}
-    for source_id in list(placed):
-        row = placed[source_id]
-        path = places.get(row.id)
-        if row.href is None or path is None or (new_href := joined(leg, path)) == row.href:
-            continue
-        href = at.get(new_href, new_href)  # hrefs of mail may have a prefix that paths lack
-        is_free = href in existing and href not in {place.href for place in placed.values()}
-        if row.href in existing and not (is_free and _has_its_items(leg, row, href)):
-            if href != row.href:
-                leg.ledger.set_href(row.id, row.href, existing[row.href].path)
-        elif is_free:
-            _follow_parent(leg, row.href, href, path, placed)
-            leg.ledger.set_href(row.id, href, path)
-            placed[source_id] = replace(row, href=href)
-
-
-def _has_its_items(leg: LegContext, row: ContainerRow, href: str) -> bool:
-    """Return True if the container's items lie in this folder, and not in the one at its href.
-
-    Hrefs of items that have no order say nothing about their folder.
-    """
-    item = next(leg.ledger.rows(row.id, AT_TARGET), None)
-    era = "" if item is None else era_of(str(item.href))
-    if not era:
-        return False
-    return era_of(leg.target.position(href)) == era != era_of(leg.target.position(str(row.href)))
-
-
-def _follow_parent(
-    leg: LegContext, old: str, new: str, new_path: Path, placed: dict[str, ContainerRow]
-) -> None:
-    """Record that the server moved everything below a renamed folder as well.
-
-    This is recorded before the parent's own place, so that a crash in between leaves no child behind.
-    """
-    separator, places = leg.context.target.separator, leg.ledger.placed()
-    for child in list(placed.values()):
-        href, place = child.href or "", places.get(child.id, ())
-        if leg.kind in MOVING and separator and href.startswith(f"{old}{separator}"):
-            moved = new_path + place[len(place) - href.count(separator) + old.count(separator) :]
-            leg.ledger.set_href(child.id, new + href[len(old) :], moved)
-            placed[child.source_id] = replace(child, href=new + href[len(old) :])
 
 
 def _withdraw_all(leg: LegContext, row: ContainerRow) -> None:
