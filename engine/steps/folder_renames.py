@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from engine.context.leg_context import LegContext
@@ -30,12 +30,34 @@ def rename_as_source(
 ) -> None:
     """Rename folders as at the source; an href changes only by a successful rename (R9).
 
-    In the live phase, folders are the user's. A rename that the server refuses keeps the old place and is a
+    A folder that kept its name, but was carried along with a renamed one above it, goes back. In the live
+    phase, folders are the user's. A rename that the server refuses keeps the old place and is a
     loss of the folder. For files it is a loss only if the end of the pass brings no better chance
     (engine.leg.file_cleanup); until then everything below stays there too.
     """
+    hrefs, renamed = {source_id: row.href for source_id, row in placed.items()}, _renamed(found, placed)
+    _rename_in_turn(leg, renamed, placed, plan, existing)
+    ids = {container.id for container in renamed}
+    carried = [
+        container
+        for container in sorted(found, key=lambda c: len(c.path))
+        if container.omit is None
+        and container.id in placed
+        and container.id not in ids
+        and placed[container.id].href != hrefs[container.id]
+    ]
+    _rename_in_turn(leg, carried, placed, plan, existing)
+
+
+def _rename_in_turn(
+    leg: LegContext,
+    pending: list[Container],
+    placed: dict[str, ContainerRow],
+    plan: Mapping[str, Placement],
+    existing: dict[str, Container],
+) -> None:
     refused: list[Path] = []
-    for container, path in _in_turn(leg, _renamed(found, placed), placed, plan, existing):
+    for container, path in _in_turn(leg, pending, placed, plan, existing):
         row, wanted = placed[container.id], replace(container, path=path)
         here = leg.ledger.placed().get(row.id)
         if not leg.mirror or here is None or here == wanted.path:
@@ -73,7 +95,7 @@ def _in_turn(
     """Yield which folder is to be renamed next, and to what. What was renamed is looked up after each.
 
     A folder waits, with all below it, while its new place is that of another one that is still to be renamed.
-    If all wait for each other, as after an exchange of names, one goes aside.
+    If no folder can go, as after an exchange of names, the one that the first of them waits for goes aside.
     """
     if leg.context.target.files is not None or leg.kind not in MOVING:
         yield from ((container, plan[container.id].path) for container in pending)
@@ -82,33 +104,34 @@ def _in_turn(
         later: list[Container] = []
         for number, container in enumerate(pending):
             path = plan[container.id].path
-            others = (*later, *pending[number + 1 :])
-            if _waits(path, later, plan) or _is_held(joined(leg, path), others, placed, existing):
+            if _is_below(path, later, plan) or (
+                joined(leg, path) in existing and _holder(leg, path, (*later, *pending[number + 1 :]), placed)
+            ):
                 later.append(container)
             else:
                 yield container, path
         if len(later) == len(pending):
-            first, href = later[0], placed[later[0].id].href
-            yield first, _aside(leg, placed[first.id])
-            if placed[first.id].href == href:
-                yield first, plan[first.id].path
-                later.remove(first)
+            path = plan[later[0].id].path
+            holder = _holder(leg, path, later[1:], placed)
+            href = None if holder is None else placed[holder.id].href
+            if holder is not None:
+                yield holder, _aside(leg, placed[holder.id])
+            if holder is None or placed[holder.id].href == href:
+                yield later.pop(0), path  # it stays where it is, and the server says why
         pending = later
 
 
-def _waits(path: Path, later: Collection[Container], plan: Mapping[str, Placement]) -> bool:
+def _is_below(path: Path, waiting: Collection[Container], plan: Mapping[str, Placement]) -> bool:
     """Return True if a folder above waits."""
-    return any(path[: len(above)] == above for above in (plan[one.id].path for one in later))
+    return any(path[: len(above)] == above for above in (plan[one.id].path for one in waiting))
 
 
-def _is_held(
-    href: str,
-    others: Collection[Container],
-    placed: Mapping[str, ContainerRow],
-    existing: Collection[str],
-) -> bool:
-    """Return True if another folder that is still to be renamed is at this place."""
-    return href in existing and any(placed[other.id].href == href for other in others)
+def _holder(
+    leg: LegContext, path: Path, others: Iterable[Container], placed: Mapping[str, ContainerRow]
+) -> Container | None:
+    """Return the one of these folders that is at this place now."""
+    href = joined(leg, path)
+    return next((other for other in others if placed[other.id].href == href), None)
 
 
 def _aside(leg: LegContext, row: ContainerRow) -> Path:
@@ -149,8 +172,11 @@ def rename(
 
 
 def _below(leg: LegContext, href: str, existing: Mapping[str, Container]) -> list[str]:
-    """Return the hrefs of everything that moved with a folder of files, wherever the server had it."""
-    return [entry for entry in existing if entry.startswith(f"{href}/")] if leg.context.target.files else []
+    """Return the hrefs of everything that moved with a folder, wherever the server had it."""
+    separator = leg.context.target.separator
+    if leg.kind not in MOVING or not separator:
+        return []
+    return [entry for entry in existing if entry.startswith(f"{href}{separator}")]
 
 
 def _rename_at_target(

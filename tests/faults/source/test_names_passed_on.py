@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from random import Random
 
 import pytest
 from memory.doubles import MemoryStore
@@ -115,3 +116,43 @@ def test_a_server_that_refuses_the_place_aside_keeps_the_names(trial: Trial) -> 
     assert trial.run(refusing).state is LegState.VERIFIED
     assert lives(trial) == before
     assert "rename-refused" in losses(trial)
+
+
+def test_a_folder_goes_below_the_one_that_gets_its_name(trial: Trial) -> None:
+    ids = filled(trial)
+    before = lives(trial)
+    for source, path in (("Alt", ("x",)), ("Neu", ("Alt",)), ("Alt", ("Alt", "Früher"))):
+        trial.mailbox.rename_folder(ids[source], path)
+    mails = stored(trial)
+    assert trial.run().state is LegState.VERIFIED
+    assert trial.store.folders["Alt",].uidvalidity == before["Neu"]
+    assert trial.store.folders["Alt", "Früher"].uidvalidity == before["Alt"]
+    assert stored(trial) == mails
+    assert "rename-refused" not in losses(trial)
+
+
+TREE = [("A",), ("A", "B"), ("A", "B", "C"), ("D",), ("D", "B"), ("E",)]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_renames(trial: Trial, seed: int) -> None:
+    """Folders that hold each other get each other's names, twice; a worker may die meanwhile.
+    What is not where it belongs is named."""
+    random = Random(seed)
+    ids = [trial.mailbox.create_folder(path) for path in TREE]
+    for number, where in enumerate(ids):
+        trial.mailbox.deliver(where, letter(600 + number))
+    trial.run()
+    mails = stored(trial)
+    raws = [next(iter(trial.mailbox.folders[id_].messages.values())).raw for id_ in ids]
+    for _ in range(2):
+        for id_, path in zip(ids, random.sample(TREE, len(TREE)), strict=True):
+            trial.mailbox.folders[id_].path = path
+        if random.random() < 0.5:
+            with contextlib.suppress(Died):
+                trial.run(dying_at("commit", random.randrange(1, 40)))
+        assert trial.run().state is LegState.VERIFIED
+        assert stored(trial) == mails
+    at = {one.raw: path for path, folder in trial.store.folders.items() for one in folder.messages.values()}
+    wrong = [id_ for id_, raw in zip(ids, raws, strict=True) if at[raw] != trial.mailbox.folders[id_].path]
+    assert not wrong or "rename-refused" in losses(trial)
