@@ -20,8 +20,8 @@ def exposed_secrets(config: Config) -> list[str]:
 
     A file is not looked at if its name depends on the account, or if it is in one of GIVEN_BY_CONTAINERS.
     """
-    named = {place: Path(file) for place, file in _named(config) if "{" not in file}
-    return sorted(place for place, path in named.items() if _is_exposed(path))
+    named = ((place, Path(file)) for place, file in _named(config) if "{" not in file)
+    return sorted({place for place, path in named if _is_exposed(path)})
 
 
 def _named(settings: Strict, within: str = "") -> Iterator[tuple[str, str]]:

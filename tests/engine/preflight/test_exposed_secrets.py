@@ -26,7 +26,7 @@ password = {{ file = "{target}" }}
 [[hooks.freeze]]
 name = "freeze"
 url = "https://new.example/freeze"
-headers = {{ Authorization = {{ file = "{header}" }} }}
+headers = {{ Authorization = {{ file = "{header}" }}, X-More = {{ file = "{target}" }} }}
 """
 
 
