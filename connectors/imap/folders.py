@@ -249,7 +249,7 @@ def ask_folders(session: Session, *, ids: bool, prefixes: bool) -> None:
     close_open_mailbox(session)
     questions = _listing_questions(session, ids=ids, prefixes=prefixes)
     if not all(map(session.is_asked, questions)):
-        session.connection  # noqa: B018 - drops ids of an older listing: names may have changed hands since
+        session.drop_answers()  # ids of an older listing: names may have changed hands since
     session.ask_ahead(questions)
 
 

@@ -199,6 +199,15 @@ class Session:
             self._ahead = AskedAhead(connection, self.server, self._heard, most)
         self._ahead.ask(commands, in_folder=in_folder)
 
+    def drop_answers(self) -> None:
+        """Read and drop the answers that were asked ahead: they are old, or about a folder that is not open.
+
+        Raises:
+            Transient: the connection broke.
+        """
+        if self._ahead is not None:
+            self._ahead.forget()
+
     @property
     def server(self) -> str:
         """Return "host:port"."""
@@ -464,7 +473,7 @@ class Session:
         with self._ahead.watched() if then and self._ahead is not None else nullcontext():
             reply = connection.finish(tag, opening.note)
         if not reply.ok:
-            self.connection  # noqa: B018 - drops what was asked about a folder that is not open
+            self.drop_answers()
             raise_for(reply)
         self.note_opened(opening)
         self.selected = opening

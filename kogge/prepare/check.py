@@ -413,7 +413,7 @@ def _power_line(power: Power) -> Text:
 
 
 def show_kinds(counters: Sequence[Counter[Kind]], untold: Set[Kind] = frozenset()) -> None:
-    """untold: kinds that some mailbox does not count."""
+    """Print how many items there are of each workload. untold: kinds that some mailbox does not count."""
     whole: Counter[Kind] = Counter()
     for one in counters:
         whole.update(one)

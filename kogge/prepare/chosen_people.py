@@ -11,7 +11,11 @@ from model.errors import Misconfigured
 
 
 def people(config: Config, wave: str | None, wanted: list[str] | None) -> list[Person]:
-    """The rows of mailboxes.csv that the options choose; a random id is looked up in the ledger."""
+    """Return the rows of mailboxes.csv that the options choose; a random id is looked up in the ledger.
+
+    Raises:
+        Misconfigured: there is no such wave or mailbox.
+    """
     every = mailboxes(config, unplanned=True)
     rows = [one for one in every if wave in (None, one.wave)]
     if wave is not None and not rows:
