@@ -1,4 +1,4 @@
-"""Scripted IMAP servers and targets that talk to them."""
+"""Scripted IMAP servers, and sources and targets that talk to them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from imap_script import (
 )
 
 from connectors.imap.session import ImapSettings
+from connectors.imap.source import ImapSource
 from connectors.imap.target import ImapTarget
 from connectors.imap.wire.pipelining import PIPELINING
 from connectors.settings import Account
@@ -56,6 +57,19 @@ def target(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., ImapTar
 
     def make(server: ScriptedServer, guard: Callable[[], None] = lambda: None, **more: object) -> ImapTarget:
         opened.append(ImapTarget(settings(server.port, **more), Account(login="anna"), guard, tmp_path))
+        return opened[-1]
+
+    yield make
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture
+def source(settings: Settings, tmp_path: Path) -> Iterator[Callable[[ScriptedServer], ImapSource]]:
+    opened: list[ImapSource] = []
+
+    def make(server: ScriptedServer) -> ImapSource:
+        opened.append(ImapSource(settings(server.port), Account(login="anna"), tmp_path))
         return opened[-1]
 
     yield make

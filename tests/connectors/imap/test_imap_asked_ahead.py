@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from imap_script import CAPABILITIES, Script, ScriptedServer, Serve, Settings
+from imap_script import CAPABILITIES, Script, ScriptedServer, Serve
 
 from connectors.imap.source import ImapSource
 from connectors.imap.target import ImapTarget
-from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Transient
 
 LISTS = CAPABILITIES + b" NAMESPACE LIST-EXTENDED LIST-STATUS METADATA OBJECTID"
@@ -202,19 +200,6 @@ def test_a_refused_login_is_raised_where_the_connection_is_needed_first(serve: S
         with pytest.raises(Blocked, match="login-refused"):
             opened.identity()
     assert verbs(server) == [b"AUTHENTICATE"], "a refused login is not tried again"
-
-
-@pytest.fixture
-def source(settings: Settings, tmp_path: Path) -> Iterator[Callable[[ScriptedServer], ImapSource]]:
-    opened: list[ImapSource] = []
-
-    def make(server: ScriptedServer) -> ImapSource:
-        opened.append(ImapSource(settings(server.port), Account(login="anna"), tmp_path))
-        return opened[-1]
-
-    yield make
-    for each in opened:
-        each.close()
 
 
 def test_a_listing_that_was_asked_for_is_taken_once(

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from imap_script import Script, ScriptedServer, Serve, Settings
+from imap_script import Script, ScriptedServer, Serve
 
 from connectors.imap.open_at_once import AT_ONCE
 from connectors.imap.source import ImapSource
 from connectors.imap.target import ImapTarget
-from connectors.settings import Account
 from model.errors import MigrationError, Transient
 from model.protocols import Container, Failed, Kind, Ref
 
@@ -139,19 +137,6 @@ def test_a_position_is_known_of_folders_that_were_just_opened(serve: Serve, targ
     with pytest.raises(MigrationError):  # of B no UIDNEXT was told: the server is asked
         opened.position("B")
     assert sum(line.startswith(b"STATUS") for line in server.lines) == 1
-
-
-@pytest.fixture
-def source(settings: Settings, tmp_path: Path) -> Iterator[Callable[[ScriptedServer], ImapSource]]:
-    opened: list[ImapSource] = []
-
-    def make(server: ScriptedServer) -> ImapSource:
-        opened.append(ImapSource(settings(server.port), Account(login="anna"), tmp_path))
-        return opened[-1]
-
-    yield make
-    for each in opened:
-        each.close()
 
 
 Reads = Callable[[ScriptedServer], ImapSource]
