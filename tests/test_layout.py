@@ -100,7 +100,7 @@ BLOCKS = "connectors/settings.py"
 
 HTTP = {
     "urllib3": "connectors/http",
-    "requests": "connectors/ews/auth.py",
+    "requests": "connectors/ews/handshakes.py",
     "exchangelib": "connectors/ews/handshakes.py",
     "httpx": "",
     "aiohttp": "",

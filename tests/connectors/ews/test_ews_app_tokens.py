@@ -286,7 +286,7 @@ def test_a_login_with_a_token_shows_no_secret(source: Open, caplog: pytest.LogCa
         one = source(server, **oauth(server))
         one.server()
         login = one._client._login
-        seen = [one, one._settings, vars(one._client), vars(login), vars(login._tokens), login._session.auth]
+        seen = [one, one._settings, vars(one._client), vars(login), vars(login._tokens), login._plain]
         text = "".join(map(repr, seen)) + caplog.text
     assert SECRET not in text
     assert "granted-1" not in text

@@ -103,6 +103,47 @@ def test_kerberos_without_its_extra_says_what_to_install(tmp_path: Path) -> None
         pytest.skip("the kerberos extra is installed")
 
 
+def test_cookies_lead_back_to_the_same_back_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EWS_PASSWORD", "x")
+    stated = [
+        {"Set-Cookie": "backend=7; Path=/EWS; HttpOnly", "set-cookie": "elsewhere=1; Domain=example.org"},
+        {"Set-Cookie": "backend=8; Path=/EWS", "set-cookie": "other=2; Path=/owa"},
+        {"Set-Cookie": "backend=; Path=/EWS; Max-Age=0"},
+        {"Set-Cookie": "=;;\x01"},
+    ]
+
+    def script(request: Request) -> Answer:
+        answer = root_folder()
+        answer.headers = stated[request.number] if request.number < len(stated) else {}
+        return answer
+
+    with responder(script) as server:
+        one = open_source(server.url, tmp_path)
+        for _ in range(5):
+            one.server()
+        one.close()
+        sent = [request.headers.get("Cookie") for request in server.requests[:5]]
+    assert sent == [None, "backend=7", "backend=8", None, None]
+
+
+def test_a_server_that_sets_ever_new_cookies_makes_no_request_grow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EWS_PASSWORD", "x")
+
+    def script(request: Request) -> Answer:
+        answer = root_folder()
+        answer.headers = {"Set-Cookie": f"name{request.number}={'v' * 100}"}
+        return answer
+
+    with responder(script) as server:
+        one = open_source(server.url, tmp_path)
+        for _ in range(120):
+            one.server()
+        one.close()
+        assert max(len(request.headers.get("Cookie", "")) for request in server.requests) < 10_000
+
+
 class NtlmHandler(BaseHTTPRequestHandler):
     """Accepts whom NTLM_USER_FILE names; one handshake a connection."""
 
