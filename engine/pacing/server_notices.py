@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from connectors.imap.wire.pipelining import PIPELINING
 from engine.config.load import Config
 from engine.pacing.server_names import UNWELL, endpoint_of, systems_of
 from engine.planning.maintenance_windows import gate_of, next_opening_text
@@ -102,6 +103,17 @@ def with_host(line: str, hosts: Mapping[str, str]) -> str:
     """
     system, colon, rest = line.partition(":")
     return f"{system} ({hosts[system]}):{rest}" if colon and system in hosts else line
+
+
+def one_at_a_time_lines(config: Config) -> list[str]:
+    """Return a line for each system to which this process sends one command at a time."""
+    alone = PIPELINING.alone()
+    hosts = hosts_of(config) if alone else {}
+    return [
+        f"{system}: does not take several commands at once; it is asked one at a time, which is slower"
+        for system, host in sorted(hosts.items())
+        if host in alone
+    ]
 
 
 def rate_limit_lines(waits: Mapping[str, float]) -> list[str]:

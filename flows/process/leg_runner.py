@@ -26,7 +26,7 @@ from engine.pacing.leg_slots import LegSlot, Slots
 from engine.pacing.login_breaker import REFUSED
 from engine.pacing.run_legs import Boundary
 from engine.pacing.server_names import UNWELL
-from engine.pacing.server_notices import rate_limit_lines, trouble_lines, unwell
+from engine.pacing.server_notices import one_at_a_time_lines, rate_limit_lines, trouble_lines, unwell
 from engine.pacing.shared_budget import RATE_LIMITED
 from engine.pacing.watchdog import Watchdog, WavePolicy
 from engine.pacing.worker_slots import Through
@@ -123,7 +123,8 @@ class LegRunner:
         troubles = {
             system: trouble for system, trouble in self.admission.troubles().items() if system not in causes
         }
-        return replace(seen, unwell=(*trouble_lines(troubles), *halted, *waits))
+        slow = one_at_a_time_lines(self.config)
+        return replace(seen, unwell=(*trouble_lines(troubles), *halted, *waits, *slow))
 
     async def run_leg(self, row: LegRow, slot: LegSlot, options: RunOptions) -> tuple[LegState, str | None]:
         """Runs one leg to its end in a thread: its state and code. What concerns every mailbox (a wrong

@@ -70,6 +70,11 @@ class Pipelining:
                     count.broken = BROKEN_MOST - 1
             return True
 
+    def alone(self) -> frozenset[str]:
+        """Return the servers ("host:port") that get one command at a time just now."""
+        with self._lock:
+            return frozenset(server for server, until in self._alone.items() if self.clock() < until)
+
     @contextlib.contextmanager
     def trying(self, server: str, use: Use, since: float, *, done: bool = True) -> Iterator[None]:
         """Note how it goes to read the answers to several commands.

@@ -6,13 +6,16 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from rich.console import Console
 
+from connectors.imap.wire.pipelining import PIPELINING, Use
 from engine.pacing.admission import Trouble
-from engine.pacing.server_notices import hosts_of, trouble_lines, with_host
+from engine.pacing.server_notices import hosts_of, one_at_a_time_lines, trouble_lines, with_host
 from kogge.run.migrate import Changes
 from kogge.terminal.progress_display import Display
 from ledger.db.rows import LegRow, LegState
+from model.errors import Transient
 from model.protocols import Kind
 from reports.progress import Snapshot
 
@@ -113,3 +116,21 @@ def test_a_silent_server_is_named_with_its_host() -> None:
     assert hosts_of(config)["target.mail"] == "new.example:993"
     assert hosts_of(config)["target.calendar"] == "new.example:443", "another port is another server"
     assert with_host("wave w is paused: since 9", hosts) == "wave w is paused: since 9"
+
+
+def test_a_server_that_takes_one_command_at_a_time_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PIPELINING, "_counts", {})
+    monkeypatch.setattr(PIPELINING, "_alone", {})
+    now = [0.0]
+    monkeypatch.setattr(PIPELINING, "clock", lambda: now[0])
+    old, new = (SimpleNamespace(kind="imap", host=f"{name}.example", port=993) for name in ("old", "new"))
+    config: Any = SimpleNamespace(
+        source=old, target=SimpleNamespace(of=lambda _: new), workloads=(Kind.MAIL,)
+    )
+    assert one_at_a_time_lines(config) == []
+    with pytest.raises(Transient), PIPELINING.trying("new.example:993", Use.FOLDERS, 0.0):
+        raise Transient("protocol-error")
+    (line,) = one_at_a_time_lines(config)
+    assert line.startswith("target.mail: does not take several commands at once")
+    now[0] = 3601.0
+    assert one_at_a_time_lines(config) == [], "several are tried again"
