@@ -8,18 +8,19 @@ handshakes, for which exchangelib and requests are loaded: `connectors.ews.hands
 from __future__ import annotations
 
 import base64
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from connectors.accepted_logins import login_of
 from connectors.ews.cookies import Cookies
 from connectors.ews.settings import EwsSettings
 from connectors.exchange.app_credential import Registration
-from connectors.exchange.app_tokens import AppTokens
-from connectors.exchange.token_request import form_sender
 from connectors.http.content_coding import OFFERED
 from connectors.http.transport import Response, Transport
 from connectors.settings import Account, Secret
 from model.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from connectors.exchange.app_tokens import AppTokens
 
 
 class _Sender(Protocol):
@@ -77,10 +78,7 @@ class EwsLogin:
         }
         self._plain = _Plain(settings.url, self._headers, transport)
         self._sender: _Sender = self._plain
-        self._tokens: AppTokens | None = None
-        if settings.auth == "oauth2":
-            post = form_sender(transport, settings.user_agent)
-            self._tokens = AppTokens(_registration(settings, account), post)
+        self._tokens = _tokens(settings, account, transport) if settings.auth == "oauth2" else None
         self._ready = False
         self.name = self._fingerprint("")
 
@@ -160,8 +158,12 @@ class EwsLogin:
         return secret.read(self._account.login, self._account.address).get_secret_value()
 
 
-def _registration(settings: EwsSettings, account: Account) -> Registration:
-    return Registration(
+def _tokens(settings: EwsSettings, account: Account, transport: Transport) -> AppTokens:
+    # Imported late: MSAL takes a while to load, and only applications need it.
+    from connectors.exchange.app_tokens import AppTokens
+    from connectors.exchange.token_request import form_sender
+
+    registration = Registration(
         settings=settings,
         account=account,
         endpoint=settings.token_endpoint(),
@@ -171,3 +173,4 @@ def _registration(settings: EwsSettings, account: Account) -> Registration:
         client_secret=settings.client_secret,
         certificate_file=settings.certificate_file,
     )
+    return AppTokens(registration, form_sender(transport, settings.user_agent))
