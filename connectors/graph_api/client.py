@@ -137,10 +137,15 @@ class GraphClient(ExchangeClient[GraphSettings]):
             GraphRefusal, Blocked: as in `patiently`.
             Transient: "sync-stuck" when a page repeats; the retries are used up.
         """
+        for page in self.row_pages(path, options, prefer):
+            yield from page
+
+    def row_pages(self, path: str, options: str = "", prefer: str = "") -> Iterator[list[Json]]:
+        """Yield the rows of each page of a collection; see `rows`."""
         seen: set[str] = set()
         while True:
             page = self.get(path, options, prefer)
-            yield from listed(page)
+            yield listed(page)
             following = rest_of(page.get("@odata.nextLink"))
             if not following:
                 return

@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 
 from connectors.exchange.folders import ExchangeFolder, containers
 from connectors.graph_api.batch import PARTS_MOST, BatchReader
@@ -109,11 +109,12 @@ class CalendarReader:
         return versions
 
     def _list_once(self, container: Container) -> tuple[dict[str, str], int]:
-        """Return the version by id, and the number of pages."""
+        """Return the version by id, and the number of pages, which may be smaller than asked for."""
         options = query(select=EVENT_LISTED, top=self._client.settings.page_items)
-        rows = list(self._client.rows(f"{self._path(container.id)}/events", options))
+        pages = list(self._client.row_pages(f"{self._path(container.id)}/events", options))
+        rows = chain.from_iterable(pages)
         versions = {str(row["id"]): version_of(row) or str(row.get("lastModifiedDateTime")) for row in rows}
-        return versions, -(-len(rows) // self._client.settings.page_items)
+        return versions, len(pages)
 
     def fetch(self, container: Container, refs: Iterable[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
         """Read events; see `model.protocols.Source.fetch`."""
