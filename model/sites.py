@@ -39,6 +39,8 @@ class Site:
     @classmethod
     def read(cls, text: str) -> Self | None:
         """Parse a site as a person spells it. Return None if the text is not spelled like a site."""
+        if ":" not in text and "%" not in text:
+            return None
         plain = unicodedata.normalize("NFC", unquote(text)).lower()
         host, _, rest = plain.removeprefix(PREFIX).partition(":")
         path, colon, library = rest.partition(":")

@@ -338,6 +338,9 @@ def _by_kind(field: str, kind: str) -> type[Strict] | None:
     return model_of(entry) if entry else None
 
 
+_IN_NO_ADDRESS = frozenset(' ,;<>"()`|')
+
+
 def is_address(text: str) -> bool:
     """Return True if a text looks like user@domain: enough to notice a wrong column, not RFC 5321.
 
@@ -348,7 +351,8 @@ def is_address(text: str) -> bool:
         return False
     return (
         "@" not in local
-        and not any(c.isspace() or not c.isprintable() or c in ',;<>"()`|' for c in text)
+        and text.isprintable()  # of all blanks only the ASCII one is printable
+        and _IN_NO_ADDRESS.isdisjoint(text)
         and not text.startswith("-")
         and not domain.startswith(".")
         and not domain.endswith(".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -322,3 +323,11 @@ def test_addresses(text: str) -> None:
 )
 def test_not_addresses(text: str) -> None:
     assert not is_address(text)
+
+
+def test_no_address_has_a_blank_or_what_cannot_be_printed() -> None:
+    """For every character there is."""
+    for number in range(sys.maxunicode + 1):
+        one = chr(number)
+        wrong = one.isspace() or not one.isprintable() or one in '@,;<>"()`|'
+        assert is_address(f"a{one}b@example.org") is not wrong, hex(number)

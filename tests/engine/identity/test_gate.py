@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from connectors.settings import Account
 from engine.config.load import is_address
@@ -17,6 +19,7 @@ from engine.identity.identity_gate import ARTEFACTS_MOST, GateRules, Pair, is_fi
 from engine.planning.mailbox_list import DenyList, Directory, canonical, read_directory
 from model.errors import Blocked
 from model.protocols import Capabilities, Container, Identity, Kind, Listed, Native, Ref
+from model.sites import Site
 
 ANNA_OLD, ANNA = "anna@old.example", "anna@new.example"
 ONE = frozenset({1})
@@ -249,6 +252,17 @@ def test_a_domain_has_no_empty_part(text: str) -> None:
 @pytest.mark.parametrize("text", ["x@" + "a" * 80 + ".example", "x@", "@x.example", "Straße@x.example", ""])
 def test_one_spelling_stays_as_it_is(text: str) -> None:
     assert canonical(canonical(text)) == canonical(text)
+
+
+@given(
+    st.text(alphabet=st.characters(codec="ascii"))
+    | st.from_regex(r"[A-Za-z.+%-]*@[A-Za-z.-]*", fullmatch=True)
+)
+def test_an_ascii_name_is_spelled_as_any_other(text: str) -> None:
+    """It takes a short way."""
+    text = text.lstrip()
+    assume(Site.read(text) is None)
+    assert canonical(f"é{text}") == f"é{canonical(text)}"
 
 
 @dataclass
