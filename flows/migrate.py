@@ -16,11 +16,9 @@ from contextlib import ExitStack
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from prefect import Flow, runtime, tags, task
-from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, TaskRun
+from prefect import Flow, runtime, tags
+from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
-from prefect.tasks import Task
 
 from engine.config.registry import chosen
 from engine.pacing import run_legs
@@ -33,6 +31,7 @@ from flows.display import batch_progress
 from flows.display.artifacts import shown
 from flows.display.prefect_events import tell
 from flows.display.states import put_off, refused
+from flows.leg_task import leg
 from flows.own_run import mark, stopped, watched
 from flows.process.background_task import together, tried
 from flows.process.form_flow import form_flow
@@ -56,68 +55,11 @@ Begun: TypeAlias = Callable[[UUID], None]
 """Hears the id of a command's run in Prefect before anything is done in it."""
 
 ARTIFACT_SECONDS = 10.0
-RETRY_SECONDS = [15.0, 60.0]
-"""Prefect's retries are for the tail: within a run a leg honours each server's own delay."""
-
 NOT_ALL = ", but this run did not look at all of them again"
 
 LEFT_ALONE = frozenset({LegState.BLOCKED})
 """Not tried again by a run: a wrong password, tried often enough, locks a person out. `kogge retry`
 sends a leg back."""
-
-
-def retry_when_waiting(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Looks at the state's name only: state.result() here would be a coroutine that nobody awaits."""
-    return state.name == "Waiting"
-
-
-@task(
-    name="leg",
-    task_run_name="{mailbox}/{workload}",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=len(RETRY_SECONDS),
-    retry_delay_seconds=RETRY_SECONDS,
-    retry_condition_fn=retry_when_waiting,
-    retry_jitter_factor=0.3,
-)
-async def leg(
-    mailbox: str,
-    workload: str,
-    wave: str,
-    slot: LegSlot,
-    work: Callable[[], Awaitable[tuple[LegState, str | None]]],
-) -> State[Any]:
-    """One mailbox's workload, run in a thread of the runner. Prefect walks through all that a task is given,
-    several times: nothing here grows with the batch."""
-    await slot.acquire()
-    try:
-        state, code = await work()
-    finally:
-        slot.release()
-    tell_leg(wave, mailbox, workload, state, code)
-    return leg_state(state, code)
-
-
-def tell_leg(wave: str, mailbox: str, workload: str, state: LegState, code: str | None) -> None:
-    if state is LegState.BLOCKED:
-        tell("mailbox.blocked", wave, mailbox=mailbox, workload=workload, code=code)
-    elif state is LegState.VERIFIED:
-        tell("mailbox.verified", wave, mailbox=mailbox, workload=workload)
-
-
-def leg_state(state: LegState, code: str | None) -> State[Any]:
-    """How a leg's end shows in Prefect: the state's name is the ledger's, the message is the code."""
-    message = code or str(state)
-    if state in progress.SETTLED:
-        return Completed(message=message)
-    if code == progress.DRY_RUN:
-        return Completed(name="Listed", message=message)
-    if state is LegState.PENDING:
-        return Cancelled(name="Stopped", message=message)
-    if state is LegState.RUNNING:
-        return Failed(name="Unfinished", message=message)
-    return Failed(name=str(state).capitalize(), message=message)
 
 
 def batch_flow(around: LegRunner | None = None) -> Flow[[BatchParameters], Any]:
@@ -198,9 +140,7 @@ async def _run_mailbox(rows: Sequence[LegRow], runner: LegRunner, asked: BatchPa
             if runner.shut:
                 runner.cut = True
             else:
-                await leg(  # type: ignore[misc]  # Prefect 3.9 types a task that returns a State wrongly
-                    row.mailbox, str(row.workload), asked.wave, slot, work, return_state=True
-                )
+                await leg(row.mailbox, str(row.workload), asked.wave, slot, work)
         finally:
             slot.release()
 

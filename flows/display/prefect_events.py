@@ -12,7 +12,11 @@ import re
 import sys
 from collections.abc import Mapping
 from concurrent.futures import Future, wait
-from typing import Literal, TypeAlias, cast
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun
 
 Kind: TypeAlias = Literal[
     "wave.started",
@@ -57,14 +61,52 @@ def tell(kind: Kind, wave: str, **payload: Value) -> None:
     if not os.environ.get("PREFECT_API_URL") and "prefect" not in sys.modules:
         return
     # Imported late: a command without Prefect need not load it.
-    from prefect.events import emit_event
+    from prefect.context import FlowRunContext
     from prefect.settings import PREFECT_API_URL
 
     if PREFECT_API_URL.value() is None:  # Prefect would start a server of its own
         return
     told = {name: shown(value) for name, value in payload.items()} | {"wave": shown(wave)}
     resource = _resource(told)
-    emit_event(f"kogge.{kind}", resource=resource, related=_related(resource), payload=told)
+    within = FlowRunContext.get()
+    run = None if within is None else within.flow_run
+    emit(f"kogge.{kind}", resource, [*_related(resource), *run_of(run)], told)
+
+
+def emit(
+    event: str,
+    resource: dict[str, str],
+    related: list[dict[str, str]],
+    payload: Mapping[str, object],
+    **more: Any,
+) -> None:
+    """Sends an event that is related to nothing but what it names. Prefect would add flow, deployment, queue,
+    pool and tags of the run that it is sent from; its server keeps a row for each."""
+    from prefect.context import FlowRunContext, TaskRunContext
+    from prefect.events import emit_event
+
+    def send() -> None:
+        # Prefect's sender looks at them later, in a copy of this context; where they are not set, at its own.
+        for one in (FlowRunContext, TaskRunContext):
+            known: Any = one.__var__
+            known.set(None)
+        emit_event(event, resource=resource, related=related, payload={**payload}, **more)
+
+    copy_context().run(send)
+
+
+def run_of(run: FlowRun | None) -> list[dict[str, str]]:
+    """The run of a flow as a resource: its timeline and its events have an event that is related to it."""
+    if run is None:
+        return []
+    number = f"prefect.flow-run.{run.id}"
+    return [
+        {
+            "prefect.resource.id": number,
+            "prefect.resource.role": "flow-run",
+            "prefect.resource.name": run.name,
+        }
+    ]
 
 
 def farewell() -> bool:

@@ -14,7 +14,7 @@ from scripted import SIDES, Ended, add, opened, serving
 
 from engine.config.load import Config
 from engine.leg.run_options import RunOptions
-from flows import canary_mailbox, launch, migrate
+from flows import canary_mailbox, launch, leg_task, migrate
 from flows.canary_mailbox import UNFINISHED, Stages, apart, passed
 from flows.deploy import prefect_server
 from flows.process import leg_runner
@@ -279,7 +279,7 @@ def test_a_wave_stops_at_its_first_mailbox_and_goes_on_once_it_is_verified(
         return end
 
     monkeypatch.setenv("PREFECT_API_URL", api.api)
-    monkeypatch.setattr(migrate.leg, "retry_delay_seconds", [0.1, 0.1])
+    monkeypatch.setattr(leg_task, "RETRY_SECONDS", (0.1, 0.1))
     monkeypatch.setattr(leg_runner, "_run_leg", work)
     result = launch.launch(place.config, "w")
     assert not result.complete

@@ -17,13 +17,12 @@ import pytest
 from prefect import get_client
 from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Failed
 from scripted import SIDES, Ended, add, opened, serving
 from whole_tables import every_row
 
 from engine.config.load import Config, load
 from engine.leg.run_options import RunOptions
-from flows import launch, migrate
+from flows import launch, leg_task, migrate
 from flows.deploy import prefect_server
 from flows.deploy.api import ensure_api
 from flows.launch import RunResult
@@ -105,7 +104,7 @@ def stage(
     api: tuple[prefect_server.Server, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Stage]:
     monkeypatch.setenv("PREFECT_API_URL", api[0].api)
-    monkeypatch.setattr(migrate.leg, "retry_delay_seconds", [0.1, 0.1])
+    monkeypatch.setattr(leg_task, "RETRY_SECONDS", (0.1, 0.1))
     with opened(tmp_path, TOML) as (config, ledger):
         script = Script(ledger)
         monkeypatch.setattr(leg_runner, "_run_leg", script)
@@ -353,14 +352,6 @@ def test_a_configured_api_must_answer(stage_config: Config, monkeypatch: pytest.
 def stage_config(tmp_path: Path) -> Config:
     (tmp_path / "kogge.toml").write_text(TOML)
     return load(tmp_path / "kogge.toml")
-
-
-def test_only_waiting_is_tried_again() -> None:
-    def again(state: LegState) -> bool:
-        return migrate.retry_when_waiting(migrate.leg, None, migrate.leg_state(state, "code"))  # type: ignore[arg-type]
-
-    assert [state for state in LegState if again(state)] == [LegState.WAITING]
-    assert not migrate.retry_when_waiting(migrate.leg, None, Failed(message="waiting"))  # type: ignore[arg-type]
 
 
 def test_batches_share_a_wave_out_without_the_blocked() -> None:

@@ -29,7 +29,7 @@ from engine.control.stop_signal import Stop, reason
 from engine.leg.run_options import RunOptions
 from engine.pacing import watchdog
 from engine.pacing.watchdog import Watchdog, WavePolicy
-from flows import batch_watch, dispatch, launch, migrate, own_run, pause
+from flows import batch_watch, dispatch, launch, leg_task, migrate, own_run, pause
 from flows.batch_watch import BatchWatch
 from flows.launch import RunResult
 from flows.process import leg_runner
@@ -314,7 +314,9 @@ def test_prefect_lets_batches_be_called_off_before_a_worker_began_them(
             while [one.is_cancelled() for one in await states()] != [True, True, False]:
                 assert not draining.done()
                 await asyncio.sleep(0.05)
-            await client.set_flow_run_state(numbers[-1], migrate.leg_state(LegState.PENDING, "window-closed"))
+            await client.set_flow_run_state(
+                numbers[-1], leg_task.leg_state(LegState.PENDING, "window-closed")
+            )
             assert await draining
             return [f"{one.type.value} {one.name}" for one in await states()]
 

@@ -119,9 +119,9 @@ def scene(state: Path, make_place: MakePlace, tmp_path_factory: pytest.TempPathF
 
 def test_the_process_of_a_batch_is_killed_and_the_janitor_settles_the_rest(scene: Scene) -> None:
     run, mailbox = scene.under_way()
+    until(lambda: scene.tasks(run) == ["RUNNING"], seconds=30)
     kill_all(below(scene.worker.pid))
     assert scene.ended(run) == "Crashed"
-    until(lambda: scene.tasks(run) == ["RUNNING"], seconds=30)
     time.sleep(11)  # the ledger's lease ends
     assert scene.leg(mailbox)[0] == "running"
     assert scene.ended(scene.start("janitor/janitor", minutes=0)) == "Completed"

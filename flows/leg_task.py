@@ -1,0 +1,94 @@
+"""One leg, a mailbox's workload, as Prefect shows it: a task run of its batch."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from prefect.client.schemas.objects import State
+from prefect.states import AwaitingRetry, Cancelled, Completed, Crashed, Failed, Retrying, Running
+
+from engine.control.error_log import contain_defects
+from engine.pacing.leg_slots import LegSlot
+from flows.deploy.deployments import TAG, wave_tag
+from flows.display.prefect_events import tell
+from flows.display.task_events import ToldTaskRun
+from ledger.db.rows import LegState
+from model.errors import MigrationError
+from reports import progress
+
+RETRY_SECONDS = (15.0, 60.0)
+"""Another try is for the tail: within a run a leg honours each server's own delay."""
+JITTER = 0.3
+SHORT_SECONDS = 3.0
+"""A leg that takes less shows in Prefect when it has ended, with its start: one event in place of two."""
+
+Work = Callable[[], Awaitable[tuple[LegState, str | None]]]
+
+
+async def leg(mailbox: str, workload: str, wave: str, slot: LegSlot, work: Work) -> State[Any]:
+    """One mailbox's workload, run in a thread of the runner, and tried again while it only waits."""
+    run = ToldTaskRun("leg", f"{mailbox}/{workload}", (TAG, wave_tag(wave)), len(RETRY_SECONDS))
+    told = False
+    try:
+        run.tell(Running(), after=SHORT_SECONDS)
+        for delay in (*RETRY_SECONDS, None):
+            state, code = await _worked(f"{workload} of {mailbox}", slot, work)
+            if state is not LegState.WAITING or delay is None:
+                break
+            await _wait(run, delay * random.uniform(1 - JITTER, 1 + JITTER), code)  # noqa: S311 (no secret)
+        end = leg_state(state, code)
+        run.tell(end)
+        told = True
+    finally:
+        if not told:
+            run.tell(Crashed(message="its batch ended"))
+    if end.is_failed():
+        run.logger().error("%s: %s", end.name, end.message)
+    tell_leg(wave, mailbox, workload, state, code)
+    return end
+
+
+async def _worked(where: str, slot: LegSlot, work: Work) -> tuple[LegState, str | None]:
+    """Does the work in a place of its own. What fails there is no reason to end the batch."""
+    await slot.acquire()
+    try:
+        with contain_defects(where):
+            return await work()
+    except MigrationError as error:
+        return LegState.RUNNING, error.code
+    finally:
+        slot.release()
+
+
+async def _wait(run: ToldTaskRun, seconds: float, code: str | None) -> None:
+    """Waits before another try, without a place."""
+    run.tell(AwaitingRetry(scheduled_time=datetime.now(UTC) + timedelta(seconds=seconds)))
+    run.logger().info("waits (%s); it is tried again in %.0f seconds", code, seconds)
+    await asyncio.sleep(seconds)
+    run.tell(Retrying(), after=SHORT_SECONDS)
+
+
+def tell_leg(wave: str, mailbox: str, workload: str, state: LegState, code: str | None) -> None:
+    """Tells, as an event, that a leg is verified or blocked."""
+    if state is LegState.BLOCKED:
+        tell("mailbox.blocked", wave, mailbox=mailbox, workload=workload, code=code)
+    elif state is LegState.VERIFIED:
+        tell("mailbox.verified", wave, mailbox=mailbox, workload=workload)
+
+
+def leg_state(state: LegState, code: str | None) -> State[Any]:
+    """How a leg's end shows in Prefect: the state's name is the ledger's, the message is the code."""
+    message = code or str(state)
+    if state in progress.SETTLED:
+        return Completed(message=message)
+    if code == progress.DRY_RUN:
+        return Completed(name="Listed", message=message)
+    if state is LegState.PENDING:
+        return Cancelled(name="Stopped", message=message)
+    if state is LegState.RUNNING:
+        return Failed(name="Unfinished", message=message)
+    return Failed(name=str(state).capitalize(), message=message)
