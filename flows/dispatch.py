@@ -34,7 +34,7 @@ INLINE_BATCHES = 2
 
 DEPLOYMENT = f"batch/{BATCH.name}"
 TICK_SECONDS = 1.0
-TICK_MOST = 5.0
+TICK_MOST = 15.0
 TICK_SHARE = 20
 """Whether batches have ended is asked in a twentieth of the time since they began, between these seconds.
 Each question is work for Prefect's server, and what waits in its queue begins without it."""

@@ -13,7 +13,7 @@ from prefect.exceptions import ObjectNotFound
 
 from flows.process.leg_runner import LegRunner
 
-LOOK_SECONDS = 5.0
+LOOK_SECONDS = 10.0
 BEGIN_SECONDS = 20.0
 """A worker asks every few seconds, and takes some to start a process."""
 SILENT_SECONDS = 60.0

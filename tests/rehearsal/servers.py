@@ -26,8 +26,8 @@ ROOT = Path(__file__).parents[2]
 BUFFERS_MB = 128
 WORKERS = 2
 START_SECONDS = 120.0
-POLL_SECONDS = 2
-"""How often a worker asks for work; Prefect's 15 would be idle time between two batches."""
+POLL_SECONDS = 5
+"""How often a worker asks for work, as in our stacks; Prefect's 15 would be idle time between two batches."""
 
 
 @dataclass(slots=True)
