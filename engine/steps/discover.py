@@ -204,9 +204,7 @@ def record_only(leg: LegContext) -> list[ContainerRow]:
     Returns:
         The containers whose items would move.
     """
-    for container in leg.source.containers():
-        if container.kind is leg.kind:
-            leg.ledger.record_container(container)
+    leg.ledger.record_containers(one for one in leg.source.containers() if one.kind is leg.kind)
     return [row for row in leg.ledger.containers() if row.omit is None and not row.gone]
 
 

@@ -39,13 +39,14 @@ class Transaction(Protocol):
     """Begin a transaction on the connection that a leg's worker shares with its parts."""
 
     def __call__(
-        self, *, writes: bool, touches: Collection[int] | None = ...
+        self, *, writes: bool, touches: Collection[int] | None = ..., places: bool = ...
     ) -> AbstractContextManager[Connection]:
         """Begin a transaction; it commits at the end, and an exception rolls it back.
 
         Args:
             writes: True for a write transaction, which begins with the fence.
             touches: the ids of the containers whose items it writes; None means any.
+            places: False if what is known of the containers themselves stays as it is.
         """
         ...
 

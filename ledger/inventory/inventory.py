@@ -187,7 +187,7 @@ class InventoryLedger:
                     return None
                 draft = _drafted(connection, self._lease, number, kek)
             self._closed = self._open = self._named = None
-            with self._transaction(writes=True, touches=()) as connection:
+            with self._transaction(writes=True, touches=(), places=False) as connection:
                 key = keystore.keep(connection, self._lease.mailbox, kek, draft.made)
                 if key == draft.made.key:
                     _keep(connection, self._lease, draft)

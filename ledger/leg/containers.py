@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from sqlalchemy import Boolean, Engine, Update, bindparam, case, func, null, select, update
+from sqlalchemy import Boolean, Engine, Update, bindparam, case, func, null, update
 
 from ledger.db.encoding import pack_path
-from ledger.db.readers import CONTAINER_COLUMNS, container_row
 from ledger.db.rows import ContainerRow, Lease
 from ledger.db.schema import container
 from ledger.leg import listing_diff, locations
 from ledger.leg.fenced_connection import LegConnection
-from model.protocols import Container, key_of
+from model.protocols import Container
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,6 @@ _PLACE = (
         target_state=case((container.c.href == bindparam("b_href"), container.c.target_state), else_=null()),
     )
 )
-_ALL = select(*CONTAINER_COLUMNS).where(container.c.leg == bindparam("b_leg")).order_by(container.c.id)
 _SURVEYED = (
     update(container)
     .where(container.c.id == bindparam("b_id"), container.c.leg == bindparam("b_leg"))
@@ -88,19 +86,16 @@ class LegContainers(LegConnection):
     def __init__(self, engine: Engine, lease: Lease) -> None:
         super().__init__(engine, lease)
         self._placed: dict[int, tuple[str, ...]] | None = None
-        self._rows: tuple[int, list[ContainerRow]] = (-1, [])
 
     def containers(self) -> list[ContainerRow]:
         """Return all containers of the leg, in the order of their first record (parents before children).
 
-        They are read again once this worker wrote anything: no other worker may.
+        They are read once, and kept as this worker changes them: no other worker may.
         """
-        if self._rows[0] != self._writes:
+        if self._rows is None:
             with self._reading() as connection:
-                found = connection.execute(_ALL, {"b_leg": self._lease.leg})
-                rows = [container_row(row) for row in found]
-            self._rows = (self._writes, rows)
-        return list(self._rows[1])
+                self._rows = listing_diff.containers(connection, self._lease.leg)
+        return list(self._rows)
 
     def record_container(self, container: Container) -> ContainerRow:
         """Record a container, which is new or known by its source id. Idempotent.
@@ -111,8 +106,12 @@ class LegContainers(LegConnection):
 
     def record_containers(self, containers: Iterable[Container]) -> list[ContainerRow]:
         """Record several containers as record_container does: all or none."""
-        with self._writing(()) as connection:
-            return listing_diff.put_containers(connection, self._lease.leg, list(containers))
+        found = list(containers)
+        with self._placing() as connection:
+            rows = listing_diff.put_containers(connection, self._lease.leg, found)
+        self._rows = rows
+        by_id = {row.source_id: row for row in rows}
+        return [by_id[one.id] for one in found]
 
     def gone_containers(self, seen_source_ids: Collection[str]) -> list[ContainerRow]:
         """Mark the containers that the source no longer lists.
@@ -120,10 +119,13 @@ class LegContainers(LegConnection):
         Returns:
             All that are gone, marked now or before.
         """
-        with self._writing(()) as connection:
-            return listing_diff.gone_containers(
-                connection, self._lease.leg, set(map(key_of, seen_source_ids))
-            )
+        before, seen = self.containers(), frozenset(seen_source_ids)
+        gone = [row for row in before if row.source_id not in seen]
+        if marked := [row.id for row in gone if not row.gone]:
+            with self._placing() as connection:
+                listing_diff.mark_gone(connection, self._lease.leg, marked)
+            self._keep_rows(before, {number: {"gone": True} for number in marked})
+        return [replace(row, gone=True) for row in gone]
 
     def set_href(self, container_id: int, href: str | None, path: tuple[str, ...] | None = None) -> None:
         """Record where a container is at the target (R9). Idempotent.
@@ -139,8 +141,10 @@ class LegContainers(LegConnection):
         """Record places of several containers as set_href does: all or none."""
         if not placed:
             return
-        with self._writing(()) as connection:
+        before = self._rows
+        with self._placing() as connection:
             connection.execute(_PLACE, [{"b_leg": self._lease.leg, **place.values()} for place in placed])
+        self._keep_places(before, placed)
         if self._placed is not None:
             for place in placed:
                 if place.path is not None:
@@ -156,8 +160,12 @@ class LegContainers(LegConnection):
         """
         rows = [{"b_id": number, "b_position": position} for number, position in positions.items()]
         if rows:
-            with self._writing(()) as connection:
+            before = self._rows
+            with self._placing() as connection:
                 connection.execute(_SURVEYED, [{"b_leg": self._lease.leg, **row} for row in rows])
+            self._keep_rows(
+                before, {number: {"surveyed": position} for number, position in positions.items()}
+            )
 
     def keep_states(self, states: Mapping[int, States]) -> None:
         """Record the states in which containers were found right, by their ids: all or none. Idempotent."""
@@ -167,8 +175,10 @@ class LegContainers(LegConnection):
             for number, kept in states.items()
         ]
         if rows:
-            with self._writing(()) as connection:
+            before = self._rows
+            with self._placing() as connection:
                 connection.execute(_STATES, rows)
+            self._keep_rows(before, {number: kept._asdict() for number, kept in states.items()})
 
     def elsewhere(self) -> dict[str, tuple[str, ...]]:
         """Return the paths, by href, of the containers that the mailbox's other legs have at the target."""
@@ -184,6 +194,17 @@ class LegContainers(LegConnection):
             with self._reading() as connection:
                 self._placed = locations.placed(connection, self._lease.leg)
         return dict(self._placed)
+
+    def _keep_places(self, before: list[ContainerRow] | None, placed: Collection[Placed]) -> None:
+        """Keep the rows as _PLACE leaves them."""
+        if before is None:
+            return
+        rows = {row.id: row for row in before}
+        for place in placed:
+            row = rows.get(place.container)
+            if row is not None and row.href != place.href:
+                rows[row.id] = replace(row, href=place.href, surveyed=None, target_state=None)
+        self._rows = list(rows.values())
 
     def _container(self, container_id: int) -> Update:
         """Return an UPDATE of one container, of this leg only."""

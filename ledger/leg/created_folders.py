@@ -51,7 +51,7 @@ class FolderLedger:
             return connection.scalars(query.where(item.c.key.between(first, last)).limit(1)).one_or_none()
 
     def _set_made(self, container_ids: Collection[int], *, made: bool) -> None:
-        with self._transaction(writes=True, touches=()) as connection:
+        with self._transaction(writes=True, touches=(), places=False) as connection:
             for chunk in chunked(container_ids):
                 mine = (container.c.leg == self._leg, container.c.id.in_(chunk))
                 connection.execute(update(container).where(*mine).values(made=made))

@@ -77,6 +77,20 @@ def _among(states: Collection[State]) -> ColumnElement[bool]:
 
 _ONE = (item.c.container == bindparam("b_container"), item.c.key == bindparam("b_key"))
 _WRITING = item.c.state == _literal(State.WRITING)
+_KEYS = item.c.key.in_(bindparam("b_keys", expanding=True))
+_BEGIN = (
+    update(item)
+    .where(item.c.container == bindparam("b_container"), _KEYS, _among(OPEN))
+    .values(
+        state=_literal(State.WRITING),
+        attempts=item.c.attempts + 1,
+        since=bindparam("b_since"),
+        # What is at the target already keeps the digest of what was last written (R4).
+        digest=case((_OURS, item.c.digest), else_=null()),
+        code=null(),
+    )
+    .returning(item.c.key, _OURS)
+)
 _INTEND = (
     update(item)
     .where(*_ONE, _WRITING)
@@ -206,21 +220,37 @@ def keep(connection: Connection, container_id: int) -> int:
     return connection.execute(statement.values(state=State.WRITTEN.value, code=null())).rowcount
 
 
-def begin(connection: Connection, container_id: int, keys: Iterable[bytes], since: str) -> None:
-    """Set items to WRITING, with one attempt more and the target's position; see LegLedger.begin."""
-    values = {
-        "state": State.WRITING.value,
-        "attempts": item.c.attempts + 1,
-        "since": since,
-        # What is at the target already keeps the digest of what was last written (R4).
-        "digest": case((_OURS, item.c.digest), else_=null()),
-        "code": null(),
-    }
-    move(connection, container_id, keys, OPEN, values)
+def begin(
+    connection: Connection, container_id: int, keys: Collection[bytes], since: str
+) -> dict[bytes, bool]:
+    """Set items to WRITING, with one attempt more and the target's position; see LegLedger.begin.
+
+    Returns:
+        By key, whether the item has a place at the target already.
+
+    Raises:
+        Corrupt: "item-state" if an item is not open.
+    """
+    begun: dict[bytes, bool] = {}
+    for chunk in chunked(sorted(keys)):
+        asked = {"b_container": container_id, "b_keys": chunk, "b_since": since}
+        begun |= {bytes(key): bool(there) for key, there in connection.execute(_BEGIN, asked)}
+    if len(begun) != len(keys):
+        raise Corrupt("item-state", "an item was not in the state this step needs")
+    return begun
 
 
-def intend(connection: Connection, container_id: int, mapped: Sequence[Mapped]) -> None:
-    """Record what will be written; see LegLedger.intend."""
+def intend(
+    connection: Connection, container_id: int, mapped: Sequence[Mapped], *, lossless: bool = False
+) -> None:
+    """Record what will be written; see LegLedger.intend.
+
+    Args:
+        connection: in the worker's write transaction.
+        container_id: the container.
+        mapped: the batch.
+        lossless: True if the container has no losses, so that none has to go.
+    """
     rows = [
         {
             "b_container": container_id,
@@ -235,7 +265,7 @@ def intend(connection: Connection, container_id: int, mapped: Sequence[Mapped]) 
         for entry in mapped
     ]
     _each(connection, _INTEND, rows)
-    for chunk in chunked([entry.item.key for entry in mapped]):
+    for chunk in chunked([] if lossless else [entry.item.key for entry in mapped]):
         connection.execute(delete(loss).where(loss.c.container == container_id, loss.c.key.in_(chunk)))
     lose(
         connection,
@@ -466,10 +496,21 @@ def progress(
         connection.execute(update(leg).where(leg.c.id == leg_id).values(values))
 
 
-def mark_verified(connection: Connection, container_id: int, keys: Iterable[bytes]) -> None:
-    """Set WRITTEN items to VERIFIED; see LegLedger.verified."""
-    held, values = (State.WRITTEN, State.VERIFIED), {"state": State.VERIFIED.value}
-    move(connection, container_id, keys, held, values, strict=False)
+_VERIFIED = (
+    update(item)
+    .where(item.c.container == bindparam("b_container"), _KEYS, _among(SETTLED_AT_TARGET))
+    .values(state=_literal(State.VERIFIED))
+)
+
+
+def mark_verified(connection: Connection, container_id: int, keys: Iterable[bytes]) -> int:
+    """Set WRITTEN items to VERIFIED; see LegLedger.verified.
+
+    Returns:
+        How many items are VERIFIED now, or were already.
+    """
+    asked = ({"b_container": container_id, "b_keys": chunk} for chunk in chunked(sorted(set(keys))))
+    return sum(connection.execute(_VERIFIED, chunk).rowcount for chunk in asked)
 
 
 def mark_doubted(connection: Connection, container_id: int, keys: Iterable[bytes]) -> None:

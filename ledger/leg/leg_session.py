@@ -15,7 +15,7 @@ from ledger.db.readers import CHUNK
 from ledger.db.rows import Finding, ItemRow, Lease, PageCount, State, Tally
 from ledger.db.schema import finding, leg
 from ledger.inventory.inventory import InventoryLedger
-from ledger.leg import item_states, listing_diff, phase_moves, rekeying, target_accounts
+from ledger.leg import count_changes, item_states, listing_diff, phase_moves, rekeying, target_accounts
 from ledger.leg.containers import LegContainers
 from ledger.leg.created_folders import FolderLedger
 from ledger.leg.item_states import Unwritten
@@ -55,14 +55,15 @@ class LegLedger(LegContainers):
         super().__init__(engine, lease)
         self._mirror = mirror
         self.tally = Tally() if tally is None else tally
-        self.shares = ShareLedger(self._transaction)
+        self.shares = ShareLedger(self._transaction, self._census.lost)
         self.versions = VersionLedger(self._transaction)
         self.incidents = IncidentLedger(self._transaction, lease.leg)
         self.folders = FolderLedger(self._transaction, lease.leg)
-        self.losses = NamedLosses(self._transaction, lease.leg)
+        self.losses = NamedLosses(self._transaction, lease.leg, self._census)
         self.meetings = MeetingLedger(self._transaction, lease)
         self.rollback = RollbackLedger(self._transaction, lease)
         self._intended: dict[tuple[int, bytes], int] = {}  # sizes, until it is settled
+        self._begun: dict[tuple[int, bytes], bool] = {}  # which had a place then, until it is settled
         self.inventory = InventoryLedger(self._transaction, lease)
 
     # Listing
@@ -81,18 +82,23 @@ class LegLedger(LegContainers):
                 here, or is back, has left the container of the leg where it was, and an item that is gone is
                 gone from wherever it was.
         """
-        with self._writing((container_id,)) as connection:
+        before, of = self._census.counted(container_id), (self._lease.leg, container_id)
+        empty, rows = before is not None and not before.counts, self._rows
+        with self._placing((container_id,)) as connection:
             number, mirror = self.inventory.number(connection), self._mirror
             plan = listing_diff.plan_listing(
-                connection, self._lease.leg, container_id, page.refs, number, mirror=mirror, moves=moves
+                connection, *of, page.refs, number, mirror=mirror, moves=moves, empty=empty
             )
             for where in plan.left:
-                self._census.touched(where)
+                self._touch(where)
             self._apply(connection, plan)
             self.inventory.record(connection, container_id, plan.entries)
             if keep_cursor:
                 connection.execute(self._container(container_id).values(cursor=page.cursor))
-            return plan.count
+        self._keep_rows(rows, {container_id: {"cursor": page.cursor}} if keep_cursor else {})
+        if not plan.left:
+            self._census.follow(container_id, count_changes.after_listing(before, plan.counts))
+        return plan.count
 
     def finish_listing(
         self, container_id: int, cursor: str | None, keys: Collection[bytes] | None = None
@@ -104,20 +110,27 @@ class LegLedger(LegContainers):
             cursor: continues after the enumeration.
             keys: the keys that it named; every other item is deleted. None if it was no full enumeration.
         """
-        with self._writing(() if keys is None else (container_id,)) as connection:
+        before, rows = self._census.counted(container_id), self._rows
+        with self._placing(() if keys is None else (container_id,)) as connection:
             plan = listing_diff.ListingChanges()
             if keys is not None:
                 for unseen in listing_diff.unseen_items(connection, container_id, frozenset(keys)):
                     listing_diff.plan_deletion(plan, unseen, mirror=self._mirror)
                 self._apply(connection, plan)
             listing_diff.finish(connection, self._lease.leg, {container_id: cursor})
-            return plan.count
+        self._keep_rows(rows, {container_id: {"cursor": cursor, "complete": True}})
+        if keys is not None:
+            self._census.follow(container_id, count_changes.after_listing(before, plan.counts))
+        return plan.count
 
     def finish_listings(self, cursors: Mapping[int, str]) -> None:
         """Record the end of several enumerations, without deletions: all or none."""
         if cursors:
-            with self._writing(()) as connection:
+            rows = self._rows
+            with self._placing() as connection:
                 listing_diff.finish(connection, self._lease.leg, cursors)
+            ends = {number: {"cursor": cursor, "complete": True} for number, cursor in cursors.items()}
+            self._keep_rows(rows, ends)
 
     def close_inventory(self, kek: bytes) -> int | None:
         """Root what was listed since the last time, before anything of it is copied; recorded with an event.
@@ -188,6 +201,8 @@ class LegLedger(LegContainers):
         """Return at most `limit` open items in these states, in listing order."""
         if self._census.load().has_none(container_id, states):
             return []
+        if (few := self._few.of(container_id, states)) is not None:
+            return few[:limit]
         with self._reading() as connection:
             return readers.pending_items(connection, container_id, limit, states)
 
@@ -198,6 +213,9 @@ class LegLedger(LegContainers):
         may not show.
         """
         if self._census.load().has_none(container_id, states):
+            return
+        if (few := self._few.of(container_id, states)) is not None:
+            yield from sorted(few, key=lambda row: row.key)
             return
         after: bytes | None = None
         while True:
@@ -248,9 +266,12 @@ class LegLedger(LegContainers):
         Raises:
             Corrupt: "inventory-open" while there is an inventory to close.
         """
+        before, unique = self._census.counted(container_id), set(keys)
         with self._writing((container_id,)) as connection:
             self.inventory.refuse_open(connection)
-            item_states.begin(connection, container_id, keys, since)
+            begun = item_states.begin(connection, container_id, unique, since)
+        self._begun.update({(container_id, key): there for key, there in begun.items()})
+        self._census.follow(container_id, count_changes.after_begin(before, len(unique)))
 
     def intend(
         self, container_id: int, mapped: Iterable[Mapped], unwritten: Iterable[Unwritten] = ()
@@ -262,13 +283,16 @@ class LegLedger(LegContainers):
             mapped: the batch.
             unwritten: mails that were fetched and will not be written.
         """
-        batch = list(mapped)
+        batch, before = list(mapped), self._census.counted(container_id)
+        lossless = self._census.has_no_losses(container_id)
+        self._note_losses(container_id, [entry.losses for entry in batch])
         with self._writing((container_id,)) as connection:
-            item_states.intend(connection, container_id, batch)
+            item_states.intend(connection, container_id, batch, lossless=lossless)
             item_states.name_letters(connection, container_id, unwritten)
             self._intended.update({(container_id, entry.item.key): entry.item.size for entry in batch})
             labels = dict(pair for entry in batch for pair in entry.labels)
             item_states.keep_labels(connection, self._lease.leg, labels)
+        self._census.follow(container_id, before)  # no item of it got another state
 
     def settle(
         self,
@@ -290,20 +314,24 @@ class LegLedger(LegContainers):
             gone: the source no longer had them.
         """
         written, refused, left_out = list(stored), list(rejected), list(skipped)
+        back, vanished = list(unsettled), list(gone)
+        before = None if back or vanished else self._census.counted(container_id)
+        self._note_losses(container_id, [copy.losses for copy in written])
         with self._writing((container_id,)) as connection:
-            replaced = item_states.placed(
-                connection, container_id, [stored_item.key for stored_item in written]
-            )
+            replaced = self._replaced(connection, container_id, [copy.key for copy in written])
             item_states.store(connection, container_id, written)
             item_states.decide(connection, container_id, State.REJECTED, refused)
             item_states.decide(connection, container_id, State.SKIPPED, left_out)
-            item_states.give_back(connection, container_id, unsettled, refund=False)
-            item_states.vanish(connection, container_id, gone, mirror=self._mirror)
+            item_states.give_back(connection, container_id, back, refund=False)
+            item_states.vanish(connection, container_id, vanished, mirror=self._mirror)
             done = len(written) + len(refused) + len(left_out)
-            size = self._written_size(connection, container_id, [stored_item.key for stored_item in written])
-            for key, _ in refused:
-                self._intended.pop((container_id, key), None)
+            size = self._written_size(connection, container_id, [copy.key for copy in written])
             item_states.progress(connection, self._lease.leg, done=done, size=size, copied=len(written))
+        for key in (*(key for key, _ in (*refused, *left_out)), *back, *vanished):
+            self._intended.pop((container_id, key), None)
+            self._begun.pop((container_id, key), None)
+        fates = {State.WRITTEN: len(written), State.REJECTED: len(refused), State.SKIPPED: len(left_out)}
+        self._census.follow(container_id, count_changes.after_settling(before, fates))
         self.tally.add(Tally(new=len(written) - replaced, replaced=replaced))
 
     def restore(
@@ -337,9 +365,11 @@ class LegLedger(LegContainers):
         labels: Mapping[str, str] | None = None,
     ) -> None:
         """Set CHANGED items to WRITTEN with these flags, and keep the labels of new keywords."""
+        batch = list(amendments)
+        self._note_losses(container_id, [copy.losses for copy, _ in batch])
         with self._writing((container_id,)) as connection:
             item_states.keep_labels(connection, self._lease.leg, labels or {})
-            count = item_states.amend(connection, container_id, list(amendments))
+            count = item_states.amend(connection, container_id, batch)
             item_states.progress(connection, self._lease.leg, done=count)
         self.tally.add(Tally(amended=count))
 
@@ -448,6 +478,7 @@ class LegLedger(LegContainers):
         if not pairs and not fates:
             return
         others = {pair.container for pair in pairs} | {pair.container for pair in fates}
+        self._census.lost(container_id)  # those of the old ids come with them
         with self._writing((container_id, *others)) as connection:
             settled = rekeying.transfer(connection, container_id, list(pairs))
             settled += rekeying.carry_over(connection, container_id, fates)
@@ -461,10 +492,11 @@ class LegLedger(LegContainers):
     def verified(self, container_id: int, keys: Iterable[bytes]) -> None:
         """Set WRITTEN items to VERIFIED; items in any other state stay as they are."""
         good = list(keys)
-        over = self.incidents.among(container_id, good)
+        over, before = self.incidents.among(container_id, good), self._census.counted(container_id)
         with self._writing((container_id,)) as connection:
-            item_states.mark_verified(connection, container_id, good)
+            moved = item_states.mark_verified(connection, container_id, good)
             incidents.forget(connection, container_id, over)
+        self._census.follow(container_id, count_changes.after_verifying(before, moved))
         if over:
             self.incidents.changed()
 
@@ -491,8 +523,10 @@ class LegLedger(LegContainers):
 
     def lose(self, container_id: int, key: bytes | None, losses: Iterable[Loss]) -> None:
         """Add losses of an item, or of the container itself (None; read back as key b""). Idempotent."""
+        lost = list(losses)
+        self._note_losses(container_id, [lost])
         with self._writing(()) as connection:
-            item_states.lose(connection, container_id, [(key or b"", item_loss) for item_loss in losses])
+            item_states.lose(connection, container_id, [(key or b"", item_loss) for item_loss in lost])
 
     def keep_generation(self, number: int) -> None:
         """Record that a pass of this number begins to write. Idempotent."""
@@ -511,6 +545,16 @@ class LegLedger(LegContainers):
     def _apply(self, connection: Connection, plan: listing_diff.ListingChanges) -> None:
         listing_diff.apply(connection, plan)
         item_states.progress(connection, self._lease.leg, items=plan.new, done=plan.done)
+
+    def _note_losses(self, container_id: int, losses: Iterable[Collection[Loss]]) -> None:
+        if any(losses):
+            self._census.lost(container_id)
+
+    def _replaced(self, connection: Connection, container_id: int, keys: list[bytes]) -> int:
+        """Count those of these items that had a place at the target before; see item_states.begin."""
+        begun = {key: self._begun.pop((container_id, key), None) for key in keys}
+        unknown = [key for key, there in begun.items() if there is None]
+        return sum(filter(None, begun.values())) + item_states.placed(connection, container_id, unknown)
 
     def _written_size(self, connection: Connection, container_id: int, keys: list[bytes]) -> int:
         intended = {key: self._intended.pop((container_id, key), None) for key in keys}

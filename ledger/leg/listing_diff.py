@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -66,6 +67,7 @@ class ListingChanges:
         changed: items that changed.
         deleted: items that the source no longer has.
         done: the change of leg.done.
+        counts: the change of the container's counts, by state.
     """
 
     number: int = 0
@@ -77,6 +79,7 @@ class ListingChanges:
     changed: int = 0
     deleted: int = 0
     done: int = 0
+    counts: Counter[State] = field(default_factory=Counter)
 
     def put(
         self, recorded: KnownItem, state: State, version: int, *, code: str | None = None, reset: bool = False
@@ -93,6 +96,8 @@ class ListingChanges:
         values = {"b_id": recorded.id, "b_state": state.value, "b_version": version, "b_code": code}
         self.updates.append({**values, "b_inventory": recorded.inventory, "b_reset": reset})
         self.done += (state in SETTLED) - (recorded.state in SETTLED)
+        self.counts[recorded.state] -= 1
+        self.counts[state] += 1
 
     def name(self, key: bytes, ref: Ref, recorded: KnownItem, what: int) -> KnownItem:
         """Name an item in the open inventory, once.
@@ -138,6 +143,7 @@ def plan_page(
                 plan_deletion(plan, old, mirror=mirror)
         elif old is None:
             plan.new += 1
+            plan.counts[State.SEEN] += 1
             plan.inserts.append(_new(container_id, key, ref, number))
             plan.entries.append(InventoryEntry(key, NEW, ref.size))
         else:
@@ -217,6 +223,7 @@ def plan_listing(
     *,
     mirror: bool,
     moves: bool,
+    empty: bool = False,
 ) -> ListingChanges:
     """Plan what a page means, as plan_page, by the recorded items.
 
@@ -230,9 +237,10 @@ def plan_listing(
         moves: True if the source names a moved item in its new container alone. Then an item that is new
             here, or is back, has left the container of the leg where it was, and an item that is gone is gone
             from wherever it was.
+        empty: True if nothing is recorded of the container.
     """
     keys = {key_of(ref.id) for ref in refs}
-    recorded = known_items(connection, container_id, keys)
+    recorded = {} if empty else known_items(connection, container_id, keys)
     plan = plan_page(container_id, refs, recorded, mirror=mirror, number=number)
     came = keys - present(recorded) if moves else ()
     for where, left in elsewhere(connection, leg_id, container_id, came):
@@ -318,7 +326,7 @@ def put_containers(connection: Connection, leg_id: int, listed: Sequence[Contain
     """Record containers, which are new or known by their source ids. See LegLedger.record_container.
 
     Returns:
-        A row for each, in the same order.
+        The rows of all containers of the leg, as containers().
     """
     keys = [key_of(source_container.id) for source_container in listed]
     statement = upsert(connection, container)
@@ -336,14 +344,15 @@ def put_containers(connection: Connection, leg_id: int, listed: Sequence[Contain
             for key, source_container in zip(keys, listed, strict=True)
         ]
         connection.execute(statement, rows)
-    recorded: dict[bytes, ContainerRow] = {}
-    for chunk in chunked(dict.fromkeys(keys)):
-        query = select(container.c.key, *CONTAINER_COLUMNS).where(container.c.leg == leg_id)
-        recorded |= {
-            row[0]: container_row(row[1:])
-            for row in connection.execute(query.where(container.c.key.in_(chunk)))
-        }
-    return [recorded[key] for key in keys]
+    return containers(connection, leg_id)
+
+
+_CONTAINERS = select(*CONTAINER_COLUMNS).where(container.c.leg == bindparam("b_leg")).order_by(container.c.id)
+
+
+def containers(connection: Connection, leg_id: int) -> list[ContainerRow]:
+    """Return all containers of a leg, in the order of their first record."""
+    return [container_row(row) for row in connection.execute(_CONTAINERS, {"b_leg": leg_id})]
 
 
 _FINISH = (
@@ -381,11 +390,8 @@ def _container_values(leg_id: int, key: bytes, listed: Container) -> dict[str, A
     }
 
 
-def gone_containers(connection: Connection, leg_id: int, ids: Collection[bytes]) -> list[ContainerRow]:
-    """Mark the containers whose keys are not in `ids` as gone; see LegLedger.gone_containers."""
-    query = select(container.c.key, *CONTAINER_COLUMNS).where(container.c.leg == leg_id)
-    rows = connection.execute(query.order_by(container.c.id)).all()
-    gone = [container_row(row[1:]) for row in rows if row[0] not in ids]
-    for chunk in chunked([row.id for row in gone if not row.gone]):
-        connection.execute(update(container).where(container.c.id.in_(chunk)).values(gone=True))
-    return [replace(row, gone=True) for row in gone]
+def mark_gone(connection: Connection, leg_id: int, ids: Collection[int]) -> None:
+    """Mark containers as gone; see LegLedger.gone_containers."""
+    for chunk in chunked(ids):
+        mine = container.c.leg == leg_id, container.c.id.in_(chunk)
+        connection.execute(update(container).where(*mine).values(gone=True))

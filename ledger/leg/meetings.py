@@ -130,7 +130,7 @@ class MeetingLedger:
         """
         if not meetings:
             return {}
-        with self._transaction(writes=True, touches=()) as connection:
+        with self._transaction(writes=True, touches=(container_id,)) as connection:
             key = _ledger_key(connection)
             legs = _legs(connection, {entry.caller for entry in meetings if entry.caller})
             rows: list[dict[str, Any]] = [

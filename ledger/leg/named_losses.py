@@ -10,19 +10,23 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, or_, sele
 from ledger.db.engine import Transaction
 from ledger.db.readers import chunked
 from ledger.db.schema import container, loss
+from ledger.leg.count_cache import Census
 from model.protocols import Loss
 
 
 class NamedLosses:
     """Find and drop losses of one leg, in the transactions of its worker."""
 
-    def __init__(self, transaction: Transaction, leg: int) -> None:
+    def __init__(self, transaction: Transaction, leg: int, census: Census) -> None:
         self._transaction = transaction
         self._leg = leg
+        self._census = census
 
     def of(self, losses: Collection[Loss]) -> dict[int, set[bytes]]:
         """Return the keys of the items that have one of these losses, by container."""
         keys: dict[int, set[bytes]] = {}
+        if self._census.load().has_no_losses():
+            return keys
         with self._transaction(writes=False) as connection:
             for number, key in connection.execute(_keys_with(tuple(losses)), {"of": self._leg}):
                 keys.setdefault(number, set()).add(bytes(key))

@@ -6,7 +6,7 @@ Grantees and grants are hashes, without names.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select
@@ -50,8 +50,9 @@ class ShareRow:
 class ShareLedger:
     """Record the shares of one leg's items and containers (key b""), in the transactions of its worker."""
 
-    def __init__(self, transaction: Transaction) -> None:
+    def __init__(self, transaction: Transaction, lost: Callable[[int], None]) -> None:
         self._transaction = transaction
+        self._lost = lost  # is told of containers that may have losses from now on
 
     def of(self, container_id: int) -> Mapping[bytes, tuple[ShareRow, ...]]:
         """Return a container's shares by item key; b"" is the container itself."""
@@ -77,6 +78,7 @@ class ShareLedger:
         pairs = [(key, item_loss) for key, item_losses in losses.items() for item_loss in item_losses]
         if not pairs and not self.lossy(container_id):
             return
+        self._lost(container_id)
         with self._transaction(writes=True, touches=()) as connection:
             connection.execute(delete(loss).where(loss.c.container == container_id, loss.c.field == FIELD))
             item_states.lose(connection, container_id, pairs)
@@ -91,6 +93,7 @@ class ShareLedger:
 
     def settle(self, container_id: int, key: bytes, rows: Iterable[ShareRow], losses: Iterable[Loss]) -> None:
         """Record what became of an item's shares. The losses replace all its losses of the field "share"."""
+        self._lost(container_id)
         with self._transaction(writes=True, touches=()) as connection:
             _replace(connection, container_id, key, rows)
             mine = (loss.c.container == container_id, loss.c.key == key, loss.c.field == FIELD)
