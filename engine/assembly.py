@@ -15,7 +15,7 @@ from engine.control.server_words_file import Words
 from engine.leg.run import Leg, LegSetting, Task, approvals
 from engine.leg.run_options import AS_CONFIGURED, RunOptions
 from engine.opening.gate_files import addresses, parties, rules
-from engine.opening.open_sides import accounts, open_ledger, opener
+from engine.opening.open_sides import open_ledger, opener, planned_pair
 from engine.steps import invitation_policy
 from engine.steps.ledger_generation import Generations
 from engine.verify.compare import Level
@@ -64,11 +64,11 @@ def build_leg(
     """
     ledger = open_ledger(config)
     row = ledger.leg(leg_id)
-    mailbox = ledger.mailbox(row.mailbox)
+    planned = ledger.planned(row.mailbox)
+    mailbox, pair = planned.mailbox, planned_pair(planned)
     spends = row.workload if other is None else None
     stop = stop or threading.Event()
     removes = None if other is None else other.removes
-    pair = accounts(ledger, mailbox)
     sides = opener(config, ledger, mailbox, row.workload, pair, removes=removes, stop=stop)
     if other is not None and other.source is not None:
         sides = replace(sides, source=other.source)

@@ -34,7 +34,7 @@ from ledger.db.schema import mailbox as mailbox_table
 from ledger.leg import locations, phase_moves, phases
 from ledger.leg.locations import Place, Seat
 from ledger.plan import mailboxes as planning
-from ledger.plan.mailboxes import PlanConflict, PlannedMailbox
+from ledger.plan.mailboxes import PlanConflict, Planned, PlannedMailbox
 from ledger.views import reports
 from ledger.views.reports import Differing, LegSummary, Lost, Rejection
 from model.errors import Blocked, LeaseLost
@@ -48,9 +48,6 @@ RETRYABLE = frozenset({LegState.BLOCKED, LegState.WAITING, LegState.DIFFERS})
 
 _LEG = select(*LEG_COLUMNS).select_from(leg.join(mailbox_table)).where(leg.c.id == bindparam("leg"))
 _MAILBOX = select(*MAILBOX_COLUMNS).where(mailbox_table.c.id == bindparam("mailbox"))
-_ACCOUNTS = select(
-    mailbox_table.c.source_login, mailbox_table.c.target_login, mailbox_table.c.target_folder
-).where(mailbox_table.c.id == bindparam("mailbox"))
 
 
 def _nobody(owner: str) -> bool:
@@ -180,20 +177,23 @@ class Ledger:
             raise Blocked("mailbox-unknown", "the ledger has no such mailbox")
         return mailbox_row(row)
 
-    def accounts(self, mailbox_id: str) -> tuple[str | None, str | None, str]:
-        """Return the source's login, the target's login, and the folder of its files, as planned.
-
-        Each login is None if the plan gives none apart from the address; the folder takes the place of the
-        configured root, and is "" if the plan does not say.
+    def planned(self, mailbox_id: str) -> Planned:
+        """Return a mailbox and its accounts as they are planned.
 
         Raises:
             Blocked: "mailbox-unknown".
         """
         with asking(self._engine) as connection:
-            row = connection.execute(_ACCOUNTS, {"mailbox": mailbox_id}).one_or_none()
-        if row is None:
-            raise Blocked("mailbox-unknown", "the ledger has no such mailbox")
-        return row.source_login, row.target_login, row.target_folder or ""
+            return planning.planned(connection, mailbox_id)
+
+    def accounts(self, mailbox_id: str) -> tuple[str | None, str | None, str]:
+        """Return the logins and the folder of Planned.
+
+        Raises:
+            Blocked: "mailbox-unknown".
+        """
+        planned = self.planned(mailbox_id)
+        return planned.source_login, planned.target_login, planned.folder
 
     def targets(self, sources: Collection[str], workload: Kind) -> dict[str, Seat]:
         """Return the seats of mailboxes with this workload, by source.

@@ -260,7 +260,7 @@ def refuse_filled(
     Raises:
         Blocked: `target-not-empty` unless approved.
     """
-    if not approved("target-not-empty") and is_filled(target, artefacts, ours):
+    if is_filled(target, artefacts, ours) and not approved("target-not-empty"):
         raise Blocked("target-not-empty", "the target account already holds items that are not ours")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from engine.context.leg_context import LegContext
@@ -228,4 +228,6 @@ def _start_of(setting: LegSetting, held: Lease) -> datetime:
     Every later run uses the same moment, so that the meaning of an item stays the same
     (mappings.fields.context.Context).
     """
+    if held.started is not None:  # a later claim leaves it as it is
+        return datetime.fromtimestamp(held.started, UTC)
     return leg_of(setting, held).started or setting.now()

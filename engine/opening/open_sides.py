@@ -27,6 +27,7 @@ from engine.pacing.shared_budget import request_budget
 from ledger.db.rows import MailboxRow, Phase
 from ledger.inventory.lines import message_mark
 from ledger.open_ledgers import kept
+from ledger.plan.mailboxes import Planned, refuse_code
 from ledger.store import Ledger
 from mappings.fields.message_id import message_id
 from mappings.registry import FORMS
@@ -88,13 +89,18 @@ def opener(
 
 def accounts(ledger: Ledger, mailbox: MailboxRow) -> Pair:
     """Return the accounts of both sides as the ledger's plan has them."""
-    source_login, target_login, folder = ledger.accounts(mailbox.id)
+    return planned_pair(ledger.planned(mailbox.id))
+
+
+def planned_pair(planned: Planned) -> Pair:
+    """Return the accounts of both sides of a mailbox."""
+    mailbox = planned.mailbox
     return Pair(
-        source=Account(login=source_login or mailbox.source, address=mailbox.source.lower()),
+        source=Account(login=planned.source_login or mailbox.source, address=mailbox.source.lower()),
         target=Account(
-            login=target_login or mailbox.target,
+            login=planned.target_login or mailbox.target,
             address=mailbox.target.lower(),
-            folder=folder,
+            folder=planned.folder,
         ),
         bound=mailbox.target_identity is not None,
     )
@@ -108,8 +114,9 @@ def refuse_replanned(ledger: Ledger, mailbox_id: str, pair: Pair) -> None:
     Raises:
         Blocked: `not-in-plan` or `plan-changed`.
     """
-    ledger.refuse_withheld(mailbox_id)
-    planned = accounts(ledger, ledger.mailbox(mailbox_id))
+    now = ledger.planned(mailbox_id)
+    refuse_code(now.withheld)
+    planned = planned_pair(now)
     if (planned.source, planned.target) != (pair.source, pair.target):
         raise Blocked("plan-changed", "the row changed just before the workload was claimed")
 

@@ -137,14 +137,14 @@ def refuse_older(leg: LegContext, generations: Generations | None, *, asks_targe
             mailbox was further than this ledger says.
     """
     marks = _marks(leg, generations, asks_target=asks_target)
-    newest = _newest(marks)
-    ahead = newest.number - leg.ledger.generation()
+    newest, known = _newest(marks), leg.ledger.generation()
+    ahead = newest.number - known
     if ahead <= 0:
-        _refuse_behind(leg, marks)
+        _refuse_behind(leg, marks, known)
         return False
     approved = leg.approved(CODE)
     if approved and _is_of_another_backup(leg, newest):
-        _spend(leg, leg.ledger.generation())
+        _spend(leg, known)
         approved = False
     if not approved:
         asked_before = {
@@ -152,7 +152,7 @@ def refuse_older(leg: LegContext, generations: Generations | None, *, asks_targe
         }
         leg.ledger.event(CODE, {**asked_before, "passes": ahead, ASKED + leg.kind.value: newest.number})
         raise _restored()
-    _refuse_behind(leg, marks)
+    _refuse_behind(leg, marks, known)
     return True
 
 
@@ -170,9 +170,10 @@ def refuse_unwritten(leg: LegContext, generations: Generations | None, *, asks_t
         Blocked: see refuse_older.
     """
     marks = _marks(leg, generations, asks_target=asks_target)
-    if _newest(marks).number > leg.ledger.generation() and not leg.approved(CODE):
+    known = leg.ledger.generation()
+    if _newest(marks).number > known and not leg.approved(CODE):
         raise _restored()
-    if _behind(leg, marks) is not None:
+    if _behind(leg, marks, known) is not None:
         raise _phase_behind()
 
 
@@ -184,31 +185,31 @@ def _phase_behind() -> Blocked:
     return Blocked(BEHIND, "the restored ledger has an earlier phase than the mailbox")
 
 
-def _refuse_behind(leg: LegContext, marks: Sequence[Mark]) -> None:
+def _refuse_behind(leg: LegContext, marks: Sequence[Mark], known: int) -> None:
     """Refuse a ledger that lost a move.
 
     The move is recorded, so that the person who sets the phase answers for that one.
     """
-    lost_move = _behind(leg, marks)
+    lost_move = _behind(leg, marks, known)
     if lost_move is not None:
         leg.ledger.event(BEHIND, {COUNT: lost_move})
         raise _phase_behind()
 
 
-def _behind(leg: LegContext, marks: Sequence[Mark]) -> int | None:
+def _behind(leg: LegContext, marks: Sequence[Mark], known: int) -> int | None:
     """Return the highest number of a move that brought the mailbox further than the ledger says.
 
-    None if there is none.
+    None if there is none. `known` is the newest pass that the ledger knows of.
 
     For a mark without a move, the phase of the newest pass decides, if the ledger does not know that pass;
     its number is 0.
     """
-    if not any(mark.move for mark in marks) and _newest(marks).number <= leg.ledger.generation():
+    if not any(mark.move for mark in marks) and _newest(marks).number <= known:
         return None  # no mark says anything that the ledger could lack
     moves = leg.ledger.moves()
     numbers = [mark.move.number for mark in marks if mark.move is not None and mark.move.is_ahead(moves)]
     last = max(marks, key=lambda mark: (mark.newest, mark.move is not None))
-    older = last.newest.number > leg.ledger.generation() and last.move is None
+    older = last.newest.number > known and last.move is None
     if numbers or (older and last.newest.phase > PHASES.index(moves.phase)):
         return max(numbers, default=0)
     return None

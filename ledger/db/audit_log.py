@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, insert, select, update
+from sqlalchemy import Connection, bindparam, case, insert, select, update
 
 from ledger.db.engine import now
 from ledger.db.schema import event, mailbox, meta
@@ -98,24 +98,26 @@ def append_event(
     text = json.dumps(dict(detail), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     digest = event_hash(previous, wave, seq + 1, at, kind, subject, text)
     added = Event(wave, seq + 1, at, kind, subject, dict(detail), digest, signature)
-    row = insert(event).values(
-        wave=wave,
-        seq=added.seq,
-        at=at,
-        kind=kind,
-        subject=subject,
-        detail=text,
-        hash=digest,
-        signature=signature,
-    )
-    moved = update(meta).where(meta.c.name == _head_name(wave)).values(value=f"{added.seq}:{digest.hex()}")
+    row = {"b_wave": wave, "b_seq": added.seq, "b_at": at, "b_kind": kind, "b_subject": subject}
+    row |= {"b_detail": text, "b_hash": digest, "b_signature": signature}
+    moved = {"b_name": _head_name(wave), "b_value": f"{added.seq}:{digest.hex()}"}
     if connection.dialect.name == "postgresql":
         # All events of a wave wait for one another: each way to the server under the lock counts.
-        connection.execute(row.add_cte(moved.cte("moved")))
+        connection.execute(_ADD_AND_MOVE, {**row, **moved})
     else:
-        connection.execute(row)
-        connection.execute(moved)
+        connection.execute(_ADD, row)
+        connection.execute(_MOVE, moved)
     return added
+
+
+_COLUMNS = ("wave", "seq", "at", "kind", "subject", "detail", "hash", "signature")
+_ADD = insert(event).values({name: bindparam(f"b_{name}", type_=event.c[name].type) for name in _COLUMNS})
+_MOVE = (
+    update(meta)
+    .where(meta.c.name == bindparam("b_name", type_=meta.c.name.type))
+    .values(value=bindparam("b_value", type_=meta.c.value.type))
+)
+_ADD_AND_MOVE = _ADD.add_cte(_MOVE.cte("moved"))
 
 
 def read_events(
@@ -247,12 +249,15 @@ def _head_name(wave: str) -> str:
 
 def _lock_head(connection: Connection, wave: str) -> tuple[int, bytes, float]:
     """Lock the chain of a wave; return its newest number and hash, and the time after the lock was taken."""
-    locked = select(meta.c.value).where(meta.c.name == _head_name(wave)).with_for_update().subquery()
-    query = select(locked.c.value, now())
-    found = connection.execute(query).one_or_none()
+    asked = {"b_name": _head_name(wave)}
+    found = connection.execute(_LOCK_HEAD, asked).one_or_none()
     if found is None:
         first = {"name": _head_name(wave), "value": f"0:{genesis(wave).hex()}"}
         connection.execute(upsert(connection, meta).values(first).on_conflict_do_nothing())
-        found = connection.execute(query).one()
+        found = connection.execute(_LOCK_HEAD, asked).one()
     head, at = found
     return *_parsed(head), round(at, 6)
+
+
+_LOCKED = select(meta.c.value).where(meta.c.name == bindparam("b_name")).with_for_update().subquery()
+_LOCK_HEAD = select(_LOCKED.c.value, now())

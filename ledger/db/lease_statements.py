@@ -83,7 +83,15 @@ def _claiming(gone: ColumnElement[str] | None) -> UpdateBase:
             busy=leg.c.busy + held(),
             claimed=now(),
         )
-        .returning(leg.c.mailbox, leg.c.workload, leg.c.epoch, leg.c.took_over, leg.c.unproven, leg.c.before)
+        .returning(
+            leg.c.mailbox,
+            leg.c.workload,
+            leg.c.epoch,
+            leg.c.took_over,
+            leg.c.unproven,
+            leg.c.before,
+            leg.c.started,
+        )
     )
 
 

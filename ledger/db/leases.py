@@ -80,7 +80,7 @@ def claim(
     phase = connection.execute(PHASE, {"b_mailbox": row.mailbox}).scalar_one()
     kind = Kind(row.workload)
     whose = (leg_id, row.mailbox, kind, owner, row.epoch, row.took_over, Phase(phase))
-    return Lease(*whose, unproven=row.unproven, before=row.before)
+    return Lease(*whose, unproven=row.unproven, before=row.before, started=row.started)
 
 
 def _holder(lease: Lease) -> dict[str, Any]:

@@ -296,6 +296,7 @@ class Lease:
         phase: of the mailbox when the leg was claimed; the lease is lost when the phase changes.
         unproven: True if a previous owner may still be at work, because its end is not proven.
         before: the previous owner that did not release the leg; None if it was released.
+        started: when the leg's first run began, in seconds since 1970 UTC; None if that was not read.
     """
 
     leg: int
@@ -307,6 +308,7 @@ class Lease:
     phase: Phase
     unproven: bool = False
     before: str | None = None
+    started: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

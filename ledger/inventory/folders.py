@@ -75,7 +75,7 @@ def folders(
     query = select(listed.c.container, func.sum(listed.c.n)).group_by(listed.c.container)
     mine = listed.c.leg == leg_id, listed.c.number == number
     counts = {where: int(count) for where, count in connection.execute(query.where(*mine))}
-    before = named(connection, leg_id)
+    before = named(connection, leg_id) if number > 1 else frozenset()
     for where, header_container in containers.items():
         if where in counts or (header_container.stays and header_container.box not in before):
             yield InventoryFolder(

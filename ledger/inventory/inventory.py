@@ -20,7 +20,6 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
-    literal,
     select,
 )
 
@@ -122,17 +121,8 @@ class InventoryLedger:
             return
         number = self.number(connection)
         self._open = None
-        mine = listed.c.leg == self._lease.leg, listed.c.number == number
-        row = select(
-            literal(self._lease.leg, Integer),
-            literal(number, Integer),
-            func.coalesce(func.max(listed.c.part), 0) + 1,
-            literal(container_id, Integer),
-            literal(len(entries), Integer),
-            literal(packed(entries), LargeBinary),
-        ).where(*mine)
-        columns = ("leg", "number", "part", "container", "n", "body")
-        connection.execute(insert(listed).from_select(columns, row))
+        part = {"b_leg": self._lease.leg, "b_number": number, "b_container": container_id}
+        connection.execute(_ADD_PART, {**part, "b_n": len(entries), "b_body": packed(entries)})
 
     def is_due(self) -> bool:
         """Return True if there is something to close.
@@ -198,6 +188,17 @@ class InventoryLedger:
         return None
 
 
+_ADD_PART = insert(listed).from_select(
+    ("leg", "number", "part", "container", "n", "body"),
+    select(
+        bindparam("b_leg", type_=Integer),
+        bindparam("b_number", type_=Integer),
+        func.coalesce(func.max(listed.c.part), 0) + 1,
+        bindparam("b_container", type_=Integer),
+        bindparam("b_n", type_=Integer),
+        bindparam("b_body", type_=LargeBinary),
+    ).where(listed.c.leg == bindparam("b_leg"), listed.c.number == bindparam("b_number")),
+)
 _NEWEST = select(func.coalesce(func.max(inventory.c.number), 0)).where(inventory.c.leg == bindparam("of"))
 _A_PART = (
     select(listed.c.part)

@@ -11,7 +11,7 @@ import hmac
 import os
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, select, text, update
+from sqlalchemy import Connection, Engine, bindparam, select, text, update
 
 from ledger.db.audit_log import append_event
 from ledger.db.engine import now, translated, writing
@@ -50,7 +50,10 @@ def refuse_another(connection: Connection, kek: bytes) -> bool:
     Raises:
         Misconfigured: it is another key.
     """
-    recorded = connection.execute(_RECORDED).scalar_one_or_none()
+    return _is_wrapped_by(connection.execute(_RECORDED).scalar_one_or_none(), kek)
+
+
+def _is_wrapped_by(recorded: str | None, kek: bytes) -> bool:
     if recorded is not None and not hmac.compare_digest(recorded, fingerprint(kek)):
         raise Misconfigured(
             "evidence.key",
@@ -74,10 +77,17 @@ def key_of(connection: Connection, mailbox_id: str, kek: bytes) -> bytes | None:
         Corrupt: "evidence-damaged" if it cannot be unwrapped.
         Misconfigured: another key wraps the ledger's keys.
     """
-    refuse_another(connection, kek)
-    query = select(evidence_key.c.wrapped).where(evidence_key.c.mailbox == mailbox_id)
-    row = connection.execute(query).one_or_none()
-    return None if row is None else _unwrapped(row.wrapped, kek)
+    recorded, there, wrapped = connection.execute(_KEY, {"of": mailbox_id}).one()
+    _is_wrapped_by(recorded, kek)
+    return None if there is None else _unwrapped(wrapped, kek)
+
+
+_OF = evidence_key.c.mailbox == bindparam("of")
+_KEY = select(
+    _RECORDED.scalar_subquery(),
+    select(evidence_key.c.mailbox).where(_OF).scalar_subquery(),
+    select(evidence_key.c.wrapped).where(_OF).scalar_subquery(),
+)
 
 
 def make(kek: bytes) -> Made:

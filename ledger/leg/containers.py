@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from sqlalchemy import Boolean, Engine, Update, bindparam, case, func, null, update
+from sqlalchemy import Boolean, Engine, bindparam, case, func, null, update
 
 from ledger.db.encoding import pack_path
 from ledger.db.rows import ContainerRow, Lease
@@ -205,7 +205,3 @@ class LegContainers(LegConnection):
             if row is not None and row.href != place.href:
                 rows[row.id] = replace(row, href=place.href, surveyed=None, target_state=None)
         self._rows = list(rows.values())
-
-    def _container(self, container_id: int) -> Update:
-        """Return an UPDATE of one container, of this leg only."""
-        return update(container).where(container.c.id == container_id, container.c.leg == self._lease.leg)

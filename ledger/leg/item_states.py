@@ -490,10 +490,27 @@ def progress(
             written.
     """
     if items or done or size or copied:
-        values = {"items": leg.c["items"] + items, "done": leg.c.done + done, "bytes": leg.c.bytes + size}
+        asked = {"b_leg": leg_id, "b_items": items, "b_done": done, "b_size": size}
         if copied:
-            values |= {"copied": leg.c.copied + copied, "copied_bytes": leg.c.copied_bytes + size}
-        connection.execute(update(leg).where(leg.c.id == leg_id).values(values))
+            connection.execute(_PROGRESS_OF_COPIES, {**asked, "b_copied": copied})
+        else:
+            connection.execute(_PROGRESS, asked)
+
+
+_PROGRESS = (
+    update(leg)
+    .where(leg.c.id == bindparam("b_leg"))
+    .values(
+        {
+            "items": leg.c["items"] + bindparam("b_items"),
+            "done": leg.c.done + bindparam("b_done"),
+            "bytes": leg.c.bytes + bindparam("b_size"),
+        }
+    )
+)
+_PROGRESS_OF_COPIES = _PROGRESS.values(
+    copied=leg.c.copied + bindparam("b_copied"), copied_bytes=leg.c.copied_bytes + bindparam("b_size")
+)
 
 
 _VERIFIED = (

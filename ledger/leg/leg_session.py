@@ -94,7 +94,7 @@ class LegLedger(LegContainers):
             self._apply(connection, plan)
             self.inventory.record(connection, container_id, plan.entries)
             if keep_cursor:
-                connection.execute(self._container(container_id).values(cursor=page.cursor))
+                listing_diff.go_on(connection, *of, page.cursor)
         self._keep_rows(rows, {container_id: {"cursor": page.cursor}} if keep_cursor else {})
         if not plan.left:
             self._census.follow(container_id, count_changes.after_listing(before, plan.counts))

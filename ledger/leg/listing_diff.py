@@ -355,11 +355,17 @@ def containers(connection: Connection, leg_id: int) -> list[ContainerRow]:
     return [container_row(row) for row in connection.execute(_CONTAINERS, {"b_leg": leg_id})]
 
 
-_FINISH = (
+_GO_ON = (
     update(container)
     .where(container.c.id == bindparam("b_id"), container.c.leg == bindparam("b_leg"))
-    .values(cursor=bindparam("b_cursor"), complete=True)
+    .values(cursor=bindparam("b_cursor"))
 )
+_FINISH = _GO_ON.values(complete=True)
+
+
+def go_on(connection: Connection, leg_id: int, container_id: int, cursor: str) -> None:
+    """Record where the listing of a container goes on."""
+    connection.execute(_GO_ON, {"b_id": container_id, "b_leg": leg_id, "b_cursor": cursor})
 
 
 def finish(connection: Connection, leg_id: int, cursors: Mapping[int, str | None]) -> None:

@@ -8,12 +8,11 @@ chance.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, bindparam, select
 
-from ledger.db.audit_log import chain_of, newest_event
 from ledger.db.readers import chunked
 from ledger.db.rows import Phase
 from ledger.db.schema import event, mailbox
@@ -56,15 +55,30 @@ class Moves:
 
 def read(connection: Connection, mailbox_id: str) -> Moves:
     """Return the moves of a mailbox that the ledger has."""
-    phase = connection.execute(select(mailbox.c.phase).where(mailbox.c.id == mailbox_id)).scalar_one()
-    last = newest_event(connection, mailbox_id, MOVED, chain_of(connection, mailbox_id))
-    query = select(event.c.hash).where(event.c.subject == mailbox_id, event.c.kind == MOVED)
+    rows = connection.execute(_MOVES, {"of": mailbox_id}).all()
+    moves = [row for row in rows if row.hash is not None]
+    # As audit_log.newest_event: the order of the wave's own chain decides, not the time.
+    last = max(moves, key=lambda row: (row.chain == row.wave, row.seq), default=None)
     return Moves(
-        Phase(phase),
-        frozenset(_id(digest) for digest in connection.scalars(query)),
+        Phase(rows[0].phase),
+        frozenset(_id(row.hash) for row in moves),
         "" if last is None else _id(last.hash),
-        _most(connection, mailbox_id, MOVED, ANSWERED),
+        _highest((row.detail for row in moves), ANSWERED),
     )
+
+
+_MOVES = (
+    select(
+        mailbox.c.phase,
+        mailbox.c.wave,
+        event.c.wave.label("chain"),
+        event.c.seq,
+        event.c.hash,
+        event.c.detail,
+    )
+    .select_from(mailbox.outerjoin(event, and_(event.c.subject == mailbox.c.id, event.c.kind == MOVED)))
+    .where(mailbox.c.id == bindparam("of"))
+)
 
 
 def to_answer(connection: Connection, mailbox_id: str) -> int:
@@ -88,4 +102,8 @@ def _id(digest: bytes) -> str:
 
 def _most(connection: Connection, mailbox_id: str, kind: str, name: str) -> int:
     query = select(event.c.detail).where(event.c.subject == mailbox_id, event.c.kind == kind)
-    return max((int(json.loads(detail).get(name, 0)) for detail in connection.scalars(query)), default=0)
+    return _highest(connection.scalars(query), name)
+
+
+def _highest(details: Iterable[str], name: str) -> int:
+    return max((int(json.loads(detail).get(name, 0)) for detail in details), default=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,8 @@ from ledger.db.audit_log import Event, append_event, chain_of, head_of, newest_e
 from ledger.db.engine import asking, now
 from ledger.db.handle import LedgerHandle
 from ledger.db.lease_statements import kept_rolling
-from ledger.db.rows import Lease, LegState, Phase
+from ledger.db.readers import MAILBOX_COLUMNS, mailbox_row
+from ledger.db.rows import Lease, LegState, MailboxRow, Phase
 from ledger.db.schema import (
     checked,
     container,
@@ -93,6 +94,27 @@ class PlanConflict:
     code: str = PLAN_CHANGED
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Hold a mailbox and what its plan says of its accounts.
+
+    Attributes:
+        mailbox: the mailbox.
+        source_login: the source's login; None if the plan gives none apart from the address.
+        target_login: the target's, in the same way.
+        folder: takes the place of the configured root of its files; "" if the plan does not say.
+        withheld: the code by which the mailbox must not run; None if it may.
+    """
+
+    mailbox: MailboxRow
+    source_login: str | None
+    target_login: str | None
+    folder: str
+    withheld: str | None
+
+
+_ACCOUNTS = (mailbox.c.withheld, mailbox.c.source_login, mailbox.c.target_login, mailbox.c.target_folder)
+_PLANNED = select(*_ACCOUNTS, *MAILBOX_COLUMNS).where(mailbox.c.id == bindparam("of"))
 _WITHHELD = select(mailbox.c.withheld).where(mailbox.c.id == bindparam("of"))
 _APPROVED = (
     select(event.c.subject)
@@ -102,6 +124,21 @@ _APPROVED = (
 _BOUND = select(leg.c.source_identity, leg.c.target_identity, leg.c.level, leg.c.target_user).where(
     leg.c.id == bindparam("of")
 )
+_BOUND_IN = (
+    select(leg.c.source_identity, leg.c.target_identity, mailbox.c.wave)
+    .select_from(leg.join(mailbox))
+    .where(leg.c.id == bindparam("of"))
+)
+_OWNERS = select(identity.c.side, identity.c.identity, identity.c.mailbox).where(
+    or_(
+        identity.c.mailbox == bindparam("of"),
+        *(
+            and_(identity.c.side == side, identity.c.identity == bindparam(side))
+            for side in ("source", "target")
+        ),
+    )
+)
+_WAVE = select(mailbox.c.wave).where(mailbox.c.id == bindparam("of"))
 _OWNED = select(identity.c.side, identity.c.identity).where(identity.c.mailbox == bindparam("of"))
 
 
@@ -312,13 +349,30 @@ def _put(connection: Connection, planned: PlannedMailbox, number: str) -> str:
     return number
 
 
+def planned(connection: Connection, mailbox_id: str) -> Planned:
+    """Return a mailbox and its accounts as they are planned.
+
+    Raises:
+        Blocked: "mailbox-unknown".
+    """
+    row = connection.execute(_PLANNED, {"of": mailbox_id}).one_or_none()
+    if row is None:
+        raise Blocked("mailbox-unknown", "the ledger has no such mailbox")
+    withheld, source_login, target_login, folder, *rest = row
+    return Planned(mailbox_row(rest), source_login, target_login, folder or "", withheld)
+
+
 def refuse_withheld(connection: Connection, mailbox_id: str) -> None:
     """Refuse a mailbox that must not run.
 
     Raises:
         Blocked: "not-in-plan" or "plan-changed".
     """
-    code = connection.execute(_WITHHELD, {"of": mailbox_id}).scalar_one()
+    refuse_code(connection.execute(_WITHHELD, {"of": mailbox_id}).scalar_one())
+
+
+def refuse_code(code: str | None) -> None:
+    """Refuse a mailbox that is withheld with this code (Planned.withheld); see refuse_withheld."""
     if code is not None:
         raise Blocked(code, "mailboxes.csv no longer says what this mailbox was planned by")
 
@@ -409,17 +463,15 @@ def bind(
         "level": level,
         "target_user": target.user,
     }
-    query = select(leg.c.source_identity, leg.c.target_identity).where(leg.c.id == lease.leg)
-    bound = connection.execute(query).one()
+    *bound, wave = connection.execute(_BOUND_IN, {"of": lease.leg}).one()
     for old, account in zip(bound, (source, target), strict=True):
         if old is not None:
             refuse_another(old, account, replaced=replaced)
-    for side, account in (("source", source), ("target", target)):
-        _own(connection, lease.mailbox, side, account)
+    _own(connection, lease.mailbox, {"source": source, "target": target})
     connection.execute(update(leg).where(leg.c.id == lease.leg).values(held))
     if bound[0] is None:
         detail = {"level": level, "workload": lease.workload.value}
-        append_event(connection, wave_of(connection, lease.mailbox), "bound", detail, subject=lease.mailbox)
+        append_event(connection, wave, "bound", detail, subject=lease.mailbox)
 
 
 def is_bound(connection: Connection, lease: Lease, source: Identity, target: Identity, level: str) -> bool:
@@ -467,25 +519,24 @@ def _bound_as(account: Identity) -> str:
     return f"{_name(account)}#{account.part}" if account.part else _name(account)
 
 
-def _own(connection: Connection, owner: str, side: str, account: Identity) -> None:
-    name = _name(account)
-    same_system = and_(
-        identity.c.side == side,
-        identity.c.mailbox == owner,
-        identity.c.identity != name,
-        identity.c.identity.startswith(f"{account.system}:", autoescape=True),
-    )
-    if connection.execute(select(exists().where(same_system))).scalar_one():
-        raise Blocked("identity-changed", "the account is not the one this mailbox was bound to")
-    statement = upsert(connection, identity)
-    values = {"side": side, "identity": name, "mailbox": owner}
-    connection.execute(statement.values(values).on_conflict_do_nothing())
-    query = select(identity.c.mailbox).where(identity.c.side == side, identity.c.identity == name)
-    if connection.execute(query).scalar_one() != owner:
-        raise Blocked("identity-bound-elsewhere", "another mailbox of this ledger owns the account")
+def _own(connection: Connection, owner: str, accounts: Mapping[str, Identity]) -> None:
+    """Record whose the accounts are, by side, unless another mailbox has them or this one has others."""
+    rows = [
+        {"side": side, "identity": _name(account), "mailbox": owner} for side, account in accounts.items()
+    ]
+    connection.execute(upsert(connection, identity).on_conflict_do_nothing(), rows)
+    asked = {side: _name(account) for side, account in accounts.items()}
+    found = [tuple(row) for row in connection.execute(_OWNERS, {"of": owner, **asked})]
+    for side, account in accounts.items():
+        name = _name(account)
+        of_system = [one for where, one, whose in found if (where, whose) == (side, owner)]
+        if any(one != name and one.startswith(f"{account.system}:") for one in of_system):
+            raise Blocked("identity-changed", "the account is not the one this mailbox was bound to")
+        if name not in of_system:
+            raise Blocked("identity-bound-elsewhere", "another mailbox of this ledger owns the account")
 
 
 def wave_of(connection: Connection, mailbox_id: str) -> str:
     """Return the wave of a mailbox."""
-    wave: str = connection.execute(select(mailbox.c.wave).where(mailbox.c.id == mailbox_id)).scalar_one()
+    wave: str = connection.execute(_WAVE, {"of": mailbox_id}).scalar_one()
     return wave

@@ -9,18 +9,20 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from ledger_world import begin, page, ref, write
+from ledger_world import KEK, begin, page, ref, write
 from sqlalchemy import Connection, create_engine, event
 
 from ledger.db.leases import AT_TARGET
 from ledger.db.rows import ContainerRow, Finding, Lease, Outcome, State
 from ledger.db.schema import metadata
+from ledger.leg import few_items
+from ledger.leg.containers import States
 from ledger.leg.count_cache import Census
 from ledger.leg.leg_session import LegLedger
 from ledger.leg.rekeying import Rekeyed
 from ledger.store import Ledger
 from model.errors import Transient
-from model.protocols import Container, Kind, key_of
+from model.protocols import Container, Kind, Loss, Stored, key_of
 
 
 @contextmanager
@@ -57,8 +59,29 @@ def write_new(session: LegLedger, container: int, number: int) -> None:
     write(session, container, [f"w{number}-{n}" for n in range(2)], first=1 + 10 * number)
 
 
+def copy_all(session: LegLedger, container: int) -> None:
+    """Copy what is SEEN as a worker does: what is asked in between is what the next step rests on."""
+    pending = session.pending(container, 500)
+    begin(session, container, [row.key for row in pending], "7:1")
+    fates = [(row.key, "code") for row in pending[2:3]]
+    written = [Stored(row.key, f"i{row.key.hex()}", "1") for row in pending[:2]]
+    session.settle(container, written, rejected=fates, unsettled=[row.key for row in pending[3:]])
+
+
+def lose_some(session: LegLedger, container: int) -> None:
+    for row in list(session.rows(container))[:1]:
+        session.lose(container, row.key, [A_LOSS])
+
+
 def some(session: LegLedger, container: int, *states: State) -> list[bytes]:
     return [row.key for row in session.rows(container, states)][:2]
+
+
+A_LOSS = Loss("subject", "cut")
+
+
+def dice_href(number: int) -> str:
+    return "INBOX" if number % 3 else "Other"
 
 
 STEPS: list[Callable[[LegLedger, int, int], Any]] = [
@@ -71,6 +94,10 @@ STEPS: list[Callable[[LegLedger, int, int], Any]] = [
     lambda s, c, n: s.finish_listing(c, "end"),
     lambda s, c, n: begin(s, c, some(s, c, State.SEEN), "7:1"),
     lambda s, c, n: s.restore(c, some(s, c, State.WRITING), refund=False),
+    lambda s, c, n: copy_all(s, c),
+    lambda s, c, n: lose_some(s, c),
+    lambda s, c, n: s.losses.drop(c, [row.key for row in s.rows(c)][:1], [A_LOSS]),
+    lambda s, c, n: s.verified(c, [row.key for row in s.rows(c, (State.WRITTEN, State.VERIFIED))]),
     lambda s, c, n: s.verified(c, some(s, c, State.WRITTEN)),
     lambda s, c, n: s.doubted(c, some(s, c, State.VERIFIED)),
     lambda s, c, n: s.recheck(c, some(s, c, State.WRITTEN)),
@@ -89,15 +116,29 @@ STEPS: list[Callable[[LegLedger, int, int], Any]] = [
     lambda s, c, n: s.replace_findings(c, []),
     lambda s, c, n: s.keep(c),
     lambda s, c, n: s.folders.making(c),
+    lambda s, c, n: s.set_href(c, dice_href(n), ("P",)),
+    lambda s, c, n: s.surveyed({c: f"7:{n}"}),
+    lambda s, c, n: s.keep_states({c: States("s", f"t{n}", float(n))}),
+    lambda s, c, n: s.finish_listings({c: f"end-{n}"}),
+    lambda s, c, n: s.containers(),
     lambda s, c, n: s.counts(c),
     lambda s, c, n: s.counts(),
 ]
 
 
+@pytest.mark.parametrize("many", [True, False])
 @pytest.mark.parametrize("seed", range(4))
 def test_what_is_known_is_what_is_there(
-    ledger: Ledger, session: LegLedger, inbox: ContainerRow, other: ContainerRow, lease: Lease, seed: int
+    ledger: Ledger,
+    session: LegLedger,
+    inbox: ContainerRow,
+    other: ContainerRow,
+    lease: Lease,
+    seed: int,
+    many: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(few_items, "MOST", 0 if many else few_items.MOST)
     dice = random.Random(seed)
     for number in range(1, 60):
         container = dice.choice([inbox.id, other.id])
@@ -105,10 +146,12 @@ def test_what_is_known_is_what_is_there(
         with ledger.session(lease, mirror=True) as fresh:
             for one in (inbox.id, other.id):
                 assert session._census.counts(one) in (None, fresh.counts(one))
-                assert [row.key for row in session.rows(one)] == [row.key for row in fresh.rows(one)]
-                pending = [row.key for row in fresh.pending(one, 500)]
-                assert [row.key for row in session.pending(one, 500)] == pending
+                assert list(session.rows(one)) == list(fresh.rows(one))
+                assert session.pending(one, 500) == fresh.pending(one, 500)
+                assert session.pending(one, 2) == fresh.pending(one, 500)[:2]
                 assert session.findings(one) == fresh.findings(one)
+            assert session.containers() == fresh.containers()
+            assert session.losses.of([A_LOSS]) == fresh.losses.of([A_LOSS])
             if dice.random() < 0.5:
                 assert session.counts() == fresh.counts()
                 assert session.claimed_anywhere() == fresh.claimed_anywhere()
@@ -180,3 +223,32 @@ def test_a_change_anywhere_leaves_nothing_known_but_what_is_counted_again() -> N
     census.note(8, {})
     assert census.has_none(8)
     assert not census.has_none(7)
+
+
+def test_a_small_leg_is_copied_with_one_question_about_its_items(
+    ledger: Ledger, session: LegLedger, inbox: ContainerRow, other: ContainerRow
+) -> None:
+    session.counts()
+    for folder in (inbox, other):
+        session.record_page(folder.id, page(*(ref(f"{folder.id}-{n}") for n in range(3))))
+    session.close_inventory(KEK)
+    with statements(ledger) as said:
+        for folder in (inbox, other):
+            pending = session.pending(folder.id, 10)
+            session.begin(folder.id, [row.key for row in pending], "7:1")
+            session.settle(folder.id, [Stored(row.key, row.key.hex(), "1") for row in pending])
+            assert session.pending(folder.id, 10) == []
+            assert session.counts(folder.id) == {State.WRITTEN: 3}
+        assert session.counts() == {State.WRITTEN: 6}
+    assert len([text for text in said if text.startswith("SELECT item.")]) == 1
+
+
+def test_what_the_source_did_while_an_item_was_written_is_not_taken_for_written(
+    session: LegLedger, inbox: ContainerRow
+) -> None:
+    session.counts()
+    session.record_page(inbox.id, page(ref("a"), ref("b")))
+    begin(session, inbox.id, [key_of("a"), key_of("b")], "7:1")
+    session.record_page(inbox.id, page(ref("a", "2"), ref("b", deleted=True)))
+    session.settle(inbox.id, [Stored(key_of("a"), "1", "1"), Stored(key_of("b"), "2", "1")])
+    assert session.counts(inbox.id) == {State.CHANGED: 1, State.LEAVING: 1}
