@@ -256,7 +256,8 @@ def _is_theirs(leg: LegContext, expected: Expected) -> bool:
 def _compare_outside(leg: LegContext, item: Listed, expected: Expected, result: Survey) -> None:
     """Compare flags and date; for files, which servers do not rewrite, also the size.
 
-    Keywords are compared without case, because servers may fold it.
+    Keywords are compared without case, because servers may fold it. In the live phase flags are the user's
+    from the moment an item arrives.
 
     Source:
         RFC 3501 section 2.3.2.
@@ -266,7 +267,7 @@ def _compare_outside(leg: LegContext, item: Listed, expected: Expected, result: 
     expected_flags = {flag.lower() for flag in expected.flags.split()}
     listed_flags = {flag.lower() for flag in item.flags if flag.lower() != "\\recent"}
     differing_fields = []
-    if expected_flags != listed_flags:
+    if leg.mirror and expected_flags != listed_flags:
         differing_fields.append("flags")
     if expected.date is not None and item.date is not None and int(item.date.timestamp()) != expected.date:
         differing_fields.append("date")
@@ -373,8 +374,7 @@ def _report(
             if place is not None:
                 places.remove(place)
                 moved.add(place)
-                result.receiving.add(place[0])
-                _add_finding(result, expected, Outcome.DIFFERS, place[1], "folder")
+                _judge_moved(leg, expected, place, result)
             else:
                 _add_finding(result, expected, Outcome.MISSING, None, "")
     positions: dict[int, str | None] = {}
@@ -382,6 +382,18 @@ def _report(
         clean = _report_extras(leg, leftover, digests.get(leftover.href, {}), moved, result)
         positions |= _surveyed(leg, leftover, clean=clean)
     leg.ledger.surveyed(positions)
+
+
+def _judge_moved(leg: LegContext, expected: Expected, place: tuple[str, str], result: Survey) -> None:
+    """Report an item that was read in another folder than it was written to.
+
+    In the live phase its user moved it, so it has arrived.
+    """
+    if not leg.mirror:
+        result.read[expected.container].add(expected.key)
+        return
+    result.receiving.add(place[0])
+    _add_finding(result, expected, Outcome.DIFFERS, place[1], "folder")
 
 
 def _report_extras(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from memory.doubles import MemoryStore
-from walking import Trial, a_mailbox, edit, letter
+from walking import Died, Trial, a_mailbox, edit, letter
 
 from ledger.db.rows import LegState, Phase
 from model.errors import Blocked
 
 TOUCHES = ("target.amend", "target.remove", "target.rename")
 INBOX = ("INBOX",)
+LATE = b"Date: Mon, 1 Feb 2021 10:00:00 +0100\r\n" + letter(301)
 
 
 @pytest.fixture
@@ -100,3 +102,44 @@ def test_what_the_user_deleted_stays_deleted_when_the_server_renumbers(trial: Tr
     trial.run()
     trial.run()
     assert trial.store.snapshot() == before
+
+
+def read(store: MemoryStore, uid: int) -> None:
+    store.folders[INBOX].messages[uid].flags |= {"\\Seen", "\\Answered"}
+
+
+def move(store: MemoryStore, uid: int) -> None:
+    store.move(INBOX, uid, next(path for path in store.folders if path != INBOX))
+
+
+@pytest.mark.parametrize("use_it", [read, move])
+@pytest.mark.parametrize("killed", [False, True])
+def test_late_mail_that_is_used_before_it_was_read_back_has_arrived(
+    trial: Trial, use_it: Callable[[MemoryStore, int], object], *, killed: bool
+) -> None:
+    """Its user sees it at once; the verification comes later: at the end of the pass, or of another one."""
+    go_live(trial)
+    trial.mailbox.deliver(inbox_id(trial), LATE)
+    used: list[int] = []
+
+    def step(name: str) -> None:
+        if name != "target.write done" or used:
+            return
+        used.append(max(trial.store.folders[INBOX].messages))
+        if killed:
+            raise Died
+        use_it(trial.store, used[0])
+
+    if killed:
+        with pytest.raises(Died):
+            trial.run(step)
+        use_it(trial.store, used[0])
+    else:
+        trial.run(step)
+    assert used
+    result = trial.run()
+    assert (result.state, result.code) == (LegState.VERIFIED, None), trial.findings()
+    copies = [
+        one for folder in trial.store.folders.values() for one in folder.messages.values() if one.raw == LATE
+    ]
+    assert len(copies) == 1
