@@ -23,7 +23,7 @@ from engine.steps.reconcile import (
 from engine.verify.meeting_twice import is_twice
 from engine.verify.source import differing, stands_for
 from ledger.db.rows import ContainerRow, Finding, ItemRow, Outcome, Phase, State
-from ledger.leg.matching import TargetItem, Wanted, match
+from ledger.leg.matching import TargetItem, Wanted, match, narrow
 from model.errors import Blocked
 from model.optional_protocols import SupportsDigests, TellsEmpty
 from model.protocols import Body, Failed, Listed
@@ -133,6 +133,7 @@ def survey(
     for leftover in leftovers:
         _reunite(leg, leftover, digests.get(leftover.href, {}), result)
         _leave_in_doubt(leg, leftover, digests.get(leftover.href, {}))
+    digests |= _digests_of_own_folders(leg, leftovers, groups)
     _report(leg, leftovers, digests, result)
     return result
 
@@ -356,14 +357,46 @@ def _unite(
     return {key: listed[href] for key, href in pairs.items()}
 
 
+def _digests_of_own_folders(
+    leg: LegContext, leftovers: list[Leftover], known: Collection[str]
+) -> dict[str, dict[str, bytes]]:
+    """Return the digests of what a user's own folders hold, of items that may be those that were not found.
+
+    In the live phase a user, or a filter of their client, may move an item before it was read back.
+    """
+    absent = [e for leftover in leftovers for e in leftover.absent.values() if not _is_theirs(leg, e)]
+    if leg.mirror or not absent or leg.context.target.replaces:
+        return {}
+    expected_items = [Wanted(e.key, e.digest, e.size, None, None) for e in absent]
+    digests: dict[str, dict[str, bytes]] = {}
+    for container in leg.target.containers():
+        if container.id in known or container.omit is not None:
+            continue
+        leg.check()
+        free = [TargetItem(item.href, item.size, item.message_id) for item in _listed(leg, container.id)]
+        digests[container.id] = read_digests(leg, container.id, narrow(expected_items, free, set()))
+    return digests
+
+
+def _listed(leg: LegContext, href: str) -> list[Listed]:
+    """Return what is in a folder; nothing if the folder was just removed."""
+    try:
+        return list(listed_once(leg, href))
+    except Blocked as error:
+        if error.code != "container-missing":
+            raise
+        return []
+
+
 def _report(
     leg: LegContext, leftovers: list[Leftover], digests: dict[str, dict[str, bytes]], result: Survey
 ) -> None:
     elsewhere: dict[bytes, list[tuple[str, str]]] = defaultdict(list)
-    for leftover in leftovers:
-        for item in leftover.strangers:
-            if digest := digests.get(leftover.href, {}).get(item.href):
-                elsewhere[digest].append((leftover.href, item.href))
+    strangers = {leftover.href: {item.href for item in leftover.strangers} for leftover in leftovers}
+    for href, items in digests.items():
+        for item, digest in items.items():
+            if item in strangers.get(href, items):
+                elsewhere[digest].append((href, item))
     moved: set[tuple[str, str]] = set()
     for leftover in leftovers:
         for expected in leftover.absent.values():

@@ -14,6 +14,7 @@ from model.errors import Blocked
 
 TOUCHES = ("target.amend", "target.remove", "target.rename")
 INBOX = ("INBOX",)
+OWN = ("Mine",)
 LATE = b"Date: Mon, 1 Feb 2021 10:00:00 +0100\r\n" + letter(301)
 
 
@@ -109,16 +110,22 @@ def read(store: MemoryStore, uid: int) -> None:
 
 
 def move(store: MemoryStore, uid: int) -> None:
-    store.move(INBOX, uid, next(path for path in store.folders if path != INBOX))
+    store.move(INBOX, uid, next(path for path in store.folders if path not in (INBOX, OWN)))
 
 
-@pytest.mark.parametrize("use_it", [read, move])
+def filter_away(store: MemoryStore, uid: int) -> None:
+    """As a filter of a mail client does, into a folder that the user made."""
+    store.move(INBOX, uid, OWN)
+
+
+@pytest.mark.parametrize("use_it", [read, move, filter_away])
 @pytest.mark.parametrize("killed", [False, True])
 def test_late_mail_that_is_used_before_it_was_read_back_has_arrived(
     trial: Trial, use_it: Callable[[MemoryStore, int], object], *, killed: bool
 ) -> None:
     """Its user sees it at once; the verification comes later: at the end of the pass, or of another one."""
     go_live(trial)
+    trial.store.create(OWN)
     trial.mailbox.deliver(inbox_id(trial), LATE)
     used: list[int] = []
 
