@@ -28,6 +28,7 @@ from engine.leg.run_options import AS_CONFIGURED, RunOptions
 from flows.deploy import prefect_server
 from flows.deploy.api import Api, ensure_api
 from flows.display import prefect_events
+from flows.display.api_watch import ApiWatch
 from model.errors import MigrationError, Transient
 from reports import progress
 
@@ -79,8 +80,9 @@ def launch(
 
     on_api is told where the run can be watched, before it begins; on_progress gets a snapshot of the
     ledger twice a second, or less often where that takes long; on_notice is told what keeps work from
-    beginning. Raises Misconfigured, and Transient("prefect-unavailable") when the Prefect API goes away: the
-    ledger is intact then, and the next run resumes."""
+    beginning, and when Prefect's server is away and back. Raises Misconfigured, and
+    Transient("prefect-unavailable") when the Prefect API goes away: the ledger is intact then, and the next
+    run resumes."""
     json_log.use(config)  # before Prefect is loaded: it leaves the console to us then
     api = ensure_api(config)
     if on_api is not None:
@@ -89,7 +91,13 @@ def launch(
 
     drain = Shutdown()
     # Signals first: an exception raised inside a library's own code may come out as something else.
-    with signals(drain), defect_log(config.state_directory), _quiet(), opened(config, drain) as runner:
+    with (
+        signals(drain),
+        defect_log(config.state_directory),
+        _quiet(),
+        opened(config, drain) as runner,
+        ApiWatch(api) as watch,
+    ):
         form = _form(config, wave, mailboxes, workloads, options)
         run = _Flow(form, api, runner, planned=planned)
         run.start()
@@ -101,6 +109,8 @@ def launch(
                 noticed = runner.notice
                 if on_notice is not None and noticed is not None:
                     on_notice(noticed)
+            if on_notice is not None and (news := watch.news()) is not None:
+                on_notice(news)
             if drain.stopping and not hears and on_notice is not None:
                 hears = True
                 if reason(drain.event) == STOPPED and runner.fault is None:  # a person asked for it
@@ -255,8 +265,11 @@ def _quiet() -> Iterator[None]:
     levels = {handler: handler.level for handler in found if isinstance(handler, PrefectConsoleHandler)}
     for handler in levels:
         handler.setLevel(logging.CRITICAL)
+    # Prefect prints lines of the log that could not be sent to its server.
+    complains, logging.raiseExceptions = logging.raiseExceptions, False
     try:
         yield
     finally:
+        logging.raiseExceptions = complains
         for handler, level in levels.items():
             handler.setLevel(level)

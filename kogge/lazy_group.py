@@ -12,6 +12,7 @@ from typer.main import get_command as built
 
 from kogge.command_table import COMMANDS, Entry
 from kogge.terminal.exit_codes import CODES
+from kogge.terminal.given_once import GivenOnceCommand
 
 
 class Commands(MutableMapping[str, Any]):
@@ -88,7 +89,7 @@ def load_command(name: str, entry: Entry) -> Any:
     else:
         from kogge.terminal.options import told
 
-        holder.command(name, help=told(found), epilog=CODES)(found)
+        holder.command(name, help=told(found), epilog=CODES, cls=GivenOnceCommand)(found)
         command = built(holder)
     command.rich_help_panel = entry.panel
     return command

@@ -10,6 +10,13 @@ TALKATIVE = ("exchangelib", "imapclient", "urllib3", "requests", "oauthlib", "sp
 SERVICES = ("EventsWorker", "APILogWorker")
 """Prefect's threads that send reports. That they still do so when a command ends is no warning."""
 
+UNSENT = {
+    "prefect._internal.concurrency": "Service %r failed to process item",
+    "prefect.events.clients": "Unable to connect to %r",
+}
+"""By logger, how a line begins that shows a report which could not be sent, with all that is in it: two for
+each workload while Prefect's server is away."""
+
 ENGINES = ("prefect.flow_runs", "prefect.task_runs")
 """The loggers of Prefect's engines. A filter of a logger sees what that logger logs, not what the loggers
 below it log."""
@@ -35,13 +42,21 @@ class Plain(logging.Filter):
         return True
 
 
+class Unsent(logging.Filter):
+    """Drop the lines about reports that could not be sent. Prefect ignores the level of such a logger."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return True if the record is logged."""
+        return not str(record.msg).startswith(UNSENT[record.name])
+
+
 def quieten() -> None:
     """Set the levels and filters for the life of this process, in every command and every run of a worker."""
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     for name in SERVICES:
         logging.getLogger(name).setLevel(logging.ERROR)
-    for name in ENGINES:
-        logger = logging.getLogger(name)
-        if not any(isinstance(entry, Plain) for entry in logger.filters):
-            logger.addFilter(Plain())
+    for name in (*ENGINES, *UNSENT):
+        logger, kind = logging.getLogger(name), Unsent if name in UNSENT else Plain
+        if not any(isinstance(entry, kind) for entry in logger.filters):
+            logger.addFilter(kind())

@@ -462,12 +462,24 @@ def _names_wrong(cells: Mapping[str, str]) -> dict[str, str]:
     if sited and Site.read(cells["source"]) is None:
         wrong["source"] = f"not {SHAPE}"
     elif not sited and not is_address(cells["source"]):
-        wrong["source"] = "not an e-mail address"
+        wrong["source"] = _no_address(cells["source"])
     if not is_address(cells["target"]) and not (sited and _is_login(cells["target"])):
-        wrong["target"] = "neither an e-mail address nor a login" if sited else "not an e-mail address"
+        wrong["target"] = "neither an e-mail address nor a login" if sited else _no_address(cells["target"])
     if sited and cells.get("source_login"):
         wrong["source_login"] = "a site is opened by the application alone; leave it empty"
     return wrong
+
+
+def _no_address(text: str) -> str:
+    """Return what is wrong with a text that is no address; what one does not see is named."""
+    hidden = (
+        "a blank"
+        if any(map(str.isspace, text))
+        else ""
+        if text.isprintable()
+        else "a character that cannot be seen"
+    )
+    return f"not an e-mail address: it holds {hidden}" if hidden else "not an e-mail address"
 
 
 def _is_login(text: str) -> bool:

@@ -19,6 +19,7 @@ from kogge.audit.reconcile import reconcile
 from kogge.audit.sample import register as register_sample
 from kogge.audit.verify import PackPath, register
 from kogge.prepare.keys import PassphraseEnv, PassphraseFile, passphrase_of
+from kogge.terminal.given_once import GivenOnceCommand
 from kogge.terminal.options import (
     CODES,
     AsJson,
@@ -281,9 +282,9 @@ def _ask(number: str) -> None:
 
 for _group, _commands in ((audit, (seal, show)), (keys, (create, export, destroy))):
     for _command in _commands:
-        _group.command(help=told(_command), epilog=CODES)(_command)
+        _group.command(help=told(_command), epilog=CODES, cls=GivenOnceCommand)(_command)
 audit.add_typer(keys, name="keys")
 register(audit)
 register_sample(audit)
 register_locate(audit)
-audit.command(help=told(reconcile), epilog=CODES)(reconcile)
+audit.command(help=told(reconcile), epilog=CODES, cls=GivenOnceCommand)(reconcile)

@@ -11,6 +11,7 @@ from engine.config.hints import DEFAULT
 from engine.config.load import Config, load
 from engine.control.ledger_access import opened_ledger
 from kogge.prepare.losses import subjects_of
+from kogge.terminal.given_once import GivenOnceCommand
 from kogge.terminal.options import By, ConfigPath, given, say, told, write_csv
 from model.date_text import date_of
 from model.errors import Misconfigured
@@ -95,4 +96,4 @@ def _row(found: SampledItem, owner: MailboxRow, titles: dict[Spot, str]) -> dict
 
 def register(group: typer.Typer) -> None:
     """The command of this file, in the group `audit`."""
-    group.command(help=told(locate), epilog=CODES)(locate)
+    group.command(help=told(locate), epilog=CODES, cls=GivenOnceCommand)(locate)

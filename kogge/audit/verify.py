@@ -12,8 +12,8 @@ from stat import S_ISREG
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
-from typer.core import TyperCommand
 
+from kogge.terminal.given_once import GivenOnceCommand
 from kogge.terminal.options import CODES, AsJson, Exit, echo, emit, say, told
 from model.errors import Misconfigured
 
@@ -39,7 +39,7 @@ UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
 """Whatever is wrong in a command line; Typer gives it no public name."""
 
 
-class VerifyingCommand(TyperCommand):
+class VerifyingCommand(GivenOnceCommand):
     """Misuse must not look like a verdict."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -345,5 +345,5 @@ def _show(found: Checked, other: bool, *, known: bool) -> None:
 def register(group: typer.Typer) -> None:
     """The commands of this file, in the group `audit`."""
     group.command(help=told(verify), epilog=VERDICTS, cls=VerifyingCommand)(verify)
-    group.command(help=told(prove), epilog=PROOFS)(prove)
-    group.command(help=told(verifier), epilog=CODES)(verifier)
+    group.command(help=told(prove), epilog=PROOFS, cls=GivenOnceCommand)(prove)
+    group.command(help=told(verifier), epilog=CODES, cls=GivenOnceCommand)(verifier)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from engine.config.approval import ApprovalSettings
+from kogge.terminal.given_once import GivenOnceCommand
 from kogge.terminal.options import echo, say, told
 from model.errors import Misconfigured
 
@@ -108,5 +109,5 @@ def public(
     echo(line_of(read_key(key, passphrase_of(passphrase_env, passphrase_file))))
 
 
-keys.command("new", help=told(new))(new)
-keys.command("public", help=told(public))(public)
+keys.command("new", help=told(new), cls=GivenOnceCommand)(new)
+keys.command("public", help=told(public), cls=GivenOnceCommand)(public)

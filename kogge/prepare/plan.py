@@ -20,6 +20,7 @@ from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
 from engine.control.ledger_access import opened_ledger
 from engine.planning.mailbox_list import lines_of, separator
+from kogge.terminal.given_once import GivenOnceCommand
 from kogge.terminal.options import CODES, WIDTH, AsJson, ConfigPath, Exit, emit, say, screen, told
 from kogge.terminal.tables import BAD, CARE, GOOD, QUIET, bytes_cell, duration, table
 from model.errors import Misconfigured
@@ -362,4 +363,4 @@ def _change_row(change: PlanChange) -> list[str | Text]:
 
 group = typer.Typer(invoke_without_command=True, no_args_is_help=False, epilog=CODES)
 group.callback(help=told(plan), epilog=CODES)(plan)
-group.command("diff", help=told(diff), epilog=CODES)(diff)
+group.command("diff", help=told(diff), epilog=CODES, cls=GivenOnceCommand)(diff)

@@ -11,6 +11,7 @@ import typer
 
 from engine.config.hints import DEFAULT
 from engine.config.load import load
+from kogge.terminal.given_once import GivenOnceCommand
 from kogge.terminal.options import AsJson, ConfigPath, Exit, echo, emit, say, told, write_private
 from model.errors import Misconfigured
 
@@ -156,7 +157,7 @@ def _earlier(path: Path) -> str:
         raise Misconfigured(f"--out {path}", "is there already, and cannot be read") from None
 
 
-server.command("up", help=told(server_up))(server_up)
-server.command("down", help=told(server_down))(server_down)
-server.command("status", help=told(server_status))(server_status)
-server.command("environment", help=told(server_environment))(server_environment)
+server.command("up", help=told(server_up), cls=GivenOnceCommand)(server_up)
+server.command("down", help=told(server_down), cls=GivenOnceCommand)(server_down)
+server.command("status", help=told(server_status), cls=GivenOnceCommand)(server_status)
+server.command("environment", help=told(server_environment), cls=GivenOnceCommand)(server_environment)

@@ -29,15 +29,27 @@ def explain(code: Word = None, as_json: AsJson = False) -> None:
     Example: kogge explain quota-too-small
     """
     asked = " ".join(code or ())
-    found = find(asked) if asked else list(entries())
-    if not found:
-        raise Misconfigured("CODE", unknown_code(asked))
+    found = _found(code) if code else list(entries())
     if as_json:
         emit([one.document() for one in found])
     elif asked:
         _print(found)
     else:
         _list(found)
+
+
+def _found(words: Sequence[str]) -> list[CodeEntry]:
+    """What the words name together, as the field and the reason of a loss do; else what each names."""
+    asked = " ".join(words)
+    if found := find(asked):
+        return found
+    each = [find(word) for word in words]
+    if len(words) == 1 or not any(each):
+        raise Misconfigured("CODE", unknown_code(asked))
+    if not all(each):
+        unknown = next(word for word, entry in zip(words, each, strict=True) if not entry)
+        raise Misconfigured(unknown, unknown_code(unknown))
+    return [one for found in each for one in found]
 
 
 def _print(found: Sequence[CodeEntry]) -> None:

@@ -69,6 +69,7 @@ def migrate(
 ) -> None:
     """Moves a wave: plans it from mailboxes.csv, proves whose each mailbox is, copies, verifies.
 
+    Without --wave all waves of mailboxes.csv, one after the other, by priority and date.
     Run it again as often as you like: it goes on where it stopped and copies only what changed.
     Interrupt it once to stop between two batches. Exit code 0 only when every item is accounted for.
     With --rest an interrupted run goes on without a new look at what is verified already.

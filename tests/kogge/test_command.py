@@ -410,3 +410,28 @@ def test_interrupting_a_watch(place: Path, planned: str) -> None:
         watch.send_signal(2)
         _, errors = watch.communicate(timeout=20)
     assert (watch.returncode, errors) == (130, b"kogge: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("migrate", "--wave", "a", "-w", "b"), "--wave"),
+        (("audit", "seal", "--wave", "a", "--wave", "b"), "--wave"),
+        (("server", "up", "--config", "a", "--config", "a"), "--config"),
+    ],
+)
+def test_an_option_with_one_value_is_given_once(
+    words: tuple[str, ...], option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first value would be dropped without a word."""
+    assert run(*words) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"{option} is given 2 times, and takes one value" in told
+
+
+def test_what_may_be_repeated_may_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("migrate", "-m", "1", "-m", "2", "--json", "--json") == 2
+    assert "kogge.toml: no such file" in capsys.readouterr().err

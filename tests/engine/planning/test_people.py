@@ -228,3 +228,16 @@ def test_a_column_of_logins_alone_is_another_column(write) -> None:
 @pytest.mark.parametrize("address", ["-rf@x.example", "a`id`@x.example", "a|b@x.example"])
 def test_what_a_program_takes_for_something_else_is_no_address(write, address: str) -> None:
     assert faults(write(f"{HEAD}{address},a@y,1\n")) == ["mailboxes.csv:2: source: not an e-mail address"]
+
+
+@pytest.mark.parametrize(
+    ("address", "hidden"),
+    [
+        ("a b@x.example", "a blank"),
+        ("a\u00a0b@x.example", "a blank"),
+        ("a\u200bb@x.example", "a character that cannot be seen"),
+    ],
+)
+def test_what_one_does_not_see_in_an_address_is_named(write, address: str, hidden: str) -> None:
+    told = f"mailboxes.csv:2: source: not an e-mail address: it holds {hidden}"
+    assert faults(write(f"{HEAD}{address},a@y,1\n")) == [told]

@@ -101,3 +101,14 @@ def test_a_mistyped_code_gets_suggestions(
 def test_nonsense_is_told_where_the_codes_are() -> None:
     assert unknown_code("xyzzyx") == "unknown; `kogge explain` lists every code"
     assert find("xyzzyx") == find("") == []
+
+
+def test_several_codes_are_explained_one_after_the_other(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("explain", "canary-failed", "directory-disagrees", "--json") == 0
+    assert {one["code"] for one in json.loads(capsys.readouterr().out)} == {
+        "canary-failed",
+        "directory-disagrees",
+    }
+    assert run("explain", "canary-failed", "directory-disagree") == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "directory-disagree: unknown; did you mean directory-disagrees?" in told
