@@ -16,6 +16,11 @@ class Stop(threading.Event):
 
     code: str = STOPPED
 
+    def __init__(self) -> None:
+        super().__init__()
+        # Reentrant, unlike that of an Event: a signal asks to stop wherever its thread is, also in here.
+        self._cond = threading.Condition()
+
     def ask(self, code: str) -> None:
         """Request the stop. The first reason stays. Idempotent."""
         if not self.is_set():

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -118,16 +116,15 @@ def practice_up(
         why = f"its servers are not installed ({missing[0]} is missing); install the extra `practice`"
         raise Misconfigured("practice", why)
     from kogge.prepare.practice_servers import practising
+    from practice.harness.served import Signalled
 
     refuse_existing(directory, ["kogge.toml", "microsoft365.toml"], AGAIN)
     refuse_existing(
         directory, [str(StateSettings().directory)], "a ledger may be in it; choose another directory"
     )
-    done = threading.Event()
     with _understood(), practising(people, items, seed, pim, cloud, plain=plain) as stage:
         written = write_new(directory, stage.files())
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: done.set())
+        done = Signalled()
         for line in stage.lines():
             echo(line)
         for path in written:

@@ -16,7 +16,7 @@ from practice.exchange.context import Limits
 from practice.exchange.habits import Habits
 from practice.exchange.soap import DIALECTS, DialectName
 from practice.harness.faults import FaultPlan
-from practice.harness.served import Served, until_signalled, world_of, world_parser
+from practice.harness.served import Served, Signalled, world_of, world_parser
 from practice.world.world import World
 
 
@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--dialect", choices=sorted(DIALECTS), default="exchange")
     given = parser.parse_args(arguments)
     world = world_of(given)
-    done = until_signalled()
+    done = Signalled()
     with ExchangeServer(world, dialect=given.dialect, port=given.port) as server:
         account = next(iter(world.service_accounts.values()))
         print(f"{server.url} {account.address} {account.password}", flush=True)  # noqa: T201

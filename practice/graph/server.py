@@ -18,7 +18,7 @@ from practice.graph.limits import Gauge
 from practice.graph.tokens import Entra, client_id_of, tenant_of, well_made
 from practice.harness.dice import digest
 from practice.harness.faults import FaultPlan
-from practice.harness.served import Served, until_signalled, world_of, world_parser
+from practice.harness.served import Served, Signalled, world_of, world_parser
 from practice.world.messages import Message
 from practice.world.world import World
 
@@ -98,7 +98,7 @@ class GraphServer(Served):
 def main(arguments: list[str] | None = None) -> None:
     given = world_parser("practice.graph.server", __doc__).parse_args(arguments)
     world = world_of(given)
-    done = until_signalled()
+    done = Signalled()
     with GraphServer(world, port=given.port, https=True) as server:
         print(f"{server.url} {server.authority} {server.tenant} {server.client_id} {server.secret}"  # noqa: T201
               f" {server.ca_file}", flush=True)  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import queue
 import signal
 import socket
 import threading
@@ -183,9 +184,17 @@ def world_of(given: argparse.Namespace) -> World:
     )
 
 
-def until_signalled() -> threading.Event:
-    """Set by SIGTERM and SIGINT from now on."""
-    done = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: done.set())
-    return done
+class Signalled:
+    """Waits for SIGTERM or SIGINT, which are heard from now on, and end nothing by themselves.
+
+    An Event would not do: a signal that comes while the main thread is about to wait for it, and holds its
+    lock, would wait for that lock for ever.
+    """
+
+    def __init__(self) -> None:
+        self._came: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda got, _: self._came.put(got))
+
+    def wait(self) -> None:
+        self._came.get()

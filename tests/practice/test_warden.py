@@ -1,4 +1,4 @@
-"""Practice servers go with the process that started them, whatever ends it."""
+"""Practice servers go with the process that started them, whatever ends it, and at any signal."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 from services import need_dovecot, need_postgres
 from sqlalchemy import create_engine
 
+from practice.harness.served import Signalled
 from practice.harness.warden import watch_over
 from practice.servers.postgres import serve
 
@@ -153,3 +157,42 @@ def test_a_postgres_that_is_kept_is_found_again() -> None:
         assert (kept / "data" / "PG_VERSION").exists()
     finally:
         shutil.rmtree(kept)
+
+
+LINES = 12
+"""More than the wait has, with all that it calls."""
+
+
+@pytest.fixture
+def signals_as_before() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("signals_as_before")
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("line", range(LINES))
+def test_a_signal_at_any_line_of_the_wait_ends_it(line: int) -> None:
+    """Also one that comes before or within it; one that no line brought comes a little later."""
+    done = Signalled()
+    passed = -1
+
+    def at_a_line(_frame: FrameType, event: str, _arg: Any) -> Any:
+        nonlocal passed
+        if event == "line":
+            passed += 1
+            if passed == line:
+                signal.raise_signal(signal.SIGTERM)
+        return at_a_line
+
+    later = threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT))
+    later.start()
+    traced = sys.gettrace()
+    sys.settrace(at_a_line)
+    try:
+        done.wait()
+    finally:
+        sys.settrace(traced)
+        later.join()

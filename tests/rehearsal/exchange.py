@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 
 from practice.exchange.server import ExchangeServer
-from practice.harness.served import until_signalled
+from practice.harness.served import Signalled
 from rehearsal.size import SEED, SIZES, faults_of, world_of
 
 
@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--port", type=int, default=0)
     given = parser.parse_args()
-    done = until_signalled()
+    done = Signalled()
     world = world_of(SIZES[given.size], given.seed)
     with ExchangeServer(world, faults=faults_of(given.seed), port=given.port) as server:
         print(server.url, flush=True)  # noqa: T201 (to the process that started this one)

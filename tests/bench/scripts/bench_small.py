@@ -39,7 +39,7 @@ from ledger.db.rows import LegState
 from ledger.open_ledgers import kept
 from ledger.store import Ledger
 from practice.exchange.server import ExchangeServer
-from practice.harness.served import until_signalled
+from practice.harness.served import Signalled
 from practice.servers.dovecot import Dovecot
 from practice.servers.postgres import Postgres, serve
 
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def _serve_exchange() -> None:
-    done = until_signalled()
+    done = Signalled()
     with ExchangeServer(world_of(Place.at(Path.cwd(), SIZE, 1).size)) as server:
         print(server.url, flush=True)  # noqa: T201
         done.wait()
