@@ -23,23 +23,35 @@ from reports import progress
 RETRY_SECONDS = (15.0, 60.0)
 """Another try is for the tail: within a run a leg honours each server's own delay."""
 JITTER = 0.3
+TICK_SECONDS = 1.0
+"""So soon it is noticed, during a wait, that somebody wants to stop."""
 SHORT_SECONDS = 3.0
 """A leg that takes less shows in Prefect when it has ended, with its start: one event in place of two."""
 
 Work = Callable[[], Awaitable[tuple[LegState, str | None]]]
 
 
-async def leg(mailbox: str, workload: str, wave: str, slot: LegSlot, work: Work) -> State[Any]:
-    """One mailbox's workload, run in a thread of the runner, and tried again while it only waits."""
+async def leg(
+    mailbox: str,
+    workload: str,
+    wave: str,
+    slot: LegSlot,
+    work: Work,
+    shut: Callable[[], bool] = lambda: False,
+) -> State[Any]:
+    """Runs one mailbox's workload in a thread of the runner, and tries it again while it only waits. shut:
+    returns True once no more legs begin; then it is not tried again."""
     run = ToldTaskRun("leg", f"{mailbox}/{workload}", (TAG, wave_tag(wave)), len(RETRY_SECONDS))
     told = False
     try:
         run.tell(Running(), after=SHORT_SECONDS)
         for delay in (*RETRY_SECONDS, None):
             state, code = await _worked(f"{workload} of {mailbox}", slot, work)
-            if state is not LegState.WAITING or delay is None:
+            if state is not LegState.WAITING or delay is None or shut():
                 break
-            await _wait(run, delay * random.uniform(1 - JITTER, 1 + JITTER), code)  # noqa: S311 (no secret)
+            seconds = delay * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 (no secret)
+            if not await _wait(run, seconds, code, shut):
+                break
         end = leg_state(state, code)
         run.tell(end)
         told = True
@@ -64,12 +76,17 @@ async def _worked(where: str, slot: LegSlot, work: Work) -> tuple[LegState, str 
         slot.release()
 
 
-async def _wait(run: ToldTaskRun, seconds: float, code: str | None) -> None:
-    """Waits before another try, without a place."""
+async def _wait(run: ToldTaskRun, seconds: float, code: str | None, shut: Callable[[], bool]) -> bool:
+    """Waits before another try, without a place. Returns False if there is to be none."""
     run.tell(AwaitingRetry(scheduled_time=datetime.now(UTC) + timedelta(seconds=seconds)))
     run.logger().info("waits (%s); it is tried again in %.0f seconds", code, seconds)
-    await asyncio.sleep(seconds)
+    while seconds > 0 and not shut():
+        await asyncio.sleep(min(TICK_SECONDS, seconds))
+        seconds -= TICK_SECONDS
+    if shut():
+        return False
     run.tell(Retrying(), after=SHORT_SECONDS)
+    return True
 
 
 def tell_leg(wave: str, mailbox: str, workload: str, state: LegState, code: str | None) -> None:

@@ -140,7 +140,7 @@ async def _run_mailbox(rows: Sequence[LegRow], runner: LegRunner, asked: BatchPa
             if runner.shut:
                 runner.cut = True
             else:
-                await leg(row.mailbox, str(row.workload), asked.wave, slot, work)
+                await leg(row.mailbox, str(row.workload), asked.wave, slot, work, shut=lambda: runner.shut)
         finally:
             slot.release()
 

@@ -58,15 +58,7 @@ class Handshakes:
         _prepare(settings, self._session, name, password)
 
     def post(self, envelope: bytes) -> Response:
-        """Send one SOAP request, once, with its handshake.
-
-        Args:
-            envelope: the XML.
-
-        Raises:
-            Blocked: "login-refused" where a handshake broke off on our side; "tls-failed".
-            Transient: the connection broke.
-        """
+        """Send one SOAP request, once, with its handshake; see `connectors.ews.auth.EwsLogin.post`."""
         try:
             answer = self._transport.within(lambda: self._requested(envelope))
         except _FAULTS as error:

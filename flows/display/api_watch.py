@@ -8,12 +8,12 @@ from typing import Self
 
 from flows.deploy import prefect_server
 from flows.deploy.api import Api
+from flows.process.prefect_retry import ANSWERS
 
 LOOK_SECONDS = 10.0
 AGAIN_SECONDS = 2.0
 ANSWER_SECONDS = 10.0
 """A busy server takes seconds."""
-BACK = "Prefect's server answers again"
 
 
 def away_text(api: Api) -> str:
@@ -53,7 +53,7 @@ class ApiWatch:
         if self._away == self._told:
             return None
         self._told = not self._told
-        return away_text(self._api) if self._told else BACK
+        return away_text(self._api) if self._told else ANSWERS
 
     def look(self) -> None:
         """Ask once; a server that does not answer is asked once more before it counts as away."""

@@ -8,7 +8,8 @@ import pytest
 
 from flows.deploy.api import Api
 from flows.display import api_watch
-from flows.display.api_watch import BACK, ApiWatch
+from flows.display.api_watch import ApiWatch
+from flows.process.prefect_retry import ANSWERS
 
 LOCAL, REMOTE = Api("http://127.0.0.1:4200/api", local=True), Api("https://p.example/api", local=False)
 
@@ -34,7 +35,7 @@ def test_being_away_and_being_back_are_each_said_once() -> None:
     assert said[1] is not None
     assert said[1].startswith("Prefect's server does not answer (http://127.0.0.1:4200). Nothing is lost")
     assert "`kogge server up`" in said[1]
-    assert said[2:] == [None, BACK, None]
+    assert said[2:] == [None, ANSWERS, None]
 
 
 def test_one_answer_that_fails_is_no_news() -> None:

@@ -87,13 +87,13 @@ def ended(ends: Sequence[End | BaseException]) -> Callable[[], Awaitable[End]]:
     return work
 
 
-def run(*ends: End | BaseException) -> tuple[str, Place]:
+def run(*ends: End | BaseException, shut: Callable[[], bool] = lambda: False) -> tuple[str, Place]:
     """Runs a leg whose work ends so: the id of its flow's run."""
     place = Place()
 
     @flow(name="batch")
     async def batch() -> str:
-        await leg_task.leg("m-1", "mail", "pilot", place, ended(ends))  # type: ignore[arg-type]
+        await leg_task.leg("m-1", "mail", "pilot", place, ended(ends), shut)  # type: ignore[arg-type]
         return str(runtime.flow_run.get_id())
 
     number = asyncio.run(batch())
@@ -247,3 +247,14 @@ def test_it_is_told_as_prefects_own_engine_tells_a_task(
         assert ours.resource["prefect.orchestration"] == own.resource["prefect.orchestration"]
     end = told["prefect.task-run.Blocked"].payload["task_run"]
     assert timedelta(seconds=end["total_run_time"]) > timedelta()
+
+
+def test_a_leg_that_waits_is_not_tried_again_once_somebody_wants_to_stop(
+    sent: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wish comes during a wait of an hour; there is no second end that the work could have."""
+    monkeypatch.setattr(leg_task, "RETRY_SECONDS", (3600.0, 3600.0))
+    monkeypatch.setattr(leg_task, "TICK_SECONDS", 0.05)
+    asked = iter([False, False, False])
+    number, _ = run((LegState.WAITING, "busy"), shut=lambda: next(asked, True))
+    assert shown(number, "Waiting").run_count == 1
