@@ -21,6 +21,9 @@ SETTLED = frozenset({LegState.VERIFIED})
 LATER = {"window-closed": "Closed", "paused": "Paused"}
 """Why a run is to go on another time, and how Prefect calls its state."""
 
+NOT_OURS = {LegState.RUNNING: "claimed-elsewhere"}
+"""Why a leg is left in a state when a run has ended: nothing of its own is at work."""
+
 DRY_RUN = "dry-run"
 """The code of a leg that was only listed, as asked."""
 
@@ -113,7 +116,7 @@ def share(shot: Snapshot, expected: int) -> float:
 
 
 def verdict(snapshot: Snapshot) -> str:
-    """One line: whether all is accounted for, and if not, what is open and why."""
+    """One line, at the end of a run: whether all is accounted for, and if not, what is open and why."""
     total = len(snapshot.legs)
     listed = sum(leg.code == DRY_RUN for leg in snapshot.legs)
     if not snapshot.open and listed:
@@ -123,7 +126,8 @@ def verdict(snapshot: Snapshot) -> str:
         whole = "1 workload" if total == 1 else f"all {total:,} workloads"
         boxes = many(snapshot.mailboxes, "mailbox", "mailboxes")
         return f"{whole} of {boxes} {'is' if total == 1 else 'are'} verified"
-    states = Counter(f"{leg.state} ({leg.code})" if leg.code else str(leg.state) for leg in snapshot.open)
+    told = ((leg.state, leg.code or NOT_OURS.get(leg.state)) for leg in snapshot.open)
+    states = Counter(f"{state} ({code})" if code else str(state) for state, code in told)
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(states.items()))
     are = "is" if len(snapshot.open) == 1 else "are"
     whole = many(total, "workload", "workloads")

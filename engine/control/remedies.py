@@ -184,7 +184,7 @@ PASSING = dict.fromkeys(
 RUN = {
     "canary-failed": "Its first mailbox is not verified: repair it, `kogge retry -m`, `kogge migrate`.",
     "changed-since": "The source changed while it was verified; run `kogge migrate` again.",
-    "claimed-elsewhere": "Another worker has it; nothing to do.",
+    "claimed-elsewhere": "Another worker has it and goes on; if that one died, run again after a minute.",
     "differs-at-source": "Compare a copy with the source; if the copy is right, `approve differs-at-source`.",
     "dry-run": "Only looked at; run without --dry-run to move it.",
     "emptiness-unproven": "It lists a part of a calendar: look into accounts, or give the target's `api`.",
@@ -220,7 +220,7 @@ RUN = {
     "window-closed": "Not in its hours now; its schedule, or the command then, goes on where it stopped.",
     "undeclared-loss": "A defect in Kogge; nothing is lost. Report it.",
     "verified-by-counts": "Only counts were compared; `kogge verify --level target` reads everything back.",
-    "worker-gone": "Its worker died in the middle; the command that was at work goes on (`kogge migrate`).",
+    "worker-gone": "Its worker died in the middle; the same command again (`kogge migrate`) goes on.",
     "verified-by-sample": "Only a sample was read back; `kogge verify --level target` reads everything.",
 }
 

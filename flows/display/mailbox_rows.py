@@ -15,6 +15,7 @@ from flows.display.advice_list import advice_list
 from flows.display.ui_links import artifact, linked, tasks_of
 from ledger.db.rows import SCORE_LOW, URGENCY, LegRow, LegState, MailboxRow, Phase
 from model.plural import many
+from model.protocols import Kind
 from reports.progress import DRY_RUN, Snapshot, expected, share, slug
 
 PERSON = frozenset({LegState.BLOCKED, LegState.DIFFERS})
@@ -36,6 +37,7 @@ class MailboxLine:
         codes: why, of the workloads in that state, in alphabetical order; of a cutover that stopped, its code
             first.
         stop: why only a person moves it on, whatever its workloads say; None if nothing is known.
+        only: the workloads in that state, where others of the mailbox are further; otherwise empty.
     """
 
     mailbox: str
@@ -44,6 +46,7 @@ class MailboxLine:
     percent: int
     codes: tuple[str, ...]
     stop: Stop | None = None
+    only: tuple[Kind, ...] = ()
 
     @property
     def needs_person(self) -> bool:
@@ -115,7 +118,9 @@ def _line(number: str, rows: Sequence[LegRow], phase: Phase, checked: Mapping[st
     if state is LegState.VERIFIED:
         return MailboxLine(number, phase, state, 100, ())
     done = round(share(Snapshot(tuple(rows)), expected(rows, checked)))
-    return MailboxLine(number, phase, state, done, tuple(sorted(codes)))
+    own = [row.workload for row in rows if row.state is state]
+    only = tuple(kind for kind in Kind if kind in own) if len(own) < len(rows) else ()
+    return MailboxLine(number, phase, state, done, tuple(sorted(codes)), only=only)
 
 
 def stopped_at(lines: Iterable[MailboxLine], canary: str, cause: str) -> list[MailboxLine]:
@@ -198,7 +203,7 @@ def _row(line: MailboxLine, ui: str) -> str:
     cells = [
         f"`{line.mailbox}`",
         str(line.phase),
-        str(line.state),
+        f"{line.state} ({', '.join(line.only)})" if line.only else str(line.state),
         f"{line.percent} %",
         codes,
         linked("tasks", tasks_of(ui, line.mailbox)) if ui else "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -199,7 +199,8 @@ def _run_all(config: Config, order: RunRequest, as_json: bool) -> int:
     results: list[RunResult] = []
     for wave in _in_order(config, order):
         ids = [row.id for row in order.rows if row.wave == wave] if order.some else []
-        checked = {} if order.named else _checked(config, wave)
+        with opened_ledger(config) as ledger:
+            checked = _checked(ledger, order, [wave])
         with _shown(config, f"wave {wave}", as_json, checked) as on_progress:
             result = launch(
                 config,
@@ -220,12 +221,14 @@ def _run_all(config: Config, order: RunRequest, as_json: bool) -> int:
     return _code(results)
 
 
-def _checked(config: Config, wave: str) -> dict[str, int]:
-    """How many items `kogge check` counted, by mailbox; before a listing nobody knows better."""
+def _checked(ledger: Ledger, order: RunRequest, waves: Iterable[str]) -> dict[str, int]:
+    """How many items `kogge check` counted, by mailbox, where all of it is to be moved; before a listing
+    nobody knows better."""
     from ledger.plan.approvals import plan_rows
 
-    with opened_ledger(config) as ledger:
-        return {row.mailbox: row.items for row in plan_rows(ledger, wave)}
+    if order.named:
+        return {}
+    return {row.mailbox: row.items for wave in waves for row in plan_rows(ledger, wave)}
 
 
 def _in_order(config: Config, order: RunRequest) -> list[str]:
@@ -340,7 +343,8 @@ def _conclude(config: Config, order: RunRequest, as_json: bool, seconds: float, 
 
     wanted = frozenset(row.id for row in order.rows)
     with opened_ledger(config) as ledger:
-        result = result_of(ledger.summary(), wanted, order.kinds if order.named else None)
+        checked = _checked(ledger, order, {row.wave for row in order.rows})
+        result = result_of(ledger.summary(), wanted, order.kinds if order.named else None, checked)
         amiss = failed_items.document(ledger.differing(), wanted, order.kinds) if as_json else {}
     if as_json:
         did = None if tally is None else pass_document(tally)

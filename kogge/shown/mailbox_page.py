@@ -167,12 +167,23 @@ def head(page: MailboxPage, list_name: str) -> Iterator[tuple[str, str]]:
     yield "wave", row.wave
     steps = f"; cutover: {_step(page.steps[-1])}" if page.steps else ""
     yield "phase", f"{row.phase}{steps}"
-    bound = "bound" if row.source_identity else "not bound yet"
-    yield "accounts", f"{PROOFS.get(page.level or '', 'nothing is proven yet')}; {bound}"
+    yield "accounts", _accounts(page)
     yield "check", _check(page.plan)
     if page.plan is not None and page.plan.withheld:
         yield "held back", f"{page.plan.withheld}: {advice(page.plan.withheld)}"
     yield "score", _score(page)
+
+
+def _accounts(page: MailboxPage) -> str:
+    """Until the accounts are bound, the proof is that of the last check: a run may have found another one."""
+    proof = PROOFS.get(page.level or "")
+    if page.named.row.source_identity:
+        return f"{proof or 'nothing is proven yet'}; bound"
+    return (
+        f"{proof}, when they were last checked; not bound yet"
+        if proof
+        else "nothing is proven yet; not bound yet"
+    )
 
 
 def _step(step: StepRow) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TypeAlias
 
@@ -62,7 +62,8 @@ DETAILS = 12
 @dataclass(frozen=True, slots=True)
 class RunSummary:
     """fates counts items; lost counts (workload, field, reason); omitted counts items in folders that do not
-    move, by the source's own word; skipped counts items per code; bytes are at the target."""
+    move, by the source's own word; skipped counts items per code; bytes are at the target. checked: items
+    that `kogge check` counted, by mailbox."""
 
     legs: tuple[LegSummary, ...]
     fates: Counter[State] = field(default_factory=Counter)
@@ -71,6 +72,7 @@ class RunSummary:
     bytes: int = 0
     omitted: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
+    checked: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def accounted(self) -> bool:
@@ -84,7 +86,13 @@ class RunSummary:
         for leg in self.legs:
             boxes.setdefault(leg.mailbox, []).append(leg)
         lines = (
-            MailboxLine(number, own[0].wave, str(own[0].phase), {leg.workload: cell_of(leg) for leg in own})
+            MailboxLine(
+                number,
+                own[0].wave,
+                str(own[0].phase),
+                {leg.workload: cell_of(leg) for leg in own},
+                self.checked.get(number, 0),
+            )
             for number, own in boxes.items()
         )
         return sorted(lines, key=urgency)
@@ -115,8 +123,9 @@ def result_of(
     summaries: Iterable[LegSummary],
     wanted: frozenset[str] | None = None,
     kinds: frozenset[Kind] | None = None,
+    checked: Mapping[str, int] | None = None,
 ) -> RunSummary:
-    """wanted, kinds: only these mailbox ids and workloads; None means all."""
+    """wanted, kinds: only these mailbox ids and workloads; None means all. checked: see RunSummary."""
     legs = tuple(
         one
         for one in summaries
@@ -133,7 +142,8 @@ def result_of(
         fates.update(leg.counts)
         lost.update({(leg.workload, *pair): count for pair, count in leg.losses.items()})
         findings.update(leg.findings)
-    return RunSummary(legs, fates, lost, findings, sum(leg.bytes for leg in legs), omitted, skipped)
+    size = sum(leg.bytes for leg in legs)
+    return RunSummary(legs, fates, lost, findings, size, omitted, skipped, checked or {})
 
 
 def cell_of(leg: LegSummary) -> WorkloadCell:

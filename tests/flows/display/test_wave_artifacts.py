@@ -67,7 +67,7 @@ def test_each_mailbox_has_one_row_and_what_needs_a_person_comes_first() -> None:
     assert [line.mailbox for line in lines] == ["m-cold", "m-full", "m-wait", "m-runs", "m-well"]
     text = mailboxes_text("pilot", lines, NOW, UI)
     full = next(line for line in text.splitlines() if "m-full" in line)
-    assert full.startswith("| `m-full` | staging | blocked | 70 % | `over-quota` |")
+    assert full.startswith("| `m-full` | staging | blocked (mail) | 70 % | `over-quota` |")
     assert "- `over-quota` (1 mailbox): Raise the target's quota" in text
     assert f"[tasks]({UI}/runs?tab=task-runs&task-run-search=m-full)" in full
     assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1

@@ -19,7 +19,7 @@ from ledger.db.rows import LegRow, LegState, MailboxRow, Outcome, Phase, State, 
 from ledger.views.reports import LegSummary
 from model.date_text import date_of
 from model.protocols import Kind
-from reports.progress import Snapshot
+from reports.progress import Snapshot, verdict
 
 NOW = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
 
@@ -245,6 +245,29 @@ def test_a_wave_is_accounted_for_only_without_open_items() -> None:
     assert not result_of([replace(done, state=LegState.COPIED)]).accounted
     assert not result_of([replace(done, counts={State.VERIFIED: 5, State.WRITING: 1})]).accounted
     assert result_of([done, replace(done, mailbox="m-2")], frozenset({"m-2"})).fates[State.VERIFIED] == 5
+
+
+def test_the_end_of_a_run_and_status_say_the_same_share_of_a_blocked_mailbox() -> None:
+    """Its account held a stranger's mail: mail, which is most of it, was never listed."""
+    known = box(1)
+    cut = LegSummary(
+        known.id, "pilot", Phase.STAGING, 2, Kind.CONTACTS, LegState.VERIFIED, None, {State.VERIFIED: 81}
+    )
+    mail = replace(cut, workload=Kind.MAIL, state=LegState.BLOCKED, code="target-not-empty", counts={})
+    checked = {known.id: 331}
+    (ended,) = result_of([cut, mail], checked=checked).lines()
+    rows = [
+        replace(leg(1, LegState.BLOCKED, "target-not-empty"), mailbox=known.id, items=0, done=0),
+        replace(leg(1, LegState.VERIFIED), mailbox=known.id, workload=Kind.CONTACTS, items=81, done=81),
+    ]
+    (shown,) = gather([known], rows, [], NOW, checked=checked).lines()
+    assert (ended.share, ended.items) == (shown.share, shown.items) == ("24%", 331)
+
+
+def test_what_another_command_has_at_work_is_named_at_the_end() -> None:
+    legs = [leg(1, LegState.VERIFIED), leg(2, LegState.RUNNING), leg(3, LegState.BLOCKED, "over-quota")]
+    told = "2 of 3 workloads are not accounted for: 1 blocked (over-quota), 1 running (claimed-elsewhere)"
+    assert verdict(Snapshot(tuple(legs))) == told
 
 
 def test_an_outcome_names_the_fields_that_differ() -> None:
