@@ -186,15 +186,6 @@ class Ledger:
         with asking(self._engine) as connection:
             return planning.planned(connection, mailbox_id)
 
-    def accounts(self, mailbox_id: str) -> tuple[str | None, str | None, str]:
-        """Return the logins and the folder of Planned.
-
-        Raises:
-            Blocked: "mailbox-unknown".
-        """
-        planned = self.planned(mailbox_id)
-        return planned.source_login, planned.target_login, planned.folder
-
     def targets(self, sources: Collection[str], workload: Kind) -> dict[str, Seat]:
         """Return the seats of mailboxes with this workload, by source.
 

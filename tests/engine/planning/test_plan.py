@@ -102,7 +102,7 @@ def test_a_row_changed_before_the_claim_is_not_run_as_it_was(tmp_path: Path) -> 
     workloads = frozenset({Kind.MAIL})
     row = PlannedMailbox(SOURCE, TARGET, "w", Phase.STAGING, workloads, source_login="somebody-else")
     trial.ledger.add_mailboxes([row])
-    assert trial.ledger.accounts(trial.id)[0] != Account(login=SOURCE, address=SOURCE).login
+    assert trial.ledger.planned(trial.id).source_login != Account(login=SOURCE, address=SOURCE).login
     result = trial.run()
     assert (result.state, result.code) == (LegState.BLOCKED, "plan-changed")
     assert not any(folder.messages for folder in trial.store.folders.values())

@@ -80,11 +80,11 @@ def test_only_the_legs_that_are_asked_are_looked_at(
 def test_a_folder_of_the_row_is_planned_and_part_of_what_is_approved(ledger: Ledger) -> None:
     (number,) = ledger.add_mailboxes([planned(target_folder="Amt")])
     mailbox = str(number)
-    assert ledger.accounts(mailbox)[2] == "Amt"
+    assert ledger.planned(mailbox).folder == "Amt"
     ledger.approve(mailbox, "asserted", "somebody", "looked at it")
     assert ledger.approved(mailbox, "asserted")
     ledger.add_mailboxes([planned(target_folder="Anderswo")])
-    assert ledger.accounts(mailbox)[2] == "Anderswo"
+    assert ledger.planned(mailbox).folder == "Anderswo"
     assert not ledger.approved(mailbox, "asserted")
     ledger.add_mailboxes([planned()])
-    assert ledger.accounts(mailbox)[2] == ""
+    assert ledger.planned(mailbox).folder == ""

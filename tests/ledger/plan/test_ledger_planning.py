@@ -24,6 +24,11 @@ def bound(ledger: Ledger, source: str, ews: Identity = EWS, imap: Identity = IMA
     return lease
 
 
+def logins_of(ledger: Ledger, mailbox: str) -> tuple[str | None, str | None, str]:
+    own = ledger.planned(mailbox)
+    return own.source_login, own.target_login, own.folder
+
+
 def test_planning_is_idempotent_by_source(ledger: Ledger) -> None:
     rows = [planned("anna@old.example"), planned("bert@old.example", "w2", source_login="OLD\\bert")]
     first = ledger.add_mailboxes(rows)
@@ -38,7 +43,7 @@ def test_planning_is_idempotent_by_source(ledger: Ledger) -> None:
         "anna@old.example",
         "anna@old.example.new",
     )
-    assert ledger.accounts(str(first[1]))[:2] == ("OLD\\bert", None)
+    assert logins_of(ledger, str(first[1])) == ("OLD\\bert", None, "")
     assert [row.id for row in ledger.mailboxes("w2")] == [first[1]]
     assert [row.id for row in ledger.mailboxes(ids=[str(first[0]), "m-unknown"])] == [first[0]]
 
@@ -64,13 +69,13 @@ def test_an_unbound_mailbox_follows_the_plan_but_never_its_phase(ledger: Ledger)
 def test_a_bound_mailbox_refuses_a_changed_row(ledger: Ledger, field: str) -> None:
     lease = bound(ledger, "anna@old.example")
     ledger.release(lease, LegState.WAITING)
-    rows = dump(ledger)["identity"], ledger.accounts(lease.mailbox), ledger.mailbox(lease.mailbox)
+    rows = dump(ledger)["identity"], logins_of(ledger, lease.mailbox), ledger.mailbox(lease.mailbox)
     changed = replace(planned("anna@old.example"), **{field: "else"})
     for _ in range(2):
         assert ledger.add_mailboxes([changed]) == [PlanConflict(lease.mailbox, field)]
     assert (
         dump(ledger)["identity"],
-        ledger.accounts(lease.mailbox),
+        logins_of(ledger, lease.mailbox),
         ledger.mailbox(lease.mailbox),
     ) == rows
     (leg,) = ledger.legs()
@@ -152,7 +157,7 @@ def test_another_account_of_an_unbound_mailbox_is_listed_anew(ledger: Ledger, le
         session.record_page(row.id, page(ref("one")), keep_cursor=True)
     ledger.release(lease, LegState.PENDING, "dry-run")
     assert ledger.add_mailboxes([planned("anna@old.example", source_login="a.smith")]) == [lease.mailbox]
-    assert ledger.accounts(lease.mailbox)[:2] == ("a.smith", None)
+    assert logins_of(ledger, lease.mailbox) == ("a.smith", None, "")
     assert not dump(ledger)["item"]
     assert not ledger.renew(lease, 60)
 
@@ -280,7 +285,7 @@ def test_who_is_recorded_without_an_address(ledger: Ledger, lease: Lease) -> Non
     assert len(ledger.events("w1")) == 3
 
 
-@pytest.mark.parametrize("ask", ["mailbox", "accounts"])
+@pytest.mark.parametrize("ask", ["mailbox", "planned"])
 def test_an_unknown_mailbox(ledger: Ledger, ask: str) -> None:
     with pytest.raises(Blocked) as raised:
         getattr(ledger, ask)("m-00000000")
