@@ -98,10 +98,11 @@ def parse_url(url: str) -> URL:
 
 def make_engine(url: URL) -> Engine:
     """Make an engine, without a connection yet. Statements' parameters never reach an error's text."""
-    # No upper bound on connections: every leg at work holds one, and the operator bounds the legs.
+    # No upper bound on connections: every leg at work holds one, and the operator bounds the legs. All are kept,
+    # because a new one costs PostgreSQL more than many a transaction.
     url, args = (url, {}) if url.get_backend_name() == "sqlite" else postgresql.split(url)
     engine = create_engine(
-        url, hide_parameters=True, max_overflow=-1, connect_args=args, execution_options={OPTION: Counters()}
+        url, hide_parameters=True, pool_size=0, connect_args=args, execution_options={OPTION: Counters()}
     )
     if engine.dialect.name == "postgresql":
         postgresql.listen(engine)
