@@ -98,8 +98,8 @@ def parse_url(url: str) -> URL:
 
 def make_engine(url: URL) -> Engine:
     """Make an engine, without a connection yet. Statements' parameters never reach an error's text."""
-    # No upper bound on connections: every leg at work holds one, and the operator bounds the legs. All are kept,
-    # because a new one costs PostgreSQL more than many a transaction.
+    # No upper bound on connections: every leg at work holds one, and the operator bounds the legs. All are
+    # kept, because a new one costs PostgreSQL more than many a transaction.
     url, args = (url, {}) if url.get_backend_name() == "sqlite" else postgresql.split(url)
     engine = create_engine(
         url, hide_parameters=True, pool_size=0, connect_args=args, execution_options={OPTION: Counters()}

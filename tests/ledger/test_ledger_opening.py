@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from ledger import open_ledgers, store
 from ledger.open_ledgers import kept, opened
@@ -76,6 +77,19 @@ def test_what_could_not_be_opened_is_not_kept(
     with opened(url) as ledger:
         assert ledger.mailboxes() == []
     assert [closed(one) for one in engines] == [1, 1]
+
+
+def test_a_connection_is_kept_for_whoever_asks_next(url: str) -> None:
+    """Each leg at work holds one. PostgreSQL starts a process for every new one."""
+    ledger = Ledger(url)
+    made: list[object] = []
+    event.listen(ledger.engine, "connect", lambda connection, _: made.append(connection))
+    for _ in range(3):
+        held = [ledger.engine.connect() for _ in range(12)]
+        for one in held:
+            one.close()
+    ledger.close()
+    assert len(made) == 12
 
 
 def test_only_a_few_stay_open(tmp_path: Path, engines: list[Ledger]) -> None:

@@ -88,8 +88,8 @@ def rehearse(place: Place, *, calm: bool) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Rehearsal:
-    """The waves under way. at: when the time was last added up. known: how far they are; due: when that is asked
-    again."""
+    """The waves under way. at: when the time was last added up. known: how far they are. due: when that is
+    asked again."""
 
     place: Place
     servers: Servers
