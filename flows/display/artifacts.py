@@ -70,7 +70,8 @@ RATE_SECONDS = 300.0
 ITEMS_SHARE = 20
 """What failed and what was lost is counted by item: at most a twentieth of the time."""
 WAVES_SHARE = 100
-"""The page of all waves is made of every mailbox: at most a hundredth of the time, and once at the end."""
+"""The page of all waves is made of every mailbox: at most a hundredth of the time, and once at the end. What
+is left of them is reckoned for as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ class Board:
     ticks: int = 0
     items_due: float = 0.0
     waves_due: float = 0.0
+    left_due: float = 0.0
 
     @property
     def wave(self) -> str:
@@ -184,8 +186,7 @@ class Board:
         ledger, now = self.runner.ledger, datetime.now(UTC)
         record(ledger, self.wave)
         if whole:
-            self.ahead = self.ahead or Eta(self.runner.config, ledger)
-            self.left = self.ahead.left()
+            self._estimate()
             rows = () if self.asked.workloads else plan_rows(ledger, self.wave)
             self.checked = {row.mailbox: row.items for row in rows}
         shot = self.runner.snapshot(self.wave, self.asked.mailboxes, self.asked.workloads)
@@ -207,6 +208,15 @@ class Board:
             self._all_waves(seen, lines) if whole and (ended or time.monotonic() >= self.waves_due) else None
         )
         return Look(seen, batch_rows(self.shards, shot, self.checked), lines, all_waves)
+
+    def _estimate(self) -> None:
+        """Asks the ledger what is left of all waves, unless that is to wait."""
+        if time.monotonic() < self.left_due:
+            return
+        began = time.thread_time()
+        self.ahead = self.ahead or Eta(self.runner.config, self.runner.ledger)
+        self.left = self.ahead.left()
+        self.left_due = time.monotonic() + WAVES_SHARE * (time.thread_time() - began)
 
     def _servers(self, shot: progress.Snapshot) -> set[str]:
         """The servers that the wave uses."""

@@ -1,4 +1,4 @@
-"""A wave and a batch make their pages before their work begins.
+"""A wave and a batch make their pages before their work begins, and spend little time on them.
 
 A Prefect server on SQLite refuses one of two writes that come together. Its client then waits for seconds.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -49,3 +50,28 @@ def test_nothing_else_is_asked_of_prefect_while_a_page_is_made(
     begins, ends = done.index("work"), done.index("worked")
     assert "page" in done[:begins], "it is there when the work begins"
     assert ends == begins + 1, "and nothing of it is left to be made beside it"
+
+
+def test_what_is_left_of_all_waves_is_reckoned_for_a_hundredth_of_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of 40,000 mailboxes it takes more than a second."""
+    at = SimpleNamespace(clock=1000.0, spent=0.0)
+    asked: list[float] = []
+
+    class Slow:
+        def __init__(self, *_: object) -> None: ...
+
+        def left(self) -> dict[str, object]:
+            asked.append(at.clock)
+            at.spent += 1.5
+            return {}
+
+    clocks = SimpleNamespace(monotonic=lambda: at.clock, thread_time=lambda: at.spent)
+    monkeypatch.setattr(artifacts, "time", clocks)
+    monkeypatch.setattr(artifacts, "Eta", Slow)
+    board = artifacts.Board(SimpleNamespace(config=None, ledger=None), WAVE, [BATCH])  # type: ignore[arg-type]
+    for _ in range(60):
+        board._estimate()
+        at.clock += 10
+    assert asked == [1000.0, 1150.0, 1300.0, 1450.0]
