@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from practice.world.mailbox import Mailbox
 from practice.world.world import World
 
 CHUNK = 100
+READERS = 3
 HEAD_MOST = 10_000
 FIELDS = "mailbox size.physical text"
 END = b"\x0c\n"
@@ -35,6 +37,8 @@ FOLDERS = {
 
 Copy = tuple[str, bytes]
 """Folder and digest."""
+Stored = dict[str, list[tuple[str, bytes]]]
+"""By address: folder and message."""
 
 
 @dataclass(slots=True)
@@ -73,9 +77,9 @@ def count(
     with the number of mailboxes that are done."""
     result = Count()
     addresses = world.addresses()
-    for start in range(0, len(addresses), CHUNK):
-        some = list(addresses[start : start + CHUNK])
-        behind, stored = left_behind(some), held(configuration, some)
+    chunks = [list(addresses[start : start + CHUNK]) for start in range(0, len(addresses), CHUNK)]
+    for some, stored in _ahead(chunks, lambda chunk: held(configuration, chunk)):
+        behind = left_behind(some)
         for address in some:
             known = source(world.mailbox(address))
             copies: Counter[Copy] = Counter()
@@ -84,8 +88,23 @@ def count(
                 copies[folder, known.rebuilt.get(digest, digest)] += 1
                 result.bytes += len(text)
             result.compare(known.copies, copies, behind.get(address, 0))
-        told(min(start + CHUNK, len(addresses)))
+        told(result.mailboxes)
     return result
+
+
+def _ahead(
+    chunks: Iterable[list[str]], read: Callable[[list[str]], Stored]
+) -> Iterator[tuple[list[str], Stored]]:
+    """Each chunk with what was read of it, while the next READERS are being read."""
+    with ThreadPoolExecutor(READERS) as readers:
+        waiting = deque[tuple[list[str], Future[Stored]]]()
+        for chunk in chunks:
+            waiting.append((chunk, readers.submit(read, chunk)))
+            if len(waiting) > READERS:
+                done, stored = waiting.popleft()
+                yield done, stored.result()
+        for done, stored in waiting:
+            yield done, stored.result()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +134,9 @@ def place(folder: Folder) -> str:
     return folder.name if top or above is None else f"{place(above)}/{folder.name}"
 
 
-def held(configuration: Path, addresses: Sequence[str]) -> dict[str, list[tuple[str, bytes]]]:
+def held(configuration: Path, addresses: Sequence[str]) -> Stored:
     """address -> (folder, message) of everything in Dovecot's store, by Dovecot's administrators' tool."""
-    found: dict[str, list[tuple[str, bytes]]] = {}
+    found: Stored = {}
     for address, folder, message in parsed(_told(configuration, addresses)):
         found.setdefault(address, []).append((folder, message))
     return found
