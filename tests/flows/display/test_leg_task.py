@@ -110,7 +110,7 @@ def shown(number: str, name: str) -> TaskRun:
             async with get_client() as client:
                 found = await client.read_task_runs(flow_run_filter=own)
             assert len(found) <= 1
-            if found and found[0].state_name == name:
+            if found and found[0].state_name == name and found[0].state is not None:  # a row each
                 return found[0]
             await asyncio.sleep(0.2)
         pytest.fail(f"no task run is {name}")
