@@ -49,7 +49,7 @@ def configured(folder: Path, at_once: int) -> Config:
 def test_a_long_line_before_a_full_server_is_not_gone_through_by_each_that_stands_in_it(
     tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While their server was away, the legs of a batch of 250 took most of a core by asking."""
+    """Each asks again and again, and went through all that stand before it."""
     held = Admission(configured(tmp_path, 4), ledger)
     line = [held.join(Kind.MAIL) for _ in range(250)]
     held.period()
