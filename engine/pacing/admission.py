@@ -200,24 +200,12 @@ class Admission:
         """
         with self._changed:
             legs = self._legs
-            if self._is_full(entry):
-                return False  # a whole batch stands in line, and all of it asks again and again
             ahead = legs.coming[: legs.coming.index(entry)]
             if not self._has_room(entry, [*legs.held, *ahead]):
                 return False
             self._go(entry)
             entry.fresh = True
         return True
-
-    def rounds(self, entry: AdmissionEntry) -> int:
-        """Return how often all places must become free until it is the turn of a leg that has not begun.
-
-        Legs in line that ask other servers do not count. 1 is the next time.
-        """
-        with self._changed:
-            coming = self._legs.coming
-            ahead = sum(other.systems == entry.systems for other in coming[: coming.index(entry)])
-        return 1 + ahead // self._config.run.mailboxes_at_once
 
     def leave(self, entry: AdmissionEntry) -> None:
         """Remove a leg that has ended or will not begin."""
@@ -449,10 +437,6 @@ class Admission:
         """Return True if a server is halted, or is about to be: nothing has been answered of late."""
         return gate.throttle.halted or (self._config.admission.regulate and gate.meter.failures >= OUTAGE)
 
-    def _is_full(self, entry: AdmissionEntry) -> bool:
-        """Return True if one of a leg's systems has no room for anybody."""
-        return any(self._legs.at_work(system) >= self._most(system) for system in entry.systems)
-
     def _has_room(self, entry: AdmissionEntry, before: Sequence[AdmissionEntry]) -> bool:
         """Return True if there is room for a leg.
 
@@ -463,6 +447,10 @@ class Admission:
         if entry.budget is not None and entry.budget.spent:
             return False
         full = {system for system in self._gates if self._legs.at_work(system) >= self._most(system)}
+        if full.intersection(entry.systems):
+            return (
+                False  # hundreds may stand in line, and each asks again and again: they are not gone through
+            )
         for system in entry.systems:
             ahead = sum(system in other.systems and not full.intersection(other.systems) for other in before)
             if self._legs.at_work(system) + ahead >= self._most(system):

@@ -17,9 +17,6 @@ Rank: TypeAlias = tuple[int, int]
 
 FIRST: Rank = (0, 0)
 
-PAUSE_MOST = 2.0
-"""A leg far back in a long line asks again after so many seconds at most: so late it hears of a stop."""
-
 
 class Slots:
     """Limit concurrency like asyncio.Semaphore, but wake the waiter with the lowest rank."""
@@ -104,7 +101,7 @@ class LegSlot:
             await slots.acquire(self._rank)
             while not (self._runner.shut or admission.lost(self.entry) or admission.begin(self.entry)):
                 slots.release()  # a leg of another server may use it
-                await asyncio.sleep(min(PAUSE_MOST, TICK_SECONDS * admission.rounds(self.entry)))
+                await asyncio.sleep(TICK_SECONDS)
                 await slots.acquire(self._rank)
             self._held = True
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -179,6 +180,29 @@ def test_workers_keep_the_budget_of_the_source_together(tmp_path: Path, ledger: 
     assert two._gates[SOURCE].share == 4
     two.close()
     assert {row.worker for row in newest(ledger)} == {one._worker}
+
+
+def test_to_ask_a_full_server_costs_the_same_at_the_end_of_a_long_line(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    held = Admission(configured(tmp_path, "[admission]\nsource_at_once = 4\n"), ledger)
+    line = [held.join(Kind.MAIL) for _ in range(250)]
+    held.period()
+    assert begun(held, line) == 4
+
+    def calls(entry: AdmissionEntry) -> int:
+        seen: list[str] = []
+        sys.setprofile(lambda _frame, event, _arg: seen.append(event))
+        try:
+            held.begin(entry)
+        finally:
+            sys.setprofile(None)
+        return seen.count("call")
+
+    assert calls(line[4]) == calls(line[-1])
+    held.leave(line[0])
+    assert not held.begin(line[5]), "another stands before it"
+    assert held.begin(line[4])
 
 
 def test_one_that_is_too_many_waits_and_gives_its_place_away(
