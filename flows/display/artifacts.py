@@ -10,8 +10,8 @@ import asyncio
 import functools
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -69,9 +69,28 @@ EARLY_TICKS = 4
 RATE_SECONDS = 300.0
 ITEMS_SHARE = 20
 """What failed and what was lost is counted by item: at most a twentieth of the time."""
-WAVES_SHARE = 100
-"""The page of all waves is made of every mailbox: at most a hundredth of the time, and once at the end. What
-is left of them is reckoned for as much."""
+SPARING = 100
+"""What is made of every mailbox takes at most a hundredth of the time: the page of all waves, and what is
+left of them."""
+
+
+@dataclass(slots=True)
+class Sparing:
+    """Says when something may be done again that takes one part in SPARING of the time. due: by the monotonic
+    clock."""
+
+    due: float = 0.0
+
+    @property
+    def waits(self) -> bool:
+        return time.monotonic() < self.due
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Counts the CPU of this thread."""
+        began = time.thread_time()
+        yield
+        self.due = time.monotonic() + SPARING * (time.thread_time() - began)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +123,8 @@ class Board:
     servers: FailingServers = field(default_factory=FailingServers)
     ticks: int = 0
     items_due: float = 0.0
-    waves_due: float = 0.0
-    left_due: float = 0.0
+    waves: Sparing = field(default_factory=Sparing)
+    estimate: Sparing = field(default_factory=Sparing)
 
     @property
     def wave(self) -> str:
@@ -186,7 +205,7 @@ class Board:
         ledger, now = self.runner.ledger, datetime.now(UTC)
         record(ledger, self.wave)
         if whole:
-            self._estimate()
+            self._estimate(ended=ended)
             rows = () if self.asked.workloads else plan_rows(ledger, self.wave)
             self.checked = {row.mailbox: row.items for row in rows}
         shot = self.runner.snapshot(self.wave, self.asked.mailboxes, self.asked.workloads)
@@ -204,19 +223,16 @@ class Board:
         )
         lines = mailbox_lines(shot.legs, boxes, self.checked, low, self.stopped) if whole else []
         lines = stopped_at(lines, *self.canary) if self.canary is not None else lines
-        all_waves = (
-            self._all_waves(seen, lines) if whole and (ended or time.monotonic() >= self.waves_due) else None
-        )
+        all_waves = self._all_waves(seen, lines) if ended or (whole and not self.waves.waits) else None
         return Look(seen, batch_rows(self.shards, shot, self.checked), lines, all_waves)
 
-    def _estimate(self) -> None:
+    def _estimate(self, *, ended: bool) -> None:
         """Asks the ledger what is left of all waves, unless that is to wait."""
-        if time.monotonic() < self.left_due:
+        if self.estimate.waits and not ended:
             return
-        began = time.thread_time()
-        self.ahead = self.ahead or Eta(self.runner.config, self.runner.ledger)
-        self.left = self.ahead.left()
-        self.left_due = time.monotonic() + WAVES_SHARE * (time.thread_time() - began)
+        with self.estimate.counted():
+            self.ahead = self.ahead or Eta(self.runner.config, self.runner.ledger)
+            self.left = self.ahead.left()
 
     def _servers(self, shot: progress.Snapshot) -> set[str]:
         """The servers that the wave uses."""
@@ -224,23 +240,18 @@ class Board:
         return {name for kind in kinds for name in systems_of(self.runner.config, kind)}
 
     def _all_waves(self, seen: Seen, lines: Sequence[MailboxLine]) -> tuple[str, str]:
-        """Asks the ledger, and says when it may be asked again."""
-        began = time.thread_time()
-        told = self._waves_told(seen, lines)
-        self.waves_due = time.monotonic() + WAVES_SHARE * (time.thread_time() - began)
-        return told
-
-    def _waves_told(self, seen: Seen, lines: Sequence[MailboxLine]) -> tuple[str, str]:
+        """Asks the ledger."""
         ledger = self.runner.ledger
-        checked = {number: items for number, (items, _) in checks(ledger).items()}
-        legs, boxes = ledger.legs(), ledger.mailboxes()
-        person = {line.mailbox for line in lines if line.needs_person}
-        person |= stops(ledger, self.runner.config.hooks, boxes, legs).keys()
-        waves = wave_lines(legs, boxes, checked, person)
-        still = {row.name for row in Waves(ledger).all() if row.paused} | (
-            set() if seen.rate and not seen.down else {self.wave}
-        )
-        return overall_text(waves, self.left, seen.now, still), overall_told(waves, seen.now)
+        with self.waves.counted():
+            checked = {number: items for number, (items, _) in checks(ledger).items()}
+            legs, boxes = ledger.legs(), ledger.mailboxes()
+            person = {line.mailbox for line in lines if line.needs_person}
+            person |= stops(ledger, self.runner.config.hooks, boxes, legs).keys()
+            waves = wave_lines(legs, boxes, checked, person)
+            still = {row.name for row in Waves(ledger).all() if row.paused} | (
+                set() if seen.rate and not seen.down else {self.wave}
+            )
+            return overall_text(waves, self.left, seen.now, still), overall_told(waves, seen.now)
 
     def _stops(self, boxes: Sequence[MailboxRow], shot: progress.Snapshot) -> dict[str, Stop]:
         """Asks the ledger; of the mailboxes that are looked at."""

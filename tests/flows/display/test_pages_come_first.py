@@ -52,10 +52,11 @@ def test_nothing_else_is_asked_of_prefect_while_a_page_is_made(
     assert ends == begins + 1, "and nothing of it is left to be made beside it"
 
 
+@pytest.mark.parametrize("ended", [False, True])
 def test_what_is_left_of_all_waves_is_reckoned_for_a_hundredth_of_the_time(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, ended: bool
 ) -> None:
-    """Of 40,000 mailboxes it takes more than a second."""
+    """Of 40,000 mailboxes it takes more than a second. At the end of a wave it is reckoned in any case."""
     at = SimpleNamespace(clock=1000.0, spent=0.0)
     asked: list[float] = []
 
@@ -71,7 +72,9 @@ def test_what_is_left_of_all_waves_is_reckoned_for_a_hundredth_of_the_time(
     monkeypatch.setattr(artifacts, "time", clocks)
     monkeypatch.setattr(artifacts, "Eta", Slow)
     board = artifacts.Board(SimpleNamespace(config=None, ledger=None), WAVE, [BATCH])  # type: ignore[arg-type]
-    for _ in range(60):
-        board._estimate()
+    for _ in range(31):
+        board._estimate(ended=False)
         at.clock += 10
-    assert asked == [1000.0, 1150.0, 1300.0, 1450.0]
+    assert asked == [1000.0, 1150.0, 1300.0]
+    board._estimate(ended=ended)
+    assert asked[3:] == ([1310.0] if ended else [])
