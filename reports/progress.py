@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ledger.db.rows import LegRow, LegState
+from ledger.db.rows import HELD_ELSEWHERE, LegRow, LegState
 from model.plural import many
 
 SETTLED = frozenset({LegState.VERIFIED})
@@ -20,9 +20,6 @@ SETTLED = frozenset({LegState.VERIFIED})
 
 LATER = {"window-closed": "Closed", "paused": "Paused"}
 """Why a run is to go on another time, and how Prefect calls its state."""
-
-NOT_OURS = {LegState.RUNNING: "claimed-elsewhere"}
-"""Why a leg is left in a state when a run has ended: nothing of its own is at work."""
 
 DRY_RUN = "dry-run"
 """The code of a leg that was only listed, as asked."""
@@ -126,12 +123,17 @@ def verdict(snapshot: Snapshot) -> str:
         whole = "1 workload" if total == 1 else f"all {total:,} workloads"
         boxes = many(snapshot.mailboxes, "mailbox", "mailboxes")
         return f"{whole} of {boxes} {'is' if total == 1 else 'are'} verified"
-    told = ((leg.state, leg.code or NOT_OURS.get(leg.state)) for leg in snapshot.open)
+    told = ((leg.state, leg.code or _untold(leg.state)) for leg in snapshot.open)
     states = Counter(f"{state} ({code})" if code else str(state) for state, code in told)
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(states.items()))
     are = "is" if len(snapshot.open) == 1 else "are"
     whole = many(total, "workload", "workloads")
     return f"{len(snapshot.open):,} of {whole} {are} not accounted for: {reasons}"
+
+
+def _untold(state: LegState) -> str | None:
+    """Returns why a leg is left in a state that has no code: a run that has ended holds none itself."""
+    return HELD_ELSEWHERE if state is LegState.RUNNING else None
 
 
 def slug(*words: object) -> str:

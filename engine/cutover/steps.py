@@ -34,9 +34,17 @@ from engine.control.stop_signal import Stop, reason
 from engine.cutover.hooks import HookMailbox, patience_of
 from engine.pacing.login_breaker import REFUSED
 from ledger.db.leases import ROLLED_BACK, ROLLING
-from ledger.db.rows import ORGANIZER_FIRST, SCORE_LOW, LegRow, LegState, MailboxRow, Outcome, Phase
+from ledger.db.rows import (
+    HELD_ELSEWHERE,
+    ORGANIZER_FIRST,
+    SCORE_LOW,
+    LegRow,
+    LegState,
+    MailboxRow,
+    Outcome,
+    Phase,
+)
 from ledger.leg.cutover_steps import BACK, DONE, FAILED, RELEASE, StepRow, Steps
-from ledger.leg.phases import HELD_ELSEWHERE
 from ledger.store import Ledger
 from model.errors import Blocked, Misconfigured
 from model.protocols import Kind

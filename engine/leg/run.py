@@ -83,7 +83,7 @@ from engine.verify import compare as verify
 from engine.verify.compare import Level, Verdict
 from ledger.db.counters import LEG_ENDS, counters_of
 from ledger.db.incidents import KILLS_WORKER
-from ledger.db.rows import ContainerRow, Lease, LegRow, LegState, MailboxRow, Tally
+from ledger.db.rows import HELD_ELSEWHERE, ContainerRow, Lease, LegRow, LegState, MailboxRow, Tally
 from ledger.leg.rollback import refuse_unfinished
 from ledger.plan.mailboxes import approved_for
 from ledger.store import Ledger
@@ -218,7 +218,7 @@ class Leg:
             phase = setting.mailbox.phase
             held = setting.ledger.claim(row.id, owner, setting.pace.lease, dead=lease.is_dead, phase=phase)
             if held is None:
-                return self._ended(lease.now() - claimed_at, LegState.RUNNING, "claimed-elsewhere")
+                return self._ended(lease.now() - claimed_at, LegState.RUNNING, HELD_ELSEWHERE)
             end = _hold(setting, held, claimed_at)
             return self._ended(lease.now() - claimed_at, end.state, end.code, end.detail)
         except Transient as error:  # the ledger was unavailable: the lease expires, the next claim settles

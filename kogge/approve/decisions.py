@@ -35,7 +35,7 @@ from kogge.terminal.options import (
     write_csv,
 )
 from kogge.terminal.tables import table
-from ledger.db.rows import KEPT, ORGANIZER_FIRST, SCORE_LOW, STALE, UNSTABLE, LegState, Phase
+from ledger.db.rows import HELD_ELSEWHERE, KEPT, ORGANIZER_FIRST, SCORE_LOW, STALE, UNSTABLE, LegState, Phase
 from model.errors import Blocked, Misconfigured
 from model.plural import many
 from model.protocols import Kind
@@ -288,8 +288,6 @@ def _leave_moves(settings: Config, ledger: Ledger, moved: Sequence[str]) -> None
 
 
 def _tell_refused(refused: Mapping[str, str], config: Path) -> None:
-    from ledger.leg.phases import HELD_ELSEWHERE
-
     by_code: dict[str, list[str]] = {}
     for number, code in sorted(refused.items()):
         by_code.setdefault(code, []).append(number)

@@ -43,8 +43,7 @@ from kogge.terminal.options import (
     screen,
 )
 from ledger.db.leases import ROLLED_BACK, ROLLING
-from ledger.db.rows import Phase
-from ledger.leg.phases import HELD_ELSEWHERE
+from ledger.db.rows import HELD_ELSEWHERE, Phase
 from ledger.leg.rollback import APPROVAL
 from reports.progress import LATER
 

@@ -18,6 +18,8 @@ ORGANIZER_FIRST = "organizer-first"
 """The code of an attendee's copy that waits until the organizer's is at the target."""
 ACCEPTABLE = (UNSTABLE, KEPT, STALE)
 """The codes of differences that no pass can mend, and that a person may accept."""
+HELD_ELSEWHERE = "claimed-elsewhere"
+"""The code where another worker holds what is asked for."""
 SCORE_LOW = "score-low"
 """The code that a person approves for a mailbox whose cutover scored badly."""
 PARTLY = ("verified-by-counts", "verified-by-sample")

@@ -17,10 +17,10 @@ from ledger.db.engine import asking, now, reading, writing
 from ledger.db.handle import LedgerHandle
 from ledger.db.leases import ROLLED_BACK, ROLLING
 from ledger.db.readers import chunked
-from ledger.db.rows import PARTLY, SCORE_LOW, LegState, Phase
+from ledger.db.rows import HELD_ELSEWHERE, PARTLY, SCORE_LOW, LegState, Phase
 from ledger.db.schema import leg, mailbox, step
 from ledger.db.upsert import upsert
-from ledger.leg.phases import HELD_ELSEWHERE, held_legs, is_rolled_back, lock_legs, move, refuse_held
+from ledger.leg.phases import held_legs, is_rolled_back, lock_legs, move, refuse_held
 from ledger.plan.mailboxes import is_spendable, wave_of
 from model.errors import Blocked
 

@@ -13,13 +13,11 @@ from sqlalchemy import Connection, or_, select, update
 
 from ledger.db.audit_log import append_event
 from ledger.db.leases import ROLLED_BACK
-from ledger.db.rows import SCORE_LOW, LegState, Phase
+from ledger.db.rows import HELD_ELSEWHERE, SCORE_LOW, LegState, Phase
 from ledger.db.schema import leg, mailbox, step
 from ledger.leg.phase_moves import ANSWERED, MOVED, to_answer
 from ledger.plan.mailboxes import seen_of, wave_of
 from model.errors import Blocked
-
-HELD_ELSEWHERE = "claimed-elsewhere"
 
 HOOKS_NOT_RUN = "hooks-not-run"
 """The event of a mailbox that a person made live without its hooks."""

@@ -18,8 +18,7 @@ from engine.pacing.run_legs import Boundary
 from engine.rollback.run import Scope
 from engine.rollback.run_many import RollbackRequest
 from ledger.db.leases import ROLLED_BACK
-from ledger.db.rows import LegState, Phase
-from ledger.leg.phases import HELD_ELSEWHERE
+from ledger.db.rows import HELD_ELSEWHERE, LegState, Phase
 
 EVERY = 21
 """One of so many steps is enough: each step of both halves is tried elsewhere."""
