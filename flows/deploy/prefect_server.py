@@ -46,7 +46,8 @@ TUNING = {
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "500",
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE": "100",
-    # A connection that is made anew for every tenth transaction costs both sides; 5 and 10 are the default.
+    # With PostgreSQL alone: by default 5 connections are kept, and 10 more are made anew whenever they are
+    # needed; that was for every tenth transaction.
     "PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE": "15",
     "PREFECT_SERVER_DATABASE_SQLALCHEMY_MAX_OVERFLOW": "0",
     # Each look costs a few milliseconds; 5 seconds is the default.
@@ -54,13 +55,14 @@ TUNING = {
     "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS": "60",
     "PREFECT_SERVER_SERVICES_CLEANUP_RECONCILER_LOOP_SECONDS": "30",
     "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "30",
-    # The memory default leaks concurrency slots for good when the server restarts.
-    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
     "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     "DO_NOT_TRACK": "1",
 }
+"""Of every Prefect server, whatever it stores its data in."""
+LEASES = "prefect.server.concurrency.lease_storage.filesystem"
+"""The memory default leaks concurrency slots for good when the server restarts."""
 
 UNAVAILABLE = "prefect-unavailable"
 NO_ANSWER = (OSError, ValueError, http.client.HTTPException)
@@ -177,6 +179,7 @@ def environment(state: Path, port: int) -> dict[str, str]:
     return {
         **plain(),
         **TUNING,
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
         **SAFE_PATH,
         "PREFECT_HOME": str(folder),
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect.db'}",
