@@ -15,6 +15,7 @@ import pytest
 from commands import run
 from unanswered import TOML
 
+from kogge.shown import mailbox_page
 from ledger.db.audit_log import Event
 from ledger.db.rows import LegState, Phase
 from ledger.leg.cutover_steps import Steps
@@ -25,6 +26,7 @@ from model.protocols import Container, Item, Kind, Loss, Mapped, Page, Ref, Role
 INBOX = Container(Kind.MAIL, "inbox", ("Posteingang Geheimrat",), Role.INBOX, 3)
 NAMES = ("anna", "bert")
 SECRET = ("anna@", "bert@", "Geheimrat")
+STATED = "proven by the address that the target itself states"
 
 
 @pytest.fixture
@@ -103,6 +105,23 @@ def test_all_about_one_mailbox_stands_on_one_page(ids: list[str], capsys: pytest
     assert "bound (level" not in shown
     assert not [one for one in SECRET if one in shown]
     assert events("who") == []
+
+
+@pytest.mark.parametrize(
+    ("level", "identity", "told"),
+    [
+        ("address", None, f"{STATED}, when they were last checked; not bound yet"),
+        ("address", "account-7", f"{STATED}; bound"),
+        (None, None, "nothing is proven yet; not bound yet"),
+    ],
+)
+def test_a_proof_of_the_last_check_is_told_as_that(
+    level: str | None, identity: str | None, told: str
+) -> None:
+    """A run may have refused these accounts since: its code stands below."""
+    row = SimpleNamespace(source_identity=identity)
+    shown = SimpleNamespace(level=level, named=SimpleNamespace(row=row))
+    assert mailbox_page._accounts(shown) == told  # type: ignore[arg-type]
 
 
 def test_json_has_the_same(ids: list[str], capsys: pytest.CaptureFixture[str]) -> None:
