@@ -104,7 +104,7 @@ CHANGES: Mapping[str, Mapping[str, str]] = {
         "date": "before-1970 in-the-future unknown",
         "modified": "before-1970 in-the-future not-kept unknown",
     },
-    "copy": {"copy": "differs-at-source kept-otherwise unstable-at-source"},
+    "copy": {"copy": "changed-before-check differs-at-source kept-otherwise unstable-at-source"},
 }
 """What matters to a person, the most urgent first, and the losses that it stands for: reasons by field."""
 DETAILS: Mapping[str, str] = {

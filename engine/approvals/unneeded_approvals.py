@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ledger.db.rows import ACCEPTABLE, KEPT, ORGANIZER_FIRST, STALE, UNSTABLE
+from ledger.db.rows import ACCEPTABLE, KEPT, ORGANIZER_FIRST, STALE, TOUCHED, UNSTABLE
 from model.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ NEEDLESS = {
     "kills-worker": AFTERWARDS,
     KEPT: AFTERWARDS,
     STALE: AFTERWARDS,
+    TOUCHED: AFTERWARDS,
     UNSTABLE: AFTERWARDS,
     "ledger-restored": AFTERWARDS,
     ORGANIZER_FIRST: AFTERWARDS,

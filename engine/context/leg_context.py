@@ -16,7 +16,7 @@ from engine.context.shrink_guard import ShrinkBreaker
 from engine.control.server_words_file import Told, Words
 from engine.control.stop_signal import StopRequested, reason
 from engine.planning.mailbox_list import DenyList, Directory
-from ledger.db.rows import ContainerRow, ItemRow, MailboxRow, State
+from ledger.db.rows import TOUCHED, ContainerRow, ItemRow, MailboxRow, State
 from ledger.leg.leg_session import LegLedger
 from mappings.fields.context import Context
 from mappings.registry import FORMS, ItemForm
@@ -43,7 +43,7 @@ def at_once() -> None:
     """Let a leg go on at once: the turn of a leg that never waits for others."""
 
 
-EACH_WORKLOAD = frozenset({RESTORED})
+EACH_WORKLOAD = frozenset({RESTORED, TOUCHED})
 """Codes that a person approves once for a mailbox and that each workload spends for itself."""
 
 

@@ -184,6 +184,7 @@ PASSING = dict.fromkeys(
 RUN = {
     "canary-failed": "Its first mailbox is not verified: repair it, `kogge retry -m`, `kogge migrate`.",
     "changed-since": "The source changed while it was verified; run `kogge migrate` again.",
+    "changed-before-check": "Ask its user whether these were deleted or changed; then approve this.",
     "claimed-elsewhere": "Another worker has it and goes on; if that one died, run again after a minute.",
     "differs-at-source": "Compare a copy with the source; if the copy is right, `approve differs-at-source`.",
     "dry-run": "Only looked at; run without --dry-run to move it.",

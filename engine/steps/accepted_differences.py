@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from engine.context.leg_context import LegContext
 from ledger.db.incidents import Incident
-from ledger.db.rows import ACCEPTABLE, KEPT, Finding, Outcome
+from ledger.db.rows import ACCEPTABLE, KEPT, TOUCHED, Finding, Outcome
 from mappings.losses.catalogue import lose
 from model.protocols import Loss
 
@@ -33,7 +33,43 @@ def code_of(finding: Finding) -> str | None:
     if finding.outcome is Outcome.EXTRA and finding.detail == RENUMBERED:
         return RENUMBERED
     code = finding.detail.partition(":")[0]
+    if finding.outcome is Outcome.MISSING:
+        return code if code == TOUCHED else None
     return code if finding.outcome is Outcome.DIFFERS and code in (*ACCEPTABLE, MEETING_TWICE) else None
+
+
+def touched_at_target(leg: LegContext, findings: Iterable[Finding]) -> list[Finding]:
+    """Return what was found at the target; in a live mailbox, give the code to what is gone or otherwise.
+
+    Only items that were never read back have such findings. Their user may have deleted or changed them.
+
+    Args:
+        leg: the open leg.
+        findings: the findings of one container at the target.
+    """
+    return list(findings) if leg.mirror else [_as_touched(entry) for entry in findings]
+
+
+def _as_touched(finding: Finding) -> Finding:
+    ours = finding.key is not None and code_of(finding) is None
+    if not ours or finding.outcome not in (Outcome.MISSING, Outcome.DIFFERS):
+        return finding
+    return replace(finding, detail=f"{TOUCHED}:{finding.detail}" if finding.detail else TOUCHED)
+
+
+def spend_for_touched(leg: LegContext, findings: Iterable[Finding]) -> bool:
+    """Return True if a person accepted what is gone or otherwise in a live mailbox, and spend that approval.
+
+    An approval counts for the items that were known when it was given, not for what is lost later.
+
+    Args:
+        leg: the open leg.
+        findings: the findings of all containers at the target.
+    """
+    count = sum(code_of(entry) == TOUCHED for entry in findings)
+    accepted = count > 0 and leg.allowed_once(TOUCHED, count)
+    leg.spend()
+    return accepted
 
 
 def accepted_keys(leg: LegContext, container_id: int) -> set[bytes]:
@@ -69,7 +105,7 @@ def _with_code(finding: Finding) -> Finding:
 
 
 def without_accepted(
-    leg: LegContext, container_id: int, findings: Iterable[Finding]
+    leg: LegContext, container_id: int, findings: Iterable[Finding], *, touched: bool
 ) -> tuple[list[Finding], set[bytes]]:
     """Turn accepted differences into losses.
 
@@ -77,6 +113,7 @@ def without_accepted(
         leg: the open leg.
         container_id: the container.
         findings: the findings of a verification.
+        touched: True if a person accepted what is gone or otherwise in a live mailbox.
 
     Returns:
         The findings that are left, and the keys of the items whose difference is accepted and is a loss now.
@@ -85,7 +122,7 @@ def without_accepted(
     accepted: set[bytes] = set()
     for entry in findings:
         code = code_of(entry)
-        if code is None or entry.key is None or not leg.approved(code):
+        if code is None or entry.key is None or not (touched if code == TOUCHED else leg.approved(code)):
             remaining.append(entry)
             continue
         leg.ledger.lose(container_id, entry.key, (lose(FIELD, code),))

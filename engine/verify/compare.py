@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import islice
+from itertools import chain, islice
 
 from engine.context.leg_context import LegContext
 from engine.files import file_versions
@@ -51,7 +51,7 @@ class Verdict:
 
     Attributes:
         outcomes: items by outcome.
-        codes: of the items that differ, those that no pass can mend, by ledger.db.rows.ACCEPTABLE.
+        codes: of the items that are wrong, those that no pass can mend, by code.
         unsettled: of the unchecked items, those that a worker left unfinished.
     """
 
@@ -114,6 +114,8 @@ def compare(leg: LegContext, level: Level, sample_percent: float, *, again: bool
     same = unchanged.NOTHING if again or level is Level.BOTH else unchanged.since_verified(leg, sides)
     counted = {href: folder.total for href, folder in target_folders.items()}
     survey = verify_target.survey(leg, share, again=again, unchanged=same.target, counted=counted)
+    found = {key: accepted_differences.touched_at_target(leg, one) for key, one in survey.findings.items()}
+    touched = accepted_differences.spend_for_touched(leg, chain.from_iterable(found.values()))
     verdict, accepted_before = Verdict(), leg.ledger.losses.of([accepted_differences.LOSS])
     for container in leg.ledger.containers():
         leg.check()
@@ -122,7 +124,7 @@ def compare(leg: LegContext, level: Level, sample_percent: float, *, again: bool
             continue
         findings = list(verify_shares.compare(leg, container, source=level is Level.BOTH))
         findings += file_versions.compare(leg, container, again=again)
-        findings += survey.findings.pop(container.id, []) + source_state.findings.get(container.id, [])
+        findings += found.pop(container.id, []) + source_state.findings.get(container.id, [])
         if container.omit is None and container.source_id in source_state.totals:
             if container.id not in same.source:
                 findings += verify_source.relist(leg, container, source_state.totals[container.source_id])
@@ -134,7 +136,9 @@ def compare(leg: LegContext, level: Level, sample_percent: float, *, again: bool
             incidents,
             accepted_before.get(container.id, set()) | accepted_differences.accepted_keys(leg, container.id),
         )
-        findings, accepted = accepted_differences.without_accepted(leg, container.id, findings)
+        findings, accepted = accepted_differences.without_accepted(
+            leg, container.id, findings, touched=touched
+        )
         _record(leg, container, findings, survey.read.get(container.id, set()) | accepted, verdict, level)
     _keep_states(leg, sides, same, survey.receiving)
     return verdict

@@ -35,7 +35,17 @@ from kogge.terminal.options import (
     write_csv,
 )
 from kogge.terminal.tables import table
-from ledger.db.rows import HELD_ELSEWHERE, KEPT, ORGANIZER_FIRST, SCORE_LOW, STALE, UNSTABLE, LegState, Phase
+from ledger.db.rows import (
+    HELD_ELSEWHERE,
+    KEPT,
+    ORGANIZER_FIRST,
+    SCORE_LOW,
+    STALE,
+    TOUCHED,
+    UNSTABLE,
+    LegState,
+    Phase,
+)
 from model.errors import Blocked, Misconfigured
 from model.plural import many
 from model.protocols import Kind
@@ -48,6 +58,7 @@ if TYPE_CHECKING:
 
 APPROVABLE = {
     "asserted": "only mailboxes.csv says that both are one person's; I have checked that they are",
+    TOUCHED: "its user deleted or changed these late items before they were checked; they may stay so",
     "control-mailbox": "a credential opens mailboxes outside every wave; I accept that",
     STALE: "the source renders mail otherwise than when it was copied; the copies may stay as they are",
     "folder-lent": "a person shares the folder with the account, and keeps it; it may hold these files",

@@ -16,7 +16,9 @@ STALE = "differs-at-source"
 """A mail that the source renders otherwise than when it was copied. Its body is never written again (R5)."""
 ORGANIZER_FIRST = "organizer-first"
 """The code of an attendee's copy that waits until the organizer's is at the target."""
-ACCEPTABLE = (UNSTABLE, KEPT, STALE)
+TOUCHED = "changed-before-check"
+"""In a live mailbox an item is gone, or is otherwise, before it was read back: no pass mends that."""
+ACCEPTABLE = (UNSTABLE, KEPT, STALE, TOUCHED)
 """The codes of differences that no pass can mend, and that a person may accept."""
 HELD_ELSEWHERE = "claimed-elsewhere"
 """The code where another worker holds what is asked for."""

@@ -7,6 +7,11 @@ from collections.abc import Mapping
 LOSSES: Mapping[tuple[str, str], str] = {
     (
         "copy",
+        "changed-before-check",
+    ): "It came late into a live mailbox, and was gone or otherwise before it was read back. "
+    "A person accepted that.",
+    (
+        "copy",
         "differs-at-source",
     ): "The source renders the mail otherwise than when it was copied. A person accepted that.",
     (

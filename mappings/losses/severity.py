@@ -30,7 +30,7 @@ FIELDS: Mapping[Class, Mapping[str, str]] = {
         "attendee": "not-in-shared-meeting not-kept proposed-time too-many unknown-answer",
         "birthday": "unreadable",
         "body": "mime-rebuilt",
-        "copy": "differs-at-source kept-otherwise",
+        "copy": "changed-before-check differs-at-source kept-otherwise",
         "deleted-occurrence": "not-told",
         "due": "unreadable",
         "email": "no-internet-address not-taken unresolved-address",

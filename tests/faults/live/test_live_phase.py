@@ -10,6 +10,7 @@ from memory.doubles import MemoryStore
 from walking import Died, Trial, a_mailbox, edit, letter
 
 from ledger.db.rows import LegState, Phase
+from mappings.losses.catalogue import lose
 from model.errors import Blocked
 
 TOUCHES = ("target.amend", "target.remove", "target.rename")
@@ -150,3 +151,51 @@ def test_late_mail_that_is_used_before_it_was_read_back_has_arrived(
         one for folder in trial.store.folders.values() for one in folder.messages.values() if one.raw == LATE
     ]
     assert len(copies) == 1
+
+
+def arrive_and_go(trial: Trial, subject: bytes) -> None:
+    """Late mail that its user deletes for good before it was read back."""
+    trial.mailbox.deliver(inbox_id(trial), LATE.replace(b"Subject: ", b"Subject: " + subject))
+    before = set(trial.store.folders[INBOX].messages)
+
+    def step(name: str) -> None:
+        if name == "target.write done":
+            for uid in set(trial.store.folders[INBOX].messages) - before:
+                del trial.store.folders[INBOX].messages[uid]
+
+    trial.run(step)
+
+
+def test_late_mail_that_is_gone_before_it_was_read_back_is_a_persons_to_accept(trial: Trial) -> None:
+    """It may be lost or deleted. A person decides; what is lost later is not accepted by that."""
+    go_live(trial)
+    arrive_and_go(trial, b"one ")
+    result = trial.run()
+    assert (result.state, result.code) == (LegState.DIFFERS, "changed-before-check")
+    assert trial.findings() == [("+", "changed-before-check")]
+    trial.approve("changed-before-check")
+    assert trial.run().state is LegState.VERIFIED
+    assert trial.run().state is LegState.VERIFIED
+    (leg,) = trial.ledger.legs(mailbox=trial.id)
+    lost = [loss for *_, loss in trial.ledger.losses(leg.id) if loss.field == "copy"]
+    assert lost == [lose("copy", "changed-before-check")]
+    arrive_and_go(trial, b"two ")
+    assert (trial.run().state, trial.run().code) == (LegState.DIFFERS, "changed-before-check")
+
+
+def test_what_was_approved_does_not_cover_more_than_was_known(trial: Trial) -> None:
+    go_live(trial)
+    arrive_and_go(trial, b"one ")
+    trial.approve("changed-before-check")
+    arrive_and_go(trial, b"two ")
+    assert trial.run().state is LegState.DIFFERS
+    assert len(trial.findings()) == 2
+    trial.approve("changed-before-check")
+    assert trial.run().state is LegState.VERIFIED
+
+
+def test_an_approval_before_anything_is_missing_accepts_nothing(trial: Trial) -> None:
+    go_live(trial)
+    trial.approve("changed-before-check")
+    arrive_and_go(trial, b"one ")
+    assert trial.run().state is LegState.DIFFERS
