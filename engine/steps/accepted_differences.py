@@ -7,7 +7,7 @@ from being verified.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from engine.context.leg_context import LegContext
 from ledger.db.incidents import Incident
@@ -57,19 +57,57 @@ def _as_touched(finding: Finding) -> Finding:
     return replace(finding, detail=f"{TOUCHED}:{finding.detail}" if finding.detail else TOUCHED)
 
 
-def spend_for_touched(leg: LegContext, findings: Iterable[Finding]) -> bool:
-    """Return True if a person accepted what is gone or otherwise in a live mailbox, and spend that approval.
+@dataclass(slots=True)
+class TouchedApproval:
+    """Hold what a person accepted of what is gone or otherwise in a live mailbox.
 
-    An approval counts for the items that were known when it was given, not for what is lost later.
+    An approval counts for the items that the last verification named, and for one verification.
+
+    Attributes:
+        named: the keys of these items, by container.
+        given: True if a person accepted them.
+        before: the keys of items that were accepted by a verification that did not end.
+    """
+
+    named: dict[int, set[bytes]]
+    given: bool
+    before: Mapping[int, Collection[bytes]]
+
+    def accepts(self, container_id: int, key: bytes) -> bool:
+        """Return True if a person accepted this difference of an item."""
+        is_named = self.given and key in self.named.get(container_id, ())
+        return is_named or key in self.before.get(container_id, ())
+
+    def before_recording(self, leg: LegContext, container_id: int, findings: Iterable[Finding]) -> None:
+        """Spend the approval if findings are to be recorded that nobody saw: it is not about them.
+
+        Args:
+            leg: the open leg.
+            container_id: the container.
+            findings: what is left of the findings of a verification.
+        """
+        touched = {entry.key for entry in findings if code_of(entry) == TOUCHED}
+        if not touched <= self.named.get(container_id, set()) and leg.approved(TOUCHED):
+            leg.spend_now(TOUCHED)
+
+    def spend(self, leg: LegContext) -> None:
+        """Spend the approval at the end of the verification; after a crash before, the next one uses it."""
+        if self.given and leg.approved(TOUCHED):
+            leg.spend_now(TOUCHED)
+
+
+def touched_approval(leg: LegContext) -> TouchedApproval:
+    """Read what a person accepted, before this verification records anything.
 
     Args:
         leg: the open leg.
-        findings: the findings of all containers at the target.
     """
-    count = sum(code_of(entry) == TOUCHED for entry in findings)
-    accepted = count > 0 and leg.allowed_once(TOUCHED, count)
-    leg.spend()
-    return accepted
+    named: dict[int, set[bytes]] = {}
+    for container in [] if leg.mirror else leg.ledger.containers():
+        keys = {entry.key for entry in leg.ledger.findings(container.id) if code_of(entry) == TOUCHED}
+        named[container.id] = {key for key in keys if key is not None}
+    before = leg.ledger.losses.of([Loss(FIELD, TOUCHED)]) if any(named.values()) else {}
+    return TouchedApproval(named, any(named.values()) and leg.approved(TOUCHED), before)
 
 
 def accepted_keys(leg: LegContext, container_id: int) -> set[bytes]:
@@ -105,7 +143,7 @@ def _with_code(finding: Finding) -> Finding:
 
 
 def without_accepted(
-    leg: LegContext, container_id: int, findings: Iterable[Finding], *, touched: bool
+    leg: LegContext, container_id: int, findings: Iterable[Finding], touched: TouchedApproval
 ) -> tuple[list[Finding], set[bytes]]:
     """Turn accepted differences into losses.
 
@@ -113,7 +151,7 @@ def without_accepted(
         leg: the open leg.
         container_id: the container.
         findings: the findings of a verification.
-        touched: True if a person accepted what is gone or otherwise in a live mailbox.
+        touched: what a person accepted of what is gone or otherwise in a live mailbox.
 
     Returns:
         The findings that are left, and the keys of the items whose difference is accepted and is a loss now.
@@ -122,9 +160,13 @@ def without_accepted(
     accepted: set[bytes] = set()
     for entry in findings:
         code = code_of(entry)
-        if code is None or entry.key is None or not (touched if code == TOUCHED else leg.approved(code)):
+        if code is None or entry.key is None or not _is_accepted(leg, container_id, code, entry.key, touched):
             remaining.append(entry)
             continue
         leg.ledger.lose(container_id, entry.key, (lose(FIELD, code),))
         accepted.add(entry.key)
     return remaining, accepted
+
+
+def _is_accepted(leg: LegContext, container_id: int, code: str, key: bytes, touched: TouchedApproval) -> bool:
+    return touched.accepts(container_id, key) if code == TOUCHED else leg.approved(code)

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import chain, islice
+from itertools import islice
 
 from engine.context.leg_context import LegContext
 from engine.files import file_versions
@@ -115,7 +115,7 @@ def compare(leg: LegContext, level: Level, sample_percent: float, *, again: bool
     counted = {href: folder.total for href, folder in target_folders.items()}
     survey = verify_target.survey(leg, share, again=again, unchanged=same.target, counted=counted)
     found = {key: accepted_differences.touched_at_target(leg, one) for key, one in survey.findings.items()}
-    touched = accepted_differences.spend_for_touched(leg, chain.from_iterable(found.values()))
+    touched = accepted_differences.touched_approval(leg)
     verdict, accepted_before = Verdict(), leg.ledger.losses.of([accepted_differences.LOSS])
     for container in leg.ledger.containers():
         leg.check()
@@ -136,10 +136,10 @@ def compare(leg: LegContext, level: Level, sample_percent: float, *, again: bool
             incidents,
             accepted_before.get(container.id, set()) | accepted_differences.accepted_keys(leg, container.id),
         )
-        findings, accepted = accepted_differences.without_accepted(
-            leg, container.id, findings, touched=touched
-        )
+        findings, accepted = accepted_differences.without_accepted(leg, container.id, findings, touched)
+        touched.before_recording(leg, container.id, findings)
         _record(leg, container, findings, survey.read.get(container.id, set()) | accepted, verdict, level)
+    touched.spend(leg)
     _keep_states(leg, sides, same, survey.receiving)
     return verdict
 

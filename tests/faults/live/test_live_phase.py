@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from memory.doubles import MemoryStore
-from walking import Died, Trial, a_mailbox, edit, letter
+from walking import Died, Trial, a_mailbox, dying_at, edit, letter
 
 from ledger.db.rows import LegState, Phase
 from mappings.losses.catalogue import lose
@@ -153,9 +153,14 @@ def test_late_mail_that_is_used_before_it_was_read_back_has_arrived(
     assert len(copies) == 1
 
 
-def arrive_and_go(trial: Trial, subject: bytes) -> None:
+def late(name: bytes) -> bytes:
+    """Late mail that has this name in its subject and its Message-ID."""
+    return LATE.replace(b"Subject: ", b"Subject: " + name + b" ").replace(b"<301", b"<301-" + name)
+
+
+def arrive_and_go(trial: Trial, name: bytes) -> None:
     """Late mail that its user deletes for good before it was read back."""
-    trial.mailbox.deliver(inbox_id(trial), LATE.replace(b"Subject: ", b"Subject: " + subject))
+    trial.mailbox.deliver(inbox_id(trial), late(name))
     before = set(trial.store.folders[INBOX].messages)
 
     def step(name: str) -> None:
@@ -169,7 +174,7 @@ def arrive_and_go(trial: Trial, subject: bytes) -> None:
 def test_late_mail_that_is_gone_before_it_was_read_back_is_a_persons_to_accept(trial: Trial) -> None:
     """It may be lost or deleted. A person decides; what is lost later is not accepted by that."""
     go_live(trial)
-    arrive_and_go(trial, b"one ")
+    arrive_and_go(trial, b"one")
     result = trial.run()
     assert (result.state, result.code) == (LegState.DIFFERS, "changed-before-check")
     assert trial.findings() == [("+", "changed-before-check")]
@@ -179,17 +184,17 @@ def test_late_mail_that_is_gone_before_it_was_read_back_is_a_persons_to_accept(t
     (leg,) = trial.ledger.legs(mailbox=trial.id)
     lost = [loss for *_, loss in trial.ledger.losses(leg.id) if loss.field == "copy"]
     assert lost == [lose("copy", "changed-before-check")]
-    arrive_and_go(trial, b"two ")
+    arrive_and_go(trial, b"two")
     assert (trial.run().state, trial.run().code) == (LegState.DIFFERS, "changed-before-check")
 
 
 def test_what_was_approved_does_not_cover_more_than_was_known(trial: Trial) -> None:
     go_live(trial)
-    arrive_and_go(trial, b"one ")
+    arrive_and_go(trial, b"one")
     trial.approve("changed-before-check")
-    arrive_and_go(trial, b"two ")
+    arrive_and_go(trial, b"two")
     assert trial.run().state is LegState.DIFFERS
-    assert len(trial.findings()) == 2
+    assert trial.findings() == [("+", "changed-before-check")]
     trial.approve("changed-before-check")
     assert trial.run().state is LegState.VERIFIED
 
@@ -197,5 +202,82 @@ def test_what_was_approved_does_not_cover_more_than_was_known(trial: Trial) -> N
 def test_an_approval_before_anything_is_missing_accepts_nothing(trial: Trial) -> None:
     go_live(trial)
     trial.approve("changed-before-check")
-    arrive_and_go(trial, b"one ")
+    arrive_and_go(trial, b"one")
     assert trial.run().state is LegState.DIFFERS
+
+
+def test_an_approval_covers_not_one_item_more_than_was_named(trial: Trial) -> None:
+    """Ten and one more are one that nobody saw."""
+    go_live(trial)
+    for number in range(10):
+        arrive_and_go(trial, b"known-%d" % number)
+    assert len(trial.findings()) == 10
+    trial.approve("changed-before-check")
+    arrive_and_go(trial, b"unknown")
+    assert trial.findings() == [("+", "changed-before-check")]
+    assert trial.run().state is LegState.DIFFERS
+
+
+def test_an_approval_covers_no_other_item_than_was_named(trial: Trial) -> None:
+    """What was gone is back; something else is gone, and is as many."""
+    go_live(trial)
+    arrive_and_go(trial, b"one")
+    trial.approve("changed-before-check")
+    trial.store.append(INBOX, late(b"one"), frozenset(), None)
+    arrive_and_go(trial, b"two")
+    assert trial.run().state is LegState.DIFFERS
+    assert trial.findings() == [("+", "changed-before-check")]
+
+
+def test_an_approval_of_the_wave_covers_nothing_that_a_mailbox_loses_later(trial: Trial) -> None:
+    """A person approves what others of the wave lost. This one lost something before, and does so again."""
+    go_live(trial)
+    arrive_and_go(trial, b"one")
+    trial.approve("changed-before-check")
+    assert trial.run().state is LegState.VERIFIED
+    trial.ledger.approve("wave:w", "changed-before-check", "somebody", "of another mailbox")
+    arrive_and_go(trial, b"two")
+    assert trial.run().state is LegState.DIFFERS
+    assert trial.findings() == [("+", "changed-before-check")]
+    trial.approve("changed-before-check")
+    assert trial.run().state is LegState.VERIFIED
+
+
+def accepted(trial: Trial) -> int:
+    (leg,) = trial.ledger.legs(mailbox=trial.id)
+    return sum(loss.field == "copy" for *_, loss in trial.ledger.losses(leg.id))
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_a_worker_that_dies_at_any_commit_neither_wastes_nor_widens_an_approval(
+    trial: Trial, quick_path: Path, *, more: bool
+) -> None:
+    go_live(trial)
+    arrive_and_go(trial, b"one")
+    trial.approve("changed-before-check")
+    if more:
+        trial.mailbox.deliver(inbox_id(trial), late(b"two"))
+    assert not accepted(trial)
+    for number in range(1, 60):
+        one = trial.copy(quick_path / f"{number}")
+        before = set(one.store.folders[INBOX].messages)
+        end = one.commits(dying_at("commit", number))
+
+        def step(name: str, one: Trial = one, before: set[int] = before) -> None:
+            if name == "target.write done":
+                for uid in set(one.store.folders[INBOX].messages) - before:
+                    del one.store.folders[INBOX].messages[uid]
+
+        try:
+            one.run(step)
+            died = False
+        except Died:
+            died = True
+        end()
+        one.run(step)
+        assert accepted(one) == 1
+        assert len(one.findings()) == more
+        if not died:
+            break
+    assert not died
+    assert number > 5
