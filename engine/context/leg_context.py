@@ -263,20 +263,22 @@ class LegContext:
         """Return True if a person approved what this pass is about to do.
 
         The approval is spent when the pass ends, or at once if there is now more to do than when the person
-        looked. A refusal is recorded as an event, so that the person sees the number.
+        looked, or if this workload had refused nothing then. A refusal is recorded as an event, so that the
+        person sees the number.
 
         Args:
             code: the code to approve.
             items: how many items are concerned.
         """
-        last_refusal = self.ledger.last_event(code)
+        refusal: dict[str, str | int] = {"items": items, "workload": self.kind.value}
         if not self.approved(code):
-            self.ledger.event(code, {"items": items})
+            self.ledger.event(code, refusal)
             return False
         self.spent.add(code)
+        last_refusal = self.ledger.last_refusal(code, spent_as(code, self.kind))
         if last_refusal is None or items > int(last_refusal["items"]) * MORE:
             self.spend()
-            self.ledger.event(code, {"items": items})
+            self.ledger.event(code, refusal)
             return False
         return True
 

@@ -176,6 +176,30 @@ def newest_event(connection: Connection, subject: str, kind: str, chain: str) ->
     return None if row is None else as_event(row)
 
 
+def last_refusal(
+    connection: Connection, subject: str, code: str, spent_as: str, workload: str
+) -> Mapping[str, str | int] | None:
+    """Return the detail of a workload's newest refusal since an approval was spent; None if there is none.
+
+    Args:
+        connection: in any transaction.
+        subject: the id of a mailbox.
+        code: the code with which it was refused, and the kind of the event.
+        spent_as: the name by which an approval is spent.
+        workload: the workload.
+    """
+    kinds = (code, f"approval-spent:{spent_as}")
+    query = select(event).where(event.c.subject == subject, event.c.kind.in_(kinds))
+    here = case((event.c.wave == chain_of(connection, subject), 0), else_=1)
+    for row in connection.execute(query.order_by(here, event.c.seq.desc())):
+        found = as_event(row)
+        if found.kind != code:
+            return None
+        if found.detail.get("workload") == workload:
+            return found.detail
+    return None
+
+
 def verify_chain(
     wave: str,
     rows: Iterable[tuple[int, float, str, str | None, str, bytes]],

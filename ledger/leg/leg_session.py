@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from sqlalchemy import Connection, Engine, bindparam, delete, select, update
 
 from ledger.db import incidents, readers
-from ledger.db.audit_log import append_event, newest_detail
+from ledger.db.audit_log import append_event, last_refusal, newest_detail
 from ledger.db.incidents import IncidentLedger
 from ledger.db.lease_statements import MINE
 from ledger.db.leases import AT_TARGET, terms
@@ -194,6 +194,12 @@ class LegLedger(LegContainers):
         """Return the detail of the newest event of this kind about the mailbox; None if there is none."""
         with self._reading() as connection:
             return newest_detail(connection, self._lease.mailbox, kind)
+
+    def last_refusal(self, code: str, spent_as: str) -> Mapping[str, str | int] | None:
+        """Return what this workload last refused with this code; see audit_log.last_refusal."""
+        lease = self._lease
+        with self._reading() as connection:
+            return last_refusal(connection, lease.mailbox, code, spent_as, lease.workload.value)
 
     def pending(
         self, container_id: int, limit: int, *, states: Collection[State] = (State.SEEN,)

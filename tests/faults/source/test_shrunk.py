@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from walking import SOURCE, Trial, letter
 
 from engine.context.shrink_guard import ShrinkBreaker
 from ledger.db.rows import LegState, Phase, State
-from model.protocols import Role
+from ledger.plan.mailboxes import PlannedMailbox
+from model.protocols import Kind, Role
 
 
 def few(directory: Path, items: int = 4) -> Trial:
@@ -102,3 +104,43 @@ def test_a_few_among_many_stop_nobody(quick_path: Path) -> None:
     assert [trial.run().code for trial in trials] == [None] * 3
     assert not breaker.pulled
     assert breaker.fault("source-shrunk") is None
+
+
+class OfTwo(Trial):
+    """One of two workloads of a mailbox."""
+
+    def planned(self) -> PlannedMailbox:
+        return replace(super().planned(), workloads=frozenset({Kind.MAIL, Kind.CALENDAR}))
+
+
+def test_an_approval_does_not_cover_what_another_workload_loses(quick_path: Path) -> None:
+    """A person saw that mail is gone; that the calendar was emptied since, nobody saw."""
+    few_mails = few(quick_path / "mail", 60)
+    mail = OfTwo(quick_path / "mail", few_mails.mailbox, MemoryStore(), shares=few_mails.ledger)
+    made = calendar_trial(quick_path / "calendar")
+    calendar = OfTwo(quick_path / "calendar", made.mailbox, made.store, shares=mail.ledger)
+    assert calendar.id == mail.id
+    assert mail.finish().state is calendar.finish().state is LegState.VERIFIED
+    lose(mail, 0.8)
+    assert mail.run().code == "source-shrunk"
+    mail.approve("source-shrunk")
+    before = calendar.store.snapshot()
+    lose(calendar, 1.0)
+    assert calendar.run().code == "source-shrunk"
+    assert calendar.store.snapshot() == before
+    mail.approve("source-shrunk")
+    assert calendar.run().state is LegState.VERIFIED
+    assert mail.run().code == "source-shrunk"
+
+
+def test_an_approval_of_the_wave_does_not_rest_on_a_refusal_of_long_ago(quick_path: Path) -> None:
+    trial = few(quick_path, 60)
+    lose(trial, 0.8)
+    assert trial.run().code == "source-shrunk"
+    trial.approve("source-shrunk")
+    assert trial.run().state is LegState.VERIFIED
+    trial.ledger.approve("wave:w", "source-shrunk", "somebody", "of other mailboxes")
+    before = trial.store.snapshot()
+    lose(trial, 1.0)
+    assert trial.run().code == "source-shrunk"
+    assert trial.store.snapshot() == before

@@ -26,6 +26,7 @@ READS = {
     "generation",
     "moves",
     "last_event",
+    "last_refusal",
     "containers",
     "placed",
     "placed_apart",
