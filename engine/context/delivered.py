@@ -31,6 +31,8 @@ class Delivered:
         marks: marks of the mails outside the folders of OUTGOING, sorted, 8 bytes for each mail.
         by_role: for each role of OUTGOING, how often each mark occurs there.
         nameless: how often each digest occurs among the inbox's mails without a mark.
+        cut_off: by key, the digests of late mails whose write was cut off, and that are there. They do not
+            count among the others.
         taken: by sign, the keys of the late mails that the target received already; each key uses up one
             delivered mail.
     """
@@ -38,6 +40,7 @@ class Delivered:
     marks: array[int] = field(default_factory=lambda: array("Q"))
     by_role: defaultdict[Role, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     nameless: Counter[bytes] = field(default_factory=Counter)
+    cut_off: dict[bytes, bytes] = field(default_factory=dict)
     taken: defaultdict[Sign, set[bytes]] = field(default_factory=lambda: defaultdict(set))
 
     def sign(self, body: Body, role: Role | None) -> Sign | None:

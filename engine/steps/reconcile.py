@@ -10,6 +10,7 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -323,6 +324,33 @@ def read_digests(leg: LegContext, href: str, hrefs: Iterable[str]) -> dict[str, 
     if silent:
         raise Transient("target-read-empty")
     return digests
+
+
+@contextmanager
+def unless_missing() -> Iterator[None]:
+    """Go on if a folder is not there: in a live mailbox its user may just have removed it."""
+    try:
+        yield
+    except Blocked as error:
+        if error.code != "container-missing":
+            raise
+
+
+def sized_like(leg: LegContext, href: str, sizes: Collection[int]) -> Iterator[tuple[Listed, bytes]]:
+    """Yield the items of a folder that have one of these sizes, with their digests.
+
+    No other item is read: the folder may be a user's own, and large.
+
+    Args:
+        leg: the open leg.
+        href: the folder at the target.
+        sizes: in bytes.
+    """
+    if sizes:
+        leg.check()
+        items = {item.href: item for item in listed_once(leg, href) if item.size in sizes}
+        for found, digest in read_digests(leg, href, items).items():
+            yield items[found], digest
 
 
 def earliest(positions: Iterable[str | None]) -> str | None:

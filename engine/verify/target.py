@@ -19,11 +19,13 @@ from engine.steps.reconcile import (
     reaches,
     read_digests,
     read_once,
+    sized_like,
+    unless_missing,
 )
 from engine.verify.meeting_twice import is_twice
 from engine.verify.source import differing, stands_for
 from ledger.db.rows import ContainerRow, Finding, ItemRow, Outcome, Phase, State
-from ledger.leg.matching import TargetItem, Wanted, match, narrow
+from ledger.leg.matching import TargetItem, Wanted, match
 from model.errors import Blocked
 from model.optional_protocols import SupportsDigests, TellsEmpty
 from model.protocols import Body, Failed, Listed
@@ -367,25 +369,14 @@ def _digests_of_own_folders(
     absent = [e for leftover in leftovers for e in leftover.absent.values() if not _is_theirs(leg, e)]
     if leg.mirror or not absent or leg.context.target.replaces:
         return {}
-    expected_items = [Wanted(e.key, e.digest, e.size, None, None) for e in absent]
+    sizes = {e.size for e in absent}
     digests: dict[str, dict[str, bytes]] = {}
     for container in leg.target.containers():
         if container.id in known or container.omit is not None:
             continue
-        leg.check()
-        free = [TargetItem(item.href, item.size, item.message_id) for item in _listed(leg, container.id)]
-        digests[container.id] = read_digests(leg, container.id, narrow(expected_items, free, set()))
+        with unless_missing():
+            digests[container.id] = {one.href: digest for one, digest in sized_like(leg, container.id, sizes)}
     return digests
-
-
-def _listed(leg: LegContext, href: str) -> list[Listed]:
-    """Return what is in a folder; nothing if the folder was just removed."""
-    try:
-        return list(listed_once(leg, href))
-    except Blocked as error:
-        if error.code != "container-missing":
-            raise
-        return []
 
 
 def _report(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from memory.doubles import MemorySource, MemoryStore
-from walking import Trial, a_mailbox, letter
+from memory.store import EPOCH
+from walking import Died, Trial, a_mailbox, dying_at, letter
 
 from engine.steps.late_mail import DELIVERED
 from ledger.db.rows import LegState, Phase, State
@@ -243,3 +244,43 @@ def test_a_phase_that_changed_before_the_claim_ends_the_run(
     result = trial.run()
     assert (result.state, result.code) == (LegState.PENDING, "phase-changed")
     assert trial.store.snapshot() == before
+
+
+@pytest.mark.parametrize("name", ["", "Message-ID: <late-1@x.example>\r\n"])
+@pytest.mark.parametrize("again", [False, True])
+def test_a_mail_whose_write_was_cut_off_and_that_its_user_moved_is_not_written_again(
+    trial: Trial, name: str, *, again: bool
+) -> None:
+    """Also without what tells it by its headers, and if the next worker dies before it gets there."""
+    trial.mailbox.deliver(folder(trial), mail(1, received="old", name=name))
+    trial.store.create(("Mine",))
+    with pytest.raises(Died):
+        trial.run(dying_at("target.write done"))
+    trial.store.move(INBOX, max(trial.store.folders[INBOX].messages), ("Mine",))
+    if again:
+        with pytest.raises(Died):
+            trial.run(dying_at("target.headers"))
+    assert added(trial) == 0
+    assert skips(trial) == 1
+    assert added(trial) == 0
+
+
+def test_a_mail_whose_write_was_cut_off_stands_for_no_other_copy(trial: Trial) -> None:
+    """The same mail came to the source twice."""
+    trial.mailbox.deliver(folder(trial), named(1, "old"))
+    trial.store.create(("Mine",))
+    with pytest.raises(Died):
+        trial.run(dying_at("target.write done"))
+    trial.store.move(INBOX, max(trial.store.folders[INBOX].messages), ("Mine",))
+    trial.mailbox.deliver(folder(trial), named(1, "list"))
+    assert added(trial) == 1
+
+
+def test_a_write_that_was_cut_off_and_never_arrived_is_repeated(trial: Trial) -> None:
+    """Its user has the same text, of another day, in a folder of their own."""
+    trial.mailbox.deliver(folder(trial), mail(1, received="old", date=""))
+    trial.store.create(("Mine",))
+    trial.store.append(("Mine",), mail(1, received="old", date=""), NO_FLAGS, EPOCH)
+    with pytest.raises(Died):
+        trial.run(dying_at("target.write"))
+    assert added(trial) == 1

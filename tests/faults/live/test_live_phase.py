@@ -281,3 +281,41 @@ def test_a_worker_that_dies_at_any_commit_neither_wastes_nor_widens_an_approval(
             break
     assert not died
     assert number > 5
+
+
+def test_a_folder_that_its_user_removes_at_any_moment_stops_nothing(trial: Trial, quick_path: Path) -> None:
+    """The mail that lay in it is gone then, or was found before."""
+    go_live(trial)
+    trial.store.create(OWN)
+    trial.mailbox.deliver(inbox_id(trial), LATE)
+    ends: set[tuple[LegState, str | None]] = set()
+    for number in range(1, 200):
+        one = trial.copy(quick_path / f"{number}")
+        one.ledger.set_phase(one.id, Phase.LIVE, "somebody")
+        steps: list[str] = []
+
+        def step(name: str, one: Trial = one, steps: list[str] = steps, number: int = number) -> None:
+            steps.append(name)
+            if name == "target.write done" and OWN in one.store.folders:
+                filter_away(one.store, max(one.store.folders[INBOX].messages))
+            if len(steps) == number:
+                one.store.folders.pop(OWN)
+
+        result = one.run(step)
+        ends.add((result.state, result.code))
+        if len(steps) < number:
+            break
+    assert ends == {(LegState.VERIFIED, None), (LegState.DIFFERS, "changed-before-check")}
+    assert len(steps) > 20
+
+
+def test_what_its_user_keeps_in_folders_of_their_own_is_not_read(trial: Trial) -> None:
+    """It may be much, and an item that is gone is looked for each night."""
+    go_live(trial)
+    trial.store.create(OWN)
+    for number in range(400, 450):
+        trial.store.append(OWN, letter(number, "y" * number), frozenset(), None)
+    arrive_and_go(trial, b"one")
+    steps: list[str] = []
+    assert trial.run(steps.append).code == "changed-before-check"
+    assert steps.count("target.read") < 3

@@ -1,0 +1,69 @@
+"""Late mail on a real Dovecot: a worker dies at every commit, and its user files the mail away meanwhile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from memory.doubles import MemoryStore
+from on_dovecot import OnDovecot
+from server_fixtures import dovecot_fixture
+from walking import Died, a_mailbox, dying_at
+
+from ledger.db.rows import LegState, Phase
+from practice.servers.dovecot import Dovecot
+
+pytestmark = pytest.mark.dovecot
+USERS = [f"user{number}" for number in range(60)]
+LATE = b"From: a@x.example\r\nSubject: without a name\r\n\r\nIt has neither Message-ID nor Date.\r\n"
+
+
+dovecot = dovecot_fixture(USERS)
+
+
+def file_away(trial: OnDovecot) -> None:
+    with trial.client() as client:
+        client.create_folder("Mine")
+        client.select_folder("INBOX")
+        if found := client.search(["SUBJECT", "without a name"]):
+            client.move(found, "Mine")
+
+
+def copies(trial: OnDovecot) -> int:
+    count = 0
+    with trial.client() as client:
+        for _, _, name in client.list_folders():
+            client.select_folder(name, readonly=True)
+            count += len(client.search(["SUBJECT", "without a name"]))
+    return count
+
+
+def test_a_mail_without_a_name_is_there_once_wherever_a_worker_died(
+    quick_path: Path, dovecot: Dovecot
+) -> None:
+    filed = 0
+    for number, user in enumerate(USERS, 1):
+        (quick_path / user).mkdir()
+        trial = OnDovecot(quick_path / user, a_mailbox(2), MemoryStore())
+        trial.server, trial.user = dovecot, user
+        assert trial.run().state is LegState.VERIFIED
+        trial.ledger.set_phase(trial.id, Phase.LIVE, "somebody")
+        inbox = next(one.id for one in trial.mailbox.folders.values() if one.path == ("Posteingang",))
+        trial.mailbox.deliver(inbox, LATE)
+        quiet = trial.commits(dying_at("commit", number))
+        died = False
+        try:
+            trial.run()
+        except Died:
+            died = True
+        quiet()
+        filed += copies(trial)
+        file_away(trial)
+        result = trial.run()
+        assert (result.state, result.code) == (LegState.VERIFIED, None)
+        assert copies(trial) == 1, number
+        trial.discard()
+        if not died:
+            break
+    assert not died
+    assert filed > 1
