@@ -158,6 +158,7 @@ class LegContext:
         deny: the people whom no wave may touch.
         delivered: what a live target received by itself (engine.steps.late_mail); None if the mailbox is not
             live.
+        moved: the digests of what the source moved since, in a live mailbox (engine.steps.late_moves).
         turn: waits, before a batch, until the servers may be asked for more. Returns a code if the leg is to
             end with it, else None.
         now: the clock that says when a record was read.
@@ -185,6 +186,7 @@ class LegContext:
     directory: Directory = field(default_factory=Directory)
     deny: DenyList = field(default_factory=DenyList)
     delivered: Delivered | None = None
+    moved: frozenset[bytes] = frozenset()
     turn: Callable[[], str | None] = at_once
     now: Callable[[], datetime] = utc_now
     breaker: ShrinkBreaker = field(default_factory=ShrinkBreaker)

@@ -11,6 +11,7 @@
     close_inventory          what was listed is rooted, before any item of it is copied
     overdue_dates            dates that lay in the future, and have come
     late_mail                live: what the target received by itself
+    late_moves               live: what the source moved to another calendar
     organizer_first          copies of meetings that waited, and need not any more
     copy                     pending -> fetch -> map -> begin -> write -> settle
     amend                    flags that changed since, drafts that were edited
@@ -67,6 +68,7 @@ from engine.steps import (
     folder_renames,
     invitation_policy,
     late_mail,
+    late_moves,
     ledger_generation,
     organizer_first,
     placement,
@@ -478,6 +480,7 @@ def _pass(
         account_binding.refuse_mostly_strange(leg)
         ledger_generation.keep(leg, setting.generations)
     leg.delivered = late_mail.find_delivered(leg, containers)
+    leg.moved = late_moves.find_moved(leg, containers)
     organizer_first.ask_again(leg, containers)
     account_binding.refuse_filled_since(leg, lambda seconds: _sleep(setting, seconds))
     for row in containers:

@@ -18,7 +18,7 @@ from engine.context.leg_context import LegContext
 from engine.control.server_words_file import Told, told
 from engine.control.stop_signal import StopRequested, reason
 from engine.files import file_names, file_versions
-from engine.steps import item_dates, late_mail, organizer_first
+from engine.steps import item_dates, late_mail, late_moves, organizer_first
 from engine.steps.rekeyed_fates import meaning
 from engine.steps.remove import DUPLICATE_UID, stored
 from engine.steps.single_item import Hold
@@ -332,7 +332,8 @@ def _prepare(
     prepared.mapped.sort(key=lambda entry: order[entry.item.key])
     items = {entry.item.key: entry.item for entry in prepared.mapped}
     prepared.mapped, delivered = late_mail.sort_out(leg, row, prepared.mapped)
-    prepared.skipped += delivered
+    prepared.mapped, moved = late_moves.sort_out(leg, prepared.mapped)
+    prepared.skipped += delivered + moved
     prepared.unwritten += [
         Unwritten(key, name, meaning(leg, items[key].body))
         for key, _ in delivered

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from calendars import HOME, calendar_trial, edit_calendar, folder
+from calendars import HOME, WORK, calendar_trial, edit_calendar, folder
 from memory.doubles import MemoryShelf
 from memory.records import APPOINTMENT, event
 from walking import Died, Trial
@@ -114,3 +114,34 @@ def test_a_late_item_that_died_on_its_way_is_the_users_since(trial: Trial, user:
     assert (result.state, result.code) == (LegState.VERIFIED, None), trial.findings()
     assert kept(trial.store) == before
     assert trial.states()[State.REJECTED] == (2 if user == "moves it" else 1)
+
+
+def of_one(shelf: MemoryShelf) -> int:
+    return sum(b"UID:uid-1\r\n" in one.raw for _, _, one in shelf.objects())
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_what_the_source_moves_to_another_calendar_is_there_once(trial: Trial, *, twice: bool) -> None:
+    go_live(trial)
+    before = kept(trial.store)
+    home, work = (folder(trial.mailbox, *path) for path in (HOME, WORK))
+    item = next(item for item, one in home.messages.items() if b"uid-1" in one.raw)
+    moved = trial.mailbox.move(item, work.id)
+    assert trial.run().state is LegState.VERIFIED
+    if twice:
+        trial.mailbox.move(moved, home.id)
+    trial.mailbox.deliver(home.id, event("late", "Spaet"), APPOINTMENT)
+    for _ in range(2):
+        result = trial.run()
+        assert (result.state, result.code) == (LegState.VERIFIED, None), trial.findings()
+    assert of_one(trial.store) == 1
+    assert len(kept(trial.store)) == len(before) + 1
+
+
+def test_a_copy_in_another_calendar_is_no_move(trial: Trial) -> None:
+    go_live(trial)
+    home, work = (folder(trial.mailbox, *path) for path in (HOME, WORK))
+    raw = next(one.raw for one in home.messages.values() if b"uid-1" in one.raw)
+    trial.mailbox.deliver(work.id, raw, APPOINTMENT)
+    assert trial.run().state is LegState.VERIFIED
+    assert of_one(trial.store) == 2
