@@ -53,6 +53,7 @@ def bind(
             raise Blocked("identity-changed", "the account was made anew under the same name") from None
         if error.code != REPLACED or not leg.allowed_once(REPLACED, 1):
             raise
+        leg.spend()  # before it is bound: not every walk that binds comes to its end
         ledger.bind(claim, proof.source, proof.target, proof.level, replaced=True)
     if not first or leg.kind is not Kind.FILES or proof.target.part:
         return _already_bound

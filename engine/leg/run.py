@@ -490,11 +490,11 @@ def _pass(
         reconcile.sweep(leg, str(row.href))
     withdraw.refuse_shrunk(leg, containers)
     withdraw.withdraw(leg, containers)
+    leg.spend()  # what was approved is done: after a fault in what follows, it must not cover a later loss
     withdraw.name_left(leg, containers)
     containers = file_cleanup.tidy(leg, containers)
     sharing.share(leg, containers)
     file_names.stamp(leg, containers)
-    leg.spend()
     leg.target.label(leg.ledger.labels())
     return None
 

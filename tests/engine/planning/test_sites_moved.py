@@ -17,7 +17,7 @@ from engine.steps import reconcile
 from kogge.app import main
 from ledger.db.rows import LegState, Phase
 from ledger.store import Ledger
-from model.errors import Misconfigured, Transient
+from model.errors import Blocked, Misconfigured, Transient
 from model.protocols import Kind
 from practice.drive.drive_shares import user
 from practice.drive.sites import HOST
@@ -297,3 +297,26 @@ def test_a_library_with_something_for_fewer_waits_for_an_approval(place: Place) 
     assert (result.state, result.code) == (LegState.BLOCKED, "narrower-rights")
     (result,) = moved(config, approve="narrower-rights")
     assert (result.state, result.code) == (LegState.VERIFIED, None)
+
+
+def test_who_says_so_says_it_of_one_folder(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pass that bound it did not get to its end."""
+    config = place.listed(f"{LIBRARY},{SERVICE},1,Bauamt")
+    moved(config, approve="asserted")
+    shelf, settle = place.cloud.shelves[SERVICE], reconcile.settle
+
+    def made_anew() -> None:
+        shelf.remove(("Bauamt",))
+        shelf.real(("Bauamt",)).mkdir()
+
+    def refused(leg: LegContext, *, died: bool) -> int:
+        raise Blocked("over-quota")
+
+    made_anew()
+    assert moved(config)[0].code == "folder-replaced"
+    monkeypatch.setattr(reconcile, "settle", refused)
+    assert moved(config, approve="folder-replaced")[0].code == "over-quota"
+    monkeypatch.setattr(reconcile, "settle", settle)
+    made_anew()
+    (result,) = moved(config)
+    assert (result.state, result.code) == (LegState.BLOCKED, "folder-replaced")

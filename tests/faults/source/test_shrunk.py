@@ -15,6 +15,7 @@ from walking import SOURCE, Trial, letter
 from engine.context.shrink_guard import ShrinkBreaker
 from ledger.db.rows import LegState, Phase, State
 from ledger.plan.mailboxes import PlannedMailbox
+from model.errors import Blocked
 from model.protocols import Kind, Role
 
 
@@ -144,3 +145,24 @@ def test_an_approval_of_the_wave_does_not_rest_on_a_refusal_of_long_ago(quick_pa
     lose(trial, 1.0)
     assert trial.run().code == "source-shrunk"
     assert trial.store.snapshot() == before
+
+
+def test_an_approval_is_spent_by_the_removal_whatever_comes_after_it(quick_path: Path) -> None:
+    """The pass is refused at a later step, and a person has to look into that; meanwhile more is lost."""
+    trial = drive_trial(quick_path, 27)
+    assert trial.finish().state is LegState.VERIFIED
+    lose(trial, 0.6)
+    assert trial.run().code == "source-shrunk"
+    trial.approve("source-shrunk")
+
+    def refuse(step: str) -> None:
+        if step == "target.stamp":
+            raise Blocked("no-permission")
+
+    result = trial.run(refuse)
+    assert (result.code, result.tally.withdrawn > 5) == ("no-permission", True)
+    before = trial.store.snapshot()
+    lose(trial, 1.0)
+    for _ in range(2):
+        assert trial.run().code == "source-shrunk"
+        assert trial.store.snapshot() == before
