@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from engine.context.leg_context import LegContext
 from engine.steps import discover
+from engine.steps.remove import DUPLICATE_UID
 from ledger.db.rows import ContainerRow, State
 from model.protocols import Kind, Mapped
 
-MOVED = "duplicate-uid"
 KINDS = frozenset({Kind.CALENDAR, Kind.TASKS})
 """The kinds whose items keep their UID when they are moved."""
 HELD = (State.WRITTEN, State.VERIFIED)
@@ -53,4 +53,4 @@ def sort_out(leg: LegContext, mapped: Sequence[Mapped]) -> tuple[list[Mapped], l
     """
     moved = {entry.item.key for entry in mapped if entry.item.digest in leg.moved}
     to_write = [entry for entry in mapped if entry.item.key not in moved]
-    return to_write, [(key, MOVED) for key in moved]
+    return to_write, [(key, DUPLICATE_UID) for key in moved]
