@@ -20,7 +20,7 @@ from pydantic import Field
 from engine.approvals.plan_approval import CUTOVER
 from engine.config.registry import chosen
 from engine.control.stop_signal import STOPPED
-from engine.cutover.run_many import CutoverRequest, announce, tell_end
+from engine.cutover.run_many import CutoverRequest, announce, concerned, tell_end
 from engine.cutover.run_many import opened as ordered
 from engine.cutover.steps import CutoverResult
 from engine.pacing.watchdog import WavePolicy
@@ -93,7 +93,9 @@ async def cutover(parameters: CutoverParameters) -> State[Any]:
         if not rows:
             return Failed(message="nothing to do: no mailbox of this wave is to be cut over")
         stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
-        await asyncio.to_thread(announce, order, rows, named=bool(parameters.mailboxes))
+        named = bool(parameters.mailboxes)
+        begun = await asyncio.to_thread(concerned, runner.ledger, rows, named=named)
+        await asyncio.to_thread(announce, order, begun, named=named)
         async with watched(runner.drain) as own, standing("the page of a cutover", page.look, TICK_SECONDS):
             await together((_mailbox(row, order, runner, ended) for row in rows), runner.drain.event)
         await tried("the page of a cutover", page.end)

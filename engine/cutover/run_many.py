@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from engine.control import lease
 from engine.cutover import given_back, hooks
 from engine.cutover.dead_workers import release_dead
 from engine.cutover.steps import Announce, CutoverContext, CutoverResult, cut_over, short, take_back
+from engine.cutover.way_back import WayBack, way_back
 from engine.leg.run_options import AS_CONFIGURED, RunOptions
 from engine.opening.open_sides import accounts, open_target
 from engine.pacing.run_legs import Boundary, run_mailboxes
@@ -28,6 +30,9 @@ from ledger.db.rows import LegRow, LegState, MailboxRow, Phase
 from ledger.plan.waves import Waves
 from ledger.store import Ledger
 from model.errors import MigrationError, Transient
+
+BACK_BEGUN, TAKEN_BACK = "cutover-back-begun", "cutover-taken-back"
+"""The kinds of the events of taking back: before anything is undone, and of how many are back in staging."""
 
 
 @dataclass
@@ -172,45 +177,69 @@ def no_lease() -> None:
     """A guard of what needs no lease; see engine.steps.ledger_generation.leave_move_at."""
 
 
+def concerned(
+    ledger: Ledger, rows: Iterable[MailboxRow], *, back: bool = False, named: bool = False
+) -> list[MailboxRow]:
+    """Return those of these mailboxes for which a request has something to do, as the ledger is now.
+
+    A cutover has nothing to do for a live mailbox, and for one that was given back, unless somebody names it.
+    Back goes who is neither in staging nor released.
+
+    Args:
+        ledger: the ledger.
+        rows: the mailboxes.
+        back: True for a request to take them back.
+        named: True if somebody named these mailboxes, False if they are all of a wave.
+    """
+    if back:
+        return [row for row in rows if way_back(ledger, row.id) is WayBack.UNDO]
+    staying = [row for row in rows if row.phase is not Phase.LIVE]
+    out = frozenset[str]() if named else given_back.stay_out(ledger, staying)
+    return [row for row in staying if row.id not in out]
+
+
 def announce(
     order: CutoverRequest, rows: Iterable[MailboxRow], reason: str = "", *, named: bool = False
 ) -> None:
-    """Record who decided, and why, for each wave of these mailboxes.
-
-    Who was given back stays out of a cutover, unless it names the mailbox.
+    """Record who decided, and why, for each wave of these mailboxes. Before anything is done to them.
 
     Args:
         order: the request.
-        rows: the mailboxes.
+        rows: the mailboxes for which there is something to do; see concerned.
         reason: in the person's words; empty if none was given.
         named: True if somebody named these mailboxes, False if they are all of a wave.
     """
     rows = list(rows)
-    by_wave: dict[str, int] = {}
-    for row in rows:
-        by_wave[row.wave] = by_wave.get(row.wave, 0) + 1
-    kind = "cutover-taken-back" if order.back else "cutover"
-    for wave, count in sorted(by_wave.items()):
-        detail: dict[str, str | int] = {"by": order.cutting.by, "mailboxes": count}
-        if reason:
-            detail["reason"] = reason
-        order.cutting.ledger.event(wave, kind, detail)
+    kind = BACK_BEGUN if order.back else "cutover"
+    for wave, count in sorted(Counter(row.wave for row in rows).items()):
+        _record(order, wave, kind, count, reason)
         if not order.back:
             order.cutting.tell("cutover.started", wave, mailboxes=count)
     if named and not order.back:
         given_back.let_in(order.cutting.ledger, rows, order.cutting.by)
 
 
-def tell_end(order: CutoverRequest, wave: str, cuts: Iterable[CutoverResult], count: int) -> None:
-    """Announce how a run of a wave's cutover ended; nothing of one that takes mailboxes back.
+def _record(order: CutoverRequest, wave: str, kind: str, count: int, reason: str) -> None:
+    detail: dict[str, str | int] = {"by": order.cutting.by, "mailboxes": count}
+    order.cutting.ledger.event(wave, kind, detail | ({"reason": reason} if reason else {}))
+
+
+def tell_end(
+    order: CutoverRequest, wave: str, cuts: Iterable[CutoverResult], count: int, reason: str = ""
+) -> None:
+    """Announce how a run of a wave's cutover ended; of one that takes back, record how many are back.
 
     Args:
         order: the request.
         wave: the wave.
-        cuts: the results.
+        cuts: the results, of those that the request concerned.
         count: how many mailboxes were to be cut over.
+        reason: as in announce.
     """
-    if not order.back:
+    if order.back:
+        if back := sum(cut.code is None for cut in cuts):
+            _record(order, wave, TAKEN_BACK, back, reason)
+    elif count:
         live = sum(cut.code is None for cut in cuts)
         order.cutting.tell("cutover.ended", wave, mailboxes=count, live=live, open=count - live)
 

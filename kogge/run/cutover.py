@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -55,6 +56,8 @@ LIVE, RELEASED = "live-phase", "release-begun"
 """The codes of what cannot be taken back any more."""
 LOOK = "Score low, not approved, not live yet: {:,}. A person has to look; `kogge score` says why."
 WOULD = "would go on"
+NOTHING_BACK = "Nothing goes back: what is live or released does not, and in staging nothing was begun."
+NOTHING_OVER = "Nothing goes over: each of these is live already, or was given back."
 STAYS_OPEN = "nothing: somebody may work there; `kogge give-back` takes back what Kogge wrote first"
 WAITS = (
     "What is in staging stays as it is: no freeze hook runs before somebody approves its score. What is"
@@ -111,7 +114,7 @@ def cutover(
             whose = " ".join(f"-m {row.id}" for row in rows) if mailbox else f"--wave {wave}"
             way = Way(who, back, now, whose, named=bool(mailbox))
             routes = routes_of(settings.hooks, ledger, rows) if back else []
-            ended = act(settings, ledger, rows, way, first=None if as_json else _first(rows, way, config))
+            ended = act(settings, ledger, rows, way, None if as_json else config)
             code = _conclude(ended, rows, way, as_json, config)
             for line in by_hand_lines([one for one in routes if one.way == "undo"]):
                 say(line)
@@ -275,11 +278,12 @@ def _refusals(
 
 
 def act(
-    config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way, *, first: str | None = None
+    config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way, path: Path | None = None
 ) -> Ended:
-    """first: the first line that people are told; None: nothing is told."""
+    """What there is nothing to do for is neither told nor recorded as done; its result says why. path: of the
+    configuration, where people are told how it goes; None: nothing is told."""
     from engine.control.error_log import defect_log
-    from engine.cutover.run_many import all_of, announce, opened, tell_end
+    from engine.cutover.run_many import all_of, announce, concerned, opened, tell_end
     from engine.pacing.worker_slots import open_worker_slots
     from flows.display.from_command import show_cutovers, telling
     from flows.display.prefect_events import tell
@@ -290,12 +294,14 @@ def act(
         raise refusal
     duties = _duties(config, ledger, rows, way)
     going = {duty.wave: [row for row in rows if row.wave == duty.wave] for duty in duties}
+    begun = {row.id: row for row in concerned(ledger, rows, back=way.back, named=way.named)}
     cuts: list[CutoverResult] = []
     drain = Shutdown()
 
     def report_one(cut: CutoverResult) -> None:
         cuts.append(cut)
-        shown(cut)
+        if cut.mailbox in begun:
+            shown(cut)
 
     with (
         signals(drain),
@@ -303,20 +309,25 @@ def act(
         telling(config),
         open_worker_slots(config, ledger, drain.event) as worker_slots,
         opened(config, ledger, way.by, worker_slots, tell, back=way.back) as order,
-        _telling(ledger, rows, first) as shown,
+        _telling(ledger, list(begun.values()), None if path is None else _first(begun, way, path)) as shown,
     ):
         for duty in worker_slots.heeded(duties):
-            announce(order, going[duty.wave], way.reason, named=way.named)
+            own = [row for row in going[duty.wave] if row.id in begun]
+            announce(order, own, way.reason, named=way.named)
             before = len(cuts)
             all_of(order, [row.id for row in going[duty.wave]], report_one)
-            tell_end(order, duty.wave, cuts[before:], len(going[duty.wave]))
+            ended = [cut for cut in cuts[before:] if cut.mailbox in begun]
+            tell_end(order, duty.wave, ended, len(own), way.reason)
     show_cutovers(config, ledger, cuts)
     return Ended(cuts, worker_slots.refusals, order.boundary.fault)
 
 
-def _first(rows: Sequence[MailboxRow], way: Way, path: ConfigPath) -> str:
-    count = many(len(rows), "mailbox", "mailboxes")
-    does = "goes" if len(rows) == 1 else "go"
+def _first(begun: Collection[str], way: Way, path: Path) -> str:
+    """What is about to be done, or that nothing is."""
+    if not begun:
+        return NOTHING_BACK if way.back else NOTHING_OVER
+    count = many(len(begun), "mailbox", "mailboxes")
+    does = "goes" if len(begun) == 1 else "go"
     what = f"{count} {does} back to staging" if way.back else f"{count} {does} over"
     return f"{what}; each step: {next_command(path, f'cutover {way.whose} --status')}"
 

@@ -196,10 +196,9 @@ def _spend_unused(ledger: Ledger, rows: Sequence[MailboxRow]) -> None:
 def _record(order: Order, rows: Sequence[MailboxRow]) -> None:
     """The next cutover of their wave leaves these out. This is recorded before anything is undone: whoever
     runs an interrupted command again may find nothing left to undo."""
-    from engine.cutover.given_back import record, stay_out
+    from engine.cutover.given_back import record_begin
 
-    out = stay_out(order.ledger, rows)
-    record(order.ledger, [row for row in rows if row.id not in out], order.by)
+    record_begin(order.ledger, rows, order.by)
 
 
 def _undo(order: Order, rows: Sequence[MailboxRow]) -> Ended:

@@ -18,7 +18,7 @@ from ledger.db.handle import LedgerHandle
 from ledger.db.leases import ROLLED_BACK, ROLLING
 from ledger.db.readers import chunked
 from ledger.db.rows import HELD_ELSEWHERE, PARTLY, SCORE_LOW, LegState, Phase
-from ledger.db.schema import leg, mailbox, step
+from ledger.db.schema import event, leg, mailbox, step
 from ledger.db.upsert import upsert
 from ledger.leg.phases import held_legs, is_rolled_back, lock_legs, move, refuse_held
 from ledger.plan.mailboxes import is_spendable, wave_of
@@ -29,6 +29,9 @@ RELEASE = "release"
 """The step after which the cutover only goes forward."""
 BACK = "back"
 """The step after which the cutover only goes back."""
+GIVE_BACK_BEGUN, GIVE_BACK_ENDED = "give-back-begun", "given-back"
+CUTOVER_NAMED = "cutover-named"
+"""The kinds of the events of giving back. In older ledgers "given-back" is recorded when it begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +254,8 @@ class Steps:
     def take_back(self, mailbox_id: str, by: str) -> None:
         """Move the mailbox back to staging and delete its steps, with an event.
 
+        A give-back that was begun has ended with it, which is recorded, too.
+
         A mailbox that was rolled back as a whole comes back from the live phase, too: nothing of ours is
         there any more. Then an approval of its score, if somebody gave one, is spent, for what is copied next
         was seen by nobody. Else it stays, and counts for the numbers that it was given for.
@@ -265,6 +270,8 @@ class Steps:
             wave = wave_of(connection, mailbox_id)
             if was_rolled_back and is_spendable(connection, mailbox_id, SCORE_LOW):
                 append_event(connection, wave, f"approval-spent:{SCORE_LOW}", {}, subject=mailbox_id)
+            if _is_given_back(connection, mailbox_id, wave):
+                append_event(connection, wave, GIVE_BACK_ENDED, {"by": by}, subject=mailbox_id)
 
 
 def is_releasing(ledger: LedgerHandle, mailbox_id: str) -> bool:
@@ -283,6 +290,14 @@ _RELEASING = (
 def _has(connection: Connection, mailbox_id: str, name: str) -> bool:
     query = select(step.c.name).where(step.c.mailbox == mailbox_id, step.c.name == name)
     return connection.execute(query).first() is not None
+
+
+def _is_given_back(connection: Connection, mailbox_id: str, wave: str) -> bool:
+    """Return True if somebody began to give this mailbox back, and that has not ended."""
+    kinds = GIVE_BACK_BEGUN, GIVE_BACK_ENDED, CUTOVER_NAMED
+    query = select(event.c.kind).where(event.c.subject == mailbox_id, event.c.wave == wave)
+    query = query.where(event.c.kind.in_(kinds)).order_by(event.c.seq.desc())
+    return connection.execute(query.limit(1)).scalar() == GIVE_BACK_BEGUN
 
 
 def _refuse_running(

@@ -9,8 +9,8 @@ from cutting import Rig, quiet
 
 from engine.config.load import Config, RunSettings
 from engine.control.stop_signal import Stop
-from engine.cutover.given_back import record
-from engine.cutover.run_many import CutoverRequest, all_of, announce
+from engine.cutover.given_back import record_begin
+from engine.cutover.run_many import CutoverRequest, all_of, announce, concerned
 from engine.cutover.steps import CutoverResult
 from engine.pacing.admission import Admission
 from engine.pacing.run_legs import Boundary
@@ -33,15 +33,51 @@ def _asked(rig: Rig, *, named: bool, meanwhile: Callable[[], object] = lambda: N
     return ended[0]
 
 
+def test_it_is_recorded_as_ended_once_the_mailbox_is_in_staging(rig: Rig) -> None:
+    """By whatever command ends it, and not while an undo fails."""
+    rig.fails = {"close": ["exit-1"], "redirect.undo": ["exit-1"]}
+    assert rig.cut().code == "hook-failed"
+    for by in ("Night shift", "Night shift", "Day shift"):
+        record_begin(rig.trial.ledger, rig.trial.ledger.mailboxes(), by)
+    assert rig.cut(back=True).code == "hook-failed"
+    assert _told(rig) == [("give-back-begun", "Night shift"), ("give-back-begun", "Day shift")]
+    assert rig.cut(back=True).code is None
+    assert _told(rig)[2:] == [("given-back", "tester")]
+    assert rig.cut(back=True).code is None
+    assert len(_told(rig)) == 3
+    rig.fails = {"close": ["exit-1"]}
+    assert _asked(rig, named=True).code == "hook-failed"
+    assert rig.cut(back=True).code is None
+    assert _told(rig)[3:] == [("cutover-named", "tester")], "nobody gave it back this time"
+
+
+def test_who_has_nothing_to_go_back_from_is_not_counted(rig: Rig) -> None:
+    ledger = rig.trial.ledger
+    assert concerned(ledger, ledger.mailboxes(), back=True) == []
+    rig.fails = {"close": ["exit-1"]}
+    rig.cut()
+    assert concerned(ledger, ledger.mailboxes(), back=True) == ledger.mailboxes()
+    record_begin(ledger, ledger.mailboxes(), "Night shift")
+    assert concerned(ledger, ledger.mailboxes()) == []
+    assert concerned(ledger, ledger.mailboxes(), named=True) == ledger.mailboxes()
+
+
+def _told(rig: Rig) -> list[tuple[str, object]]:
+    kinds = ("give-back-begun", "given-back", "cutover-named")
+    (row,) = rig.trial.ledger.mailboxes()
+    events = rig.trial.ledger.events(row.wave)
+    return [(event.kind, event.detail["by"]) for event in events if event.kind in kinds]
+
+
 def test_a_cutover_of_the_whole_wave_leaves_them_out(rig: Rig) -> None:
-    record(rig.trial.ledger, rig.trial.ledger.mailboxes(), "Night shift")
+    record_begin(rig.trial.ledger, rig.trial.ledger.mailboxes(), "Night shift")
     assert _asked(rig, named=False) == CutoverResult(rig.trial.id, Phase.STAGING, "given-back")
     assert _asked(rig, named=False).code == "given-back", "asking twice changes nothing"
     assert rig.log == []
 
 
 def test_one_that_names_them_takes_them_along_from_then_on(rig: Rig) -> None:
-    record(rig.trial.ledger, rig.trial.ledger.mailboxes(), "Night shift")
+    record_begin(rig.trial.ledger, rig.trial.ledger.mailboxes(), "Night shift")
     rig.fails = {"close": ["exit-1"]}
     assert _asked(rig, named=True).code == "hook-failed"
     assert _asked(rig, named=False) == CutoverResult(rig.trial.id, Phase.LIVE, None)
@@ -49,10 +85,10 @@ def test_one_that_names_them_takes_them_along_from_then_on(rig: Rig) -> None:
 
 def test_given_back_again_they_stay_out_again(rig: Rig) -> None:
     rows = rig.trial.ledger.mailboxes()
-    record(rig.trial.ledger, rows, "Night shift")
+    record_begin(rig.trial.ledger, rows, "Night shift")
     rig.fails = {"close": ["exit-1"]}
     _asked(rig, named=True)
-    record(rig.trial.ledger, rows, "Night shift")
+    record_begin(rig.trial.ledger, rows, "Night shift")
     assert _asked(rig, named=False).code == "given-back"
     assert rig.phase == Phase.STAGING
 
@@ -63,7 +99,7 @@ def test_who_is_given_back_while_the_cutover_is_at_others_stays_out(rig: Rig) ->
     assert _asked(rig, named=False).code == "hook-failed"
 
     def give_back() -> None:
-        record(rig.trial.ledger, rig.trial.ledger.mailboxes(), "Help desk")
+        record_begin(rig.trial.ledger, rig.trial.ledger.mailboxes(), "Help desk")
         assert rig.cut(back=True).code is None
 
     for named in (False, True):

@@ -147,8 +147,11 @@ def test_whose_hook_failed_is_given_back(
     assert run("give-back", *anna(town), *BY, *WHY) == 0
     assert (phase(town), hooks(town)[-1], town.messages("anna")) == (Phase.STAGING, "undo", left)
     with closing(town.ledger()) as ledger:
+        kinds = [event.kind for event in ledger.events("pilot")]
         (told,) = [event.detail for event in ledger.events("pilot") if event.kind == "cutover-taken-back"]
-    assert (told["by"], told["reason"]) == (BY[1], WHY[1])
+    assert (told["by"], told["reason"], told["mailboxes"]) == (BY[1], WHY[1], 1)
+    ends = ["give-back-begun", "cutover-back-begun", "given-back", "cutover-taken-back"]
+    assert [kind for kind in kinds if kind in ends] == ends
 
 
 def test_who_was_given_back_is_left_out_until_a_cutover_names_them(
@@ -214,6 +217,39 @@ def test_nothing_is_taken_back_while_hooks_could_not_be_undone(
     assert run("give-back", *anna(town), "--dry-run", "--json") == 0
     (one,) = json.loads(capsys.readouterr().out)["mailboxes"]
     assert (one["undo"], one["by_hand"]) == ([], ["open", "redirect"]), "nobody forgets what was begun"
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_nothing_is_told_or_recorded_as_done_for_who_is_live(
+    planned: str, capsys: pytest.CaptureFixture[str], back: bool
+) -> None:
+    config = load(Path("kogge.toml"))
+    with opened_ledger(config) as ledger:
+        ledger.set_phase(planned, Phase.LIVE, "tester")
+        before = [event.kind for event in ledger.events("pilot")]
+    assert run("cutover", "--wave", "pilot", *BY, *(["--back"] if back else [])) == (1 if back else 0)
+    told = capsys.readouterr()
+    assert "mailbox go" not in told.err
+    assert "Nothing goes back:" in told.err if back else "Nothing goes over:" in told.err
+    assert "live-phase" in told.out if back else "1 live" in told.out
+    with opened_ledger(config) as ledger:
+        assert [event.kind for event in ledger.events("pilot")] == before
+
+
+def test_a_give_back_that_removed_nothing_is_recorded_as_begun_alone(
+    planned: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("kogge.run.give_back.run_rollback", lambda *_: Run([], 1, (), None))
+    config = load(Path("kogge.toml"))
+    with opened_ledger(config) as ledger:
+        ledger.set_phase(planned, Phase.LIVE, "tester")
+    for _ in range(2):
+        assert run("give-back", "-m", planned, *BY, *WHY) == 130
+    capsys.readouterr()
+    assert run("show", planned) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("give-back-begun by Night shift") == 1
+    assert "given-back" not in shown
 
 
 @pytest.mark.parametrize("before", [False, True])
