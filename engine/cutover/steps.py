@@ -32,6 +32,7 @@ from engine.config.hooks import Action, Hook, HooksSettings
 from engine.control import lease
 from engine.control.stop_signal import Stop, reason
 from engine.cutover.hooks import HookMailbox, patience_of
+from engine.cutover.refused import record_refusal
 from engine.pacing.login_breaker import REFUSED
 from ledger.db.leases import ROLLED_BACK, ROLLING
 from ledger.db.rows import (
@@ -303,6 +304,7 @@ def _refuse_low(cutting: CutoverContext, row: MailboxRow, steps: dict[str, StepR
     if row.phase is not Phase.STAGING or any(name in steps for name in _freezing(cutting)):
         return
     if would_stop(cutting.ledger, [row], scores(cutting.ledger, [row.id])):
+        record_refusal(cutting.ledger, row)
         cutting.tell("cutover.waiting", row.wave, mailbox=row.id, code=SCORE_LOW)
         raise _Stop(SCORE_LOW)
 

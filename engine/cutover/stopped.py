@@ -1,7 +1,7 @@
 """Find the mailboxes that only a person moves on although their workloads look well.
 
 The cutover of one has begun, and nobody is at work on it: its user may be locked out. Or the mailbox is
-withheld. What is at work right now is no such mailbox.
+withheld, or a cutover refused to begin with it for its score. What is at work right now is no such mailbox.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from engine.approvals.low_score_approval import SCORE
 from engine.config.hooks import HooksSettings
 from engine.control import lease
 from engine.cutover.given_back import GIVING_BACK, begun
+from engine.cutover.refused import waiting
 from engine.cutover.steps import FREEZE, HOOK_FAILED, NOT_VERIFIED, UNDO, is_dead, patience_by_step
 from ledger.db.leases import ROLLED_BACK, ROLLING
 from ledger.db.rows import SCORE_LOW, LegRow, LegState, MailboxRow, Phase
@@ -81,7 +82,11 @@ def stops(
         row.id: stop_of(row, steps.get(row.id, ()), own[row.id], look, giving_back=row.id in going_back)
         for row in known
     }
-    return {number: stop for number, stop in found.items() if stop is not None}
+    ready = (
+        row for row in known if found[row.id] is None and _may_begin(row, steps.get(row.id), own[row.id])
+    )
+    low = {number: Stop(SCORE_LOW) for number in waiting(ledger, ready)}
+    return {number: stop for number, stop in found.items() if stop is not None} | low
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +143,12 @@ def stop_of(
     withheld = (leg.withheld for leg in legs if leg.state is not LegState.VERIFIED and not leg.code)
     code = next((code for code in withheld if code), None)
     return None if code is None else Stop(code)
+
+
+def _may_begin(row: MailboxRow, steps: Sequence[StepRow] | None, legs: Sequence[LegRow]) -> bool:
+    """Return True if a cutover may begin with it, as far as its workloads tell, and none has."""
+    verified = bool(legs) and all(leg.state is LegState.VERIFIED for leg in legs)
+    return row.phase is Phase.STAGING and not steps and verified
 
 
 def _is_taken_out(row: MailboxRow, legs: Iterable[LegRow]) -> bool:

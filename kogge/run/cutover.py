@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -45,6 +46,7 @@ from reports.progress import LATER
 if TYPE_CHECKING:
     from engine.approvals.score import Score
     from engine.cutover.steps import CutoverResult
+    from engine.cutover.stopped import Stop
     from engine.pacing.watchdog import WavePolicy
     from ledger.db.rows import MailboxRow
     from ledger.leg.cutover_steps import StepRow
@@ -77,7 +79,10 @@ def cutover(
             help="Only say which mailboxes would go live, and what stops others; with --back, which go back.",
         ),
     ] = False,
-    status: Annotated[bool, typer.Option("--status", help="Show each mailbox's steps.")] = False,
+    status: Annotated[
+        bool,
+        typer.Option("--status", help="Show each mailbox's steps; ends with 1 while one needs a person."),
+    ] = False,
     back: Annotated[
         bool, typer.Option("--back", help="Take back what is not live yet: to staging, with the undo hooks.")
     ] = False,
@@ -104,42 +109,54 @@ def cutover(
     with opened_ledger(settings, upgrade=not (status or dry_run)) as ledger:
         rows = chosen(settings, ledger, wave, mailbox, by_line=status or dry_run)
         if status:
-            _show(ledger, rows, as_json)
-        elif dry_run and back:
+            raise typer.Exit(_show(settings, ledger, rows, as_json))
+        if dry_run and back:
             raise typer.Exit(_look_back(settings, ledger, rows, as_json))
-        elif dry_run:
+        if dry_run:
             raise typer.Exit(_look(settings, ledger, rows, as_json, now=now, named=bool(mailbox)))
-        else:
-            who = given("--by", by, "who decides is recorded")
-            whose = " ".join(f"-m {row.id}" for row in rows) if mailbox else f"--wave {wave}"
-            way = Way(who, back, now, whose, named=bool(mailbox))
-            routes = routes_of(settings.hooks, ledger, rows) if back else []
-            ended = act(settings, ledger, rows, way, None if as_json else config)
-            code = _conclude(ended, rows, way, as_json, config)
-            for line in by_hand_lines([one for one in routes if one.way == "undo"]):
-                say(line)
-            raise typer.Exit(code)
+        who = given("--by", by, "who decides is recorded")
+        whose = " ".join(f"-m {row.id}" for row in rows) if mailbox else f"--wave {wave}"
+        way = Way(who, back, now, whose, named=bool(mailbox))
+        routes = routes_of(settings.hooks, ledger, rows) if back else []
+        ended = act(settings, ledger, rows, way, None if as_json else config)
+        code = _conclude(ended, rows, way, as_json, config)
+        for line in by_hand_lines([one for one in routes if one.way == "undo"]):
+            say(line)
+        raise typer.Exit(code)
 
 
-def _show(ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool) -> None:
+def _show(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool) -> int:
+    """Writes nothing. Ends as `kogge status` does for what only a person moves on."""
     from engine.approvals.score import scores
+    from engine.cutover.stopped import stops
     from kogge.shown.cutover_rows import cutover_table
     from ledger.leg.cutover_steps import Steps
 
     steps = Steps(ledger).of(row.id for row in rows)
     found = scores(ledger, [row.id for row in rows])
+    legs = [leg for wave in sorted({row.wave for row in rows}) for leg in ledger.legs(wave)]
+    stopped = stops(ledger, config.hooks, rows, legs)
+    ends = Exit.OPEN if stopped else Exit.OK
     if as_json:
-        emit([_document(row, steps.get(row.id, []), found.get(row.id)) for row in rows])
-        return
+        emit([_document(row, steps.get(row.id, []), found.get(row.id), stopped.get(row.id)) for row in rows])
+        return ends
     out = screen()
     if len(rows) == 1 and steps:
         cells = (_step_cells(one) for one in steps[rows[0].id])
         out.print(table(["step", "state", "count", "at", "code"], cells))
-    out.print(cutover_table(rows, steps, found))
+    out.print(cutover_table(rows, steps, found, stopped))
     if len(rows) > 1 and steps:
         out.print(Text("kogge cutover --status -m ID shows every step of one mailbox", style=QUIET))
     out.print()
+    _tell_codes([stop.code for stop in stopped.values()])
     _tell_scores(ledger, rows, found)
+    return ends
+
+
+def _tell_codes(codes: Sequence[str]) -> None:
+    """Each with what to do."""
+    for code, count in sorted(Counter(codes).items()):
+        screen().print(f"{code} ({count:,}): {advice(code)}", soft_wrap=True)
 
 
 def _step_cells(one: StepRow) -> list[str]:
@@ -165,10 +182,13 @@ def _score(score: Score) -> dict[str, object]:
     return {"rating": str(score.rating), **counts}
 
 
-def _document(row: MailboxRow, steps: Sequence[StepRow], score: Score | None) -> dict[str, object]:
+def _document(
+    row: MailboxRow, steps: Sequence[StepRow], score: Score | None, stop: Stop | None
+) -> dict[str, object]:
     return {
         "mailbox": row.id,
         "phase": str(row.phase),
+        "stop": None if stop is None else stop.document(),
         "score": None if score is None else _score(score),
         "steps": [
             {
@@ -457,5 +477,4 @@ def _tell(ended: Sequence[CutoverResult], well: str) -> None:
         out.print(f"and {len(order) - SHOWN:,} more (--json)")
     phases = {phase: sum(one.phase is phase for one in ended) for phase in Phase}
     out.print(", ".join(f"{count:,} {phase}" for phase, count in phases.items() if count))
-    for code in sorted({one.code for one in ended if one.code}):
-        out.print(f"{code} ({sum(one.code == code for one in ended):,}): {advice(code)}", soft_wrap=True)
+    _tell_codes([one.code for one in ended if one.code])

@@ -52,7 +52,7 @@ def status(
 
     What needs a person comes first. `kogge show ID` tells everything about one mailbox. It also says how long
     each wave still takes. Names random ids only; `kogge who ID` resolves one. Exit code 0 only when every
-    mailbox is verified and no cutover has stopped on its way.
+    mailbox is verified and no cutover has stopped on its way, or did not begin for a low score.
 
     Example: kogge status --wave pilot --watch
     """

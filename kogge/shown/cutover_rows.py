@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from kogge.terminal.tables import BAD, CARE, GOOD, Grid, moment, table
+from kogge.terminal.tables import BAD, CARE, GOOD, Grid, code_cell, moment, table
 from ledger.db.rows import Phase
 from ledger.leg.cutover_steps import BEGUN, DONE, FAILED
 
 if TYPE_CHECKING:
     from engine.approvals.score import Score
+    from engine.cutover.stopped import Stop
     from ledger.db.rows import MailboxRow
     from ledger.leg.cutover_steps import StepRow
 
@@ -23,12 +24,18 @@ PHASES = (Phase.FROZEN, Phase.STAGING, Phase.LIVE)
 
 
 def cutover_table(
-    rows: Sequence[MailboxRow], steps: Mapping[str, Sequence[StepRow]], scores: Mapping[str, Score]
+    rows: Sequence[MailboxRow],
+    steps: Mapping[str, Sequence[StepRow]],
+    scores: Mapping[str, Score],
+    stopped: Mapping[str, Stop],
 ) -> Grid:
-    """Returns a row for each mailbox: its newest step and its score, what failed first."""
+    """Returns a row for each mailbox: its newest step and its score, what failed or stopped first."""
     newest = {row.id: steps[row.id][-1] for row in rows if steps.get(row.id)}
-    order = sorted(rows, key=lambda row: _urgency(row, newest.get(row.id)))
-    cells = [_cells(row, newest.get(row.id), scores.get(row.id)) for row in order]
+    order = sorted(rows, key=lambda row: (row.id not in stopped, *_urgency(row, newest.get(row.id))))
+    cells = [
+        [*_cells(row, newest.get(row.id), scores.get(row.id)), _code(newest.get(row.id), stopped.get(row.id))]
+        for row in order
+    ]
     return table(COLUMNS, cells, wrap=("code",))
 
 
@@ -39,7 +46,13 @@ def _urgency(row: MailboxRow, step: StepRow | None) -> tuple[bool, int, str]:
 def _cells(row: MailboxRow, step: StepRow | None, score: Score | None) -> list[str | Text]:
     rating = ("-", "-") if score is None else (str(score.rating), f"{score.lacking:,}")
     if step is None:
-        return [row.id, str(row.phase), "-", "", "", *rating, ""]
+        return [row.id, str(row.phase), "-", "", "", *rating]
     state = Text(step.state, style=COLOURS.get(step.state, ""))
-    code = step.code or "" if step.state == FAILED else ""
-    return [row.id, str(row.phase), step.name, state, moment(step.at), *rating, code]
+    return [row.id, str(row.phase), step.name, state, moment(step.at), *rating]
+
+
+def _code(step: StepRow | None, stop: Stop | None) -> str:
+    """What stopped it; of one at work, what its newest step failed of."""
+    if stop is not None:
+        return code_cell(stop.code, stop.detail)
+    return step.code or "" if step is not None and step.state == FAILED else ""

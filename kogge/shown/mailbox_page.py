@@ -246,6 +246,8 @@ def errors(page: MailboxPage) -> Iterator[tuple[str, str]]:
     """Each code with the workloads or the number of items that have it, and what to do."""
     if page.cut_off is not None:
         yield page.cut_off.code, _cut_off(page.cut_off)
+    elif page.stop is not None and page.stop.code == SCORE_LOW:
+        yield SCORE_LOW, f"A cutover did not begin with it. {advice(SCORE_LOW)}"
     for code, kinds in page.stopped.items():
         asked = f" Asked: {_asked(page, kinds)}." if code in OF_CONNECTIONS and page.servers else ""
         yield code, f"{', '.join(map(str, kinds))}. {advice(code)}{asked}"

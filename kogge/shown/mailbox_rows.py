@@ -151,6 +151,8 @@ class MailboxLine:
             told.insert(
                 0, code_cell(self.stop.code, f"cutover: {self.stop.step}" if self.stop.step else None)
             )
+        elif self.stop is not None and all(cell.code != self.stop.code for cell in self.cells.values()):
+            told.insert(0, self.stop.code)
         return "; ".join(told)
 
     def document(self) -> dict[str, object]:

@@ -107,9 +107,12 @@ class WaveStatus:
 
     @property
     def codes(self) -> Counter[str]:
-        """Of each workload, and of each cutover that stopped."""
+        """Of each workload, and of each cutover that stopped or did not begin, if no workload says it."""
         own = Counter(ship.row.code for ship in self.ships if ship.row.code)
-        return own + Counter(stop.code for stop in self.stopped.values())
+        said = {(ship.row.mailbox, ship.row.code) for ship in self.ships}
+        stops = {ship.row.mailbox: ship.stop for ship in self.ships if ship.stop is not None}
+        more = (stop.code for box, stop in stops.items() if stop.locked or (box, stop.code) not in said)
+        return own + Counter(more)
 
     @property
     def phases(self) -> Counter[str]:
@@ -153,9 +156,9 @@ class WaveStatus:
 
     @property
     def settled(self) -> bool:
-        """Every leg verified, there is at least one, and no cutover stopped."""
-        whole = all(ship.row.state is LegState.VERIFIED for ship in self.ships)
-        return bool(self.ships) and whole and not self.stopped
+        """Every leg verified, there is at least one, and no cutover stopped or was refused."""
+        whole = all(ship.row.state is LegState.VERIFIED and ship.stop is None for ship in self.ships)
+        return bool(self.ships) and whole
 
     def totals(self) -> dict[str, object]:
         rows = [ship.row for ship in self.ships]

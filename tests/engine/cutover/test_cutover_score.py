@@ -9,6 +9,7 @@ from walking import letter
 
 from engine.approvals.low_score_approval import accept
 from engine.approvals.score import scores
+from engine.cutover.stopped import Stop, stops
 from engine.leg.run import Task
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase
@@ -27,6 +28,24 @@ def test_a_score_that_is_known_to_be_low_stops_before_the_freeze_hooks(rig: Rig)
     low_beforehand(rig)
     assert rig.cut().code == "score-low"
     assert (rig.phase, rig.log, rig.states()) == (Phase.STAGING, [], {})
+
+
+def test_who_was_refused_for_their_score_needs_a_person_until_one_decides(rig: Rig) -> None:
+    low_beforehand(rig)
+    ledger = rig.trial.ledger
+
+    def stopped() -> dict[str, Stop]:
+        return stops(ledger, rig.hooks, [rig.row], ledger.legs())
+
+    assert stopped() == {}, "no cutover was asked for"
+    for _ in range(2):
+        assert rig.cut().code == "score-low"
+    assert stopped() == {rig.trial.id: Stop("score-low")}
+    assert [event.kind for event in ledger.events(rig.row.wave)].count("cutover-refused") == 1
+    accept(ledger, [rig.row], "somebody", "one large mail")
+    assert stopped() == {}
+    assert rig.cut().code is None
+    assert stopped() == {}
 
 
 def test_a_low_score_is_approved_beforehand_and_goes_through_in_one_run(rig: Rig) -> None:

@@ -287,7 +287,7 @@ def test_who_lets_a_low_score_go_live_is_recorded(
     with closing(opened(place)) as ledger:
         Steps(ledger).begin(ids["carl"], "score")
         Steps(ledger).finish(ids["carl"], "score", FAILED, "poor")
-    assert run("cutover", "--wave", "pilot", "--status") == 0
+    assert run("cutover", "--wave", "pilot", "--status") == 1
     assert "not live yet: 1." in capsys.readouterr().out
     assert run(*asked, *BY[:2]) == 2
     assert "--reason: is missing or empty" in capsys.readouterr().err
@@ -300,10 +300,10 @@ def test_who_lets_a_low_score_go_live_is_recorded(
     shown = " ".join(capsys.readouterr().out.split())
     assert "by: A. Auditor" in shown
     assert "reason: the two are newsletters" in shown
-    assert run("cutover", "--wave", "pilot", "--status") == 0
+    assert run("cutover", "--wave", "pilot", "--status") == 1
     status = capsys.readouterr().out
     rows = {words[0]: words for words in map(str.split, status.splitlines()) if words}
-    assert rows[ids["carl"]][-3:] == ["poor", "1", "poor"]  # the score, items that lack content, the code
+    assert rows[ids["carl"]][-4:] == ["poor", "1", "score-low", "(poor)"]
     assert "wave pilot: 1 not verified (1 perfect, 1 good, 0 investigate, 1 poor)" in status
     assert "Score low" not in status, "somebody answered for it"
 

@@ -108,7 +108,7 @@ def town(tmp_path: Path, dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch) -> T
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, dict[str, object]]:
     """The steps of `kogge cutover --status`, by mailbox and step."""
     capsys.readouterr()
-    assert run("cutover", "--wave", "pilot", "--status", "--json", *arguments) == 0
+    assert run("cutover", "--wave", "pilot", "--status", "--json", *arguments) in (0, 1)
     told = json.loads(capsys.readouterr().out)
     return {one["mailbox"]: {step["step"]: step for step in one["steps"]} for one in told}
 

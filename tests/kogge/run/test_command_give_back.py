@@ -19,6 +19,7 @@ from engine.control.ledger_access import opened_ledger
 from engine.cutover.steps import UNDO
 from kogge.run.rollback import Run
 from ledger.db.rows import Phase
+from ledger.db.schema import step as step_table
 from ledger.leg.cutover_steps import BACK, Steps
 from model.errors import Blocked
 
@@ -234,6 +235,27 @@ def test_nothing_is_told_or_recorded_as_done_for_who_is_live(
     assert "live-phase" in told.out if back else "1 live" in told.out
     with opened_ledger(config) as ledger:
         assert [event.kind for event in ledger.events("pilot")] == before
+
+
+def test_a_cutover_that_nobody_is_at_ends_its_status_with_1(
+    planned: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("cutover", "--wave", "pilot", "--status") == 0
+    with opened_ledger(load(Path("kogge.toml"))) as ledger:
+        ledger.set_phase(planned, Phase.FROZEN, "tester")
+        Steps(ledger).begin(planned, "delta", "a worker that is gone")
+    with opened_ledger(load(Path("kogge.toml"))) as ledger, ledger.engine.begin() as connection:
+        connection.execute(step_table.update().values(at=0.0))
+    capsys.readouterr()
+    for whose in (("--wave", "pilot"), ("-m", planned)):
+        assert run("cutover", *whose, "--status") == 1
+        shown = capsys.readouterr().out
+        row = next(line for line in shown.splitlines() if planned in line)
+        assert row.split()[-1] == "cutover-stopped"
+        assert "cutover-stopped (1): Nobody is at work on its cutover: go on (`kogge cutover`)" in shown
+    assert run("cutover", "--wave", "pilot", "--status", "--json") == 1
+    (one,) = json.loads(capsys.readouterr().out)
+    assert one["stop"] == {"code": "cutover-stopped", "step": "delta", "detail": None, "locked": True}
 
 
 def test_a_give_back_that_removed_nothing_is_recorded_as_begun_alone(

@@ -105,6 +105,18 @@ def test_who_is_locked_out_by_a_cutover_that_stopped_comes_first_and_is_not_sett
     assert both.lines()[0].document()["codes"] == ["hook-failed"]
 
 
+def test_who_was_refused_for_their_score_is_named_and_nothing_is_settled() -> None:
+    legs = [leg(number, LegState.VERIFIED) for number in (1, 2)]
+    fleet = gather(map(box, range(3)), legs, [], NOW, stopped={"m-00000002": Stop("score-low")})
+    assert not fleet.settled
+    assert (fleet.totals()["codes"], fleet.totals()["cutovers_stopped"]) == ({"score-low": 1}, 0)
+    for look in (Look(40), Look(40, by_workload=True)):
+        text = shown_at(fleet, look)
+        assert "score-low" in next(line for line in text if "m-00000002" in line)
+        assert any("score-low (1): See `kogge score`" in line for line in text)
+        assert not any("locked out" in line or "accounted for" in line for line in text)
+
+
 def test_a_withheld_mailbox_needs_a_person() -> None:
     row = replace(leg(2), withheld="not-in-plan")
     fleet = gather(map(box, range(3)), [leg(1), row], [], NOW, stopped={"m-00000002": Stop("not-in-plan")})
