@@ -75,6 +75,14 @@ class Transient(MigrationError):
         self.after = after
 
 
+class Unwritable(Transient):
+    """State that the ledger cannot be written until a person makes room, or gives a right.
+
+    A workload waits as for any Transient; a command ends as it does for wrong input, so that no script runs
+    it again for ever. `local` holds the path.
+    """
+
+
 class Rejected(MigrationError):
     """State that this item cannot move (too large, malformed, unconvertible): mark it and go on."""
 

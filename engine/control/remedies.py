@@ -175,8 +175,10 @@ PASSING = dict.fromkeys(
     "account-in-doubt": "The mailbox in brackets may be about to fill the same account; run again later.",
     "prefect-unavailable": "Prefect does not answer; `kogge server status`, then run the command again.",
     "ledger-changed": "Something of the wave changed while it was sealed; run `kogge audit seal` again.",
+    "ledger-full": "Make room on the ledger's disk, then run it again; nothing is lost.",
     "ledger-in-use": "Workers of an older version are at work; let them end, then `kogge ledger upgrade`.",
     "ledger-unavailable": "The ledger's database does not answer; see that it runs, then run it again.",
+    "ledger-unwritable": "Let this account write the ledger's file and folder, or database; run it again.",
     "server-unreachable": "The server cannot be reached; check host, port and firewall, then run again.",
     "unreachable": "The server cannot be reached; check url, name resolution and firewall, then run again.",
 }

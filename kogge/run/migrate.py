@@ -35,7 +35,7 @@ from kogge.terminal.options import (
     screen,
 )
 from kogge.terminal.progress_display import Display
-from model.errors import Blocked, MigrationError, Misconfigured, Transient
+from model.errors import Blocked, MigrationError, Misconfigured, Transient, Unwritable
 from model.plural import many
 from model.protocols import Kind
 from reports.progress import LATER, Snapshot
@@ -256,7 +256,7 @@ def _code(results: Sequence[RunResult]) -> int:
 
 
 def _fault_code(fault: MigrationError) -> int:
-    if isinstance(fault, Misconfigured):
+    if isinstance(fault, Misconfigured | Unwritable):
         return Exit.INPUT
     return Exit.AGAIN if isinstance(fault, Transient) else Exit.OPEN
 

@@ -25,7 +25,7 @@ from rich.segment import Segment
 from engine.control import json_log
 from kogge.terminal.exit_codes import CODES as CODES
 from kogge.terminal.exit_codes import Exit as Exit
-from model.errors import MigrationError, Misconfigured, Transient
+from model.errors import MigrationError, Misconfigured, Transient, Unwritable
 from model.printable import cell, json_escaped, printable
 from model.private_files import open_private
 from model.sites import one_spelling
@@ -173,15 +173,19 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[], None]]:
 
 
 def report(error: MigrationError) -> int:
-    """Tells an error and what to do about it; returns the exit code."""
+    """Tells an error, where it is, and what to do about it; returns the exit code."""
     if isinstance(error, Misconfigured):
         say(error.advice)
+        if error.local:
+            say(f"  {error.local}")
         return Exit.INPUT
     from engine.control.remedies import advice
 
     say(f"kogge: {error}")
-    if remedy := advice(error.code):
-        say(f"  {remedy}")
+    for line in filter(None, (error.local, advice(error.code))):
+        say(f"  {line}")
+    if isinstance(error, Unwritable):
+        return Exit.INPUT
     return Exit.AGAIN if isinstance(error, Transient) else Exit.OPEN
 
 

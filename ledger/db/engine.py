@@ -22,6 +22,7 @@ from ledger.db import postgresql
 from ledger.db.counters import OPTION, Counters, counters_of
 from ledger.db.limits import LOCK_SECONDS, LONG_SECONDS
 from ledger.db.trust import refused, silence
+from ledger.db.unwritable import not_created, unwritable
 from model.errors import Corrupt, MigrationError, Misconfigured, Transient
 
 _PRAGMAS = (
@@ -120,6 +121,7 @@ def create_private_file(url: URL) -> None:
 
     Raises:
         Misconfigured: the file cannot be created.
+        Unwritable: no space is left for it.
     """
     path = Path(str(url.database))
     try:
@@ -127,8 +129,8 @@ def create_private_file(url: URL) -> None:
             folder.mkdir(mode=0o700, exist_ok=True)
         if not path.exists():
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-    except OSError:
-        raise Misconfigured("ledger", "its file cannot be created: is the folder writable?") from None
+    except OSError as error:
+        raise not_created(error, path) from None
 
 
 def _configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
@@ -146,7 +148,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated(engine: Engine) -> Iterator[None]:
     """Translate errors of the database into ours.
 
     Their text is dropped, because PostgreSQL's holds the values of a row.
@@ -156,17 +158,18 @@ def translated() -> Iterator[None]:
             refuses the login.
         Corrupt: "ledger-inconsistent" if a constraint was violated, "ledger-damaged" if a statement was
             refused.
+        Unwritable: "ledger-full" or "ledger-unwritable". A person has to do something about it.
         Transient: "ledger-unavailable". A commit may have happened all the same.
     """
     try:
         yield
     except DBAPIError as error:
-        raise _as_ours(error.orig, lost=error.connection_invalidated) from None
+        raise _as_ours(error.orig, engine.url, lost=error.connection_invalidated) from None
     except sqlite3.Error as error:  # from _configure_sqlite, which SQLAlchemy does not wrap
-        raise _as_ours(error, lost=False) from None
+        raise _as_ours(error, engine.url, lost=False) from None
 
 
-def _as_ours(error: BaseException | None, *, lost: bool) -> MigrationError:
+def _as_ours(error: BaseException | None, url: URL, *, lost: bool) -> MigrationError:
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if kinds & {"UndefinedTable", "UndefinedColumn"} or str(error).startswith(
         ("no such table", "no such col")
@@ -174,6 +177,8 @@ def _as_ours(error: BaseException | None, *, lost: bool) -> MigrationError:
         return Misconfigured(
             "ledger", "there is no ledger yet, or it is of an older version: `kogge ledger upgrade`"
         )
+    if (stuck := unwritable(error, url)) is not None:
+        return stuck
     if not lost and kinds & {"OperationalError"} and (advice := refused(str(error))) is not None:
         return Misconfigured("ledger", advice)
     if "IntegrityError" in kinds:
@@ -209,10 +214,10 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """
     shared = _SNAPSHOT.get()
     if shared is not None and shared.engine is engine:
-        with translated():
+        with translated(engine):
             yield shared
         return
-    with translated(), engine.connect() as connection, connection.begin():
+    with translated(engine), engine.connect() as connection, connection.begin():
         yield connection
 
 
@@ -229,7 +234,7 @@ def asking(engine: Engine) -> Iterator[Connection]:
         with reading(engine) as connection:
             yield connection
         return
-    with translated(), engine.connect() as connection:
+    with translated(engine), engine.connect() as connection:
         connection.execution_options(**isolation(engine, writes=False))
         with connection.begin():
             yield connection
@@ -244,7 +249,7 @@ def snapshot(engine: Engine) -> Iterator[None]:
     Raises:
         MigrationError: as of translated().
     """
-    with translated(), engine.connect() as plain:
+    with translated(engine), engine.connect() as plain:
         if engine.dialect.name == "postgresql":
             connection = plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         else:
@@ -268,7 +273,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """
     with (
         counters_of(engine).timed("write"),
-        translated(),
+        translated(engine),
         engine.connect().execution_options(writes=True) as connection,
         connection.begin(),
     ):

@@ -184,5 +184,5 @@ def _scrub(engine: Engine) -> None:
     command = "PRAGMA wal_checkpoint(TRUNCATE)"
     if engine.dialect.name == "postgresql":
         command = "VACUUM FULL evidence_key"
-    with translated(), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with translated(engine), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(command))

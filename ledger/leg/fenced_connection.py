@@ -52,7 +52,7 @@ class LegConnection:
         if writes:
             for container_id in (None,) if touches is None else touches:
                 self._touch(container_id)
-        with self._counters.timed("write" if writes else "read"), translated():
+        with self._counters.timed("write" if writes else "read"), translated(self._engine):
             if self._open is None:
                 self._open, self._for_writes = self._engine.connect(), None
             if self._for_writes is not writes:
