@@ -52,6 +52,7 @@ class Inventory:
         delegates_unknown: True if they were asked for, and the source does not say.
         code: why the look ended early; None if it did not.
         passing: True if that may be different next time.
+        cause: what this machine found of it (MigrationError.local), for the terminal only.
     """
 
     person: Person
@@ -68,6 +69,7 @@ class Inventory:
     delegates_unknown: bool = False
     code: str | None = None
     passing: bool = False
+    cause: str = ""
 
 
 def take_all(
@@ -123,6 +125,7 @@ def take_inventory(
     except MigrationError as error:
         inventory.code = error.code
         inventory.passing = isinstance(error, Transient)
+        inventory.cause = error.local
     return inventory
 
 

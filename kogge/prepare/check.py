@@ -16,6 +16,7 @@ from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import advice
 from engine.planning.mailbox_list_checks import mailboxes
 from kogge.prepare.chosen_people import people
+from kogge.shown.fault_lines import CAUSES_SHOWN, fault_lines
 from kogge.terminal.options import (
     AsJson,
     ConfigPath,
@@ -36,10 +37,7 @@ if TYPE_CHECKING:
     from kogge.prepare.check_invitations import InvitationEvidence
 
 
-CAUSES_SHOWN = 8
 MISSING, REFUSED = "mailbox-missing", "login-refused"
-SEE_CHECK = ": see `kogge check`."
-"""How advice ends that sends its reader to this very screen."""
 
 IMAPSIEVE = (
     "target.mail: runs users' scripts when mail arrives by IMAP (imapsieve): one that redirects would send"
@@ -356,13 +354,10 @@ def _fault_lines(looks: Sequence[PreflightResult], listed: str) -> Iterator[str]
     """Each code with its advice, and below it what this machine found; a wrong row first, as other faults
     follow from it. listed: the name of the list."""
     codes = Counter(code for look in looks for _, code in (*look.faults, *look.open_warnings))
-    causes = sorted(set().union(*(look.causes for look in looks)))
-    for code, count in sorted(codes.most_common(), key=lambda one: one[0] != MISSING):
-        yield f"{code} ({count}): {advice(code).replace(SEE_CHECK, '.')}"
-        if code == MISSING:
-            yield f"  {_wrong_rows(looks, listed)}"
-        own = [cause.partition(": ")[2] for cause in causes if cause.startswith(f"{code}: ")]
-        yield from (f"  {cause}" for cause in own[:CAUSES_SHOWN])
+    causes = set().union(*(look.causes for look in looks))
+    ranked = dict(sorted(codes.most_common(), key=lambda one: one[0] != MISSING))
+    notes = {MISSING: _wrong_rows(looks, listed)} if MISSING in codes else {}
+    return fault_lines(ranked, causes, notes)
 
 
 def _wrong_rows(looks: Sequence[PreflightResult], listed: str) -> str:

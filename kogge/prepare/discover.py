@@ -13,9 +13,10 @@ from rich.text import Text
 
 from engine.config.hints import DEFAULT, next_command
 from engine.config.load import load
-from engine.control.remedies import STAYS
+from engine.control.remedies import STAYS, advice
 from kogge.prepare.check import show_kinds
 from kogge.prepare.chosen_people import people
+from kogge.shown.fault_lines import fault_lines
 from kogge.terminal.options import (
     AsJson,
     ConfigPath,
@@ -77,11 +78,20 @@ def discover(
         emit([_inventory_document(one) for one in found])
     else:
         _show_inventory(found)
-        if csv_file is not None:
-            say(f"Next: {next_command(config, f'plan --inventory {shlex.quote(str(csv_file))}')}")
+        _say_next(config, csv_file, found)
     failed = [one for one in found if one.code]
     if failed:
         raise typer.Exit(Exit.AGAIN if all(one.passing for one in failed) else Exit.OPEN)
+
+
+def _say_next(config: Path, csv_file: Path | None, found: Sequence[Inventory]) -> None:
+    """What to type now. A file that lacks mailboxes leads to no plan."""
+    missing = [one for one in found if one.code]
+    if missing:
+        when = "the servers answer" if all(one.passing for one in missing) else "that is put right"
+        say(f"Next, when {when}: run this command again")
+    elif csv_file is not None:
+        say(f"Next: {next_command(config, f'plan --inventory {shlex.quote(str(csv_file))}')}")
 
 
 def _inventory_document(one: Inventory) -> dict[str, object]:
@@ -97,6 +107,8 @@ def _inventory_document(one: Inventory) -> dict[str, object]:
         "not_told": sorted(one.unknown),
         "oddities": dict(sorted((+one.oddities).items())),
         "code": one.code,
+        "advice": advice(one.code) if one.code else None,
+        "cause": one.cause or None,
     }
 
 
@@ -130,10 +142,21 @@ def _show_inventory(found: Sequence[Inventory]) -> None:
     columns = ("line", "wave", "folders", "items", "size", "largest", "stays", "result")
     out.print(table(columns, map(_inventory_row, found)))
     out.print()
-    total = sum(one.items for one in found)
-    size = bytes_cell(sum(one.bytes or 0 for one in found))
-    out.print(f"{many(len(found), 'mailbox', 'mailboxes')}, {total:,} items, {size} will move")
-    out.print(Text(LISTED, style=QUIET), soft_wrap=True)
+    whole = [one for one in found if one.code is None]
+    boxes = many(len(found), "mailbox", "mailboxes")
+    if whole:
+        total = sum(one.items for one in whole)
+        size = bytes_cell(sum(one.bytes or 0 for one in whole))
+        listed = boxes if len(whole) == len(found) else f"{len(whole):,} of {boxes} listed"
+        out.print(f"{listed}, {total:,} items, {size} will move")
+    else:
+        out.print(f"none of {boxes} could be listed; what will move is not known")
+    if len(whole) == len(found):
+        out.print(Text(LISTED, style=QUIET), soft_wrap=True)
+    codes = Counter(one.code for one in found if one.code is not None)
+    causes = {f"{one.code}: {one.cause}" for one in found if one.cause}
+    for line in fault_lines(dict(codes.most_common()), causes):
+        out.print(line, soft_wrap=True, markup=False)
     show_kinds([one.kinds for one in found])
     _show_counts("What will not move", [one.stays for one in found], _reason)
     _show_counts("Oddities", [+one.oddities for one in found])
@@ -144,10 +167,12 @@ def _show_inventory(found: Sequence[Inventory]) -> None:
 
 
 def _inventory_row(one: Inventory) -> list[str | Text]:
-    result = Text("listed", style=GOOD) if one.code is None else Text(one.code, style=BAD)
+    first = (str(one.person.line), one.person.wave)
+    if one.code is not None:
+        return [*first, *["-"] * 5, Text(one.code, style=BAD)]
     sizes = (bytes_cell(one.bytes), bytes_cell(one.largest), number_cell(one.stays.total()))
-    head = (str(one.person.line), one.person.wave, number_cell(one.containers), number_cell(one.items))
-    return [*head, *sizes, result]
+    counts = (number_cell(one.containers), number_cell(one.items))
+    return [*first, *counts, *sizes, Text("listed", style=GOOD)]
 
 
 def _reason(code: str) -> str:
