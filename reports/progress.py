@@ -14,9 +14,10 @@ from typing import Protocol
 
 from ledger.db.rows import HELD_ELSEWHERE, LegRow, LegState
 from model.plural import many
+from reports.plan_gaps import is_settled, left_out, told_code
 
 SETTLED = frozenset({LegState.VERIFIED})
-"""States in which every item of a leg has a fate."""
+"""States in which every item of a leg has a fate. Whether a run is over, is_settled() says."""
 
 LATER = {"window-closed": "Closed", "paused": "Paused"}
 """Why a run is to go on another time, and how Prefect calls its state."""
@@ -79,8 +80,9 @@ class Snapshot:
 
     @property
     def open(self) -> tuple[LegRow, ...]:
-        """Legs whose items do not all have a fate, although that was asked for."""
-        return tuple(leg for leg in self.legs if leg.state not in SETTLED and leg.code != DRY_RUN)
+        """Legs whose items do not all have a fate, although that was asked for; and those that the plan
+        withholds."""
+        return tuple(leg for leg in self.legs if not is_settled(leg) and leg.code != DRY_RUN)
 
     def counts(self) -> dict[str, int]:
         """Plain counts: what a flow returns."""
@@ -92,8 +94,11 @@ class Snapshot:
 def read(
     ledger: Legs, wave: str | None, mailboxes: Collection[str] = (), workloads: Collection[str] = ()
 ) -> Snapshot:
-    """The legs of a wave, in a stable order; only the given mailboxes and workloads, where any are."""
-    chosen = [leg for leg in ledger.legs(wave, of=mailboxes) if not workloads or leg.workload in workloads]
+    """The legs of a wave, in a stable order; only the given mailboxes and workloads, where any are.
+    Otherwise mailboxes that were left out of the plan and rolled back are not among them."""
+    legs = list(ledger.legs(wave, of=mailboxes))
+    out = frozenset() if mailboxes else left_out(legs)
+    chosen = [leg for leg in legs if leg.mailbox not in out and (not workloads or leg.workload in workloads)]
     return Snapshot(tuple(sorted(chosen, key=lambda leg: (leg.mailbox, leg.workload, leg.id))))
 
 
@@ -123,12 +128,17 @@ def verdict(snapshot: Snapshot) -> str:
         whole = "1 workload" if total == 1 else f"all {total:,} workloads"
         boxes = many(snapshot.mailboxes, "mailbox", "mailboxes")
         return f"{whole} of {boxes} {'is' if total == 1 else 'are'} verified"
-    told = ((leg.state, leg.code or _untold(leg.state)) for leg in snapshot.open)
-    states = Counter(f"{state} ({code})" if code else str(state) for state, code in told)
+    told = ((_told(leg.state), told_code(leg) or _untold(leg.state)) for leg in snapshot.open)
+    states = Counter(f"{state} ({code})" if code else state for state, code in told)
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(states.items()))
     are = "is" if len(snapshot.open) == 1 else "are"
     whole = many(total, "workload", "workloads")
     return f"{len(snapshot.open):,} of {whole} {are} not accounted for: {reasons}"
+
+
+def _told(state: LegState) -> str:
+    """Returns the state of an open leg. One that is verified was withheld from this run."""
+    return "not run" if state in SETTLED else str(state)
 
 
 def _untold(state: LegState) -> str | None:

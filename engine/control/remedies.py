@@ -67,7 +67,7 @@ MAILBOX = {
     "no-permission": "The target forbids this; give the account the right (ACL), then `kogge retry`.",
     "not-graph": "The url does not lead to Microsoft Graph; correct source.graph_url.",
     "not-soap": "The url does not lead to Exchange Web Services; correct source.url.",
-    "not-in-plan": "No row of mailboxes.csv names it any more; put the row back if it is to run.",
+    "not-in-plan": "Put its row back in mailboxes.csv; or, if it is to stay out, take back what was moved.",
     "over-quota": "Raise the target's quota, then `kogge retry`; the copy goes on where it stopped.",
     "phase-behind": "The restored ledger has an earlier phase: set the true one by `kogge phase`.",
     "plan-changed": "A row differs from what was already copied; restore it, or let the old mailbox be.",

@@ -1,7 +1,8 @@
 """Find the mailboxes that only a person moves on although their workloads look well.
 
 The cutover of one has begun, and nobody is at work on it: its user may be locked out. Or the mailbox is
-withheld, or a cutover refused to begin with it for its score. What is at work right now is no such mailbox.
+withheld, so that what arrives at its source stays there; or a cutover refused to begin with it for its score.
+What is at work right now is no such mailbox.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ def stop_of(
         return Stop(GIVING_BACK, locked=True, released=True, back=True)
     if _is_under_way(row, steps) and not _is_at_work(steps, legs, look):
         return _stopped(steps)
-    withheld = (leg.withheld for leg in legs if leg.state is not LegState.VERIFIED and not leg.code)
+    withheld = (leg.withheld for leg in legs if leg.state is LegState.VERIFIED or not leg.code)
     code = next((code for code in withheld if code), None)
     return None if code is None else Stop(code)
 

@@ -19,6 +19,7 @@ from flows.process.parameters import BatchParameters
 from ledger.db.rows import LegRow, LegState
 from ledger.views.server_health import Health
 from model.plural import many
+from reports.plan_gaps import told_code
 from reports.progress import SETTLED, Snapshot, expected, share, size, verdict
 
 UNWELL = {LegState.BLOCKED, LegState.DIFFERS}
@@ -152,7 +153,9 @@ def _states(shot: Snapshot) -> list[str]:
 def _reasons(shot: Snapshot, wave: str) -> list[str]:
     """Blocked and waiting ones by code, and what to do."""
     found: Counter[tuple[LegState, str]] = Counter(
-        (leg.state, leg.code) for leg in shot.open if leg.code and leg.state is not LegState.RUNNING
+        (leg.state, code)
+        for leg in shot.open
+        if (code := told_code(leg)) and leg.state is not LegState.RUNNING
     )
     if not found:
         return []
@@ -163,7 +166,7 @@ def _reasons(shot: Snapshot, wave: str) -> list[str]:
     codes: Counter[str] = Counter()
     for (_, code), count in found.items():
         codes[code] += count
-    own = {code: sorted({leg.mailbox for leg in shot.open if leg.code == code}) for code in codes}
+    own = {code: sorted({leg.mailbox for leg in shot.open if told_code(leg) == code}) for code in codes}
     typed = {code: commands(code, found, wave) for code, found in own.items()}
     todo = advice_list(codes, "workload", "workloads", typed)
     return ["", "### What is open, and why", "", "| | code | |", "|---|---|---:|", *rows, *todo]
@@ -201,7 +204,7 @@ def _batch_row(
     shard: BatchParameters, legs: Sequence[LegRow], checked: Mapping[str, int]
 ) -> dict[str, str | int]:
     own, known = Snapshot(tuple(legs)), expected(legs, checked)
-    codes = Counter(leg.code for leg in own.open if leg.code)
+    codes = Counter(code for leg in own.open if (code := told_code(leg)))
     return {
         "batch": f"{shard.number} of {shard.of}",
         "%": round(share(own, known)),

@@ -38,6 +38,7 @@ from kogge.terminal.progress_display import Display
 from model.errors import Blocked, MigrationError, Misconfigured, Transient, Unwritable
 from model.plural import many
 from model.protocols import Kind
+from reports.plan_gaps import left_out
 from reports.progress import LATER, Snapshot
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ def migrate(
             advice = "no row of the list has this wave; without --dry-run it is withdrawn from the plan"
             raise Misconfigured("--wave", advice)
         planned = plan(settings, ledger, wave)
-        wanted = _to_run(chosen(settings, ledger, wave, mailbox), planned, wave)
+        asked = chosen(settings, ledger, wave, mailbox)
+        wanted = _to_run(asked, planned, wave)
         for name in () if dry_run else sorted({row.wave for row in wanted}):
             refuse_unapproved(settings, ledger, name, START)  # the flow asks again; here it costs no server
             refuse_power(settings, ledger, name)
@@ -107,9 +109,10 @@ def migrate(
         rows = wanted if dry_run else that_may_run(settings, ledger, wanted, decider)
         _tell_conflicts(planned)
         options = RunOptions(dry_run=dry_run, rest=rest)
-        order = RunRequest(rows, bool(mailbox), tuple(workload or ()), kinds, options)
+        behind = _behind(ledger, asked, rows)
+        order = RunRequest(rows, bool(mailbox), tuple(workload or ()), kinds, options, behind)
         code = _run_all(settings, order, as_json)
-    if code == Exit.OK and planned.conflicts:
+    if code == Exit.OK and (planned.conflicts or behind):
         code = Exit.OPEN
     elif code == Exit.OK and len(rows) < len(wanted):
         code = Exit.AGAIN
@@ -123,6 +126,15 @@ def _to_run(rows: Sequence[MailboxRow], planned: LoadedPlan, wave: str | None) -
     if not found:
         raise Misconfigured("--wave" if wave else "mailboxes", "no row names any of these mailboxes")
     return found
+
+
+def _behind(ledger: Ledger, asked: Sequence[MailboxRow], rows: Sequence[MailboxRow]) -> frozenset[str]:
+    """Which mailboxes of these waves were asked for, too, and are withheld: not those that were left out on
+    purpose."""
+    waves = {row.wave for row in rows}
+    legs = [leg for wave in waves for leg in ledger.legs(wave)]
+    ids = {row.id for row in asked if row.wave in waves}
+    return frozenset({leg.mailbox for leg in legs if leg.withheld is not None} & ids - left_out(legs))
 
 
 def _tell_conflicts(planned: LoadedPlan) -> None:
@@ -177,13 +189,15 @@ def _has_run(ledger: Ledger, order: RunRequest) -> bool:
 @dataclass(frozen=True, slots=True)
 class RunRequest:
     """What a run was asked for. some: not whole waves. named: the workloads as they were given; kinds: those
-    that it is about, all that have a target where none was given."""
+    that it is about, all that have a target where none was given. behind: mailboxes that were asked for and
+    are withheld by the plan: they are not run, and are told."""
 
     rows: Sequence[MailboxRow]
     some: bool
     named: tuple[str, ...]
     kinds: frozenset[Kind]
     options: RunOptions
+    behind: frozenset[str] = frozenset()
 
 
 def _run_all(config: Config, order: RunRequest, as_json: bool) -> int:
@@ -341,10 +355,13 @@ def _conclude(config: Config, order: RunRequest, as_json: bool, seconds: float, 
     from kogge.shown import failed_items
     from kogge.shown.run_summary import drawn, pass_document, result_of
 
-    wanted = frozenset(row.id for row in order.rows)
+    wanted = frozenset(row.id for row in order.rows) | order.behind
     with opened_ledger(config) as ledger:
         checked = _checked(ledger, order, {row.wave for row in order.rows})
-        result = result_of(ledger.summary(), wanted, order.kinds if order.named else None, checked)
+        summaries = ledger.summary()
+        if not order.some:
+            wanted -= left_out(summaries)
+        result = result_of(summaries, wanted, order.kinds if order.named else None, checked)
         amiss = failed_items.document(ledger.differing(), wanted, order.kinds) if as_json else {}
     if as_json:
         did = None if tally is None else pass_document(tally)

@@ -10,6 +10,8 @@ from typing import TypeAlias
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from engine.control.remedies import advice
+from engine.cutover.stopped import Stop
 from kogge.shown.mailbox_rows import (
     HEADS,
     MailboxLine,
@@ -31,11 +33,13 @@ from kogge.terminal.tables import (
     duration,
     table,
 )
-from ledger.db.rows import LegState, Outcome, State, Tally
+from ledger.db.rows import Outcome, State, Tally
+from ledger.plan.mailboxes import NOT_IN_PLAN
 from ledger.views.reports import AMISS, LegSummary
 from model.plural import many
 from model.protocols import Kind
 from reports.loss_texts import closing_lines
+from reports.plan_gaps import is_settled, told_code
 
 WORDS = {
     Outcome.MATCH: "match",
@@ -76,8 +80,8 @@ class RunSummary:
 
     @property
     def accounted(self) -> bool:
-        """Every leg is verified and no item is open."""
-        done = all(leg.state is LegState.VERIFIED for leg in self.legs)
+        """Every leg is verified, the plan withholds none, and no item is open."""
+        done = all(map(is_settled, self.legs))
         return bool(self.legs) and done and not any(self.fates[state] for state in OPEN_STATES)
 
     def lines(self) -> list[MailboxLine]:
@@ -92,6 +96,7 @@ class RunSummary:
                 str(own[0].phase),
                 {leg.workload: cell_of(leg) for leg in own},
                 self.checked.get(number, 0),
+                stop=_stop(own),
             )
             for number, own in boxes.items()
         )
@@ -146,6 +151,11 @@ def result_of(
     return RunSummary(legs, fates, lost, findings, size, omitted, skipped, checked or {})
 
 
+def _stop(legs: Iterable[LegSummary]) -> Stop | None:
+    """Why a mailbox is not run, if the plan withholds it."""
+    return next((Stop(leg.withheld) for leg in legs if leg.withheld is not None), None)
+
+
 def cell_of(leg: LegSummary) -> WorkloadCell:
     """A workload in the row of its mailbox."""
     waiting = sum(leg.counts.get(state, 0) for state in OPEN_STATES)
@@ -154,7 +164,7 @@ def cell_of(leg: LegSummary) -> WorkloadCell:
         leg.state,
         leg.items,
         leg.items - waiting,
-        leg.code,
+        told_code(leg),
         leg.detail,
         leg.counts.get(State.REJECTED, 0),
         waiting,
@@ -168,7 +178,7 @@ def _leg_document(leg: LegSummary) -> dict[str, object]:
         "wave": leg.wave,
         "workload": str(leg.workload),
         "state": str(leg.state),
-        "code": leg.code,
+        "code": told_code(leg),
         "detail": leg.detail,
         "items": leg.items,
         "bytes": leg.bytes,
@@ -213,8 +223,17 @@ def drawn(
     elif result.accounted:
         parts.append(Text("every item is accounted for", style=GOOD))
     else:
+        parts += _withheld(result.legs)
         parts.append(Text("NOT every item is accounted for: kogge status", style=BAD))
     return Group(*parts)
+
+
+def _withheld(legs: Iterable[LegSummary]) -> Iterator[RenderableType]:
+    """Which mailboxes have no row any more, and what to do. `kogge migrate` names a changed row itself."""
+    gone = sorted({leg.mailbox for leg in legs if leg.withheld == NOT_IN_PLAN})
+    if gone:
+        named = ", ".join(gone[:SHOWN]) + (f" and {len(gone) - SHOWN:,} more" if len(gone) > SHOWN else "")
+        yield Text(f"{NOT_IN_PLAN}: {named}. {advice(NOT_IN_PLAN)}", style=BAD)
 
 
 def _boxes(result: RunSummary, width: int) -> Iterator[RenderableType]:

@@ -194,6 +194,9 @@ def _summary(fleet: WaveStatus) -> Iterator[Text]:
     if len(fleet.codes) > CODES_SHOWN:
         rest = many(len(fleet.codes) - CODES_SHOWN, "other code", "other codes")
         yield Text(f"and {rest}: kogge explain CODE", style=QUIET)
+    if fleet.left_out:
+        out = many(len(fleet.left_out), "mailbox is", "mailboxes are")
+        yield Text(f"{out} left out: without a row in mailboxes.csv, and rolled back", style=QUIET)
     if fleet.settled:
         yield Text("every item is accounted for", style=GOOD)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from kogge.shown.mailbox_rows import NEEDS_PERSON, URGENT, MailboxLine, WorkloadCell, urgency
 from ledger.db.rows import LegRow, LegState, MailboxRow, State
 from model.protocols import Kind
+from reports.plan_gaps import is_settled, left_out, told_code
 from reports.progress import expected
 
 if TYPE_CHECKING:
@@ -88,13 +89,15 @@ class LegStatus:
 class WaveStatus:
     """ships in order of urgency: what needs a person first, what is verified last. checked: how many items
     `kogge check` counted, by mailbox. paces, pace: items a second of each mailbox, and of all together, over
-    the last minute; None where nobody watches."""
+    the last minute; None where nobody watches. left_out: mailboxes that are not among the ships, as no row of
+    the list names them and all of them was rolled back."""
 
     ships: tuple[LegStatus, ...]
     fates: Mapping[State, int] = field(default_factory=dict)
     checked: Mapping[str, int] = field(default_factory=dict)
     paces: Mapping[str, float] = field(default_factory=dict)
     pace: float | None = None
+    left_out: frozenset[str] = frozenset()
 
     @property
     def states(self) -> Counter[LegState]:
@@ -156,9 +159,9 @@ class WaveStatus:
 
     @property
     def settled(self) -> bool:
-        """Every leg verified, there is at least one, and no cutover stopped or was refused."""
-        whole = all(ship.row.state is LegState.VERIFIED and ship.stop is None for ship in self.ships)
-        return bool(self.ships) and whole
+        """Every leg is verified and in the plan, there is one, and no cutover stopped or was refused."""
+        whole = all(is_settled(ship.row) and ship.stop is None for ship in self.ships)
+        return bool(self.ships or self.left_out) and whole
 
     def totals(self) -> dict[str, object]:
         rows = [ship.row for ship in self.ships]
@@ -174,6 +177,7 @@ class WaveStatus:
             "states": {str(state): count for state, count in sorted(self.states.items())},
             "codes": dict(sorted(self.codes.items())),
             "cutovers_stopped": len(self.stopped),
+            "left_out": len(self.left_out),
             "fates": {state.name.lower(): count for state, count in sorted(self.fates.items())},
         }
 
@@ -196,23 +200,22 @@ def gather(
 ) -> WaveStatus:
     """wanted, kinds: only these mailbox ids and workloads; None means all. now: by the ledger's clock. dead:
     whether an owner is known to have ended. checked: see WaveStatus. stopped: see engine.cutover.stopped."""
-    boxes = {row.id: row for row in mailboxes}
+    boxes = {row.id: row for row in mailboxes if wanted is None or row.id in wanted}
+    every = [leg for leg in legs if leg.mailbox in boxes]
+    out = left_out(every)
     counts = {one.leg: one.counts for one in summaries}
     ships = []
     fates: Counter[State] = Counter()
-    for leg in legs:
-        row = _withheld(_left(leg, now, dead))
-        box = boxes.get(row.mailbox)
-        if box is None or (wanted is not None and box.id not in wanted):
-            continue
-        if kinds is not None and row.workload not in kinds:
+    for leg in every:
+        row, box = _withheld(_left(leg, now, dead)), boxes[leg.mailbox]
+        if row.mailbox in out or (kinds is not None and row.workload not in kinds):
             continue
         own = counts.get(row.id, {})
         fates.update(own)
         rate, left = _pace(row, now)
         stop = (stopped or {}).get(box.id)
         ships.append(LegStatus(box.wave, str(box.phase), row, own.get(State.REJECTED, 0), rate, left, stop))
-    return WaveStatus(tuple(sorted(ships, key=_urgency)), fates, checked or {})
+    return WaveStatus(tuple(sorted(ships, key=_urgency)), fates, checked or {}, left_out=out)
 
 
 class RateWindow:
@@ -278,10 +281,8 @@ def _left(row: LegRow, now: datetime, dead: Callable[[str], bool]) -> LegRow:
 
 
 def _withheld(row: LegRow) -> LegRow:
-    """row; of one that has something to do and must not run, the code says why."""
-    if row.state is LegState.VERIFIED or row.code or row.withheld is None:
-        return row
-    return replace(row, code=row.withheld)
+    """row; of one that must not run, the code says why."""
+    return row if row.withheld is None else replace(row, code=told_code(row))
 
 
 def _urgency(ship: LegStatus) -> tuple[bool, bool, int, str, str, str]:

@@ -66,6 +66,7 @@ class LegSummary:
         omitted: items in containers that do not move, by the source's own count, for each reason.
         skips: skipped items by code.
         detail: as of LegRow.
+        withheld: as of LegRow.
     """
 
     mailbox: str
@@ -82,6 +83,7 @@ class LegSummary:
     omitted: Mapping[str, int] = field(default_factory=dict)
     skips: Mapping[str, int] = field(default_factory=dict)
     detail: str | None = None
+    withheld: str | None = None
 
     @property
     def items(self) -> int:
@@ -135,6 +137,7 @@ def summary(connection: Connection, wave: str | None, mailbox_id: str | None = N
             omitted.get(row.id, {}),
             skips.get(row.id, {}),
             row.detail,
+            row.withheld,
         )
         for row in connection.execute(_legs(chosen))
     ]
@@ -165,6 +168,7 @@ def _legs(chosen: ColumnElement[bool]) -> Select[Any]:
         leg.c.detail,
         mailbox.c.wave,
         mailbox.c.phase,
+        mailbox.c.withheld,
     )
     query = select(*columns).select_from(leg.join(mailbox)).where(chosen)
     return query.order_by(leg.c.mailbox, leg.c.workload)

@@ -117,11 +117,13 @@ def test_a_cutover_that_is_at_work_does_not(steps: list[StepRow], legs: list[Leg
     assert (stop_of(box(), steps, legs, look("gone")) is None) == at_work
 
 
-def test_a_withheld_mailbox_needs_one_as_long_as_it_has_something_to_do() -> None:
+def test_a_withheld_mailbox_needs_one_until_it_is_rolled_back() -> None:
     staging = box(Phase.STAGING)
     pending = leg(LegState.PENDING, withheld="plan-changed")
     assert stop_of(staging, [], [leg(), pending], look()) == Stop("plan-changed")
-    assert stop_of(staging, [], [leg(withheld="not-in-plan")], look()) is None
+    assert stop_of(staging, [], [leg(withheld="not-in-plan")], look()) == Stop("not-in-plan")
+    out = leg(LegState.BLOCKED, code="rolled-back", withheld="not-in-plan")
+    assert stop_of(staging, [], [out], look()) is None
 
 
 def test_while_it_runs_nobody_is_needed_and_once_a_hook_failed_somebody_is(rig: Rig) -> None:

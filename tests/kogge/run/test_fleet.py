@@ -221,12 +221,23 @@ def test_all_six_workloads_fit_eighty_columns() -> None:
 
 
 def test_what_is_held_back_says_why() -> None:
-    """A mailbox whose row was changed after the binding waits for the row, not for a worker."""
+    """A mailbox whose row was changed or removed after the binding waits for the row, not for a worker."""
     done = replace(leg(2, LegState.VERIFIED), withheld="not-in-plan")
     rows = [replace(leg(1), withheld="plan-changed"), done]
     fleet = gather([box(1), box(2)], rows, [], NOW)
-    assert dict(fleet.codes) == {"plan-changed": 1}
-    assert [line.codes() for line in fleet.lines()] == ["mail: plan-changed", ""]
+    assert dict(fleet.codes) == {"plan-changed": 1, "not-in-plan": 1}
+    assert [line.codes() for line in fleet.lines()] == ["mail: plan-changed", "mail: not-in-plan"]
+    assert not gather([box(2)], [done], [], NOW).settled
+
+
+def test_what_is_left_out_and_rolled_back_is_not_counted() -> None:
+    out = replace(leg(2, LegState.BLOCKED, "rolled-back"), withheld="not-in-plan")
+    fleet = gather([box(1), box(2)], [leg(1, LegState.VERIFIED), out], [], NOW)
+    assert (fleet.settled, fleet.totals()["mailboxes"], fleet.totals()["left_out"]) == (True, 1, 1)
+    half = replace(out, id=3, workload=Kind.FILES, state=LegState.VERIFIED, code=None)
+    assert not gather([box(1), box(2)], [leg(1, LegState.VERIFIED), out, half], [], NOW).settled
+    listed = replace(out, withheld=None)
+    assert not gather([box(1), box(2)], [leg(1, LegState.VERIFIED), listed], [], NOW).settled
 
 
 def test_no_open_mailbox_is_said_to_be_done() -> None:
