@@ -70,11 +70,13 @@ class RollbackReport:
             "forwarded", "read-before".
         lines: a line for every item and every STAYING container; None if lines are not wanted.
         code: why the rollback has not ended; None if it has.
+        cause: what this machine found of that (MigrationError.local), for the terminal only.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     lines: list[RollbackLine] | None = None
     code: str | None = None
+    cause: str = ""
 
     def restart(self) -> None:
         """Forget whatever stays, because it is judged again."""

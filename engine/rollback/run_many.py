@@ -17,6 +17,7 @@ from ledger.db.rows import LegRow
 from ledger.leg.rollback import recalled
 from ledger.store import Ledger
 from model.date_text import date_of
+from model.errors import MigrationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +86,18 @@ class RollbackRequest:
                 refuse_releasing(self.scope.ledger, self.config.hooks, row.mailbox)
             return self._ended(row, report, self.worker_slots.walk(row.workload, walk, source=False))
 
-        return self.boundary.within(row.mailbox, act, lambda error: self._ended(row, report, error.code))
+        def failed(error: MigrationError) -> RollbackResult:
+            report.cause = error.local
+            return self._ended(row, report, error.code)
+
+        return self.boundary.within(row.mailbox, act, failed)
 
     def _ended(self, row: LegRow, report: RollbackReport, code: str | None) -> RollbackResult:
         report.code = code
         return RollbackResult(row, report)
 
     def _act(self, row: LegRow, report: RollbackReport, through: Through) -> str | None:
-        report.code = None
+        report.code, report.cause = None, ""
         walk = run if self.execute else preview
         try:
             walk(

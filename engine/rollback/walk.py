@@ -98,6 +98,7 @@ def _walk(order: RollbackScope, setting: LegSetting, held: Lease, keeper: lease.
     except (LeaseLost, Misconfigured, Corrupt):
         raise
     except MigrationError as error:
+        order.report.cause = error.local
         return _end_early(order, begun, error.code)
     return LegState.BLOCKED, ROLLED_BACK
 

@@ -156,7 +156,7 @@ def _show_inventory(found: Sequence[Inventory]) -> None:
     codes = Counter(one.code for one in found if one.code is not None)
     causes = {f"{one.code}: {one.cause}" for one in found if one.cause}
     for line in fault_lines(dict(codes.most_common()), causes):
-        out.print(line, soft_wrap=True, markup=False)
+        out.print(line, soft_wrap=True)
     show_kinds([one.kinds for one in found])
     _show_counts("What will not move", [one.stays for one in found], _reason)
     _show_counts("Oddities", [+one.oddities for one in found])

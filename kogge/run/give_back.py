@@ -21,12 +21,11 @@ from kogge.run.rollback import (
     Responsibility,
     RollbackSelection,
     Run,
-    codes_of,
     record_approval,
     run_rollback,
-    show_counts,
     write_lines,
 )
+from kogge.shown.rollback_counts import after_look, codes_of, passes, show_counts
 from kogge.shown.way_back_table import Route, by_hand_lines, routes_of, show_routes
 from kogge.terminal.options import (
     NAMES,
@@ -224,7 +223,7 @@ def _show(found: Sequence[Given], run: Run | None, path: Path, why: str) -> None
             say("This was begun before: what it has removed already counts as not there any more.")
     if any(one.route.way != "nothing" for one in found):
         command = next_command(path, f"give-back {_whose(found)} --by NAME{why}")
-        say(f"Nothing was done. To do it: {command}")
+        say(after_look(run.ended if run else (), "Nothing was done.", command))
 
 
 def _tell(found: Sequence[Given], run: Run | None, path: Path, why: str) -> None:
@@ -274,7 +273,10 @@ def _exit(found: Sequence[Given], run: Run | None, ended: Ended | None, dry_run:
         if one is not None and one.fault is not None:
             return report(one.fault)
     if dry_run:
-        return Exit.OPEN if run is not None and codes_of(run.ended) else Exit.OK
+        looked = run.ended if run is not None else ()
+        if passes(looked):
+            return Exit.AGAIN if codes_of(looked) else Exit.OK
+        return Exit.OPEN
     codes = {one.code for one in found if one.code}
     if STOPPED in codes or (run is not None and run.left and not run.refusals):
         return 130

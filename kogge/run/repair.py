@@ -195,5 +195,7 @@ def _tell(ended: Sequence[RepairResult], execute: bool, as_json: bool, again: st
         out.print(f"{code} ({count:,}): {advice(code)}", soft_wrap=True)
     if not execute and any(counts["repaired"] for counts in whole.values()):
         say(f"Nothing was changed. To do it: {again}")
-    elif not execute:
+    elif not execute and not codes:
         say("Nothing is to be repaired.")
+    elif not execute:
+        say("What is to be repaired is not known in full.")

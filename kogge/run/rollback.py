@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,8 +13,8 @@ from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
 from engine.control import json_log
 from engine.control.ledger_access import opened_ledger
-from engine.control.remedies import advice
 from kogge.run.pause import OutsideHours, may_look, may_work
+from kogge.shown.rollback_counts import after_look, codes_of, passes, show_counts
 from kogge.terminal.options import (
     AsJson,
     ConfigPath,
@@ -29,10 +28,8 @@ from kogge.terminal.options import (
     given,
     report,
     say,
-    screen,
     write_csv,
 )
-from kogge.terminal.tables import table
 from model.errors import MigrationError, Misconfigured, Transient
 from model.plural import many
 from reports.progress import LATER
@@ -44,30 +41,6 @@ if TYPE_CHECKING:
     from ledger.store import Ledger
 
 NAMED_MOST = 8
-WORDS = {
-    "changed": "changed by somebody since: they stay",
-    "gone": "not where we wrote them any more (deleted or moved by somebody)",
-    "added": "not ours: they stay",
-    "shared": "meetings on which an attendee's copy rests: they stay",
-    "found": "there before us: they stay",
-    "unreadable": "cannot be read: they stay",
-    "refused": "the server does not let go of: they stay",
-    "shares": "shares of ours",
-    "containers": "folders that we made and that are empty then",
-    "containers-staying": "folders that we made and that stay: something is in or below them, or the server "
-    "keeps them",
-}
-DONE = {
-    "shares": "shares of ours: taken back",
-    "containers": "folders that we made and that were empty then: removed",
-}
-"""What is said otherwise once it is done."""
-READ = {
-    "read": "read",
-    "answered": "answered",
-    "forwarded": "forwarded",
-    "read-before": "had been read before",
-}
 
 
 def rollback(
@@ -303,42 +276,7 @@ def _tell(
     if execute and not codes_of(ended):
         say(f"To move them again: {again}")
     if not execute:
-        say(f"Nothing was removed. To do it: {again}")
-
-
-def show_counts(ended: Sequence[RollbackResult], execute: bool) -> None:
-    """What goes and what stays, by workload; and what kept a workload from it."""
-    out = screen()
-    out.print(table(["workload", "mailboxes", "items", ""], _cells(ended, execute), wrap=("",)))
-    for code, count in sorted(codes_of(ended).items()):
-        out.print(f"{code} ({count:,}): {advice(code)}", soft_wrap=True)
-
-
-def _cells(ended: Sequence[RollbackResult], execute: bool) -> Iterator[list[str]]:
-    """By workload: what goes, and then whatever does not, and why."""
-    from engine.rollback.run_many import total
-
-    groups: defaultdict[str, list[RollbackResult]] = defaultdict(list)
-    for one in ended:
-        groups[str(one.leg.workload)].append(one)
-    for workload, some in sorted(groups.items()):
-        counts = total(some)
-        words = "removed" if execute else "would be removed"
-        yield [workload, f"{len(some):,}", f"{counts['ours']:,}", words]
-        for name, words in READ.items():
-            if counts[name]:
-                yield ["", "", f"{counts[name]:,}", f"of them {words}"]
-        for name, words in ({**WORDS, **DONE} if execute else WORDS).items():
-            if counts[name]:
-                yield ["", "", f"{counts[name]:,}", words]
-
-
-def codes_of(ended: Sequence[RollbackResult]) -> dict[str, int]:
-    found: defaultdict[str, int] = defaultdict(int)
-    for one in ended:
-        if one.code is not None:
-            found[one.code] += 1
-    return found
+        say(after_look(ended, "Nothing was removed.", again))
 
 
 def write_lines(path: Path, lines: Sequence[dict[str, object]]) -> None:
@@ -353,4 +291,6 @@ def exit_code(run: Run, execute: bool) -> int:
         return Exit.OPEN if codes.keys() - LATER.keys() else Exit.AGAIN
     if execute and ("stopped" in codes or run.left):
         return 130
+    if not execute and passes(run.ended):
+        return Exit.AGAIN if codes else Exit.OK
     return Exit.OPEN if codes else Exit.OK

@@ -115,6 +115,22 @@ def test_somebody_live_is_given_back_and_keeps_what_is_theirs(
         ledger.verify_events()
 
 
+def test_a_look_at_servers_that_are_down_leads_to_nothing(
+    town: Town, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("cutover", *anna(town), *BY) == 0
+    capsys.readouterr()
+    town.lose_server()
+    assert run("give-back", *anna(town), "--dry-run") == 3
+    shown = capsys.readouterr()
+    assert "unknown" in shown.out
+    assert "0  would be removed" not in shown.out
+    assert "server-unreachable (1): " in shown.out
+    assert "\n  127.0.0.1:1: " in shown.out
+    assert "To do it" not in shown.err
+    assert "Nothing was done. What would be is not known in full." in shown.err
+
+
 def test_an_undo_that_fails_is_begun_again_without_another_approval(
     town: Town, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,6 +19,7 @@ from town import Town as AnyTown
 from town import configure, dovecot
 from walking import letter
 
+from engine.control.remedies import advice
 from practice.servers.dovecot import Dovecot
 
 pytestmark = [
@@ -59,6 +60,22 @@ def test_it_looks_first(town: Town, capsys: pytest.CaptureFixture[str]) -> None:
     assert "To do it: kogge rollback --wave pilot --execute --by NAME --reason TEXT" in shown.err
     assert town.messages("anna") == ITEMS
     assert town.code("anna") is None
+
+
+def test_a_look_at_servers_that_are_down_says_what_is_not_known(
+    town: Town, capsys: pytest.CaptureFixture[str]
+) -> None:
+    town.lose_server()
+    assert run("rollback", "--wave", "pilot") == 3
+    shown = capsys.readouterr()
+    assert [line.split()[:3] for line in shown.out.splitlines() if line.startswith("mail")] == [
+        ["mail", "2", "unknown"]
+    ]
+    assert f"server-unreachable (2): {advice('server-unreachable')}\n  127.0.0.1:1: " in shown.out
+    assert "To do it" not in shown.err
+    assert "run this command again" in shown.err
+    assert run("repair", "flags", "--wave", "pilot") == 1
+    assert "Nothing is to be repaired" not in capsys.readouterr().err
 
 
 def test_a_wave_goes_and_another_stays(town: Town, capsys: pytest.CaptureFixture[str]) -> None:

@@ -77,6 +77,11 @@ class Town:
         client.login(f"{user}*{self.server.master_user}", self.server.master_password)
         return client
 
+    def lose_server(self) -> None:
+        """From now on no command reaches it: nothing listens at the port of the configuration."""
+        file = self.folder / "kogge.toml"
+        file.write_text(file.read_text().replace(f"port = {self.server.port}\n", "port = 1\n"))
+
     def deliver(self, user: str, *mails: bytes, folder: str = "INBOX") -> None:
         with self.client(user) as client:
             if not client.folder_exists(folder):

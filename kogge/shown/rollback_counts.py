@@ -1,0 +1,115 @@
+"""Show what a rollback removes, or would, by workload; and what kept it from looking or from removing."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from engine.control.remedies import PASSING
+from kogge.shown.fault_lines import fault_lines
+from kogge.terminal.options import screen
+from kogge.terminal.tables import table
+from reports.progress import LATER
+
+if TYPE_CHECKING:
+    from engine.rollback.run_many import RollbackResult
+
+WORDS = {
+    "changed": "changed by somebody since: they stay",
+    "gone": "not where we wrote them any more (deleted or moved by somebody)",
+    "added": "not ours: they stay",
+    "shared": "meetings on which an attendee's copy rests: they stay",
+    "found": "there before us: they stay",
+    "unreadable": "cannot be read: they stay",
+    "refused": "the server does not let go of: they stay",
+    "shares": "shares of ours",
+    "containers": "folders that we made and that are empty then",
+    "containers-staying": "folders that we made and that stay: something is in or below them, or the server "
+    "keeps them",
+}
+DONE = {
+    "shares": "shares of ours: taken back",
+    "containers": "folders that we made and that were empty then: removed",
+}
+"""What is said otherwise once it is done."""
+READ = {
+    "read": "read",
+    "answered": "answered",
+    "forwarded": "forwarded",
+    "read-before": "had been read before",
+}
+
+
+def show_counts(ended: Sequence[RollbackResult], execute: bool) -> None:
+    """What goes and what stays, by workload; and what kept a workload from it."""
+    out = screen()
+    cells = _done_cells(ended) if execute else _look_cells(ended)
+    out.print(table(["workload", "mailboxes", "items", ""], cells, wrap=("",)))
+    causes = {f"{one.code}: {one.report.cause}" for one in ended if one.report.cause}
+    for line in fault_lines(codes_of(ended), causes):
+        out.print(line, soft_wrap=True)
+
+
+def codes_of(ended: Sequence[RollbackResult]) -> dict[str, int]:
+    """How many workloads have each code, by code."""
+    return dict(sorted(Counter(one.code for one in ended if one.code is not None).items()))
+
+
+def passes(ended: Sequence[RollbackResult]) -> bool:
+    """Whether all that kept workloads from it may be different next time."""
+    return codes_of(ended).keys() <= PASSING.keys() | LATER.keys()
+
+
+def after_look(ended: Sequence[RollbackResult], nothing: str, command: str) -> str:
+    """What to say after a look. It leads to the command only if it saw something, and another look would see
+    no more.
+
+    Args:
+        ended: what was looked at.
+        nothing: that nothing was done.
+        command: what does it.
+    """
+    codes = codes_of(ended)
+    if not codes or (any(one.code is None for one in ended) and not codes.keys() & PASSING.keys()):
+        return f"{nothing} To do it: {command}"
+    when = "the servers answer" if passes(ended) else "that is put right"
+    return f"{nothing} What would be is not known in full. Look again when {when}: run this command again"
+
+
+def _done_cells(ended: Sequence[RollbackResult]) -> Iterator[list[str]]:
+    for workload, some in _by_workload(ended):
+        yield from _cells(workload, some, "removed", WORDS | DONE)
+
+
+def _look_cells(ended: Sequence[RollbackResult]) -> Iterator[list[str]]:
+    """What a look that ended early had counted says nothing of the whole, and is left out."""
+    for workload, some in _by_workload(ended):
+        seen = [one for one in some if one.code is None]
+        if seen:
+            yield from _cells(workload, seen, "would be removed", WORDS)
+        for code, count in codes_of(some).items():
+            yield [workload, f"{count:,}", "unknown", f"what would be removed ({code})"]
+
+
+def _by_workload(ended: Sequence[RollbackResult]) -> list[tuple[str, list[RollbackResult]]]:
+    groups: defaultdict[str, list[RollbackResult]] = defaultdict(list)
+    for one in ended:
+        groups[str(one.leg.workload)].append(one)
+    return sorted(groups.items())
+
+
+def _cells(
+    workload: str, some: Sequence[RollbackResult], goes: str, words: dict[str, str]
+) -> Iterator[list[str]]:
+    """What goes, and then whatever does not, and why."""
+    from engine.rollback.run_many import total
+
+    counts = total(some)
+    yield [workload, f"{len(some):,}", f"{counts['ours']:,}", goes]
+    for name, said in READ.items():
+        if counts[name]:
+            yield ["", "", f"{counts[name]:,}", f"of them {said}"]
+    for name, said in words.items():
+        if counts[name]:
+            yield ["", "", f"{counts[name]:,}", said]
