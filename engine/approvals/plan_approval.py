@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
@@ -34,6 +34,8 @@ STAGES = (START, CUTOVER)
 NOT_APPROVED = "not-approved"
 CHANGED = "plan-changed"
 """Why a signature is void: it is of another plan, or of this one before it was another for a while."""
+WAS_ANOTHER = "of this plan, but the wave had another one since"
+"""Says it of a signature that was ended, and whose plan came back."""
 VOIDED = "plan-voided"
 """The event that ends the signatures of a plan, for good."""
 DOMAIN = b"kogge plan approval 1\n"
@@ -183,11 +185,20 @@ def is_plan_signed(config: Config, ledger: Ledger, wave: str) -> bool:
     hashes = {hash_ for hash_, event in named if not _has_ended(cached, hash_, event)}
     if any(map(cached.plan.is_signed_by, hashes)):
         return True
-    plan = cached.plan
+    return bool(_of_other_systems(config, ledger, cached.plan, hashes))
+
+
+def _of_other_systems(
+    config: Config, ledger: Ledger, plan: WavePlan, hashes: Collection[str]
+) -> frozenset[str]:
+    """Return those of these signed plans that differ from the wave's plan by the configuration alone.
+
+    A plan whose signed document was not kept is none of them.
+    """
     texts = documents(config, plan.wave, plan.rows.values(), plan.excused) if hashes else ()
     now = [without_systems(text) for text in texts]
-    kept = (signed_text(ledger, hash_) for hash_ in sorted(hashes))
-    return any(without_systems(text) in now for text in kept if text is not None)
+    kept = ((hash_, signed_text(ledger, hash_)) for hash_ in sorted(hashes))
+    return frozenset(hash_ for hash_, text in kept if text is not None and without_systems(text) in now)
 
 
 def refuse_unapproved(config: Config, ledger: Ledger, wave: str, stage: str) -> None:
@@ -208,10 +219,12 @@ def refuse_unapproved(config: Config, ledger: Ledger, wave: str, stage: str) -> 
 def _approved_plan(config: Config, ledger: Ledger, wave: str, stage: str, required: int) -> WavePlan:
     cached = _refreshed(config, ledger, wave)
     approvals, plan = _judge(config, cached, [stage]), cached.plan
-    _end_others(ledger, wave, cached, approvals)
     valid = sum(entry.void is None for entry in approvals)
+    others = _others(cached, approvals)
+    undone = frozenset() if valid >= required else _of_other_systems(config, ledger, plan, others)
+    _end(ledger, wave, others - undone)
     if valid < required:
-        text = _missing_approvals(wave, stage, required, valid, approvals, plan.hash)
+        text = _missing_approvals(wave, stage, required, valid, approvals, plan.hash, undone)
         command = command_to_approve(config, wave, stage, "--key FILE --reason TEXT")
         if stage == CUTOVER and unverified(ledger, wave):
             migrate = next_command(config.path, f"migrate --wave {wave}")
@@ -260,22 +273,33 @@ def command_to_approve(config: Config, wave: str, stage: str, how: str) -> str:
 
 
 def _missing_approvals(
-    wave: str, stage: str, required: int, valid: int, approvals: Iterable[Approval], plan: str
+    wave: str,
+    stage: str,
+    required: int,
+    valid: int,
+    approvals: Iterable[Approval],
+    plan: str,
+    undone: Collection[str],
 ) -> str:
-    """Return why approvals are missing. The text names no person, because Prefect may show it."""
+    """Return why approvals are missing. The text names no person, because Prefect may show it.
+
+    The approvals of the plans in `undone` count again once an edit of the configuration is undone.
+    """
     text = f"the {stage} of wave {wave} has {valid} of {required} approvals of its plan {plan[:12]}"
     void = [entry for entry in approvals if entry.void == CHANGED]
     if void:
         newest = void[-1]
         when = f"{newest.event.moment:%Y-%m-%d %H:%M} UTC"
         if newest.statement.plan == plan:
-            text += (
-                f"; that of {when} was of this plan, but the wave had another one since: look at it"
-                " again, and sign again"
-            )
+            text += f"; that of {when} was {WAS_ANOTHER}: look at it again, and sign again"
         else:
             text += (
                 f"; the newest other, of {when}, was of plan {newest.statement.plan[:12]}: it changed since"
+            )
+        if newest.statement.plan in undone:
+            text += (
+                ", by an edit of the configuration alone. Nothing of the plan was changed, and the approvals"
+                " count as before: undo the edit; or, if it is meant, check the wave and sign again"
             )
     return text
 
@@ -405,16 +429,20 @@ def _has_ended(cached: _WaveCache, plan: str, event: Event) -> bool:
     return cached.voided.get(plan, 0) > event.seq
 
 
-def _end_others(ledger: Ledger, wave: str, cached: _WaveCache, approvals: Iterable[Approval]) -> None:
-    """End the signatures of other plans than the wave has now.
-
-    They do not count again if that plan comes back: the signers did not see what was between.
-    """
-    plans = {
+def _others(cached: _WaveCache, approvals: Iterable[Approval]) -> frozenset[str]:
+    """Return the signed plans that are not the wave's plan now, and whose signatures have not ended."""
+    return frozenset(
         entry.statement.plan
         for entry in approvals
         if entry.void == CHANGED and not _has_ended(cached, entry.statement.plan, entry.event)
-    }
+    )
+
+
+def _end(ledger: Ledger, wave: str, plans: Iterable[str]) -> None:
+    """End the signatures of these plans.
+
+    They do not count again if that plan comes back: the signers did not see what was between.
+    """
     for plan in sorted(plans):
         ledger.event(wave, VOIDED, {"plan": plan}, subject=f"wave:{wave}")
 

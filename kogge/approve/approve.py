@@ -314,7 +314,8 @@ class _Approved:
         screen().print(f"wave {self.plan.wave.name}, plan {self.plan.hash}: {of}", soft_wrap=True)
         if self.given:
             columns = ("when", "stage", "approver", "plan", "counts", "reason")
-            screen().print(table(columns, map(_row, self.given), wrap=("reason", "counts")))
+            rows = (_row(one, self.plan) for one in self.given)
+            screen().print(table(columns, rows, wrap=("reason", "counts")))
 
 
 def _document(one: Approval) -> dict[str, object]:
@@ -329,8 +330,11 @@ def _document(one: Approval) -> dict[str, object]:
     }
 
 
-def _row(one: Approval) -> Sequence[str | Text]:
-    verdict = "yes" if one.void is None else f"no: {VOID[one.void]}"
+def _row(one: Approval, plan: WavePlan) -> Sequence[str | Text]:
+    from engine.approvals.plan_approval import CHANGED, WAS_ANOTHER
+
+    back = one.void == CHANGED and plan.is_signed_by(one.statement.plan)
+    verdict = "yes" if one.void is None else f"no: it was {WAS_ANOTHER}" if back else f"no: {VOID[one.void]}"
     counts = Text(verdict, style=GOOD if one.void is None else BAD)
     statement = one.statement
     when = f"{one.event.moment:%Y-%m-%d %H:%M}"

@@ -185,6 +185,66 @@ def test_a_date_that_was_signed(place: Path, capsys: pytest.CaptureFixture[str])
     assert kept(place) == before
 
 
+def test_a_refused_run_with_an_edited_configuration_ends_no_approval(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A slip in the address of a server, and its correction: the same signatures count."""
+    for name in ("Anna", "Bernd"):
+        signed = ("--stage", "cutover", "--accept-not-ready", "--reason", "agreed", "--yes")
+        assert run("approve", "--wave", "w", "--key", f"{name}.pem", *signed) == 0
+    before, text = kept(place), (place / "kogge.toml").read_text()
+    assert before[2] == [None] * 4
+    (place / "kogge.toml").write_text(text.replace("new.example", "nwe.example"))
+    capsys.readouterr()
+    assert run("migrate", "--wave", "w") == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "it changed since, by an edit of the configuration alone. Nothing of the plan was changed" in told
+    assert "the approvals count as before: undo the edit" in told
+    config = load(place / "kogge.toml")
+    with opened_ledger(config) as ledger:
+        for stage in ("start", "cutover"):
+            with pytest.raises(Blocked, match="count as before"):
+                refuse_unapproved(config, ledger, "w", stage)
+    (place / "kogge.toml").write_text(text)
+    assert kept(place) == before
+    config = load(place / "kogge.toml")
+    with opened_ledger(config) as ledger:
+        refuse_unapproved(config, ledger, "w", "start")
+
+
+def test_an_edited_configuration_that_was_approved_ends_the_approvals_before(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (place / "kogge.toml").read_text()
+    (place / "kogge.toml").write_text(text.replace("new.example", "newer.example"))
+    for name in ("Anna", "Bernd"):
+        assert run("approve", "--wave", "w", "--key", f"{name}.pem", "--reason", "agreed", "--yes") == 0
+    config = load(place / "kogge.toml")
+    with opened_ledger(config) as ledger:
+        refuse_unapproved(config, ledger, "w", "start")
+    (place / "kogge.toml").write_text(text)
+    capsys.readouterr()
+    assert run("approvals", "--wave", "w") == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.count("no: it was of this plan, but the wave had another one since") == 2
+    assert told.count("no: the plan is another one now") == 2
+    config = load(place / "kogge.toml")
+    with opened_ledger(config) as ledger, pytest.raises(Blocked, match="has 0 of 2 approvals"):
+        refuse_unapproved(config, ledger, "w", "start")
+
+
+def test_an_edited_configuration_beside_another_plan_ends_the_approvals(place: Path) -> None:
+    text = (place / "kogge.toml").read_text()
+    (place / "kogge.toml").write_text(text.replace("new.example", "nwe.example"))
+    edit(place, "target")
+    config = load(place / "kogge.toml")
+    with opened_ledger(config) as ledger:
+        plan(config, ledger, "w")
+        with pytest.raises(Blocked, match=r"it changed since\. Next"):
+            refuse_unapproved(config, ledger, "w", "start")
+    assert "plan-voided" in str(kept(place)[1])
+
+
 def test_a_priority_is_not_signed(place: Path) -> None:
     """It decides no more than who goes first."""
     (place / "mailboxes.csv").write_text(
