@@ -142,7 +142,7 @@ def permit(config: Config, ledger: Ledger, wave: str) -> None:
     """
     refuse_unapproved(config, ledger, wave, CUTOVER)
     if Waves(ledger).read(wave).paused:
-        raise Transient(PAUSED, f"wave {wave} is paused: kogge resume --wave {wave}")
+        raise Transient(PAUSED, f"wave {wave} is paused: kogge resume --wave {wave} --by NAME")
 
 
 def leave_moves(config: Config, ledger: Ledger, worker_slots: WorkerSlots, mailbox_id: str) -> None:

@@ -219,7 +219,8 @@ def next_opening_text(opening: Opening, now: datetime) -> str:
     if opening.paused:
         name = opening.wave
         ui = f"in Prefect the deployment resume/{name}"
-        return f"wave {name} is paused; `kogge resume --wave {name}` lets it go on, {ui}; then start it again"
+        command = f"kogge resume --wave {name} --by NAME"
+        return f"wave {name} is paused; `{command}` lets it go on, {ui}; then start it again"
     closes = opening.closes(now)
     opens = opening.opens(now if closes is None else closes)
     if opens is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from base64 import b64decode
 from collections import Counter
@@ -48,7 +49,7 @@ VOID = {
 }
 """Why an approval does not count."""
 
-NEXT = {"start": "migrate", "cutover": "cutover"}
+NEXT = {"start": "migrate --wave {wave}", "cutover": "cutover --wave {wave} --by NAME"}
 """By stage, what the plan's approval allows."""
 
 
@@ -245,7 +246,7 @@ def _record(config: Config, ledger: Ledger, plan: WavePlan, statement: Statement
         say(f"Next, by another approver: {again}")
     else:
         tell("wave.approved", statement.wave, stage=statement.stage, approvals=count)
-        going_on = f"{NEXT[statement.stage]} --wave {statement.wave}"
+        going_on = NEXT[statement.stage].format(wave=shlex.quote(statement.wave))
         say(f"Next: {next_command(config.path, going_on)}")
         if (advice := setup_advice(config, statement.wave)) is not None:
             say(advice)

@@ -210,7 +210,7 @@ def _let_go_live(
         counts += f", {event.detail['lacking']:,} lack content"
         echo(f"approved {SCORE_LOW} for {event.subject} ({event.detail['rating']}): {counts}")
         say(f"Recorded as event {event.seq} of wave {event.wave}.")
-    say(f"Next: {next_command(path, f'{NEXT[SCORE_LOW]} {whose}')}")
+    say(f"Next: {next_command(path, f'{NEXT[SCORE_LOW]} {whose} --by NAME')}")
 
 
 def phase(

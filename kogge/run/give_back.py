@@ -25,7 +25,7 @@ from kogge.run.rollback import (
     run_rollback,
     write_lines,
 )
-from kogge.shown.rollback_counts import after_look, codes_of, passes, show_counts
+from kogge.shown.rollback_counts import after_look, codes_of, lines_of_added, passes, show_counts
 from kogge.shown.way_back_table import Route, by_hand_lines, routes_of, show_routes
 from kogge.terminal.options import (
     NAMES,
@@ -158,8 +158,7 @@ def _roll_back(order: Order, rows: Sequence[MailboxRow], dry_run: bool) -> Run:
     if dry_run:
         return _run(order, rows, may_look(order.ledger, rows), execute=False)
     before = _approved(order.ledger, rows)
-    by = order.by if order.reason is not None else None
-    record_approval(order.ledger, None, rows, Responsibility(by, order.reason, recall=False))
+    record_approval(order.ledger, None, rows, Responsibility(order.by, order.reason, recall=False))
     _record(order, rows)
     try:
         duties = may_work(order.config, order.ledger, rows, "give-back", order.by)
@@ -241,6 +240,8 @@ def _tell(found: Sequence[Given], run: Run | None, path: Path, why: str) -> None
         say(f"To go on: {next_command(path, f'give-back {_whose(left)} --by NAME{why}')}")
     if rolled:
         say(STAYS.format(command=next_command(path, f"rollback {_whose(rolled)} --csv stays.csv")))
+        for line in lines_of_added(run.ended if run is not None else (), path):
+            say(line)
         again = " and ".join(next_command(path, f"{name} {_whose(rolled)}") for name in ("retry", "migrate"))
         say(f"To move them once more: {again}")
     if frozen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -37,7 +38,7 @@ def pause(wave: OneWave, by: By, reason: Why = "", config: ConfigPath = DEFAULT)
     Example: kogge pause --wave wave-001 --by "Night shift" --reason "storage of the target is full"
     """
     _set(wave, True, by, reason, config)
-    say(f"Next: {next_command(config, f'resume --wave {wave}')}")
+    say(f"Next: {next_command(config, f'resume --wave {shlex.quote(wave)} --by NAME')}")
 
 
 def resume(wave: OneWave, by: By, config: ConfigPath = DEFAULT) -> None:
@@ -46,7 +47,7 @@ def resume(wave: OneWave, by: By, config: ConfigPath = DEFAULT) -> None:
     Example: kogge resume --wave wave-001 --by "Night shift"
     """
     _set(wave, False, by, "", config)
-    say(f"Next: {next_command(config, f'migrate --wave {wave}')}")
+    say(f"Next: {next_command(config, f'migrate --wave {shlex.quote(wave)}')}")
 
 
 def _set(wave: str, paused: bool, by: str, reason: str, config: ConfigPath) -> None:

@@ -14,7 +14,7 @@ from engine.config.load import Config, load
 from engine.control import json_log
 from engine.control.ledger_access import opened_ledger
 from kogge.run.pause import OutsideHours, may_look, may_work
-from kogge.shown.rollback_counts import after_look, codes_of, passes, show_counts
+from kogge.shown.rollback_counts import NAMED_MOST, after_look, codes_of, lines_of_added, passes, show_counts
 from kogge.terminal.options import (
     AsJson,
     ConfigPath,
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from engine.rollback.run_many import RollbackResult
     from ledger.db.rows import MailboxRow
     from ledger.store import Ledger
-
-NAMED_MOST = 8
 
 
 def rollback(
@@ -104,7 +102,7 @@ def rollback(
         again = next_command(
             config, f"rollback {whose}{' --recall' * recall} --execute --by NAME --reason TEXT"
         )
-    _tell(run.ended, csv_file, as_json, execute, again)
+    _tell(run.ended, csv_file, as_json, execute, again, config)
     for refusal in run.refusals:
         say(f"not ended: {refusal}")
     if run.fault is not None:
@@ -258,12 +256,18 @@ def record_approval(
         return
     if not approved(ledger, rows, recall=answer.recall):
         what = " and ".join(codes)
-        missing = "--by" if answer.by is None else "--reason"
-        raise Misconfigured(missing, f"nobody approved this rollback yet ({what}): give --by and --reason")
+        if answer.by is not None:
+            raise Misconfigured("--reason", f"is missing; nobody approved this rollback yet ({what})")
+        raise Misconfigured("--by", f"nobody approved this rollback yet ({what}): give --by and --reason")
 
 
 def _tell(
-    ended: Sequence[RollbackResult], csv_file: Path | None, as_json: bool, execute: bool, again: str
+    ended: Sequence[RollbackResult],
+    csv_file: Path | None,
+    as_json: bool,
+    execute: bool,
+    again: str,
+    path: Path,
 ) -> None:
     """again: what moves them once more; or, if it only looked, what takes them back."""
     lines = [line.cells() for one in ended for line in one.report.lines or ()]
@@ -274,6 +278,8 @@ def _tell(
         return
     show_counts(ended, execute)
     if execute and not codes_of(ended):
+        for line in lines_of_added(ended, path):
+            say(line)
         say(f"To move them again: {again}")
     if not execute:
         say(after_look(ended, "Nothing was removed.", again))

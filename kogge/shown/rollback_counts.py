@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.config.hints import next_command
 from engine.control.remedies import PASSING
 from kogge.shown.fault_lines import fault_lines
 from kogge.terminal.options import screen
@@ -15,6 +17,7 @@ from reports.progress import LATER
 if TYPE_CHECKING:
     from engine.rollback.run_many import RollbackResult
 
+NAMED_MOST = 8
 WORDS = {
     "changed": "changed by somebody since: they stay",
     "gone": "not where we wrote them any more (deleted or moved by somebody)",
@@ -113,3 +116,11 @@ def _cells(
     for name, said in words.items():
         if counts[name]:
             yield ["", "", f"{counts[name]:,}", said]
+
+
+def lines_of_added(ended: Sequence[RollbackResult], path: Path) -> list[str]:
+    """What to type before those move once more in whose new accounts something stays that is not ours."""
+    boxes = sorted({one.leg.mailbox for one in ended if one.report.counts["added"]})
+    named = [f"-m {box}" for box in boxes] if len(boxes) <= NAMED_MOST else ["-m MAILBOX"]
+    commands = [f"approve target-not-empty {one} --by NAME --reason TEXT" for one in named]
+    return [f"First, if what people added may stay there: {next_command(path, one)}" for one in commands]

@@ -236,6 +236,11 @@ def among(wanted: Iterable[str], names: Mapping[T, Iterable[str]]) -> tuple[set[
     return {one for one, own in met.items() if own}, set().union(*met.values())
 
 
+LINE_GIVEN = (
+    "takes an id or an address here, no line, as lines change; `kogge show {line}` says the id of line {line}"
+)
+
+
 def refuse_missing(wanted: Sequence[str], known: Collection[str], place: str, listed: str) -> None:
     """Raises Misconfigured for a mailbox that is not among the known. A random id and a line are named; an
     address, which a terminal's log should not keep, is counted off. listed: the name of the list, "" where
@@ -245,18 +250,12 @@ def refuse_missing(wanted: Sequence[str], known: Collection[str], place: str, li
     ]
     if missing:
         line = next((name for name in wanted if name.isdecimal()), None)
-        accepted = f"give an id, an address or a line of {listed}" if listed else _id_wanted(line)
+        if line is not None and not listed:
+            raise Misconfigured("--mailbox", LINE_GIVEN.format(line=line))
+        accepted = f"give an id, an address or a line of {listed}" if listed else "give an id or an address"
         raise Misconfigured(
             "--mailbox", f"not in {place}: {', '.join(missing)}{_like(wanted, known)}; {accepted}"
         )
-
-
-def _id_wanted(line: str | None) -> str:
-    """line: the first line that was given where lines name nobody."""
-    why = "; a line may be another person's once the list has changed" if line else ""
-    return f"give an id or an address{why}" + (
-        f"; `kogge show {line}` says the id of line {line}" if line else ""
-    )
 
 
 def _like(wanted: Sequence[str], known: Collection[str]) -> str:

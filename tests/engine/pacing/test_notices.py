@@ -78,7 +78,7 @@ def test_status_says_what_slows_or_stops_a_wave(ledger: Ledger, tmp_path: Path) 
     assert waits.startswith("wave w may run from ")
     set_paused(ledger, "w", True, "night shift")
     shown = CliRunner().invoke(app, ["status", "-c", str(tmp_path / "kogge.toml")])
-    assert "wave w is paused; `kogge resume --wave w` lets it go on" in shown.output
+    assert "wave w is paused; `kogge resume --wave w --by NAME` lets it go on" in shown.output
     assert "target.files: slowed to 50 %, 2.0 s a call" in shown.output
     told = CliRunner().invoke(app, ["status", "--json", "-c", str(tmp_path / "kogge.toml")])
     assert '"system": "target.files"' in told.output

@@ -307,6 +307,8 @@ def test_a_cutover_is_approved_when_all_is_verified(place: Path, said) -> None:
     said()
     assert run("approvals", "-w", "w") == 1, "its start is another thing"
     assert "of 2 approvals, 0 of its start, 1 of its cutover" in said()
+    assert run("approve", "-w", "w", *stage, "--key", "Bernd.pem", *SIGN) == 0
+    assert "Next: kogge cutover --wave w --by NAME" in said()
 
 
 def test_the_approvals_of_every_wave_are_listed(place: Path, said) -> None:

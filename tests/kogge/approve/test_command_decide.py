@@ -321,7 +321,7 @@ def test_nothing_is_decided_or_removed_by_a_line(
     """The line is another person's once a row was added above it."""
     assert run(*command.split(), "-m", "2") == 2
     told = capsys.readouterr().err
-    assert "line 2; give an id or an address" in told
+    assert "takes an id or an address here, no line, as lines change; `kogge show 2`" in told
     assert "`kogge show 2` says the id" in told
 
 

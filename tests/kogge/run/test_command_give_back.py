@@ -99,13 +99,16 @@ def test_somebody_live_is_given_back_and_keeps_what_is_theirs(
     assert f"To do it: kogge give-back -m {town.ids['anna']} --by NAME --reason TEXT" in shown.err
     assert (phase(town), hooks(town), town.messages("anna")) == (Phase.LIVE, ["redirect", "open"], ITEMS + 1)
     assert run("give-back", *anna(town), *BY) == 2, "nobody approved a rollback"
-    assert "give --by and --reason" in capsys.readouterr().err
+    assert "--reason: is missing; nobody approved this rollback yet" in capsys.readouterr().err
     assert run("give-back", *anna(town), *BY, *WHY) == 0
     told = capsys.readouterr().err
     assert "given back; undone: redirect; it is in staging" in told
     assert "Undo by hand, it has no undo in the configuration: open (1 mailbox)" in told
     assert f"listed by: kogge rollback -m {town.ids['anna']} --csv stays.csv" in told
-    assert f"To move them once more: kogge retry -m {town.ids['anna']} and" in told
+    first = (
+        f"added may stay there: kogge approve target-not-empty -m {town.ids['anna']} --by NAME --reason TEXT"
+    )
+    assert f"{first}\nTo move them once more: kogge retry -m {town.ids['anna']} and" in told
     assert (phase(town), hooks(town)[-1], town.messages("anna")) == (Phase.STAGING, "undo", 1)
     assert run("rollback", *anna(town), "--csv", "stays.csv") == 0
     assert [line.split(",")[2] for line in Path("stays.csv").read_text().splitlines()[1:]] == ["added"]
@@ -309,6 +312,14 @@ def test_a_reason_is_used_by_nobody_else_if_nothing_was_begun(
     with opened_ledger(config) as ledger:
         assert ledger.approved(planned, "rollback") is before
     assert run("give-back", "-m", planned, *BY) == (1 if before else 2)
+
+
+def test_a_decision_takes_no_line(planned: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("give-back", "-m", "1", *BY, *WHY) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(
+        "--mailbox: takes an id or an address here, no line, as lines change; `kogge show 1`"
+    )
 
 
 @pytest.mark.parametrize("options", [(), ("-m", "m-00000000", *BY), BY])

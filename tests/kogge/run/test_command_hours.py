@@ -106,7 +106,10 @@ def test_a_paused_wave_is_rolled_back_only_when_that_is_said(
     assert run("rollback", "--wave", "other", "--recall") == 0
     assert run("rollback", "--wave", "other", "--recall", "--execute", *WORDS) == 3
     told = capsys.readouterr().err
-    assert "paused; `kogge resume --wave other` lets it go on, in Prefect the deployment resume/other" in told
+    assert (
+        "paused; `kogge resume --wave other --by NAME` lets it go on, in Prefect the deployment resume/other"
+        in told
+    )
     assert "then start it again; or with --now" in told
     assert run("rollback", "--wave", "other", "--recall", "--execute", "--now", *WORDS) == 0
     assert town.messages("bert") == 0

@@ -103,6 +103,14 @@ def test_a_pause_is_stronger_than_now(
     assert Waves(ledger).read("two").paused
 
 
+def test_what_ends_a_pause_is_told_as_it_is_typed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert kogge(folder, "migrate", "--wave", "two") == 0
+    assert kogge(folder, "pause", "--wave", "two", "--by", "night shift") == 0
+    command = f"resume --wave two --by NAME -c {folder / 'kogge.toml'}"
+    assert f"Next: kogge {command}\n" in capsys.readouterr().err
+    assert kogge(folder, *command.split()[:-2]) == 0
+
+
 def test_a_window_that_is_not_configured_stops_everything(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
