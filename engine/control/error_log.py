@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 
 from engine.control.stop_signal import StopRequested
-from model.errors import MigrationError
-from model.private_files import make_directory, open_private
+from model.errors import MigrationError, Misconfigured
+from model.private_files import FULL, make_directory, open_private
 
 FRAMES = 10
 INTERNAL = "internal-error"
@@ -90,13 +90,22 @@ def defect_log(state: Path) -> Iterator[None]:
     """Log where defects of our own code happen, in a file that only the operator can read.
 
     Nested contexts for one directory add nothing.
+
+    Raises:
+        Misconfigured: the folder of the log cannot be made.
     """
     path = (state / "logs" / "defects.log").resolve()
     logger = logging.getLogger("kogge.defect")
     if any(isinstance(entry, _PrivateLog) and entry.baseFilename == str(path) for entry in logger.handlers):
         yield
         return
-    make_directory(path.parent)
+    try:
+        make_directory(path.parent)
+    except OSError as error:
+        why = "no space is left" if error.errno in FULL else "see its rights, and its mount"
+        raise Misconfigured(
+            "[state] directory", f"the folder of the logs cannot be made there: {why}"
+        ).with_local_cause(str(path.parent)) from None
     handler = _PrivateLog(path, delay=True)
     logger.addHandler(handler)
     logger.propagate = False

@@ -100,6 +100,22 @@ def test_a_ledger_that_cannot_be_made_is_named(
     assert f"is the folder writable?\n  {tmp_path}/kogge-state/ledger.db\n" in said
 
 
+def test_a_state_directory_that_takes_no_logs_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan(settle(tmp_path, monkeypatch))
+    (tmp_path / "kogge-state").chmod(0o555)
+    held = Ledger(f"sqlite:///{tmp_path}/kogge-state/ledger.db")
+    held.mailboxes()  # its -wal and -shm exist, so that it can be read
+    with powerless():
+        assert run("status") == 2
+    (tmp_path / "kogge-state").chmod(0o700)
+    held.close()
+    said = capsys.readouterr().err
+    assert said.startswith("[state] directory: the folder of the logs cannot be made there: ")
+    assert f"\n  {tmp_path}/kogge-state/logs\n" in said
+
+
 def test_a_full_disk_ends_a_command_as_wrong_input_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
