@@ -19,8 +19,8 @@ from flows.process.parameters import BatchParameters
 from ledger.db.rows import LegRow, LegState
 from ledger.views.server_health import Health
 from model.plural import many
-from reports.plan_gaps import told_code
-from reports.progress import SETTLED, Snapshot, expected, share, size, verdict
+from reports.plan_gaps import is_settled, told_code
+from reports.progress import Snapshot, expected, share, size, verdict
 
 UNWELL = {LegState.BLOCKED, LegState.DIFFERS}
 """They need a person."""
@@ -142,7 +142,7 @@ def span(seconds: float) -> str:
 def _verified(legs: Iterable[LegRow]) -> set[str]:
     """The mailboxes all of whose legs are."""
     rows = list(legs)
-    return {row.mailbox for row in rows} - {row.mailbox for row in rows if row.state not in SETTLED}
+    return {row.mailbox for row in rows} - {row.mailbox for row in rows if not is_settled(row)}
 
 
 def _states(shot: Snapshot) -> list[str]:

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from ledger.db.rows import LegRow, LegState
 from model.plural import many
-from reports.progress import SETTLED, Snapshot, expected, size
+from reports.plan_gaps import is_settled, told_code
+from reports.progress import Snapshot, expected, size
 
 COLOURS = {
     LegState.RUNNING: "cyan",
@@ -91,10 +92,14 @@ class Display:
             bytes=snapshot.bytes,
             rate=rate,
             left=left,
-            finished=sum(all(leg.state in SETTLED for leg in legs) for legs in by_mailbox.values()),
+            finished=sum(all(map(is_settled, legs)) for legs in by_mailbox.values()),
             mailboxes=len(by_mailbox),
             at_work={mailbox: legs for mailbox, legs in running.items() if legs},
-            stuck=Counter(leg.code or str(leg.state) for leg in snapshot.legs if leg.state in NEEDS_PERSON),
+            stuck=Counter(
+                told_code(leg) or str(leg.state)
+                for leg in snapshot.legs
+                if leg.state in NEEDS_PERSON or leg.withheld is not None
+            ),
         )
 
     def draw(self, snapshot: Snapshot) -> RenderableType:

@@ -68,6 +68,13 @@ def test_what_needs_a_person_is_said() -> None:
     assert "1 workload needs a person: 1 login-refused" in Display("wave w").line(seen(*legs))
 
 
+def test_a_verified_mailbox_that_the_plan_withholds_is_open() -> None:
+    held = replace(leg(2, VERIFIED, 5, 5), withheld="not-in-plan")
+    line = Display("wave w").line(seen(leg(1, VERIFIED, 5, 5), held))
+    assert "1 of 2 mailboxes verified" in line
+    assert "not-in-plan" in line
+
+
 def test_the_bar_names_the_mailboxes_at_work() -> None:
     console = Console(width=100, record=True, force_terminal=True)
     legs = [leg(number, RUNNING, 100, number) for number in range(1, 11)]
