@@ -15,8 +15,7 @@ from engine.config.load import Config
 from flows.process.parameters import BatchParameters, VerifyParameters, WaveParameters
 from ledger.db.audit_log import newest_detail
 from ledger.db.engine import reading
-from ledger.db.leases import ROLLED_BACK
-from ledger.db.rows import UNSTABLE, LegRow, LegState
+from ledger.db.rows import ROLLED_BACK, UNSTABLE, LegRow, LegState
 from ledger.plan.approvals import plan_rows
 from ledger.plan.wave_control import priorities
 from ledger.plan.waves import Waves

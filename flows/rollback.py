@@ -30,8 +30,7 @@ from flows.own_run import mark, watched
 from flows.process.background_task import together
 from flows.process.leg_runner import LegRunner, opened
 from flows.process.parameters import Boxes, Configuration, RunParameters, WaveName, refuse_unknown_wave
-from ledger.db.leases import ROLLED_BACK
-from ledger.db.rows import LegRow, LegState
+from ledger.db.rows import ROLLED_BACK, LegRow, LegState
 from model.errors import MigrationError
 from model.plural import many
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from ledger.db.leases import ROLLED_BACK
-from ledger.db.rows import LegState
-from ledger.plan.mailboxes import NOT_IN_PLAN
+from ledger.db.rows import NOT_IN_PLAN, ROLLED_BACK, LegState
 
 
 class Withholdable(Protocol):

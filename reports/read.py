@@ -14,8 +14,7 @@ from engine.approvals.score import LOW, RANKS, score_of
 from engine.steps.invitation_policy import CHAIN, SCHEDULED, kinds_of
 from ledger.db.audit_log import Event
 from ledger.db.engine import snapshot
-from ledger.db.leases import ROLLED_BACK
-from ledger.db.rows import LegRow, LegState, MailboxRow, Outcome, Phase, State
+from ledger.db.rows import ROLLED_BACK, LegRow, LegState, MailboxRow, Outcome, Phase, State
 from ledger.leg.phase_moves import MOVED
 from ledger.plan.approvals import events_since
 from ledger.store import Ledger

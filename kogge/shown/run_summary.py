@@ -33,8 +33,7 @@ from kogge.terminal.tables import (
     duration,
     table,
 )
-from ledger.db.rows import Outcome, State, Tally
-from ledger.plan.mailboxes import NOT_IN_PLAN
+from ledger.db.rows import NOT_IN_PLAN, Outcome, State, Tally
 from ledger.views.reports import AMISS, LegSummary
 from model.plural import many
 from model.protocols import Kind

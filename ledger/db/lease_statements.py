@@ -25,14 +25,12 @@ from sqlalchemy import (
 
 from ledger.db import fates
 from ledger.db.engine import now
-from ledger.db.rows import LegState
+from ledger.db.rows import ROLLED_BACK, LegState
 from ledger.db.schema import leg, mailbox
 
 ROLLING = "rolling-back"
 """The code of a leg whose rollback was begun and has not ended. It stays until the rollback ends, or until a
 person sets the leg back: the next pass would fill again what is half emptied."""
-ROLLED_BACK = "rolled-back"
-"""The code of a leg of which nothing of ours is left, except for what somebody changed."""
 
 
 def kept_rolling(code: str | None) -> ColumnElement[str | None] | str:

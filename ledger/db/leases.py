@@ -32,10 +32,9 @@ from ledger.db.lease_statements import (
     TAKE_OVER,
     kept_rolling,
 )
-from ledger.db.lease_statements import ROLLED_BACK as ROLLED_BACK
 from ledger.db.lease_statements import ROLLING as ROLLING
 from ledger.db.postgresql import within
-from ledger.db.rows import Lease, LegState, Phase, State
+from ledger.db.rows import ROLLED_BACK, Lease, LegState, Phase, State
 from ledger.db.schema import container, item, leg, mailbox
 from model.errors import LeaseLost
 from model.protocols import Kind

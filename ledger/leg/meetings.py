@@ -20,11 +20,10 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists,
 from ledger.db.engine import Transaction
 from ledger.db.leases import AT_TARGET
 from ledger.db.readers import chunked
-from ledger.db.rows import ORGANIZER_FIRST, Lease, LegState, Phase, State
+from ledger.db.rows import NOT_IN_PLAN, ORGANIZER_FIRST, Lease, LegState, Phase, State
 from ledger.db.schema import caller, container, item, leg, mailbox, meeting, meta
 from ledger.db.upsert import upsert
 from ledger.leg import item_states
-from ledger.plan.mailboxes import NOT_IN_PLAN
 from model.protocols import Kind
 
 GUESTS_FIRST = "guests-first"

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, or_, select, update
 
 from ledger.db.audit_log import append_event
-from ledger.db.leases import ROLLED_BACK
-from ledger.db.rows import HELD_ELSEWHERE, SCORE_LOW, LegState, Phase
+from ledger.db.rows import HELD_ELSEWHERE, ROLLED_BACK, SCORE_LOW, LegState, Phase
 from ledger.db.schema import leg, mailbox, step
 from ledger.leg.phase_moves import ANSWERED, MOVED, to_answer
 from ledger.plan.mailboxes import seen_of, wave_of

@@ -16,7 +16,7 @@ from ledger.db.engine import asking, now
 from ledger.db.handle import LedgerHandle
 from ledger.db.lease_statements import kept_rolling
 from ledger.db.readers import MAILBOX_COLUMNS, mailbox_row
-from ledger.db.rows import Lease, LegState, MailboxRow, Phase
+from ledger.db.rows import NOT_IN_PLAN, Lease, LegState, MailboxRow, Phase
 from ledger.db.schema import (
     checked,
     container,
@@ -69,7 +69,6 @@ class PlannedMailbox:
     target_folder: str | None = None
 
 
-NOT_IN_PLAN = "not-in-plan"
 PLAN_CHANGED = "plan-changed"
 WITHHELD = (NOT_IN_PLAN, PLAN_CHANGED)
 """The codes why a mailbox of the ledger must not run."""

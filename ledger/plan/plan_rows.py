@@ -8,9 +8,9 @@ from sqlalchemy import select
 
 from ledger.db.engine import reading
 from ledger.db.handle import LedgerHandle
-from ledger.db.rows import Phase
+from ledger.db.rows import NOT_IN_PLAN, Phase
 from ledger.db.schema import leg, mailbox
-from ledger.plan.mailboxes import FIELDS, NOT_IN_PLAN, PlannedMailbox
+from ledger.plan.mailboxes import FIELDS, PlannedMailbox
 from model.protocols import Kind
 
 

@@ -17,8 +17,7 @@ from engine.cutover.way_back import WayBack, way_back
 from engine.pacing.run_legs import Boundary
 from engine.rollback.run import Scope
 from engine.rollback.run_many import RollbackRequest
-from ledger.db.leases import ROLLED_BACK
-from ledger.db.rows import HELD_ELSEWHERE, LegState, Phase
+from ledger.db.rows import HELD_ELSEWHERE, ROLLED_BACK, LegState, Phase
 
 EVERY = 21
 """One of so many steps is enough: each step of both halves is tried elsewhere."""

@@ -19,8 +19,7 @@ from flows.canary_mailbox import UNFINISHED, Stages, apart, passed
 from flows.deploy import prefect_server
 from flows.process import leg_runner
 from flows.process.parameters import BatchParameters, VerifyParameters, WaveParameters
-from ledger.db.leases import ROLLED_BACK
-from ledger.db.rows import LegState, Phase
+from ledger.db.rows import ROLLED_BACK, LegState, Phase
 from ledger.plan.approvals import Check, keep_checks
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.plan.wave_control import put_priorities

@@ -14,7 +14,7 @@ from commands import run
 from town import Town, configure, dovecot
 from walking import letter
 
-from ledger.plan.mailboxes import NOT_IN_PLAN
+from ledger.db.rows import NOT_IN_PLAN
 from practice.servers.dovecot import Dovecot
 
 pytestmark = [

@@ -6,8 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from ledger.db import schema
-from ledger.db.leases import ROLLED_BACK
-from ledger.db.rows import SCORE_LOW, LegState, Phase
+from ledger.db.rows import ROLLED_BACK, SCORE_LOW, LegState, Phase
 from ledger.db.schema import step
 from ledger.leg.cutover_steps import BEGUN, DONE, FAILED, Steps
 from ledger.plan.mailboxes import PlannedMailbox

@@ -5,10 +5,9 @@ from __future__ import annotations
 from ledger_world import claimed, page, planned, ref, write
 
 from ledger.db.engine import writing
-from ledger.db.rows import ContainerRow, Lease, LegState
+from ledger.db.rows import NOT_IN_PLAN, ContainerRow, Lease, LegState
 from ledger.db.schema import checked
 from ledger.leg.leg_session import LegLedger
-from ledger.plan.mailboxes import NOT_IN_PLAN
 from ledger.plan.plan_rows import MailboxPlan, plans
 from ledger.store import Ledger
 from ledger.views.sizes import Amount, amounts, checks
