@@ -264,9 +264,9 @@ class LegContext:
     def allowed_once(self, code: str, items: int) -> bool:
         """Return True if a person approved what this pass is about to do.
 
-        The approval is spent when the pass ends, or at once if there is now more to do than when the person
-        looked, or if this workload had refused nothing then. A refusal is recorded as an event, so that the
-        person sees the number.
+        The caller spends the approval (spend) once it is used up. It is spent here if there is now more to do
+        than when the person looked, or if this workload had refused nothing then. A refusal is recorded as an
+        event, so that the person sees the number.
 
         Args:
             code: the code to approve.

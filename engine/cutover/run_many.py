@@ -201,7 +201,7 @@ def concerned(
 def announce(
     order: CutoverRequest, rows: Iterable[MailboxRow], reason: str = "", *, named: bool = False
 ) -> None:
-    """Record who decided, and why, for each wave of these mailboxes. Before anything is done to them.
+    """Record, before anything is done, who decided and why, for each wave of these mailboxes.
 
     Args:
         order: the request.

@@ -460,7 +460,6 @@ def _pass(
     same = _unchanged(leg, setting.task, sides) if not older else unchanged.NOTHING
     if same.all and attempt.died is None and not leg.approved(RESTORED):  # keep() spends that
         leg.breaker.note(leg.mailbox.id, gone=False)
-        leg.spend()
         return verify.as_before(leg, setting.task.level)
     if not older:
         ledger_generation.keep(leg, setting.generations)

@@ -447,10 +447,8 @@ class Admission:
         if entry.budget is not None and entry.budget.spent:
             return False
         full = {system for system in self._gates if self._legs.at_work(system) >= self._most(system)}
-        if full.intersection(entry.systems):
-            return (
-                False  # hundreds may stand in line, and each asks again and again: they are not gone through
-            )
+        if full.intersection(entry.systems):  # hundreds in line ask again and again: none goes through all
+            return False
         for system in entry.systems:
             ahead = sum(system in other.systems and not full.intersection(other.systems) for other in before)
             if self._legs.at_work(system) + ahead >= self._most(system):

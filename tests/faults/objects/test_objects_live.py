@@ -145,3 +145,28 @@ def test_a_copy_in_another_calendar_is_no_move(trial: Trial) -> None:
     trial.mailbox.deliver(work.id, raw, APPOINTMENT)
     assert trial.run().state is LegState.VERIFIED
     assert of_one(trial.store) == 2
+
+
+@pytest.mark.parametrize("user", ["edits it", "deletes it"])
+def test_a_late_event_that_its_user_changes_before_it_was_read_back(trial: Trial, user: str) -> None:
+    """Nobody can see any more that it was written rightly: a person accepts that, and it stays as it is."""
+    go_live(trial)
+    trial.mailbox.deliver(folder(trial.mailbox, *HOME).id, event("late", "Spaet"), APPOINTMENT)
+
+    def change(step: str) -> None:
+        if step != "target.write done":
+            return
+        (name,) = [name for _, name, one in trial.store.objects() if b"UID:late" in one.raw]
+        if user == "edits it":
+            trial.store.alter(DEFAULT, name, b"SUMMARY:Spaet", b"SUMMARY:Frueh")
+        else:
+            del trial.store.collections[DEFAULT].objects[name]
+
+    trial.run(change)
+    before = kept(trial.store)
+    result = trial.run()
+    assert (result.state, result.code) == (LegState.DIFFERS, "changed-before-check"), trial.findings()
+    trial.approve("changed-before-check")
+    assert trial.run().state is LegState.VERIFIED
+    assert trial.run().state is LegState.VERIFIED
+    assert kept(trial.store) == before
