@@ -73,6 +73,8 @@ def test_approvals_that_are_refused(
         ("target-not-empty", "address", LegState.DIFFERS, "verification-differs", False),
         ("source-shrunk", "address", LegState.BLOCKED, "source-shrunk", False),
         ("source-rekeyed", "address", LegState.VERIFIED, None, True),
+        ("changed-before-check", "address", LegState.VERIFIED, None, True),
+        ("changed-before-check", "address", LegState.DIFFERS, "changed-before-check", False),
         ("organizer-first", "address", LegState.VERIFIED, "organizer-first", False),
         ("organizer-first", "address", LegState.VERIFIED, None, True),
     ],
