@@ -34,11 +34,11 @@ from engine.control.stop_signal import Stop, reason
 from engine.cutover.hooks import HookMailbox, patience_of
 from engine.cutover.refused import record_refusal
 from engine.pacing.login_breaker import REFUSED
-from ledger.db.leases import ROLLING
 from ledger.db.rows import (
     HELD_ELSEWHERE,
     ORGANIZER_FIRST,
     ROLLED_BACK,
+    ROLLING,
     SCORE_LOW,
     LegRow,
     LegState,

@@ -17,8 +17,7 @@ from engine.control import lease
 from engine.cutover.given_back import GIVING_BACK, begun
 from engine.cutover.refused import waiting
 from engine.cutover.steps import FREEZE, HOOK_FAILED, NOT_VERIFIED, UNDO, is_dead, patience_by_step
-from ledger.db.leases import ROLLING
-from ledger.db.rows import ROLLED_BACK, SCORE_LOW, LegRow, LegState, MailboxRow, Phase
+from ledger.db.rows import ROLLED_BACK, ROLLING, SCORE_LOW, LegRow, LegState, MailboxRow, Phase
 from ledger.leg.cutover_steps import BACK, BEGUN, DONE, FAILED, RELEASE, StepRow, Steps
 from ledger.store import Ledger
 

@@ -34,8 +34,18 @@ from engine.rollback.classify import Judged, RollbackFate, judge, listing_of, se
 from engine.rollback.report import RollbackReport, detail_of
 from engine.steps import folder_renames, invitation_policy, ledger_generation, reconcile
 from engine.steps import remove as withdraw
-from ledger.db.leases import ROLLING
-from ledger.db.rows import ROLLED_BACK, ContainerRow, Finding, Lease, LegRow, LegState, Outcome, State, Tally
+from ledger.db.rows import (
+    ROLLED_BACK,
+    ROLLING,
+    ContainerRow,
+    Finding,
+    Lease,
+    LegRow,
+    LegState,
+    Outcome,
+    State,
+    Tally,
+)
 from ledger.leg.rollback import APPROVAL, RECALL, SHARED
 from model.errors import Blocked, Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
 from model.optional_protocols import RemovesContainers, SupportsMark, SupportsShares

@@ -41,8 +41,7 @@ from kogge.terminal.options import (
     say,
     screen,
 )
-from ledger.db.leases import ROLLING
-from ledger.db.rows import HELD_ELSEWHERE, ROLLED_BACK, Phase
+from ledger.db.rows import HELD_ELSEWHERE, ROLLED_BACK, ROLLING, Phase
 from ledger.leg.rollback import APPROVAL
 from reports.progress import LATER
 

@@ -25,12 +25,8 @@ from sqlalchemy import (
 
 from ledger.db import fates
 from ledger.db.engine import now
-from ledger.db.rows import ROLLED_BACK, LegState
+from ledger.db.rows import ROLLED_BACK, ROLLING, LegState
 from ledger.db.schema import leg, mailbox
-
-ROLLING = "rolling-back"
-"""The code of a leg whose rollback was begun and has not ended. It stays until the rollback ends, or until a
-person sets the leg back: the next pass would fill again what is half emptied."""
 
 
 def kept_rolling(code: str | None) -> ColumnElement[str | None] | str:

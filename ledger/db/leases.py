@@ -32,7 +32,6 @@ from ledger.db.lease_statements import (
     TAKE_OVER,
     kept_rolling,
 )
-from ledger.db.lease_statements import ROLLING as ROLLING
 from ledger.db.postgresql import within
 from ledger.db.rows import ROLLED_BACK, Lease, LegState, Phase, State
 from ledger.db.schema import container, item, leg, mailbox

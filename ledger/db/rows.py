@@ -20,6 +20,9 @@ TOUCHED = "changed-before-check"
 """In a live mailbox an item is gone, or is otherwise, before it was read back: no pass mends that."""
 ACCEPTABLE = (UNSTABLE, KEPT, STALE, TOUCHED)
 """The codes of differences that no pass can mend, and that a person may accept."""
+ROLLING = "rolling-back"
+"""The code of a leg whose rollback was begun and has not ended. It stays until the rollback ends, or until a
+person sets the leg back: the next pass would fill again what is half emptied."""
 ROLLED_BACK = "rolled-back"
 """The code of a leg of which nothing of ours is left, except for what somebody changed."""
 NOT_IN_PLAN = "not-in-plan"

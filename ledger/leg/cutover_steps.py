@@ -15,9 +15,8 @@ from sqlalchemy import Connection, bindparam, delete, or_, select, update
 from ledger.db.audit_log import append_event
 from ledger.db.engine import asking, now, reading, writing
 from ledger.db.handle import LedgerHandle
-from ledger.db.leases import ROLLING
 from ledger.db.readers import chunked
-from ledger.db.rows import HELD_ELSEWHERE, PARTLY, ROLLED_BACK, SCORE_LOW, LegState, Phase
+from ledger.db.rows import HELD_ELSEWHERE, PARTLY, ROLLED_BACK, ROLLING, SCORE_LOW, LegState, Phase
 from ledger.db.schema import event, leg, mailbox, step
 from ledger.db.upsert import upsert
 from ledger.leg.phases import held_legs, is_rolled_back, lock_legs, move, refuse_held

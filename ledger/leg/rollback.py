@@ -20,9 +20,9 @@ from sqlalchemy.sql.functions import FunctionElement
 from ledger.db.audit_log import append_event
 from ledger.db.encoding import pack_flags
 from ledger.db.engine import Transaction, asking, reading
-from ledger.db.leases import AT_TARGET, ROLLING, SETTLED
+from ledger.db.leases import AT_TARGET, SETTLED
 from ledger.db.readers import CONTAINER_COLUMNS, ITEM_COLUMNS, chunked, container_row, item_row, streamed
-from ledger.db.rows import ROLLED_BACK, ContainerRow, Finding, ItemRow, Lease, LegState, State
+from ledger.db.rows import ROLLED_BACK, ROLLING, ContainerRow, Finding, ItemRow, Lease, LegState, State
 from ledger.db.schema import container, finding, item, leg, loss, share
 from ledger.leg import item_states
 from ledger.plan.mailboxes import refuse_another, wave_of

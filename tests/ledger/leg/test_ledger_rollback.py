@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from ledger_world import begin, item, page, planned, ref, states, write
 
-from ledger.db.leases import ROLLING
-from ledger.db.rows import ContainerRow, Finding, Lease, LegState, Outcome, State
+from ledger.db.rows import ROLLING, ContainerRow, Finding, Lease, LegState, Outcome, State
 from ledger.leg.leg_session import LegLedger
 from ledger.leg.rollback import DOOMED, recalled, refuse_unfinished, rested_on
 from ledger.store import Ledger
