@@ -174,7 +174,7 @@ class HttpClient:
         self.origin = Origin.of(settings.url)
         self._credentials = Credentials(settings, account, str(self.origin))
         self.writers = min(profile.writers, settings.connections)
-        self._agent = settings.user_agent or profile.user_agent
+        self.agent = settings.user_agent or profile.user_agent
         self._transport = Transport(settings, closed, self.writers + 2, answer_seconds)
 
     def close(self) -> None:
@@ -325,7 +325,7 @@ class HttpClient:
 
     def _send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | BinaryIO) -> Response:
         """Send one request and return the response when its head arrived."""
-        sent = {"User-Agent": self._agent, "Accept-Encoding": "identity", **headers}
+        sent = {"User-Agent": self.agent, "Accept-Encoding": "identity", **headers}
         self._budget.take(self._wait_for_budget)
         response = self._transport.send(self.origin, method, path, sent, body)
         if response.status == TOO_MANY and self._is_waited_for(response):

@@ -22,6 +22,12 @@ _CODE = re.compile(r"[A-Z_]{2,12}-\d{4}")
 _PASSING = frozenset({"TRY_AGAIN", "SERVICE_DOWN", "CONNECTIVITY"})
 _FULL = frozenset({"CAPACITY"})
 _FORBIDDEN = frozenset({"PERMISSION_DENIED"})
+_BROKEN = frozenset({"ERROR", "CONFIGURATION"})
+_LOGIN, _SCOPES = "LGI-", "RA-"
+"""What the codes of logins begin with, and those of a session that may not use a module."""
+_PROGRAM = frozenset({"LGI-0014", "LGI-0021"})
+"""The login was refused because of the program that asks: its name is not allowed, or is the User-Agent."""
+_LEADS_ELSEWHERE = "LGI-0016"
 
 
 class SessionExpired(Exception):
@@ -42,7 +48,7 @@ def content(answer: HttpAnswer) -> Json:
         SessionExpired: the session ended, or belongs to another User-Agent.
         TooManyEvents: the range is to be asked for in parts.
         Transient: "not-http-api" for anything but JSON, such as a login page; "busy", "server-error".
-        Blocked: "no-http-api", "login-refused", "no-permission", "over-quota", and those of the HTTP status.
+        Blocked: those of `refusal`, "no-http-api", and those of the HTTP status.
         Rejected: "refused-by-target" for what the server does not take.
 
     Source:
@@ -72,19 +78,42 @@ def content(answer: HttpAnswer) -> Json:
 def refusal(found: Mapping[str, Any]) -> MigrationError:
     """Return the error for an answer's error code and categories.
 
+    That the server cannot log in anybody now is known by the category, so it goes first. Only then is a
+    refusal said to be one of the password.
+
     Args:
         found: the answer's JSON.
+
+    Returns:
+        Transient "busy" or "server-error"; Blocked "login-refused", "client-refused", "redirected-elsewhere",
+        "password-scopes", "no-permission" or "over-quota"; else Rejected "refused-by-target".
+
+    Source:
+        LoginExceptionCodes of the middleware. RA-0002 was measured with an app password of 8.19.
     """
     code, categories = _code(found), _categories(found)
-    if code.startswith("LGI-"):
-        return Blocked("login-refused", "the server refuses the login; it was not tried again").about(code)
     if categories & _PASSING:
         return Transient("busy", "the server asks to try again").about(code)
+    if code.startswith(_LOGIN):
+        return _refused_login(code, categories)
+    if code.startswith(_SCOPES):
+        return Blocked("password-scopes", "the password does not open this module of the API").about(code)
     if categories & _FORBIDDEN:
         return Blocked("no-permission", "the server forbids this to the account").about(code)
     if categories & _FULL:
         return Blocked("over-quota", "the account has no more room").about(code)
     return Rejected("refused-by-target", "the server does not take it").about(code)
+
+
+def _refused_login(code: str, categories: frozenset[str]) -> MigrationError:
+    """Return the error for a login that failed: by the person's password, by the program, or by the server."""
+    if code in _PROGRAM:
+        return Blocked("client-refused", "the server refuses the program, not the password").about(code)
+    if code == _LEADS_ELSEWHERE:
+        return Blocked("redirected-elsewhere", "the login leads to another server: correct api").about(code)
+    if categories & _BROKEN:
+        return Transient("server-error", "the server cannot log in anybody").about(code)
+    return Blocked("login-refused", "the server refuses the login; it was not tried again").about(code)
 
 
 def rows(found: Json, columns: int) -> list[list[Any]]:

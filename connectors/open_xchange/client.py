@@ -29,7 +29,8 @@ from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Misconfigured, Rejected, Transient
 
 T = TypeVar("T")
-NAME = "Kogge"
+NAMES = ("kogge-migration", "kogge")
+"""What the login names as the program. The server refuses a name that is the User-Agent, too."""
 QUIET: Mapping[str, str] = {"scheduling": "none"}
 """Parameters of every request. Chronos mails nobody with them; other modules know no such parameter."""
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
@@ -257,7 +258,8 @@ class ApiClient:
         secret = self._settings.password.read(self._account.login, self._account.address).get_secret_value()
         login = login_of(str(self._http.origin), SESSION, user, secret)
         LOGINS.refuse_doubtful(login)
-        form = {"name": user, "password": secret, "client": NAME, "version": "1", "rampup": "false"}
+        form = {"name": user, "password": secret, "client": client_name(self._http.agent), "version": "1"}
+        form["rampup"] = "false"
         try:
             session = self._http.patiently(lambda: self._login_once(urlencode(form).encode()))
         except Blocked as error:
@@ -300,6 +302,14 @@ class ApiClient:
         with suppress(MigrationError):  # the server ends a forgotten session by itself
             http.ask("GET", f"{self._base}/login?{query}", {"Cookie": session.cookies})
         http.close()
+
+
+def client_name(agent: str) -> str:
+    """Return the name of the program for a login with this User-Agent.
+
+    8.19 refuses one that equals the User-Agent (LGI-0021). That it compares letter by letter is not relied on.
+    """
+    return next(name for name in NAMES if name != agent.strip().casefold())
 
 
 def cookies_of(stated: str) -> str:

@@ -49,6 +49,8 @@ MAILBOX = {
     "no-agenda-access": "Nothing answers as this person's agenda; correct [target.calendar]'s url, or login.",
     "api-of-another": "The `api` opens another account than the url does; correct the target's `api`.",
     "no-http-api": "Nothing answers as Open-Xchange's HTTP API; correct the target's `api`, or remove it.",
+    "client-refused": "The host allows not every program: ask it to; or give another `user_agent`.",
+    "password-scopes": "Give the app password all the scopes that docs/targets/open-xchange.md lists.",
     "not-http-api": "The api does not lead to Open-Xchange's HTTP API; correct the target's `api`.",
     "not-agenda": "The url does not lead to eXo's agenda; correct [target.calendar].url.",
     "not-files": "The url does not lead to a file server; correct the target's url.",

@@ -150,6 +150,10 @@ class HttpApi:
         if params.get("action") != "login":
             raise ApiError("SVL-0005", "The action was not recorded.")
         form = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
+        if form.get("client") == request.headers.get("User-Agent"):
+            raise ApiError(
+                "LGI-0021", "Value of User-Agent header must not be used as value for the client parameter."
+            )
         user = self.suite.context.users.get(form.get("name", ""))
         right = hmac.compare_digest(form.get("password", "").encode(), self._password.encode())
         if user is None or not right:

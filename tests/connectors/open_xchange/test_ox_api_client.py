@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import parse_qs
 
 import httpx
 import pytest
@@ -134,9 +135,50 @@ def test_a_password_that_was_accepted_before_is_not_refused_at_once(desk: ApiDes
     assert caught.value.code == "login-unconfirmed"
 
 
+@pytest.mark.parametrize("agent", [None, "Kogge", "kogge", "kogge-migration", "KOGGE-Migration", "host/1.0"])
+def test_a_login_names_a_program_that_is_not_the_user_agent(desk: ApiDesk, agent: str | None) -> None:
+    client = desk.client(user_agent=agent)
+    assert folders(client)
+    (login,) = desk.asked("action=login")
+    (named,) = parse_qs(login.body.decode())["client"]
+    assert named.casefold() != login.headers["User-Agent"].casefold()
+
+
+@pytest.mark.parametrize(
+    ("code", "category", "error", "word"),
+    [
+        ("LGI-0001", "PERMISSION_DENIED", Blocked, "login-refused"),
+        ("LGI-0002", "TRY_AGAIN", Transient, "busy"),
+        ("LGI-0003", "ERROR", Transient, "server-error"),
+        ("LGI-0005", "SERVICE_DOWN", Transient, "busy"),
+        ("LGI-0006", "USER_INPUT", Blocked, "login-refused"),
+        ("LGI-0009", "CONFIGURATION", Transient, "server-error"),
+        ("LGI-0010", "SERVICE_DOWN", Transient, "busy"),
+        ("LGI-0014", "PERMISSION_DENIED", Blocked, "client-refused"),
+        ("LGI-0016", "USER_INPUT", Blocked, "redirected-elsewhere"),
+        ("LGI-0021", "USER_INPUT", Blocked, "client-refused"),
+        ("LGI-0024", "PERMISSION_DENIED", Blocked, "login-refused"),
+        ("CTX-0007", "TRY_AGAIN", Transient, "busy"),
+    ],
+)
+def test_a_login_that_fails_blames_the_password_only_where_the_server_does(
+    desk: ApiDesk, code: str, category: str, error: type[MigrationError], word: str
+) -> None:
+    desk.layer.answers, desk.layer.what = [said(code, category)] * 9, "action=login"
+    with pytest.raises(error) as caught:
+        folders(desk.client(patience_seconds=0))
+    assert (caught.value.code, caught.value.detail) == (word, code)
+
+
+def test_a_server_that_updates_itself_is_waited_for_at_the_login(desk: ApiDesk) -> None:
+    desk.layer.answers, desk.layer.what = [said("CTX-0007", "TRY_AGAIN")] * 2, "action=login"
+    assert folders(desk.client())
+
+
 @pytest.mark.parametrize(
     ("answer", "error", "code"),
     [
+        (said("RA-0002", "PERMISSION_DENIED"), Blocked, "password-scopes"),
         (said("CON-0177"), Rejected, "refused-by-target"),
         (said("CAL-4030", ["PERMISSION_DENIED"]), Blocked, "no-permission"),
         (said("CTX-0002", "CAPACITY"), Blocked, "over-quota"),
