@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from engine.approvals.score import LOW, Score, WaveScore, wave_score
+from engine.approvals.score import Score, WaveScore, wave_score
 from ledger.db.rows import LegState, Outcome, Phase
 from ledger.views.progress_samples import Beat
 from ledger.views.rates import Measured
@@ -151,7 +151,7 @@ class MailboxReport:
     def low(self) -> bool:
         """Whether a person has to look at its score before it goes live."""
         staying = self.phase is not Phase.LIVE and not self.accepted
-        return staying and self.score is not None and self.score.rating in LOW
+        return staying and self.score is not None and self.score.is_low
 
     @property
     def waiting(self) -> bool:

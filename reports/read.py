@@ -10,7 +10,7 @@ from dataclasses import replace
 from pydantic import BaseModel
 
 from engine.approvals.low_score_approval import answered, is_accepted
-from engine.approvals.score import LOW, RANKS, score_of
+from engine.approvals.score import LIGHTER, score_of
 from engine.steps.invitation_policy import CHAIN, SCHEDULED, kinds_of
 from ledger.db.audit_log import Event
 from ledger.db.engine import snapshot
@@ -25,7 +25,6 @@ from ledger.views.reports import LegSummary
 from ledger.views.scores import ARRIVED, Absent, Counts, Lacking, absent_of, counts_of, lacking_of
 from ledger.views.scores import ScoreCounts as PartCounts
 from ledger.views.seal_chain import Seals
-from mappings.losses.severity import losses_of
 from model.errors import Corrupt
 from model.protocols import Kind
 from reports.data import (
@@ -83,7 +82,7 @@ class _Facts:
 
     def __init__(self, ledger: Ledger, wave: str, ids: Sequence[str]) -> None:
         self._ledger = ledger
-        self._counts = counts_of(ledger, ids, [losses_of(kind) for kind in RANKS[:-1]])
+        self._counts = counts_of(ledger, ids, LIGHTER)
         self._absent = absent_of(ledger, ids)
         self._lacking = lacking_of(ledger, ids)
         self._folders = folder_losses(ledger, wave)
@@ -112,7 +111,7 @@ class _Facts:
             skips=_coded(skips),
             omitted=_coded(omitted),
             losses=_losses(self._lacking.get(row.id, []), self._folders.get(row.id, [])),
-            accepted=score is not None and score.rating in LOW and is_accepted(self._ledger, row, score),
+            accepted=score is not None and score.is_low and is_accepted(self._ledger, row, score),
             missed=answered(self._ledger, row).get("missing", 0) if failures else 0,
         )
 

@@ -1,15 +1,15 @@
 """Record who let a mailbox go live in spite of a low score, and find whom a cutover would stop for its score.
 
 An approval counts for the numbers that the person saw: more items that did not arrive, or that lack content,
-need another one. A mailbox without a score was not examined by anyone: it counts as a low one, and is asked
-for each time.
+need another one. Items whose difference a person accepted are not among them. A mailbox without a score was
+not examined by anyone: it counts as a low one, and is asked for each time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from engine.approvals.score import LOW, Score, scores
+from engine.approvals.score import Score, scores
 from ledger.db.audit_log import Event
 from ledger.db.rows import SCORE_LOW, MailboxRow, Phase
 from ledger.leg.cutover_steps import DONE, FAILED, Steps
@@ -53,7 +53,7 @@ def accept(ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str) -> 
     for number in waiting:
         if number not in current_scores:
             raise Misconfigured("CODE", f"{number} is not verified any more: run its cutover again")
-    low = {number: current_scores[number] for number in waiting if current_scores[number].rating in LOW}
+    low = {number: current_scores[number] for number in waiting if current_scores[number].is_low}
     if not low:
         raise Misconfigured("CODE", "none of these scores low any more: run the cutover again")
     return record(ledger, low, by, reason)
@@ -82,7 +82,7 @@ def unaccepted(ledger: Ledger, rows: Sequence[MailboxRow]) -> dict[str, Score | 
 
 
 def _is_asked(ledger: Ledger, row: MailboxRow, score: Score | None) -> bool:
-    return score is None or (score.rating in LOW and not is_accepted(ledger, row, score))
+    return score is None or (score.is_low and not is_accepted(ledger, row, score))
 
 
 def would_stop(ledger: Ledger, rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> set[str]:
@@ -99,7 +99,7 @@ def would_stop(ledger: Ledger, rows: Sequence[MailboxRow], found: Mapping[str, S
     passed = {
         number for number, own in steps.items() if any((entry.name, entry.state) == PASSED for entry in own)
     }
-    low = [row for row in rows if row.id in found and row.id not in passed and found[row.id].rating in LOW]
+    low = [row for row in rows if row.id in found and row.id not in passed and found[row.id].is_low]
     return {row.id for row in low if not is_accepted(ledger, row, found[row.id])}
 
 
@@ -134,4 +134,4 @@ def _about(score: Score | None) -> dict[str, str | int]:
 
 
 def _numbers(score: Score) -> dict[str, int]:
-    return {"missing": score.items - score.arrived, "lacking": score.lacking}
+    return {"missing": score.items - score.arrived, "lacking": score.unanswered.lacking}

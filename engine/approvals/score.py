@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from ledger.db.rows import State
+from ledger.db.rows import ACCEPTABLE, State
 from ledger.store import Ledger
 from ledger.views.scores import ARRIVED, UNCOUNTED, Counts, absent_of, counts_of, lacking_of
 from ledger.views.scores import ScoreCounts as PartCounts
@@ -23,6 +23,11 @@ GOOD_SHARE, FAIR_SHARE = 0.999, 0.99
 GOOD_LACKING, FAIR_LACKING = 0.01, 0.05
 RANKS = (Class.COSMETIC, Class.FUNCTIONAL, Class.CONTENT)
 """The lightest first."""
+ACCEPTED = frozenset(("copy", code) for code in ACCEPTABLE if class_of("copy", code) is Class.CONTENT)
+"""The losses of content that a person accepted, item by item, when they became losses."""
+LIGHTER = (losses_of(Class.COSMETIC), losses_of(Class.FUNCTIONAL), ACCEPTED)
+"""The losses of each rank of ledger.views.scores.counts_of; any other loss of content ranks above them."""
+_ACCEPTED_RANK = LIGHTER.index(ACCEPTED)
 NOT_COPIED = "not-copied"
 """The code of an item that did not arrive if no reason is recorded."""
 
@@ -67,12 +72,24 @@ class Score:
         arrived: items that did.
         lacking: of these, items without a part of their content.
         parts: the same of each workload that has any.
+        accepted: of the items that lack content, those of which a person accepted exactly that.
     """
 
     items: int
     arrived: int
     lacking: int
     parts: tuple[WorkloadScore, ...] = ()
+    accepted: int = 0
+
+    @property
+    def unanswered(self) -> Score:
+        """The score of what nobody has answered for: what a person accepted item by item is not lacking."""
+        return replace(self, lacking=self.lacking - self.accepted, accepted=0)
+
+    @property
+    def is_low(self) -> bool:
+        """True if a cutover asks a person about it: one decision about an item is enough."""
+        return self.unanswered.rating in LOW
 
     @property
     def share(self) -> float:
@@ -145,7 +162,7 @@ def scores(ledger: Ledger, mailbox_ids: Iterable[str]) -> dict[str, Score]:
 
     A mailbox with a workload that is not verified has none.
     """
-    counts = counts_of(ledger, mailbox_ids, [losses_of(kind) for kind in RANKS[:-1]])
+    counts = counts_of(ledger, mailbox_ids, LIGHTER)
     return {number: score_of(count) for number, count in counts.items() if count.verified}
 
 
@@ -157,6 +174,7 @@ def score_of(counts: Counts) -> Score:
         sum(part.arrived for part in parts),
         sum(part.lost[Class.CONTENT] for part in parts),
         parts,
+        sum(part.lost[_ACCEPTED_RANK] for part in counts.parts.values()),
     )
 
 
@@ -164,6 +182,7 @@ def _part(kind: Kind, counts: PartCounts) -> WorkloadScore:
     states = counts.states
     items = sum(states.values()) - sum(states[state] for state in UNCOUNTED)
     lost = {loss_class: counts.lost[rank] for rank, loss_class in enumerate(RANKS)}
+    lost[Class.CONTENT] += counts.lost[len(LIGHTER)]
     return WorkloadScore(kind, items, sum(states[state] for state in ARRIVED), lost)
 
 

@@ -16,7 +16,7 @@ from engine.context.shrink_guard import ShrinkBreaker
 from engine.control.server_words_file import Told, Words
 from engine.control.stop_signal import StopRequested, reason
 from engine.planning.mailbox_list import DenyList, Directory
-from ledger.db.rows import TOUCHED, ContainerRow, ItemRow, MailboxRow, State
+from ledger.db.rows import ACCEPTABLE, ContainerRow, ItemRow, MailboxRow, State
 from ledger.leg.leg_session import LegLedger
 from mappings.fields.context import Context
 from mappings.registry import FORMS, ItemForm
@@ -30,8 +30,12 @@ if TYPE_CHECKING:
 MADE_UIDS = frozenset({Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.NOTES})
 """The kinds whose items get a UID made of the item's key if the source has none."""
 _KEY = re.compile(r"[0-9a-f]{32}")
-MORE = 1.1
-"""The factor by which the number of items may grow before an approval no longer covers it."""
+MORE = 0.1
+MORE_MOST = 19
+"""By which share, and by how many at most, the items may grow before an approval no longer covers them.
+
+People go on working until it is used. More than that is asked about by itself
+(engine.context.shrink_guard.LEAST)."""
 
 
 def utc_now() -> datetime:
@@ -43,7 +47,7 @@ def at_once() -> None:
     """Let a leg go on at once: the turn of a leg that never waits for others."""
 
 
-EACH_WORKLOAD = frozenset({RESTORED, TOUCHED})
+EACH_WORKLOAD = frozenset({RESTORED, *ACCEPTABLE})
 """Codes that a person approves once for a mailbox and that each workload spends for itself."""
 
 
@@ -278,7 +282,7 @@ class LegContext:
             return False
         self.spent.add(code)
         last_refusal = self.ledger.last_refusal(code, spent_as(code, self.kind))
-        if last_refusal is None or items > int(last_refusal["items"]) * MORE:
+        if last_refusal is None or items > _most_covered(int(last_refusal["items"])):
             self.spend()
             self.ledger.event(code, refusal)
             return False
@@ -325,6 +329,11 @@ class LegContext:
             raise StopRequested(self._ended)
         if self.stop.is_set():
             raise StopRequested(reason(self.stop))
+
+
+def _most_covered(items: int) -> int:
+    """Return how many items an approval covers that a person gave when there were so many."""
+    return items + min(int(items * MORE), MORE_MOST)
 
 
 def as_container(row: ContainerRow) -> Container:

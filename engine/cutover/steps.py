@@ -27,7 +27,7 @@ from hashlib import blake2b
 from typing import Literal, Protocol, TypeAlias
 
 from engine.approvals.low_score_approval import SCORE, is_accepted, would_stop
-from engine.approvals.score import LOW, scores
+from engine.approvals.score import scores
 from engine.config.hooks import Action, Hook, HooksSettings
 from engine.control import lease
 from engine.control.stop_signal import Stop, reason
@@ -367,7 +367,7 @@ def _bring_up_to_date(cutting: CutoverContext, row: MailboxRow) -> None:
         _finish(cutting, row, SCORE, FAILED, NOT_VERIFIED)
         raise _Stop(NOT_VERIFIED)
     rating = score.rating
-    refused = rating in LOW and not is_accepted(cutting.ledger, row, score)
+    refused = score.is_low and not is_accepted(cutting.ledger, row, score)
     _finish(cutting, row, SCORE, FAILED if refused else DONE, rating.value)
     if refused:
         cutting.tell("cutover.waiting", row.wave, mailbox=row.id, code=SCORE_LOW)

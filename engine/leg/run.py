@@ -61,9 +61,8 @@ from engine.leg import file_cleanup, overdue_dates
 from engine.leg.connect import AttemptState, leg_of, open_leg, pass_gate
 from engine.leg.leg_result import LegResult
 from engine.opening.open_sides import refuse_replanned
-from engine.steps import amend as changes
-from engine.steps import copy as transfer
 from engine.steps import (
+    accepted_differences,
     discover,
     folder_renames,
     invitation_policy,
@@ -77,6 +76,8 @@ from engine.steps import (
     renamed,
     unchanged,
 )
+from engine.steps import amend as changes
+from engine.steps import copy as transfer
 from engine.steps import remove as withdraw
 from engine.steps.ledger_generation import Generations
 from engine.steps.unchanged import Unchanged
@@ -483,6 +484,7 @@ def _pass(
     organizer_first.ask_again(leg, containers)
     account_binding.refuse_filled_since(leg, lambda seconds: _sleep(setting, seconds))
     for row in containers:
+        accepted_differences.doubt_changed(leg, row.id)
         if placement.ensure_needed(leg, row):
             transfer.copy_pending(leg, row)
         changes.apply_changes(leg, row)

@@ -1,7 +1,7 @@
 """Handle differences that no pass can mend: each has a code, and a person may accept them (`kogge approve`).
 
 An accepted difference is a loss of the item from then on. A difference that is not accepted keeps its mailbox
-from being verified.
+from being verified. An approval covers the items for which it was given, not others of the same code.
 """
 
 from __future__ import annotations
@@ -11,13 +11,11 @@ from dataclasses import dataclass, replace
 
 from engine.context.leg_context import LegContext
 from ledger.db.incidents import Incident
-from ledger.db.rows import ACCEPTABLE, KEPT, TOUCHED, Finding, Outcome
+from ledger.db.rows import ACCEPTABLE, KEPT, STALE, TOUCHED, Finding, Outcome, State
 from mappings.losses.catalogue import lose
 from model.protocols import Loss
 
 FIELD = "copy"
-LOSS = Loss(FIELD, KEPT)
-"""The loss of an item whose difference was accepted."""
 RENUMBERED = "target-renumbered"
 """The detail, and the code, of an extra copy in a frozen folder that the target renumbered since the last
 look in staging: it can no longer be told whether the copy was delivered."""
@@ -58,68 +56,96 @@ def _as_touched(finding: Finding) -> Finding:
 
 
 @dataclass(slots=True)
-class TouchedApproval:
-    """Hold what a person accepted of what is gone or otherwise in a live mailbox.
+class DifferenceApprovals:
+    """Hold what a person accepted of the differences that no pass mends.
 
-    An approval counts for the items that the last verification named, and for one verification.
+    An approval counts for the items that the last verification named with its code, and for one verification.
 
     Attributes:
-        named: the keys of these items, by container.
-        given: True if a person accepted them.
-        before: the keys of items that were accepted by a verification that did not end.
+        named: the keys of these items, by code and container.
+        given: the codes that a person accepted, of those that name items.
+        before: the keys of items that were accepted by an earlier verification, by code and container.
     """
 
-    named: dict[int, set[bytes]]
-    given: bool
-    before: Mapping[int, Collection[bytes]]
+    named: Mapping[str, Mapping[int, Collection[bytes]]]
+    given: Collection[str]
+    before: Mapping[str, Mapping[int, Collection[bytes]]]
 
-    def accepts(self, container_id: int, key: bytes) -> bool:
+    def accepts(self, code: str, container_id: int, key: bytes) -> bool:
         """Return True if a person accepted this difference of an item."""
-        is_named = self.given and key in self.named.get(container_id, ())
-        return is_named or key in self.before.get(container_id, ())
+        is_named = code in self.given and key in self.named[code].get(container_id, ())
+        return is_named or key in self.before.get(code, {}).get(container_id, ())
+
+    def accepted(self, code: str, container_id: int) -> set[bytes]:
+        """Return the keys of the items of a container whose difference of this code a person accepted."""
+        named = self.named[code].get(container_id, ()) if code in self.given else ()
+        return {*named, *self.before.get(code, {}).get(container_id, ())}
 
     def before_recording(self, leg: LegContext, container_id: int, findings: Iterable[Finding]) -> None:
-        """Spend the approval if findings are to be recorded that nobody saw: it is not about them.
+        """Spend an approval if findings are to be recorded that nobody saw: it is not about them.
 
         Args:
             leg: the open leg.
             container_id: the container.
             findings: what is left of the findings of a verification.
         """
-        touched = {entry.key for entry in findings if code_of(entry) == TOUCHED}
-        if not touched <= self.named.get(container_id, set()) and leg.approved(TOUCHED):
-            leg.spend_now(TOUCHED)
+        for code, keys in _keys_by_code(findings).items():
+            if not keys <= set(self.named[code].get(container_id, ())) and leg.approved(code):
+                leg.spend_now(code)
 
     def spend(self, leg: LegContext) -> None:
-        """Spend the approval at the end of the verification; after a crash before, the next one uses it."""
-        if self.given and leg.approved(TOUCHED):
-            leg.spend_now(TOUCHED)
+        """Spend the approvals at the end of a verification; after a crash before, the next one uses them."""
+        for code in sorted(self.given):
+            if leg.approved(code):
+                leg.spend_now(code)
 
 
-def touched_approval(leg: LegContext) -> TouchedApproval:
+def difference_approvals(leg: LegContext) -> DifferenceApprovals:
     """Read what a person accepted, before this verification records anything.
 
     Args:
         leg: the open leg.
     """
-    named: dict[int, set[bytes]] = {}
-    for container in [] if leg.mirror else leg.ledger.containers():
-        keys = {entry.key for entry in leg.ledger.findings(container.id) if code_of(entry) == TOUCHED}
-        named[container.id] = {key for key in keys if key is not None}
-    before = leg.ledger.losses.of([Loss(FIELD, TOUCHED)]) if any(named.values()) else {}
-    return TouchedApproval(named, any(named.values()) and leg.approved(TOUCHED), before)
+    named: dict[str, dict[int, set[bytes]]] = {code: {} for code in ACCEPTABLE}
+    for container in leg.ledger.containers():
+        for code, keys in _keys_by_code(leg.ledger.findings(container.id)).items():
+            named[code][container.id] = keys
+    given = {code for code, places in named.items() if places and leg.approved(code)}
+    before = {code: leg.ledger.losses.of([Loss(FIELD, code)]) for code in ACCEPTABLE}
+    return DifferenceApprovals(named, given, before)
 
 
-def accepted_keys(leg: LegContext, container_id: int) -> set[bytes]:
-    """Return the keys of the items whose difference a person accepted since the last verification.
+def _keys_by_code(findings: Iterable[Finding]) -> dict[str, set[bytes]]:
+    """Return the keys of the items with a difference that can be accepted, by its code."""
+    keys: dict[str, set[bytes]] = {}
+    for entry in findings:
+        code = code_of(entry)
+        if code in ACCEPTABLE and entry.key is not None:
+            keys.setdefault(code, set()).add(entry.key)
+    return keys
+
+
+def doubt_changed(leg: LegContext, container_id: int) -> None:
+    """Doubt again what was accepted of mail that changed at the source since.
+
+    A person accepted what the source gave then. The next verification reads these items at the source, at
+    whatever level, and asks anew about those that still differ. Idempotent.
 
     Args:
         leg: the open leg.
-        container_id: the container whose findings are read.
+        container_id: the container, after its changes were listed.
     """
-    findings = leg.ledger.findings(container_id)
-    kept = {entry.key for entry in findings if entry.key is not None and code_of(entry) == KEPT}
-    return kept if kept and leg.approved(KEPT) else set()
+    accepted = leg.ledger.losses.of([Loss(FIELD, STALE)]).get(container_id, set())
+    if not accepted:
+        return
+    rows = [row for row in leg.ledger.rows(container_id, (State.CHANGED,)) if row.key in accepted]
+    if not rows:
+        return
+    doubted = [Finding(Outcome.DIFFERS, row.key, row.href, STALE) for row in rows]
+    keys = {row.key for row in rows}
+    others = [entry for entry in leg.ledger.findings(container_id) if entry.key not in keys]
+    leg.ledger.replace_findings(container_id, [*others, *doubted])
+    leg.ledger.losses.drop(container_id, keys, [Loss(FIELD, STALE)])
 
 
 def with_codes(
@@ -143,7 +169,7 @@ def _with_code(finding: Finding) -> Finding:
 
 
 def without_accepted(
-    leg: LegContext, container_id: int, findings: Iterable[Finding], touched: TouchedApproval
+    leg: LegContext, container_id: int, findings: Iterable[Finding], approvals: DifferenceApprovals
 ) -> tuple[list[Finding], set[bytes]]:
     """Turn accepted differences into losses.
 
@@ -151,7 +177,7 @@ def without_accepted(
         leg: the open leg.
         container_id: the container.
         findings: the findings of a verification.
-        touched: what a person accepted of what is gone or otherwise in a live mailbox.
+        approvals: what a person accepted.
 
     Returns:
         The findings that are left, and the keys of the items whose difference is accepted and is a loss now.
@@ -160,13 +186,9 @@ def without_accepted(
     accepted: set[bytes] = set()
     for entry in findings:
         code = code_of(entry)
-        if code is None or entry.key is None or not _is_accepted(leg, container_id, code, entry.key, touched):
+        if code is None or entry.key is None or not approvals.accepts(code, container_id, entry.key):
             remaining.append(entry)
             continue
         leg.ledger.lose(container_id, entry.key, (lose(FIELD, code),))
         accepted.add(entry.key)
     return remaining, accepted
-
-
-def _is_accepted(leg: LegContext, container_id: int, code: str, key: bytes, touched: TouchedApproval) -> bool:
-    return touched.accepts(container_id, key) if code == TOUCHED else leg.approved(code)

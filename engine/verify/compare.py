@@ -9,6 +9,9 @@ digest ignores and why, is documented in mappings/mail/digest.py.
     target  counts, and every body of the target against the digest taken while the source was read
     both    target, and every body of the source read again
 
+What the last verification found otherwise is read again on its side at every level: a weaker look takes no
+finding of a stronger one away.
+
 A pass of `migrate` reads back what is new since the last pass; `verify` reads everything again.
 """
 
@@ -28,7 +31,7 @@ from engine.steps.unchanged import Unchanged
 from engine.verify import shares as verify_shares
 from engine.verify import source as verify_source
 from engine.verify import target as verify_target
-from ledger.db.rows import ContainerRow, Finding, LegRow, Outcome, Phase, State
+from ledger.db.rows import KEPT, ContainerRow, Finding, LegRow, Outcome, Phase, State
 from ledger.leg.containers import States
 from model.optional_protocols import DoubtsStates
 from model.protocols import Container, Source, Target
@@ -113,10 +116,12 @@ def compare(leg: LegContext, level: Level, sample_percent: float, *, again: bool
     sides = Sides(source_state.listed, target_folders)
     same = unchanged.NOTHING if again or level is Level.BOTH else unchanged.since_verified(leg, sides)
     counted = {href: folder.total for href, folder in target_folders.items()}
-    survey = verify_target.survey(leg, share, again=again, unchanged=same.target, counted=counted)
+    approvals = accepted_differences.difference_approvals(leg)
+    doubtful = {row.id: _doubtful(leg.ledger.findings(row.id)) for row in leg.ledger.containers()}
+    asked = verify_target.Asked(share, again, doubtful)
+    survey = verify_target.survey(leg, asked, unchanged=same.target, counted=counted)
     found = {key: accepted_differences.touched_at_target(leg, one) for key, one in survey.findings.items()}
-    touched = accepted_differences.touched_approval(leg)
-    verdict, accepted_before = Verdict(), leg.ledger.losses.of([accepted_differences.LOSS])
+    verdict = Verdict()
     for container in leg.ledger.containers():
         leg.check()
         if container.id in same.source and container.id in same.target:
@@ -130,18 +135,22 @@ def compare(leg: LegContext, level: Level, sample_percent: float, *, again: bool
                 findings += verify_source.relist(leg, container, source_state.totals[container.source_id])
             if level is Level.BOTH:
                 findings += verify_source.reread(leg, container)
-        incidents = leg.ledger.incidents.of(container.id)
-        findings = accepted_differences.with_codes(
-            findings,
-            incidents,
-            accepted_before.get(container.id, set()) | accepted_differences.accepted_keys(leg, container.id),
-        )
-        findings, accepted = accepted_differences.without_accepted(leg, container.id, findings, touched)
-        touched.before_recording(leg, container.id, findings)
+            else:
+                findings += verify_source.reread_found(leg, container)
+        incidents, kept = leg.ledger.incidents.of(container.id), approvals.accepted(KEPT, container.id)
+        findings = accepted_differences.with_codes(findings, incidents, kept)
+        findings, accepted = accepted_differences.without_accepted(leg, container.id, findings, approvals)
+        approvals.before_recording(leg, container.id, findings)
         _record(leg, container, findings, survey.read.get(container.id, set()) | accepted, verdict, level)
-    touched.spend(leg)
+    approvals.spend(leg)
     _keep_states(leg, sides, same, survey.receiving)
     return verdict
+
+
+def _doubtful(findings: Iterable[Finding]) -> set[bytes]:
+    """Return the keys of the items that the last verification found otherwise, or could not read."""
+    otherwise = (Outcome.DIFFERS, Outcome.ERROR)
+    return {entry.key for entry in findings if entry.key is not None and entry.outcome in otherwise}
 
 
 def as_before(leg: LegContext, level: Level) -> Verdict:

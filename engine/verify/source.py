@@ -13,7 +13,7 @@ from engine.steps import discover, item_dates
 from engine.verify import occurrences
 from engine.verify.occurrences import Almanac
 from ledger.db.encoding import version_hash
-from ledger.db.rows import STALE, UNSTABLE, ContainerRow, Finding, ItemRow, Outcome, State
+from ledger.db.rows import KEPT, STALE, UNSTABLE, ContainerRow, Finding, ItemRow, Outcome, State
 from mappings.fields.file_names import partings
 from mappings.losses.catalogue import lose
 from model.errors import CursorLost, Rejected
@@ -25,6 +25,9 @@ ANSWERS_STAY = lose("attendee", "answer-stays")
 CHUNK = 100
 DETAIL_MOST = 64
 ELSE = "source-body"
+UNREADABLE, OTHER_NAME, OTHER_DATE = "source-unreadable", "source-name", "source-date"
+FOUND = frozenset({ELSE, STALE, UNSTABLE, UNREADABLE, OTHER_NAME, OTHER_DATE, occurrences.DETAIL})
+"""The details of findings that reading the source makes."""
 PARTINGS = 9
 
 
@@ -110,10 +113,38 @@ def reread(leg: LegContext, container: ContainerRow) -> list[Finding]:
     which the source says nothing is UNCHECKED. Anything else is read once more: two readings that differ from
     each other are UNSTABLE. For calendars the source is also asked when the events take place.
     """
+    almanac = Almanac(leg.began) if leg.kind is Kind.CALENDAR else None
+    findings = _read_again(leg, container, leg.ledger.rows(container.id, HELD), almanac)
+    if almanac is not None:
+        findings += occurrences.compare(leg, container, almanac)
+    return findings
+
+
+def reread_found(leg: LegContext, container: ContainerRow) -> list[Finding]:
+    """Read again, at the source, the items of which the last verification found something there.
+
+    So a verification that reads no other body of the source takes none of these findings away unseen. A
+    calendar with an event that takes place otherwise is read as a whole.
+    """
+    found = {
+        entry.key: entry.detail
+        for entry in leg.ledger.findings(container.id)
+        if entry.key is not None and entry.detail.removeprefix(f"{KEPT}:") in FOUND
+    }
+    if any(detail.endswith(occurrences.DETAIL) for detail in found.values()):
+        return reread(leg, container)
+    rows = (row for key in sorted(found) if (row := leg.ledger.row(container.id, key)) is not None)
+    held = (row for row in rows if row.state in HELD)
+    return [
+        entry for entry in _read_again(leg, container, held, None) if entry.outcome is not Outcome.REBUILT
+    ]
+
+
+def _read_again(
+    leg: LegContext, container: ContainerRow, rows: Iterator[ItemRow], almanac: Almanac | None
+) -> list[Finding]:
     findings: list[Finding] = []
     first: dict[bytes, bytes] = {}
-    almanac = Almanac(leg.began) if leg.kind is Kind.CALENDAR else None
-    rows = leg.ledger.rows(container.id, HELD)
     answers = FetchResults(leg, container)
     while chunk := list(islice(rows, CHUNK)):
         leg.check()
@@ -123,8 +154,6 @@ def reread(leg: LegContext, container: ContainerRow) -> list[Finding]:
     findings = [*_read_twice(leg, container, findings, first)]
     findings += [Finding(Outcome.UNCHECKED, row.key, row.href, SILENT) for row in answers.silent]
     answers.record()
-    if almanac is not None:
-        findings += occurrences.compare(leg, container, almanac)
     return findings
 
 
@@ -169,9 +198,11 @@ def _judge(
     first: dict[bytes, bytes],
 ) -> Iterator[Finding]:
     """Yield the findings of one item; note in `first` the meaning of a body that is not what was copied."""
+    if isinstance(result, Failed) and result.error.code == "vanished" and not leg.mirror:
+        return  # what the source deletes concerns no live mailbox
     mapped = None if isinstance(result, Failed) else mapped_again(leg, result)
     if mapped is None:
-        yield Finding(Outcome.ERROR, row.key, row.href, "source-unreadable")
+        yield Finding(Outcome.ERROR, row.key, row.href, UNREADABLE)
         return
     if _has_other_flags(leg, container, row, mapped):
         yield Finding(Outcome.UNCHECKED, row.key, row.href, "changed")
@@ -252,10 +283,10 @@ def _differing_label(leg: LegContext, row: ItemRow, mapped: Mapped) -> str:
     if rules is not None and item.name is not None:
         names = (item.name, *islice(partings(item.name, row.key, rules), PARTINGS))
         if str(row.href) not in names:
-            return "source-name"
+            return OTHER_NAME
     date = item_dates.target_date(row, item.date, mapped.losses)
     if row.date is not None and date is not None and int(date.timestamp()) != row.date:
-        return "source-date"
+        return OTHER_DATE
     return ""
 
 

@@ -35,8 +35,21 @@ CHUNK = 200
 
 NOT_COUNTED: Mapping[str, int | None] = {}
 """Of a target that does not count."""
-Asked = tuple[float, bool]
-"""The share of bodies to read, and True if bodies that were read before count too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Say which bodies are read.
+
+    Attributes:
+        share: the share of bodies to read, from 0 to 1.
+        again: True to read again also what an earlier pass read back.
+        doubtful: by container, the keys of items that are read in any case.
+    """
+
+    share: float
+    again: bool
+    doubtful: Mapping[int, Collection[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +115,8 @@ class Leftover:
 
 def survey(
     leg: LegContext,
-    share: float,
+    asked: Asked,
     *,
-    again: bool,
     unchanged: Collection[int] = frozenset(),
     counted: Mapping[str, int | None] = NOT_COUNTED,
 ) -> Survey:
@@ -112,8 +124,7 @@ def survey(
 
     Args:
         leg: the open leg.
-        share: the share of bodies to read, from 0 to 1.
-        again: True to read again also what an earlier pass read back; everything is listed in any case.
+        asked: which bodies to read; everything is listed in any case.
         unchanged: the containers that need no look, see engine.steps.unchanged.
         counted: how many items the target counts in a container, by href; those of 0 are opened together.
     """
@@ -124,9 +135,7 @@ def survey(
     owned = _owned(leg, groups) if groups else {}
     if isinstance(leg.target, TellsEmpty):
         result.empty = leg.target.empty([href for href in groups if counted.get(href) == 0])
-    leftovers = [
-        _folder(leg, href, rows, (share, again), owned[href], result) for href, rows in groups.items()
-    ]
+    leftovers = [_folder(leg, href, rows, asked, owned[href], result) for href, rows in groups.items()]
     digests = {
         leftover.href: read_digests(leg, leftover.href, (item.href for item in leftover.strangers))
         for leftover in leftovers
@@ -191,7 +200,7 @@ def _folder(
         pairs = {item.href: expected.pop(item.href) for item in window}
         for item in window:
             _compare_outside(leg, item, pairs[item.href], result)
-        _read_back(leg, href, {h: e for h, e in pairs.items() if _is_sampled(e, *asked)}, result)
+        _read_back(leg, href, {h: e for h, e in pairs.items() if _is_sampled(e, asked)}, result)
     return leftover
 
 
@@ -511,11 +520,13 @@ def _digests(leg: LegContext, leftover: Leftover) -> set[bytes]:
     return {row.digest for row in rows if row.digest is not None} | lost.keys()
 
 
-def _is_sampled(expected: Expected, share: float, again: bool) -> bool:
+def _is_sampled(expected: Expected, asked: Asked) -> bool:
     """Return True if an item is in the sample, which is always the same and cannot be foreseen."""
-    if expected.verified and not again:
+    if expected.key in asked.doubtful.get(expected.container, ()):
+        return True
+    if expected.verified and not asked.again:
         return False
-    return share >= 1 or int.from_bytes(expected.key[:4], "big") < share * 2**32
+    return asked.share >= 1 or int.from_bytes(expected.key[:4], "big") < asked.share * 2**32
 
 
 def _add_finding(result: Survey, expected: Expected, outcome: Outcome, href: str | None, detail: str) -> None:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from engine.approvals.score import LOW, Score, scores
+from engine.approvals.score import Score, scores
 from engine.config.hints import next_command
 from engine.control.remedies import PASSING, RETRY, advice
 from engine.control.server_words_file import Words
@@ -296,7 +296,7 @@ def next_steps(page: MailboxPage, config: Config) -> Iterator[str]:
         yield next_command(config.path, f"migrate {only}")
     elif page.phase is Phase.LIVE:
         yield next_command(config.path, f"report --wave {page.named.row.wave}")
-    elif page.score is not None and page.score.rating in LOW:
+    elif page.score is not None and page.score.is_low:
         yield next_command(config.path, f"score {only}")
         yield next_command(config.path, f"approve score-low {only} --by NAME --reason TEXT")
     else:

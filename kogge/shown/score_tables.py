@@ -55,7 +55,7 @@ class Scored:
     @property
     def is_open(self) -> bool:
         """Whether a person has to look at it."""
-        return self.score is None or self.score.rating in LOW
+        return self.score is None or self.score.is_low
 
     @property
     def lowering(self) -> list[Reason]:

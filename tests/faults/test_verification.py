@@ -20,7 +20,7 @@ from engine.leg.run import Task
 from engine.verify import source as verify_source
 from engine.verify import target as verify_target
 from engine.verify.compare import Level
-from ledger.db.rows import ContainerRow, Finding, LegState, Outcome, State
+from ledger.db.rows import ContainerRow, Finding, LegState, Outcome, Phase, State
 from model.errors import Transient
 
 INBOX = ("INBOX",)
@@ -197,6 +197,42 @@ def test_both_reads_the_source_as_well(trial: Trial) -> None:
     assert trial.findings() == [("*", "differs-at-source")]
 
 
+@pytest.mark.parametrize("level", [Level.COUNTS, Level.SAMPLE, Level.TARGET])
+def test_a_weaker_look_takes_nothing_away_that_a_stronger_one_found(trial: Trial, level: Level) -> None:
+    """What was found at either side stays until that side is as it should be."""
+    assert isinstance(trial.store, MemoryStore)
+    folder, message = next(iter(trial.mailbox.messages()))
+    altered = message.raw.replace(b"Subject: ", b"Subject: other ")
+    folder.messages[message.id] = type(message)(message.id, message.change, altered, message.marks)
+    number = first(trial.store)
+    raw = trial.store.folders[INBOX].messages[number].raw
+    trial.store.alter(INBOX, number, raw.replace(b"Subject: ", b"Subject: wrong "))
+    both, weaker = Task(Level.BOTH, copy=False), Task(level, sample_percent=0.0, copy=False)
+    assert trial.run(task=both).state is LegState.DIFFERS
+    found = sorted(trial.findings())
+    assert len(found) == 2
+    for _ in range(2):
+        assert trial.run(task=weaker).state is LegState.DIFFERS
+        assert sorted(trial.findings()) == found
+    folder.messages[message.id] = message
+    trial.store.alter(INBOX, number, raw)
+    assert trial.run(task=weaker).state is LegState.VERIFIED
+    assert trial.findings() == []
+
+
+def test_a_live_mailbox_does_not_miss_what_its_source_deletes(trial: Trial) -> None:
+    folder, message = next(iter(trial.mailbox.messages()))
+    altered = message.raw.replace(b"Subject: ", b"Subject: other ")
+    folder.messages[message.id] = type(message)(message.id, message.change, altered, message.marks)
+    trial.ledger.set_phase(trial.id, Phase.LIVE, "somebody")
+    trial.run(task=Task(Level.BOTH, copy=False))
+    assert trial.findings() == [("*", "differs-at-source")]
+    trial.mailbox.delete(message.id)
+    for level in (Level.TARGET, Level.BOTH):
+        assert trial.run(task=Task(level, copy=False)).state is LegState.VERIFIED
+        assert trial.findings() == []
+
+
 def test_what_was_rebuilt_hides_nothing_that_was_not_read(
     trial: Trial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,8 +241,8 @@ def test_what_was_rebuilt_hides_nothing_that_was_not_read(
     survey, reread = verify_target.survey, verify_source.reread
     unread: set[bytes] = set()
 
-    def skipping(leg: LegContext, share: float, **options: Any) -> verify_target.Survey:
-        found = survey(leg, share, **options)
+    def skipping(leg: LegContext, asked: verify_target.Asked, **options: Any) -> verify_target.Survey:
+        found = survey(leg, asked, **options)
         number, keys = max(found.read.items(), key=lambda one: len(one[1]))
         unread.add(keys.pop())
         leg.ledger.doubted(number, unread)

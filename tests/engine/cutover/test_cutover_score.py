@@ -56,6 +56,32 @@ def test_a_low_score_is_approved_beforehand_and_goes_through_in_one_run(rig: Rig
     assert rig.phase == Phase.LIVE
 
 
+def test_one_decision_about_an_item_is_enough(rig: Rig) -> None:
+    """A mail that differs at the source was accepted: that it lacks content then is asked about no more."""
+    message = next(one for _, one in rig.trial.mailbox.messages() if not one.marks.draft)
+    rig.trial.mailbox.edit(message.id, letter(900))
+    assert rig.cut().code == "differs-at-source"
+    rig.trial.approve("differs-at-source")
+    assert rig.cut().code is None
+    assert rig.phase == Phase.LIVE
+    score = scores(rig.trial.ledger, [rig.trial.id])[rig.trial.id]
+    assert (score.rating, score.lacking, score.accepted, score.is_low) == ("poor", 1, 1, False)
+
+
+def test_a_decision_about_an_item_answers_for_no_other(rig: Rig) -> None:
+    """What else lacks content, or did not arrive, is asked about with its own numbers."""
+    message = next(one for _, one in rig.trial.mailbox.messages() if not one.marks.draft)
+    rig.trial.mailbox.edit(message.id, letter(900))
+    assert rig.cut().code == "differs-at-source"
+    rig.trial.approve("differs-at-source")
+    rig.trial.store.max_bytes = 400
+    rig.trial.mailbox.deliver(inbox_id(rig.trial), letter(205, "y" * 500))
+    assert rig.cut().code == "score-low"
+    (event,) = accept(rig.trial.ledger, [rig.row], "somebody", "one large mail")
+    assert [event.detail[name] for name in ("missing", "lacking")] == [1, 0]
+    assert rig.cut().code is None
+
+
 def test_one_whose_first_freeze_hook_was_begun_goes_on(rig: Rig) -> None:
     """It is half closed already: it waits for its score where it can be taken back, as before."""
     rig.fails = {"close": ["exit-4"]}
@@ -100,10 +126,10 @@ def test_a_weaker_look_makes_no_score(rig: Rig) -> None:
     assert isinstance(trial.store, MemoryStore)
     assert trial.run().state is LegState.VERIFIED
     trial.store.alter(("INBOX",), min(trial.store.folders["INBOX",].messages), letter(500))
-    assert trial.run(task=Task(Level.BOTH, copy=False)).state is LegState.DIFFERS
     assert trial.run(task=Task(Level.COUNTS, copy=False)).code == "verified-by-counts"
     assert scores(trial.ledger, [trial.id]) == {}
-    assert trial.run(task=Task(Level.TARGET, copy=False)).state is LegState.DIFFERS
+    for level in (Level.BOTH, Level.COUNTS, Level.TARGET):
+        assert trial.run(task=Task(level, copy=False)).state is LegState.DIFFERS
 
 
 def test_a_weaker_look_since_the_score_has_it_taken_again(rig: Rig) -> None:

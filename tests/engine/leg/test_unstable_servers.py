@@ -26,12 +26,9 @@ def test_it_is_named_and_accepted(request: pytest.FixtureRequest, source: str) -
     (leg,) = office.ledger.legs(mailbox=office.id, workload=Kind.MAIL)
     result = build_leg(office.config, leg.id, options=RunOptions(level="both")).run()
     assert (result.state, result.code) == (LegState.DIFFERS, "unstable-at-source")
-    assert (
-        build_leg(office.config, leg.id, options=RunOptions(level="target", verify_only=True)).run().state
-        is LegState.VERIFIED
-    )
-    result = build_leg(office.config, leg.id, options=RunOptions(level="both", verify_only=True)).run()
-    assert result.code == "unstable-at-source"
+    for level in ("target", "both"):
+        result = build_leg(office.config, leg.id, options=RunOptions(level=level, verify_only=True)).run()
+        assert result.code == "unstable-at-source"
     office.ledger.approve(office.id, "unstable-at-source", "somebody", "a time stamp")
     result = build_leg(office.config, leg.id, options=RunOptions(level="both", verify_only=True)).run()
     assert (result.state, result.code) == (LegState.VERIFIED, None)

@@ -147,6 +147,27 @@ def test_an_approval_of_the_wave_does_not_rest_on_a_refusal_of_long_ago(quick_pa
     assert trial.store.snapshot() == before
 
 
+def test_an_approval_covers_no_more_than_a_pass_removes_unasked(quick_path: Path) -> None:
+    """A tenth more of very many would be as many as a person is asked about."""
+    trial = few(quick_path, 450)
+
+    def lose_up_to(count: int) -> None:
+        (folder,) = trial.mailbox.folders.values()
+        while len(folder.messages) > 450 - count:
+            trial.mailbox.delete(next(iter(folder.messages)))
+
+    before = trial.store.snapshot()
+    lose_up_to(300)
+    assert trial.run().code == "source-shrunk"
+    trial.approve("source-shrunk")
+    lose_up_to(320)
+    assert trial.run().code == "source-shrunk"
+    assert trial.store.snapshot() == before
+    trial.approve("source-shrunk")
+    lose_up_to(339)
+    assert trial.run().state is LegState.VERIFIED
+
+
 def test_an_approval_is_spent_by_the_removal_whatever_comes_after_it(quick_path: Path) -> None:
     """The pass is refused at a later step, and a person has to look into that; meanwhile more is lost."""
     trial = drive_trial(quick_path, 27)

@@ -64,6 +64,69 @@ def test_accepted_it_is_a_loss_and_the_leg_verifies(quick_path: Path) -> None:
     assert trial.run(task=Task(Level.BOTH, copy=False)).state is LegState.VERIFIED
 
 
+def test_a_weaker_verification_does_not_hide_it(quick_path: Path) -> None:
+    """A nightly pass and `kogge verify` read no body of the source but those that differed there."""
+    trial, _ = restless(quick_path)
+    trial.run(task=WHOLE)
+    for task in (Task(Level.TARGET, copy=False), Task(Level.TARGET), Task(Level.COUNTS, copy=False)):
+        result = trial.run(task=task)
+        assert (result.state, result.code) == (LegState.DIFFERS, "unstable-at-source")
+        assert trial.findings() == [("*", "unstable-at-source")]
+    trial.approve("unstable-at-source")
+    for task in (Task(Level.TARGET, copy=False), WHOLE, Task(Level.BOTH, copy=False)):
+        assert trial.run(task=task).state is LegState.VERIFIED
+
+
+def test_an_approval_covers_the_item_that_was_named_and_not_the_next(quick_path: Path) -> None:
+    trial, item = restless(quick_path)
+    trial.run(task=WHOLE)
+    trial.approve("unstable-at-source")
+    assert trial.run(task=WHOLE).state is LegState.VERIFIED
+    inbox = next(one.id for one in trial.mailbox.folders.values() if one.path == ("Posteingang",))
+    other = trial.mailbox.deliver(inbox, letter(8))
+    trial.mailbox.restless[other] = STAMPED
+    result = trial.run(task=WHOLE)
+    assert (result.state, result.code) == (LegState.DIFFERS, "unstable-at-source")
+    (failure,) = differing(trial.ledger.differing())
+    assert failure.key == key_of(other).hex() != key_of(item).hex()
+    trial.approve("unstable-at-source")
+    assert trial.run(task=WHOLE).state is LegState.VERIFIED
+    assert trial.run(task=WHOLE).state is LegState.VERIFIED
+
+
+@pytest.mark.parametrize("subject", ["of the mailbox", "of the wave"])
+def test_an_approval_before_anything_differs_accepts_nothing(quick_path: Path, subject: str) -> None:
+    trial, _ = restless(quick_path)
+    of = trial.id if subject == "of the mailbox" else "wave:w"
+    trial.ledger.approve(of, "unstable-at-source", "somebody", "beforehand")
+    for _ in range(2):
+        assert trial.run(task=WHOLE).code == "unstable-at-source"
+
+
+def test_accepted_mail_that_changes_at_the_source_is_asked_about_again(quick_path: Path) -> None:
+    """Also by a pass that reads no other body of the source. The same mail unchanged is not asked about."""
+    trial = Trial(quick_path, a_mailbox(3), MemoryStore())
+    assert trial.run(task=WHOLE).state is LegState.VERIFIED
+    inbox = next(one for one in trial.mailbox.folders.values() if one.path == ("Posteingang",))
+    first, second = sorted(inbox.messages)[:2]
+    trial.mailbox.edit(first, letter(900))
+    assert trial.run(task=WHOLE).code == "differs-at-source"
+    trial.approve("differs-at-source")
+    for _ in range(2):
+        assert trial.run(task=WHOLE).state is LegState.VERIFIED
+    trial.mailbox.edit(second, letter(901))
+    assert trial.run(task=WHOLE).code == "differs-at-source"
+    (failure,) = differing(trial.ledger.differing())
+    assert failure.key == key_of(second).hex()
+    trial.approve("differs-at-source")
+    assert trial.run(task=WHOLE).state is LegState.VERIFIED
+    trial.mailbox.edit(first, letter(902))
+    for _ in range(2):
+        assert trial.run().code == "differs-at-source"
+        (failure,) = differing(trial.ledger.differing())
+        assert failure.key == key_of(first).hex()
+
+
 def test_another_difference_is_not_accepted_with_it(quick_path: Path) -> None:
     trial, _ = restless(quick_path)
     trial.run(task=WHOLE)
@@ -115,6 +178,23 @@ def test_what_the_target_keeps_otherwise_is_not_rewritten_for_ever(quick_path: P
         for _ in range(2):
             result = trial.run()
             assert (result.state, result.code, result.tally.replaced) == (LegState.VERIFIED, None, 0)
+
+
+def test_an_approval_of_what_is_kept_otherwise_covers_no_later_item(quick_path: Path) -> None:
+    trial = Trial(quick_path, a_mailbox(3), MemoryStore(stubborn=letter(1)))
+    assert trial.run().code == "kept-otherwise"
+    trial.approve("kept-otherwise")
+    assert trial.run().state is LegState.VERIFIED
+    assert isinstance(trial.store, MemoryStore)
+    trial.store.stubborn = letter(8)
+    inbox = next(one.id for one in trial.mailbox.folders.values() if one.path == ("Posteingang",))
+    trial.mailbox.deliver(inbox, letter(8))
+    for _ in range(2):
+        assert trial.run().code == "kept-otherwise"
+        assert trial.findings() == [("*", "kept-otherwise:date")]
+    trial.approve("kept-otherwise")
+    for _ in range(2):
+        assert trial.run().state is LegState.VERIFIED
 
 
 def test_what_was_mended_after_all_starts_anew(quick_path: Path) -> None:
