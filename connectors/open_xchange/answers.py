@@ -106,7 +106,7 @@ def refusal(found: Mapping[str, Any]) -> MigrationError:
 
 
 def _refused_login(code: str, categories: frozenset[str]) -> MigrationError:
-    """Return the error for a login that failed: by the person's password, by the program, or by the server."""
+    """Return the error for a login that failed: by the password, by the program, or by the server."""
     if code in _PROGRAM:
         return Blocked("client-refused", "the server refuses the program, not the password").about(code)
     if code == _LEADS_ELSEWHERE:

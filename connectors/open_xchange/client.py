@@ -307,7 +307,7 @@ class ApiClient:
 def client_name(agent: str) -> str:
     """Return the name of the program for a login with this User-Agent.
 
-    8.19 refuses one that equals the User-Agent (LGI-0021). That it compares letter by letter is not relied on.
+    8.19 refuses one that equals the User-Agent (LGI-0021). Whether it heeds case is not relied on.
     """
     return next(name for name in NAMES if name != agent.strip().casefold())
 
