@@ -154,6 +154,8 @@ class Identity:
         system: the name of the system that states it.
         id: immutable; it changes when the account is deleted and created again.
         addresses: lower-case e-mail addresses that the system itself states; empty if it states none.
+        primary: the one of them that the system calls the main one, which no other account has; "" if it does
+            not say.
         part: of files, the server's own id of the folder of the account; "" if the server states none or the
             folder does not exist yet. Of calendars and contacts, what else shows that it is the same account.
         user: the system's own name for the owner, for those who share with them; "" if it has none.
@@ -171,6 +173,7 @@ class Identity:
     lent: bool = False
     self_stated: bool = False
     fingerprint: str = ""
+    primary: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from lxml import etree
+
 from connectors.ews.client import EwsClient
 from connectors.ews.errors import TNS, EwsRefusal, refusal_of, translated
 from connectors.ews.fetch import ANSWER, SUSPECT
@@ -152,7 +154,7 @@ def delegates(client: EwsClient) -> list[str] | None:
     return answers[0] if answers else None
 
 
-def addresses(client: EwsClient) -> frozenset[str]:
+def addresses(client: EwsClient) -> tuple[str, frozenset[str]]:
     """Return the lower-case addresses that the directory states for exactly this mailbox.
 
     A result that only begins alike does not count.
@@ -161,7 +163,8 @@ def addresses(client: EwsClient) -> frozenset[str]:
         client: the EWS client.
 
     Returns:
-        Empty when the server states none or does not support the question.
+        The primary address, and all of them; empty when the server states none or does not support the
+            question.
 
     Raises:
         Transient, Blocked: the server cannot be asked, after the retries.
@@ -175,26 +178,28 @@ def addresses(client: EwsClient) -> frozenset[str]:
     except EwsRefusal as refusal:
         if refusal.busy:
             raise translated(refusal) from None
-        return frozenset()
-    matching = [stated for answer in answers for stated in answer if address in stated]
-    return matching[0] if len(matching) == 1 else frozenset()
+        return "", frozenset()
+    matching = [stated for answer in answers for stated in answer if address in stated[1]]
+    return matching[0] if len(matching) == 1 else ("", frozenset())
 
 
-def _resolutions(message: ResponseMessage) -> list[frozenset[str]]:
-    """Return the addresses of each resolution that is a mailbox."""
+def _resolutions(message: ResponseMessage) -> list[tuple[str, frozenset[str]]]:
+    """Return the primary address and all addresses of each resolution that is a mailbox."""
     return [
-        frozenset(_addresses_of(resolution))
+        _addresses_of(resolution)
         for resolution in message.element.iter(TNS + "Resolution")
         if resolution.findtext(f"{TNS}Mailbox/{TNS}MailboxType", "Mailbox") in {"Mailbox", "PublicFolder"}
     ]
 
 
-def _addresses_of(resolution: object) -> Iterator[str]:
-    box = resolution.find(TNS + "Mailbox")  # type: ignore[attr-defined]
-    primary = smtp_address(box) if box is not None else None
-    if primary:
-        yield primary.lower()
-    for entry in resolution.iterfind(f"{TNS}Contact/{TNS}EmailAddresses/{TNS}Entry"):  # type: ignore[attr-defined]
+def _addresses_of(resolution: etree._Element) -> tuple[str, frozenset[str]]:
+    box = resolution.find(TNS + "Mailbox")
+    primary = ((smtp_address(box) if box is not None else None) or "").lower()
+    return primary, frozenset(_aliases_of(resolution)).union([primary] if primary else [])
+
+
+def _aliases_of(resolution: etree._Element) -> Iterator[str]:
+    for entry in resolution.iterfind(f"{TNS}Contact/{TNS}EmailAddresses/{TNS}Entry"):
         scheme, colon, address = (entry.text or "").strip().rpartition(":")
         if "@" in address and (not colon or scheme.lower() == "smtp"):
             yield address.lower()

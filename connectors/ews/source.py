@@ -86,7 +86,8 @@ class EwsSource:
         """
         self._root = root = root_id(self._client)
         id_ = hashlib.blake2b(root.encode(), digest_size=16).hexdigest()
-        return Identity("ews", id_, addresses(self._client))
+        primary, stated = addresses(self._client)
+        return Identity("ews", id_, stated, primary=primary)
 
     def containers(self) -> Iterator[Container]:
         """List the folders below the visible top; roles by distinguished id.

@@ -21,7 +21,22 @@ def identity(client: GraphClient) -> Identity:
     id_ = str(user.get("id") or "")
     if not id_:
         raise Blocked("mailbox-missing", "the directory gives no id of this user")
-    return Identity("graph", id_, frozenset(_addresses(user.get("mail"), user.get("proxyAddresses"))))
+    mail, proxies = user.get("mail"), user.get("proxyAddresses")
+    addresses = frozenset(_addresses(mail, proxies))
+    return Identity("graph", id_, addresses, primary=_primary(mail, proxies))
+
+
+def _primary(mail: object, proxies: object) -> str:
+    """Return the primary address, whose scheme is written in capitals; "" if the directory states none.
+
+    Source:
+        https://learn.microsoft.com/troubleshoot/entra/entra-id/user-prov-sync/proxyaddresses-attribute-populate
+    """
+    for proxy in proxies if isinstance(proxies, list) else ():
+        scheme, _, address = str(proxy).partition(":")
+        if scheme == "SMTP" and "@" in address:
+            return address.lower()
+    return mail.lower() if isinstance(mail, str) and "@" in mail else ""
 
 
 def _addresses(mail: object, proxies: object) -> Iterator[str]:

@@ -4,6 +4,7 @@ Levels of proof, best first:
 
 - directory: an independent export names both.
 - address: the target states the row's own target address, and one system states the other one's address.
+  The address that joins both is the main one of its account, because several people may have one alias.
 - asserted: only the mapping file says so. This is never called proven, and needs an approval.
 
 A source that states no address is known by its login, if that is an address. The level is also asserted if
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from connectors.settings import Account
@@ -200,19 +201,31 @@ def _level_of_site(site: Site, target: Account, theirs: Identity, rules: GateRul
     opens = _is_login(target) or rules.directory.gives(site, target.login) is True
     if theirs.addresses and not stated and is_address(target.address) and not (opens and theirs.self_stated):
         raise Blocked("target-address-differs", "the target says this account belongs to another address")
-    proven = opens or (stated and not theirs.self_stated)
+    proven = opens or (stated and not theirs.self_stated and _is_main(target, theirs))
     return "directory" if is_named and proven else "asserted"
 
 
 def _states_the_same(pair: Pair, ours: Identity, theirs: Identity) -> bool:
     """Return True if the target states the row's target address, and one side the other side's address.
 
-    A common other address, such as an alias, says little. A silent source is taken to be the account that its
-    login names, if the login is the address itself.
+    A common alias says little, also where the row names it: several people may have it. So the address that
+    one side states of the other has to be the main one there. A silent source is taken to be the account that
+    its login names, if the login is the address itself.
     """
     if pair.target.address not in theirs.addresses or not (ours.addresses or _is_login(pair.source)):
         return False
-    return pair.source.address in theirs.addresses or pair.target.address in ours.addresses
+    is_source_stated = pair.source.address in theirs.addresses and _is_main(pair.source, ours)
+    return is_source_stated or (pair.target.address in ours.addresses and _is_main(pair.target, theirs))
+
+
+def _is_main(account: Account, stated: Identity) -> bool:
+    """Return True if the row names an account by its main address, by the system's own word.
+
+    A system that does not say which of several addresses is the main one is believed if the login is it.
+    """
+    if stated.primary:
+        return stated.primary == account.address
+    return _is_login(account) or stated.addresses == {account.address}
 
 
 def _is_login(account: Account) -> bool:
@@ -223,19 +236,32 @@ def _opens_what_is_named(pair: Pair, ours: Identity, theirs: Identity, rules: Ga
     """Return True if the logins open the accounts that the directory names.
 
     The directory names addresses, but a login opens the account. A login that is not the address proves
-    nothing, unless the system itself states the address or the directory names the login. A target that
-    states addresses, none of which the directory gives to this person, is not opened by its address.
+    nothing, unless the directory names the login, or the system itself states the address as the main one or
+    beside others of which the directory gives the main one, or all, to this person: an alias may be several
+    people's. A target that states addresses, none of which the directory gives to this person, is not opened
+    by its address.
     """
     directory, source, target = rules.directory, pair.source, pair.target
-    stated = frozenset[str]() if theirs.self_stated else theirs.addresses
-    if _is_login(target):
-        opened = not stated or bool(stated & directory.also(source.address, target.address))
-    else:
-        opened = target.address in stated or directory.names(source.address, target.login) is True
-    if not opened:
-        return False
-    source_is_known = _is_login(source) or source.address in ours.addresses
-    return source_is_known or directory.names(source.login, target.address) is True
+    known = directory.also(source.address, target.address)
+    believed = replace(theirs, addresses=frozenset(), primary="") if theirs.self_stated else theirs
+    opens_target = _opens(target, believed, known) or (
+        not _is_login(target) and directory.names(source.address, target.login) is True
+    )
+    opens_source = _opens(source, ours, known) or (
+        not _is_login(source) and directory.names(source.login, target.address) is True
+    )
+    return opens_source and opens_target
+
+
+def _opens(account: Account, stated: Identity, known: frozenset[str]) -> bool:
+    """Return True if a login opens the account of the person whom the directory gives these addresses."""
+    if not stated.addresses:
+        return _is_login(account)
+    if stated.primary:
+        return stated.primary in known
+    if _is_login(account):
+        return not stated.addresses.isdisjoint(known)
+    return account.address in stated.addresses and stated.addresses <= known
 
 
 def _plausible(source: Source, addresses: frozenset[str], rules: GateRules) -> None:

@@ -182,6 +182,7 @@ def test_addresses_are_those_stated_for_exactly_this_mailbox(
         one = ask(server.url)
         found = one.identity()
         assert found.addresses == addresses
+        assert (found.primary in addresses) if addresses else found.primary == ""
         assert found.system == "ews"
         assert found == one.identity()
         one.close()

@@ -21,7 +21,7 @@ from practice.world.world import World
 def test_the_identity_is_the_directorys(source: Open) -> None:
     user = {
         "id": "87d349ed",
-        "mail": "Anna@Example.org",
+        "mail": "A.Alt@Example.org",
         "userPrincipalName": "upn@example.org",
         "proxyAddresses": [
             "SMTP:Anna@Example.org",
@@ -33,11 +33,13 @@ def test_the_identity_is_the_directorys(source: Open) -> None:
     found = source(Cloud(lambda _: Answer(user))).identity()
     assert (found.system, found.id) == ("graph", "87d349ed")
     assert found.addresses == {"anna@example.org", "a.alt@example.org"}
+    assert found.primary == "anna@example.org"
 
 
 def test_a_user_without_addresses_has_an_identity_all_the_same(source: Open) -> None:
     user = {"id": "1", "mail": None, "proxyAddresses": []}
-    assert source(Cloud(lambda _: Answer(user))).identity().addresses == frozenset()
+    found = source(Cloud(lambda _: Answer(user))).identity()
+    assert (found.addresses, found.primary) == (frozenset(), "")
 
 
 def test_a_user_without_an_id_is_nobody(source: Open) -> None:
