@@ -19,9 +19,15 @@ from connectors.settings import Secret, Strict, Tls
 NAMES = frozenset({"mailbox", "source", "target", "wave"})
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ADDRESSES = frozenset({"source", "target"})
-SCRIPT_OPTION = re.compile(r"-[A-Za-z]*c|--command")
-"""The option after which a shell expects a script."""
+SCRIPT_OPTION = re.compile(r"-[A-Za-z]*[ceE]|--command|--eval|--execute")
+"""The option after which a shell or another interpreter expects a script."""
+REMOTE_SHELLS = frozenset({"ssh", "rsh", "su", "runuser"})
+"""Programs that hand their arguments to a shell."""
 HOOK_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+
+
+def _has_address(text: str) -> bool:
+    return not ADDRESSES.isdisjoint(PLACEHOLDER.findall(text))
 
 
 def _template(value: str) -> str:
@@ -83,10 +89,18 @@ class Action(Strict):
     @field_validator("command")
     @classmethod
     def _no_script(cls, command: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        for option, script in itertools.pairwise(command or ()):
-            if SCRIPT_OPTION.fullmatch(option) and ADDRESSES & set(PLACEHOLDER.findall(script)):
+        command = command or ()
+        if REMOTE_SHELLS.intersection(Path(argument).name for argument in command) and any(
+            map(_has_address, command)
+        ):
+            raise ValueError(
+                "a shell would run what an address says: name a script of your own that reads $KOGGE_SOURCE"
+                " and $KOGGE_TARGET, and have it give them to the other machine on standard input"
+            )
+        for option, script in itertools.pairwise(command):
+            if SCRIPT_OPTION.fullmatch(option) and _has_address(script):
                 raise ValueError('a shell runs what an address says: write "$KOGGE_SOURCE", "$KOGGE_TARGET"')
-        return command
+        return command or None
 
     @model_validator(mode="after")
     def _one(self) -> Action:

@@ -338,7 +338,7 @@ def _by_kind(field: str, kind: str) -> type[Strict] | None:
     return model_of(entry) if entry else None
 
 
-_IN_NO_ADDRESS = frozenset(' ,;<>"()`|')
+_IN_NO_ADDRESS = frozenset(' ,;:<>"()[]{}`|\\$*')
 
 
 def is_address(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from connectors.settings import Account
@@ -11,7 +11,14 @@ from engine.config.file_cache import FileCache
 from engine.config.load import Config
 from engine.context.principals import Parties, read_groups
 from engine.identity.identity_gate import GateRules
-from engine.planning.mailbox_list import DenyList, Directory, read_addresses, read_deny, read_directory
+from engine.planning.mailbox_list import (
+    DenyList,
+    Directory,
+    Person,
+    read_addresses,
+    read_deny,
+    read_directory,
+)
 from ledger.store import Ledger
 from model.protocols import Kind
 
@@ -61,6 +68,29 @@ def rules(config: Config, workload: Kind, approved: Callable[[str], bool]) -> Ga
         artefacts=tuple(getattr(config.target.of(workload), "artefacts", ())),
         approved=approved,
     )
+
+
+def unmet_denials(config: Config, people: Iterable[Person]) -> tuple[int, ...]:
+    """Return the lines of the deny list that name nobody of the directory export and of the list.
+
+    Without a directory export nobody can say: whom a deny list names is seldom in the list of mailboxes.
+
+    Args:
+        config: the configuration.
+        people: the rows of the list.
+
+    Raises:
+        Misconfigured: if a file cannot be used.
+    """
+    if not config.gate.directory:
+        return ()
+    directory = _directory(config.file(config.gate.directory))
+    named = (
+        name
+        for person in people
+        for name in (person.source, person.target, person.source_login, person.target_login)
+    )
+    return deny_list(config).unmet({*directory.sources, *directory.targets, *directory.sites, *named})
 
 
 def deny_list(config: Config) -> DenyList:

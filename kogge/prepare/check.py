@@ -47,6 +47,11 @@ IMAPSIEVE = (
 
 EXPOSED = "every account of this machine may read this file: take that right away (chmod o-r)"
 
+UNMET = (
+    "nobody of the directory export or of the list has this address, domain or site. Check the"
+    " spelling: such an entry denies nobody."
+)
+
 MARKED_ELSEWHERE = (
     "target.mail: marks other folders (SPECIAL-USE) than special_folders names, for: {roles}. Mail goes into"
     " the marked ones. If the web client goes by the names, it shows two folders: make the names agree."
@@ -113,6 +118,7 @@ def check(
     accepted = accepted_of_wave(settings, wave)
     evidence = look_of(settings)
     exposed = exposed_secrets(settings)
+    unmet = gate_files.unmet_denials(settings, mailboxes(settings, unplanned=True))
     heard: list[InvitationEvidence] = []
     said = said_by(looks)
     if probe_invitations or concerned(settings, said):
@@ -120,14 +126,23 @@ def check(
             heard = listen(settings, ledger, chosen, again=probe_invitations, said=said)
     if as_json:
         document = _check_document(settings, looks, power)
-        told = {"invitations": [one.document() for one in heard], "evidence": evidence.document()}
+        told: dict[str, object] = {"invitations": [one.document() for one in heard]}
+        told["evidence"] = evidence.document()
         told["rate_limits"] = [one.document(_loads(settings, looks)) for one in target_rates(settings)]
-        emit({**document, **told, "accepted": sorted(accepted), "exposed_secrets": exposed})
+        emit(
+            {
+                **document,
+                **told,
+                "accepted": sorted(accepted),
+                "exposed_secrets": exposed,
+                "unmet_denials": unmet,
+            }
+        )
     else:
         screen().print(Text(evidence.line(), style="" if evidence.good else CARE))
         _show_check(settings, looks, power, heard)
-        for place in exposed:
-            screen().print(Text(f"{place}: {EXPOSED}", style=CARE), soft_wrap=True)
+        for line in (*(f"{place}: {EXPOSED}" for place in exposed), *_unmet_lines(settings, unmet)):
+            screen().print(Text(line, style=CARE), soft_wrap=True)
         if accepted:
             screen().print(f"approved for this wave: {', '.join(sorted(accepted))}")
     if unloaded is not None:
@@ -140,6 +155,13 @@ def check(
     if not as_json:
         _say_next(settings, looks, code)
     raise typer.Exit(code)
+
+
+def _unmet_lines(config: Config, unmet: Sequence[int]) -> Iterator[str]:
+    """Which lines of the deny list name nobody that the other files know."""
+    if unmet and config.gate.deny:
+        lines = ", ".join(map(str, unmet[:CAUSES_SHOWN])) + (", …" if len(unmet) > CAUSES_SHOWN else "")
+        yield f"{config.gate.deny.name}: {'line' if len(unmet) == 1 else 'lines'} {lines}: {UNMET}"
 
 
 def _begun(config: Config) -> frozenset[str]:

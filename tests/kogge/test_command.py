@@ -187,6 +187,24 @@ def test_check_names_a_secret_that_everybody_may_read(
     assert json.loads(capsys.readouterr().out)["exposed_secrets"] == [everybodys]
 
 
+def test_check_names_entries_of_the_deny_list_that_deny_nobody(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "deny.txt").write_text("# judges\njudge@court.example\njugde@court.example\n@court.exampel\n")
+    (place / "directory.csv").write_text("source,target\njudge@court.example,judge@new.example\n")
+    toml = place / "kogge.toml"
+    toml.write_text(toml.read_text() + '\n[gate]\ndeny = "deny.txt"\n')
+    run("check", "--json")
+    assert json.loads(capsys.readouterr().out)["unmet_denials"] == []  # nobody can say
+    toml.write_text(toml.read_text() + 'directory = "directory.csv"\n')
+    run("check", "--json")
+    assert json.loads(capsys.readouterr().out)["unmet_denials"] == [3, 4]
+    run("check")
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "deny.txt: lines 3, 4: nobody of the directory export" in shown
+    assert "court" not in shown
+
+
 def test_a_check_that_does_not_get_through_leaves_the_one_before(
     place: Path, planned: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

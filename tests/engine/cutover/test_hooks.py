@@ -273,6 +273,11 @@ def test_names_are_unique_where_what_is_done_is_kept_under_them() -> None:
         ["/usr/bin/env", "bash", "-ec", "redirect '{target}'"],
         ["/bin/busybox", "sh", "-lc", "redirect {mailbox} {source}"],
         ["/usr/bin/fish", "--command", "redirect {target}"],
+        ["/usr/bin/perl", "-e", "redirect('{source}')"],
+        ["/usr/bin/ruby", "-ne", "redirect('{source}')"],
+        ["/usr/bin/ssh", "mx.example", "redirect", "{source}"],
+        ["/usr/bin/sudo", "/usr/bin/ssh", "mx.example", "redirect {target}"],
+        ["/usr/bin/su", "mail", "--", "{source}"],
     ],
 )
 def test_no_address_becomes_part_of_a_script(command: list[str]) -> None:

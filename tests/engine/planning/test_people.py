@@ -171,6 +171,63 @@ def test_a_deny_list_half_understood_is_refused(write, line: str) -> None:
         read_deny(write(f"a@b\n{line}\n", "deny.txt"))
 
 
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("*@court.example", "a pattern"),
+        ("ceo@*", "a pattern"),
+        ("ce?@old.example", "a pattern"),
+        ("mailto:ceo@old.example", "neither"),
+        ("sip:ceo@old.example", "neither"),
+        ("x400:ceo@old.example", "neither"),
+        ("'ceo@old.example'", "neither"),
+        ("ceo@old.example/x", "neither"),
+        ("{ceo}@old.example", "neither"),
+        ("c\N{CYRILLIC SMALL LETTER IE}o@old.example", "not Latin"),
+        ("ceo@old.ex\N{CYRILLIC SMALL LETTER A}mple", "not Latin"),
+        ("\N{GREEK SMALL LETTER OMICRON}@old.example", "not Latin"),
+    ],
+)
+def test_an_entry_that_would_deny_nobody_is_refused(write, line: str, why: str) -> None:
+    with pytest.raises(Misconfigured, match=rf"deny.txt:2: .*{why}"):
+        read_deny(write(f"a@b\n{line}\n", "deny.txt"))
+
+
+@pytest.mark.parametrize(
+    ("line", "denied"),
+    [
+        ("SMTP:Ceo@Old.example", "ceo@old.example"),
+        ("smtp:ceo@old.example", "CEO@old.example"),
+        ("o'brien@court.example", "O'Brien@court.example"),
+        ("jürgen@court.example", "ju\N{COMBINING DIAERESIS}rgen@court.example"),
+        ("ju\N{COMBINING DIAERESIS}rgen@court.example", "jürgen@court.example"),
+        ("@xn--grn-ioa.example", "x@grün.example"),
+        ("ceo@old.example", "ceo@old.example*master"),
+        ("ceo@old.example", "admin*ceo@old.example"),
+        ("ceo@old.example", "OLD/ceo@old.example"),
+        ("ceo@old.example", "service@old.example/ceo"),
+    ],
+)
+def test_an_entry_denies_each_spelling(write, line: str, denied: str) -> None:
+    assert read_deny(write(f"{line}\n", "deny.txt")).denies([denied])
+
+
+def test_which_entries_meet_nobody(write) -> None:
+    lines = ["ceo@old.example", "ceo@odl.example", "@court.example", "@cuort.example", "smtp:judge@a.example"]
+    sites = ["site:files.old.example:/sites/hr", "site:files.old.example:/sites/rh"]
+    deny = read_deny(write("\n".join([*lines, *sites]), "deny.txt"))
+    names = ["CEO@old.example", "x@sub.court.example", "A\\judge", "site:files.old.example:/sites/hr"]
+    assert deny.unmet(names) == (2, 4, 7)
+    assert deny.unmet([]) == (1, 2, 3, 4, 5, 6, 7)
+
+
+@pytest.mark.parametrize("text", ["a$IFS@old.example", "a{target}@x", "a*@x", "a:b@x", "a\\b@x", "[a]@x"])
+def test_no_address_holds_what_a_shell_or_a_template_reads(write, text: str) -> None:
+    assert faults(write(f"source,target,wave\n{text},b@y,1\n")) == [
+        "mailboxes.csv:2: source: not an e-mail address"
+    ]
+
+
 def test_a_missing_deny_list_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="no such file"):
         read_deny(tmp_path / "deny.txt")
