@@ -10,10 +10,10 @@ Ledger     the durable truth about every mailbox, container and item
 Evidence   what an auditor can check without the ledger and without us
 
 Units: sizes are bytes; dates are aware datetimes; ids and hrefs are opaque strings of the system that issued
-them. A body is *reopenable*: every call gives a fresh stream at byte 0. The caller closes the stream.
+them. A body is *reopenable*: every call gives a stream at byte 0, which the caller closes.
 
-Errors: what asks a server raises the classes of model.errors. "Idempotent": a repeated call leaves the server
-as the first one left it. Where a method may have changed it although it raised, its docstring says so.
+Errors: what asks a server raises the classes of model.errors. "Idempotent": a repeated call changes nothing
+more. Where a method may have changed the server although it raised, its docstring says so.
 """
 
 from __future__ import annotations
@@ -151,18 +151,15 @@ class Identity:
     """Name the owner of an account, by this system's own word.
 
     Attributes:
-        system: the name of the system that states it.
+        system: the system's name.
         id: immutable; it changes when the account is deleted and created again.
         addresses: lower-case e-mail addresses that the system itself states; empty if it states none.
-        primary: the one of them that the system calls the main one, which no other account has; "" if it does
-            not say.
-        part: of files, the server's own id of the folder of the account; "" if the server states none or the
-            folder does not exist yet. Of calendars and contacts, what else shows that it is the same account.
+        primary: the main one of them, which no other account has; "" if the system does not say which it is.
+        part: the server's own id of a folder of files, or what else shows that it is the same account.
         user: the system's own name for the owner, for those who share with them; "" if it has none.
-        lent: of files, True if the folder belongs to another person, who lets the account use it.
+        lent: True if the folder of files belongs to another person, who lets the account use it.
         self_stated: True if the owner may change the addresses: they say only whom somebody claims to be.
-        fingerprint: of an account without an id of its own, what two logins that open it have in common;
-            other accounts may have the same. "" if the id is the account's own.
+        fingerprint: what two logins that open it have in common, and others may; "" if the id is its own.
     """
 
     system: str

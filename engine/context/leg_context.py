@@ -15,7 +15,8 @@ from engine.context.restored_ledger_breaker import CODE as RESTORED
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.control.server_words_file import Told, Words
 from engine.control.stop_signal import StopRequested, reason
-from engine.planning.mailbox_list import DenyList, Directory
+from engine.planning.deny_list import DenyList
+from engine.planning.mailbox_list import Directory
 from ledger.db.rows import ACCEPTABLE, ContainerRow, ItemRow, MailboxRow, State
 from ledger.leg.leg_session import LegLedger
 from mappings.fields.context import Context

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.config.file_errors import Problem, misconfigured
-from engine.planning.mailbox_list import DenyList, Directory, canonical, csv_rows
+from engine.planning.deny_list import DenyList
+from engine.planning.mailbox_list import Directory, canonical, csv_rows
 from ledger.leg.locations import Seat
 from model.sites import is_site
 

@@ -28,7 +28,8 @@ from engine.config.load import is_address
 from engine.context.leg_context import nothing_approved
 from engine.identity.own_items import own_items
 from engine.identity.provisioning_items import artefacts_among
-from engine.planning.mailbox_list import DenyList, Directory, canonical
+from engine.planning.deny_list import DenyList
+from engine.planning.mailbox_list import Directory, canonical
 from model.errors import Blocked
 from model.optional_protocols import ListsWhole, SupportsSenders, TellsEmpty
 from model.protocols import Container, Identity, Kind, Source, Target

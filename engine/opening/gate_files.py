@@ -11,14 +11,8 @@ from engine.config.file_cache import FileCache
 from engine.config.load import Config
 from engine.context.principals import Parties, read_groups
 from engine.identity.identity_gate import GateRules
-from engine.planning.mailbox_list import (
-    DenyList,
-    Directory,
-    Person,
-    read_addresses,
-    read_deny,
-    read_directory,
-)
+from engine.planning.deny_list import DenyList, read_deny
+from engine.planning.mailbox_list import Directory, Person, read_addresses, read_directory
 from ledger.store import Ledger
 from model.protocols import Kind
 

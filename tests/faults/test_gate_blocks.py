@@ -11,7 +11,8 @@ from memory.doubles import MemorySource, MemoryStore
 from walking import ONE, PROVEN, SOURCE, TARGET, Trial, a_mailbox, letter
 
 from engine.identity.identity_gate import GateRules
-from engine.planning.mailbox_list import DenyList, Directory
+from engine.planning.deny_list import DenyList
+from engine.planning.mailbox_list import Directory
 from ledger.db.rows import LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from model.protocols import Identity, Kind

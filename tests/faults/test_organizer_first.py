@@ -26,7 +26,8 @@ from engine.context.leg_context import LegContext
 from engine.cutover.steps import readiness
 from engine.identity.identity_gate import GateRules
 from engine.leg.run import Task
-from engine.planning.mailbox_list import DenyList, Directory
+from engine.planning.deny_list import DenyList
+from engine.planning.mailbox_list import Directory
 from engine.steps import organizer_first
 from engine.steps.copy import PreparedBatch
 from engine.verify.compare import Level

@@ -17,7 +17,8 @@ from whole_tables import every_row
 from connectors.files import shares as files_shares
 from connectors.graph.source import GraphSource
 from engine.leg.run import Task
-from engine.planning.mailbox_list import DenyList, Directory
+from engine.planning.deny_list import DenyList
+from engine.planning.mailbox_list import Directory
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Outcome, Phase
 from ledger.leg.shares import ShareLedger

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from connectors.settings import Account
 from engine.config.load import is_address
 from engine.identity.identity_gate import ARTEFACTS_MOST, GateRules, Pair, is_filled, prove_identity
-from engine.planning.mailbox_list import DenyList, Directory, canonical, read_directory
+from engine.planning.deny_list import DenyList
+from engine.planning.mailbox_list import Directory, canonical, read_directory
 from model.errors import Blocked
 from model.protocols import Capabilities, Container, Identity, Kind, Listed, Native, Ref
 from model.sites import Site

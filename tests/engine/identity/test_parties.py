@@ -12,7 +12,8 @@ from engine.config.load import load
 from engine.context.principals import Parties, read_groups
 from engine.identity.identity_gate import GateRules
 from engine.opening.gate_files import parties
-from engine.planning.mailbox_list import DenyList, Directory
+from engine.planning.deny_list import DenyList
+from engine.planning.mailbox_list import Directory
 from ledger.db.rows import LegState, Phase
 from ledger.leg.locations import Seat
 from ledger.plan.mailboxes import PlannedMailbox

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.planning.mailbox_list import read_deny, read_directory, read_mailboxes
+from engine.planning.deny_list import read_deny
+from engine.planning.mailbox_list import read_directory, read_mailboxes
 from ledger.db.rows import Phase
 from model.errors import Misconfigured
 

@@ -21,7 +21,8 @@ from engine.context.principals import Parties
 from engine.identity.identity_gate import GateRules, Pair
 from engine.leg.leg_result import LegResult
 from engine.leg.run import Leg, LegSetting, Task, approvals
-from engine.planning.mailbox_list import DenyList, Directory
+from engine.planning.deny_list import DenyList
+from engine.planning.mailbox_list import Directory
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Outcome, Phase
 from ledger.plan.mailboxes import PlannedMailbox
