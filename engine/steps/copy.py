@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from engine.context.delivered import Likeness
 from engine.context.leg_context import LegContext
 from engine.control.server_words_file import Told, told
 from engine.control.stop_signal import StopRequested, reason
@@ -52,6 +53,7 @@ class PreparedBatch:
         vanished: keys of items that are no longer at the source.
         unwritten: mails that will not be written.
         told: what the servers said of rejected items.
+        alike: by key, the late mails that the target may have received by itself.
     """
 
     mapped: list[Mapped] = field(default_factory=list)
@@ -60,6 +62,7 @@ class PreparedBatch:
     vanished: list[bytes] = field(default_factory=list)
     unwritten: list[Unwritten] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
+    alike: dict[bytes, Likeness] = field(default_factory=dict)
 
     def answered(self) -> set[bytes]:
         """Return the keys about which something is known."""
@@ -265,6 +268,7 @@ class _Copying:
         prepared = batch.coming.result()
         answered = prepared.answered()
         prepared.rejected += [(row.key, "source-silent") for row in batch.rows if row.key not in answered]
+        self._leave_out_delivered(prepared)
         organizer_first.hold_back(self.leg, self.row, batch.rows, prepared)
         if any(_means_other(entry.item) for entry in prepared.mapped):
             self.leg.ledger.reconsider(DUPLICATE_UID)  # copies of a changed item no longer stand for it
@@ -272,6 +276,23 @@ class _Copying:
             prepared.mapped = [self.names.give(entry) for entry in prepared.mapped]
         self.leg.ledger.intend(self.row.id, prepared.mapped, prepared.unwritten)
         return Writing(prepared)
+
+    def _leave_out_delivered(self, prepared: PreparedBatch) -> None:
+        """Skip the late mails that the target received by itself."""
+        leg = self.leg
+        if leg.delivered is None:
+            return
+        if prepared.alike and self.writing is not None:
+            self._settle()  # only one thread at a time asks the target
+            self._position()
+        items = {entry.item.key: entry.item for entry in prepared.mapped}
+        prepared.mapped, delivered = late_mail.sort_out(leg, prepared.mapped, prepared.alike)
+        prepared.skipped += delivered
+        prepared.unwritten += [
+            Unwritten(key, name, meaning(leg, items[key].body))
+            for key, _ in delivered
+            if (name := items[key].message_id) is not None
+        ]
 
     def _start(self, ready: Writing) -> Writing:
         self.leg.check()
@@ -330,15 +351,9 @@ def _prepare(
     # Sort by the rows, not by the answers: of two items with one UID or name, the same one is always first.
     order = {item.key: number for number, item in enumerate(rows)}
     prepared.mapped.sort(key=lambda entry: order[entry.item.key])
-    items = {entry.item.key: entry.item for entry in prepared.mapped}
-    prepared.mapped, delivered = late_mail.sort_out(leg, row, prepared.mapped)
+    prepared.alike = late_mail.likenesses(leg, row, prepared.mapped)
     prepared.mapped, moved = late_moves.sort_out(leg, prepared.mapped)
-    prepared.skipped += delivered + moved
-    prepared.unwritten += [
-        Unwritten(key, name, meaning(leg, items[key].body))
-        for key, _ in delivered
-        if (name := items[key].message_id) is not None
-    ]
+    prepared.skipped += moved
     return prepared
 
 

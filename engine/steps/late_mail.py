@@ -3,9 +3,11 @@
 And sources that are no longer there.
 
 During a cutover the same mail may be delivered to both systems. Before late mail is added, the headers of
-every folder of the account are listed once, without our own copies. A late mail that has the mark
-(mappings.mail.delivery) of one of these mails is there already, in whatever folder its user put it. Each mail
-at the target stands for one late mail.
+every folder of the account are listed once, without our own copies. If a late mail has the mark
+(mappings.mail.delivery) of some of these mails, they are read. Whoever got a copy of a mail knows its mark,
+so the content decides: a late mail with the content of one of them is there already, in whatever folder its
+user put it. Each mail at the target stands for one late mail. A late mail whose content none of them has is
+written.
 
 A late mail whose write was cut off may have arrived, and its user may have moved it since. A mail in any
 folder that is not ours, and that has the digest and the date that were to be written, is that one.
@@ -13,20 +15,21 @@ folder that is not ours, and that has the digest and the date that were to be wr
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 
-from engine.context.delivered import OUTGOING, Delivered, Sign, content_of
+from engine.context.delivered import OUTGOING, Delivered, Likeness, Place, content_of
 from engine.context.leg_context import LegContext
 from engine.steps import reconcile
 from ledger.db.rows import ContainerRow, ItemRow, LegState, State
 from mappings.mail.delivery import NAMES, mark
-from model.errors import Blocked
+from model.errors import Blocked, Rejected
 from model.optional_protocols import SupportsHeaders
-from model.protocols import Container, Kind, Mapped, Native, Role
+from model.protocols import Container, Failed, Item, Kind, Mapped, Native, Role
 
 DELIVERED = "delivered-already"
+DIFFERS = "delivered-differs"
+"""The event of late mail that is written beside a mail with its Message-ID and Date."""
 SOURCE_GONE = "source-gone"
 GONE = frozenset({"mailbox-missing", "mailbox-not-online", "account-disabled"})
 """The codes of a source that was decommissioned."""
@@ -56,7 +59,8 @@ def find_delivered(leg: LegContext, rows: Sequence[ContainerRow]) -> Delivered |
         # Its user may just have removed the folder; one of ours, the copy will ask for.
         with reconcile.unless_missing():
             _note(leg, target, container, delivered, _cut_off(leg, container.id, attempted, delivered))
-    delivered.marks = array("Q", sorted(delivered.marks))
+    for places in delivered.places.values():
+        places.sort()
     return delivered
 
 
@@ -89,42 +93,96 @@ def _note(
         if mail_mark is None:
             nameless.append(href)
             continue
-        if container.role in OUTGOING:
-            delivered.by_role[container.role][mail_mark] += 1
-        else:
-            delivered.marks.append(mail_mark)
+        role = container.role if container.role in OUTGOING else None
+        delivered.places[role].add(container.id, href, mail_mark)
     if container.role is Role.INBOX or container.path == INBOX:
         delivered.nameless += _contents(leg, container.id, nameless[-NAMELESS_MOST:])
 
 
-def sort_out(
-    leg: LegContext, row: ContainerRow, mapped: Sequence[Mapped]
-) -> tuple[list[Mapped], list[tuple[bytes, str]]]:
-    """Separate late mail that was delivered already from mail that is to be written. Ask no server.
+def likenesses(leg: LegContext, row: ContainerRow, mapped: Sequence[Mapped]) -> dict[bytes, Likeness]:
+    """Return, by key, which late mails the target may have received by itself. Ask no server.
 
     Args:
         leg: the open leg.
         row: the container.
         mapped: mapped mails.
+    """
+    target_mail = leg.delivered
+    if target_mail is None:
+        return {}
+    alike = {entry.item.key: target_mail.likeness(entry.item.body, row.role) for entry in mapped}
+    return {key: likeness for key, likeness in alike.items() if likeness is not None}
+
+
+def is_cut_off(leg: LegContext, item: Item) -> bool:
+    """Return True if a late mail is at the target because a write that was cut off took effect."""
+    return leg.delivered is not None and leg.delivered.cut_off.get(item.key) == item.digest
+
+
+def sort_out(
+    leg: LegContext, mapped: Sequence[Mapped], alike: Mapping[bytes, Likeness]
+) -> tuple[list[Mapped], list[tuple[bytes, str]]]:
+    """Separate late mail that was delivered already from mail that is to be written.
+
+    The target is asked for mails that may be the same. An event names how many late mails are written beside
+    a mail that has their Message-ID and Date, and another content.
+
+    Args:
+        leg: the open leg.
+        mapped: mapped mails.
+        alike: by key, what likenesses() says of them.
 
     Returns:
         The mails to write, and the keys of the delivered ones with their code.
+
+    Raises:
+        MigrationError: what the target raised while it was read.
     """
     target_mail = leg.delivered
     if target_mail is None:
         return list(mapped), []
-    by_sign: defaultdict[Sign, set[bytes]] = defaultdict(set)
-    delivered = {
-        entry.item.key for entry in mapped if target_mail.cut_off.get(entry.item.key) == entry.item.digest
-    }
+    delivered = {entry.item.key for entry in mapped if is_cut_off(leg, entry.item)}
+    by_content: defaultdict[tuple[Likeness, bytes], set[bytes]] = defaultdict(set)
+    compared = {key: likeness for key, likeness in alike.items() if key not in delivered}
+    _read_alike(leg, target_mail, set(compared.values()))
     for entry in mapped:
-        if entry.item.key in delivered:
-            continue
-        if (sign := target_mail.sign(entry.item.body, row.role)) is not None:
-            by_sign[sign].add(entry.item.key)
-    delivered |= {key for sign, keys in by_sign.items() if target_mail.take(sign, keys) for key in keys}
+        if (likeness := compared.get(entry.item.key)) is not None:
+            by_content[likeness, content_of(entry.item.body)].add(entry.item.key)
+    beside = 0
+    for (likeness, digest), keys in by_content.items():
+        if target_mail.take(likeness, digest, keys):
+            delivered |= keys
+        elif likeness.mark is not None:
+            beside += len(keys)
+    if beside:
+        leg.ledger.event(DIFFERS, {"count": beside})
     to_write = [entry for entry in mapped if entry.item.key not in delivered]
     return to_write, [(entry.item.key, DELIVERED) for entry in mapped if entry.item.key in delivered]
+
+
+def _read_alike(leg: LegContext, target_mail: Delivered, alike: Set[Likeness]) -> None:
+    """Read the target's mails that may be some of the late ones; each is read once in a pass."""
+    by_folder: defaultdict[str, list[str]] = defaultdict(list)
+    for place in dict.fromkeys(place for likeness in alike for place in target_mail.unread(likeness)):
+        by_folder[place.folder].append(place.href)
+    for folder, hrefs in by_folder.items():
+        leg.check()
+        with reconcile.unless_missing():  # its user may just have removed the folder
+            for href, native in reconcile.read_once(leg, folder, hrefs):
+                target_mail.note({Place(folder, href): _content_if_read(native)})
+
+
+def _content_if_read(native: Native | Failed) -> bytes | None:
+    """Return the digest of a mail's content; None if the mail is gone, or cannot be read.
+
+    Raises:
+        MigrationError: a fault of the server, not of the mail.
+    """
+    if isinstance(native, Failed):
+        if not isinstance(native.error, Rejected):
+            raise native.error
+        return None
+    return None if native.body is None else content_of(native.body)
 
 
 def of_a_source_that_is_gone(leg: LegContext) -> tuple[LegState, str] | None:

@@ -1,9 +1,10 @@
 """Tell whether two systems were delivered the same mail, by what stays the same on the way to both.
 
-These are the same Message-ID and the same moment in Date. An id alone proves nothing: scanners and scripts
-give every mail the same one, and a mail that is mistaken for another one would be lost. If a mail lacks one
-of the two, its sender, recipients, date, subject and body decide, read as mappings.mail.digest reads two
-renderings of one mail.
+The same Message-ID and the same moment in Date narrow the search, and prove nothing: scanners and scripts
+give every mail the same id, and whoever got a copy of a mail knows both. Sender, recipients, date, subject
+and body decide, read as mappings.mail.digest reads two renderings of one mail. What servers on the way add to
+a header does not count; what they change in a text does, because a mail that is mistaken for another one
+would be lost.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def content(stream: BinaryIO) -> bytes:
     """Return a digest of what no delivery changes."""
     head = head_of(stream).splitlines(keepends=True)
     kept = [
-        name + b": " + value + b"\r\n"
+        name + b": " + (_moment(value) if name == b"date" else value) + b"\r\n"
         for name, value in _fields(head)
         if name in KEPT or name.startswith(b"content-")
     ]

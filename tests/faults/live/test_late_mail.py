@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from memory.doubles import MemorySource, MemoryStore
+from memory.doubles import MemorySource, MemoryStore, MemoryTarget
 from memory.store import EPOCH
 from walking import Died, Trial, a_mailbox, dying_at, letter
 
-from engine.steps.late_mail import DELIVERED
+from engine.context.delivered import ALIKE_MOST
+from engine.steps.late_mail import DELIVERED, DIFFERS
 from ledger.db.rows import LegState, Phase, State
-from model.errors import Blocked
-from model.protocols import Role
+from model.errors import Blocked, Rejected
+from model.protocols import Failed, Native, Role, key_of
 
 INBOX = ("INBOX",)
 NO_FLAGS: frozenset[str] = frozenset()
@@ -146,11 +148,18 @@ def test_a_mail_to_oneself_in_the_targets_sent_items_is_none_of_the_inbox(trial:
 
 
 def test_one_that_was_delivered_stands_for_one(trial: Trial) -> None:
-    """Two mails of one id and moment, to a person and to a list: nobody knows which it is."""
+    """The same mail, to a person and by a list: nobody knows which it is."""
+    trial.store.append(INBOX, named(1, "new"), NO_FLAGS, None)
+    trial.mailbox.deliver(folder(trial), named(1, "old"))
+    trial.mailbox.deliver(folder(trial), named(1, "list"))
+    assert (added(trial), skips(trial)) == (2, 0)
+
+
+def test_a_mail_to_which_a_list_added_words_is_another_mail(trial: Trial) -> None:
     trial.store.append(INBOX, named(1, "new"), NO_FLAGS, None)
     trial.mailbox.deliver(folder(trial), named(1, "old"))
     trial.mailbox.deliver(folder(trial), named(1, "list") + b"-- \r\nthe list's own words\r\n")
-    assert (added(trial), skips(trial)) == (2, 0)
+    assert (added(trial), skips(trial)) == (1, 1)
 
 
 def test_as_many_as_were_delivered_are_left_out(trial: Trial) -> None:
@@ -284,3 +293,108 @@ def test_a_write_that_was_cut_off_and_never_arrived_is_repeated(trial: Trial) ->
     with pytest.raises(Died):
         trial.run(dying_at("target.write"))
     assert added(trial) == 1
+
+
+def forged(number: int, received: str = "evil") -> bytes:
+    """A mail of somebody who knows the genuine one's Message-ID and Date, and says something else."""
+    return named(number, received).replace(b"\r\n\r\ntext", b"\r\n\r\nother text")
+
+
+def contents(trial: Trial) -> list[bytes]:
+    """The texts of all late mails at the target."""
+    messages = (one for folder in trial.store.folders.values() for one in folder.messages.values())
+    return sorted(one.raw.partition(b"\r\n\r\n")[2] for one in messages if b"late-1@" in one.raw)
+
+
+GENUINE, FORGED = b"text 1\r\n", b"other text 1\r\n"
+
+
+@pytest.mark.parametrize("path", [INBOX, ("Projekte",), ("Trash",)])
+@pytest.mark.parametrize("copies", [1, 2, ALIKE_MOST + 1])
+def test_a_forged_mail_keeps_no_genuine_one_out(trial: Trial, path: tuple[str, ...], copies: int) -> None:
+    trial.store.create(path)
+    for _ in range(copies):
+        trial.store.append(path, forged(1), NO_FLAGS, None)
+    trial.mailbox.deliver(folder(trial), named(1, "old"))
+    assert (added(trial), skips(trial)) == (1, 0)
+    assert contents(trial) == [FORGED] * copies + [GENUINE]
+    assert [event.detail for event in trial.ledger.events("w") if event.kind == DIFFERS] == [{"count": 1}]
+    assert added(trial) == 0
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_beside_a_forged_mail_the_genuine_one_is_recognised(trial: Trial, *, first: bool) -> None:
+    """Whichever was delivered first."""
+    for data in (forged(1), named(1, "new")) if first else (named(1, "new"), forged(1)):
+        trial.store.append(INBOX, data, NO_FLAGS, None)
+    trial.mailbox.deliver(folder(trial), named(1, "old"))
+    assert (added(trial), skips(trial)) == (0, 1)
+
+
+def test_a_mail_that_was_forged_at_the_source_does_not_keep_the_genuine_one_out(trial: Trial) -> None:
+    """Both come late, and the new system was delivered one of them."""
+    trial.store.append(INBOX, forged(1), NO_FLAGS, None)
+    for data in (forged(1, "old"), named(1, "old")):
+        trial.mailbox.deliver(folder(trial), data)
+    assert (added(trial), skips(trial)) == (1, 1)
+    assert contents(trial) == [FORGED, GENUINE]
+
+
+def test_a_mail_that_is_forged_after_the_genuine_one_was_written_changes_nothing(trial: Trial) -> None:
+    trial.mailbox.deliver(folder(trial), named(1, "old"))
+    assert added(trial) == 1
+    trial.store.append(INBOX, forged(1), NO_FLAGS, None)
+    trial.mailbox.deliver(folder(trial), named(2, "old"))
+    assert added(trial) == 1
+    assert contents(trial) == [FORGED, GENUINE]
+
+
+@pytest.mark.parametrize("role", [Role.SENT, Role.DRAFTS])
+def test_a_forged_mail_in_sent_items_keeps_no_genuine_one_out(trial: Trial, role: Role) -> None:
+    sent = trial.mailbox.create_folder(("Gesendet",), role)
+    trial.store.create(("Sent",), role)
+    trial.store.append(("Sent",), forged(1), NO_FLAGS, None)
+    trial.mailbox.deliver(sent, named(1, "old"))
+    assert (added(trial), skips(trial)) == (1, 0)
+
+
+@pytest.mark.parametrize("phase", [Phase.STAGING, Phase.FROZEN])
+@pytest.mark.parametrize("written", [True, False])
+def test_before_the_live_phase_a_forged_mail_keeps_no_genuine_one_out(
+    quick_path: Path, phase: Phase, *, written: bool
+) -> None:
+    """It lies there before the genuine one is copied, or afterwards."""
+    trial = Trial(quick_path, a_mailbox(5), MemoryStore())
+    assert trial.run().state is LegState.VERIFIED
+    if phase is not Phase.STAGING:
+        trial.ledger.set_phase(trial.id, phase, "somebody")
+    if written:
+        trial.mailbox.deliver(folder(trial), named(1, "old"))
+        trial.run()
+    for _ in range(2):
+        trial.store.append(INBOX, forged(1), NO_FLAGS, None)
+    if not written:
+        trial.mailbox.deliver(folder(trial), named(1, "old"))
+    for _ in range(3):
+        trial.run()
+        assert contents(trial) == [FORGED, FORGED, GENUINE]
+
+
+def test_a_mail_that_vanishes_before_it_was_compared_keeps_no_late_one_out(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its user deletes it after the headers were listed."""
+    trial.store.append(INBOX, named(1, "new"), NO_FLAGS, None)
+    trial.mailbox.deliver(folder(trial), named(1, "old"))
+    read, compared = MemoryTarget.read, [str(max(trial.store.folders[INBOX].messages))]
+
+    def gone(self: MemoryTarget, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
+        wanted = list(hrefs)
+        if [item.rpartition(":")[2] for item in wanted] != compared:
+            yield from read(self, href, wanted)
+            return
+        compared.clear()
+        yield wanted[0], Failed(key_of(wanted[0]), Rejected("vanished"))
+
+    monkeypatch.setattr(MemoryTarget, "read", gone)
+    assert (added(trial), skips(trial), compared) == (1, 0, [])
