@@ -18,6 +18,8 @@ GIVEN_BACK = GIVE_BACK_ENDED
 """The kind of the event, and the code of a mailbox that stays out for it."""
 GIVING_BACK = "giving-back"
 """The code of a mailbox whose give-back was begun and has not ended."""
+TAKING_BACK = "taking-back"
+"""The code of a mailbox whose hooks were begun to be undone, and are not all."""
 
 
 def record_begin(ledger: Ledger, rows: Iterable[MailboxRow], by: str) -> None:

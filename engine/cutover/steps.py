@@ -31,6 +31,7 @@ from engine.approvals.score import scores
 from engine.config.hooks import Action, Hook, HooksSettings
 from engine.control import lease
 from engine.control.stop_signal import Stop, reason
+from engine.cutover.given_back import GIVING_BACK, TAKING_BACK, begun
 from engine.cutover.hooks import HookMailbox, patience_of
 from engine.cutover.refused import record_refusal
 from engine.pacing.login_breaker import REFUSED
@@ -234,11 +235,15 @@ def patience_by_step(hooks: HooksSettings, *stages: str) -> dict[str, float]:
 
 
 def readiness(ledger: Ledger, mailbox_id: str) -> str | None:
-    """Return why a cutover would not begin, or go on, with this mailbox; None if it would. Write nothing."""
+    """Return why a cutover would not begin, or go on, with this mailbox; None if it would. Write nothing.
+
+    A live mailbox has nothing to do, unless it was begun to be taken back, or given back.
+    """
     row = ledger.mailbox(mailbox_id)
     steps = _by_name(Steps(ledger), mailbox_id)
+    refuse = _refuse_going_back if row.phase is Phase.LIVE else _refuse_unready
     try:
-        _refuse_unready(ledger, row, steps)
+        refuse(ledger, row, steps)
     except _Stop as stop:
         return stop.code
     except Blocked as error:
@@ -260,6 +265,7 @@ def _walked(
 
 def _cut_over(cutting: CutoverContext, row: MailboxRow) -> None:
     if row.phase is Phase.LIVE:
+        _refuse_going_back(cutting.ledger, row, _by_name(cutting.steps, row.id))
         return
     _go_on(cutting)
     steps = _by_name(cutting.steps, row.id)
@@ -283,16 +289,23 @@ def _cut_over(cutting: CutoverContext, row: MailboxRow) -> None:
 
 
 def _refuse_unready(ledger: Ledger, row: MailboxRow, steps: dict[str, StepRow]) -> None:
-    if BACK in steps:
-        raise _Stop("taking-back")
+    _refuse_going_back(ledger, row, steps)
     ledger.refuse_withheld(row.id)
-    for leg in ledger.legs(mailbox=row.id):
-        if leg.code in (ROLLED_BACK, ROLLING):  # even if only release hooks are left: it would go live empty
-            raise _Stop(leg.code)
     if row.phase is Phase.STAGING and not _is_verified(ledger, row.id):
         raise _Stop(NOT_VERIFIED)
     if row.phase is Phase.STAGING and _awaits_organizers(ledger, row):
         raise _Stop(ORGANIZER_FIRST)
+
+
+def _refuse_going_back(ledger: Ledger, row: MailboxRow, steps: dict[str, StepRow]) -> None:
+    """Refuse a mailbox of which something is undone or taken back: it would be, or is, live and empty."""
+    taken = [leg.code for leg in ledger.legs(mailbox=row.id) if leg.code in (ROLLED_BACK, ROLLING)]
+    if row.phase is Phase.LIVE and (taken or BACK in steps) and begun(ledger, [row]):
+        raise _Stop(GIVING_BACK)
+    if BACK in steps:
+        raise _Stop(TAKING_BACK)
+    if taken:  # even if only release hooks are left
+        raise _Stop(str(taken[0]))
 
 
 def _refuse_low(cutting: CutoverContext, row: MailboxRow, steps: dict[str, StepRow]) -> None:

@@ -14,7 +14,7 @@ from datetime import datetime
 from engine.approvals.low_score_approval import SCORE
 from engine.config.hooks import HooksSettings
 from engine.control import lease
-from engine.cutover.given_back import GIVING_BACK, begun
+from engine.cutover.given_back import GIVING_BACK, TAKING_BACK, begun
 from engine.cutover.refused import waiting
 from engine.cutover.steps import FREEZE, HOOK_FAILED, NOT_VERIFIED, UNDO, is_dead, patience_by_step
 from ledger.db.rows import ROLLED_BACK, ROLLING, SCORE_LOW, LegRow, LegState, MailboxRow, Phase
@@ -22,7 +22,6 @@ from ledger.leg.cutover_steps import BACK, BEGUN, DONE, FAILED, RELEASE, StepRow
 from ledger.store import Ledger
 
 CUTOVER_STOPPED = "cutover-stopped"
-TAKING_BACK = "taking-back"
 NEXT_STEP_SECONDS = 30.0
 """After a step has ended, the next one begins within this time, or the cutover is not at work."""
 STEP_SECONDS = 900.0
@@ -50,6 +49,13 @@ class Stop:
     released: bool = False
     back: bool = False
 
+    def covers(self, code: str) -> bool:
+        """Return True if this stop says what to do in place of a workload's code.
+
+        The advice for what was rolled back moves it again: not while its hooks are still in force.
+        """
+        return self.back and code != self.code and code in (ROLLING, ROLLED_BACK)
+
     def document(self) -> dict[str, object]:
         """Return it as plain data, for --json."""
         return {"code": self.code, "step": self.step or None, "detail": self.detail, "locked": self.locked}
@@ -68,7 +74,7 @@ def stops(
 
     Returns:
         By mailbox id, of those that need a person. A workload that is blocked or differs says so itself, and
-        is not counted here.
+        is not counted here, but for a live mailbox from which something was taken back.
     """
     known = list(rows)
     own: dict[str, list[LegRow]] = {row.id: [] for row in known}
@@ -140,6 +146,10 @@ def stop_of(
         return Stop(GIVING_BACK, locked=True, released=True, back=True)
     if _is_under_way(row, steps) and not _is_at_work(steps, legs, look):
         return _stopped(steps)
+    if row.phase is Phase.LIVE and not _is_held(steps, legs, look):
+        undone = next((leg.code for leg in legs if leg.code in (ROLLING, ROLLED_BACK)), None)
+        if undone is not None:
+            return Stop(undone, released=True, back=True)
     withheld = (leg.withheld for leg in legs if leg.state is LegState.VERIFIED or not leg.code)
     code = next((code for code in withheld if code), None)
     return None if code is None else Stop(code)

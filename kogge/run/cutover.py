@@ -20,7 +20,7 @@ from engine.control import json_log
 from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import PASSING, advice
 from engine.control.stop_signal import STOPPED
-from engine.cutover.given_back import GIVEN_BACK
+from engine.cutover.given_back import GIVEN_BACK, GIVING_BACK, TAKING_BACK
 from kogge.run.pause import may_work
 from kogge.shown.way_back_table import DONE, by_hand_lines, routes_of, show_routes
 from kogge.terminal.options import (
@@ -38,7 +38,7 @@ from kogge.terminal.options import (
     screen,
 )
 from kogge.terminal.tables import QUIET, moment, table
-from ledger.db.rows import SCORE_LOW, Phase
+from ledger.db.rows import ROLLED_BACK, ROLLING, SCORE_LOW, Phase
 from model.errors import Blocked, MigrationError, Misconfigured, Transient
 from model.plural import many
 from reports.progress import LATER
@@ -59,7 +59,9 @@ LIVE, RELEASED = "live-phase", "release-begun"
 LOOK = "Score low, not approved, not live yet: {:,}. A person has to look; `kogge score` says why."
 WOULD = "would go on"
 NOTHING_BACK = "Nothing goes back: what is live or released does not, and in staging nothing was begun."
-NOTHING_OVER = "Nothing goes over: each of these is live already, or was given back."
+NOTHING_OVER = "Nothing goes over: each of these is live already, was given back, or is on its way back."
+WAY_BACK = frozenset({GIVING_BACK, TAKING_BACK, ROLLING, ROLLED_BACK})
+"""The codes of a live mailbox from which something was taken back: no cutover leads on from there."""
 STAYS_OPEN = "nothing: somebody may work there; `kogge give-back` takes back what Kogge wrote first"
 WAITS = (
     "What is in staging stays as it is: no freeze hook runs before somebody approves its score. What is"
@@ -243,7 +245,7 @@ def _look(
 
     def code(row: MailboxRow) -> str | None:
         if row.phase is Phase.LIVE:
-            return None
+            return readiness(ledger, row.id)
         if row.id in out:
             return GIVEN_BACK
         refused = refusals[row.wave].code if row.wave in refusals else None
@@ -424,7 +426,12 @@ def _next_steps(cuts: Sequence[CutoverResult], asked: int, way: Way, path: Confi
         if out := _whose(cuts, GIVEN_BACK):
             command = next_command(path, f"cutover {out} {by}")
             yield f"Who was given back, when their time has come: {command}"
-        if left - {GIVEN_BACK}:
+        if some := _shown([one for one in cuts if one.phase is Phase.LIVE and one.code in WAY_BACK]):
+            command = next_command(path, f"give-back {some} --by NAME --reason TEXT")
+            yield f"To go on giving back: {command}"
+        if any(one.phase is not Phase.LIVE for one in cuts if one.code != GIVEN_BACK and one.code) or (
+            STOPPED in left
+        ):
             yield f"To go on: {next_command(path, again)}"
         frozen = [one for one in cuts if one.code and one.phase is Phase.FROZEN]
         if frozen:

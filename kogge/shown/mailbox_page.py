@@ -16,7 +16,8 @@ from engine.approvals.score import Score, scores
 from engine.config.hints import next_command
 from engine.control.remedies import PASSING, RETRY, advice
 from engine.control.server_words_file import Words
-from engine.cutover.stopped import TAKING_BACK, Stop, stops
+from engine.cutover.given_back import TAKING_BACK
+from engine.cutover.stopped import Stop, stops
 from kogge.shown.mailbox_name import NamedMailbox
 from kogge.shown.run_summary import OPEN_STATES, WORDS, cell_of
 from kogge.terminal.tables import bytes_cell, code_cell, moment, state_cell, table
@@ -95,7 +96,8 @@ class MailboxPage:
         """By code, the workloads that it concerns."""
         found: dict[str, list[Kind]] = {}
         for leg in self.legs:
-            if leg.code and leg.state is not LegState.VERIFIED:
+            covered = self.stop is not None and leg.code is not None and self.stop.covers(leg.code)
+            if leg.code and leg.state is not LegState.VERIFIED and not covered:
                 found.setdefault(leg.code, []).append(leg.workload)
         return found
 
@@ -311,7 +313,7 @@ def _on_or_back(page: MailboxPage, stop: Stop, config: Config) -> Iterator[str]:
         yield next_command(config.path, f"approve score-low {only} --by NAME --reason TEXT")
     elif page.stopped:
         yield f"kogge explain {next(iter(page.stopped))}"
-        if any(leg.state in (LegState.BLOCKED, LegState.DIFFERS) for leg in page.legs):
+        if not stop.back and any(leg.state in (LegState.BLOCKED, LegState.DIFFERS) for leg in page.legs):
             yield next_command(config.path, f"retry {only}")
     if not stop.back and stop.code != TAKING_BACK:
         yield next_command(config.path, f"cutover {only} --by NAME")

@@ -46,6 +46,11 @@ class LegStatus:
         return self.stop is not None and self.stop.locked
 
     @property
+    def goes_back(self) -> bool:
+        """True if its code is that of a way back which its mailbox's stop tells, with what ends it."""
+        return self.stop is not None and self.row.code is not None and self.stop.covers(self.row.code)
+
+    @property
     def needs_person(self) -> bool:
         return self.stop is not None or self.row.state in NEEDS_PERSON
 
@@ -111,7 +116,7 @@ class WaveStatus:
     @property
     def codes(self) -> Counter[str]:
         """Of each workload, and of each cutover that stopped or did not begin, if no workload says it."""
-        own = Counter(ship.row.code for ship in self.ships if ship.row.code)
+        own = Counter(ship.row.code for ship in self.ships if ship.row.code and not ship.goes_back)
         said = {(ship.row.mailbox, ship.row.code) for ship in self.ships}
         stops = {ship.row.mailbox: ship.stop for ship in self.ships if ship.stop is not None}
         more = (stop.code for box, stop in stops.items() if stop.locked or (box, stop.code) not in said)

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from cutting import HOOKS, Rig
 
+from engine.cutover.given_back import TAKING_BACK
 from engine.cutover.hooks import patience_of
 from engine.cutover.steps import FREEZE, UNDO, patience_by_step
 from engine.cutover.stopped import (
     CUTOVER_STOPPED,
     STEP_SECONDS,
-    TAKING_BACK,
     Look,
     Stop,
     stop_of,
@@ -124,6 +124,15 @@ def test_a_withheld_mailbox_needs_one_until_it_is_rolled_back() -> None:
     assert stop_of(staging, [], [leg(withheld="not-in-plan")], look()) == Stop("not-in-plan")
     out = leg(LegState.BLOCKED, code="rolled-back", withheld="not-in-plan")
     assert stop_of(staging, [], [out], look()) is None
+
+
+@pytest.mark.parametrize("code", ["rolling-back", "rolled-back"])
+def test_a_live_mailbox_from_which_something_was_taken_back_needs_one(code: str) -> None:
+    back = leg(LegState.BLOCKED, code=code)
+    stop = stop_of(box(Phase.LIVE), [step("live", DONE)], [leg(), back], look())
+    assert stop == Stop(code, released=True, back=True)
+    assert stop_of(box(Phase.LIVE), [], [held(30), back], look()) is None, "somebody is at it"
+    assert stop_of(box(Phase.STAGING), [], [back], look()) is None
 
 
 def test_while_it_runs_nobody_is_needed_and_once_a_hook_failed_somebody_is(rig: Rig) -> None:

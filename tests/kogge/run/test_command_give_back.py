@@ -19,6 +19,7 @@ from engine.control.ledger_access import opened_ledger
 from engine.cutover.steps import UNDO
 from kogge.run.rollback import Run
 from ledger.db.rows import Phase
+from ledger.db.schema import leg as leg_table
 from ledger.db.schema import step as step_table
 from ledger.leg.cutover_steps import BACK, Steps
 from model.errors import Blocked
@@ -208,7 +209,10 @@ def test_a_give_back_that_was_interrupted_is_named_until_it_has_ended(
         steps.forget(town.ids["anna"], undone)
     capsys.readouterr()
     assert run("status") == 1
-    assert "kogge give-back" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "kogge give-back" in told
+    assert "kogge retry" not in told, "what was taken back must not come back while its hooks are in force"
+    assert_stopped(town, "giving-back", capsys)
     assert run("show", town.ids["anna"]) == 0
     shown = capsys.readouterr().out
     assert "giving-back" in shown
@@ -220,6 +224,29 @@ def test_a_give_back_that_was_interrupted_is_named_until_it_has_ended(
     fails.unlink()
     assert run("give-back", *anna(town), *BY) == 0
     assert run("retry", *anna(town)) == 0
+
+
+def assert_stopped(town: Town, code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every screen of a cutover names it, and ends with 1."""
+    for whose in (("--wave", "pilot"), anna(town)):
+        for options in (("--status",), ("--dry-run",), BY):
+            assert run("cutover", *whose, *options) == 1, options
+            shown = capsys.readouterr()
+            assert code in shown.out
+            assert "To go on: " not in shown.err
+        assert f"kogge give-back -m {town.ids['anna']} --by NAME" in shown.err
+
+
+def test_a_rollback_of_somebody_live_that_was_interrupted_is_no_cutover_that_ended(
+    town: Town, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("cutover", *anna(town), *BY) == 0
+    for code in ("rolling-back", "rolled-back"):
+        with closing(town.ledger()) as ledger, ledger.engine.begin() as connection:
+            connection.execute(leg_table.update().values(state="blocked", code=code))
+        capsys.readouterr()
+        assert_stopped(town, code, capsys)
+        assert run("status") == 1
 
 
 def test_nothing_is_taken_back_while_hooks_could_not_be_undone(
