@@ -26,11 +26,13 @@ from model.protocols import Source
 class OtherWalk:
     """Say what a walk needs of both sides that neither copies nor verifies (engine.repair, engine.rollback).
 
-    A person decided on it: it needs no approval of the wave's plan, spends none, and closes no inventory.
+    It spends no approval, and closes no inventory.
 
     Attributes:
         removes: True if the target removes in any phase; False if it never does.
-        source: opens the source; None for the configured one.
+        source: opens the source; None for the configured one. A walk that reads the source writes what it
+            finds there to the target, so it needs the approval of the wave's plan. One that only takes back
+            has an approval of its own.
     """
 
     removes: bool
@@ -88,7 +90,7 @@ def build_leg(
     if other is None:
         setting = _copying(config, setting, options, breaker or ShrinkBreaker())
     elif other.source is None:
-        setting = replace(setting, addresses=addresses(config))
+        setting = replace(setting, addresses=addresses(config), authorize=permission(config, ledger, mailbox))
     return Leg(setting, row)
 
 

@@ -102,8 +102,11 @@ def moved(state: Path, told: IO[str], go_on: Callable[[], None]) -> int:
         return approved(state, "cloud", "-c", "microsoft365.toml")
 
     def last() -> int:
-        say("\nThe last pass, while nobody may work any more, shares what is shared:\n")
-        return run(state, "phase", "frozen", *cloud, "--by", "demo") or run(state, "migrate", *cloud)
+        say("\nNobody is cut over before two people have signed that, too:\n")
+        code = signed(state, "cloud", "--stage", "cutover", "-c", "microsoft365.toml")
+        say("The last pass, while nobody may work any more, shares what is shared:\n")
+        code = code or run(state, "phase", "frozen", *cloud, "--by", "demo")
+        return code or run(state, "migrate", *cloud)
 
     def looked() -> int:
         say("\nAn independent look at the target, and at the source once more, body by body:\n")
@@ -142,6 +145,12 @@ def approved(state: Path, wave: str, *options: str) -> int:
     own."""
     code = run(state, "check", "--wave", wave, *options)
     say("\nNothing is written before two people have signed the plan:\n")
+    return code or signed(state, wave, *options)
+
+
+def signed(state: Path, wave: str, *options: str) -> int:
+    """Both approvers sign, each with their own key."""
+    code = 0
     for name in APPROVERS:
         if code == 0:
             key = ("--key", f"{name}.pem", "--reason", "a demonstration", "--yes")

@@ -216,6 +216,24 @@ def refuse_unapproved(config: Config, ledger: Ledger, wave: str, stage: str) -> 
         _approved_plan(config, ledger, wave, stage, required)
 
 
+def refuse_unapproved_mailbox(
+    config: Config, ledger: Ledger, mailbox: MailboxRow, stage: str
+) -> PlanRow | None:
+    """Refuse a mailbox whose wave is not approved, and one that its approval does not include.
+
+    Returns:
+        What was approved of the mailbox; None if no approval is required.
+
+    Raises:
+        Blocked: `not-approved`.
+        Misconfigured: as refuse_unapproved.
+        Corrupt: as refuse_unapproved.
+    """
+    refuse_weaker(config, ledger)
+    required = refuse_too_few(config)
+    return _approved_row(config, ledger, mailbox, stage, required) if required else None
+
+
 def _approved_plan(config: Config, ledger: Ledger, wave: str, stage: str, required: int) -> WavePlan:
     cached = _refreshed(config, ledger, wave)
     approvals, plan = _judge(config, cached, [stage]), cached.plan
@@ -322,12 +340,11 @@ def permission(config: Config, ledger: Ledger, mailbox: MailboxRow) -> Callable[
     rows: list[PlanRow] = []
 
     def permit(level: str | None) -> None:
-        if level is None:
-            refuse_weaker(config, ledger)
-        if not config.approval.required:
-            return
         if level is None or not rows:
-            rows[:] = [_approved_row(config, ledger, mailbox)]
+            row = refuse_unapproved_mailbox(config, ledger, mailbox, START)
+            rows[:] = [] if row is None else [row]
+        if not rows:
+            return
         approved = rows[0].level or LEVELS[-1]
         if level is not None and LEVELS.index(level) < LEVELS.index(approved):
             raise Blocked("proof-weaker-than-approved", f"it is {level}, and was {approved} when approved")
@@ -335,8 +352,8 @@ def permission(config: Config, ledger: Ledger, mailbox: MailboxRow) -> Callable[
     return permit
 
 
-def _approved_row(config: Config, ledger: Ledger, mailbox: MailboxRow) -> PlanRow:
-    plan = _approved_plan(config, ledger, mailbox.wave, START, refuse_too_few(config))
+def _approved_row(config: Config, ledger: Ledger, mailbox: MailboxRow, stage: str, required: int) -> PlanRow:
+    plan = _approved_plan(config, ledger, mailbox.wave, stage, required)
     (now,) = plan_rows(ledger, mailbox_id=mailbox.id)
     row = plan.rows.get(mailbox.id)
     if row is None or row.approved_part() != now.approved_part():

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 
 from connectors.settings import Account
-from engine.approvals.plan_approval import CUTOVER, refuse_unapproved
+from engine.approvals.plan_approval import CUTOVER, refuse_unapproved, refuse_unapproved_mailbox
 from engine.assembly import build_leg
 from engine.config.load import Config
 from engine.context.leg_context import utc_now
@@ -119,7 +119,7 @@ def opened(
             environment=config.hooks.environment,
             directory=config.path.parent,
         ),
-        approve=functools.partial(permit, config, ledger),
+        approve=functools.partial(permit_mailbox, config, ledger),
         tell=tell,
         stop=worker_slots.stop,
         owner=short(owner),
@@ -143,6 +143,17 @@ def permit(config: Config, ledger: Ledger, wave: str) -> None:
     refuse_unapproved(config, ledger, wave, CUTOVER)
     if Waves(ledger).read(wave).paused:
         raise Transient(PAUSED, f"wave {wave} is paused: kogge resume --wave {wave} --by NAME")
+
+
+def permit_mailbox(config: Config, ledger: Ledger, mailbox: MailboxRow) -> None:
+    """Make sure that this mailbox may be cut over: what was left out of the approval stays where it is.
+
+    Raises:
+        Blocked: see permit.
+        Transient: see permit.
+    """
+    permit(config, ledger, mailbox.wave)
+    refuse_unapproved_mailbox(config, ledger, mailbox, CUTOVER)
 
 
 def leave_moves(config: Config, ledger: Ledger, worker_slots: WorkerSlots, mailbox_id: str) -> None:

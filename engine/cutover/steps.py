@@ -102,7 +102,7 @@ class CutoverContext:
         run: runs a leg.
         release_dead: releases a leg (by id) that a dead worker holds; see engine.cutover.dead_workers.
         act: runs an action of a hook.
-        approve: raises Blocked unless the wave's cutover is approved.
+        approve: raises Blocked unless the cutover of the mailbox is approved.
         tell: announces events.
         stop: the request to stop.
         owner: the worker that does the steps: a name of engine.control.lease, made short.
@@ -115,7 +115,7 @@ class CutoverContext:
     run: LegRun
     release_dead: Callable[[int], str | None]
     act: Act
-    approve: Callable[[str], None]
+    approve: Callable[[MailboxRow], None]
     tell: Announce
     stop: Stop = field(default_factory=Stop)
     owner: str = ""
@@ -270,14 +270,14 @@ def _cut_over(cutting: CutoverContext, row: MailboxRow) -> None:
     _go_on(cutting)
     steps = _by_name(cutting.steps, row.id)
     _refuse_unready(cutting.ledger, row, steps)
-    cutting.approve(row.wave)
+    cutting.approve(row)
     _refuse_low(cutting, row, steps)
     if not _is_done(steps, RELEASE):
         _freeze(cutting, row, steps)
         steps = _by_name(cutting.steps, row.id)
         if not (all(_is_done(steps, name) for name in COPIED) and _is_read_back(cutting.ledger, row.id)):
             _bring_up_to_date(cutting, row)
-        cutting.approve(row.wave)
+        cutting.approve(row)
         cutting.steps.release(row.id, (*_freezing(cutting), FROZEN, *COPIED))
     for hook in cutting.hooks.release:
         _run_hook(cutting, row, f"{RELEASE}:{hook.name}", hook, hook)

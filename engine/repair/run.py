@@ -87,6 +87,7 @@ def _walk(
     """
     refuse_unfinished(setting.ledger, held)
     try:
+        setting.authorize(None)
         _until_done(order, setting, held, keeper)
     except StopRequested as request:
         order.code = request.code

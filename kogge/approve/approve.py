@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Sequence
@@ -26,9 +25,9 @@ from kogge.terminal.options import (
     Exit,
     Wave,
     chosen,
-    confirmed,
     echo,
     emit,
+    refuse_unsure,
     say,
     screen,
 )
@@ -161,10 +160,7 @@ def _sign(config: Config, ledger: Ledger, plan: WavePlan, order: ApprovalRequest
 
 def ask(name: str, what: str) -> None:
     """Asks an approver, at a terminal, whether they mean it. Raises Misconfigured unless they do."""
-    if not sys.stdin.isatty():
-        raise Misconfigured("--yes", "nobody can be asked here; give it to approve without a question")
-    if not confirmed(f"{name}: do you approve {what}?"):
-        raise Misconfigured("approve", "not approved")
+    refuse_unsure(f"{name}: do you approve {what}?", "approve", Misconfigured("approve", "not approved"))
 
 
 def _print(config: Config, statement: Statement, path: Path) -> None:

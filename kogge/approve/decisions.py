@@ -30,6 +30,7 @@ from kogge.terminal.options import (
     echo,
     emit,
     given,
+    refuse_unsure,
     say,
     screen,
     write_csv,
@@ -105,6 +106,9 @@ AcceptNotReady = Annotated[
 One = Annotated[str | None, typer.Option("--mailbox", "-m", metavar="M", help="For this mailbox alone.")]
 Whole = Annotated[
     str | None, typer.Option("--wave", "-w", metavar="W", help="For every mailbox of this wave.")
+]
+FromStaging = Annotated[
+    bool, typer.Option("--from-staging", help="With live: also what was never frozen; needs --reason.")
 ]
 
 
@@ -219,14 +223,18 @@ def phase(
     mailbox: One = None,
     wave: Whole = None,
     reason: Reason = None,
+    from_staging: FromStaging = False,
+    yes: Yes = False,
     config: ConfigPath = DEFAULT,
 ) -> None:
     """Moves mailboxes to a phase: staging (no user works at the target), frozen (the final delta), live.
 
-    In the live phase the target belongs to its user, and Kogge only adds; there is no way back from it.
-    One that scores investigate or poor, or has no score, goes there only with a --reason. No hook is run by
-    this, as `kogge cutover` does: with hooks configured, live needs a --reason too. The phase column of
-    mailboxes.csv counts only when a mailbox is planned for the first time.
+    frozen and live need the approvals of the stage "cutover", as `kogge cutover` does. In the live phase the
+    target belongs to its user, and Kogge only adds; there is no way back from it, so it asks first. It goes
+    there from frozen; from staging only with --from-staging and a --reason. One that scores investigate or
+    poor, or has no score, goes there only with a --reason. No hook is run by this, as `kogge cutover` does:
+    with hooks configured, live needs a --reason too. The phase column of mailboxes.csv counts only when a
+    mailbox is planned for the first time.
 
     Example: kogge phase frozen --wave pilot --by "Cutover team"
     """
@@ -241,11 +249,16 @@ def phase(
         _refuse_move(ledger, rows, to)
         asked = ledger.phase_asked([row.id for row in rows])
         changing = [row for row in rows if row.phase != to or (to != Phase.LIVE and row.id in asked)]
+        _refuse_unapproved_move(settings, ledger, [row for row in changing if row.id not in asked], to)
         unrun = _hooks_left(settings, ledger, changing, to)
         epochs = {leg.id: leg.epoch for leg in ledger.legs(of=[row.id for row in changing])}
         answers: dict[str, PhaseAcceptance] = {}
         if to == Phase.LIVE:
-            answers = _answers(ledger, changing, unrun, decider, reason)
+            leaping = _leaping(changing, asked, reason, said=from_staging)
+            answers = _answers(ledger, changing, unrun, decider, reason, leaping)
+            if changing and not yes:
+                question = f"{many(len(changing), 'mailbox goes', 'mailboxes go')} live, for good. Do they?"
+                refuse_unsure(question, "go live", Misconfigured("phase", "nothing was changed"))
         refused = _move(ledger, changing, Phase(to), decider, answers, epochs)
         moved = [row.id for row in changing if row.id not in refused]
         _leave_moves(settings, ledger, moved)
@@ -326,6 +339,35 @@ def _refuse_move(ledger: Ledger, rows: Sequence[MailboxRow], to: str) -> None:
         raise Misconfigured("PHASE", "a cutover of it was begun: `kogge cutover --back`")
 
 
+def _refuse_unapproved_move(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], to: str) -> None:
+    """What a cutover does with the approvals of its stage alone, nobody does without them. Of a mailbox that
+    a pass found to be in another phase than the ledger says, the phase is a fact and no decision: such a one
+    is not among the rows. Raises Blocked: `not-approved`."""
+    from engine.approvals.plan_approval import CUTOVER, refuse_unapproved_mailbox
+
+    for row in rows if to != Phase.STAGING else ():
+        refuse_unapproved_mailbox(config, ledger, row, CUTOVER)
+
+
+def _leaping(
+    rows: Sequence[MailboxRow], asked: Collection[str], reason: str | None, *, said: bool
+) -> dict[str, str]:
+    """By mailbox that goes live from staging, why. asked: those whose phase is a fact, which need none.
+    Raises Misconfigured unless somebody said so, and why."""
+    leaping = [row.id for row in rows if row.phase is Phase.STAGING and row.id not in asked]
+    if not leaping:
+        return {}
+    are = many(len(leaping), "mailbox is", "mailboxes are")
+    if not said:
+        raise Misconfigured(
+            "PHASE",
+            f"{are} in staging, where mail still arrives at the source: `kogge phase frozen` first, then a"
+            " last `kogge migrate`; or --from-staging, with a --reason",
+        )
+    why = given("--reason", reason, f"{are} in staging; {AUDITOR} why they were never frozen")
+    return dict.fromkeys(leaping, why)
+
+
 def _hooks_left(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], to: str) -> dict[str, list[str]]:
     """By mailbox, the hooks that a cutover would have run by then and that are not recorded as done."""
     from engine.cutover.steps import hook_steps
@@ -346,13 +388,17 @@ def _answers(
     unrun: Mapping[str, Sequence[str]],
     by: str,
     reason: str | None,
+    leaping: Mapping[str, str],
 ) -> dict[str, PhaseAcceptance]:
-    """By mailbox, what somebody takes responsibility for when it goes live."""
+    """By mailbox, what somebody takes responsibility for when it goes live. leaping: by mailbox that was
+    never frozen, why."""
     from ledger.leg.phases import PhaseAcceptance
 
     hooks = _answer_for_hooks(unrun, by, reason)
     scores = _answer_for_scores(ledger, rows, by, reason)
-    return {row.id: PhaseAcceptance(hooks.get(row.id), scores.get(row.id)) for row in rows}
+    return {
+        row.id: PhaseAcceptance(hooks.get(row.id), scores.get(row.id), leaping.get(row.id)) for row in rows
+    }
 
 
 def _answer_for_hooks(unrun: Mapping[str, Sequence[str]], by: str, reason: str | None) -> dict[str, Said]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from unicodedata import normalize
@@ -29,11 +28,11 @@ from kogge.terminal.options import (
     Reason,
     Yes,
     chosen,
-    confirmed,
     echo,
     emit,
     given,
     progress_bar,
+    refuse_unsure,
     say,
     screen,
     told,
@@ -274,10 +273,8 @@ def _number(settings: Config, ledger: Ledger, name: str) -> str:
 
 
 def _ask(number: str) -> None:
-    if not sys.stdin.isatty():
-        raise Misconfigured("--yes", "nobody can be asked here; give it to destroy without a question")
-    if not confirmed(f"Destroy the key of {number}? It cannot be made again"):
-        raise Misconfigured("destroy", "not destroyed")
+    question = f"Destroy the key of {number}? It cannot be made again"
+    refuse_unsure(question, "destroy", Misconfigured("destroy", "not destroyed"))
 
 
 for _group, _commands in ((audit, (seal, show)), (keys, (create, export, destroy))):

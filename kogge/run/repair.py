@@ -69,11 +69,13 @@ def repair(
     what its user changed stays ("user"). A message gets another date by being written once more; the old copy
     goes only when the new one is there. Run it again after an interruption.
 
-    --execute needs --by and --reason: it touches what may be in use. It goes by the wave's hours and pauses;
-    a look may at any time.
+    --execute needs --by and --reason, because it touches what may be in use, and the approvals of the wave's
+    plan, as a pass does. It goes by the wave's hours and pauses; a look may at any time.
 
     Example: kogge repair dates --wave pilot --execute --by "A. Auditor" --reason "dates of the first pass"
     """
+    from engine.approvals.plan_approval import START, refuse_unapproved
+
     if what not in WHAT:
         raise Misconfigured("WHAT", unknown(what, dict.fromkeys(WHAT)))
     if wave is None and not mailbox:
@@ -91,6 +93,8 @@ def repair(
         duties = _duties(settings, ledger, rows, said.get("by"), now=now)
         names = {duty.wave for duty in duties}
         ids = {row.id: row.wave for row in rows if row.wave in names}
+        for name in names if execute else ():
+            refuse_unapproved(settings, ledger, name, START)  # each leg asks again; here it costs no server
         for name, count in Counter(ids.values()).items() if execute else ():
             ledger.event(name, "repair-started", {**said, "what": what, "mailboxes": count})
         legs = [leg for leg in ledger.legs(wave) if leg.mailbox in ids and leg.workload in kinds]

@@ -140,6 +140,15 @@ def confirmed(question: str) -> bool:
     return typer.confirm(printable(question, lines=False))
 
 
+def refuse_unsure(question: str, to_do: str, refused: Misconfigured) -> None:
+    """Asks the person at the terminal. to_do: what --yes does without a question. Raises Misconfigured where
+    nobody can be asked, and `refused` unless they say yes."""
+    if not sys.stdin.isatty():
+        raise Misconfigured("--yes", f"nobody can be asked here; give it to {to_do} without a question")
+    if not confirmed(question):
+        raise refused
+
+
 def emit(document: object) -> None:
     """The one JSON document of a command. What a terminal would obey in it is escaped."""
     text = json_escaped(json.dumps(document, indent=2, ensure_ascii=False, default=_plain))

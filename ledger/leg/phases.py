@@ -29,10 +29,12 @@ class PhaseAcceptance:
     Attributes:
         hooks: that hooks were not run; None if they were.
         score: a score that is low or missing; None if it is good.
+        reason: why the mailbox goes live without having been frozen; None if it was frozen.
     """
 
     hooks: Mapping[str, str | int] | None = None
     score: Mapping[str, str | int] | None = None
+    reason: str | None = None
 
 
 NOTHING = PhaseAcceptance()
@@ -137,6 +139,8 @@ def move(
     _record(connection, mailbox_id, answers)
     connection.execute(update(mailbox).where(mailbox.c.id == mailbox_id).values(phase=phase.value))
     detail: dict[str, str | int] = {"by": by, "phase": phase.value}
+    if answers.reason is not None:
+        detail["reason"] = answers.reason
     if stated and (moves_lost := to_answer(connection, mailbox_id)):
         detail[ANSWERED] = moves_lost
     append_event(connection, wave_of(connection, mailbox_id), MOVED, detail, subject=mailbox_id)

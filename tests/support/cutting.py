@@ -92,7 +92,7 @@ class Rig:
             run=lambda _leg, verify_only: self._leg(step, verify_only),
             release_dead=lambda _leg: self.trial.release_dead(),
             act=lambda hook, action, person: self._act(step, hook, action, person),
-            approve=lambda wave: self._approve(),
+            approve=lambda _row: self._approve(),
             tell=lambda kind, wave, **payload: None,
             owner=owner,
             moved=lambda _id: self.trial.leave_move(step),

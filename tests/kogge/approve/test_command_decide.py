@@ -158,7 +158,7 @@ def test_shares_that_wait_for_somebody_are_told_before_they_are_the_user_s(
             session.shares.lose(row.id, {b"": later, key_of("1"): [*later, *other]})
         ledger.release(lease, LegState.VERIFIED)
     for phase, told in (("frozen", False), ("live", True), ("live", False)):
-        assert run("phase", phase, "--wave", "files", "--by", "A") == 0
+        assert run("phase", phase, "--wave", "files", "--by", "A", "--yes") == 0
         assert ("2 shares were not made" in capsys.readouterr().err) is told
 
 
@@ -202,7 +202,7 @@ def test_a_mailbox_at_work_keeps_its_phase(
     assert json.loads(capsys.readouterr().out) == [], "nobody answered for what was not done"
 
 
-WHY = ("--reason", "nothing to move")
+WHY = ("--from-staging", "--yes", "--reason", "nothing to move")
 HOOKS = """
 [[hooks.freeze]]
 name = "redirect"
@@ -233,7 +233,7 @@ def test_what_a_cutover_would_run_is_told_and_answered_for(
         for name in ("freeze:redirect", "release:open"):
             Steps(ledger).begin(planned, name)
         Steps(ledger).finish(planned, "freeze:redirect", "done")
-        assert run("phase", "live", *by, "--reason", "opened by hand") == 0
+        assert run("phase", "live", *by, "--reason", "opened by hand", "--yes") == 0
         (event,) = [one for one in ledger.events("pilot") if one.kind == "hooks-not-run"]
         told_of = {"by": "Cutover", "reason": "opened by hand", "hooks": "release:open"}
         assert (event.subject, dict(event.detail)) == (planned, told_of)

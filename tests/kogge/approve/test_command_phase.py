@@ -75,7 +75,8 @@ def test_no_mailbox_is_moved_under_a_worker(ledger: Ledger, capsys: pytest.Captu
     claimer = Claimer(ledger)
     claimer.start()
     claimer.begun.wait()
-    code = run("phase", "live", "--wave", "w", "--by", "A", "--reason", "nothing to move")
+    said = ("--from-staging", "--yes", "--reason", "nothing to move")
+    code = run("phase", "live", "--wave", "w", "--by", "A", *said)
     claimer.end.set()
     claimer.join()
     phases = {row.id: row.phase for row in ledger.mailboxes()}

@@ -18,7 +18,7 @@ from sqlalchemy import insert, update
 from engine.approvals.low_score_approval import record, unaccepted
 from engine.approvals.score import scores
 from ledger.db.rows import LegState, Phase, State
-from ledger.db.schema import container, item, leg, loss
+from ledger.db.schema import container, item, leg, loss, mailbox
 from ledger.leg.cutover_steps import FAILED, Steps
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.plan.wave_control import set_paused
@@ -215,14 +215,21 @@ def test_a_table_for_a_spreadsheet(
     assert "example" not in path.read_text()
 
 
+def freeze(place: Path) -> None:
+    """Every mailbox, without an event."""
+    with closing(opened(place)) as ledger, ledger.engine.begin() as connection:
+        connection.execute(update(mailbox).values(phase="frozen"))
+
+
 def test_nobody_goes_live_with_a_low_score_and_no_reason(
-    ids: dict[str, str], capsys: pytest.CaptureFixture[str]
+    place: Path, ids: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("phase", "live", "--wave", "pilot", "--by", "A. Auditor") == 2
+    freeze(place)
+    assert run("phase", "live", "--wave", "pilot", "--by", "A. Auditor", "--yes") == 2
     why = "--reason: is missing or empty; 1 of them score investigate or poor and 1 of them are not verified"
     assert why in capsys.readouterr().err
     assert kinds(capsys) == []
-    assert run("phase", "live", "--wave", "pilot", *BY) == 0
+    assert run("phase", "live", "--wave", "pilot", *BY, "--yes") == 0
     assert sorted(kinds(capsys)) == ["approved:score-low"] * 2 + ["phase"] * 4
     accepted = [one for one in logged(capsys) if one["kind"] == "approved:score-low"]
     subjects = {one["subject"]: one["detail"] for one in accepted}
@@ -264,7 +271,8 @@ def test_nobody_goes_live_with_no_score_and_no_reason(
         with ledger.engine.begin() as connection:
             changed = update(leg).where(leg.c.mailbox == ids[who], leg.c.workload == Kind.CALENDAR.value)
             connection.execute(changed.values(values))
-    live = ("phase", "live", "--mailbox", ids[who], "--by", "A. Auditor")
+    freeze(place)
+    live = ("phase", "live", "--mailbox", ids[who], "--by", "A. Auditor", "--yes")
     assert run(*live) == 2
     assert "--reason: is missing or empty; 1 of them are not verified" in capsys.readouterr().err
     assert run(*live, "--reason", "left behind") == 0
