@@ -19,6 +19,7 @@ from connectors.caldav.product import Profile
 from connectors.caldav.read import CaldavReader, Current, Digest, meaning
 from connectors.http.client import HttpAnswer, HttpClient, passing
 from connectors.http.dav_errors import GONE
+from connectors.http.suspects import FAULT
 from connectors.http.upload import GuardedBody
 from model.errors import Transient
 from model.protocols import Body, Guard, Item, Stored
@@ -177,11 +178,15 @@ class AttachmentAdder:
             Transient: it may pass.
             Blocked: the collection takes no writes.
         """
+        container = path.rpartition("/")[0] + "/"
+        if answer.status == FAULT and not self._reading.is_well(container):
+            adding.tries.clear()  # no attachment is the cause of what fails in an outage
+            must_take_writes(self._client, container)
+            raise answer.error()
         adding.tries.append(sent)
         if adding.tries.count(sent) < TRIES:
             error = answer.error()
             raise error if isinstance(error, Transient) else Transient("busy", "an attachment was refused")
-        container = path.rpartition("/")[0] + "/"
         if self._reading.answers(container) not in {207, *GONE}:
             raise answer.error()
         must_take_writes(self._client, container)

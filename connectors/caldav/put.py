@@ -21,13 +21,13 @@ from connectors.caldav.uid_conflicts import Conflicts, Taken, name_of_uid
 from connectors.http.client import HttpAnswer, HttpClient, passing
 from connectors.http.dav_errors import GONE, item_error
 from connectors.http.multistatus import etag
+from connectors.http.suspects import FAULT, PutAside, SuspectedError, Suspects, Suspicion
 from connectors.http.upload import payload
 from connectors.retry import RetryPolicy
 from model.errors import Rejected, Transient
 from model.protocols import Body, Failed, Guard, Item, Kind, Loss, Stored
 
 ROUNDS = 8  # attempts to send and look, for one item
-FAULTS_500 = 4  # answers 500 in a row before the item itself is suspected
 SUFFIX = {Kind.CONTACTS: ".vcf"}
 CONTENT = {Kind.CONTACTS: "text/vcard; charset=utf-8"}
 ITEM = frozenset({400, 403, 404, 406, 409, 410, 411, 412, 413, 414, 415, 422, 424, 431})
@@ -91,6 +91,7 @@ class ObjectWriter:
         *,
         live: bool,
         max_bytes: int | None,
+        suspects: Suspects,
         shared: Shared | None = None,
         adder: AttachmentAdder | None = None,
     ) -> None:
@@ -106,6 +107,7 @@ class ObjectWriter:
             container: the collection's path.
             live: True in the live phase: existing objects stay.
             max_bytes: the largest object; None for no limit.
+            suspects: the items at which the server failed.
             shared: compares with another person's copy of a meeting; None: no copy may stand for an item.
             adder: adds large attachments of events; None: they stand inside.
         """
@@ -119,13 +121,17 @@ class ObjectWriter:
         self._container = container
         self._live = live
         self._most = max_bytes
+        self._suspects = suspects
         self._shared = shared
 
-    def write(self, item: Item) -> Stored | Failed:
+    def write(self, item: Item) -> Stored | Failed | PutAside:
         """Write one item; see `model.protocols.Target.write`. Idempotent.
 
         Args:
             item: the item.
+
+        Returns:
+            The result; or the item, if it is to be written again after the others.
 
         Raises:
             Transient: the outcome is unknown.
@@ -136,6 +142,8 @@ class ObjectWriter:
             stored = self._write_until_settled(item)
         except Rejected as error:
             return Failed(item.key, error)
+        except SuspectedError:
+            return PutAside(item)
         if item.uid is not None and not stored.via:
             self._conflicts.wrote(self._container, item.uid, stored.href)
         return stored
@@ -187,19 +195,23 @@ class ObjectWriter:
 
     def _round(self, item: Item, aim: _Aim, patience: RetryPolicy) -> _Aim | Stored:
         """Send until an answer counts; return what to send next, or the result."""
-        faults = 0
+        suspicion = self._suspects.of(item.key, lambda: self._reading.is_well(self._container))
         while True:
             try:
+                suspicion.sending()
                 answer = self._put(item, aim)
-                faults += answer.status == 500
-                if answer.status == 500 and faults >= FAULTS_500:
-                    return self._after_500(item, aim, answer)
+                if answer.status == FAULT and suspicion.failed():
+                    return self._after_500(item, aim, answer, suspicion)
                 if passing(answer).ok:
+                    suspicion.carried_out()
                     return self._completed(item, aim, etag(answer.headers.get("etag")))
             except Transient as error:
-                patience.pause(error)
+                suspicion.pause(patience, error)
                 if error.code in UNKNOWN:
-                    return self._look(item, aim)
+                    outcome = self._look(item, aim)
+                    if isinstance(outcome, Stored):
+                        return outcome
+                    aim = outcome
                 continue
             return self._after_refusal(item, aim, answer)
 
@@ -258,7 +270,7 @@ class ObjectWriter:
         lowest = sequence(current.body) if rises else 0
         return _Aim(aim.path, current.etag, lowest, aim.parcel, kept)
 
-    def _after_500(self, item: Item, aim: _Aim, answer: HttpAnswer) -> _Aim | Stored:
+    def _after_500(self, item: Item, aim: _Aim, answer: HttpAnswer, suspicion: Suspicion) -> _Aim | Stored:
         """Decide what repeated 500s mean: the item itself, its UID in the trash, or a broken server."""
         outcome = self._look(item, aim)
         if isinstance(outcome, Stored):
@@ -269,9 +281,8 @@ class ObjectWriter:
         if trash:
             self._conflicts.purge(trash, self._guard)
             return outcome
-        if self._reading.answers(self._container) != 207:
-            raise answer.error()
-        raise item_error(answer.status).said(answer.words)
+        suspicion.judge(answer.words)
+        raise answer.error()
 
     def _after_refusal(self, item: Item, aim: _Aim, answer: HttpAnswer) -> _Aim | Stored:
         """Decide what a refusal means; return what to send next, or raise."""

@@ -23,6 +23,7 @@ from connectors.http.client import TOO_MANY, HttpAnswer, HttpClient, with_words
 from connectors.http.dav_errors import GONE
 from connectors.http.hrefs import child, folder
 from connectors.http.multistatus import DavResponse, Garbage, Multistatus, etag
+from connectors.http.suspects import answers_well
 from connectors.http.upload import PieceSink
 from model.errors import Blocked, MigrationError, Rejected, Transient
 from model.protocols import Body, Kind, Loss
@@ -127,6 +128,11 @@ class CaldavReader:
         """Return the status with which a collection answers the smallest request: 207 when it works."""
         body = elements.propfind((dav.ResourceType,))
         return self._client.look("PROPFIND", container, {**_XML, "Depth": "0"}, body).status
+
+    def is_well(self, container: str) -> bool:
+        """Return True if a collection answers the smallest request at once; nothing is waited out."""
+        body = elements.propfind((dav.ResourceType,))
+        return answers_well(lambda: self._client.ask("PROPFIND", container, {**_XML, "Depth": "0"}, body))
 
     def current(self, path: str, known: dict[str, Content] | None = None) -> Current | None:
         """Return the object at a path; None when there is none. Passing faults are waited out.

@@ -28,6 +28,7 @@ from connectors.http.dav_errors import GONE
 from connectors.http.hrefs import Mine, anybody
 from connectors.http.parallel import spread
 from connectors.http.rate_limit import NO_BUDGET, RequestBudget
+from connectors.http.suspects import Suspects, suspects_last
 from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Misconfigured, Rejected
 from model.protocols import (
@@ -107,6 +108,7 @@ class DavTarget:
         self._live = live
         self._profile = PROFILES[settings.profile]
         self._client = HttpClient(settings, account, self._profile, budget=budget)
+        self._suspects = Suspects(f"{self._client.origin}\n{kind}")
         self._library = CaldavLibrary(self._client)
         profile = self._profile
         self._reading = CaldavReader(
@@ -216,10 +218,13 @@ class DavTarget:
             href,
             live=self._live,
             max_bytes=self.capabilities.max_bytes,
+            suspects=self._suspects,
             shared=self._shared,
             adder=self._adder(),
         )
-        results = spread(items, writer.write, self._client.writers, lambda item: item.uid)
+        results = suspects_last(
+            items, lambda some: spread(some, writer.write, self._client.writers, lambda item: item.uid)
+        )
         return self._looked_at(href, results) if self._kind in self._profile.may_drop else results
 
     def amend(self, href: str, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:

@@ -7,6 +7,7 @@ that is refused because of its content gives a 500 with "field:agenda.key"; anot
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -20,16 +21,15 @@ from connectors.exo.convert import Json
 from connectors.exo.settings import AgendaSettings
 from connectors.http.client import HttpAnswer, HttpClient
 from connectors.http.dav_errors import GONE, item_error
+from connectors.http.suspects import FAULT, Suspects, answers_well
 from connectors.settings import Account
-from model.errors import Blocked, MigrationError, Rejected, Transient
+from model.errors import Blocked, MigrationError, Transient
 
 EVENTS = "/v1/agenda/events"
 PEOPLE = "/v1/social/identities/organization/"
 UTC = "UTC"
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-ROUNDS = 4
-"""How many answers 500 without a reason, in a row, make the event itself suspect."""
 
 _REASON = re.compile(rb'"?\w{1,60}:agenda\.\w{1,80}"?\s*')
 _ITEM = frozenset({400, 405, 406, 409, 411, 413, 414, 415, 422})
@@ -48,6 +48,7 @@ class AgendaClient:
 
     def __init__(self, settings: AgendaSettings, account: Account) -> None:
         self._client = HttpClient(settings, account, Habits())
+        self._suspects = Suspects(str(self._client.origin))
         self._login = settings.user(account)
         self._base = urlsplit(settings.url).path.rstrip("/") + settings.rest
         self._person: Mapping[str, Any] | None = None
@@ -77,7 +78,7 @@ class AgendaClient:
             Blocked: "no-agenda-access".
         """
         if self._person is None:
-            answer = self._look(PEOPLE + quote(self._login, safe=""), {})
+            answer = self._look(self._own_page(), {})
             profile = self._json(answer) if answer.status not in GONE else {}
             if not isinstance(profile, dict) or not str(profile.get("id", "")).isalnum():
                 raise Blocked(
@@ -136,21 +137,26 @@ class AgendaClient:
 
         Raises:
             Rejected: "refused-by-target" when the server refuses it.
+            SuspectedError: the server fails at it, and it is to be written again after the others.
             Transient: the event may exist.
             Blocked: "no-permission".
         """
         mine = {**event, "calendar": {"owner": self._owner()}, "attendees": [self._attendee()]}
         body = json.dumps(mine).encode()
         patience = self._client.patience()
-        for _ in range(ROUNDS):
+        suspicion = self._suspects.of(hashlib.sha256(body).digest(), self._is_well)
+        while True:
+            suspicion.sending()
             answer = self._ask("POST", EVENTS, {"timeZoneId": UTC}, JSON, body)
             if answer.ok:
+                suspicion.carried_out()
                 return str(_event(self._json(answer))["id"])
             error = _refusal(answer)
             if not isinstance(error, Transient) or self._may_exist(event):
                 raise error
-            patience.pause(error)
-        raise Rejected("refused-by-target", "the server fails whenever it is asked to keep this one")
+            if answer.status == FAULT and suspicion.failed():
+                suspicion.judge(answer.words)
+            suspicion.pause(patience, error)
 
     def rename(self, number: str, title: str) -> None:
         """Set an event's title, and nothing else: changed occurrences stay. Idempotent.
@@ -186,12 +192,19 @@ class AgendaClient:
 
     # -- internals
 
+    def _own_page(self) -> str:
+        return PEOPLE + quote(self._login, safe="")
+
     def _owner(self) -> Json:
         return {"providerId": "organization", "remoteId": self._login}
 
     def _attendee(self) -> Json:
         """Return the owner as attendee: eXo shows people what they take part in. No one else is invited."""
         return {"identity": self._owner(), "response": "ACCEPTED"}
+
+    def _is_well(self) -> bool:
+        """Return True if the server says at once who the owner is."""
+        return answers_well(lambda: self._ask("GET", self._own_page(), {}, {"Accept": "application/json"}))
 
     def _may_exist(self, event: Json) -> bool:
         """Return True if an event of this title begins at the same time; then the ledger must decide."""

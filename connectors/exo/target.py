@@ -19,6 +19,7 @@ from connectors.exo import convert
 from connectors.exo.client import AgendaClient
 from connectors.exo.convert import Json, Sheet
 from connectors.exo.settings import AgendaSettings
+from connectors.http.suspects import PutAside, SuspectedError, suspects_last
 from connectors.settings import Account
 from connectors.spool import bytes_body
 from model.errors import Blocked, MigrationError, Rejected, Transient
@@ -166,14 +167,7 @@ class AgendaTarget:
             Blocked: "no-permission".
         """
         del href
-        for item in items:
-            try:
-                with item.body() as stream:
-                    sheet = convert.sheet(stream.read())
-                self._guard()
-                yield Stored(item.key, self._create(item.key, sheet))
-            except Rejected as error:
-                yield Failed(item.key, error)
+        return suspects_last(items, lambda some: map(self._write_one, some))
 
     def amend(self, href: str, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:
         """Check that events exist; idempotent; refused in the live phase.
@@ -254,6 +248,18 @@ class AgendaTarget:
         if self._live:
             raise Blocked("live-phase", "the user works there now: only new items are added")
 
+    def _write_one(self, item: Item) -> Stored | Failed | PutAside:
+        """Write one event."""
+        try:
+            with item.body() as stream:
+                sheet = convert.sheet(stream.read())
+            self._guard()
+            return Stored(item.key, self._create(item.key, sheet))
+        except Rejected as error:
+            return Failed(item.key, error)
+        except SuspectedError:
+            return PutAside(item)
+
     def _create(self, key: bytes, sheet: Sheet) -> str:
         if not sheet.changed:
             return self._client.create(sheet.event)
@@ -265,7 +271,7 @@ class AgendaTarget:
                 self._guard()
                 self._client.create({**changed, "parent": {"id": int(number)}})
             self._guard()
-        except Rejected:
+        except (Rejected, SuspectedError):
             self._client.delete(number)
             raise
         self._client.rename(number, str(sheet.event["summary"]))

@@ -23,6 +23,7 @@ from connectors.files.versions import KeptVersions, Write, writing
 from connectors.files.write import UploadMeans
 from connectors.http.client import HttpClient
 from connectors.http.parallel import spread
+from connectors.http.suspects import Suspects, suspects_last
 from connectors.settings import Account
 from connectors.webdav import account as files_account
 from connectors.webdav.account import Home, no_access
@@ -83,6 +84,7 @@ class FilesTarget:
         self._library = WebdavLibrary(self._client)
         self._reading = WebdavReader(self._client, self._profile, spool, settings.spool_above)
         self._used_names: dict[str, set[int]] = {}
+        self._suspects = Suspects(str(self._client.origin))
 
     @cached_property
     def capabilities(self) -> Capabilities:
@@ -366,6 +368,7 @@ class FilesTarget:
             profile=self._profile,
             names=self._names,
             room=QuotaRoom(self._free_bytes),
+            suspects=self._suspects,
         )
 
     def _free_bytes(self) -> int | None:
@@ -440,7 +443,9 @@ class FilesTarget:
         return name == name.rstrip() and takes(name, self._names())
 
     def _write_one_by_one(self, writer: Write, items: Iterable[Item]) -> Iterator[Stored | Failed]:
-        return spread(items, writer, self._client.writers, lambda item: item.name)
+        return suspects_last(
+            items, lambda some: spread(some, writer, self._client.writers, lambda item: item.name)
+        )
 
     def _amend_one(self, href: str, change: Amendment) -> Stored | Failed:
         """Check one file."""

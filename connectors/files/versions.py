@@ -17,6 +17,7 @@ from connectors.files.write import FileWriter, UploadMeans
 from connectors.http.client import HttpAnswer
 from connectors.http.dav_errors import GONE
 from connectors.http.hrefs import quoted
+from connectors.http.suspects import PutAside, SuspectedError
 from connectors.webdav.client import joined, passing
 from connectors.webdav.names import check, staged
 from connectors.webdav.propfind import IDENTIFIED
@@ -25,7 +26,7 @@ from model.errors import Blocked, MigrationError, Rejected
 from model.file_versions import Older
 from model.protocols import Failed, Item, Loss, Stored
 
-Write = Callable[[Item], Stored | Failed]
+Write = Callable[[Item], Stored | Failed | PutAside]
 NOT_KEPT = Loss("versions", "not-kept")
 SUFFIX_BYTES = len(".v1234567890")
 """Bytes that Nextcloud adds to a file's name for a version of it. The result must still be a valid name: for
@@ -81,7 +82,7 @@ class Histories:
         self._folder = folder
         self._writer = FileWriter(means, folder, live=False)
 
-    def write(self, item: Item) -> Stored | Failed:
+    def write(self, item: Item) -> Stored | Failed | PutAside:
         """Write a new file that has versions. Idempotent.
 
         A version that the server refuses, or that does not fit, is left out and reported as a loss.
@@ -99,14 +100,16 @@ class Histories:
             return self._write_new(item)
         except Rejected as error:
             return Failed(item.key, error)
+        except SuspectedError:
+            return PutAside(item)
 
-    def renew(self, item: Item) -> Stored | Failed:
+    def renew(self, item: Item) -> Stored | Failed | PutAside:
         """Replace a file's bytes as FileWriter.write does; report how many versions it has then.
 
         The server decides if the replaced bytes become a version.
         """
         done = self._writer.write(item)
-        if isinstance(done, Failed) or done.via:
+        if not isinstance(done, Stored) or done.via:
             return done
         dates = self._kept.dates(joined(self._folder, done.href))
         return done if dates is None else replace(done, versions=len(dates))
@@ -211,7 +214,7 @@ def writing(means: UploadMeans, tree: str, folder: str, *, live: bool) -> Write:
     if live or not tree:
         return plain
 
-    def write(item: Item) -> Stored | Failed:
+    def write(item: Item) -> Stored | Failed | PutAside:
         if item.replaces is None:
             return history.write(item) if item.versions else plain(item)
         return plain(item) if item.replaces.digest == item.digest else history.renew(item)

@@ -15,6 +15,7 @@ from connectors.files.put import Aim, Put, Sent, is_missing, refusal
 from connectors.http.client import HttpAnswer, HttpClient
 from connectors.http.dav_errors import GONE
 from connectors.http.multistatus import etag
+from connectors.http.suspects import FAULT, PutAside, SuspectedError, Suspects, Suspicion
 from connectors.retry import RetryPolicy
 from connectors.webdav.client import UNKNOWN, joined, passing, seconds
 from connectors.webdav.names import check, staged
@@ -28,7 +29,6 @@ from model.file_names import FileNames
 from model.protocols import Failed, Item, Loss, Stored
 
 ROUNDS = 8  # attempts to send and look, for one file
-FAULTS_500 = 4  # answers 500 in a row before the file itself is suspected
 ROOM_ABOVE = 10_000_000  # bytes; for larger files the free space is checked first
 UNDATED = Loss("modified", "not-kept")
 BAD_MOST = 3  # answers with another hash than was sent before the file is refused
@@ -49,6 +49,7 @@ class UploadMeans:
         profile: the product.
         names: returns the rules for names.
         room: the account's free space.
+        suspects: the files at which the server failed.
     """
 
     client: HttpClient
@@ -61,6 +62,7 @@ class UploadMeans:
     profile: FilesProfile
     names: Callable[[], FileNames]
     room: QuotaRoom
+    suspects: Suspects
 
 
 class FileWriter:
@@ -82,8 +84,11 @@ class FileWriter:
         self._folder = folder
         self._live = live
 
-    def write(self, item: Item) -> Stored | Failed:
+    def write(self, item: Item) -> Stored | Failed | PutAside:
         """Write one file; see `model.protocols.Target.write`. Idempotent.
+
+        Returns:
+            The result; or the file, if it is to be written again after the others.
 
         Raises:
             Transient: the outcome is unknown.
@@ -95,9 +100,16 @@ class FileWriter:
             return self.settled(item)
         except Rejected as error:
             return Failed(item.key, error)
+        except SuspectedError:
+            return PutAside(item)
 
     def settled(self, item: Item) -> Stored:
-        """Write one file as `write` does, also under a temporary name; raise Rejected for its own faults."""
+        """Write one file as `write` does, also under a temporary name.
+
+        Raises:
+            Rejected: for its own faults.
+            SuspectedError: it is to be written again after the others; in addition to what `write` raises.
+        """
         aim = self._first(item)
         patience, bad = self._means.client.patience(), 0
         for _ in range(ROUNDS):
@@ -245,18 +257,21 @@ class FileWriter:
 
     def _round(self, item: Item, aim: Aim, patience: RetryPolicy) -> Aim | Stored | Sent:
         """Send until an answer counts; return what to send next, or what the server stored."""
-        faults = 0
+        suspicion = self._means.suspects.of(
+            item.key + item.digest, lambda: self._reading.is_well(self._folder)
+        )
         sure = self._means.profile.conditional and not self._is_large(item)
         while True:
             try:
+                suspicion.sending()
                 sent = self._send(item, aim)
-                faults += sent.answer.status == 500
-                if sent.answer.status == 500 and faults >= FAULTS_500:
-                    return self._after_500(item, aim, sent.answer)
+                if sent.answer.status == FAULT and suspicion.failed():
+                    return self._after_500(item, aim, sent.answer, suspicion)
                 if passing(sent.answer).ok:
+                    suspicion.carried_out()
                     return sent
             except Transient as error:
-                patience.pause(error)
+                suspicion.pause(patience, error)
                 if not sure or error.code in {*UNKNOWN, "server-error"}:
                     outcome = self.look(item, aim.path, ours=aim.match is not None)
                     if isinstance(outcome, Stored):
@@ -308,14 +323,14 @@ class FileWriter:
         if folder.writable is False:
             raise Blocked("no-permission", "the account may not write into a folder")
 
-    def _after_500(self, item: Item, aim: Aim, answer: HttpAnswer) -> Aim | Stored:
+    def _after_500(self, item: Item, aim: Aim, answer: HttpAnswer, suspicion: Suspicion) -> Aim | Stored:
         """Decide what repeated 500s mean: the file itself, or a broken server."""
         outcome = self.look(item, aim.path, ours=aim.match is not None)
         if isinstance(outcome, Stored):
             return outcome
         self._must_take_writes()
-        error = Rejected("refused-by-target", "the server answered HTTP 500").about("HTTP 500")
-        raise error.said(answer.words)
+        suspicion.judge(answer.words)
+        raise answer.error()
 
     def _after_mismatch(self, item: Item, aim: Aim, sent: Sent, times: int) -> Aim:
         """Handle stored bytes that differ from what was sent.

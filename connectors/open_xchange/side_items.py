@@ -20,8 +20,6 @@ from connectors.spool import bytes_body
 from model.errors import Rejected, Transient
 from model.protocols import Failed, Guard, Item, Kind, Native, Ref, Stored, key_of
 
-ROUNDS = 8
-"""How many times an item is looked up and sent before something else is known to write to it."""
 FORMATS = {Kind.CONTACTS: "vcard"}
 
 
@@ -222,7 +220,7 @@ class SideItems:
         name, patience = item_name(self._store.kind, item.uid), self._client.patience()
         with item.body() as stream:
             body = stream.read()
-        for _ in range(ROUNDS):
+        while True:
             try:
                 if self._is_there(name, item):
                     return Stored(item.key, name)
@@ -232,7 +230,6 @@ class SideItems:
             except Transient as error:
                 patience.pause(error)
                 self._entries = self._listed()
-        raise Rejected("changed-at-target", "something else writes to it all the time")
 
     def _is_there(self, name: str, item: Item) -> bool:
         """Return True if the item is there as it should be.

@@ -11,6 +11,7 @@ from pathlib import Path
 from connectors.http.client import HttpAnswer, HttpClient, with_words
 from connectors.http.dav_errors import GONE
 from connectors.http.hrefs import Origin, canonical
+from connectors.http.suspects import answers_well
 from connectors.spool import SpoolFile, bytes_body
 from connectors.webdav.client import LONGEST_PATH
 from connectors.webdav.product import FilesProfile
@@ -77,6 +78,10 @@ class WebdavReader:
                 return next((child for child in children if not child.names), None)
 
         return self._client.patiently(attempt)
+
+    def is_well(self, folder: str) -> bool:
+        """Return True if a folder answers a small request at once; nothing is waited out."""
+        return answers_well(lambda: self._client.ask("PROPFIND", folder, {**XML, "Depth": "0"}, ENTRIES))
 
     def listed(self, path: str, depth: str = "1", body: bytes = ENTRIES) -> Iterator[PropfindEntry]:
         """Yield a folder and its entries, or everything below it, as the answer arrives.

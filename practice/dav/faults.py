@@ -40,6 +40,7 @@ class Fault(StrEnum):
 
 
 AFTER = {Fault.LOST, Fault.CUT, Fault.LATE}
+READING = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT"})
 
 
 @dataclass
@@ -89,3 +90,35 @@ class Faults:
                 return reply(200, "<html><body>Welcome</body></html>", kind="text/html")
             case _:
                 return replace(reply(500), fate=Fate.LOST)
+
+
+@dataclass
+class Away:
+    """A server whose database is away: whatever is asked fails, as at a Nextcloud whose PostgreSQL stops.
+
+    begins: the method and which request of it the outage begins with, counted from 1, and how many requests
+    it lasts, that one included. Of two of one method, the second may begin while the first goes on.
+    statuses: of the answers, in turn. reads: False if reading works meanwhile, as from a replica. failed: the
+    methods that failed, in order.
+    """
+
+    begins: Mapping[tuple[str, int], int]
+    statuses: tuple[int, ...] = (500,)
+    reads: bool = True
+    failed: list[str] = field(default_factory=list)
+    _left: int = 0
+    _counts: Counter[str] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, request: Request, rest: Forward) -> Reply:
+        with self._lock:
+            self._counts[request.method] += 1
+            self._left += self.begins.get((request.method, self._counts[request.method]), 0)
+            concerned = self.reads or request.method not in READING
+            if not self._left or not concerned:
+                status = 0
+            else:
+                self._left -= 1
+                status = self.statuses[len(self.failed) % len(self.statuses)]
+                self.failed.append(request.method)
+        return reply(status) if status else rest(request)

@@ -19,3 +19,13 @@ def code(results: Iterable[Stored | Failed]) -> str:
     (one,) = results
     assert isinstance(one, Failed), one
     return one.error.code
+
+
+def codes(results: Iterable[Stored | Failed]) -> list[str]:
+    """ "" for what was stored, else the error's code."""
+    return [one.error.code if isinstance(one, Failed) else "" for one in results]
+
+
+def by_key(results: Iterable[Stored | Failed]) -> dict[bytes, str]:
+    found = list(results)
+    return dict(zip((one.key for one in found), codes(found), strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,7 +15,7 @@ from results import stored
 from connectors.caldav.target import DavSettings, DavTarget
 from connectors.settings import Account, Secret
 from model.errors import Rejected
-from model.protocols import Container, Failed, Guard, Item, Kind, Native, Role, Stored, key_of
+from model.protocols import Container, Guard, Item, Kind, Native, Role, Stored, key_of
 from practice.dav.proxy import DavProxy, Layer, Request
 from practice.dav.radicale import RadicaleServer
 
@@ -134,16 +134,6 @@ def written(target: DavTarget, href: str, *items: Item) -> list[Stored]:
     """In the order of items."""
     found = {one.key: one for one in stored(target.write(href, items))}
     return [found[one.key] for one in items]
-
-
-def codes(results: Iterator[Stored | Failed] | Sequence[Stored | Failed]) -> list[str]:
-    """ "" for what was stored, else the error's code."""
-    return [one.error.code if isinstance(one, Failed) else "" for one in results]
-
-
-def by_key(results: Iterator[Stored | Failed]) -> dict[bytes, str]:
-    found = list(results)
-    return dict(zip((one.key for one in found), codes(found), strict=True))
 
 
 def bodies(target: DavTarget, href: str, names: Sequence[str]) -> dict[str, bytes]:

@@ -15,10 +15,10 @@ from urllib.parse import unquote
 
 import httpx
 import pytest
-from dav_desk import PASSWORD_ENV, codes
+from dav_desk import PASSWORD_ENV
 from hypothesis import given
 from hypothesis import strategies as st
-from results import stored
+from results import codes, stored
 
 from connectors.caldav.attachments import parted, whole
 from connectors.caldav.settings import DavSettings
@@ -358,6 +358,27 @@ def test_a_collection_that_fails_as_well_refuses_no_attachment(
         list(target.write(href, [item(event(BIG))]))
     suite.layers = ()
     (done,) = stored(opened().write(href, [item(event(BIG))]))
+    assert (done.losses, kept(suite, href, done.href)) == ((), sizes(BIG))
+
+
+def test_an_outage_while_an_attachment_is_added_refuses_none(
+    opened: Opened, suite: OpenXchangeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The uploads fail, so does what is asked in between; only the last look is answered again."""
+    monkeypatch.setattr("connectors.retry.FIRST_WAIT", 0.001)
+    target = opened()
+    href = target.ensure(CALENDAR)
+    failing = {"POST": 4, "PROPFIND": 0}
+
+    def fails(request: Request, rest: Forward) -> Reply:
+        if not failing.get(request.method, 0):
+            return rest(request)
+        failing[request.method] -= 1
+        failing["PROPFIND"] += request.method == "POST"
+        return reply(500)
+
+    suite.layers = (fails,)
+    (done,) = stored(target.write(href, [item(event(BIG))]))
     assert (done.losses, kept(suite, href, done.href)) == ((), sizes(BIG))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from dav_desk import CALENDAR, Desk, bodies, by_key, card, codes, event, item, written
-from results import stored
+from dav_desk import CALENDAR, Desk, bodies, card, event, item, written
+from results import by_key, codes, stored
 
 from model.errors import Blocked
 from model.protocols import Container, Kind, Role

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from dav_desk import PASSWORD_ENV, codes, event, item, meaning
-from results import stored
+from dav_desk import PASSWORD_ENV, event, item, meaning
+from results import codes, stored
 
 from connectors.caldav.sequence import at_least, sequence
 from connectors.caldav.settings import DavSettings

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 
 import pytest
-from dav_desk import CALENDAR, PASSWORD_ENV, Desk, codes, item, written
+from dav_desk import CALENDAR, PASSWORD_ENV, Desk, item, written
+from results import codes
 from server_fixtures import radicale_fixture
 
 from model.protocols import Item, Kind, Stored, key_of

@@ -13,7 +13,7 @@ from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
 from connectors.settings import Account
 from model.errors import Blocked, Transient
-from model.protocols import Failed, Kind
+from model.protocols import Failed, Kind, Stored
 from practice.dav.proxy import Forward, Reply, Request, dav_error, reply
 
 SAID = "Anna Angst may not have this"
@@ -30,10 +30,11 @@ SAID = "Anna Angst may not have this"
 )
 def test_an_object_that_is_refused(desk: Desk, refusal: Reply) -> None:
     def refuses(request: Request, rest: Forward) -> Reply:
-        return refusal if request.method == "PUT" else rest(request)
+        return refusal if request.method == "PUT" and b"uid-1" in request.body else rest(request)
 
     href = desk.open().ensure(CALENDAR)
-    (failed,) = desk.open(refuses).write(href, [item(1)])
+    results = desk.open(refuses).write(href, [item(1), item(2)])
+    (failed,) = (one for one in results if not isinstance(one, Stored))
     assert isinstance(failed, Failed)
     assert (failed.error.code, failed.error.words.spoken()) == ("refused-by-target", SAID)
     assert "Anna" not in f"{failed.error!r} {failed.error} {failed.error.words!r}"

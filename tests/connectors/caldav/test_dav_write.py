@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from dav_desk import CALENDAR, Desk, bodies, by_key, codes, event, item
-from results import stored
+from dav_desk import CALENDAR, Desk, bodies, event, item
+from results import by_key, codes, stored
 
 from model.errors import Blocked, LeaseLost, Transient
 from practice.dav.faults import Fault, Faults

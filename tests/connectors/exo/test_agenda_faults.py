@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 from agenda_desk import HREF, SINGLE, Desk, item, read, series
-from results import code, stored
+from results import by_key, code, stored
 
 from model.errors import Blocked, Transient
 from model.protocols import Native
-from practice.dav.faults import Fault
+from practice.dav.faults import Away, Fault
 from practice.dav.proxy import Fate, Forward, Reply, Request, reply
 
 
@@ -40,10 +40,23 @@ def test_what_is_certainly_not_there_is_tried_again(desk: Desk, fault: Fault) ->
 
 
 def test_an_event_that_always_breaks_the_server_is_rejected(desk: Desk) -> None:
-    desk.faults({("POST", number): Fault.BROKEN for number in range(1, 5)})
-    results = list(desk.target().write(HREF, [item(1), item(2)]))
-    assert code(results[:1]) == "refused-by-target"
+    def breaks(request: Request, rest: Forward) -> Reply:
+        return reply(500) if b"Number 1" in request.body else rest(request)
+
+    desk.exo.layers = (breaks,)
+    found = by_key(desk.target().write(HREF, [item(1), item(2)]))
+    assert found == {item(1).key: "refused-by-target", item(2).key: ""}
     assert desk.titles() == ["Number 2"]
+
+
+@pytest.mark.parametrize("begins", [1, 2])
+def test_an_outage_rejects_no_event(desk: Desk, begins: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.retry.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("connectors.retry.LONGEST_WAIT", 0.02)
+    away = Away({("POST", begins): 20})
+    desk.exo.layers = (away,)
+    assert len(stored(desk.target().write(HREF, [item(1), item(2), series(3)]))) == 3
+    assert len(away.failed) == 20
 
 
 def test_what_is_refused_with_a_reason_is_not_tried_again(desk: Desk) -> None:
@@ -57,8 +70,9 @@ def test_what_is_refused_with_a_reason_is_not_tried_again(desk: Desk) -> None:
 
 def test_a_text_no_column_holds_is_refused(desk: Desk) -> None:
     long = item(1, SINGLE, "DESCRIPTION:" + 70_000 * "x")
-    assert code(desk.target().write(HREF, [long])) == "refused-by-target"
-    assert desk.titles() == []
+    found = by_key(desk.target().write(HREF, [long, item(2)]))
+    assert found == {long.key: "refused-by-target", item(2).key: ""}
+    assert desk.titles() == ["Number 2"]
 
 
 @pytest.mark.parametrize("step", range(1, 6))

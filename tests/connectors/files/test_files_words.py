@@ -15,12 +15,13 @@ SAID = "virus found in Anna's file"
 @pytest.mark.parametrize("status", [415, 500])
 def test_a_file_that_is_refused(desk: Desk, status: int) -> None:
     def refuses(request: Request, rest: Forward) -> Reply:
-        return dav_error(status, "<d:x/>", SAID) if request.method == "PUT" else rest(request)
+        refused = request.method == "PUT" and "file 1" in request.path
+        return dav_error(status, "<d:x/>", SAID) if refused else rest(request)
 
     target = desk.target()
     href = target.ensure(folder("Work"))
     desk.cloud.layers = (refuses,)
-    (failed,) = target.write(href, [file(1)])
+    (failed,) = (one for one in target.write(href, [file(1), file(2)]) if not isinstance(one, Stored))
     assert isinstance(failed, Failed)
     assert (failed.error.code, failed.error.words.spoken()) == ("refused-by-target", SAID)
     assert "Anna" not in f"{failed.error!r} {failed.error} {failed.error.words!r}"

@@ -11,6 +11,7 @@ from results import code, stored
 
 from connectors.webdav.product_nextcloud import PROFILE
 from connectors.webdav.settings import FilesSettings
+from model.errors import Transient
 from practice.dav.proxy import Forward, Reply, Request
 
 
@@ -89,13 +90,18 @@ def test_busy_for_long_is_nobodys_change(desk: Desk, status: int) -> None:
     assert desk.files() == {"file 1.txt": b"x" * 4000}
 
 
-def test_a_server_that_is_ill_whenever_a_file_is_sent_refuses_it(desk: Desk) -> None:
-    target = desk.target()
+def test_a_server_that_is_ill_whenever_a_file_is_sent_refuses_it_the_second_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.retry.LONGEST_WAIT", 0.1)
+    target = desk.target(patience_seconds=1.5)
     assert target.capabilities
 
     def ill(request: Request, rest: Forward) -> Reply:
         return Reply(500, Headers()) if request.method == "PUT" else rest(request)
 
     desk.cloud.layers = (ill,)
-    assert code(target.write("", [file(1)])) == "refused-by-target"
-    assert desk.counts()["PUT"] <= 4
+    with pytest.raises(Transient, match="server-error"):
+        list(target.write("", [file(1)]))
+    assert code(desk.target(patience_seconds=1.5).write("", [file(1)])) == "refused-by-target"
+    assert desk.counts()["PUT"] <= 80
