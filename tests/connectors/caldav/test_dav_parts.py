@@ -19,6 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from results import stored
 
+from connectors.caldav.attachments import parted
+from connectors.caldav.attachments import whole as whole_again
 from connectors.caldav.put import place
 from connectors.caldav.read import uid_of
 from connectors.http.dav_errors import status_error
@@ -371,3 +373,28 @@ def test_only_a_trusted_certificate_is_spoken_to(desk: Desk, tmp_path: Path) -> 
         strange = desk.open(url=url, profile="generic")
         with pytest.raises(Blocked, match="tls-failed"):
             strange.identity()
+
+
+PIECES = [
+    b"ATTACH", b";", b":", b"\r\n", b"\n", b"\r\n ", b"\n\t", b'"', b"ENCODING=BASE64", b";MANAGED-ID=1",
+    b"SIZE=3", b"QUFB", b"=", b"END:VEVENT", b"BEGIN:VEVENT", b"http://x/attachments/a", b"\xff\xc3",
+    b"\0", b" ",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=40))
+def test_whatever_a_server_sends_passes_through(pieces: list[bytes]) -> None:
+    raw = b"BEGIN:VCALENDAR\r\n" + b"".join(pieces)
+
+    def new() -> PieceSink:
+        return PieceSink(Path("unused"), 10**6)
+
+    def nothing(url: str) -> None:
+        assert isinstance(url, str)
+
+    parcel = parted(lambda: io.BytesIO(raw), 10**6, new)
+    with parcel.body() as stream:
+        assert stream.read() == raw
+    assert (parcel.large, parcel.size) == ((), len(raw))
+    made = whole_again(lambda: io.BytesIO(raw), nothing, new)
+    assert made is None or all(one.content.size == 0 for one in made.managed)
