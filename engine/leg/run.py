@@ -461,6 +461,7 @@ def _pass(
     same = _unchanged(leg, setting.task, sides) if not older else unchanged.NOTHING
     if same.all and attempt.died is None and not leg.approved(RESTORED):  # keep() spends that
         leg.breaker.note(leg.mailbox.id, gone=False)
+        organizer_first.tell_settled(leg)
         return verify.as_before(leg, setting.task.level)
     if not older:
         ledger_generation.keep(leg, setting.generations)
@@ -489,6 +490,7 @@ def _pass(
             transfer.copy_pending(leg, row)
         changes.apply_changes(leg, row)
         reconcile.sweep(leg, str(row.href))
+    organizer_first.tell_settled(leg)
     withdraw.refuse_shrunk(leg, containers)
     withdraw.withdraw(leg, containers)
     leg.spend()  # what was approved is done: after a fault in what follows, it must not cover a later loss

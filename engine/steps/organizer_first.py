@@ -11,8 +11,10 @@ own waits until that copy is taken back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from engine.context.leg_context import LegContext
@@ -20,6 +22,7 @@ from engine.planning.mailbox_list import canonical
 from engine.steps.remove import split, stored
 from ledger.db.rows import ORGANIZER_FIRST, ContainerRow, ItemRow
 from ledger.leg.meetings import GUESTS_FIRST, NOBODY, OWNER, Answer, Noted, Organized
+from mappings.compare.shared_meeting import attendees
 from mappings.losses.catalogue import lose
 from model.protocols import Item, Mapped
 
@@ -28,6 +31,10 @@ if TYPE_CHECKING:
 
 WAITS = {Answer.AWAITED: ORGANIZER_FIRST, Answer.GUESTS: GUESTS_FIRST}
 """The answers for which an item waits, each with its code."""
+UID_CONFLICT = "uid-conflict"
+_CREATED = re.compile(rb"^CREATED:(\d{8}T\d{6})Z\r?$", re.MULTILINE)
+_HEAD = 65_536
+"""Bytes of an item in which CREATED stands, before any attachment."""
 
 
 def ask_again(leg: LegContext, containers: Iterable[ContainerRow]) -> None:
@@ -53,6 +60,15 @@ def _give_way(leg: LegContext, row: ContainerRow) -> None:
         leg.check()
         removed, _ = split(leg.target.remove(str(row.href), [stored(item) for item in items]))
         leg.ledger.rewrite(row.id, [result.key for result in removed])
+
+
+def tell_settled(leg: LegContext) -> None:
+    """Record that this pass copied, skipped or rejected all that it listed: see `MeetingLedger.settled`.
+
+    What of the owner's was not among it is waited for no longer.
+    """
+    if leg.form.shared is not None and leg.context.target.shares_events:
+        leg.ledger.meetings.settled()
 
 
 def open_code(leg: LegContext) -> str | None:
@@ -87,6 +103,8 @@ def hold_back(leg: LegContext, row: ContainerRow, rows: Iterable[ItemRow], prepa
             kept.append(entry)
         elif known.answer in WAITS and entry.item.key not in placed:
             prepared.skipped.append((entry.item.key, WAITS[known.answer]))
+        elif known.answer is Answer.ANOTHER and _invites(leg, entry.item, known.has_another):
+            prepared.rejected.append((entry.item.key, UID_CONFLICT))
         else:
             kept.append(_as_known(leg, entry, known))
     prepared.mapped[:] = kept
@@ -100,8 +118,39 @@ def _noted(leg: LegContext, meetings: Iterable[Item]) -> list[Noted]:
         # The address that the meeting itself has goes before the person's others.
         found = (callers[name] for name in others.get(item.key, ()) if name in callers)
         caller = OWNER if item.key not in others else next(found, NOBODY)
-        noted.append(Noted(item.key, str(item.uid), caller, item.digest))
+        stated = item.organizer if caller is not OWNER or item.organizer in leg.owner else ""
+        made = None if caller is OWNER else _created(item)
+        noted.append(Noted(item.key, str(item.uid), caller, item.digest, made, canonical(stated)))
     return noted
+
+
+def _created(item: Item) -> float | None:
+    """Return when the source made an item, in seconds since 1970 UTC; None if it does not say."""
+    with item.body() as stream:
+        found = _CREATED.search(stream.read(_HEAD))
+    if found is None:
+        return None
+    try:
+        return datetime.strptime(found[1].decode(), "%Y%m%dT%H%M%S").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
+
+
+def _invites(leg: LegContext, item: Item, people: Collection[str]) -> bool:
+    """Return True if a meeting may invite somebody who has one of these addresses.
+
+    The server would enter it beside what that person has under its UID, so that both read as nothing. An
+    address of the same domain that the plan does not know may be that person's, too.
+    """
+    with item.body() as stream:
+        guests = {canonical(one) for one in attendees(stream)}
+    owners = leg.ledger.meetings.owners({*guests, *people})
+    theirs = {owners[name] for name in people if name in owners}
+    domains = {name.rpartition("@")[2] for name in people}
+    return any(
+        owners[guest] in theirs if guest in owners else guest.rpartition("@")[2] in domains
+        for guest in guests
+    )
 
 
 def _is_invited(leg: LegContext, item: Item) -> bool:

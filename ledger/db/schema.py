@@ -182,6 +182,8 @@ leg = Table(
     Column("skipped", Integer),
     Column("rejected", Integer),
     Column("causes", Text),
+    Column("settled", Integer),
+    Column("settled_since", Float(53)),
     UniqueConstraint("mailbox", "workload"),
 )
 """The legs of all mailboxes.
@@ -192,7 +194,8 @@ end of a worker that held it is not proven, and it may write for a while. revisi
 program that holds the leg knows it. generation: of its newest pass that began to write; see
 engine.steps.ledger_generation. detail: what is known beside the code; see model.errors.MigrationError.
 verified, skipped, rejected: items with this fate when the leg was last released, and causes: those that were
-skipped or rejected by their code, as JSON (ledger.db.fates); NULL as long as nothing was counted.
+skipped or rejected by their code, as JSON (ledger.db.fates); NULL as long as nothing was counted. settled:
+the newest pass that left no listed item open; settled_since: when that began (see ledger.leg.meetings).
 """
 
 container = Table(
@@ -329,12 +332,14 @@ meeting = Table(
     Column("mark", Bytes(16), nullable=False, index=True),
     Column("caller", Integer),
     Column("epoch", Integer),
+    Column("organizer", Bytes(8)),
     sqlite_with_rowid=False,
 )
 """The items that are meetings, of targets that keep one event for all who are invited (ledger.leg.meetings).
 
 mark: a keyed hash of the UID. caller: who called it; NULL for the mailbox's owner, 0 for somebody of no plan.
-epoch: of the caller's leg when the item was first noted.
+epoch: a pass of the caller's leg; a later one would have listed the organizer's own. organizer: a keyed hash
+of the organizer's address as the item states it; of the owner's own only one that the source says is theirs.
 """
 
 caller = Table(

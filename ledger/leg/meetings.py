@@ -10,12 +10,25 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    and_,
+    bindparam,
+    case,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from ledger.db.engine import Transaction
 from ledger.db.leases import AT_TARGET
@@ -37,6 +50,9 @@ _NAME = re.compile(r"k-([0-9a-f]{32})\.ics")
 _DONE = (LegState.VERIFIED.value, LegState.DIFFERS.value, LegState.COPIED.value)
 _DENIED = "denied"
 _OPEN = (State.SEEN, State.WRITING)
+SURELY = 86_400.0
+"""Seconds by which an item must be older than a pass that would have listed it: the clocks of a source and of
+the ledger may differ, and so may the moments at which two mailboxes get one meeting."""
 STAYS_FOR_GUESTS = "stays-for-guests"
 """The code of an organizer's own item that the source deleted, and that a guest who has moved still sees."""
 _HELD = (State.WRITTEN, State.VERIFIED, State.CHANGED)
@@ -50,6 +66,7 @@ class Answer(StrEnum):
     awaited  it will be, or may be
     stays    it is not there, and will not be: its leg ended without it, or does not move
     nobody   no mailbox of the plan is the organizer's
+    another  of the owner's own: colleagues have a meeting of its UID that somebody else called
     """
 
     GUESTS = "guests"
@@ -57,6 +74,7 @@ class Answer(StrEnum):
     AWAITED = "awaited"
     STAYS = "stays"
     NOBODY = "nobody"
+    ANOTHER = "another"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +84,12 @@ class Organized:
     Attributes:
         answer: what became of the other copies.
         href: where that one is, in its container; None unless it is at the target.
+        has_another: of ANOTHER, the addresses of the mailboxes that have the other meeting, at both sides.
     """
 
     answer: Answer
     href: str | None = None
+    has_another: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +101,17 @@ class Noted:
         uid: its UID.
         caller: who called it: OWNER, NOBODY, or as MeetingLedger.callers() says.
         digest: of what will be written; None if nothing will.
+        organizer: the organizer's address as the item states it; of the owner's own, "" unless the source
+            says that it is the owner's.
+        created: when the source made the item, in seconds since 1970 UTC; None if it does not say.
     """
 
     key: bytes
     uid: str
     caller: int | None
     digest: bytes | None = None
+    created: float | None = None
+    organizer: str = field(default="", repr=False)
 
 
 class MeetingLedger:
@@ -108,6 +133,15 @@ class MeetingLedger:
         """
         found: dict[str, int] = {}
         query = select(caller.c.address, caller.c.id)
+        with self._transaction(writes=False) as connection:
+            for chunk in chunked(sorted(addresses)):
+                found |= dict(connection.execute(query.where(caller.c.address.in_(chunk))).all())
+        return found
+
+    def owners(self, addresses: Collection[str]) -> dict[str, str]:
+        """Return, of those of these addresses that the plan has, the address of their owner's source."""
+        found: dict[str, str] = {}
+        query = select(caller.c.address, caller.c.source)
         with self._transaction(writes=False) as connection:
             for chunk in chunked(sorted(addresses)):
                 found |= dict(connection.execute(query.where(caller.c.address.in_(chunk))).all())
@@ -138,14 +172,15 @@ class MeetingLedger:
                     "key": entry.key,
                     "mark": blake2b(entry.uid.encode(), key=key, digest_size=16).digest(),
                     "caller": entry.caller,
-                    "epoch": legs[entry.caller].epoch if entry.caller in legs else None,
+                    "epoch": legs[entry.caller].before(entry.created) if entry.caller in legs else None,
+                    "organizer": _hashed(entry.organizer, key),
                 }
                 for entry in meetings
             ]
             statement = upsert(connection, meeting)
             new = statement.excluded
             same = meeting.c.caller == new.caller, meeting.c.mark == new.mark, meeting.c.epoch.is_not(None)
-            values: dict[str, Any] = {"mark": new.mark, "caller": new.caller}
+            values: dict[str, Any] = {name: new[name] for name in ("mark", "caller", "organizer")}
             values["epoch"] = case((and_(*same), meeting.c.epoch), else_=new.epoch)
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["container", "key"], set_=values), rows
@@ -181,6 +216,18 @@ class MeetingLedger:
                     item_states.move(connection, number, keys, (State.SKIPPED,), values)
                 item_states.progress(connection, self._lease.leg, done=-sum(map(len, again.values())))
         return sum(map(len, again.values()))
+
+    def settled(self) -> None:
+        """Record that the pass under way settled all that it listed; nothing if items are open. Idempotent.
+
+        From then on nobody waits for a meeting of the owner's that was to be in that listing.
+        """
+        is_open = item.c.state.in_([state.value for state in _OPEN])
+        mine = self._lease.leg
+        open_items = exists(select(item.c.id).join(container).where(container.c.leg == mine, is_open))
+        query = update(leg).where(leg.c.id == mine, leg.c.epoch == self._lease.epoch, ~open_items)
+        with self._transaction(writes=True) as connection:
+            connection.execute(query.values(settled=leg.c.epoch, settled_since=leg.c.claimed))
 
     def waiting(self) -> int:
         """Count the copies of this leg that wait for others."""
@@ -223,7 +270,7 @@ class MeetingLedger:
         guests = meeting.alias()
         query = select(meeting.c.key, item.c.href, item.c.code)
         query = query.select_from(
-            meeting.join(guests, and_(guests.c.mark == meeting.c.mark, guests.c.caller.is_not(None)))
+            meeting.join(guests, _of_one(meeting, guests))
             .join(item, and_(item.c.container == guests.c.container, item.c.key == guests.c.key))
             .join(container, _its_container())
             .join(leg)
@@ -240,7 +287,10 @@ class MeetingLedger:
         return found
 
     def in_the_way(self, container_id: int) -> list[bytes]:
-        """Return the items of a container at the target for which an organizer's own waits."""
+        """Return the items of a container at the target for which their organizer's own waits.
+
+        Somebody else's event of the same UID has no say in it.
+        """
         own = meeting.alias()
         organizers = item.alias()
         waits = and_(
@@ -250,11 +300,9 @@ class MeetingLedger:
             organizers.c.code == GUESTS_FIRST,
         )
         query = select(meeting.c.key).select_from(
-            meeting.join(item, _same_item())
-            .join(own, and_(own.c.mark == meeting.c.mark, own.c.caller.is_(None)))
-            .join(organizers, waits)
+            meeting.join(item, _same_item()).join(own, _of_one(own, meeting)).join(organizers, waits)
         )
-        query = query.where(meeting.c.container == container_id, meeting.c.caller.is_not(None))
+        query = query.where(meeting.c.container == container_id)
         query = query.where(item.c.state.in_([state.value for state in _HELD])).distinct()
         with self._transaction(writes=False) as connection:
             return [bytes(key) for key in connection.scalars(query)]
@@ -262,20 +310,18 @@ class MeetingLedger:
     def _of(self, connection: Connection, container_id: int, keys: Iterable[bytes]) -> dict[bytes, Organized]:
         """Return what is known of these meetings."""
         result: dict[bytes, Organized] = {}
-        query = select(meeting.c.key, meeting.c.mark, meeting.c.caller, meeting.c.epoch)
-        query = query.where(meeting.c.container == container_id)
+        query = select(meeting).where(meeting.c.container == container_id)
         for chunk in chunked(keys):
             rows = connection.execute(query.where(meeting.c.key.in_(chunk))).all()
             legs = _legs(connection, {row.caller for row in rows})
             copies = _copies(connection, {bytes(row.mark) for row in rows if row.caller is not None})
-            called = {bytes(row.mark) for row in rows if row.caller is None}
-            guests = _guests(connection, called, self._lease.leg)
             for row in rows:
-                key, mark = bytes(row.key), bytes(row.mark)
                 if row.caller is not None:
-                    result[key] = self._judged(legs.get(row.caller), copies.get(mark, []), row.epoch)
-                elif mark in guests:
-                    result[key] = Organized(Answer.GUESTS)
+                    of, ones = legs.get(row.caller), copies.get(bytes(row.mark), [])
+                    known = [one for one in ones if one.stands_for(row.organizer, of)]
+                    result[bytes(row.key)] = self._judged(of, known, row.epoch)
+            own = [bytes(row.key) for row in rows if row.caller is None]
+            result |= _guests(connection, container_id, own, self._lease.leg)
         return result
 
     def _judged(self, of: _CallerLeg | None, copies: Sequence[_Copy], epoch: int | None) -> Organized:
@@ -313,13 +359,15 @@ def _is_there(copies: Iterable[_Copy]) -> list[str]:
 def _may_come(of: _CallerLeg, copies: Collection[_Copy], epoch: int | None) -> bool:
     """Return True if a caller's own copy is not at the target, and may still come.
 
-    A pass that began after this item was seen would have listed the meeting.
+    A pass that listed the caller's calendar since this item was seen, and settled all of it, would have
+    settled the meeting. It counts from then on, also while a later one is under way: people of one wave are
+    always at work together.
     """
     if of.stays:
         return False
     if any(copy.state in _OPEN for copy in copies):
         return True
-    ended = of.through and (of.live or (epoch is not None and of.epoch > epoch))
+    ended = (of.through and of.live) or (epoch is not None and of.settled > epoch)
     return not copies and not ended
 
 
@@ -334,6 +382,9 @@ class _CallerLeg:
     Attributes:
         leg: its number; None if the ledger does not have the mailbox yet.
         epoch: of the leg; 0 if there is none.
+        claimed: since when a worker holds it; None if none does.
+        settled: the newest pass that settled all it had listed; 0 for none.
+        settled_since: when that one began.
         stays: True if it does not move.
         through: True if its newest pass ended with every item settled, and no worker holds it.
         live: True if its mailbox is live: nothing new comes to its source.
@@ -341,9 +392,25 @@ class _CallerLeg:
 
     leg: int | None
     epoch: int = 0
+    claimed: float | None = None
+    settled: int = 0
+    settled_since: float | None = None
     stays: bool = False
     through: bool = False
     live: bool = False
+
+    def before(self, created: float | None) -> int:
+        """Return the pass after which any other one would have listed a meeting.
+
+        Args:
+            created: when a guest's copy of it was made at the source. What is older than a pass was listed by
+                it, also if that pass is under way, or has ended.
+        """
+        if created is not None and self.settled_since is not None and created + SURELY < self.settled_since:
+            return self.settled - 1
+        if created is not None and self.claimed is not None and created + SURELY < self.claimed:
+            return self.epoch - 1
+        return self.epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +421,18 @@ class _Copy:
     state: State
     code: str | None
     href: str | None
+    organizer: bytes | None
+
+    def stands_for(self, organizer: bytes | None, of: _CallerLeg | None) -> bool:
+        """Return True if it is the organizer's own of a copy that names this organizer.
+
+        Args:
+            organizer: as the copy has it, hashed; None if an older version noted it.
+            of: the leg of the organizer, if the plan has it.
+        """
+        if of is not None and of.leg == self.leg:
+            return True
+        return self.organizer is not None and self.organizer == organizer
 
 
 def _legs(connection: Connection, callers: Collection[int | None]) -> dict[int, _CallerLeg]:
@@ -372,6 +451,9 @@ def _legs(connection: Connection, callers: Collection[int | None]) -> dict[int, 
         mailbox.c.phase,
         leg.c.id.label("leg"),
         leg.c.epoch,
+        case((leg.c.owner.is_not(None), leg.c.claimed)).label("claimed"),
+        func.coalesce(leg.c.settled, 0).label("settled"),
+        leg.c.settled_since,
         leg.c.code,
         case((and_(leg.c.owner.is_(None), leg.c.state.in_(_DONE), ~open_items), 1), else_=0).label("through"),
     )
@@ -381,7 +463,8 @@ def _legs(connection: Connection, callers: Collection[int | None]) -> dict[int, 
             if row.leg is not None:
                 stays = row.withheld == NOT_IN_PLAN or row.code == _DENIED
                 live = row.phase == Phase.LIVE.value
-                result[row.id] = _CallerLeg(row.leg, row.epoch, stays, bool(row.through), live)
+                passes = row.epoch, row.claimed, row.settled, row.settled_since
+                result[row.id] = _CallerLeg(row.leg, *passes, stays, bool(row.through), live)
             elif row.mailbox is None and row.list is not None:
                 result[row.id] = _CallerLeg(None)
     return result
@@ -389,33 +472,71 @@ def _legs(connection: Connection, callers: Collection[int | None]) -> dict[int, 
 
 def _copies(connection: Connection, marks: Collection[bytes]) -> dict[bytes, list[_Copy]]:
     """Return, by mark, the items of these meetings in the legs of those who called them."""
-    query = select(meeting.c.mark, container.c.leg, item.c.state, item.c.code, item.c.href)
+    columns = (meeting.c.mark, meeting.c.organizer, container.c.leg, item.c.state, item.c.code, item.c.href)
+    query = select(*columns)
     query = query.select_from(meeting.join(item, _same_item()).join(container, _its_container()))
     query = query.where(meeting.c.caller.is_(None))
     result: dict[bytes, list[_Copy]] = {}
     for chunk in chunked(sorted(marks)):
         for row in connection.execute(query.where(meeting.c.mark.in_(chunk))):
-            copy = _Copy(row.leg, State(row.state), row.code, row.href)
+            copy = _Copy(row.leg, State(row.state), row.code, row.href, row.organizer)
             result.setdefault(bytes(row.mark), []).append(copy)
     return result
 
 
-def _guests(connection: Connection, marks: Collection[bytes], leg_id: int) -> set[bytes]:
-    """Return the meetings of which guests have copies at the target that their own legs wrote, or may write.
+def _guests(
+    connection: Connection, container_id: int, keys: Iterable[bytes], leg_id: int
+) -> dict[bytes, Organized]:
+    """Return, for the owner's own items, what copies of their UID other people's legs wrote, or may write.
 
-    What a live guest has stays: nothing of it would be taken back.
+    GUESTS for copies of this very meeting. What a live guest has stays: nothing of it would be taken back.
+    ANOTHER for meetings that somebody else called.
     """
-    query = select(meeting.c.mark, item.c.key, item.c.href, item.c.place)
-    joined = meeting.join(item, _same_item()).join(container, _its_container()).join(leg).join(mailbox)
-    query = query.select_from(joined).where(meeting.c.caller.is_not(None), leg.c.id != leg_id)
+    own = meeting.alias()
+    one = _of_one(own, meeting)
+    columns = (own.c.key.label("own"), one.label("one"), item.c.key, item.c.href, item.c.place)
+    query = select(*columns, mailbox.c.phase, mailbox.c.source, mailbox.c.target).select_from(
+        own.join(meeting, and_(meeting.c.mark == own.c.mark, meeting.c.caller.is_not(None)))
+        .join(item, _same_item())
+        .join(container, _its_container())
+        .join(leg)
+        .join(mailbox)
+    )
     sent = and_(item.c.state == State.WRITING.value, item.c.digest.is_not(None))
-    query = query.where(or_(item.c.href.is_not(None), sent), mailbox.c.phase != Phase.LIVE.value)
-    found: set[bytes] = set()
-    for chunk in chunked(sorted(marks)):
-        for row in connection.execute(query.where(meeting.c.mark.in_(chunk))):
-            if row.href is None or bytes(row.key).hex() in row.href or row.place == row.href:
-                found.add(bytes(row.mark))
-    return found
+    query = query.where(own.c.container == container_id, leg.c.id != leg_id)
+    query = query.where(or_(item.c.href.is_not(None), sent))
+    guests: set[bytes] = set()
+    another: dict[bytes, set[str]] = {}
+    for chunk in chunked(keys):
+        for row in connection.execute(query.where(own.c.key.in_(chunk))):
+            if row.href is not None and bytes(row.key).hex() not in row.href and row.place != row.href:
+                continue
+            if not row.one:
+                another.setdefault(bytes(row.own), set()).update((row.source, row.target))
+            elif row.phase != Phase.LIVE.value:
+                guests.add(bytes(row.own))
+    found = {key: Organized(Answer.ANOTHER, None, frozenset(names)) for key, names in another.items()}
+    return found | dict.fromkeys(guests, Organized(Answer.GUESTS))
+
+
+def _of_one(own: FromClause, guest: FromClause) -> ColumnElement[bool]:
+    """Return if a guest's copy and an owner's own are one meeting.
+
+    The same UID is not enough, because whoever knows it can use it. The copy has to name the owner: by an
+    address that the source says is the owner's, or by one that the plan gives to the owner.
+    """
+    theirs = container.alias()
+    called = caller.join(mailbox, mailbox.c.source == caller.c.source)
+    called = called.join(leg, leg.c.mailbox == mailbox.c.id).join(theirs, theirs.c.leg == leg.c.id)
+    by_plan = select(caller.c.id).select_from(called).correlate(own, guest)
+    by_plan = by_plan.where(caller.c.id == guest.c.caller, theirs.c.id == own.c.container)
+    by_address = func.coalesce(own.c.organizer == guest.c.organizer, false())
+    return and_(
+        own.c.mark == guest.c.mark,
+        own.c.caller.is_(None),
+        guest.c.caller.is_not(None),
+        or_(by_address, exists(by_plan)),
+    )
 
 
 def _same_item() -> ColumnElement[bool]:
@@ -424,6 +545,10 @@ def _same_item() -> ColumnElement[bool]:
 
 def _its_container() -> ColumnElement[bool]:
     return container.c.id == item.c.container
+
+
+def _hashed(organizer: str, key: bytes) -> bytes | None:
+    return blake2b(organizer.encode(), key=key, digest_size=8).digest() if organizer else None
 
 
 def _ledger_key(connection: Connection) -> bytes:

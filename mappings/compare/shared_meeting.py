@@ -100,6 +100,18 @@ def is_invitation(stream: BinaryIO, owner: Set[str]) -> bool:
     return bool(organizers) and organizers.isdisjoint(owner) and not invited.isdisjoint(owner)
 
 
+def attendees(stream: BinaryIO) -> frozenset[str]:
+    """Return the lower-case addresses of all who are invited to any part of an iCalendar object.
+
+    What cannot be read invites nobody.
+    """
+    try:
+        components = [block for _, block in _components(read_block(stream, "VCALENDAR"))]
+    except Malformed:
+        return frozenset()
+    return frozenset(address(line) for block in components for line in block.all("ATTENDEE"))
+
+
 def _losses(mine: Fields, other: Fields, ours: Block, theirs: Block, owner: Set[str]) -> Iterator[Loss]:
     if any(mine.get(name) != other.get(name) for name in OWN):
         yield lose("shared-meeting", "own-part-not-kept")

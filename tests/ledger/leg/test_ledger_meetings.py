@@ -21,6 +21,9 @@ HOME = Container(Kind.CALENDAR, "home", ("Kalender",))
 MINE, THEIRS = key_of("mine"), key_of("theirs")
 PLACE = f"k-{THEIRS.hex()}.ics"
 CHAIR, GUEST = "chair@old.example", "guest@old.example"
+ALIAS = "alias@old.example"
+"""An address of the chair's that the source knows and the plan does not."""
+LONG_AGO = 0.0
 
 
 class Desk:
@@ -49,7 +52,7 @@ class Desk:
         assert self.ledger.release(self.lease, state, code)
 
     def through(self) -> None:
-        self.at_work()
+        self.at_work().meetings.settled()
         self.ends()
 
 
@@ -63,11 +66,12 @@ def guest(ledger: Ledger) -> Desk:
     return Desk(ledger, GUEST)
 
 
-def asks(guest: Desk, address: str = CHAIR) -> Organized:
+def asks(guest: Desk, address: str = CHAIR, created: float | None = None) -> Organized:
     """What the guest's leg is told while it copies its own item."""
     session = guest.at_work("mine")
     callers = session.meetings.callers({address})
-    told = session.meetings.note(guest.home, [Noted(MINE, "uid", callers.get(address, NOBODY))])
+    noted = Noted(MINE, "uid", callers.get(address, NOBODY), None, created, address)
+    told = session.meetings.note(guest.home, [noted])
     session.intend(guest.home, [])
     skip(guest, told[MINE])
     return told[MINE]
@@ -82,7 +86,7 @@ def skip(guest: Desk, told: Organized) -> None:
 def has(chair: Desk, state: State) -> None:
     """The chair's own item is in this state, and no worker holds the leg."""
     session = chair.at_work("theirs")
-    session.meetings.note(chair.home, [Noted(THEIRS, "uid", OWNER)])
+    session.meetings.note(chair.home, [Noted(THEIRS, "uid", OWNER, organizer=ALIAS)])
     session.intend(chair.home, [mapped(THEIRS)])
     if state in (State.WRITTEN, State.VERIFIED):
         session.settle(chair.home, [Stored(THEIRS, PLACE)])
@@ -157,16 +161,51 @@ def test_a_pass_that_began_before_says_nothing(chair: Desk, guest: Desk) -> None
     assert asks(guest) == Organized(Answer.STAYS)
 
 
+@pytest.mark.parametrize("passes", [1, 2])
+def test_people_of_one_wave_are_always_at_work_together(chair: Desk, guest: Desk, passes: int) -> None:
+    """The organizer's leg is never at rest when the guest's asks. What was at the source long before the
+    organizer's pass began need not wait for another one."""
+    chair.at_work()
+    assert asks(guest, created=LONG_AGO if passes == 1 else None) == Organized(Answer.AWAITED)
+    for left in reversed(range(passes)):
+        assert asks_again(guest) == 0
+        chair.session.meetings.settled()
+        chair.ends()
+        chair.at_work()
+        assert asks_again(guest) == (left == 0)
+    assert asks(guest) == Organized(Answer.STAYS)
+    chair.ends()
+
+
+@pytest.mark.parametrize(
+    ("created", "answer"), [(LONG_AGO, Answer.STAYS), (4e9, Answer.AWAITED), (None, Answer.AWAITED)]
+)
+def test_an_organizer_who_was_through_before(
+    chair: Desk, guest: Desk, created: float | None, answer: Answer
+) -> None:
+    chair.through()
+    assert asks(guest, created=created).answer is answer
+
+
+def test_a_pass_that_only_verified_has_listed_nothing(chair: Desk, guest: Desk) -> None:
+    assert asks(guest) == Organized(Answer.AWAITED)
+    chair.at_work()
+    chair.ends()
+    assert asks_again(guest) == 0
+
+
 def test_a_later_pass_that_did_not_copy_everything_says_nothing(
     ledger: Ledger, chair: Desk, guest: Desk
 ) -> None:
     asks(guest)
     session = chair.at_work("another")
     session.restore(chair.home, [key_of("another")], refund=True)
+    session.meetings.settled()
     chair.ends(LegState.COPIED)
     assert asks_again(guest) == 0
     session = chair.at_work()
     session.settle(chair.home, [], rejected=[(key_of("another"), "malformed-record")])
+    session.meetings.settled()
     chair.ends()
     assert asks_again(guest) == 1
     assert ledger.has(guest.id, MINE)
@@ -234,13 +273,13 @@ def test_who_is_taken_out_of_a_list_before_the_wave_began(ledger: Ledger, guest:
 def test_an_organizer_s_copy_counts_by_whatever_address_they_are_named(ledger: Ledger, guest: Desk) -> None:
     other = Desk(ledger, "other@old.example")
     has(other, State.SEEN)
-    assert asks(guest, "alias@old.example") == Organized(Answer.AWAITED)
+    assert asks(guest, ALIAS) == Organized(Answer.AWAITED)
     session = other.at_work("theirs")
     session.intend(other.home, [mapped(THEIRS)])
     session.settle(other.home, [Stored(THEIRS, PLACE)])
     other.ends()
     assert asks_again(guest) == 1
-    assert asks(guest, "alias@old.example") == Organized(Answer.THERE, PLACE)
+    assert asks(guest, ALIAS) == Organized(Answer.THERE, PLACE)
 
 
 def test_the_caller_s_own_copy_goes_before_another_one_s(ledger: Ledger, chair: Desk, guest: Desk) -> None:
@@ -251,10 +290,10 @@ def test_the_caller_s_own_copy_goes_before_another_one_s(ledger: Ledger, chair: 
     assert chair.leg != other.leg
 
 
-@pytest.mark.parametrize("address", [CHAIR, "alias@old.example"])
+@pytest.mark.parametrize("address", [CHAIR, ALIAS])
 def test_what_waits_for_guests_is_waited_for(chair: Desk, guest: Desk, address: str) -> None:
     session = chair.at_work("theirs")
-    session.meetings.note(chair.home, [Noted(THEIRS, "uid", OWNER)])
+    session.meetings.note(chair.home, [Noted(THEIRS, "uid", OWNER, organizer=ALIAS)])
     session.intend(chair.home, [])
     session.settle(chair.home, [], skipped=[(THEIRS, GUESTS_FIRST)])
     chair.ends()
@@ -324,7 +363,7 @@ def test_a_guest_s_own_copy_is_in_the_way(
     ledger: Ledger, guest: Desk, href: str | None, phase: Phase, in_the_way: bool
 ) -> None:
     session = guest.at_work("mine")
-    session.meetings.note(guest.home, [Noted(MINE, "uid", NOBODY)])
+    session.meetings.note(guest.home, [Noted(MINE, "uid", NOBODY, organizer=ALIAS)])
     session.intend(guest.home, [mapped(MINE)])
     if href is not None:
         session.settle(guest.home, [Stored(MINE, href)])
@@ -333,7 +372,7 @@ def test_a_guest_s_own_copy_is_in_the_way(
         ledger.set_phase(guest.id, phase, "somebody")
     chair = Desk(ledger, CHAIR)
     session = chair.at_work("theirs")
-    told = session.meetings.note(chair.home, [Noted(THEIRS, "uid", OWNER)])
+    told = session.meetings.note(chair.home, [Noted(THEIRS, "uid", OWNER, organizer=ALIAS)])
     assert told == ({THEIRS: Organized(Answer.GUESTS)} if in_the_way else {})
     session.intend(chair.home, [])
     session.settle(chair.home, [], skipped=[(THEIRS, GUESTS_FIRST)])
@@ -349,6 +388,38 @@ def test_a_guest_s_own_copy_is_in_the_way(
         session = chair.at_work()
         assert session.meetings.ask_again() == 1
         chair.ends()
+
+
+@pytest.mark.parametrize("named", ["", ALIAS, CHAIR], ids=["not hers", "alias", "by the plan"])
+@pytest.mark.parametrize("called_by", ["partner@extern.example", "third@old.example"])
+def test_an_event_of_another_organizer_has_no_say(
+    ledger: Ledger, guest: Desk, called_by: str, named: str
+) -> None:
+    """Whoever knows a UID can use it for an event of their own."""
+    Desk(ledger, "third@old.example").through()
+    session = guest.at_work("mine")
+    number = session.meetings.callers({called_by}).get(called_by, NOBODY)
+    copy = Noted(MINE, "uid", number, None, LONG_AGO, called_by)
+    session.meetings.note(guest.home, [copy])
+    session.intend(guest.home, [mapped(MINE)])
+    session.settle(guest.home, [Stored(MINE, GUEST_PLACE)])
+    guest.ends()
+    chair = Desk(ledger, CHAIR)
+    session = chair.at_work("theirs")
+    told = session.meetings.note(chair.home, [Noted(THEIRS, "uid", OWNER, organizer=named)])
+    assert told == {THEIRS: Organized(Answer.ANOTHER, None, frozenset({GUEST, f"{GUEST}.new"}))}
+    session.intend(chair.home, [])
+    session.settle(chair.home, [], skipped=[(THEIRS, GUESTS_FIRST)])
+    chair.ends()
+    ledger.set_phase(guest.id, Phase.FROZEN, "somebody")
+    session = chair.at_work()
+    assert session.meetings.seen_by_moved(chair.home, [THEIRS]) == set()
+    chair.ends()
+    session = guest.at_work()
+    assert session.meetings.in_the_way(guest.home) == []
+    (told,) = session.meetings.note(guest.home, [copy]).values()
+    assert told.answer is (Answer.STAYS if number else Answer.NOBODY), "it is not waited for, nor shown"
+    guest.ends()
 
 
 def test_of_two_who_note_at_once_one_hears_of_the_other(
@@ -367,15 +438,17 @@ def test_of_two_who_note_at_once_one_hears_of_the_other(
 
     monkeypatch.setattr(MeetingLedger, "_of", held)
 
+    copy = Noted(MINE, "uid", NOBODY, b"digest", organizer=ALIAS)
+
     def theirs() -> dict[bytes, Organized]:
         assert entered.wait(60)
-        told = second.note(chair.home, [Noted(THEIRS, "uid", OWNER, b"digest")])
+        told = second.note(chair.home, [Noted(THEIRS, "uid", OWNER, b"digest", organizer=ALIAS)])
         done.set()
         return told
 
     with ThreadPoolExecutor(1) as pool:
         later = pool.submit(theirs)
-        assert first.note(guest.home, [Noted(MINE, "uid", NOBODY, b"digest")])[MINE].answer is Answer.NOBODY
+        assert first.note(guest.home, [copy])[MINE].answer is Answer.NOBODY
         assert later.result() == {THEIRS: Organized(Answer.GUESTS)}
     for desk in (guest, chair):
         desk.ends()
@@ -387,6 +460,6 @@ def test_a_guest_s_copy_that_waits_keeps_the_organizer_s_from_nothing(chair: Des
     number = session.meetings.callers({CHAIR})[CHAIR]
     told = session.meetings.note(guest.home, [Noted(MINE, "uid", number, b"digest")])
     assert told[MINE].answer is Answer.AWAITED
-    assert second.note(chair.home, [Noted(THEIRS, "uid", OWNER, b"digest")]) == {}
+    assert second.note(chair.home, [Noted(THEIRS, "uid", OWNER, b"digest", organizer=ALIAS)]) == {}
     for desk in (guest, chair):
         desk.ends()
