@@ -249,11 +249,19 @@ def is_included(line: bytes, index: int, size: int, path: Iterable[bytes], root:
 
 
 def public_key(name: str) -> Any:
-    """Read a public key from a file: a line `ed25519:…`, or PEM."""
-    raw = Path(name).read_bytes()
+    """Read a public key: the line `ed25519:…` itself, as it stands on paper, or a file with it, or PEM."""
+    raw = key_bytes(name)
     if raw.startswith(b"ed25519:"):
-        return ed25519.Ed25519PublicKey.from_public_bytes(b64decode(raw.removeprefix(b"ed25519:")))
+        return ed25519.Ed25519PublicKey.from_public_bytes(
+            b64decode(raw.removeprefix(b"ed25519:"), validate=True)
+        )
     return serialization.load_pem_public_key(raw)
+
+
+def key_bytes(name: str) -> bytes:
+    """Return what --pubkey names. A line that is typed may be grouped by blanks."""
+    is_line = name.startswith("ed25519:")
+    return "".join(name.split()).encode() if is_line else Path(name).read_bytes().strip()
 
 
 def is_signature(key: Any, signature: bytes, data: bytes, algorithm: Any = None) -> bool:
@@ -680,12 +688,10 @@ class Pack(Evidence):
     def check_stamp(self, raw: bytes, authorities: list[x509.Certificate]) -> None:
         """Check the time stamp of the statement; one that was not checked anchors nothing."""
         if not os.path.lexists(self.path / STAMP):
-            why = (
-                f"there is none; {REQUEST} only asks for one"
-                if os.path.lexists(self.path / REQUEST)
-                else "there is none"
-            )
-            self.findings.append((NOT_CHECKED, f"{STAMP}: time stamp: {why}"))
+            is_asked = os.path.lexists(self.path / REQUEST)
+            request = f"; {REQUEST} is the request for one" if is_asked else ""
+            text = f"there is no time stamp in the pack, which needs none{request}"
+            self.findings.append((NOT_CHECKED, f"{STAMP}: {text}"))
             return
         if not authorities:
             self.findings.append((NOT_CHECKED, f"{STAMP}: time stamp: not checked (no --tsa-root)"))
@@ -772,6 +778,17 @@ class Pack(Evidence):
 
 
 OTHER_HASH = "none of these packs has the hash of --root: is it typed right, and is it of this wave?"
+SLIPS = 4  # digits of a hash that a slip in typing makes wrong; nobody can make a file whose hash is so close
+
+
+def refuse_slip(given: Iterable[str], names: Iterable[str]) -> None:
+    """Refuse a hash that was typed wrong: it differs in a few digits from one that is there."""
+    for one in given:
+        for name in names:
+            wrong = [place for place, (a, b) in enumerate(zip(one, name, strict=False), 1) if a != b]
+            places = ", ".join(map(str, wrong))
+            text = f"--root differs from the hash of this pack in digit {places} alone: it is typed wrong"
+            require(not 0 < len(wrong) <= SLIPS, text, UNREADABLE)
 
 
 def check_row(packs: list[Pack], roots: set[str]) -> None:
@@ -782,6 +799,7 @@ def check_row(packs: list[Pack], roots: set[str]) -> None:
     row = {pack.digest: pack for pack in packs if pack.stated}  # of copies, the one that was stamped first
     ordered = sorted(row.values(), key=attrgetter("number"))
     names = {name for pack in ordered for name in (pack.digest, pack.stated["root"])}
+    is_whole = all(os.path.lexists(pack.path / STATEMENT) for pack in packs)
     for place in reversed(range(len(ordered))):
         pack = ordered[place]
         with pack.step("chain"):
@@ -791,10 +809,8 @@ def check_row(packs: list[Pack], roots: set[str]) -> None:
                 pack.anchored = 2
             check_predecessor(pack, ordered, place)
         with pack.step("anchor"):
-            check_anchor(pack, roots - names)
-    for pack in packs:
-        if roots and not row and not os.path.lexists(pack.path / STATEMENT):
-            pack.findings.append((TAMPERED, f"anchor: {OTHER_HASH}"))
+            refuse_slip(roots - names, [pack.digest, pack.stated["root"]])
+            check_anchor(pack, roots - names, is_whole=is_whole)
 
 
 def check_predecessor(pack: Pack, ordered: list[Pack], place: int) -> None:
@@ -819,8 +835,10 @@ def check_predecessor(pack: Pack, ordered: list[Pack], place: int) -> None:
         before.stamps += pack.stamps
 
 
-def check_anchor(pack: Pack, unknown_roots: set[str]) -> None:
-    """Check that a hash from elsewhere, or a stamp soon after sealing, shows that it is not signed anew."""
+def check_anchor(pack: Pack, unknown_roots: set[str], *, is_whole: bool) -> None:
+    """Check that a hash from elsewhere, or a stamp soon after sealing, shows that it is not signed anew.
+
+    is_whole: no pack lacks its statement. Otherwise an unknown hash may be of that one."""
     sealed = datetime.strptime(pack.stated["sealed"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
     told, is_anchored = f"sealed {sealed:%Y-%m-%d %H:%M} UTC", pack.anchored == 2
     if pack.stamps:
@@ -828,7 +846,7 @@ def check_anchor(pack: Pack, unknown_roots: set[str]) -> None:
         told += f", stamped {stamped:%Y-%m-%d %H:%M} UTC"
         require(stamped - sealed >= -CLOCKS_DIFFER, f"{told}: nothing is stamped before it is sealed")
         is_anchored = is_anchored or stamped - sealed <= STAMPED_WITHIN
-    code = INCOMPLETE if is_anchored else TAMPERED
+    code = INCOMPLETE if is_anchored or not is_whole else TAMPERED
     require(not unknown_roots, OTHER_HASH, code)
     hint = ", not its root" if pack.anchored == 1 else ""
     require(is_anchored, f"{told}: give --root the hash of its statement{hint}", UNANCHORED)
@@ -916,6 +934,7 @@ class Proof(Evidence):
                 require(of_one, "it is of another pack than these")
                 return
             is_anchored = roots & {self.digest, stated["root"]}
+            refuse_slip(() if is_anchored else roots, [self.digest, stated["root"]])
             require(is_anchored or not roots, "it is of another wave than --root names, or of a changed one")
             require(is_anchored, "give --root the hash of its statement, from elsewhere", UNANCHORED)
 
@@ -950,6 +969,7 @@ def find_packs(places: list[str], draw: Draw) -> list[Pack | Evidence]:
     """Return the packs at these places and right below them; and for what else is below, a note."""
     found = list[Pack | Evidence]()
     for top in map(Path, places):
+        require(not top.is_file(), "is a file: unpack an archive, and give the folder", UNREADABLE)
         inner = [] if is_pack(top) else sorted(top.iterdir())
         packs = [one for one in (top, *inner) if is_pack(one)]
         found += [Pack(one, draw) for one in packs]
@@ -1262,6 +1282,8 @@ def read_input(option: str, name: str, read: Callable[[str], Any], what: str) ->
     """Return what an option names. Raises VerificationFailed with what it should be."""
     try:
         return read(name)
+    except VerificationFailed as error:
+        problem = error.args[0] or f"is not {what}"
     except Exception as error:  # noqa: BLE001 (whatever is wrong with a key, a certificate or a folder)
         reason = error.strerror if isinstance(error, OSError) else None
         problem = f"cannot be read ({reason})" if reason else f"is not {what}"
@@ -1320,7 +1342,12 @@ def parse_options(program: str, arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(program, usage, __doc__, formatter_class=style, allow_abbrev=False)
     add = parser.add_argument
     add("packs", nargs="*", type=os.path.realpath, metavar="PACK", help="a pack, or a folder with packs")
-    add("--pubkey", action="append", metavar="FILE", help="who must have signed; repeatable (needed)")
+    add(
+        "--pubkey",
+        action="append",
+        metavar="KEY",
+        help="who must have signed: a file, or ed25519:…; repeatable",
+    )
     text = "SHA-256 of a wave.dsse.json, which came to you by another route; repeatable"
     add("--root", action="append", default=[], type=root_hash, metavar="HEX", help=text)
     add("--tsa-root", metavar="FILE", help="certificates (PEM) of authorities whose time stamps you trust")
@@ -1349,7 +1376,7 @@ def parse_options(program: str, arguments: list[str]) -> argparse.Namespace:
     options, unknown = parser.parse_known_args(arguments)
     refuse_unknown(parser, unknown)
     if not options.pubkey:
-        parser.error("--pubkey FILE is needed: the signer's public key")
+        parser.error("--pubkey KEY is needed: the signer's public key")
     if not options.packs and not options.proof:
         parser.error("give a PACK, or --proof FILE")
     if (options.message_id is None) != (options.keys is None) or (options.keys and not options.proof):
@@ -1385,7 +1412,8 @@ def about_check(arguments: list[str], options: argparse.Namespace) -> dict[str, 
     about |= {"The same check again": command, "SHA-256 of this program": own}
     about |= {"Python": sys.version.split()[0], "cryptography": cryptography.__version__}
     for name in [*options.pubkey, *([options.tsa_root] if options.tsa_root else [])]:
-        about[f"SHA-256 of {Path(name).name}"] = sha256(Path(name).read_bytes()).hexdigest()
+        shown = f"SHA-256 of {Path(name).name}" if os.path.lexists(name) else "Key that you gave (--pubkey)"
+        about[shown] = sha256(Path(name).read_bytes()).hexdigest() if os.path.lexists(name) else name
     about["Hashes that you gave (--root)"] = ", ".join(options.root) or "none"
     return about
 

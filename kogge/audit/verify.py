@@ -56,9 +56,11 @@ Packs = Annotated[
 PACK = typer.Argument(metavar="PACK", help="The directory of a pack.")
 PackPath = Annotated[Path, PACK]
 PublicKeys = Annotated[
-    list[Path],
+    list[str],
     typer.Option(
-        "--pubkey", metavar="FILE", help="The signer's public key: PEM, or a line ed25519:…; repeatable."
+        "--pubkey",
+        metavar="KEY",
+        help="The signer's public key: a file (PEM, or a line ed25519:…), or that line; repeatable.",
     ),
 ]
 Roots = Annotated[
@@ -160,8 +162,8 @@ def prove(
         Path | None, typer.Option("--check", metavar="FILE", help="Check a proof instead of making one.")
     ] = None,
     pubkey: Annotated[
-        list[Path] | None,
-        typer.Option("--pubkey", metavar="FILE", help="With --check: the signer's public key; repeatable."),
+        list[str] | None,
+        typer.Option("--pubkey", metavar="KEY", help="With --check: the signer's public key; repeatable."),
     ] = None,
     root: Roots = None,
     as_json: AsJson = False,
@@ -263,7 +265,7 @@ def _fate(fate: Any) -> str:
 
 def _check(
     proof: Path,
-    pubkey: list[Path],
+    pubkey: list[str],
     roots: list[str],
     message_id: str | None,
     keys: Path | None,
@@ -301,12 +303,12 @@ def _bytes(proof: Path) -> bytes:
         raise Misconfigured("--check", f"cannot be read ({error.strerror})") from None
 
 
-def _public(path: Path) -> object:
+def _public(key: str) -> object:
     from evidence import verifier as auditor
     from evidence.pack_reader import MALFORMED
 
     try:
-        return auditor.public_key(str(path))
+        return auditor.public_key(key)
     except OSError as error:
         raise Misconfigured("--pubkey", f"cannot be read ({error.strerror})") from None
     except MALFORMED:

@@ -13,7 +13,7 @@ import pytest
 from auditing import KEY, OTHER, Desk, one_small
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from packs import KEYS, Folder, Pack, Section, Thing, public_line, section, sha, tree, two_mailboxes
+from packs import KEYS, Folder, Pack, Sealed, Section, Thing, public_line, section, sha, tree, two_mailboxes
 
 from evidence import verifier
 
@@ -55,6 +55,47 @@ def test_the_key_may_be_a_line_or_a_pem_file_and_one_of_several(desk: Desk, tmp_
     wrong = desk.audit(pubkey=other, root=sealed.statement)
     assert wrong.code == verifier.TAMPERED
     assert "another key signed it" in wrong.text
+
+
+def test_the_key_may_be_typed_from_paper(desk: Desk, small: Sealed, tmp_path: Path) -> None:
+    line = public_line(KEY).strip()
+    page = tmp_path / "out.html"
+    for typed in (line, f"{line[:20]} {line[20:40]} {line[40:]}"):
+        found = desk.audit(root=small.statement, pubkey=typed, report=page)
+        assert found.code == 0, found.text
+        page.unlink()
+    wrong = line[:12] + ("A" if line[12] != "A" else "B") + line[13:]
+    assert desk.audit(root=small.statement, pubkey=wrong).code == verifier.TAMPERED
+    for no_key in (line[:-3], line + "=", "ed25519:"):
+        found = desk.audit(root=small.statement, pubkey=no_key)
+        assert (found.code, "is not a public key" in found.text) == (verifier.UNREADABLE, True)
+
+
+def test_a_slip_in_a_hash_is_no_sign_of_a_change(desk: Desk, small: Sealed) -> None:
+    """Nobody can make a statement whose hash is so close. What is further away may be of another one."""
+    for name in (small.statement, small.root):
+        for count, code in ((1, verifier.UNREADABLE), (4, verifier.UNREADABLE), (5, verifier.TAMPERED)):
+            typed = "".join("0" if one != "0" else "1" for one in name[:count]) + name[count:]
+            found = desk.audit(root=typed)
+            assert found.code == code
+            assert ("digit 1" in found.text) == (code == verifier.UNREADABLE)
+
+
+def test_an_archive_is_to_be_unpacked(desk: Desk, small: Sealed, tmp_path: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "pack"), "zip", small.path)
+    for one in (archive, str(small.path / "wave.dsse.json")):
+        found = desk.audit(Path(one), root=small.statement)
+        assert found.code == verifier.UNREADABLE
+        assert "is a file: unpack an archive, and give the folder" in found.text
+
+
+def test_a_pack_without_its_statement_makes_no_other_a_forgery(desk: Desk) -> None:
+    """The hash that was given may be that of the pack whose statement is missing."""
+    first, second = desk.seal(name="first"), desk.seal(one_small("other"), name="second")
+    (second.path / "wave.dsse.json").unlink()
+    found = desk.audit(root=second.statement)
+    assert found.code == verifier.UNREADABLE
+    assert first.statement in found.text
 
 
 def test_what_is_no_pack_or_no_key_gets_no_verdict(desk: Desk, tmp_path: Path) -> None:
@@ -324,7 +365,7 @@ def test_its_length_can_be_read() -> None:
     source = Path(verifier.__file__).read_text()
     verdict, marker, _ = source.partition("\n# From here on: what was found is written down.")
     assert marker
-    assert len(verdict.splitlines()) <= 945
+    assert len(verdict.splitlines()) <= 970
 
 
 def test_its_hash_is_published() -> None:

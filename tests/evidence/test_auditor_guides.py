@@ -46,8 +46,8 @@ def test_the_verifier_still_speaks_as_it_is_quoted() -> None:
         assert block.endswith(f"{verifier.MEANINGS[code]}\nverdict: {verifier.WORDS[code]}\n")
     source = Path(verifier.__file__).read_text()
     for told in (
-        "time stamp: {why}",
-        "there is none; {REQUEST} only asks for one",
+        "there is no time stamp in the pack, which needs none{request}",
+        "; {REQUEST} is the request for one",
         "anchor: all that it states is anchored; ",
         "} was changed",
     ):

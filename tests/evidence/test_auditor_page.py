@@ -46,7 +46,7 @@ def test_the_page_says_what_was_checked_and_what_not(desk: Desk, tmp_path: Path)
         "Items 26",
         "'note.txt': not of the pack, nothing vouches for it",
         "'letter.pdf': not a pack, not looked at",
-        "time stamp: there is none",
+        "there is no time stamp in the pack, which needs none",
         "that the migration program told the truth",
     ):
         assert told in page.text

@@ -71,9 +71,9 @@ def test_without_what_is_signed_there_is_no_word_of_comfort(desk: Desk, small: S
     path = small.path / f"data/results/{ANNA}.jsonl.gz"
     path.write_bytes(path.read_bytes() + b"\0")
     (small.path / "wave.dsse.json").unlink()
-    for options, code in (({}, verifier.UNREADABLE), ({"root": small.statement}, TAMPERED)):
+    for options in ({}, {"root": small.statement}):
         found = desk.audit(**options)
-        assert found.code == code
+        assert found.code == verifier.UNREADABLE, "who sees no statement cannot say that it was changed"
         assert "the signed statement is missing: nothing could be held against a signature" in found.text
         assert verifier.MEANINGS[INCOMPLETE] not in found.text
 
@@ -92,8 +92,8 @@ def test_what_is_there_is_held_against_the_manifest_though_something_is_missing(
 def test_a_file_that_is_missing_makes_it_incomplete(desk: Desk, small: Sealed, name: str) -> None:
     (small.path / name).unlink()
     found = desk.audit(root=small.statement)
-    codes = {"wave.dsse.json": TAMPERED, "manifest-sha256.txt": verifier.UNREADABLE}
-    assert found.code == codes.get(name, INCOMPLETE)
+    without = ("wave.dsse.json", "manifest-sha256.txt")
+    assert found.code == (verifier.UNREADABLE if name in without else INCOMPLETE)
     assert "is missing" in found.text
 
 
