@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from engine.approvals.plan_approval import permission
 from engine.config.evidence_key import proven_key
 from engine.config.load import Config
-from engine.context.leg_context import BatchLimits, Opener, as_it_is
+from engine.context.leg_context import BatchLimits, Opener
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.control.server_words_file import Words
 from engine.leg.run import Leg, LegSetting, Task, approvals
 from engine.leg.run_options import AS_CONFIGURED, RunOptions
 from engine.opening.gate_files import addresses, parties, rules
 from engine.opening.open_sides import open_ledger, opener, planned_pair
+from engine.pacing.measured_sides import measured_alone
 from engine.steps import invitation_policy
 from engine.steps.ledger_generation import Generations
 from engine.verify.compare import Level
@@ -45,7 +46,7 @@ def build_leg(
     options: RunOptions = AS_CONFIGURED,
     *,
     stop: threading.Event | None = None,
-    through: Callable[[Opener], Opener] = as_it_is,
+    through: Callable[[Opener], Opener] = measured_alone,
     breaker: ShrinkBreaker | None = None,
     other: OtherWalk | None = None,
 ) -> Leg:

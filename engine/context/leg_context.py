@@ -85,11 +85,6 @@ class Opener:
     is_away: Callable[[], bool] = bool
 
 
-def as_it_is(opener: Opener) -> Opener:
-    """Return the opener unchanged: the calls to both sides are neither measured nor limited."""
-    return opener
-
-
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
     """Bound the batches of a leg, its lease and its retries.

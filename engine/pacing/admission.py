@@ -17,12 +17,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from engine.config.load import Config
 from engine.control.stop_signal import StopRequested, reason
-from engine.pacing.call_metrics import OUTAGE, Clock, Meter, MetricsSample, metered
+from engine.pacing.call_metrics import OUTAGE, Clock, Meter, MetricsSample
+from engine.pacing.measured_sides import measured
 from engine.pacing.server_names import UNWELL, systems_of
 from engine.pacing.shared_budget import RATE_LIMITED, SharedBudget, budget_of
 from engine.pacing.throttle import FULL, Throttle, shares
@@ -31,7 +31,7 @@ from ledger.store import Ledger
 from ledger.views import server_health
 from ledger.views.server_health import Health, newest, report
 from model.errors import MigrationError
-from model.protocols import Guard, Kind, Source, Target
+from model.protocols import Kind, Source
 
 if TYPE_CHECKING:
     from engine.context.leg_context import Opener
@@ -230,23 +230,22 @@ class Admission:
 
         It opens both sides in the leg's turn, and measures how long their calls take.
         """
-        from engine.context.leg_context import Opener
-
         *sources, target = (self._gate(system).meter for system in entry.systems)
 
+        def open_in_turn(opener: Opener) -> Source:
+            code = self.turn(entry, stop)
+            if code is not None:
+                raise StopRequested(code)
+            return opener.source()
+
         def watched(opener: Opener) -> Opener:
-            def open_source() -> Source:
-                code = self.turn(entry, stop)
-                if code is not None:
-                    raise StopRequested(code)
-                return _open_metered(opener.source, sources)
-
-            def open_target(guard: Guard, moment: datetime) -> Target:
-                return _open_metered(lambda: opener.target(guard, moment), [target])
-
-            return Opener(
-                open_source, open_target, lambda: self.turn(entry, stop), lambda: self.is_away(entry)
+            in_turn = replace(
+                opener,
+                source=lambda: open_in_turn(opener),
+                turn=lambda: self.turn(entry, stop),
+                is_away=lambda: self.is_away(entry),
             )
+            return measured(in_turn, sources[0] if sources else None, target)
 
         return watched
 
@@ -497,17 +496,6 @@ class Admission:
         if legs < 1:
             stop.wait(min(REST_MOST, entry.busy * (1 / legs - 1)))
             entry.since = self._clock()
-
-
-def _open_metered(opens: Callable[[], T], meters: Iterable[Meter]) -> T:
-    """Open a side; measure the call if there is a meter.
-
-    A side asks nothing before its first call. If opening counted as an answer, a server that answers nothing
-    would seem to be well.
-    """
-    for meter in meters:
-        return metered(meter.timed(opens, calls=0), meter)
-    return opens()
 
 
 def _reading(row: Health) -> MetricsSample:

@@ -23,7 +23,7 @@ Close = Callable[[], None]
 
 PLAIN = (
     *("identity", "ensure", "rename", "position", "quota", "clear", "leftovers", "redate", "stamp"),
-    *("share", "unshare", "shared", "versions", "resolve", "mark", "keep_mark", "label", "server"),
+    *("unshare", "shared", "versions", "resolve", "mark", "keep_mark", "label", "server"),
     *("sent_from", "silence", "withheld", "rights", "party", "shows_another", "delegates", "empty"),
 )
 STREAMS = ("changes", "fetch", "fetch_versions", "write", "amend", "read", "read_links", "remove", "digests")
@@ -31,6 +31,9 @@ LISTINGS = (
     *("containers", "listing", "whole", "look_up", "headers", "names", "grants", "occurrences", "extras"),
 )
 """Streams of many small answers; see LISTED."""
+WAITING = ("share",)
+"""Streams that wait out a server's rate limit between their answers: that time is not the server's. Their
+answers and faults count, and take no time."""
 UNMEASURED = (
     *("close", "trouble", "place", "kept", "names_otherwise", "stored_as", "stateless"),
     *("connect_ahead", "ask_containers", "expect", "logs_in_as", "refused_ahead"),
@@ -227,6 +230,8 @@ class MeteredSide:
             self._offer(name, lambda call: _stream(call, meter, 1, side))
         for name in LISTINGS:
             self._offer(name, lambda call: _stream(call, meter, LISTED, side))
+        for name in WAITING:
+            self._offer(name, lambda call: _waiting(call, meter))
 
     @property
     def capabilities(self) -> Any:
@@ -274,38 +279,60 @@ def _plain(
 
 
 def _stream(
-    call: Callable[..., Iterable[T]], meter: Meter, each: int, side: SupportsClosing | None = None
-) -> Callable[..., Iterator[T]]:
-    def timed(*given: Any, **named: Any) -> Iterator[T]:
-        return _measured(lambda: call(*given, **named), meter, _sizes(given), each, side)
+    call: Callable[..., Iterable[T] | None],
+    meter: Meter,
+    each: int,
+    side: SupportsClosing | None = None,
+) -> Callable[..., Iterator[T] | None]:
+    """Return a call that gives a stream, or None, as the wrapped one does; both are measured.
+
+    A side may ask the server when it is called, or when the first element is wanted.
+    """
+    begin = _plain(call, meter, side, calls=0)
+
+    def timed(*given: Any, **named: Any) -> Iterator[T] | None:
+        stream = begin(*given, **named)
+        return None if stream is None else _measured(iter(stream), meter, _sizes(given), each, side)
 
     return timed
 
 
+def _waiting(call: Callable[..., Iterable[T]], meter: Meter) -> Callable[..., Iterator[T]]:
+    """Return a call that gives a stream; only its answers and faults are counted, see WAITING."""
+
+    def counted(*given: Any, **named: Any) -> Iterator[T]:
+        try:
+            for element in call(*given, **named):
+                meter.end(meter.begin(), 1)
+                yield element
+        except Transient as error:
+            meter.code = error.code
+            meter.end(meter.begin(), 1, 1)
+            raise
+
+    return counted
+
+
 def _measured(
-    call: Callable[[], Iterable[T]],
+    drawing: Iterator[T],
     meter: Meter,
     sizes: Mapping[bytes, int],
     each: int,
     side: SupportsClosing | None = None,
 ) -> Iterator[T]:
-    """Yield what the call yields, and measure the waiting for each element.
+    """Yield what a stream yields, and measure the waiting for each element.
 
     Args:
-        call: begins the stream.
+        drawing: the stream. It is closed at the end, or if whoever reads it ends early.
         meter: measures.
         sizes: the sizes of large items, by key.
         each: how many elements count as one call.
         side: the side that yields.
     """
-    drawing: Iterator[T] = iter(())
-    has_begun = False
     try:
         for number in itertools.count():
             began, calls, errors = meter.begin(side, sum(sizes.values())), 0, 0
             try:
-                if not has_begun:
-                    has_begun, drawing = True, iter(call())
                 element = next(drawing)
                 passing = _passing_code(element)
                 calls, errors, meter.code = (

@@ -8,13 +8,13 @@ from functools import partial
 
 from engine.assembly import OtherWalk, build_leg
 from engine.config.load import Config
-from engine.context.leg_context import as_it_is
 from engine.control import lease
 from engine.control.stop_signal import StopRequested
 from engine.leg.connect import AttemptState, open_leg, open_to_look, pass_gate
 from engine.leg.leg_result import LegResult
 from engine.leg.repair_walk import Repair, repair
 from engine.leg.run import Leg, LegSetting, pause_after
+from engine.pacing.measured_sides import measured_alone
 from engine.pacing.worker_slots import Through
 from engine.steps.ledger_generation import refuse_older
 from ledger.db.rows import Lease, LegRow, LegState
@@ -32,7 +32,7 @@ def run(
     order: Repair,
     *,
     stop: threading.Event | None = None,
-    through: Through = as_it_is,
+    through: Through = measured_alone,
 ) -> LegResult:
     """Repair a leg, or only look what is to be repaired.
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from engine.assembly import OtherWalk, build_leg
 from engine.config.load import Config
-from engine.context.leg_context import LegContext, as_it_is
+from engine.context.leg_context import LegContext
 from engine.leg.connect import open_to_look
 from engine.leg.leg_result import LegResult
 from engine.leg.run import LegSetting, approvals
+from engine.pacing.measured_sides import measured_alone
 from engine.pacing.worker_slots import Through
 from engine.rollback.classify import Judged, RollbackFate, judge, search
 from engine.rollback.report import RollbackReport
@@ -137,7 +138,7 @@ def run(
     *,
     recall: bool = False,
     stop: threading.Event | None = None,
-    through: Through = as_it_is,
+    through: Through = measured_alone,
 ) -> LegResult:
     """Roll back what is approved. See engine.rollback.walk.roll_back.
 
@@ -166,7 +167,7 @@ def preview(
     *,
     recall: bool = False,
     stop: threading.Event | None = None,
-    through: Through = as_it_is,
+    through: Through = measured_alone,
 ) -> None:
     """Report what a rollback would do now. Write nothing, neither to the target nor to the ledger.
 

@@ -14,7 +14,6 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from engine.config.load import Config
-from engine.context.leg_context import as_it_is
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.control import crash_note, json_log
 from engine.control.error_log import INTERNAL
@@ -24,6 +23,7 @@ from engine.leg.leg_result import LegResult
 from engine.pacing.admission import Admission, AdmissionEntry
 from engine.pacing.leg_slots import LegSlot, Slots
 from engine.pacing.login_breaker import REFUSED
+from engine.pacing.measured_sides import measured_alone
 from engine.pacing.run_legs import Boundary
 from engine.pacing.server_names import UNWELL
 from engine.pacing.server_notices import one_at_a_time_lines, rate_limit_lines, trouble_lines, unwell
@@ -153,7 +153,7 @@ class LegRunner:
 
     def _run_once(self, row: LegRow, entry: AdmissionEntry | None, options: RunOptions) -> LegResult:
         """Runs a leg in this thread, within the boundary of its mailbox."""
-        through = as_it_is if entry is None else self.admission.through(entry, self.drain.event)
+        through = measured_alone if entry is None else self.admission.through(entry, self.drain.event)
         act = functools.partial(
             _run_leg,
             self.config,

@@ -30,6 +30,7 @@ from connectors.imap.source import ImapSource
 from connectors.imap.target import ImapTarget
 from connectors.open_xchange.target import OpenXchangeTarget
 from connectors.settings import Account, Secret
+from engine.pacing.call_metrics import Meter, metered
 from model.protocols import Guard, Kind, Source, Target
 from practice.dav.proxy import DavProxy
 from practice.dav.radicale import RadicaleServer
@@ -88,7 +89,7 @@ class MemorySourceBench:
     mailbox: MemoryMailbox = field(default_factory=MemoryMailbox)
 
     def open(self) -> Source:
-        return MemorySource(self.mailbox)
+        return metered(MemorySource(self.mailbox), Meter())
 
     def _id(self, path: Names) -> str:
         return next(folder.id for folder in self.mailbox.folders.values() if folder.path == path)
@@ -119,7 +120,7 @@ class MemoryTargetBench:
     goods: Goods = MAILS
 
     def open(self, guard: Guard, *, live: bool = False) -> Target:
-        return MemoryTarget(self.store, guard, live=live)
+        return metered(MemoryTarget(self.store, guard, live=live), Meter())
 
     def vanish(self, container: str, item: str) -> None:
         path = tuple(container.split(self.store.separator))
@@ -182,7 +183,7 @@ class EwsSourceBench(ExchangeBench):
             password=Secret(env=PASSWORD_ENV),
         )
         address = self.server.world.addresses()[0]
-        return EwsSource(settings, Account(login=address, address=address), self.spool)
+        return metered(EwsSource(settings, Account(login=address, address=address), self.spool), Meter())
 
 
 @dataclass
@@ -197,7 +198,7 @@ class GraphSourceBench(ExchangeBench):
     def open(self) -> Source:
         settings = graph_settings(self.server, Secret(env=PASSWORD_ENV), page_items=4)
         account = Account(login=self.world.addresses()[0])
-        return GraphSource(settings, account, self.spool, frozenset({Kind.MAIL}))
+        return metered(GraphSource(settings, account, self.spool, frozenset({Kind.MAIL})), Meter())
 
 
 @dataclass
@@ -238,7 +239,7 @@ class ImapBench:
 
 class ImapSourceBench(ImapBench):
     def open(self) -> Source:
-        return ImapSource(self.settings, Account(login=self.user), self.spool)
+        return metered(ImapSource(self.settings, Account(login=self.user), self.spool), Meter())
 
     def create(self, path: Names) -> None:
         with self.owner() as client:
@@ -272,7 +273,9 @@ class ImapTargetBench(ImapBench):
     goods: Goods = MAILS
 
     def open(self, guard: Guard, *, live: bool = False) -> Target:
-        return ImapTarget(self.settings, Account(login=self.user), guard, self.spool, live=live)
+        return metered(
+            ImapTarget(self.settings, Account(login=self.user), guard, self.spool, live=live), Meter()
+        )
 
     def vanish(self, container: str, item: str) -> None:
         _expunged(self, container, int(item.partition(":")[2]))
@@ -307,7 +310,10 @@ class DavTargetBench:
             return self.goods.digest(stream.read())
 
         account = Account(login=self.user)
-        return DavTarget(settings, account, guard, self.spool, kind=self.goods.kind, digest=digest, live=live)
+        return metered(
+            DavTarget(settings, account, guard, self.spool, kind=self.goods.kind, digest=digest, live=live),
+            Meter(),
+        )
 
     def vanish(self, container: str, item: str) -> None:
         owner = (self.user, self.server.user_password)
@@ -338,8 +344,11 @@ class ApiTargetBench(DavTargetBench):
             return self.goods.digest(stream.read())
 
         account = Account(login=self.user)
-        return OpenXchangeTarget(
-            settings, account, guard, self.spool, kind=self.goods.kind, digest=digest, live=live
+        return metered(
+            OpenXchangeTarget(
+                settings, account, guard, self.spool, kind=self.goods.kind, digest=digest, live=live
+            ),
+            Meter(),
         )
 
     def vanish(self, container: str, item: str) -> None:
@@ -365,7 +374,9 @@ class AgendaTargetBench:
         def digest(stream: BinaryIO) -> bytes:
             return self.goods.digest(stream.read())
 
-        return AgendaTarget(settings, Account(login=self.user), guard, digest=digest, live=live)
+        return metered(
+            AgendaTarget(settings, Account(login=self.user), guard, digest=digest, live=live), Meter()
+        )
 
     def vanish(self, container: str, item: str) -> None:
         self.server.agenda.remove(self.user, int(item))
@@ -395,7 +406,7 @@ class FilesTargetBench:
                 **self.settings,
             }
         )
-        return FilesTarget(settings, Account(login=self.user), guard, self.spool, live=live)
+        return metered(FilesTarget(settings, Account(login=self.user), guard, self.spool, live=live), Meter())
 
     def vanish(self, container: str, item: str) -> None:
         self.vanishes(f"{container}/{item}")

@@ -14,6 +14,7 @@ from connector_settings import graph_settings
 
 from connectors.graph.source import GraphSource
 from connectors.settings import Account, Secret
+from engine.pacing.call_metrics import Meter, metered
 from model.protocols import Kind, Source
 from practice.drive.drive import Drive, Node
 from practice.drive.drive_population import Tree
@@ -35,7 +36,7 @@ class GraphFilesBench:
     def open(self) -> Source:
         settings = graph_settings(self.server, Secret(env=PASSWORD_ENV), page_items=4)
         account = Account(login=self.server.world.addresses()[0])
-        return GraphSource(settings, account, self.spool, frozenset({Kind.FILES}))
+        return metered(GraphSource(settings, account, self.spool, frozenset({Kind.FILES})), Meter())
 
     def create(self, path: Names) -> None:
         self.drive.folder(self.drive.at(*path[1:-1]), path[-1])

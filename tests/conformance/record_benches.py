@@ -14,6 +14,7 @@ from connector_settings import graph_settings
 from connectors.ews.source import EwsSettings, EwsSource
 from connectors.graph.source import GraphSource
 from connectors.settings import Account, Secret
+from engine.pacing.call_metrics import Meter, metered
 from model.protocols import Kind, Source
 from practice.calendar.appointments import Event
 from practice.calendar.event_desk import at, timed
@@ -87,9 +88,9 @@ class RecordBench:
         if isinstance(self.server, ExchangeServer):
             user = next(iter(self.server.world.service_accounts))
             ews = EwsSettings(url=self.server.url, username=user, password=secret, sync_items=4)
-            return EwsSource(ews, account, self.spool)
+            return metered(EwsSource(ews, account, self.spool), Meter())
         settings = graph_settings(self.server, secret, page_items=4)
-        return GraphSource(settings, account, self.spool, frozenset({self.goods.kind}))
+        return metered(GraphSource(settings, account, self.spool, frozenset({self.goods.kind})), Meter())
 
     def put(self, number: int) -> Message:
         with self.server.world.lock:

@@ -24,6 +24,7 @@ from engine.identity.identity_gate import Pair
 from engine.leg.leg_result import LegResult
 from engine.leg.run import Leg, LegSetting, Task, approvals
 from engine.opening.open_sides import letter_judge
+from engine.pacing.measured_sides import measured_alone
 from engine.verify.compare import Level
 from ledger.db.rows import Phase
 from ledger.plan.mailboxes import PlannedMailbox
@@ -75,7 +76,7 @@ class Walk:
             ledger=self.ledger,
             mailbox=mailbox,
             pair=Pair(Account(login=SOURCE, address=SOURCE), Account(login=TARGET, address=TARGET)),
-            opener=Opener(self.source, lambda guard, _: self.target(guard, live=live)),
+            opener=measured_alone(Opener(self.source, lambda guard, _: self.target(guard, live=live))),
             rules=replace(PROVEN, approved=approvals(self.ledger, mailbox)),
             pace=replace(PACE, batch=50),
             task=task or Task(Level.TARGET),

@@ -16,6 +16,7 @@ from engine.context.leg_context import Opener
 from engine.identity.identity_gate import GateRules, Pair
 from engine.leg.leg_result import LegResult
 from engine.leg.run import Leg, LegSetting, Task, approvals
+from engine.pacing.measured_sides import measured_alone
 from engine.planning.mailbox_list import Directory
 from engine.steps.worker_deaths import Cause, cause_of
 from engine.verify.compare import Level
@@ -83,9 +84,11 @@ class Two:
             ledger=self.ledger,
             mailbox=mailbox,
             pair=Pair(source, target),
-            opener=Opener(
-                source=lambda: MemorySource(self.sources[name], step, Kind.MAIL),
-                target=lambda guard, _moment: self.open_target(name, guard, step),
+            opener=measured_alone(
+                Opener(
+                    source=lambda: MemorySource(self.sources[name], step, Kind.MAIL),
+                    target=lambda guard, _moment: self.open_target(name, guard, step),
+                )
             ),
             rules=GateRules(directory=DIRECTORY, approved=approvals(self.ledger, mailbox, Kind.MAIL)),
             pace=replace(PACE, grace=self.grace),

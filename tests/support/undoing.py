@@ -16,6 +16,7 @@ from engine.identity.identity_gate import GateRules, Pair
 from engine.leg.leg_result import LegResult
 from engine.leg.repair_walk import Repair, What
 from engine.leg.run import LegSetting, Task, approvals
+from engine.pacing.measured_sides import measured_alone
 from engine.repair.run import run_in
 from engine.rollback.report import RollbackReport
 from engine.rollback.run import NoSource, look_at
@@ -80,9 +81,11 @@ class Undoing:
             ledger=trial.ledger,
             mailbox=mailbox,
             pair=trial.pair(),
-            opener=Opener(
-                source=NoSource,
-                target=lambda guard, moment: trial.open_target(guard, step, moment, live=not removes),
+            opener=measured_alone(
+                Opener(
+                    source=NoSource,
+                    target=lambda guard, moment: trial.open_target(guard, step, moment, live=not removes),
+                )
             ),
             rules=replace(trial.rules, approved=approvals(trial.ledger, mailbox)),
             pace=trial.pace,
@@ -106,7 +109,9 @@ def undone(trial: Undoable, *, recall: bool = False) -> Undoing:
 def repaired(trial: Trial, what: What, step: Step = no_step, *, execute: bool = True) -> Repair:
     order = Repair(what, execute)
     setting = Undoing(trial).setting(step, removes=execute)
-    opener = replace(setting.opener, source=lambda: MemorySource(trial.mailbox, step, trial.kind))
+    opener = measured_alone(
+        replace(setting.opener, source=lambda: MemorySource(trial.mailbox, step, trial.kind))
+    )
     (row,) = trial.ledger.legs(mailbox=trial.id)
     run_in(replace(setting, opener=opener, stop=threading.Event()), row, order)
     return order

@@ -27,13 +27,14 @@ from memory.doubles import (
 from sqlalchemy import Connection, event
 
 from connectors.settings import Account
-from engine.context.leg_context import BatchLimits, Opener, as_it_is, utc_now
+from engine.context.leg_context import BatchLimits, Opener, utc_now
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.control.server_words_file import Words
 from engine.cutover.dead_workers import release_dead_in
 from engine.identity.identity_gate import GateRules, Pair
 from engine.leg.leg_result import LegResult
 from engine.leg.run import Leg, LegSetting, Task, approvals
+from engine.pacing.measured_sides import measured_alone
 from engine.planning.mailbox_list import Directory
 from engine.steps.ledger_generation import Generations, leave_move, leave_move_at
 from engine.steps.worker_deaths import Cause
@@ -127,7 +128,7 @@ class Trial:
         step: Step = no_step,
         task: Task | None = None,
         stop: threading.Event | None = None,
-        through: Callable[[Opener], Opener] = as_it_is,
+        through: Callable[[Opener], Opener] = lambda opener: opener,
     ) -> LegResult:
         """One run of a worker. `step` is called before and after every network-like call."""
         (row,) = self.ledger.legs(mailbox=self.id, workload=self.kind)
@@ -140,7 +141,7 @@ class Trial:
         step: Step = no_step,
         task: Task | None = None,
         stop: threading.Event | None = None,
-        through: Callable[[Opener], Opener] = as_it_is,
+        through: Callable[[Opener], Opener] = lambda opener: opener,
     ) -> LegSetting:
         mailbox = self.ledger.mailbox(self.id)
         live = mailbox.phase is Phase.LIVE
@@ -148,10 +149,12 @@ class Trial:
             ledger=self.ledger,
             mailbox=mailbox,
             pair=self.pair(),
-            opener=through(
-                Opener(
-                    source=lambda: MemorySource(self.mailbox, step, self.kind),
-                    target=lambda guard, moment: self.open_target(guard, step, moment, live=live),
+            opener=measured_alone(
+                through(
+                    Opener(
+                        source=lambda: MemorySource(self.mailbox, step, self.kind),
+                        target=lambda guard, moment: self.open_target(guard, step, moment, live=live),
+                    )
                 )
             ),
             rules=replace(self.rules, approved=approvals(self.ledger, mailbox, self.kind)),

@@ -14,6 +14,7 @@ from ews_scripts import ACCOUNT, Open
 
 from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Secret
+from engine.pacing.call_metrics import Meter, metered
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
             "timeout_seconds": 5,
             **changes,
         }
-        opened.append(EwsSource(EwsSettings(**options), ACCOUNT, tmp_path / "spool"))
+        opened.append(metered(EwsSource(EwsSettings(**options), ACCOUNT, tmp_path / "spool"), Meter()))
         return opened[-1]
 
     yield make

@@ -26,6 +26,13 @@ REFS = [Ref(id_, "old", size=len(body)) for id_, body in BODIES.items()]
 Open = Callable[..., EwsSource]
 
 
+def unwrapped(source: EwsSource) -> EwsSource:
+    """The source itself, behind the wrapper that every run puts around it."""
+    inner = vars(source)["_side"]
+    assert isinstance(inner, EwsSource)
+    return inner
+
+
 def outcome(results: Iterator[Native | Failed]) -> dict[bytes, bytes | str]:
     """Each ref's result, by key: its bytes, or the code it failed with. A second result is an error."""
     found: dict[bytes, bytes | str] = {}

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 from ews_responder import Answer, Request, Responder, responder, root_folder
-from ews_scripts import Open
+from ews_scripts import Open, unwrapped
 
 from connectors.ews.source import EwsSource
 from connectors.exchange.app_credential import Registration
@@ -285,8 +285,17 @@ def test_a_login_with_a_token_shows_no_secret(source: Open, caplog: pytest.LogCa
     with caplog.at_level(logging.DEBUG), responder(Endpoint()) as server:
         one = source(server, **oauth(server))
         one.server()
-        login = one._client._login
-        seen = [one, one._settings, vars(one._client), vars(login), vars(login._tokens), login._plain]
+        inner = unwrapped(one)
+        login = inner._client._login
+        seen = [
+            one,
+            inner,
+            inner._settings,
+            vars(inner._client),
+            vars(login),
+            vars(login._tokens),
+            login._plain,
+        ]
         text = "".join(map(repr, seen)) + caplog.text
     assert SECRET not in text
     assert "granted-1" not in text

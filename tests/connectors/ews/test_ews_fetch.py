@@ -20,7 +20,7 @@ from ews_responder import (
     responder,
     root_folder,
 )
-from ews_scripts import BODIES, INBOX, REFS, Open, expected, flawed, friendly, outcome
+from ews_scripts import BODIES, INBOX, REFS, Open, expected, flawed, friendly, outcome, unwrapped
 
 from model.errors import Blocked, Transient
 from model.protocols import Native, Ref, key_of
@@ -196,7 +196,7 @@ def test_a_slow_batch_is_halved_and_grows_back(source: Open) -> None:
         assert sizes[:3] == [8, 4, 4]
         assert max(sizes[1:]) <= 6
         list(one.fetch(INBOX, REFS[:4]))
-        assert one._pace._items > 4
+        assert unwrapped(one)._pace._items > 4
 
 
 def test_a_reader_that_stops_early_leaves_the_source_usable(source: Open) -> None:

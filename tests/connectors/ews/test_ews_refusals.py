@@ -17,7 +17,7 @@ from ews_responder import (
     item,
     responder,
 )
-from ews_scripts import BODIES, INBOX, REFS, Open, expected, flawed, friendly, outcome
+from ews_scripts import BODIES, INBOX, REFS, Open, expected, flawed, friendly, outcome, unwrapped
 
 from connectors.ews.source import EwsSource
 from connectors.settings import Secret
@@ -210,5 +210,8 @@ def test_no_secret_shows_in_a_repr(source: Open) -> None:
     with responder(friendly) as server:
         one = source(server)
         one.server()
-        shown = repr(one) + repr(one._settings) + repr(vars(one._client)) + repr(vars(one._client._login))
+        inner = unwrapped(one)
+        shown = (
+            repr(one) + repr(inner._settings) + repr(vars(inner._client)) + repr(vars(inner._client._login))
+        )
         assert "correct horse" not in shown

@@ -11,6 +11,7 @@ from ews_truth import SERVICE, Open
 
 from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
+from engine.pacing.call_metrics import Meter, metered
 from practice.exchange.server import ExchangeServer
 from practice.world.mailbox import Mailbox
 from practice.world.world import World
@@ -71,7 +72,7 @@ def source(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
             **changes,
         }
         account = Account(login=chosen, address=chosen)
-        opened.append(EwsSource(EwsSettings(**options), account, tmp_path / "spool"))
+        opened.append(metered(EwsSource(EwsSettings(**options), account, tmp_path / "spool"), Meter()))
         return opened[-1]
 
     yield make

@@ -11,6 +11,7 @@ from graph_script import ACCOUNT, ORIGIN, Cloud, Open
 
 from connectors.graph.source import GraphSettings, GraphSource
 from connectors.settings import Account, Secret
+from engine.pacing.call_metrics import Meter, metered
 from model.protocols import Kind
 from practice.graph.server import GraphServer
 from practice.world.world import World
@@ -47,7 +48,7 @@ def scripted_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
             options |= {"graph_url": cloud.url, "authority": cloud.authority}
         kinds = changes.pop("kinds", frozenset({Kind.MAIL}))
         settings = GraphSettings(**{**options, **changes})
-        opened.append(GraphSource(settings, account, tmp_path / "spool", kinds, network))
+        opened.append(metered(GraphSource(settings, account, tmp_path / "spool", kinds, network), Meter()))
         return opened[-1]
 
     yield make

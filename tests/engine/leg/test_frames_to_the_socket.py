@@ -16,8 +16,6 @@ from server_fixtures import dovecot_fixture
 from walking import SOURCE, letter
 
 from connectors.imap.wire.connection import ImapConnection
-from engine.context.leg_context import Opener
-from engine.pacing.call_metrics import Meter, metered
 from engine.steps import copy as transfer
 from ledger.db.rows import LegState
 from model.protocols import Role
@@ -39,11 +37,6 @@ def calls(frame: FrameType | None) -> list[str]:
             found.insert(0, f"{Path(frame.f_code.co_filename).name}:{frame.f_code.co_name}")
         frame = frame.f_back
     return found
-
-
-def through(opener: Opener) -> Opener:
-    """As in every run: the calls are measured."""
-    return Opener(opener.source, lambda guard, moment: metered(opener.target(guard, moment), Meter()))
 
 
 def test_a_message_is_a_few_calls_away_from_its_leg(
@@ -72,7 +65,7 @@ def test_a_message_is_a_few_calls_away_from_its_leg(
     mailbox.deliver(mailbox.create_folder(("Inbox",), Role.INBOX), letter(1))
     trial = OnDovecot(quick_path, mailbox, MemoryStore())
     trial.server, trial.user = dovecot, "anna"
-    assert trial.run(through=through).state is LegState.VERIFIED
+    assert trial.run().state is LegState.VERIFIED
     way = [*handed[0], *sent[0]]
     assert way[0] == "run.py:run"
     assert len(way) <= CALLS_MOST, way

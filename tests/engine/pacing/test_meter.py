@@ -8,11 +8,21 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from types import ModuleType
+from typing import Any
 
 import pytest
 from clocks import Clock
 
-from engine.pacing.call_metrics import LISTINGS, PLAIN, STREAMS, UNMEASURED, Meter, MetricsSample, metered
+from engine.pacing.call_metrics import (
+    LISTINGS,
+    PLAIN,
+    STREAMS,
+    UNMEASURED,
+    WAITING,
+    Meter,
+    MetricsSample,
+    metered,
+)
 from model import optional_protocols
 from model import protocols as base
 from model.errors import Rejected, Transient
@@ -190,9 +200,16 @@ class Listing:
         self.clock.now += 1
         return "nobody"
 
-    def share(self, href: str) -> str:
+    def unshare(self, href: str) -> str:
         self.clock.now += 1
         return self.shared(href)
+
+    def share(self, _href: str, grants: Iterable[str]) -> Iterator[str]:
+        self.clock.now += 600  # the server lets this account share again
+        for grant in grants:
+            if grant == "busy":
+                raise Transient("busy")
+            yield grant
 
 
 def test_what_verification_reads_counts() -> None:
@@ -210,7 +227,7 @@ def test_what_verification_reads_counts() -> None:
 def test_a_call_within_a_call_counts_once() -> None:
     clock = Clock(100.0)
     meter = Meter(clock)
-    assert metered(Listing(clock), meter).share("x") == "nobody"
+    assert metered(Listing(clock), meter).unshare("x") == "nobody"
     assert meter.take(60) == MetricsSample(1, 0, 2)
 
 
@@ -248,7 +265,7 @@ def test_whatever_may_ask_a_server_is_timed(module: ModuleType) -> None:
     protocols = [one for one in vars(module).values() if getattr(one, "_is_protocol", False)]
     names = {name for one in protocols for name in vars(one) if not name.startswith("_")}
     assert len(names) > 5
-    assert names <= {*PLAIN, *STREAMS, *LISTINGS, *UNMEASURED, "capabilities"}
+    assert names <= {*PLAIN, *STREAMS, *LISTINGS, *WAITING, *UNMEASURED, "capabilities"}
 
 
 def test_the_wrapper_supports_what_the_side_supports() -> None:
@@ -261,3 +278,72 @@ def test_the_wrapper_supports_what_the_side_supports() -> None:
     assert plain.shared("x") == "nobody"
     assert meter.take(60) == MetricsSample()
     assert {*vars(plain)} == {"clock", "busy"}
+
+
+def test_the_minutes_in_which_nothing_may_be_shared_are_no_slow_answer() -> None:
+    """A fault counts all the same, and nothing counts as an answer before there is one."""
+    clock = Clock(100.0)
+    meter = Meter(clock)
+    server = metered(Listing(clock), meter)
+    sharing = server.share("x", ["anna", "ben", "busy"])
+    assert meter.take(60) == MetricsSample()
+    with pytest.raises(Transient):
+        list(sharing)
+    assert meter.take(60) == MetricsSample(3, 1, 0, failures=1)
+
+
+class Early:
+    """Asks when it is called, not when the first element is wanted; may have nothing to give."""
+
+    def __init__(self, clock: Clock, answer: object) -> None:
+        self.clock, self.answer = clock, answer
+
+    def _ask(self, *_asked: object) -> Any:
+        self.clock.now += 2
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+for each in (*STREAMS, *LISTINGS):
+    setattr(Early, each, Early._ask)
+
+
+@pytest.mark.parametrize("name", [*STREAMS, *LISTINGS])
+def test_a_side_that_has_no_stream_says_so_through_the_wrapper(name: str) -> None:
+    """None is an answer: an Exchange that expands no series, an account whose server does not tell."""
+    clock = Clock(100.0)
+    meter = Meter(clock)
+    assert getattr(metered(Early(clock, None), meter), name)("x") is None
+    assert meter.take(60).seconds == 2
+
+
+@pytest.mark.parametrize("name", [*STREAMS, *LISTINGS])
+def test_a_side_that_asks_at_once_fails_at_once(name: str) -> None:
+    """Where the plain side raises, the wrapped one does; what it gave is closed with the wrapper."""
+    clock = Clock(100.0)
+    meter = Meter(clock)
+    with pytest.raises(Transient):
+        getattr(metered(Early(clock, Transient("busy")), meter), name)("x")
+    assert meter.take(60) == MetricsSample(1, 1, 2, failures=1)
+    stream = (number for number in range(3))
+    wrapped = getattr(metered(Early(clock, stream), meter), name)("x")
+    assert next(wrapped) == 0
+    wrapped.close()
+    assert list(stream) == []
+    assert list(getattr(metered(Early(clock, [1, 2]), meter), name)("x")) == [1, 2]
+
+
+def test_an_error_that_is_no_fault_of_the_server_ends_the_measuring() -> None:
+    clock = Clock(100.0)
+    meter = Meter(clock)
+
+    class Odd:
+        def listing(self, _href: str) -> Iterator[str]:
+            yield "a"
+            raise ValueError("odd")
+
+    with pytest.raises(ValueError, match="odd"):
+        list(metered(Odd(), meter).listing("x"))
+    clock.now += 900
+    assert meter.take(60) == MetricsSample(1, 0, 0)

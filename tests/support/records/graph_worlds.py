@@ -15,6 +15,7 @@ from connector_settings import graph_settings
 from connectors.ews.source import EwsSettings, EwsSource
 from connectors.graph.source import GraphSource
 from connectors.settings import Account, Secret
+from engine.pacing.call_metrics import Meter, metered
 from mappings.fields.context import Context
 from model.protocols import Capabilities, Container, Failed, Kind, Mapped, Native, Source
 from practice.exchange.server import ExchangeServer
@@ -49,12 +50,14 @@ class Sources:
     def ews(self, address: str) -> EwsSource:
         account = next(iter(self.world.service_accounts))
         settings = EwsSettings(url=self.exchange.url, username=account, password=Secret(env="EWS_PASSWORD"))
-        return EwsSource(settings, Account(login=address, address=address), self.spool)
+        return metered(EwsSource(settings, Account(login=address, address=address), self.spool), Meter())
 
     def graph(self, address: str, kinds: frozenset[Kind] = KINDS) -> GraphSource:
         server = self.online
         settings = graph_settings(server, Secret(env="GRAPH_SECRET"))
-        return GraphSource(settings, Account(login=address, address=address), self.spool, kinds)
+        return metered(
+            GraphSource(settings, Account(login=address, address=address), self.spool, kinds), Meter()
+        )
 
     def pairs(self, address: str) -> Iterator[Pair]:
         """Every item of these kinds that either of them has."""
