@@ -21,7 +21,7 @@ An attachment that could not be read is missing from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
@@ -38,6 +38,7 @@ from mappings.compare.semantic_digest import (
 from mappings.compare.shared_meeting import shared
 from mappings.contacts import contact
 from mappings.fields.context import Context
+from mappings.fields.flags import DRAFT
 from mappings.files import file
 from mappings.mail import mail
 from mappings.mail.digest import canonical, tolerant
@@ -59,6 +60,8 @@ class ItemForm:
         digest: returns what a body at the target means: equal digests, equal meaning. The moment is
             Context.began.
         tolerant: as `digest`, but equal for two renderings of one source record.
+        unsent: as `tolerant`, of an item that nobody sent yet (names.DRAFT). The attribute itself is None if
+            no item of this kind is sent.
         differing: returns the names of the fields in which two bodies differ, safe to show.
         flags: returns flags, labels and losses of a record without its body; None if everything is in the
             body.
@@ -79,6 +82,19 @@ class ItemForm:
     shared: Shared | None = None
     date: Callable[[Native, Context], Dated] | None = None
     date_inside: bool = False
+    unsent: Callable[[BinaryIO], bytes] | None = None
+
+    def meaning(self, stream: BinaryIO, moment: datetime, flags: Collection[str]) -> bytes:
+        """Return the tolerant digest of a body.
+
+        Args:
+            stream: the body.
+            moment: Context.began.
+            flags: the item's flags.
+        """
+        if self.unsent is not None and DRAFT in flags:
+            return self.unsent(stream)
+        return self.tolerant(stream, moment)
 
 
 def _mail_date(native: Native, context: Context) -> Dated:
@@ -97,13 +113,24 @@ def _mail_tolerant(stream: BinaryIO, _not_after: datetime) -> bytes:
     return tolerant(stream)
 
 
+def _unsent(stream: BinaryIO) -> bytes:
+    return tolerant(stream, unsent=True)
+
+
 def _body(_one: BinaryIO, _other: BinaryIO, _not_after: datetime) -> tuple[str, ...]:
     return ("body",)
 
 
 FORMS: Mapping[Kind, ItemForm] = {
     Kind.MAIL: ItemForm(
-        mail.skip_reason, _map_mail, _mail_digest, _mail_tolerant, _body, mail.flags_of, date=_mail_date
+        mail.skip_reason,
+        _map_mail,
+        _mail_digest,
+        _mail_tolerant,
+        _body,
+        mail.flags_of,
+        date=_mail_date,
+        unsent=_unsent,
     ),
     Kind.CALENDAR: ItemForm(
         event.skip_event,

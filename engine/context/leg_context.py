@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -162,6 +163,7 @@ class LegContext:
         turn: waits, before a batch, until the servers may be asked for more. Returns a code if the leg is to
             end with it, else None.
         now: the clock that says when a record was read.
+        wait: waits so many seconds, which are few; check() tells afterwards whether to go on.
         breaker: the circuit breaker of the run for sources that lost much.
         words: keeps what servers say of failures, see engine.control.server_words_file.
     """
@@ -189,6 +191,7 @@ class LegContext:
     moved: frozenset[bytes] = frozenset()
     turn: Callable[[], str | None] = at_once
     now: Callable[[], datetime] = utc_now
+    wait: Callable[[float], None] = time.sleep
     breaker: ShrinkBreaker = field(default_factory=ShrinkBreaker)
     words: Words = field(default_factory=lambda: Words(None))
     _ended: str | None = None

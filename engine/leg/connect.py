@@ -214,6 +214,7 @@ def _open_sides(
                 deny=setting.rules.deny,
                 turn=setting.opener.turn,
                 now=setting.now,
+                wait=setting.sleep,
                 breaker=setting.breaker,
                 words=setting.words,
             )

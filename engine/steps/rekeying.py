@@ -12,7 +12,7 @@ the Message-ID and the digest that such renderings share decide.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from engine.context.fetch_results import FetchResults
@@ -293,20 +293,21 @@ def _mark_of(leg: LegContext, mapped: Mapped) -> int | None:
 
 def _rebuilt_copy(leg: LegContext, href: str, namesakes: Sequence[Copy], mapped: Mapped) -> Copy | None:
     """Return the copy that is another rendering of the same mail."""
-    meaning_of_item = _tolerant(leg, mapped.item.body)
+    flags = mapped.item.flags
+    meaning_of_item = _tolerant(leg, mapped.item.body, flags)
     by_href = {str(copy.item.href): copy for copy in namesakes}
     for item, native in read_once(leg, href, by_href):
         if isinstance(native, Failed):
             if not isinstance(native.error, Rejected):
                 raise native.error
-        elif native.body is not None and _tolerant(leg, native.body) == meaning_of_item:
+        elif native.body is not None and _tolerant(leg, native.body, flags) == meaning_of_item:
             return by_href[item]
     return None
 
 
-def _tolerant(leg: LegContext, body: Body) -> bytes:
+def _tolerant(leg: LegContext, body: Body, flags: Collection[str]) -> bytes:
     with body() as stream:
-        return leg.form.tolerant(stream, leg.began)
+        return leg.form.meaning(stream, leg.began, flags)
 
 
 def _rekeyed(leg: LegContext, new: ItemRow, copy: Copy, mapped: Mapped) -> Rekeyed:

@@ -18,7 +18,7 @@ A pass of `migrate` reads back what is new since the last pass; `verify` reads e
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -85,6 +85,37 @@ class Verdict:
         return "unsettled" if self.unsettled else "changed-since"
 
 
+@dataclass(slots=True)
+class _Book:
+    """Record the findings of each container, and count them.
+
+    Attributes:
+        leg: the open leg.
+        level: how thoroughly is verified.
+        survey: what was read of the target.
+        approvals: the approvals of differences.
+        verdict: the outcomes so far.
+    """
+
+    leg: LegContext
+    level: Level
+    survey: verify_target.Survey
+    approvals: accepted_differences.DifferenceApprovals
+    verdict: Verdict = field(default_factory=Verdict)
+
+    def settle(self, container: ContainerRow, findings: list[Finding]) -> None:
+        """Record the findings of one container."""
+        leg, number = self.leg, container.id
+        if self.level is not Level.BOTH:  # of the source, what the last verification found was read again
+            findings = [entry for entry in findings if entry.outcome is not Outcome.REBUILT]
+        incidents, kept = leg.ledger.incidents.of(number), self.approvals.accepted(KEPT, number)
+        findings = accepted_differences.with_codes(findings, incidents, kept)
+        findings, accepted = accepted_differences.without_accepted(leg, number, findings, self.approvals)
+        self.approvals.before_recording(leg, number, findings)
+        read = self.survey.read.get(number, set()) | accepted
+        _record(leg, container, findings, read, self.verdict, self.level)
+
+
 def has_run(leg: LegContext, row: LegRow) -> bool:
     """Return True if a pass has copied, or has looked and found nothing.
 
@@ -121,30 +152,36 @@ def compare(leg: LegContext, level: Level, sample_percent: float, *, again: bool
     asked = verify_target.Asked(share, again, doubtful)
     survey = verify_target.survey(leg, asked, unchanged=same.target, counted=counted)
     found = {key: accepted_differences.touched_at_target(leg, one) for key, one in survey.findings.items()}
-    verdict = Verdict()
+    book = _Book(leg, level, survey, approvals)
+    doubted: list[tuple[ContainerRow, list[Finding], Mapping[bytes, bytes]]] = []
     for container in leg.ledger.containers():
         leg.check()
         if container.id in same.source and container.id in same.target:
-            _count(leg, container, set(), verdict, level)
+            _count(leg, container, set(), book.verdict, level)
             continue
         findings = list(verify_shares.compare(leg, container, source=level is Level.BOTH))
         findings += file_versions.compare(leg, container, again=again)
         findings += found.pop(container.id, []) + source_state.findings.get(container.id, [])
+        bodies: Mapping[bytes, bytes] = {}
         if container.omit is None and container.source_id in source_state.totals:
             if container.id not in same.source:
                 findings += verify_source.relist(leg, container, source_state.totals[container.source_id])
             if level is Level.BOTH:
-                findings += verify_source.reread(leg, container)
+                reading = verify_source.reread(leg, container)
             else:
-                findings += verify_source.reread_found(leg, container)
-        incidents, kept = leg.ledger.incidents.of(container.id), approvals.accepted(KEPT, container.id)
-        findings = accepted_differences.with_codes(findings, incidents, kept)
-        findings, accepted = accepted_differences.without_accepted(leg, container.id, findings, approvals)
-        approvals.before_recording(leg, container.id, findings)
-        _record(leg, container, findings, survey.read.get(container.id, set()) | accepted, verdict, level)
+                reading = verify_source.reread_found(leg, container)
+            findings, bodies = findings + reading.findings, reading.doubted
+        if bodies:
+            doubted.append((container, findings, bodies))
+        else:
+            book.settle(container, findings)
+    if doubted:
+        leg.wait(verify_source.APART)
+    for container, findings, bodies in doubted:
+        book.settle(container, verify_source.again(leg, container, findings, bodies))
     approvals.spend(leg)
     _keep_states(leg, sides, same, survey.receiving)
-    return verdict
+    return book.verdict
 
 
 def _doubtful(findings: Iterable[Finding]) -> set[bytes]:

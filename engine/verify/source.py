@@ -28,6 +28,8 @@ ELSE = "source-body"
 UNREADABLE, OTHER_NAME, OTHER_DATE = "source-unreadable", "source-name", "source-date"
 FOUND = frozenset({ELSE, STALE, UNSTABLE, UNREADABLE, OTHER_NAME, OTHER_DATE, occurrences.DETAIL})
 """The details of findings that reading the source makes."""
+APART = 2.0
+"""Seconds between two readings of an item: some servers render the moment of reading, to the second."""
 PARTINGS = 9
 
 
@@ -106,21 +108,34 @@ def relist(leg: LegContext, container: ContainerRow, total: int | None) -> list[
     return findings
 
 
-def reread(leg: LegContext, container: ContainerRow) -> list[Finding]:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Hold what the bodies of a container say.
+
+    Attributes:
+        findings: what differs from what was copied.
+        doubted: the meaning of each body that differs, by key; `again` reads them once more.
+    """
+
+    findings: list[Finding]
+    doubted: Mapping[bytes, bytes]
+
+
+def reread(leg: LegContext, container: ContainerRow) -> Reading:
     """Read every body of the source again.
 
     Exchange rebuilds MIME, so a body that differs in bytes but has the same meaning is REBUILT. An item about
-    which the source says nothing is UNCHECKED. Anything else is read once more: two readings that differ from
-    each other are UNSTABLE. For calendars the source is also asked when the events take place.
+    which the source says nothing is UNCHECKED. Anything else is doubted until it was read once more. For
+    calendars the source is also asked when the events take place.
     """
     almanac = Almanac(leg.began) if leg.kind is Kind.CALENDAR else None
-    findings = _read_again(leg, container, leg.ledger.rows(container.id, HELD), almanac)
+    reading = _read_again(leg, container, leg.ledger.rows(container.id, HELD), almanac)
     if almanac is not None:
-        findings += occurrences.compare(leg, container, almanac)
-    return findings
+        reading.findings.extend(occurrences.compare(leg, container, almanac))
+    return reading
 
 
-def reread_found(leg: LegContext, container: ContainerRow) -> list[Finding]:
+def reread_found(leg: LegContext, container: ContainerRow) -> Reading:
     """Read again, at the source, the items of which the last verification found something there.
 
     So a verification that reads no other body of the source takes none of these findings away unseen. A
@@ -135,14 +150,12 @@ def reread_found(leg: LegContext, container: ContainerRow) -> list[Finding]:
         return reread(leg, container)
     rows = (row for key in sorted(found) if (row := leg.ledger.row(container.id, key)) is not None)
     held = (row for row in rows if row.state in HELD)
-    return [
-        entry for entry in _read_again(leg, container, held, None) if entry.outcome is not Outcome.REBUILT
-    ]
+    return _read_again(leg, container, held, None)
 
 
 def _read_again(
     leg: LegContext, container: ContainerRow, rows: Iterator[ItemRow], almanac: Almanac | None
-) -> list[Finding]:
+) -> Reading:
     findings: list[Finding] = []
     first: dict[bytes, bytes] = {}
     answers = FetchResults(leg, container)
@@ -151,10 +164,42 @@ def _read_again(
         for row, result in answers.about(chunk):
             leg.check()
             findings += _judge(leg, container, row, result, almanac, first)
-    findings = [*_read_twice(leg, container, findings, first)]
     findings += [Finding(Outcome.UNCHECKED, row.key, row.href, SILENT) for row in answers.silent]
     answers.record()
-    return findings
+    return Reading(findings, first)
+
+
+def again(
+    leg: LegContext, container: ContainerRow, findings: Sequence[Finding], doubted: Mapping[bytes, bytes]
+) -> list[Finding]:
+    """Return the findings, after a second reading of items whose body differed at the first.
+
+    Two readings that differ from each other are UNSTABLE. What was copied may equal either reading. Between
+    the two readings lie at least APART seconds, for which whoever calls this waits.
+
+    Args:
+        leg: the open leg.
+        container: the container.
+        findings: those of the first reading, and any others.
+        doubted: see Reading.
+    """
+    second: dict[bytes, Finding] = {}
+    keys = iter(doubted)
+    while chunk := list(islice(keys, CHUNK)):
+        leg.check()
+        rows = [row for key in chunk if (row := leg.ledger.row(container.id, key)) is not None]
+        for row, result in FetchResults(leg, container).about(rows):
+            mapped = None if isinstance(result, Failed) else mapped_again(leg, result)
+            if mapped is None:
+                continue
+            if mapped.item.digest == row.digest or _says_the_same(leg, container, row, mapped):
+                second[row.key] = Finding(Outcome.REBUILT, row.key, row.href)
+            elif _meaning(leg, mapped) != doubted[row.key]:
+                second[row.key] = Finding(Outcome.DIFFERS, row.key, row.href, UNSTABLE)
+    return [
+        second.get(entry.key, entry) if entry.key is not None and entry.detail in (ELSE, STALE) else entry
+        for entry in findings
+    ]
 
 
 def _since_cursor(
@@ -241,35 +286,9 @@ def _has_other_flags(leg: LegContext, container: ContainerRow, row: ItemRow, map
     return row.key not in leg.ledger.losses.of([KEYWORDS_NOT_TAKEN]).get(container.id, ())
 
 
-def _read_twice(
-    leg: LegContext, container: ContainerRow, findings: Sequence[Finding], first: Mapping[bytes, bytes]
-) -> Iterator[Finding]:
-    """Yield the findings, with a second reading of items whose body differed at the first.
-
-    What was copied may equal either reading.
-    """
-    second: dict[bytes, Finding] = {}
-    keys = iter(first)
-    while chunk := list(islice(keys, CHUNK)):
-        leg.check()
-        rows = [row for key in chunk if (row := leg.ledger.row(container.id, key)) is not None]
-        for row, result in FetchResults(leg, container).about(rows):
-            mapped = None if isinstance(result, Failed) else mapped_again(leg, result)
-            if mapped is None:
-                continue
-            if mapped.item.digest == row.digest or _says_the_same(leg, container, row, mapped):
-                second[row.key] = Finding(Outcome.REBUILT, row.key, row.href)
-            elif _meaning(leg, mapped) != first[row.key]:
-                second[row.key] = Finding(Outcome.DIFFERS, row.key, row.href, UNSTABLE)
-    for entry in findings:
-        yield (
-            second.get(entry.key, entry) if entry.key is not None and entry.detail in (ELSE, STALE) else entry
-        )
-
-
 def _meaning(leg: LegContext, mapped: Mapped) -> bytes:
     with mapped.item.body() as stream:
-        return leg.form.tolerant(stream, leg.began)
+        return leg.form.meaning(stream, leg.began, mapped.item.flags)
 
 
 def _differing_label(leg: LegContext, row: ItemRow, mapped: Mapped) -> str:
@@ -302,8 +321,8 @@ def _says_the_same(leg: LegContext, container: ContainerRow, row: ItemRow, mappe
     for _, copy in leg.target.read(str(container.href), [str(row.href)]):
         if isinstance(copy, Native) and copy.body is not None:
             with mapped.item.body() as source, copy.body() as target:
-                form, moment = leg.form, leg.began
-                return form.tolerant(source, moment) == form.tolerant(target, moment)
+                form, moment, flags = leg.form, leg.began, mapped.item.flags
+                return form.meaning(source, moment, flags) == form.meaning(target, moment, flags)
     return False
 
 

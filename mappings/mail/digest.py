@@ -22,6 +22,11 @@ MIME anew whenever it is read. On top of canonical it ignores:
 - *white space at the ends of lines and blank lines at the end, in text parts*: gateways and quoted-printable
   strip it, no reader shows it;
 - *times of rendering in winmail.dat*: a server that builds the part anew writes them (mappings.mail.tnef);
+- *fields that a server renders from what is carried as flags and keywords, or from its own handling*, of the
+  message itself: Keywords, Importance and Priority, X-Message-Flag and Reply-By, requests for receipts, and
+  X-MS-Exchange-Organization-… (mappings.mail.header.RENDERED_FIELDS). Who gives a mail a category gives it a
+  keyword, and makes no other mail. Sensitivity counts, because nothing else carries it;
+- *Date of a draft*: nobody sent it yet, and a server may state the moment of reading;
 - *blank preambles and epilogues*: what precedes the first boundary is a line end or nothing;
 - *the blank line after headers that no body follows*: RFC 5322 section 3.5 lets it be left out.
 
@@ -43,15 +48,19 @@ from mappings.mail.rendering import NotUnderstood, hash_entity
 __all__ = ["CanonicalReader", "Digested", "canonical", "tolerant"]
 
 
-def tolerant(stream: BinaryIO) -> bytes:
+def tolerant(stream: BinaryIO, *, unsent: bool = False) -> bytes:
     """Return the tolerant digest; a message that is not understood gives its canonical digest.
 
     It reads the stream to its end and holds a few chunks at a time.
+
+    Args:
+        stream: the message.
+        unsent: True if it is a draft.
     """
     whole = hashlib.sha256()
     chunks = _watched(iter(CanonicalReader(stream)), whole)
     try:
-        return hash_entity(chunks)
+        return hash_entity(chunks, unsent=unsent)
     except NotUnderstood:
         for _ in chunks:
             continue

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mappings.mail.content import DigestSink, Exact, NotUnderstood, TextDigest, sink_for
-from mappings.mail.header import Field, MailHeader, read_head
+from mappings.mail.header import Field, MailHeader, is_rendered, read_head
 
 __all__ = ["NotUnderstood", "hash_entity"]
 
@@ -38,13 +38,17 @@ class Delimiter:
 END = Delimiter()
 
 
-def hash_entity(chunks: Iterator[bytes]) -> bytes:
+def hash_entity(chunks: Iterator[bytes], *, unsent: bool = False) -> bytes:
     """Return the digest of a whole message.
+
+    Args:
+        chunks: the message.
+        unsent: True if nobody sent it yet: its Date is not one.
 
     Raises:
         NotUnderstood: the message has no tolerant form.
     """
-    walk = _Walk(_Reader(chunks))
+    walk = _Walk(_Reader(chunks), unsent=unsent)
     walk.entity((), "text/plain")
     return walk.digest()
 
@@ -152,8 +156,9 @@ def _pattern(boundaries: tuple[bytes, ...]) -> re.Pattern[bytes] | None:
 class _Walk:
     """Hash parts in order; every token is framed by its length, so no two sequences are alike."""
 
-    def __init__(self, reader: _Reader) -> None:
+    def __init__(self, reader: _Reader, *, unsent: bool) -> None:
         self._reader = reader
+        self._unsent = unsent
         self._hash = hashlib.sha256(b"kogge tolerant 1\n")
         self._depth = 0
 
@@ -171,7 +176,7 @@ class _Walk:
         return delimiter
 
     def _entity(self, boundaries: tuple[bytes, ...], default: str) -> Delimiter:
-        head = read_head(_fields(self._reader.head(boundaries)), default)
+        head = read_head(_fields(self._reader.head(boundaries)), default, self._is_uncounted)
         for name, value in head.fields:
             self._token(b"h", name.encode() + b":" + value.encode("utf-8", "surrogatepass"))
         if head.kind.startswith("multipart/") and head.parameters.get("boundary"):
@@ -181,6 +186,10 @@ class _Walk:
             return self.entity(boundaries, "text/plain")
         charset, name = head.parameters.get("charset", ""), head.parameters.get("name", "")
         return self._leaf(boundaries, sink_for(head.kind, head.encoding, charset, name))
+
+    def _is_uncounted(self, name: str) -> bool:
+        """Return True for a field of the message itself that does not count; in its parts all fields do."""
+        return self._depth == 1 and (is_rendered(name) or (self._unsent and name == "date"))
 
     def _leaf(self, boundaries: tuple[bytes, ...], sink: DigestSink) -> Delimiter:
         delimiter = self._reader.body(boundaries, sink)

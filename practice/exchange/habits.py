@@ -1,6 +1,8 @@
 """What other implementations of EWS do otherwise than Exchange. Each habit may be set alone.
 
 with ExchangeServer(world, habits=Habits(views="singles", keys_stay=True)) as server: ...
+
+How mail is rendered is the world's (practice.mail.mime_habits): Microsoft 365 renders it, too.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def _items(context: Context, writer: ItemWriter, wanted: list[Wanted], shape: Sh
                 item = each.of(context.item(each.id), context.dialect.habits)
                 tag = tag_of(item.item_class)
                 properties = writer.properties(item, tag)
-                body = item.open(_variant(context, each.id, item)) if shape.mime else None
+                body = _opened(context, each.id, item) if shape.mime else None
                 head = _mail_head(item, context.dialect) if shape.mime else b""
         except EwsError as error:
             yield failure("GetItem", error, "<m:Items/>").encode()
@@ -81,6 +81,12 @@ def _items(context: Context, writer: ItemWriter, wanted: list[Wanted], shape: Sh
         yield f"{_SUCCESS}<t:{tag}>".encode()
         yield from mime_element(body, head)
         yield f"{properties}</t:{tag}>{_END}".encode()
+
+
+def _opened(context: Context, wanted: str, item: Message) -> BinaryIO:
+    """The MIME of an item; an event's and a contact's are rendered from their records alone."""
+    variant = _variant(context, wanted, item)
+    return context.world.mime.opened(item, variant) if item.record is None else item.open(variant)
 
 
 def _variant(context: Context, wanted: str, item: Message) -> int:

@@ -217,7 +217,7 @@ def _value(context: Context) -> Reply:
     context.hits.check(item, mime=True)
     if context.unconvertible(item):
         raise unconvertible()
-    return streamed(item.open(int(item.id in context.hits.rebuilt)), "text/plain")
+    return streamed(context.world.mime.opened(item, int(item.id in context.hits.rebuilt)), "text/plain")
 
 
 _TRACKED = Tracked("Messages", "#microsoft.graph.message", shown, _few)

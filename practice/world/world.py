@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from practice.mail.mime_habits import MimeHabits
 from practice.world.diary import remove
 from practice.world.folders import Change, Did, Folder, FolderChange
 from practice.world.mailbox import Mailbox
@@ -37,6 +38,8 @@ class World:
     many mailboxes are held at once, and made anew when they are read again, but for those that changed since;
     None: all.
 
+    mime: how the servers of this world render the MIME of a mail.
+
     Thread-safe where a reader holds `lock`.
     """
 
@@ -55,6 +58,7 @@ class World:
         self.seed = seed
         self.people = Directory(seed, people)
         self.lock = threading.RLock()
+        self.mime = MimeHabits()
         self.service_accounts: Mapping[str, ServiceAccount] = {
             account.address: account
             for account in (

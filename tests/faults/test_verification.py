@@ -248,10 +248,10 @@ def test_what_was_rebuilt_hides_nothing_that_was_not_read(
         leg.ledger.doubted(number, unread)
         return found
 
-    def rebuilding(leg: LegContext, box: ContainerRow) -> list[Finding]:
+    def rebuilding(leg: LegContext, box: ContainerRow) -> verify_source.Reading:
         others = [row for row in leg.ledger.rows(box.id) if row.key not in unread][:1]
         rebuilt = [Finding(Outcome.REBUILT, row.key, row.href, "") for row in others]
-        return [*reread(leg, box), *rebuilt]
+        return verify_source.Reading([*reread(leg, box).findings, *rebuilt], {})
 
     monkeypatch.setattr(verify_target, "survey", skipping)
     monkeypatch.setattr(verify_source, "reread", rebuilding)

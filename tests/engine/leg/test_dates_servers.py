@@ -93,7 +93,7 @@ class Office:
     """One person of the practice Exchange, or of the practice Microsoft 365, and the ledger between."""
 
     def __init__(self, stage: Stage, world: World, config: Config) -> None:
-        self.stage, self.config, self.ledger = stage, config, open_ledger(config)
+        self.stage, self.world, self.config, self.ledger = stage, world, config, open_ledger(config)
         (self.id,) = plan(config, self.ledger).ids
         (row,) = self.ledger.mailboxes()
         self.box: Mailbox = world.mailbox(row.source)

@@ -10,6 +10,7 @@ from walking import Trial, a_mailbox, letter
 
 from engine.leg.run import Task
 from engine.verify.compare import Level
+from engine.verify.source import APART
 from kogge.shown.failed_items import differing
 from ledger.db.rows import LegState, State
 from model.protocols import Loss, key_of
@@ -210,3 +211,25 @@ def test_what_was_mended_after_all_starts_anew(quick_path: Path) -> None:
     assert trial.run(task=Task(Level.TARGET, copy=False)).code == "verification-differs"
     result = trial.run()
     assert (result.code, result.tally.replaced) == ("kept-otherwise", 2)
+
+
+def test_a_server_that_renders_the_second_is_read_again_in_another_one(quick_path: Path) -> None:
+    """Two readings within a second agree, and the source would pass for changed. One wait does for all."""
+    trial, _ = restless(quick_path)
+    folder = next(one.id for one in trial.mailbox.folders.values() if one.path != ("Posteingang",))
+    trial.mailbox.restless[trial.mailbox.deliver(folder, letter(8))] = STAMPED
+
+    class Seconds(list[int]):
+        """Of a clock that stands while nobody waits."""
+
+        def pop(self, _at: object = -1) -> int:
+            return self[0] + int(sum(trial.slept))
+
+    trial.mailbox.stamps = Seconds([100])
+    assert trial.run().state is LegState.VERIFIED
+    trial.mailbox.stamps[0] = 200
+    trial.slept.clear()
+    result = trial.run(task=Task(Level.BOTH, copy=False))
+    assert (result.state, result.code) == (LegState.DIFFERS, "unstable-at-source")
+    assert trial.findings() == [("*", "unstable-at-source")] * 2
+    assert trial.slept == [APART]

@@ -123,6 +123,11 @@ RENDERINGS = {
         b"charset=utf-8\n\n", b"charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n"
     ).replace(b"bis morgen", b"bis =\nm=6Frgen"),
     "line ends": ORIGINAL.replace(b"\n", b"\r\n"),
+    "a category": b"Keywords: =?utf-8?Q?Gr=C3=BCn?=\n" + ORIGINAL,
+    "importance": b"importance: high\nX-Priority: 1\nPriority: urgent\nX-MSMail-Priority: High\n" + ORIGINAL,
+    "a follow-up": b"X-Message-Flag: Anrufen\nReply-By: Fri, 04 Dec 2026 16:00:00 +0000\n" + ORIGINAL,
+    "a receipt": b"Disposition-Notification-To: a@example.org\nReturn-Receipt-To: a@example.org\n" + ORIGINAL,
+    "junk": b"X-MS-Exchange-Organization-SCL: 9\n" + ORIGINAL,
 }
 OTHERS = {
     "subject": multipart(subject="Grüße aus Plön"),
@@ -138,6 +143,9 @@ OTHERS = {
     "date": multipart(date="Tue, 04 May 2021 03:02:02 +0000"),
     "charset": multipart(charset="iso-8859-1"),
     "a further field": b"Cc: carl@example.org\n" + ORIGINAL,
+    "sensitivity": b"Sensitivity: Private\n" + ORIGINAL,
+    "keywords of a part": ORIGINAL.replace(b"charset=utf-8\n", b"charset=utf-8\nKeywords: rot\n", 1),
+    "another's field": b"X-Keywords: rot\n" + ORIGINAL,
     "a field less": ORIGINAL.replace(b"MIME-Version: 1.0\n", b""),
     "a part less": ORIGINAL[: ORIGINAL.index(b"--b1\nContent-Type: application")] + b"--b1--\n",
     "a part more": ORIGINAL.replace(b"--b1--", b"--b1\n\nmore\n--b1--"),
@@ -317,3 +325,19 @@ def test_a_run_of_crs_is_handed_on_in_pieces_and_counted() -> None:
 def test_a_section_of_a_parameter_may_have_any_number() -> None:
     head = b"Content-Type: text/plain; a*%s=x\r\n\r\nbody"
     assert len({soft(head % number) for number in (b"1" * 6000, b"2" * 6000, b"0")}) == 3
+
+
+def test_the_date_of_a_draft_alone_does_not_count() -> None:
+    """Only its own: a mail that is attached to it was sent."""
+    later = multipart(date="Tue, 04 May 2021 03:02:02 +0000")
+    assert soft(later) != soft(ORIGINAL)
+    outer = b"Subject: fwd\nDate: %s\nContent-Type: message/rfc822\n\n"
+    first, second = outer % b"Tue, 04 May 2021 03:02:01 +0000", outer % b"Tue, 04 May 2021 03:02:09 +0000"
+
+    def draft(raw: bytes) -> bytes:
+        return tolerant(io.BytesIO(raw), unsent=True)
+
+    assert draft(later) == draft(ORIGINAL)
+    assert draft(first + ORIGINAL) == draft(second + ORIGINAL)
+    assert draft(first + later) != draft(first + ORIGINAL)
+    assert draft(multipart(subject="Anders")) != draft(ORIGINAL)
