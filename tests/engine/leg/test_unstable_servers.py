@@ -1,4 +1,4 @@
-"""A mail that Exchange renders otherwise: at each reading, after its owner changed something about it, a draft."""
+"""A mail that Exchange renders otherwise: at each reading, as a draft, or once its owner changed its marks."""
 
 from __future__ import annotations
 
