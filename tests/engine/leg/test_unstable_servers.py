@@ -1,4 +1,4 @@
-"""A mail that Exchange renders otherwise: at each reading, as a draft, or once its owner changed its marks."""
+"""A mail that Exchange renders otherwise: at each reading, as a draft, or once its marks changed."""
 
 from __future__ import annotations
 
