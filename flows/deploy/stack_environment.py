@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from connectors.endpoints import is_loopback
 from flows.deploy.prefect_server import TUNING
 from model.errors import Misconfigured
 
@@ -32,6 +33,7 @@ FIXED: Mapping[str, str] = {
 """What is the same everywhere; a test compares it with docker-compose.yml."""
 SCHEMES = ("postgresql", "postgresql+asyncpg")
 KEY = "PREFECT_SERVER_ENCRYPTION_KEY"
+TLS = "PREFECT_SERVER_DATABASE_SQLALCHEMY_CONNECT_ARGS_TLS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class ServerSettings:
     for none. login: USER:PASSWORD that the
     API asks for; None for an API that anybody who reaches it may use. host, port: where it listens. public:
     the address at which browsers reach its API; None for the one at which it listens. home: Prefect's
-    directory. key: that of an earlier environment; None for a new one.
+    directory. key: that of an earlier environment; None for a new one. ca_file: the authority of the
+    database's certificate; None for those that the system trusts. plain: no TLS to other machines.
     """
 
     database: str
@@ -56,6 +59,8 @@ class ServerSettings:
     home: str = "/var/lib/prefect"
     key: str | None = None
     redis_password: str | None = None
+    ca_file: str | None = None
+    plain: bool = False
 
 
 def server_environment(settings: ServerSettings) -> dict[str, str]:
@@ -63,10 +68,11 @@ def server_environment(settings: ServerSettings) -> dict[str, str]:
     login = settings.login
     if login is not None and not all(login.partition(":")):
         raise Misconfigured("--login-env", "the variable holds no USER:PASSWORD")
-    redis = _redis(settings.redis, settings.redis_password)
+    redis = _redis(settings)
     listens = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 (compared)
     return {
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": _database(settings.database, settings.password),
+        **_database_tls(settings),
         "PREFECT_REDIS_MESSAGING_URL": f"{redis}/0",
         "PREFECT_SERVER_DOCKET_URL": f"{redis}/1",
         "PREFECT_SERVER_API_HOST": settings.host,
@@ -113,7 +119,19 @@ def _database(url: str, password: str | None) -> str:
     return urlunsplit(("postgresql+asyncpg", place, parts.path, parts.query, ""))
 
 
-def _redis(url: str, password: str | None) -> str:
+def _database_tls(settings: ServerSettings) -> dict[str, str]:
+    """None for this machine. Prefect's driver sends the password as text to a server that asks for it so; one
+    on another machine has to prove first who it is."""
+    host = urlsplit(settings.database).hostname or ""
+    if settings.plain or is_loopback(host):
+        return {}
+    found = {f"{TLS}_ENABLED": "true", f"{TLS}_CHECK_HOSTNAME": "true"}
+    return found if settings.ca_file is None else {**found, f"{TLS}_CA_FILE": settings.ca_file}
+
+
+def _redis(settings: ServerSettings) -> str:
+    """Whoever may write to this Redis runs commands in Prefect's server: it needs a password everywhere."""
+    url, password = settings.redis, settings.redis_password
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -126,7 +144,13 @@ def _redis(url: str, password: str | None) -> str:
             "holds a password, which others may see; name a variable that has it by --redis-password-env",
         )
     if password is None:
-        return url.rstrip("/")
+        raise Misconfigured(
+            "--redis-password-env",
+            "name the variable with Redis's password (requirepass in redis.conf): whoever may write to this"
+            " Redis runs commands in Prefect's server",
+        )
+    if parts.scheme == "redis" and not settings.plain and not is_loopback(parts.hostname):
+        raise Misconfigured("--redis", "give rediss://, or --plain in a network that nobody else can reach")
     place = parts.netloc.rpartition("@")[2]
     login = f"{parts.username or ''}:{quote(password, safe='')}"
     return urlunsplit((parts.scheme, f"{login}@{place}", "", parts.query, ""))

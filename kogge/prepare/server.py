@@ -75,7 +75,12 @@ def server_environment(
             "--database", metavar="URL", help="Prefect's own: postgresql://USER@HOST:PORT/DATABASE."
         ),
     ],
-    redis: Annotated[str, typer.Option("--redis", metavar="URL", help="redis://HOST:PORT.")],
+    redis: Annotated[
+        str,
+        typer.Option(
+            "--redis", metavar="URL", help="rediss://HOST:PORT; redis:// on this machine or with --plain."
+        ),
+    ],
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE", help="The file; its encryption key stays if it is there.")
     ] = Path("prefect-server.env"),
@@ -102,14 +107,24 @@ def server_environment(
     home: Annotated[
         Path, typer.Option("--home", metavar="DIR", help="Prefect's directory, for its settings.")
     ] = Path("/var/lib/prefect"),
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--ca-file", metavar="FILE", help="The authority of the database's certificate, if not trusted."
+        ),
+    ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="No TLS: only in a network that nobody else can reach.")
+    ] = False,
 ) -> None:
     """Writes the environment of a Prefect server on PostgreSQL and Redis, for systemd or a shell.
 
     For many workers without Docker: as many servers as you like may have it. The file holds secrets, and only
     you can read it. With --host other than this machine, give --login-env too: the API lets anybody in
-    otherwise.
+    otherwise. The database is a role's that may use it alone, not the ledger's. On another machine it proves
+    itself by TLS.
 
-    Example: kogge server environment --database postgresql://kogge@db/prefect --redis redis://cache:6379
+    Example: kogge server environment --database postgresql://prefect@db/prefect --redis rediss://cache:6379
     """
     from flows.deploy.stack_environment import (
         ServerSettings,
@@ -129,6 +144,8 @@ def server_environment(
         str(home),
         key_of(_earlier(out)),
         _variable("--redis-password-env", redis_password_env),
+        None if ca_file is None else _authority(ca_file),
+        plain,
     )
     write_private(out, as_environment_file(server_environment(settings)).encode(), "--out")
     echo(f"written: {out}")
@@ -136,6 +153,12 @@ def server_environment(
     say("Each server:    prefect server start --no-services")
     say("One machine:    prefect server services start")
     say('Then: api_url and dispatch = "deployment" in [prefect] of kogge.toml, kogge setup, kogge worker')
+
+
+def _authority(path: Path) -> str:
+    if not path.is_file():
+        raise Misconfigured("--ca-file", "no such file")
+    return str(path.absolute())
 
 
 def _variable(option: str, name: str | None) -> str | None:

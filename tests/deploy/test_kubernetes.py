@@ -33,6 +33,8 @@ ELSEWHERE = {
     "SSL_CERT_FILE",
 }
 """Differ: another host, or of Compose alone."""
+TLS = "PREFECT_SERVER_DATABASE_SQLALCHEMY_CONNECT_ARGS_TLS_"
+"""Of a database on another machine."""
 
 
 def documents() -> Iterator[dict[str, Any]]:
@@ -161,12 +163,13 @@ def test_a_secret_is_a_file_that_the_guide_makes(name: str) -> None:
 def test_commands_settings_and_times_are_those_of_compose(name: str, service: str) -> None:
     compose = COMPOSE[service]
     told = {key.removesuffix("_FROM_FILE"): value for key, value in compose["environment"].items()}
+    told = {key: value for key, value in told.items() if not key.endswith("_AROUND")}  # here a Secret's
     # In the cluster every secret is a file, and the setup shares the settings of workers.
     own = {key.removesuffix("_FROM_FILE"): value for key, value in settings(name).items()}
     secret = {key.removesuffix("_FROM_FILE") for key in settings(name) if key.endswith("_FROM_FILE")}
     of_kogge_toml = {key for key in told if key.startswith("KOGGE_")}
     assert told.keys() - of_kogge_toml <= own.keys()
-    assert own.keys() - told.keys() <= {"KOGGE_CONFIG"}
+    assert {key for key in own.keys() - told.keys() if not key.startswith(TLS)} <= {"KOGGE_CONFIG"}
     for key in own.keys() & told.keys() - ELSEWHERE - secret:
         assert own[key] == told[key], key
     assert container(name)["command"] == ["with-secrets"]
@@ -239,6 +242,21 @@ def test_a_service_is_reachable_for_whoever_asks_it() -> None:
     (source,) = rule["from"]
     asking = {name for name in TEMPLATES if "PREFECT_API_URL" in settings(name)} - {"kogge-metrics"}
     assert matched(source["podSelector"]) == asking
+
+
+def test_prefect_has_a_database_of_its_own_whose_server_proves_itself() -> None:
+    for name in ("prefect-migrate", "prefect-server", "prefect-services"):
+        told = settings(name)
+        assert told["PREFECT_SERVER_DATABASE_USER"] == told["PREFECT_SERVER_DATABASE_NAME"] == "prefect"
+        assert told[f"{TLS}ENABLED"] == told[f"{TLS}CHECK_HOSTNAME"] == "true"
+
+
+def test_what_workers_remember_outlives_them_and_is_shared() -> None:
+    (claim,) = of("PersistentVolumeClaim")
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+    for name in ("kogge-setup", "kogge-watch", "kogge-worker"):
+        (state,) = [one for one in TEMPLATES[name]["spec"]["volumes"] if one["name"] == "state"]
+        assert state["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
 
 
 def test_two_versions_of_workers_never_meet() -> None:

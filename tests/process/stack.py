@@ -128,12 +128,16 @@ class Stack:
     def healthy(self, key: str) -> bool:
         """By the service's own health check."""
         kind, *test = self._of(key)["healthcheck"]["test"]
+        if key == "redis":
+            test = [word.replace("redis-cli", f"redis-cli -p {self.ports['redis:6379']}") for word in test]
         command = ["sh", "-c", *test] if kind == "CMD-SHELL" else test
-        if command[0] == "redis-cli":
-            command = ["redis-cli", "-p", str(self.ports["redis:6379"]), *command[1:]]
         local = [self._local(word, key) for word in command]
-        if command[0] == "/check-services":
-            local = [sys.executable, str(ROOT / "deploy" / "check-services")]
+        if command[0] == "/with-secrets":
+            local = [
+                str(ROOT / "deploy" / "with-secrets"),
+                sys.executable,
+                str(ROOT / "deploy" / "check-services"),
+            ]
         done = subprocess.run(local, env=self.environment(key), capture_output=True, check=False)
         return done.returncode == 0
 
@@ -164,18 +168,18 @@ class Stack:
     def _made(self, key: str) -> Child:
         home, service = self._home(key), self._of(key)
         home.mkdir()
-        if key == "redis":
-            (home / "data").mkdir()
         command = [self._local(str(word), key) for word in service["command"]]
         for one in service.get("configs", []):
             if isinstance(one, str):
-                command[:0] = [str(ROOT / self.text["configs"][one]["file"])] * (one == "with-secrets")
+                command[:0] = [str(ROOT / self.text["configs"][one]["file"])] * (one != "check-services")
                 continue
             content = (ROOT / self.text["configs"][one["source"]]["file"]).read_text()
             (home / Path(one["target"]).name).write_text(self._local(self._upstream(content), key))
         if key == "postgres":
-            command = self._postgres(command)
+            command = self._postgres(command[1:])  # the secrets are for the databases, see create_databases
         if key == "redis":
+            (home / "data").mkdir()
+            _give(home / "data", pwd.getpwnam("redis"))
             command += ["--bind", "127.0.0.1"]
         return Child(key, command, self.environment(key), home, self.directory / f"{key}.log")
 
@@ -187,15 +191,15 @@ class Stack:
         return text.replace("  server {", f"  upstream api_servers {{ {servers} }}\n  server {{", 1)
 
     def _postgres(self, command: Sequence[str]) -> list[str]:
-        """As the image does: a cluster with a password, made once, and the scripts of its configuration."""
+        """As the image does: a cluster whose superuser has a password, made once."""
         account, data = pwd.getpwnam("postgres"), self._home("postgres") / "data"
         who = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
         given = {name: self._local(value, "postgres") for name, value in self._given("postgres").items()}
         data.mkdir()
         secret = data.parent / "password"
-        secret.write_text(Path(given["POSTGRES_PASSWORD_FILE"]).read_text())
+        secret.write_text(Path(given["POSTGRES_PASSWORD_FROM_FILE"]).read_text())
         for path in (data.parent, data, secret):
-            os.chown(path, account.pw_uid, account.pw_gid)
+            _give(path, account)
         programs = find_programs()
         assert programs is not None
         superuser = ["-U", given["POSTGRES_USER"], "--pwfile", secret, "-A", "scram-sha-256", "--no-sync"]
@@ -206,32 +210,31 @@ class Stack:
         return [*who, str(programs / command[0]), *command[1:], "-D", str(data), *options]
 
     def create_databases(self) -> None:
-        """POSTGRES_DB, and what the mounted script says."""
-        given = {name: self._local(value, "postgres") for name, value in self._given("postgres").items()}
-        script = (self._home("postgres") / "databases.sql").read_text()
-        address = self.database("postgres")
+        """What the mounted script says."""
+        script = self._home("postgres") / "databases.sql"
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                with psycopg.connect(address, autocommit=True) as connection:
-                    for line in (f"CREATE DATABASE {given['POSTGRES_DB']}", *script.strip().splitlines()):
-                        connection.execute(line.encode())
-                return
+                psycopg.connect(self.database("postgres", "postgres", "db-admin-password")).close()
+                break
             except psycopg.OperationalError:
                 assert time.monotonic() < deadline, self.running["postgres"].log.read_text()
                 time.sleep(0.1)
+        environment = self.environment("postgres") | {"PGPASSWORD": self.secrets["db-admin-password"]}
+        words = [str(ROOT / "deploy" / "with-secrets"), "psql", "-q", "-U", "postgres", "-d", "postgres"]
+        _run([*words, "-v", "ON_ERROR_STOP=1", "-f", script], environment)
 
     def rows(self, database: str) -> Iterator[str]:
         """Every row of every table, as text."""
-        with psycopg.connect(self.database(database)) as connection:
+        with psycopg.connect(self.database(database, "postgres", "db-admin-password")) as connection:
             tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
             for (table,) in tables.fetchall():
                 for row in connection.execute(f'SELECT t::text FROM "{table}" t'.encode()):
                     yield str(row[0])
 
-    def database(self, name: str) -> str:
-        port, password = self.ports["postgres:5432"], self.secrets["db-password"]
-        return make_conninfo(host="127.0.0.1", port=port, user="kogge", password=password, dbname=name)
+    def database(self, name: str, role: str = "kogge", secret: str = "db-password") -> str:
+        port, password = self.ports["postgres:5432"], self.secrets[secret]
+        return make_conninfo(host="127.0.0.1", port=port, user=role, password=password, dbname=name)
 
     def _given(self, name: str) -> dict[str, str]:
         return {key: str(value) for key, value in self._of(name).get("environment", {}).items()}
@@ -266,8 +269,13 @@ class Stack:
         return self.ports.setdefault(f"{key}:8090", free_port())
 
 
-def _run(command: Sequence[str | Path]) -> None:
-    done = subprocess.run([str(word) for word in command], capture_output=True, cwd="/", check=False)
+def _give(path: Path, account: pwd.struct_passwd) -> None:
+    os.chown(path, account.pw_uid, account.pw_gid)
+
+
+def _run(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> None:
+    words = [str(word) for word in command]
+    done = subprocess.run(words, env=environment, capture_output=True, cwd="/", check=False)
     assert done.returncode == 0, done.stderr.decode()
 
 

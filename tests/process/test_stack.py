@@ -8,11 +8,13 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
+import redis
 from proving import Place, asked, until
 from rehearsal.crew import below
 from services import need_postgres, needed
@@ -44,7 +46,10 @@ def stack(place: Place) -> Iterator[Stack]:
     for program in ("redis-server", "nginx", "curl", "setpriv"):
         needed(shutil.which(program) is not None, f"{program} is not installed")
     secrets = {
+        "db-admin-password": "of the database's administrator",
         "db-password": "a-password/of:the@data base",
+        "prefect-db-password": "another/of:Prefect's own@data base",
+        "redis-password": "Of-Redis-1",
         "prefect-login": ":".join(AUTH),
         "prefect-key": base64.urlsafe_b64encode(os.urandom(32)).decode(),
     }
@@ -119,6 +124,29 @@ def test_every_service_is_healthy_by_its_own_check(stack: Stack) -> None:
     assert {"postgres", "redis", "api1", "api2", "services", "proxy", "watch", "worker"} <= set(checked)
     for key in checked:
         stack.await_healthy(key)
+
+
+def test_each_database_has_a_role_that_may_use_it_alone(stack: Stack) -> None:
+    roles = (("kogge", "db-password", "prefect"), ("prefect", "prefect-db-password", "kogge"))
+    for role, secret, others in roles:
+        with psycopg.connect(stack.database(role, role, secret)) as connection:
+            rights = (
+                "SELECT rolsuper OR rolcreaterole OR rolcreatedb FROM pg_roles WHERE rolname = current_user"
+            )
+            assert connection.execute(rights).fetchone() == (False,)
+        for name in (others, "postgres"):
+            with pytest.raises(psycopg.OperationalError, match="permission denied"):
+                psycopg.connect(stack.database(name, role, secret))
+
+
+def test_redis_asks_for_its_password(stack: Stack) -> None:
+    client = redis.Redis(port=stack.ports["redis:6379"])
+    with pytest.raises(redis.AuthenticationError):
+        client.xadd("prefect-server:stream", {"a": "b"})
+    command = stack.running["redis"].process
+    assert command is not None
+    words = Path(f"/proc/{command.pid}/cmdline").read_bytes()
+    assert stack.secrets["redis-password"].encode() not in words
 
 
 def test_a_stranger_is_refused(stack: Stack) -> None:

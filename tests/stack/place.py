@@ -87,7 +87,7 @@ class Place:
 
     def query(self, statement: str, database: str = "kogge") -> list[list[str]]:
         """What the ledger says, or Prefect's database."""
-        words = ["psql", "-U", "kogge", "-d", database, "-AtF|", "-c", statement]
+        words = ["psql", "-U", "postgres", "-d", database, "-AtF|", "-c", statement]
         out = self.compose("exec", "-T", "postgres", *words)
         return [line.split("|") for line in out.splitlines()]
 

@@ -18,7 +18,14 @@ from place import Place, until
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(3600)]
 BACKUPS = "privacy-and-backups.md"
 SERVICES = ("postgres", "redis", "api1", "api2", "services", "proxy", "watch", "worker")
-SECRETS = ("db-password", "prefect-login", "prefect-key")
+SECRETS = (
+    "db-admin-password",
+    "db-password",
+    "prefect-db-password",
+    "redis-password",
+    "prefect-login",
+    "prefect-key",
+)
 COPIED = "item WHERE state IN (4, 5)"
 OPEN = "item WHERE state IN (0, 1)"
 SLOW = 0.05
