@@ -154,6 +154,11 @@ class MailboxReport:
         return staying and self.score is not None and self.score.is_low
 
     @property
+    def only_copied(self) -> bool:
+        """Whether its person was given back: what is at the new system is a copy that nobody uses."""
+        return self.given_back and self.phase is Phase.STAGING
+
+    @property
     def waiting(self) -> bool:
         """Whether all of it that can move has moved, and its cutover is still to come."""
         return self.status is Status.MOVED and self.phase is Phase.STAGING

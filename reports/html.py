@@ -119,6 +119,7 @@ def person_page(report: WaveReport, box: MailboxReport, text: Wording, own: OwnF
         box=box,
         own=own,
         fates=box.fates,
+        how="-copied" if box.only_copied else "",
         greeting=story.greeting(box, text),
         situation=story.situation(box, text),
         unread=sum(part.unread for part in box.parts),

@@ -85,14 +85,20 @@ def headline(report: WaveReport, text: Wording) -> str:
     if statuses[Status.MOVED] == whole and (low := _low(report)):
         parts.append(text("sentence.low", n=low))
     parts += _not_in_use(report, text)
+    how = _how(report)
     if whole == 1:
-        head = text("sentence.one" if complete else "sentence.not-one")
+        head = text(f"sentence.one{how}" if complete else "sentence.not-one")
     elif complete == whole:
-        head = text("sentence.all", n=whole)
+        head = text(f"sentence.all{how}", n=whole)
     else:
-        head = text("sentence.some", n=complete, of=whole)
+        head = text(f"sentence.some{how}", n=complete, of=whole)
     rest = text.listed(parts) if parts else text("sentence.whole")
     return text("format.clauses", head=head, rest=rest)
+
+
+def _how(report: WaveReport) -> str:
+    """The end of the names of sentences for a wave of which not everything that was copied has moved."""
+    return "-copied" if any(box.only_copied for box in report.boxes) else ""
 
 
 def _gaps(report: WaveReport, text: Wording) -> Iterator[str]:
@@ -128,7 +134,7 @@ def figures(report: WaveReport, text: Wording) -> list[Figure]:
     return [
         Figure(
             text.number(report.complete),
-            text("figure.mailboxes", n=len(report.boxes)),
+            text(f"figure.mailboxes{_how(report)}", n=len(report.boxes)),
             text("figure.live", n=sum(box.phase is Phase.LIVE for box in report.boxes)),
         ),
         Figure(
@@ -341,11 +347,14 @@ def greeting(box: MailboxReport, text: Wording) -> str:
         return text("person.planned")
     if not box.verified:
         return text("person.going", arrived=there, n=due)
-    return text("person.part", arrived=there, n=due, failed=failed) if failed else text("person.whole", n=due)
+    how = "-copied" if box.only_copied else ""
+    if failed:
+        return text(f"person.part{how}", arrived=there, n=due, failed=failed)
+    return text(f"person.whole{how}", n=due)
 
 
 def situation(box: MailboxReport, text: Wording) -> str | None:
     """Where the person works now. None of one whose move was taken back: the greeting says it."""
     if box.status is Status.TAKEN_BACK and box.phase is not Phase.LIVE:
         return None
-    return text(f"person.{box.phase}")
+    return text("person.given-back" if box.only_copied else f"person.{box.phase}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from engine.config.hints import DEFAULT
+from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
 from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import advice
@@ -30,7 +30,7 @@ from kogge.terminal.options import (
     screen,
     write_csv,
 )
-from kogge.terminal.tables import CARE, GOOD, bytes_cell, code_cell, table
+from kogge.terminal.tables import CARE, GOOD, QUIET, bytes_cell, code_cell, table
 from model.date_text import date_of
 from model.plural import many
 from model.protocols import Kind
@@ -68,6 +68,10 @@ Reader = Annotated[
 ]
 STOPPED_SHOWN = 20
 """So many workloads that did not get further are named on the screen, with what is known of the cause."""
+NAMELESS = (
+    "The ledger keeps no subject or name. {} reads them from the source: of mail, events, contacts, files."
+)
+"""What is said below items without their subjects."""
 FAILED = (
     "mailbox", "wave", "workload", "code", "detail", "container", "item", "folder", "date", "bytes",
     "attempts", "advice",
@@ -133,6 +137,10 @@ def failures(
         emit([*rows, *stopped])
     elif csv_file is None:
         _show(rows, subjects, bool(code), unfinished)
+        if any(row["item"] for row in rows) and not subjects:
+            whose = "".join([f" --wave {wave}" if wave else "", *(f" -m {one}" for one in mailbox or ())])
+            command = next_command(config, f"failures{whose} --subjects --by NAME")
+            screen().print(Text(NAMELESS.format(command), style=QUIET), soft_wrap=True)
     raise typer.Exit(Exit.OPEN if rows else Exit.OK)
 
 

@@ -217,13 +217,14 @@ def test_who_was_given_back_is_not_in_use(place: World, report: WaveReport) -> N
     live, other = box(place, report, 0), box(place, report, 1)
     back = replace(other, phase=Phase.STAGING, given_back=True)
     given_back = replace(report, boxes=(live, back))
-    head = "All 2 mailboxes have moved completely and were checked"
+    head = "All 2 mailboxes were copied completely and checked"
     waits = "1 was given back to the old system and waits for its cutover"
     assert headline(given_back, text("en")) == f"{head}; {waits}."
     assert figures(given_back, text("en"))[2].note == waits
     assert "given back" in html.fromstring(wave_page(given_back, text("en"))).xpath(
         "string(//section[@id='boxes'])"
     )
+    head = "All 2 mailboxes have moved completely and were checked"
     changing = replace(report, boxes=(live, replace(other, phase=Phase.FROZEN)))
     assert headline(changing, text("en")) == f"{head}; 1 is changing over."
     before = tuple(replace(one, phase=Phase.STAGING) for one in (live, other))

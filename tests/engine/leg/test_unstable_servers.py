@@ -60,7 +60,13 @@ def test_the_commands_name_it(
     assert (found["code"], found["item"]) == ("unstable-at-source", key_of(item.id).hex())
     assert found["folder"]
     assert run("failures") == 1
-    assert "unstable-at-source (1): Each reading is another" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "unstable-at-source (1): Each reading is another" in shown
+    assert "keeps no subject or name. kogge failures --subjects --by NAME reads" in " ".join(shown.split())
+    assert run("failures", "--subjects", "--by", "Night shift") == 1
+    shown = capsys.readouterr().out
+    assert "stamped" in shown
+    assert "--subjects" not in shown
     order = ("--mailbox", exchange.id, "--by", "somebody", "--reason", "a time stamp")
     assert run("approve", "kept-otherwise", *order) == 0
     assert run("approve", "unstable-at-source", *order) == 0
