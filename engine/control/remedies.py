@@ -201,7 +201,8 @@ RUN = {
     "verification-error": "It could not be read; `kogge verify -m M` looks again.",
     "verification-extra": "Not ours to have there; if it is a copy, `kogge retry` and `migrate` remove it.",
     "verification-missing": "It is not at the target; `kogge retry -m M` and `kogge migrate` write it again.",
-    "verification-differs": "See `kogge verify -m M`; `kogge retry -m M` and `kogge migrate` repair it.",
+    "verification-differs": "See `kogge verify -m M`; `kogge retry -m M` and `kogge migrate` write it again. "
+    "What still differs then: mend it at the source.",
     "evidence-damaged": "An inventory was altered; stop, keep a copy of the ledger, compare with a backup.",
     "event-chain-broken": "The ledger's decisions were altered; stop, keep a copy, compare with a backup.",
     "internal-error": "A defect in Kogge; the traceback is in the local log. Nothing is lost; report it.",

@@ -8,11 +8,12 @@ wall time must be found again. A series has at most one occurrence a day, so the
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import islice
 
-from mappings.calendar.times import DAY, HALF_DAY, EventSpan, naive
+from mappings.calendar.source_clock import by_the_source_s_clock
+from mappings.calendar.times import DAY, HALF_DAY, EventSpan, midnight, moved, naive
 from mappings.fields.ews_xml import Element, child, children, moment, text
 from mappings.losses.catalogue import lose
 from mappings.time.rrule import RecurrenceRule, Start, rule
@@ -58,12 +59,13 @@ def series(master: Element, exceptions: list[Element], when: EventSpan) -> Event
     recurrence = child(master, "t:Recurrence")
     if recurrence is None:
         raise Rejected("unknown-recurrence", "the series came without its recurrence; run again")
+    origins = [(_origin(master, element), element) for element in exceptions]
+    when = by_the_source_s_clock(when, recurrence, [*_deleted(master), *(at for at, _ in origins)])
     ruled = rule(recurrence, when.start, when.zone.info)
     losses: list[Loss] = []
     if not ruled.fits:
         losses.append(lose("start", "not-in-series"))
-        when = _moved(when, ruled.first)
-    origins = [(_origin(master, element), element) for element in exceptions]
+        when = moved(when, ruled.first)
     gone = [element for element in _deleted(master) if element not in {origin for origin, _ in origins}]
     days = _days(ruled, when, [*gone, *(origin for origin, _ in origins)])
     modified = _modified(origins, days, when, losses)
@@ -75,20 +77,6 @@ def series(master: Element, exceptions: list[Element], when: EventSpan) -> Event
     if _stretched(ruled, when, deleted | set(modified)):
         losses.append(lose("end", "clock-change"))
     return EventSeries(when, ruled, tuple(sorted(deleted)), tuple(modified.items()), tuple(losses))
-
-
-def _moved(when: EventSpan, start: Start) -> EventSpan:
-    """Return the same length of time from another start on."""
-    shift = _midnight(start) - _midnight(when.start)
-    try:
-        end = None if when.end is None else when.end + shift
-        return replace(when, start=start, end=end, begins=when.begins + shift, ends=when.ends + shift)
-    except OverflowError:
-        raise out_of_range() from None
-
-
-def _midnight(start: Start) -> datetime:
-    return start if isinstance(start, datetime) else datetime(start.year, start.month, start.day)
 
 
 def _origin(master: Element, exception: Element) -> datetime:
@@ -145,7 +133,7 @@ def _days(ruled: RecurrenceRule, when: EventSpan, origins: list[datetime]) -> fr
     latest = max(reached) + 2 * DAY
     starts: set[Start] = set()
     for start in ruled.starts(when.start):
-        if _midnight(start) > naive(latest):
+        if midnight(start) > naive(latest):
             break
         starts.add(start)
     return frozenset(starts)

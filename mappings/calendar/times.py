@@ -123,3 +123,22 @@ def stated(start: Start, zone: Zone) -> Moment:
     """Return a date, or a time with its zone, as a property has it."""
     named = isinstance(start, datetime) and not zone.utc
     return Moment(value(start, zone), {"TZID": zone.id} if named else {})
+
+
+def moved(when: EventSpan, start: Start) -> EventSpan:
+    """Return the same length of time from another start on.
+
+    Raises:
+        Rejected: "date-out-of-range".
+    """
+    shift = midnight(start) - midnight(when.start)
+    try:
+        end = None if when.end is None else when.end + shift
+        return replace(when, start=start, end=end, begins=when.begins + shift, ends=when.ends + shift)
+    except OverflowError:
+        raise out_of_range() from None
+
+
+def midnight(start: Start) -> datetime:
+    """Return a wall time as it is, and a day's first moment."""
+    return start if isinstance(start, datetime) else datetime(start.year, start.month, start.day)

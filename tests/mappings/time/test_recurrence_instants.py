@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 
 from event_native import HEAD, context, native
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from icalendar import Calendar
 from recurring_ical_events import of
@@ -133,11 +133,12 @@ def item(event: Event, more: str) -> str:
     return f"<t:CalendarItem>{times}{flags}{more}{event.zone.xml('StartTimeZone')}</t:CalendarItem>"
 
 
-def record(event: Event) -> str:
+def record(event: Event, *, offset: bool = True) -> str:
+    """offset: of the days of the recurrence, as EWS writes them; Graph does not."""
     assert event.recurrence is not None
     begin = event.start.date()
     written = [
-        f"{day.isoformat()}{event.zone.offset(event.start)}"
+        f"{day.isoformat()}{event.zone.offset(event.start) if offset else ''}"
         for day in (begin, event.recurrence.until or begin)
     ]
     gone = "".join(
@@ -192,3 +193,70 @@ def test_series_with_times(event: Event) -> None:
 @given(series(all_day=True))
 def test_series_of_whole_days(event: Event) -> None:
     agree(event)
+
+
+# -- series that began under another law than today's: the practice Exchange computes every year by today's.
+
+LAW = st.sampled_from((BERLIN, NEW_YORK, LOS_ANGELES, SYDNEY))
+NIGHT = st.sampled_from((time(0), time(0, 30), time(1, 30), time(2), time(2, 30), time(23), time(23, 30)))
+
+
+@st.composite
+def old_series(draw: st.DrawFn) -> Event:
+    pattern = draw(patterns)
+    near = draw(st.dates(date(1970, 1, 1), date(2040, 12, 31)))
+    first = next(day for day in pattern.days(near) if day >= near)
+    assume(first.year <= 2040)
+    all_day = draw(st.booleans())
+    start = datetime.combine(first, time(0) if all_day else draw(NIGHT | clocks))
+    lasts = timedelta(days=1) if all_day else timedelta(minutes=draw(st.sampled_from((15, 60, 180))))
+    recurrence = Recurrence(pattern)
+    return Event(
+        Common("Alt"),
+        "a@kogge.example",
+        start,
+        start + lasts,
+        draw(LAW),
+        all_day=all_day,
+        recurrence=recurrence,
+    )
+
+
+MELBOURNE = Event(
+    Common("Cup"),
+    "m@kogge.example",
+    datetime(2004, 11, 2),
+    datetime(2004, 11, 2, 1),
+    LOS_ANGELES,
+    recurrence=Recurrence(Yearly(2, 11)),
+)
+
+
+def wall_of(event: Event) -> datetime | date:
+    return event.start.date() if event.all_day else event.start
+
+
+@given(old_series())
+@example(MELBOURNE)
+def test_a_series_keeps_its_clock_and_its_days_whatever_the_law_of_its_first_year(event: Event) -> None:
+    found = map_event(native(record(event)), context())
+    assert {loss.reason for loss in found.losses} <= {"clock-change", "hour-twice"}
+    raw = found.item.body().read()
+    (master,) = Calendar.from_ical(raw).walk("VEVENT")
+    start = master["DTSTART"].dt
+    assert (start.replace(tzinfo=None) if isinstance(start, datetime) else start) == wall_of(event)
+
+
+@given(old_series())
+@example(MELBOURNE)
+def test_read_over_graph_it_begins_on_its_day(event: Event) -> None:
+    """Graph states no distance from UTC: its clock may be that of the law of the first year, its day not."""
+    found = map_event(native(record(event, offset=False)), context())
+    assert "not-in-series" not in {loss.reason for loss in found.losses}
+    (master,) = Calendar.from_ical(found.item.body().read()).walk("VEVENT")
+    start = master["DTSTART"].dt
+    first = start.date() if isinstance(start, datetime) else start
+    assert first == event.start.date()
+    if isinstance(start, datetime):
+        strays = abs(start.replace(tzinfo=None) - event.start)
+        assert strays <= timedelta(hours=1 if event.start.year >= 1996 else 2)
