@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from icalendar import Calendar
+from icalendar.error import BrokenCalendarProperty
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 from practice.calendar.timezones import WEEKDAYS, ZONES
@@ -31,6 +32,13 @@ def icalendar(case: Case, text: str) -> Table:
         events: list[Any] = Calendar.from_ical(text).walk("VEVENT")
     except ValueError as error:
         raise case.error("", f"is no iCalendar: {error}") from None
+    try:
+        return _table(case, events)
+    except BrokenCalendarProperty:
+        raise case.error("", "has a property that cannot be read") from None
+
+
+def _table(case: Case, events: Sequence[Any]) -> Table:
     masters = [one for one in events if "RECURRENCE-ID" not in one]
     if len(masters) != 1:
         raise case.error("", f"must hold one event, not {len(masters)}")
@@ -44,20 +52,21 @@ def icalendar(case: Case, text: str) -> Table:
 
 
 def _event(case: Case, event: Any) -> Table:
-    if "DTSTART" not in event:
+    start = _value(case, event, "DTSTART")
+    if start is None:
         raise case.error("DTSTART", "is missing")
-    start = event["DTSTART"].dt
-    table: Table = {"base": _base(event), "uid": str(event.get("UID", "")), **_people(event)}
+    end = _end(case, event, start)
+    table: Table = {"base": _base(case, event), "uid": str(event.get("UID", "")), **_people(event)}
     if isinstance(start, datetime):
-        table |= {"start": start.replace(tzinfo=None), "end": _end(event, start).replace(tzinfo=None)}
+        table |= {"start": start.replace(tzinfo=None), "end": end.replace(tzinfo=None)}
         if start.tzinfo is not None:
             table["zone"] = _zone(case, event)
     else:
-        days = (_end(event, start) - start).days
+        days = (end - start).days
         table |= {"start": datetime(start.year, start.month, start.day), "days": days}
     if event.get("TRANSP") == "TRANSPARENT":
         table["busy"] = "Free"
-    simple = {"location": str(event.get("LOCATION", "")), "sequence": int(event.get("SEQUENCE", 0))}
+    simple = {"location": str(event.get("LOCATION", "")), "sequence": _number(case, event, "SEQUENCE")}
     return table | simple | {"cancelled": event.get("STATUS") == "CANCELLED"}
 
 
@@ -70,12 +79,34 @@ def _changed(case: Case, event: Any) -> Table:
     return table
 
 
-def _end(event: Any, start: Any) -> Any:
-    if "DTEND" in event:
-        return event["DTEND"].dt
-    if "DURATION" in event:
-        return start + event["DURATION"].dt
+def _end(case: Case, event: Any, start: Any) -> Any:
+    end, lasts = _value(case, event, "DTEND"), _value(case, event, "DURATION")
+    if end is not None:
+        if isinstance(end, datetime) != isinstance(start, datetime):
+            raise case.error("DTEND", f"is a {_sort(end)}, where DTSTART is a {_sort(start)}")
+        return end
+    if lasts is not None:
+        if not isinstance(lasts, timedelta):
+            raise case.error("DURATION", "is no length of time")
+        return start + lasts
     return start if isinstance(start, datetime) else start + timedelta(days=1)
+
+
+def _sort(moment: date) -> str:
+    return "time" if isinstance(moment, datetime) else "day"
+
+
+def _value(case: Case, event: Any, name: str) -> Any:
+    """A date, a time or a length of time; None where the event has none."""
+    found = event.get(name)
+    if found is None:
+        return None
+    if isinstance(found, list):
+        raise case.error(name, "stands there several times")
+    try:
+        return found.dt
+    except BrokenCalendarProperty:
+        raise case.error(name, "cannot be read") from None
 
 
 def _zone(case: Case, event: Any) -> str:
@@ -89,22 +120,31 @@ def _zone(case: Case, event: Any) -> str:
     return found
 
 
-def _base(event: Any) -> Table:
+def _base(case: Case, event: Any) -> Table:
     base: Table = {
         "subject": str(event.get("SUMMARY", "")),
         "body": str(event.get("DESCRIPTION", "")).replace("\n", "\r\n"),
         "sensitivity": _CLASSES.get(str(event.get("CLASS")), "Normal"),
     }
-    priority = int(event.get("PRIORITY", 0))
+    priority = _number(case, event, "PRIORITY")
     if priority:
         base["importance"] = "High" if priority < 5 else "Normal" if priority == 5 else "Low"
     if "CATEGORIES" in event:
-        base["categories"] = [str(one) for one in event["CATEGORIES"].cats]
+        lines = event["CATEGORIES"]
+        given = lines if isinstance(lines, list) else [lines]
+        base["categories"] = [str(one) for line in given for one in line.cats]
     for alarm in event.walk("VALARM"):
         trigger = alarm.get("TRIGGER")
         if trigger is not None and isinstance(trigger.dt, timedelta):
             base["reminder"] = int(-trigger.dt.total_seconds() // 60)
     return base
+
+
+def _number(case: Case, event: Any, name: str) -> int:
+    try:
+        return int(event.get(name, 0))
+    except (TypeError, ValueError):
+        raise case.error(name, "is no number") from None
 
 
 def _people(event: Any) -> Table:

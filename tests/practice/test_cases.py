@@ -426,6 +426,14 @@ def test_an_icalendar_file_dropped_into_the_folder(tmp_path: Path) -> None:
     assert (day.all_day, day.start, day.end) == (True, datetime(2027, 3, 1), datetime(2027, 3, 2))
 
 
+def test_categories_may_stand_on_several_lines(tmp_path: Path) -> None:
+    (tmp_path / "events").mkdir()
+    text = ONE_DAY.replace("SUMMARY", "CATEGORIES:A,B\nCATEGORIES:C\nSUMMARY")
+    (tmp_path / "events" / "one.ics").write_text(text)
+    one = made_of("events", event, {}, SAMPLE, tmp_path, {".ics": icalendar})["one"](SAMPLE)
+    assert one.base.categories == ("A", "B", "C")
+
+
 RULES = {
     "FREQ=DAILY;INTERVAL=2": Daily(2),
     "FREQ=WEEKLY;BYDAY=TU,SU;WKST=SU": Weekly((1, 6), 1, 6),
@@ -467,6 +475,15 @@ FOREIGN = (
         ONE_DAY.replace("SUMMARY", "RRULE:FREQ=HOURLY\nSUMMARY"),
         "a.ics: RRULE: is no pattern of Exchange",
     ),
+    (
+        "events/a.ics",
+        ONE_DAY.replace("SUMMARY", "DURATION:broken\nSUMMARY"),
+        "a.ics: DURATION: cannot be read",
+    ),
+    ("events/a.ics", ONE_DAY.replace("SUMMARY", "DTEND:x\nSUMMARY"), "a.ics: DTEND: cannot be read"),
+    ("events/a.ics", ONE_DAY.replace("SUMMARY", "DTEND:20270301T100000\nSUMMARY"), "a.ics: DTEND: is a time"),
+    ("events/a.ics", ONE_DAY.replace("SUMMARY", 2 * "DURATION:PT1H\n" + "SUMMARY"), "DURATION: stands there"),
+    ("events/a.ics", ONE_DAY.replace("SUMMARY", "RRULE:FREQ=DAILY\nEXDATE:x\nSUMMARY"), "a property that"),
     (
         "events/a.ics",
         ICALENDAR.replace("Europe/Berlin", "Pacific/Apia"),
