@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, field
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from connectors.http.proxy import Network, Networked
-from connectors.settings import Strict, name_fields
+from connectors.settings import Account, Strict, name_fields
 from engine.config.approval import ApprovalSettings
 from engine.config.evidence_key import EvidenceSettings
 from engine.config.file_errors import Problem, misconfigured, read_text
@@ -173,6 +173,8 @@ class InvitationProbeSettings(Strict):
     Attributes:
         host: the address of the account that invites.
         guest: the address of the invited account.
+        host_login: what opens the account that invites; None if that is its address.
+        guest_login: what opens the invited account; None if that is its address.
         external: an address that is no user of the calendar server, as a second guest; None for none. Its
             mail arrives in the guest's mailbox, such as that of "guest+x@example.org", unless external_mail
             is set.
@@ -182,6 +184,8 @@ class InvitationProbeSettings(Strict):
 
     host: str
     guest: str
+    host_login: str | None = Field(default=None, min_length=1)
+    guest_login: str | None = Field(default=None, min_length=1)
     external: str | None = None
     external_mail: ImapTargetSettings | None = None
     arrival_seconds: float = Field(default=120.0, ge=1, le=3600)
@@ -197,13 +201,23 @@ class InvitationProbeSettings(Strict):
 
     @model_validator(mode="after")
     def _different(self) -> InvitationProbeSettings:
-        if self.host == self.guest:
+        if self.host == self.guest or self.inviting.login == self.invited.login:
             raise ValueError("host and guest must be two accounts")
         if self.external in (self.host, self.guest):
             raise ValueError("external must be no account of the calendar server")
         if self.external_mail is not None and self.external is None:
             raise ValueError("external_mail needs external: the address that it receives mail for")
         return self
+
+    @property
+    def inviting(self) -> Account:
+        """Return the account that invites."""
+        return Account(login=self.host_login or self.host, address=self.host)
+
+    @property
+    def invited(self) -> Account:
+        """Return the invited account."""
+        return Account(login=self.guest_login or self.guest, address=self.guest)
 
 
 class RunSettings(Strict):

@@ -140,6 +140,7 @@ accept = "address"                          # or "directory": the lowest proof w
 # server of which that is not known mails nobody because of a migration.
 # host = "probe-a@example.org"
 # guest = "probe-b@example.org"
+# host_login = "probe-a"                    # where a login is not the address; guest_login likewise
 # external = "probe-b+outside@example.org"  # no user of the calendar server: it is invited by mail alone
 # external_mail = { kind = "imap", host = "imap.example.net", password = { env = "X" } }  # if it is elsewhere
 # arrival_seconds = 120

@@ -170,11 +170,11 @@ def _prove(
     memory: LedgerMemory,
 ) -> ProbeResult:
     taken = {name for one in people for name in (one.source, one.target, one.target_login)}
-    if taken & {probe.host, probe.guest, probe.external}:
+    host, guest = probe.inviting, probe.invited
+    if taken & {host.login, host.address, guest.login, guest.address, probe.external}:
         raise Misconfigured("invitation_probe", "its accounts stand in mailboxes.csv; they must be nobody's")
-    mail = None if config.target.mail is None else partial(_mailbox, config, probe.guest)
+    mail = None if config.target.mail is None else partial(_mailbox, config, guest)
     outside = _outside(config, probe)
-    host, guest = (Account(login=name, address=name) for name in (probe.host, probe.guest))
     with _shown() as progress:
         return prove_server(
             settings,
@@ -189,8 +189,7 @@ def _prove(
         )
 
 
-def _mailbox(config: Config, address: str) -> Target:
-    account = Account(login=address, address=address)
+def _mailbox(config: Config, account: Account) -> Target:
     return open_target(config, account, Kind.MAIL, never, live=False, not_after=datetime.now(UTC))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connectors.imap.target import ImapTarget
+from connectors.settings import Account
 from engine.config.load import Config, load
 from engine.pacing.server_notices import clock_time
 from engine.planning.mailbox_list import Person
@@ -60,6 +62,40 @@ def listened(config: Config, folder: Path, people: list[Person]) -> list[Invitat
     found = check_invitations.listen(config, ledger, people, again=False)
     ledger.close()
     return found
+
+
+LOGINS = 'host_login = "Probe A"\nguest_login = "probe-b"\n'
+
+
+def test_a_login_stands_beside_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nextcloud's AppAPI knows user ids only, letter by letter."""
+    given: list[tuple[Account, Account]] = []
+
+    def prove(_settings: object, host: Account, guest: Account, *_: object, **__: object) -> ProbeResult:
+        given.append((host, guest))
+        return ProbeResult("silent", watched=600.0, guests=("internal",))
+
+    monkeypatch.setattr(check_invitations, "prove_server", prove)
+    (heard,) = listened(configured(tmp_path, PROBE, LOGINS), tmp_path, [PERSON])
+    assert heard.code is None
+    (accounts,) = given
+    assert [(one.login, one.address) for one in accounts] == [
+        ("Probe A", "probe-a@n.example"),
+        ("probe-b", "probe-b@n.example"),
+    ]
+
+
+@pytest.mark.parametrize("login", ["Probe A", "probe-b"])
+def test_no_login_of_the_probe_is_a_persons(tmp_path: Path, given: list[dict[str, Any]], login: str) -> None:
+    with pytest.raises(Misconfigured, match="nobody's"):
+        listened(configured(tmp_path, PROBE, LOGINS), tmp_path, [replace(PERSON, target_login=login)])
+    assert given == []
+
+
+@pytest.mark.parametrize("logins", ['host_login = ""', 'guest_login = "probe-a@n.example"'])
+def test_two_accounts_have_two_logins(tmp_path: Path, logins: str) -> None:
+    with pytest.raises(Misconfigured, match="invitation_probe"):
+        configured(tmp_path, PROBE, logins)
 
 
 def test_the_mail_of_a_guest_outside_arrives_at_the_guests_mailbox(
