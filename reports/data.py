@@ -100,7 +100,8 @@ class WorkloadReport:
 @dataclass(frozen=True, slots=True)
 class MailboxReport:
     """A mailbox. withheld: the code why it must not run. score: of a verified one. omitted: items in folders
-    that do not move, by the source's own count. accepted: a person lets it go live with this score; missed:
+    that do not move, by the source's own count, and what lies beside all folders, such as an online archive.
+    asked: the source was asked for the latter. accepted: a person lets it go live with this score; missed:
     items that did not arrive, for which a person answered. given_back: its cutover was begun once, and then
     taken back: its owner works at the source again."""
 
@@ -112,6 +113,7 @@ class MailboxReport:
     failures: tuple[Coded, ...] = ()
     skips: tuple[Coded, ...] = ()
     omitted: tuple[Coded, ...] = ()
+    asked: bool = False
     losses: tuple[Lost, ...] = ()
     accepted: bool = False
     missed: int = 0

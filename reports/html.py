@@ -94,6 +94,8 @@ def wave_page(report: WaveReport, text: Wording) -> str:
         classes=tuple(Class),
         failures=failures,
         left=story.left_rows(report, text),
+        decide=story.decided_by_somebody(report),
+        unasked=sum(not box.asked for box in report.boxes),
         attention=attention,
         advice=story.advised(attention, failures, text),
         boxes=report.boxes[:BOXES_MOST],

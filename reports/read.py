@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pydantic import BaseModel
@@ -17,6 +17,7 @@ from ledger.db.engine import snapshot
 from ledger.db.rows import ROLLED_BACK, LegRow, LegState, MailboxRow, Outcome, Phase, State
 from ledger.leg.phase_moves import MOVED
 from ledger.plan.approvals import events_since
+from ledger.plan.source_extras import Extras, extras_of
 from ledger.store import Ledger
 from ledger.views.decisions import decider
 from ledger.views.progress_samples import beats
@@ -55,7 +56,7 @@ def read(ledger: Ledger, wave: str, targets: Iterable[BaseModel] = (), contact: 
 
 def _read(ledger: Ledger, wave: str, targets: Iterable[BaseModel], contact: str) -> WaveReport:
     rows = ledger.mailboxes(wave)
-    facts = _Facts(ledger, wave, [row.id for row in rows])
+    facts = _Facts(ledger, wave, rows)
     chain, events = _chain(ledger, wave)
     back = _given_back(events)
     newest = _sealed(ledger, wave)
@@ -80,12 +81,14 @@ def calendars(settings: Mapping[Kind, BaseModel | None]) -> list[BaseModel]:
 class _Facts:
     """Of every mailbox of a wave, as the ledger counts them."""
 
-    def __init__(self, ledger: Ledger, wave: str, ids: Sequence[str]) -> None:
+    def __init__(self, ledger: Ledger, wave: str, rows: Sequence[MailboxRow]) -> None:
+        ids = [row.id for row in rows]
         self._ledger = ledger
         self._counts = counts_of(ledger, ids, LIGHTER)
         self._absent = absent_of(ledger, ids)
         self._lacking = lacking_of(ledger, ids)
         self._folders = folder_losses(ledger, wave)
+        self._extras = extras_of(ledger, (row.source for row in rows))
         self._legs: dict[str, list[LegRow]] = {}
         for row in ledger.legs(wave):
             self._legs.setdefault(row.mailbox, []).append(row)
@@ -101,6 +104,7 @@ class _Facts:
         legs = sorted(self._legs.get(row.id, []), key=lambda leg: list(Kind).index(leg.workload))
         skips = {kind: one.skips for kind, one in summaries.items()}
         omitted = {kind: one.omitted for kind, one in summaries.items()}
+        extras = self._extras.get(row.source)
         return MailboxReport(
             id=row.id,
             phase=row.phase,
@@ -109,11 +113,17 @@ class _Facts:
             score=score,
             failures=failures,
             skips=_coded(skips),
-            omitted=_coded(omitted),
+            omitted=(*_coded(omitted), *_beside(extras or {})),
+            asked=extras is not None,
             losses=_losses(self._lacking.get(row.id, []), self._folders.get(row.id, [])),
             accepted=score is not None and score.is_low and is_accepted(self._ledger, row, score),
             missed=answered(self._ledger, row).get("missing", 0) if failures else 0,
         )
+
+
+def _beside(extras: Extras) -> Iterator[Coded]:
+    """What lies beside all folders: it is counted with mail, whose server tells of it."""
+    return (Coded(Kind.MAIL, code, count) for code, count in extras.items() if count)
 
 
 def _part(leg: LegRow, counts: Counts, summary: LegSummary | None) -> WorkloadReport:

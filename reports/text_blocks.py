@@ -293,6 +293,10 @@ def advised(
     return [(code, found) for code in codes if (found := text.advice(code)).text]
 
 
+TO_DECIDE = frozenset({"archive-mailbox", "delegates", "holds", "inbox-rules"})
+"""What nobody meets in a folder, and is gone with the old system."""
+
+
 def left_rows(report: WaveReport, text: Wording) -> list[LeftRow]:
     """What does not move by a rule: one row for each reason, whatever kinds of items it is of."""
     found = []
@@ -316,13 +320,20 @@ def left_rows(report: WaveReport, text: Wording) -> list[LeftRow]:
     return sorted(found, key=lambda row: (row.folders, -row.items, row.code))
 
 
+def decided_by_somebody(report: WaveReport) -> bool:
+    """Whether what stays is gone with the old system unless somebody decides about it."""
+    return any(one.code in TO_DECIDE for box in report.boxes for one in box.omitted)
+
+
 def gists(report: WaveReport, text: Wording) -> dict[str, str]:
     """One line for each folded section, for those who do not unfold it."""
     rating, deciders = report.score.rating, {one.by for one in report.chain.decisions}
     left = sum(one.items for box in report.boxes for one in (*box.skips, *box.omitted))
     return {
         "fates": text("fates.gist", n=report.fates.total()),
-        "left": text("left.gist", n=left) if left else text("left.none"),
+        "left": text("left.gist-decide" if decided_by_somebody(report) else "left.gist", n=left)
+        if left
+        else text("left.none"),
         "score": text("score.wave", rating=text.name("rating", rating))
         if rating
         else text("score.wave-none", n=report.score.unscored),

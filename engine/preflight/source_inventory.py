@@ -13,11 +13,14 @@ from functools import partial
 
 from engine.config.load import Config
 from engine.control.error_log import contain_defects
+from engine.control.ledger_access import opened_ledger
 from engine.opening.open_sides import open_source
 from engine.pacing.login_breaker import LoginBreaker
+from engine.planning.load_plan import planned_mailbox
 from engine.planning.mailbox_list import Person
 from engine.preflight.parallel_checks import map_mailboxes
 from engine.preflight.side_settings import login_place
+from ledger.plan.source_extras import keep_extras
 from mappings.registry import FORMS
 from model.errors import Corrupt, MigrationError, Misconfigured, Transient
 from model.optional_protocols import SupportsDelegates, SupportsExtras
@@ -47,6 +50,8 @@ class Inventory:
         stays: items (or folders, rules, delegates) that will not move, by code; items that a rule leaves out
             are among them.
         unknown: codes about which the source does not answer.
+        extras: of what stays, what lies outside of all containers; None for a count that the source does not
+            tell. Empty if the source has no such things.
         oddities: counts by fixed words.
         delegates: the addresses of those who may act for its owner; none unless they were asked for.
         delegates_unknown: True if they were asked for, and the source does not say.
@@ -64,6 +69,7 @@ class Inventory:
     sizes: Counter[Kind] = field(default_factory=Counter)
     stays: Counter[str] = field(default_factory=Counter)
     unknown: list[str] = field(default_factory=list)
+    extras: dict[str, int | None] = field(default_factory=dict)
     oddities: Counter[str] = field(default_factory=Counter)
     delegates: tuple[str, ...] = ()
     delegates_unknown: bool = False
@@ -93,6 +99,21 @@ def take_all(
         lambda person: take_inventory(config, person, breaker, delegates=delegates),
         progress,
     )
+
+
+def keep(config: Config, inventories: Sequence[Inventory]) -> None:
+    """Keep in the ledger what lies outside of all containers, for reports; a ledger is made if there is none.
+
+    Args:
+        config: the configuration.
+        inventories: of those that ended early, nothing is kept.
+    """
+    found = {
+        planned_mailbox(config, one.person).source: one.extras for one in inventories if one.code is None
+    }
+    if found:
+        with opened_ledger(config) as ledger:
+            keep_extras(ledger, found)
 
 
 def take_inventory(
@@ -139,7 +160,8 @@ def _count(inventory: Inventory, source: Source, workloads: frozenset[Kind]) -> 
         _look(inventory, container)
         _enumerate(inventory, source, container)
     if isinstance(source, SupportsExtras):
-        for code, count in source.extras():
+        inventory.extras = dict(source.extras())
+        for code, count in inventory.extras.items():
             if count is None:
                 inventory.unknown.append(code)
             elif count:

@@ -54,12 +54,13 @@ def discover(
     """Lists what the sources hold: how much, how large, what is odd, and what will not move and why.
 
     Lists every item, reads no body, writes to neither side. A mailbox is named by its line in
-    mailboxes.csv.
+    mailboxes.csv. What a mailbox has beside its folders (an online archive, rules, delegates) is kept in the
+    ledger: reports tell of it.
 
     Example: kogge discover --csv inventory.csv --relations relations.csv
     """
     from engine.control.error_log import defect_log
-    from engine.preflight.source_inventory import take_all
+    from engine.preflight.source_inventory import keep, take_all
 
     settings = load(config)
     chosen = people(settings, wave, mailbox)
@@ -79,6 +80,7 @@ def discover(
     else:
         _show_inventory(found)
         _say_next(config, csv_file, found)
+    keep(settings, found)
     failed = [one for one in found if one.code]
     if failed:
         raise typer.Exit(Exit.AGAIN if all(one.passing for one in failed) else Exit.OPEN)

@@ -98,6 +98,20 @@ checked = Table(
 level: of the proof. code: why it is not ready, or NULL.
 """
 
+source_extra = Table(
+    "source_extra",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("code", String(64), primary_key=True),
+    Column("items", BigInteger),
+    Column("at", Float(53), nullable=False),
+)
+"""What a mailbox has at its source beside its folders (ledger.plan.source_extras).
+
+source: as in mailbox, which may not be planned yet. items: NULL if the source does not say. A source that
+was asked and has nothing has a row with code "".
+"""
+
 step = Table(
     "step",
     metadata,

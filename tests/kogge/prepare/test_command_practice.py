@@ -25,6 +25,7 @@ from engine.planning.size_estimates import read_inventory
 from kogge.prepare.practice_servers import ODD_MOST, Stage, mails_of, practising
 from kogge.shown.item_lookup import UNREADABLE, subjects_of
 from ledger.db.rows import ContainerRow, ItemRow, State
+from ledger.plan.source_extras import extras_of
 from model.protocols import Ref, key_of
 from practice.servers import dovecot
 
@@ -197,6 +198,21 @@ def test_discover(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     read = read_inventory(place / "inventory.csv", read_mailboxes(place / "mailboxes.csv"))
     sizes = [(one["items"], one["bytes"]) for one in found]
     assert [(one.all_items, one.all_bytes) for one in read.values()] == sizes
+
+
+def test_discover_keeps_what_lies_beside_all_folders_for_reports(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("discover", "--json") == 0
+    stays = {one["line"]: one["stays"] for one in json.loads(capsys.readouterr().out)}
+    config = load(Path("kogge.toml"))
+    people = {one.line: one.source for one in read_mailboxes(place / "mailboxes.csv")}
+    with opened_ledger(config) as ledger:
+        kept = extras_of(ledger, people.values())
+    assert set(kept) == set(people.values()), "the ledger is made for it: no plan is there yet"
+    for line, source in people.items():
+        counted = {code: count for code, count in kept[source].items() if count is not None}
+        assert counted.items() <= stays[line].items()
 
 
 def test_discover_on_the_screen(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
