@@ -13,10 +13,18 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from engine.approvals.pinned_settings import refuse_weaker
-from engine.approvals.signed_plan import canonical, digest_of, documents, systems_of, without_systems
+from engine.approvals.signed_plan import (
+    canonical,
+    digest_of,
+    documents,
+    systems_of,
+    without_findings,
+    without_systems,
+)
 from engine.config.hints import next_command
 from engine.config.load import Config
 from engine.identity.identity_gate import LEVELS, NEEDS_APPROVAL
@@ -36,6 +44,15 @@ CHANGED = "plan-changed"
 """Why a signature is void: it is of another plan, or of this one before it was another for a while."""
 WAS_ANOTHER = "of this plan, but the wave had another one since"
 """Says it of a signature that was ended, and whose plan came back."""
+UNDO_EDIT = (
+    ", by an edit of the configuration alone. Nothing of the plan was changed, and the approvals"
+    " count as before: undo the edit; or, if it is meant, check the wave and sign again"
+)
+UNDO_CHECK = (
+    ", only by what a check found, or by that and the configuration. The approvals count again once a check"
+    " finds what was signed; or, if this is how it stays, sign again"
+)
+"""How approvals count again that were given for a plan that only looks otherwise now."""
 VOIDED = "plan-voided"
 """The event that ends the signatures of a plan, for good."""
 DOMAIN = b"kogge plan approval 1\n"
@@ -185,20 +202,41 @@ def is_plan_signed(config: Config, ledger: Ledger, wave: str) -> bool:
     hashes = {hash_ for hash_, event in named if not _has_ended(cached, hash_, event)}
     if any(map(cached.plan.is_signed_by, hashes)):
         return True
-    return bool(_of_other_systems(config, ledger, cached.plan, hashes))
+    return bool(_alike(config, ledger, cached.plan, hashes, without_systems))
 
 
-def _of_other_systems(
-    config: Config, ledger: Ledger, plan: WavePlan, hashes: Collection[str]
+def _alike(
+    config: Config,
+    ledger: Ledger,
+    plan: WavePlan,
+    hashes: Collection[str],
+    part: Callable[[str | bytes], dict[str, Any]],
 ) -> frozenset[str]:
-    """Return those of these signed plans that differ from the wave's plan by the configuration alone.
+    """Return those of these signed plans of which this part is as in the wave's plan.
 
     A plan whose signed document was not kept is none of them.
     """
     texts = documents(config, plan.wave, plan.rows.values(), plan.excused) if hashes else ()
-    now = [without_systems(text) for text in texts]
+    now = [part(text) for text in texts]
     kept = ((hash_, signed_text(ledger, hash_)) for hash_ in sorted(hashes))
-    return frozenset(hash_ for hash_, text in kept if text is not None and without_systems(text) in now)
+    return frozenset(hash_ for hash_, text in kept if text is not None and part(text) in now)
+
+
+def suspended(config: Config, ledger: Ledger, wave: str, stage: str | None = None) -> list[Approval]:
+    """Return the approvals that do not count now, and will once a check, or the configuration, is as it was.
+
+    Nobody decided on another plan since: it only looks otherwise.
+
+    Args:
+        config: the configuration.
+        ledger: the ledger.
+        wave: the name of the wave.
+        stage: START or CUTOVER; None for both.
+    """
+    cached = _refreshed(config, ledger, wave)
+    approvals = _judge(config, cached, [stage] if stage else STAGES)
+    alike = _alike(config, ledger, cached.plan, _others(cached, approvals), without_findings)
+    return [entry for entry in approvals if entry.void == CHANGED and entry.statement.plan in alike]
 
 
 def refuse_unapproved(config: Config, ledger: Ledger, wave: str, stage: str) -> None:
@@ -239,10 +277,12 @@ def _approved_plan(config: Config, ledger: Ledger, wave: str, stage: str, requir
     approvals, plan = _judge(config, cached, [stage]), cached.plan
     valid = sum(entry.void is None for entry in approvals)
     others = _others(cached, approvals)
-    undone = frozenset() if valid >= required else _of_other_systems(config, ledger, plan, others)
-    _end(ledger, wave, others - undone)
+    looks = frozenset() if valid >= required else _alike(config, ledger, plan, others, without_findings)
+    _end(ledger, wave, others - looks)
     if valid < required:
-        text = _missing_approvals(wave, stage, required, valid, approvals, plan.hash, undone)
+        edits = _alike(config, ledger, plan, looks, without_systems)
+        undo = {hash_: UNDO_EDIT if hash_ in edits else UNDO_CHECK for hash_ in looks}
+        text = _missing_approvals(wave, stage, required, valid, approvals, plan.hash, undo)
         command = command_to_approve(config, wave, stage, "--key FILE --reason TEXT")
         if stage == CUTOVER and unverified(ledger, wave):
             migrate = next_command(config.path, f"migrate --wave {wave}")
@@ -297,11 +337,11 @@ def _missing_approvals(
     valid: int,
     approvals: Iterable[Approval],
     plan: str,
-    undone: Collection[str],
+    undo: Mapping[str, str],
 ) -> str:
     """Return why approvals are missing. The text names no person, because Prefect may show it.
 
-    The approvals of the plans in `undone` count again once an edit of the configuration is undone.
+    The approvals of the plans in `undo` count again once that is done.
     """
     text = f"the {stage} of wave {wave} has {valid} of {required} approvals of its plan {plan[:12]}"
     void = [entry for entry in approvals if entry.void == CHANGED]
@@ -314,11 +354,7 @@ def _missing_approvals(
             text += (
                 f"; the newest other, of {when}, was of plan {newest.statement.plan[:12]}: it changed since"
             )
-        if newest.statement.plan in undone:
-            text += (
-                ", by an edit of the configuration alone. Nothing of the plan was changed, and the approvals"
-                " count as before: undo the edit; or, if it is meant, check the wave and sign again"
-            )
+        text += undo.get(newest.statement.plan, "")
     return text
 
 

@@ -139,6 +139,19 @@ def without_systems(text: str | bytes) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name not in ("systems", "version")}
 
 
+def without_findings(text: str | bytes) -> dict[str, Any]:
+    """Return what a document says that a person decided: without the systems, and what a check found."""
+    document = without_systems(text)
+    document["mailboxes"] = [_without_check(row) for row in document["mailboxes"]]
+    return document
+
+
+def _without_check(row: Any) -> Any:
+    if isinstance(row, list):  # version 1 names no columns; a check and whether it is accepted are the last
+        return row[:-2]
+    return {name: value for name, value in row.items() if name != "checked"}
+
+
 def _serialize(
     document: dict[str, Any], rows: Iterable[PlanRow], excused: Collection[str], version: int
 ) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from engine.approvals.plan_approval import is_accepted
+from engine.approvals.plan_approval import is_accepted, suspended
 from engine.approvals.signed_list import refuse_changed_list
 from engine.approvals.unneeded_approvals import OF_WAVES
 from engine.config.load import Config
@@ -96,6 +96,22 @@ def accepted_of_wave(config: Config, wave: str | None) -> frozenset[str]:
         return frozenset()
     with opened_ledger(config) as ledger:
         return frozenset(code for code in OF_WAVES if ledger.approved(f"wave:{wave}", code))
+
+
+def suspended_approvals(config: Config, waves: Collection[str]) -> dict[str, list[str]]:
+    """Return by wave who signed another result of a check than the newest one. No ledger is made.
+
+    Their approvals do not count until a check finds again what they signed. Waves of which nobody did are
+    left out.
+    """
+    if config.ledger_file is not None and not config.ledger_file.exists():
+        return {}
+    with opened_ledger(config) as ledger:
+        found = {
+            wave: sorted({entry.statement.approver for entry in suspended(config, ledger, wave)})
+            for wave in sorted(waves)
+        }
+    return {wave: names for wave, names in found.items() if names}
 
 
 def _differs(row: PlanRow, planned: PlannedMailbox) -> bool:

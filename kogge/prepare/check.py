@@ -64,6 +64,12 @@ UNTOLD = (
 )
 
 
+SUSPENDED = (
+    "wave {wave}: this is not what {names} signed, so no run of it begins. Their approvals count again once a"
+    " check finds what they signed. They end for good if others sign this one and a run begins."
+)
+
+
 def check(
     config: ConfigPath = DEFAULT,
     wave: Wave = None,
@@ -92,6 +98,7 @@ def check(
         note_accepted,
         plan_what_was_seen,
         renew_plan,
+        suspended_approvals,
     )
     from engine.preflight.exposed_secrets import exposed_secrets
     from engine.preflight.preflight import examine_all, powers, unreachable_sides
@@ -115,6 +122,7 @@ def check(
     unloaded = None if wave is not None or mailbox else plan_what_was_seen(settings, looks)
     keep(settings, wave, looks, begun)
     note_accepted(settings, looks)
+    unsigned = suspended_approvals(settings, {look.person.wave for look in looks if look.person.wave})
     accepted = accepted_of_wave(settings, wave)
     evidence = look_of(settings)
     exposed = exposed_secrets(settings)
@@ -128,6 +136,7 @@ def check(
         document = _check_document(settings, looks, power)
         told: dict[str, object] = {"invitations": [one.document() for one in heard]}
         told["evidence"] = evidence.document()
+        told["suspended_approvals"] = unsigned
         told["rate_limits"] = [one.document(_loads(settings, looks)) for one in target_rates(settings)]
         emit(
             {
@@ -145,8 +154,7 @@ def check(
             screen().print(Text(line, style=CARE), soft_wrap=True)
         if accepted:
             screen().print(f"approved for this wave: {', '.join(sorted(accepted))}")
-    if unloaded is not None:
-        say(f"not kept for the approvers: {unloaded}")
+    _tell_approvers(unsigned, unloaded)
     code = _check_code(looks, power, accepted)
     if any(one.code is not None and not one.passing for one in heard) or not evidence.good:
         code = Exit.OPEN
@@ -155,6 +163,14 @@ def check(
     if not as_json:
         _say_next(settings, looks, code)
     raise typer.Exit(code)
+
+
+def _tell_approvers(unsigned: Mapping[str, Sequence[str]], unloaded: str | None) -> None:
+    """unsigned: by wave, who signed another result. unloaded: why nothing was kept for them."""
+    for name, signers in unsigned.items():
+        say(SUSPENDED.format(wave=name, names=" and ".join(signers)))
+    if unloaded is not None:
+        say(f"not kept for the approvers: {unloaded}")
 
 
 def _unmet_lines(config: Config, unmet: Sequence[int]) -> Iterator[str]:

@@ -23,6 +23,7 @@ from engine.approvals.plan_approval import (
     permission,
     plan_of,
     refuse_unapproved,
+    suspended,
 )
 from engine.config.load import Config, load
 from ledger.db.engine import writing
@@ -411,6 +412,62 @@ def test_a_plan_that_comes_back_is_signed_anew(office: Office) -> None:
     office.approve("Bernd")
     assert office.passes()
     assert office.voids() == ["plan-changed", "plan-changed", None, None]
+
+
+def recorded(office: Office, *names: str) -> None:
+    """As `kogge approve` does, which keeps the document that was signed."""
+    for name in names:
+        statement = office.statement(name)
+        text = plan_of(office.config(), office.ledger, "w").text.decode()
+        signature = office.keys[name].sign(statement.to_sign())
+        record(office.ledger, "w", START, detail_of(statement), signature, text)
+
+
+def test_a_check_that_finds_otherwise_for_a_while_ends_nothing(office: Office) -> None:
+    """A certificate expired for a night: nobody decided anything, and nothing was written."""
+    recorded(office, "Anna", "Bernd")
+    assert office.passes()
+    office.check(level=None, code="tls-failed")
+    told = office.refusal()
+    assert "only by what a check found" in told
+    assert [one.statement.approver for one in suspended(office.config(), office.ledger, "w")] == [
+        "Anna",
+        "Bernd",
+    ]
+    for config in (office.config(), office.config(SYSTEMS.replace("new.example", "elsewhere.example"))):
+        office.refusal(config=config)
+    office.check()
+    assert office.passes()
+    assert suspended(office.config(), office.ledger, "w") == []
+    assert [event for event in office.ledger.events("w") if event.kind == "plan-voided"] == []
+
+
+def test_what_others_approved_and_ran_meanwhile_ends_what_was_signed_before(office: Office) -> None:
+    """The plan goes from A to B and back to A, and of B something was written."""
+    recorded(office, "Anna", "Bernd")
+    assert office.passes()
+    office.check(level="address")
+    recorded(office, "Bernd", "Carla")
+    assert office.passes(), "a run of B begins here"
+    office.check()
+    assert office.voids()[:2] == ["plan-changed", "plan-changed"]
+    assert not office.passes()
+    recorded(office, "Anna", "Bernd")
+    assert office.passes()
+
+
+@pytest.mark.parametrize("again", ["check", "list"])
+def test_another_list_beside_another_check_ends_what_was_signed(office: Office, again: str) -> None:
+    recorded(office, "Anna", "Bernd")
+    assert office.passes()
+    office.plan(at="other")
+    if again == "check":
+        office.check(code="tls-failed")
+    office.refusal()
+    office.plan()
+    office.check()
+    office.check(number=1)
+    assert not office.passes()
 
 
 def test_what_was_signed_before_another_plan_was_ends_with_that_one(office: Office) -> None:

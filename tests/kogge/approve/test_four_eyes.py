@@ -264,3 +264,21 @@ def test_each_leg_of_a_repair_asks_for_itself(place: Path) -> None:
     sign()
     with closing(opened(place)) as ledger:
         assert refuse_unapproved_mailbox(config, ledger, ledger.mailboxes("w")[0], START) is not None
+
+
+def test_a_check_says_that_it_is_not_what_was_signed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sign()
+    capsys.readouterr()
+    with closing(opened(place)) as ledger:
+        first = ledger.mailboxes("w")[0].id
+        keep_checks(ledger, [Check(first, None, "tls-failed", 20, 3_000_000)])
+    run("check", "-w", "w")
+    told = words(capsys)
+    assert "wave w: this is not what Anna and Bernd signed, so no run of it begins." in told
+    assert run("migrate", "-w", "w") == 1
+    assert "only by what a check found" in words(capsys)
+    with closing(opened(place)) as ledger:
+        keep_checks(ledger, [Check(first, "directory", None, 20, 3_000_000)])
+    run("check", "-w", "w")
+    assert "this is not what" not in words(capsys)
+    assert run("approvals", "-w", "w") == 0, "they count again"
