@@ -14,7 +14,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from connectors.settings import Secret, Strict
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificates
+
+from connectors.settings import Secret, Strict, Tls
 from engine.config.load import Config
 from ledger.plan.approvals import PlanRow
 from ledger.plan.waves import WaveRow
@@ -29,7 +32,7 @@ SIGNED: Mapping[str, int] = {
     **dict.fromkeys(("tenant", "client_id", "scope", "app_id", "certificate_file", "key_file"), 1),
     **dict.fromkeys(("profile", "flavour", "silent_agent", "artefacts", "zone"), 1),
     **dict.fromkeys(("root", "drive", "groups", "groups_by_name", "versions"), 1),
-    **dict.fromkeys(("api", "special_folders", "folder_language"), 2),
+    **dict.fromkeys(("api", "special_folders", "folder_language", "tls"), 2),
 }
 """Settings of a system that decide what goes where, and by whose right, with the first version that contains
 each. A release that adds one raises VERSION, and gives that."""
@@ -58,7 +61,6 @@ UNSIGNED = _FIRST_ALONE | {
     "spool_above",
     "sync_items",
     "timeout_seconds",
-    "tls",
     "user_agent",
 }
 """Settings of a system that decide nothing of that: a slower pace or a new password voids no approval. Of
@@ -79,8 +81,9 @@ def digest_of(document: object) -> str:
 def systems_of(config: Config, version: int = VERSION) -> dict[str, Any] | None:
     """Return where from and where to, what counts as proof, and whether one mailbox goes first, alone.
 
-    Of a file, only the name is contained: it lies elsewhere on another worker's machine. No secret is, nor
-    where it is kept.
+    Of a file, only the name is contained: it lies elsewhere on another worker's machine. Of a file of
+    authorities it is what the file holds, wherever it lies: whoever is an authority can be any server. No
+    secret is contained, nor where it is kept.
 
     Args:
         config: the configuration.
@@ -92,7 +95,8 @@ def systems_of(config: Config, version: int = VERSION) -> dict[str, Any] | None:
     gate = config.gate
     source = _settings(config.source, version)
     targets = {str(kind): _settings(config.target.of(kind), version) for kind in config.workloads}
-    if source is None or None in targets.values():
+    network = _network(config)
+    if source is None or None in targets.values() or (network and version == 1):
         return None
     proof = {
         "accept": gate.accept,
@@ -100,7 +104,17 @@ def systems_of(config: Config, version: int = VERSION) -> dict[str, Any] | None:
         "deny": _name(gate.deny),
         "directory": _name(gate.directory),
     }
-    return {"source": source, "targets": targets, "gate": proof, "canary": config.run.canary}
+    systems = {"source": source, "targets": targets, "gate": proof, "canary": config.run.canary}
+    return {**systems, "network": network} if network else systems
+
+
+def _network(config: Config) -> dict[str, Any]:
+    """Return through which proxy all servers are asked; nothing where none is set.
+
+    Where the environment says it, only that word is contained.
+    """
+    network = config.network
+    return {"proxy": network.proxy, "no_proxy": sorted(network.no_proxy)} if network.proxy else {}
 
 
 def digests_of_systems(config: Config) -> list[str]:
@@ -188,9 +202,25 @@ def _settings(model: Strict, version: int) -> dict[str, Any] | None:
         if SIGNED.get(name, 1) > version:
             if value != field.get_default(call_default_factory=True):
                 return None
+        elif isinstance(value, Tls):
+            if value.ca_file is not None:
+                settings[name] = {"authorities": _authorities(value.ca_file)}
         elif not isinstance(value, Secret):
             settings[name] = _name(value) if _names_file(name) else value
     return settings
+
+
+def _authorities(path: str) -> str:
+    """Return the SHA-256 of the certificates in a file, whatever their order and the text between them."""
+    try:
+        held = Path(path).read_bytes()
+    except OSError:
+        return "unreadable"  # no server can be asked with it either
+    try:
+        found = [one.public_bytes(Encoding.DER) for one in load_pem_x509_certificates(held)]
+    except ValueError:
+        found = [held]
+    return hashlib.sha256(b"".join(sorted(hashlib.sha256(one).digest() for one in found))).hexdigest()
 
 
 def _names_file(name: str) -> bool:

@@ -7,11 +7,16 @@ import json
 import stat
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from pydantic import create_model
-from test_approval import NAMES, SYSTEMS, Office
+from test_approval import NAMES, SYSTEMS, Office, recorded
 
 from connectors.imap.settings import ImapSettings
 from engine.approvals import plan_approval, signed_plan
@@ -28,8 +33,6 @@ MODELS = sorted({entry for table in (SOURCES, *TARGETS.values()) for entry in ta
 
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
     ledger.migrate()
     place = Office(tmp_path, ledger, keys={name: Ed25519PrivateKey.generate() for name in NAMES})
@@ -113,6 +116,52 @@ def test_a_slower_pace_and_a_new_password_void_nothing(office: Office) -> None:
     office.approve("Bernd")
     slower = SYSTEMS.replace('{ env = "X" }', '{ env = "Y" }\nbatch_items = 7\ntimeout_seconds = 5')
     assert office.passes(office.config(slower))
+
+
+def trusting(*names: str) -> str:
+    """Certificates of authorities of these names, as a PEM file."""
+    return "".join(authority(name) for name in names)
+
+
+def authority(name: str) -> str:
+    key = Ed25519PrivateKey.generate()
+    whose = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    built = x509.CertificateBuilder(whose, whose, key.public_key(), 1, began, began + timedelta(days=9))
+    return built.sign(key, None).public_bytes(Encoding.PEM).decode()
+
+
+def test_other_authorities_are_another_plan_and_another_place_of_them_is_not(office: Office) -> None:
+    """Whoever is an authority can stand for any server: with another proxy, all mail went elsewhere."""
+    first, second = trusting("one"), trusting("two")
+    places = [office.folder / name for name in ("ours.pem", "moved.pem", "theirs.pem")]
+    for path, text in zip(places, (first + second, f"# renewed\n{second}{first}", first), strict=True):
+        path.write_text(text)
+    ours, moved, theirs = (
+        office.config(SYSTEMS.replace('security = "none"', "", 1).replace(
+            'host = "old.example"', f'host = "old.example"\ntls.ca_file = "{path}"'
+        ))
+        for path in places
+    )  # fmt: skip
+    office.config()
+    plans = [plan_of(config, office.ledger, "w") for config in (ours, moved, theirs, office.config())]
+    assert plans[0].hash == plans[1].hash
+    assert len({plan.hash for plan in plans}) == 3
+    assert plans[0].earlier == frozenset(), "an earlier document did not name them"
+    assert places[0].name not in plans[0].text.decode()
+    places[0].unlink()
+    assert plan_of(ours, office.ledger, "w").hash not in {plan.hash for plan in plans}
+
+
+def test_another_proxy_is_another_plan(office: Office) -> None:
+    recorded(office, "Anna", "Bernd")
+    assert office.passes()
+    proxy = '[network]\nproxy = "http://proxy.example:3128"\n'
+    assert not office.passes(office.config(SYSTEMS + proxy))
+    user = proxy + 'proxy_user = "kogge"\nproxy_password = { env = "X" }\n'
+    plans = [plan_of(office.config(SYSTEMS + more), office.ledger, "w").hash for more in (proxy, user)]
+    assert plans[0] == plans[1], "a new login at the same proxy leads nobody elsewhere"
+    assert office.passes(office.config())
 
 
 def order(path: Path, **more: object) -> ApprovalRequest:
