@@ -38,9 +38,12 @@ async def leg(
     slot: LegSlot,
     work: Work,
     shut: Callable[[], bool] = lambda: False,
+    *,
+    told_to_all: bool = True,
 ) -> State[Any]:
     """Runs one mailbox's workload in a thread of the runner, and tries it again while it only waits. shut:
-    returns True once no more legs begin; then it is not tried again."""
+    returns True once no more legs begin; then it is not tried again. told_to_all: False if it only looks:
+    what a look meets is no event of the wave."""
     run = ToldTaskRun("leg", f"{mailbox}/{workload}", (TAG, wave_tag(wave)), len(RETRY_SECONDS))
     told = False
     try:
@@ -60,7 +63,8 @@ async def leg(
             run.tell(Crashed(message="its batch ended"))
     if end.is_failed():
         run.logger().error("%s: %s", end.name, end.message)
-    tell_leg(wave, mailbox, workload, state, code)
+    if told_to_all:
+        tell_leg(wave, mailbox, workload, state, code)
     return end
 
 

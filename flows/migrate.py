@@ -140,7 +140,15 @@ async def _run_mailbox(rows: Sequence[LegRow], runner: LegRunner, asked: BatchPa
             if runner.shut:
                 runner.cut = True
             else:
-                await leg(row.mailbox, str(row.workload), asked.wave, slot, work, shut=lambda: runner.shut)
+                await leg(
+                    row.mailbox,
+                    str(row.workload),
+                    asked.wave,
+                    slot,
+                    work,
+                    shut=lambda: runner.shut,
+                    told_to_all=not asked.options.dry_run,
+                )
         finally:
             slot.release()
 

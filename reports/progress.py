@@ -44,11 +44,13 @@ def expected(legs: Iterable[LegRow], checked: Mapping[str, int]) -> int:
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """The legs of a run at one moment. at: seconds of this process's monotonic clock. unwell: a line for each
-    server that is asked for less than usual, and why."""
+    server that is asked for less than usual, and why. news: in words, what a dry run found at the source that
+    the ledger does not have."""
 
     legs: tuple[LegRow, ...]
     at: float = field(default_factory=time.monotonic)
     unwell: tuple[str, ...] = ()
+    news: str | None = None
 
     @property
     def mailboxes(self) -> int:
@@ -123,7 +125,8 @@ def verdict(snapshot: Snapshot) -> str:
     listed = sum(leg.code == DRY_RUN for leg in snapshot.legs)
     if not snapshot.open and listed:
         known = many(snapshot.items, "item", "items")
-        return f"dry run: {listed:,} of {many(total, 'workload', 'workloads')} listed, {known} known"
+        line = f"dry run: {listed:,} of {many(total, 'workload', 'workloads')} listed, {known} known"
+        return line if snapshot.news is None else f"{line}; at the source since: {snapshot.news}"
     if not snapshot.open:
         whole = "1 workload" if total == 1 else f"all {total:,} workloads"
         boxes = many(snapshot.mailboxes, "mailbox", "mailboxes")

@@ -31,7 +31,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
@@ -57,9 +57,9 @@ from engine.files import file_names
 from engine.files import shares as sharing
 from engine.identity import account_binding, identity_gate
 from engine.identity.identity_gate import GateRules, Pair
-from engine.leg import file_cleanup, overdue_dates
+from engine.leg import dry_run, file_cleanup, overdue_dates
 from engine.leg.connect import AttemptState, leg_of, open_leg, pass_gate
-from engine.leg.leg_result import LegResult
+from engine.leg.leg_result import LegResult, News
 from engine.opening.open_sides import refuse_replanned
 from engine.steps import (
     accepted_differences,
@@ -217,6 +217,8 @@ class Leg:
         """
         setting, row, owner = self.setting, self.row, lease.new_owner()
         claimed_at = lease.now()
+        if setting.task.dry and dry_run.keeps_nothing(setting, row):
+            return self._looked()
         try:
             phase = setting.mailbox.phase
             held = setting.ledger.claim(row.id, owner, setting.pace.lease, dead=lease.is_dead, phase=phase)
@@ -230,6 +232,25 @@ class Leg:
             return self._ended(lease.now() - claimed_at, LegState.PENDING, error.code)
         finally:
             lease.retire(owner)
+
+    def _looked(self) -> LegResult:
+        """Look without claiming the leg: whatever is found, the ledger keeps what it has."""
+        row, news = self.row, News()
+        try:
+            with contain_defects(f"leg {row.mailbox}"):
+                news = _look_with_patience(self.setting, row)
+            end = LegEnd(LegState.PENDING, dry_run.CODE)
+        except StopRequested as request:
+            end = LegEnd(LegState.PENDING, request.code)
+        except Transient as error:
+            end = LegEnd.by(LegState.WAITING, error)
+        except (Misconfigured, Corrupt):
+            raise
+        except MigrationError as error:
+            end = LegEnd.by(LegState.BLOCKED, error)
+        return LegResult(
+            row.id, row.mailbox, row.workload, end.state, end.code, self.setting.tally, end.detail, news
+        )
 
     def _ended(
         self, seconds: float, state: LegState, code: str | None, detail: str | None = None
@@ -369,6 +390,19 @@ def _with_patience(
             pause_after(setting, error, faults)
 
 
+def _look_with_patience(setting: LegSetting, row: LegRow) -> News:
+    """Look until done. After a passing fault, look again from the top."""
+    refuse_replanned(setting.ledger, setting.mailbox.id, setting.pair)
+    identity_gate.refuse_denied(setting.pair, setting.rules)
+    faults = 0
+    while True:
+        try:
+            return dry_run.look(setting, row)
+        except Transient as error:
+            faults += 1
+            pause_after(setting, error, faults)
+
+
 def _cause(setting: LegSetting, held: Lease) -> Cause | None:
     """Return why the worker before this one died.
 
@@ -413,7 +447,7 @@ def _walk_once(
     identity_gate.refuse_denied(setting.pair, setting.rules)
     if task.dry:
         with open_leg(setting, held, keeper, attempt) as leg:
-            return _dry_run(setting, leg)
+            return dry_run.list_first(setting, leg)
     if not task.copy:
         with open_leg(setting, held, keeper, attempt) as leg:
             if not verify.has_run(leg, leg_of(setting, held)):
@@ -531,23 +565,6 @@ def _list(leg: LegContext, containers: Sequence[ContainerRow], same: Unchanged) 
                     books.append((row, listing))
         if rekeyed:
             rekeying.settle_groups(leg, books)
-
-
-def _dry_run(setting: LegSetting, leg: LegContext) -> tuple[LegState, str | None]:
-    """Do a dry run: list the source and ask the identity gate; touch nothing at the target."""
-    begun = leg.ledger.begun()
-    elsewhere = not begun and ledger_generation.is_begun_elsewhere(leg)
-    pair = replace(setting.pair, bound=setting.pair.bound or begun, begun=elsewhere)
-    identity_gate.prove_identity(
-        pair, leg.source, leg.target, setting.rules, frozenset(leg.ledger.elsewhere())
-    )
-    ledger_generation.refuse_unwritten(leg, setting.generations)
-    with discover.ends(leg) as ended:
-        for row in discover.record_only(leg):
-            listing = discover.list_changes(leg, row)
-            if leg.mirror:  # in the live phase, removals would be reported only once, here
-                ended(listing.cursors)
-    return LegState.PENDING, "dry-run"
 
 
 def _end_of(leg: LegContext, task: Task, verdict: Verdict) -> tuple[LegState, str | None]:

@@ -19,7 +19,7 @@ from engine.control import crash_note, json_log
 from engine.control.error_log import INTERNAL
 from engine.control.log_filter import quieten
 from engine.control.stop_signal import Stop
-from engine.leg.leg_result import LegResult
+from engine.leg.leg_result import LegResult, News
 from engine.pacing.admission import Admission, AdmissionEntry
 from engine.pacing.leg_slots import LegSlot, Slots
 from engine.pacing.login_breaker import REFUSED
@@ -74,8 +74,9 @@ class Shutdown:
 
 class LegRunner:
     """Runs legs. One a process and wave; made within the event loop that uses it. tally: what its
-    legs did. underway: the numbers of the batches whose mailboxes are in line. cut: whether the run left out
-    something that it was to do. notice: what keeps work from beginning, in a line for people."""
+    legs did. looked: by leg, how a dry run ended that left no trace in the ledger. underway: the numbers of
+    the batches whose mailboxes are in line. cut: whether the run left out something that it was to do.
+    notice: what keeps work from beginning, in a line for people."""
 
     def __init__(self, config: Config, ledger: Ledger, drain: Shutdown) -> None:
         self.config = config
@@ -91,6 +92,7 @@ class LegRunner:
         self.boundary = Boundary(drain.event, concerns_all=(MigrationError,))
         self.notice: str | None = None
         self.tally = Tally()
+        self.looked: dict[int, LegResult] = {}
 
     @property
     def fault(self) -> MigrationError | None:
@@ -116,7 +118,7 @@ class LegRunner:
     def snapshot(
         self, wave: str | None, mailboxes: Collection[str] = (), workloads: Collection[str] = ()
     ) -> progress.Snapshot:
-        seen = progress.read(self.ledger, wave, mailboxes, workloads)
+        seen = self._with_looks(progress.read(self.ledger, wave, mailboxes, workloads))
         waits = rate_limit_lines(self.admission.rate_limited())
         causes = self.admission.causes()
         halted = unwell(self.admission.seen, causes)  # these lines name the code already
@@ -125,6 +127,20 @@ class LegRunner:
         }
         slow = one_at_a_time_lines(self.config)
         return replace(seen, unwell=(*trouble_lines(troubles), *halted, *waits, *slow))
+
+    def _with_looks(self, seen: progress.Snapshot) -> progress.Snapshot:
+        """Puts what this process only looked at in the place of what the ledger says of it."""
+        looks = {leg.id: self.looked[leg.id] for leg in seen.legs if leg.id in self.looked}
+        if not looks:
+            return seen
+        news = News()
+        for result in looks.values():
+            news.add(result.news or News())
+        legs = [
+            leg if leg.id not in looks else replace(leg, state=looks[leg.id].state, code=looks[leg.id].code)
+            for leg in seen.legs
+        ]
+        return replace(seen, legs=tuple(legs), news=news.told())
 
     async def run_leg(self, row: LegRow, slot: LegSlot, options: RunOptions) -> tuple[LegState, str | None]:
         """Runs one leg to its end in a thread: its state and code. What concerns every mailbox (a wrong
@@ -135,6 +151,8 @@ class LegRunner:
         while self.boundary.refused(row.mailbox) or not self._lost(slot):
             result = await loop.run_in_executor(self.pool, self._run_once, row, slot.entry, options)
             self.tally.add(result.tally)
+            if result.news is not None:
+                self.looked[row.id] = result
             halted = slot.entry is not None and self.admission.halted(slot.entry)
             again = result.code in (UNWELL, RATE_LIMITED) or (halted and result.state is LegState.WAITING)
             if self.shut or not again:
@@ -144,8 +162,11 @@ class LegRunner:
         causes = self.admission.causes()
         systems = () if slot.entry is None else slot.entry.systems
         why = ", ".join(sorted({causes[one] for one in systems if one in causes}))
-        put_off = functools.partial(self.ledger.put_off, row.id, UNWELL, why or None)
-        await loop.run_in_executor(self.pool, put_off)
+        if options.dry_run:
+            self.looked[row.id] = _looked(row, LegState.WAITING, UNWELL)
+        else:
+            put_off = functools.partial(self.ledger.put_off, row.id, UNWELL, why or None)
+            await loop.run_in_executor(self.pool, put_off)
         return LegState.WAITING, UNWELL
 
     def _lost(self, slot: LegSlot) -> bool:
@@ -163,11 +184,14 @@ class LegRunner:
             breaker=self.boundary.breakers.shrinking,
             through=through,
         )
-        return self.boundary.within(row.mailbox, act, functools.partial(self._failed, row))
+        failed = functools.partial(self._failed, row, only_looks=options.dry_run)
+        return self.boundary.within(row.mailbox, act, failed)
 
-    def _failed(self, row: LegRow, error: MigrationError) -> LegResult:
+    def _failed(self, row: LegRow, error: MigrationError, *, only_looks: bool) -> LegResult:
         """The outcome of a leg whose walk did not begin. It is blocked: what it was before would pass for the
-        verdict of this run. What concerns every mailbox leaves it as it is."""
+        verdict of this run. What concerns every mailbox leaves it as it is, and so does a look."""
+        if only_looks:
+            return _looked(row, LegState.BLOCKED, error.code)
         if error.code not in (INTERNAL, REFUSED):
             state = self.ledger.leg(row.id).state
         elif self.ledger.block(row.id, error.code) or error.code == REFUSED:
@@ -175,6 +199,11 @@ class LegRunner:
         else:
             state = LegState.RUNNING
         return LegResult(row.id, row.mailbox, row.workload, state, error.code)
+
+
+def _looked(row: LegRow, state: LegState, code: str) -> LegResult:
+    """How a look ended that found nothing out."""
+    return LegResult(row.id, row.mailbox, row.workload, state, code, news=News())
 
 
 def _run_leg(

@@ -90,7 +90,7 @@ def migrate(
     json_log.use(settings)
     kinds = workloads_of(settings, workload or (), "--workload")
     decider = given("--by", by, "who lets a wave run outside of its hours is recorded") if now else None
-    with opened_ledger(settings, upgrade=True) as ledger:
+    with opened_ledger(settings, upgrade=not dry_run) as ledger:
         refuse_weaker(settings, ledger)  # before the list changes the plan; also of a dry run
         if wave is not None and not ledger.mailboxes(wave):
             people(settings, wave, None)

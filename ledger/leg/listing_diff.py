@@ -21,7 +21,10 @@ from sqlalchemy import (
     update,
 )
 
+from ledger.db import readers
 from ledger.db.encoding import pack_id, pack_path, version_number
+from ledger.db.engine import asking
+from ledger.db.handle import LedgerHandle
 from ledger.db.leases import SETTLED
 from ledger.db.readers import CHUNK, CONTAINER_COLUMNS, chunked, container_row
 from ledger.db.rows import ContainerRow, PageCount, State
@@ -401,3 +404,20 @@ def mark_gone(connection: Connection, leg_id: int, ids: Collection[int]) -> None
     for chunk in chunked(ids):
         mine = container.c.leg == leg_id, container.c.id.in_(chunk)
         connection.execute(update(container).where(*mine).values(gone=True))
+
+
+def begun(ledger: LedgerHandle, leg_id: int) -> bool:
+    """Return True if anything was ever sent to the target for this leg, as far as can be known."""
+    with asking(ledger.engine) as connection:
+        return readers.begun(connection, leg_id)
+
+
+def versions(ledger: LedgerHandle, container_id: int, keys: Collection[bytes]) -> dict[bytes, int]:
+    """Return the versions of the items among these keys that the source had when it was listed last.
+
+    A version is a number, see ledger.db.encoding.version_number.
+    """
+    with asking(ledger.engine) as connection:
+        items = known_items(connection, container_id, keys)
+    there = present(items)
+    return {key: item.version for key, item in items.items() if key in there}

@@ -269,8 +269,17 @@ def refuse_unfinished(ledger: LedgerHandle, claim: Lease) -> None:
     Raises:
         Blocked: "rolling-back".
     """
+    refuse_unfinished_leg(ledger, claim.leg)
+
+
+def refuse_unfinished_leg(ledger: LedgerHandle, leg_id: int) -> None:
+    """Refuse as refuse_unfinished does, a leg that was not claimed.
+
+    Raises:
+        Blocked: "rolling-back".
+    """
     with asking(ledger.engine) as connection:
-        code = connection.execute(_CODE, {"of": claim.leg}).scalar_one()
+        code = connection.execute(_CODE, {"of": leg_id}).scalar_one()
     if code == ROLLING:
         raise Blocked(ROLLING, "a rollback of it was begun, and must end first")
 

@@ -15,3 +15,12 @@ def every_row(database: Path) -> Iterator[str]:
         for (table,) in tables:
             for row in connection.execute(f'SELECT * FROM "{table}"'):
                 yield " ".join(str(value) for value in row)
+
+
+def whole(database: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of every table of an SQLite database, by table, in the order of their contents."""
+    with closing(sqlite3.connect(database)) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        return {
+            table: sorted(connection.execute(f'SELECT * FROM "{table}"'), key=repr) for (table,) in tables
+        }

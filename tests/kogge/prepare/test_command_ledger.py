@@ -30,6 +30,7 @@ LOOKS = (
     ("who", "m-1", "--by", "A"),
     ("phase", "live", "--wave", "pilot", "--by", "A"),
     ("verify", "--wave", "pilot"),
+    ("migrate", "--wave", "pilot", "--dry-run"),
     ("cutover", "--wave", "pilot", "--status"),
     ("rollback", "--wave", "pilot"),
     ("retry",),
@@ -91,7 +92,7 @@ def test_an_upgrade_is_looked_at_first(old: Ledger, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
-    "command", [("ledger", "upgrade"), ("migrate", "--dry-run")], ids=["upgrade", "migrate"]
+    "command", [("ledger", "upgrade"), ("migrate", "--wave", "pilot")], ids=["upgrade", "migrate"]
 )
 def test_an_upgrade_is_refused_while_others_are_at_work(
     old: Ledger, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]

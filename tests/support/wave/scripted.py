@@ -11,7 +11,7 @@ from pathlib import Path
 from configurations import NO_APPROVAL, imap_sides
 
 from engine.config.load import Config, load
-from engine.leg.leg_result import LOGGED_IN
+from engine.leg.leg_result import LOGGED_IN, News
 from flows.deploy import prefect_server
 from ledger.db.rows import LegState, Phase, Tally
 from ledger.plan.mailboxes import PlannedMailbox
@@ -29,6 +29,7 @@ class Ended:
     state: LegState
     code: str | None = None
     tally: Tally = field(default_factory=Tally)
+    news: News | None = None
 
     @property
     def accepted(self) -> bool:
