@@ -34,6 +34,7 @@ from collections import Counter, namedtuple
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from functools import partial
 from heapq import heappush, heappushpop
 from html import escape
 from itertools import groupby
@@ -965,6 +966,678 @@ def item_text(answer: ProvenLine, section: ProvenLine) -> str:
 # From here on: what was found is written down. Nothing below changes a verdict.
 
 
+# What is said, in three languages: English, German, French. {} stands for what differs from check to check.
+TEXTS = r"""
+ok
+in Ordnung
+conforme
+
+tampered
+verändert
+modifié
+
+incomplete
+unvollständig
+incomplet
+
+unanchored
+nicht verankert
+sans ancrage
+
+no verdict
+kein Ergebnis
+pas de résultat
+
+not checked
+nicht geprüft
+non vérifié
+
+rules
+Regeln
+règles
+
+losses
+Verluste
+pertes
+
+sample
+Stichprobe
+échantillon
+
+verdict: {}
+Ergebnis: {}
+résultat : {}
+
+Verdict: {} (exit code {}).
+Ergebnis: {} (Rückgabewert {}).
+Résultat : {} (code de sortie {}).
+
+Nothing in the record was changed or is missing, and what you gave shows that nobody signed it anew.
+Am Nachweis wurde nichts verändert, und nichts fehlt. Was Sie angegeben haben, zeigt, dass niemand ihn neu unterschrieben hat.
+Rien n’a été modifié dans la preuve et rien n’y manque. Ce que vous avez donné montre que personne ne l’a signée de nouveau.
+
+Something in the record is not what was signed, contradicts itself, or is not what you asked for.
+Etwas im Nachweis ist nicht das, was unterschrieben wurde, widerspricht sich oder ist nicht das, wonach Sie gefragt haben.
+Quelque chose dans la preuve n’est pas ce qui a été signé, se contredit, ou n’est pas ce que vous avez demandé.
+
+What is there is what was signed, but something is missing, or was never accounted for.
+Was da ist, ist das Unterschriebene. Aber etwas fehlt, oder sein Verbleib ist nicht geklärt.
+Ce qui est là est bien ce qui a été signé, mais il manque quelque chose, ou son sort n’est pas établi.
+
+The record fits together, but nothing from outside shows that it was not rewritten and signed anew.
+Der Nachweis ist in sich stimmig. Aber nichts von außen zeigt, dass er nicht neu geschrieben und neu unterschrieben wurde.
+La preuve est cohérente, mais rien d’extérieur ne montre qu’elle n’a pas été réécrite et signée de nouveau.
+
+Something could not be read, or the signed file is missing, so there is no verdict.
+Etwas war nicht lesbar, oder die unterschriebene Datei fehlt. Darum gibt es kein Ergebnis.
+Quelque chose n’a pas pu être lu, ou le fichier signé manque : il n’y a donc pas de résultat.
+
+Write the hash of the statement and this verdict into your report.
+Übernehmen Sie den Hashwert der Erklärung und dieses Ergebnis in Ihren Bericht.
+Reportez l’empreinte de la déclaration et ce résultat dans votre rapport.
+
+First compare the key, and the hash that you gave, with the paper, digit by digit. Then keep the pack as it is, ask for another copy by another route, and check that. Report what stays.
+Vergleichen Sie zuerst den Schlüssel und den angegebenen Hashwert Zeichen für Zeichen mit dem Papier. Bewahren Sie das Paket dann so auf, wie es ist, lassen Sie sich auf einem anderen Weg eine zweite Kopie geben, und prüfen Sie diese. Nehmen Sie in den Bericht auf, was bleibt.
+Comparez d’abord la clé et l’empreinte donnée avec le papier, caractère par caractère. Gardez ensuite le paquet tel quel, demandez une autre copie par un autre moyen, et vérifiez-la. Signalez ce qui demeure.
+
+Ask for what is missing, as the findings below name it, and check again.
+Fordern Sie an, was fehlt (die Zeilen unten nennen es), und prüfen Sie noch einmal.
+Demandez ce qui manque (les lignes ci-dessous le nomment), puis vérifiez de nouveau.
+
+Ask for the hash of the statement in the signed protocol of acceptance, and give it with --root.
+Lassen Sie sich den Hashwert der Erklärung aus dem unterschriebenen Abnahmeprotokoll geben, und geben Sie ihn mit --root an.
+Demandez l’empreinte de la déclaration, qui figure dans le procès-verbal de réception signé, et donnez-la avec --root.
+
+See below what could not be read, and check again.
+Unten steht, was nicht lesbar war. Prüfen Sie danach noch einmal.
+Voyez ci-dessous ce qui n’a pas pu être lu, puis vérifiez de nouveau.
+
+Check of migration evidence
+Prüfung eines Umzugsnachweises
+Vérification d’une preuve de transfert
+
+What was checked
+Was geprüft wurde
+Ce qui a été vérifié
+
+What was not looked at
+Was nicht angesehen wurde
+Ce qui n’a pas été examiné
+
+What this verdict does not prove
+Was dieses Ergebnis nicht beweist
+Ce que ce résultat ne prouve pas
+
+How the check was made
+Wie geprüft wurde
+Comment la vérification a été faite
+
+Checked by
+Geprüft von
+Vérifié par
+
+Name and office
+Name und Stelle
+Nom et service
+
+Place and date
+Ort und Datum
+Lieu et date
+
+Signature
+Unterschrift
+Signature
+
+Result
+Ergebnis
+Résultat
+
+Pack {}
+Paket {}
+Paquet {}
+
+Proof {}
+Beleg {}
+Attestation {}
+
+Wave
+Welle
+Vague
+
+Number of the seal
+Nummer der Versiegelung
+Numéro du scellement
+
+Sealed, as it says
+Versiegelt, nach eigener Angabe
+Scellé, selon lui-même
+
+Statement (SHA-256 of wave.dsse.json)
+Erklärung (SHA-256 von wave.dsse.json)
+Déclaration (SHA-256 de wave.dsse.json)
+
+Mailboxes
+Postfächer
+Boîtes
+
+Items
+Elemente
+Éléments
+
+Root of the wave
+Wurzel der Welle
+Racine de la vague
+
+What became of the items
+Was aus den Elementen wurde
+Ce que sont devenus les éléments
+
+Meaning
+Bedeutung
+Signification
+
+copied, read back from the target, and found equal
+kopiert, am Ziel zurückgelesen und gleich
+copié, relu à destination et trouvé identique
+
+copied and read back; the source gives the same content in other bytes each time
+kopiert und zurückgelesen; die Quelle liefert denselben Inhalt jedes Mal in anderen Bytes
+copié et relu ; la source donne chaque fois le même contenu en d’autres octets
+
+copied, read back, and equal to what was written; named parts could not be carried over
+kopiert, zurückgelesen und gleich dem Geschriebenen; genannte Teile ließen sich nicht übernehmen
+copié, relu et identique à ce qui a été écrit ; des parties nommées n’ont pas pu être reprises
+
+stays at the source, by a rule
+bleibt nach einer Regel an der Quelle
+reste à la source, en application d’une règle
+
+was not copied, or was never found equal
+wurde nicht kopiert oder nie gleich gefunden
+n’a pas été copié, ou n’a jamais été trouvé identique
+
+was deleted or moved at the source before the end
+wurde vor dem Ende an der Quelle gelöscht oder verschoben
+a été supprimé ou déplacé à la source avant la fin
+
+something is still owed to it
+steht noch aus
+est encore en suspens
+
+as above
+wie oben
+comme ci-dessus
+
+deleted at the source; a copy that others put at the target stays there
+an der Quelle gelöscht; eine Kopie, die andere ans Ziel gelegt haben, bleibt dort
+supprimé à la source ; une copie que d’autres ont mise à destination y reste
+
+the source lists it under another id since; the line of that id has its copy
+die Quelle führt es seither unter einer anderen Kennung; deren Zeile hat die Kopie
+la source le liste depuis sous un autre identifiant ; la ligne de celui-ci a sa copie
+
+the source was read once more, and says the same in other bytes
+die Quelle wurde noch einmal gelesen und sagt dasselbe in anderen Bytes
+la source a été relue et dit la même chose en d’autres octets
+
+written, and never read back as equal
+geschrieben und nie als gleich zurückgelesen
+écrit, et jamais relu comme identique
+
+What is not match
+Was nicht „match“ ist
+Ce qui n’est pas « match »
+
+What is not match, by rule
+Was nicht „match“ ist, nach Regel
+Ce qui n’est pas « match », par règle
+
+Rule
+Regel
+Règle
+
+Workload
+Art
+Type
+
+Class
+Klasse
+Classe
+
+What it means to the person
+Was das für die Person heißt
+Ce que cela veut dire pour la personne
+
+content
+Inhalt
+contenu
+
+functional
+Funktion
+fonction
+
+cosmetic
+Aussehen
+apparence
+
+(none)
+(keine)
+(aucune)
+
+others
+andere
+autres
+
+{} more rows
+{} weitere Zeilen
+{} lignes de plus
+
+a detail of appearance or of a rarely used function
+eine Kleinigkeit im Aussehen oder in einer selten benutzten Funktion
+un détail d’apparence ou d’une fonction rarement utilisée
+
+The rule of a converted item is part:reason, for each part that is not as at the source. The class says how much a loss matters: content is missing or says something else; a function works otherwise; or only the appearance differs. The sentences are those that people read on their own page; they come with this program, not from the pack.
+Die Regel eines übertragenen Elements (converted) lautet Teil:Grund, für jeden Teil, der nicht ist wie an der Quelle. Die Klasse sagt, wie schwer ein Verlust wiegt: Inhalt fehlt oder sagt etwas anderes; eine Funktion arbeitet anders; oder nur das Aussehen weicht ab. Die Sätze sind die, die Menschen auf ihrer eigenen Seite lesen; sie stammen aus diesem Programm, nicht aus dem Paket.
+La règle d’un élément converti (converted) est partie:raison, pour chaque partie qui n’est pas comme à la source. La classe dit la gravité d’une perte : un contenu manque ou dit autre chose ; une fonction marche autrement ; ou seule l’apparence diffère. Les phrases sont celles que chacun lit sur sa propre page ; elles viennent de ce programme, non du paquet.
+
+that the source told all it had. Compare the counts of folders with an export of your own.
+dass die Quelle alles genannt hat, was sie hatte. Vergleichen Sie die Zahlen der Ordner mit einer eigenen Auflistung.
+que la source a nommé tout ce qu’elle avait. Comparez les nombres par dossier avec un relevé à vous.
+
+that the migration program told the truth. Draw a sample and look at both systems.
+dass das Umzugsprogramm die Wahrheit gesagt hat. Ziehen Sie eine Stichprobe, und sehen Sie in beiden Systemen nach.
+que le programme de transfert a dit vrai. Tirez un échantillon et regardez dans les deux systèmes.
+
+that the items are at the target today. They were, when they were read back.
+dass die Elemente heute am Ziel sind. Sie waren es, als sie zurückgelesen wurden.
+que les éléments sont aujourd’hui à destination. Ils y étaient quand ils ont été relus.
+
+that a loss did or did not matter. The rules above say what was lost.
+dass ein Verlust wichtig oder unwichtig war. Die Regeln oben sagen, was verloren ging.
+qu’une perte était grave ou non. Les règles ci-dessus disent ce qui a été perdu.
+
+that times, states and approvals in it are true. They are the word of whoever signed.
+dass Zeiten, Zustände und Freigaben darin stimmen. Dafür steht allein, wer unterschrieben hat.
+que les heures, états et accords y sont vrais. Ils n’engagent que celui qui a signé.
+
+who had the signing key in hand.
+wer den Schlüssel zum Unterschreiben in der Hand hatte.
+qui avait en main la clé de signature.
+
+that this page is genuine, if somebody else made it. Run the command below yourself.
+dass diese Seite echt ist, wenn jemand anderes sie erstellt hat. Führen Sie den Befehl unten selbst aus.
+que cette page est authentique, si un autre l’a faite. Lancez vous-même la commande ci-dessous.
+
+approvals, decisions, scores and times: they are signed, and held against nothing else
+Freigaben, Entscheidungen, Bewertungen und Zeiten: Sie sind unterschrieben, aber mit nichts anderem abgeglichen
+accords, décisions, notes et heures : ils sont signés, mais comparés à rien d’autre
+
+When
+Wann
+Quand
+
+{} UTC, by the clock of this machine
+{} UTC, nach der Uhr dieses Rechners
+{} UTC, d’après l’horloge de cette machine
+
+The same check again
+Dieselbe Prüfung noch einmal
+La même vérification encore une fois
+
+SHA-256 of this program
+SHA-256 dieses Programms
+SHA-256 de ce programme
+
+SHA-256 of {}
+SHA-256 von {}
+SHA-256 de {}
+
+Key that you gave (--pubkey)
+Schlüssel, den Sie angegeben haben (--pubkey)
+Clé que vous avez donnée (--pubkey)
+
+Hashes that you gave (--root)
+Hashwerte, die Sie angegeben haben (--root)
+Empreintes que vous avez données (--root)
+
+none
+keine
+aucune
+
+Sample: work sheet
+Stichprobe: Arbeitsblatt
+Échantillon : feuille de travail
+
+number
+Nummer
+numéro
+
+mailbox
+Postfach
+boîte
+
+workload
+Art
+type
+
+pass
+Durchgang
+passage
+
+line
+Zeile
+ligne
+
+verdict
+Verbleib
+sort
+
+rule
+Regel
+règle
+
+what to ask for
+wonach zu fragen ist
+quoi demander
+
+found at source
+an der Quelle gefunden
+trouvé à la source
+
+found at target
+am Ziel gefunden
+trouvé à destination
+
+same content
+gleicher Inhalt
+même contenu
+
+remarks
+Bemerkungen
+remarques
+
+who
+wer
+qui
+
+date
+Datum
+date
+
+Same content: yes or no. A converted item is right (yes) if all is the same but the parts that its rule names; write these parts under remarks.
+Gleicher Inhalt: ja oder nein. Ein übertragenes Element (converted) ist richtig (ja), wenn alles gleich ist bis auf die Teile, die seine Regel nennt; schreiben Sie diese Teile unter Bemerkungen.
+Même contenu : oui ou non. Un élément converti (converted) est juste (oui) si tout est pareil sauf les parties que sa règle nomme ; notez ces parties sous remarques.
+
+A fault is a no, or an item that is not found on one side.
+Ein Fehler ist ein Nein oder ein Element, das auf einer Seite nicht zu finden ist.
+Une erreur est un non, ou un élément introuvable d’un côté.
+
+the item of this line, shown at the source and at the target
+das Element dieser Zeile, gezeigt an der Quelle und am Ziel
+l’élément de cette ligne, montré à la source et à destination
+
+all workloads
+alle Arten
+tous types
+
+note
+Notiz
+note
+
+message (it has no Message-ID)
+Nachricht, sie hat keine Message-ID
+message, il n’a pas de Message-ID
+
+at the target, UID {} in the folder with UIDVALIDITY {}; at the source, the message with the same Message-ID
+am Ziel die UID {} im Ordner mit UIDVALIDITY {}; an der Quelle die Nachricht mit derselben Message-ID
+à destination, l’UID {} du dossier d’UIDVALIDITY {} ; à la source, le message de même Message-ID
+
+at the target, UID {} in the folder with UIDVALIDITY {}; at the source, this {}, which the operator must show
+am Ziel die UID {} im Ordner mit UIDVALIDITY {}; an der Quelle dieses Element ({}), das der Betreiber zeigen muss
+à destination, l’UID {} du dossier d’UIDVALIDITY {} ; à la source, cet élément ({}), que l’exploitant doit montrer
+
+{} of {} items that arrived ({}), drawn by the seed {}
+{} von {} angekommenen Elementen ({}), gezogen mit dem Startwert {}
+{} des {} éléments arrivés ({}), tirés avec la graine {}
+
+the seed is the SHA-256 of the statement's hash, a blank, and the word {}
+der Startwert ist der SHA-256 aus dem Hashwert der Erklärung, einem Leerzeichen und dem Wort {}
+la graine est le SHA-256 de l’empreinte de la déclaration, d’une espace et du mot {}
+
+that is every one of them: the sample leaves nothing open
+das sind alle: Die Stichprobe lässt nichts offen
+c’est la totalité : l’échantillon ne laisse rien ouvert
+
+if {} of these are faulty, at most (confidence) of the {} that arrived are: {}
+sind {} davon fehlerhaft, so sind es (bei dieser Sicherheit) von den {} angekommenen höchstens: {}
+si {} d’entre eux sont fautifs, le sont au plus (niveau de confiance), sur les {} arrivés : {}
+
+signed: wave {}, number {}, sealed {}; SHA-256 {}
+unterschrieben: Welle {}, Nummer {}, versiegelt {}; SHA-256 {}
+signé : vague {}, numéro {}, scellé {} ; SHA-256 {}
+
+mailboxes {}, sections {}, items {} ({}); {} more lines name items that are listed again later; root {}
+Postfächer {}, Abschnitte {}, Elemente {} ({}); {} weitere Zeilen nennen Elemente, die später noch einmal aufgeführt sind; Wurzel {}
+boîtes {}, sections {}, éléments {} ({}) ; {} autres lignes nomment des éléments listés encore plus tard ; racine {}
+
+mailboxes {}, sections {}, items {} ({}); root {}
+Postfächer {}, Abschnitte {}, Elemente {} ({}); Wurzel {}
+boîtes {}, sections {}, éléments {} ({}) ; racine {}
+
+all that it states is anchored; sealed {} UTC, stamped {} UTC
+alles, was sie sagt, ist verankert; versiegelt {} UTC, gestempelt {} UTC
+tout ce qu’elle dit est ancré ; scellé {} UTC, horodaté {} UTC
+
+all that it states is anchored; sealed {} UTC
+alles, was sie sagt, ist verankert; versiegelt {} UTC
+tout ce qu’elle dit est ancré ; scellé {} UTC
+
+sealed {}: give --root the hash of its statement, not its root
+versiegelt {}: Geben Sie mit --root den Hashwert der Erklärung an, nicht die Wurzel
+scellé {} : donnez avec --root l’empreinte de la déclaration, non sa racine
+
+sealed {}: give --root the hash of its statement
+versiegelt {}: Geben Sie mit --root den Hashwert der Erklärung an
+scellé {} : donnez avec --root l’empreinte de la déclaration
+
+there is no time stamp in the pack, which needs none; {} is the request for one
+im Paket ist kein Zeitstempel, und es braucht keinen; {} ist nur die Anfrage nach einem
+le paquet n’a pas d’horodatage, et n’en a pas besoin ; {} n’est que la demande d’en obtenir un
+
+there is no time stamp in the pack, which needs none
+im Paket ist kein Zeitstempel, und es braucht keinen
+le paquet n’a pas d’horodatage, et n’en a pas besoin
+
+time stamp: not checked (no --tsa-root)
+Zeitstempel: nicht geprüft (ohne --tsa-root)
+horodatage : non vérifié (sans --tsa-root)
+
+stamped {} by {}
+gestempelt {} von {}
+horodaté {} par {}
+
+the signed statement is missing: nothing could be held against a signature
+die unterschriebene Erklärung fehlt: Nichts ließ sich mit einer Unterschrift abgleichen
+la déclaration signée manque : rien n’a pu être comparé à une signature
+
+manifest-sha256.txt, which names all data, is missing: nothing could be held against a signature
+manifest-sha256.txt fehlt, das alle Daten nennt: Nichts ließ sich mit einer Unterschrift abgleichen
+il manque manifest-sha256.txt, qui nomme toutes les données : rien n’a pu être comparé à une signature
+
+another key signed it, or it was changed
+ein anderer Schlüssel hat unterschrieben, oder sie wurde verändert
+une autre clé l’a signée, ou elle a été modifiée
+
+none of these packs has the hash of --root: is it typed right, and is it of this wave?
+keines dieser Pakete hat den Hashwert aus --root: Ist er richtig abgetippt, und gehört er zu dieser Welle?
+aucun de ces paquets n’a l’empreinte de --root : est-elle bien recopiée, et est-elle de cette vague ?
+
+--root differs from the hash of this pack in digit {} alone: it is typed wrong
+--root weicht vom Hashwert dieses Pakets nur in Stelle {} ab: Er ist falsch abgetippt
+--root ne diffère de l’empreinte de ce paquet qu’au caractère {} : elle est mal recopiée
+
+{} items and {} workloads are not accounted for
+von {} Elementen und {} Teilen von Postfächern ist der Verbleib nicht geklärt
+le sort de {} éléments et de {} parties de boîtes n’est pas établi
+
+number {} is missing
+Nummer {} fehlt
+le numéro {} manque
+
+not of the pack, nothing vouches for it
+gehört nicht zum Paket, nichts bürgt dafür
+n’est pas du paquet, rien n’en répond
+
+not a pack, not looked at
+kein Paket, nicht angesehen
+n’est pas un paquet, non examiné
+
+a root or a count is not what data/roots.jsonl says
+eine Wurzel oder eine Zahl ist nicht die aus data/roots.jsonl
+une racine ou un nombre n’est pas celui de data/roots.jsonl
+
+no manifest names {}
+kein Manifest nennt {}
+aucun manifeste ne nomme {}
+
+it cannot be read ({})
+nicht lesbar ({})
+illisible ({})
+
+it is malformed
+die Form ist falsch
+la forme est fausse
+
+{} was changed
+{} wurde verändert
+{} a été modifié
+
+{} is missing
+{} fehlt
+il manque {}
+"""  # noqa: E501, RUF001 (a sentence is a line)
+# Classes and everyday sentences of losses, as the reports for people have them: section, name, codes, words.
+EVERYDAY = r"""
+[
+["class", "content", "address:no-address address:not-in-directory address:unknown-kind anniversary:unreadable assignment:not-shown attachment:left-out attachment:not-kept attachment:not-readable attachment:refused-by-target attachment:too-large attendee:not-in-shared-meeting attendee:not-kept attendee:proposed-time attendee:too-many attendee:unknown-answer birthday:unreadable body:mime-rebuilt copy:changed-before-check copy:differs-at-source copy:kept-otherwise deleted-occurrence:not-told due:unreadable email:no-internet-address email:not-taken email:unresolved-address end:clock-change links:too-long list:name-and-members-only location:addresses-of-several location:coordinates-not-kept location:note-not-kept location:shortened members:unresolved-address modified-occurrence:only-times-known modified-occurrence:twice name:shortened other:not-kept people:not-kept photo:not-read photo:too-large photo:unknown-format recurrence:current-occurrence-only recurrence:regenerates series:hour-twice start:moved-to-due start:unreadable text:shortened text:truncated title:shortened user-defined:left-out", {}],
+["class", "functional", "all-day:not-at-midnight attachment:not-in-text attendee:answer-of-occurrence attendee:answer-stays attendee:guests-of-series attendee:list-was-hidden attendee:owner-added categories:keyword-not-kept categories:not-kept categories:too-many certificate:left-out copy:unstable-at-source date:before-1970 date:in-the-future date:unknown end:before-start file-name:characters-replaced file-name:reserved file-name:taken file-name:truncated flags:change-unreadable flags:follow-up-completed flags:keyword-not-kept flags:unknown-value folder-name:left-empty folder-name:refused-by-target folder-name:rename-refused follow-up:no-flags forwarded:keyword-not-kept free-busy:not-kept importance:keyword-not-kept importance:no-equivalent importance:unknown-value keywords:limit-reached last-verb:no-equivalent location:impossible-coordinates members:not-linked modified-occurrence:not-in-series modified:before-1970 modified:in-the-future modified:not-kept modified:unknown name:flattened name:in-one-container name:path-shortened name:taken name:truncated note:formatting organizer:stays-behind organizer:unknown own-answer:differs-in-shared-meeting percent:impossible phone:unknown-kind priority:not-kept receipt:keyword-not-kept recurrence:completed recurrence:day-apart recurrence:over recurrence:rule-not-kept reminder:already-done reminder:first-occurrence-only reminder:impossible-time reminder:no-alarms reminder:no-time reminder:not-kept reminder:past scheduling:agent-client sensitivity:no-class sensitivity:not-marked sensitivity:privacy-of-occurrence sensitivity:shown-as-private series:end-added series:occurrence-alone share:expired share:external share:group-unknown share:held-back share:link-password share:link-refused share:narrower-than-parent share:not-understood share:organisation-link share:other-rights share:person-later share:person-unknown share:refused share:several-rights share:share-differs share:unreadable shared-meeting:own-part-not-kept show-as:free-or-busy show-as:outlook-only show-as:unknown-value start:after-due start:from-recurrence start:not-in-series state:shown-as-confirmed status:no-equivalent status:unknown-value steps:in-text text:formatting text:formatting-not-kept time-zone:hour-twice time-zone:zone-of-series uid:too-long versions:left-behind versions:not-kept versions:unreadable", {}],
+["class", "cosmetic", "attendee:empty attendee:twice body:bare-lf body:nul-bytes body:surplus-cr categories:colour-not-kept categories:comma-replaced categories:empty-name colour:label-not-kept colour:not-kept deleted-occurrence:not-in-series email:display-name file-name:unicode-normalised folder-date:not-kept keywords:renamed name:characters-replaced name:none-given name:reserved name:separator-replaced name:trimmed name:unicode-normalised percent:rounded reminder:over text:control-characters versions:date-changed", {}],
+["change", "private", "sensitivity:no-class sensitivity:not-marked sensitivity:privacy-of-occurrence", {"en": ["Private entries", "Some entries may no longer carry the mark “private”."], "de": ["Private Einträge", "Einige Einträge tragen vielleicht nicht mehr das Kennzeichen „privat“."], "fr": ["Entrées privées", "Certaines entrées ne portent peut-être plus la marque « privé »."]}],
+["change", "sharing-wider", "share:narrower-than-parent share:several-rights share:share-differs", {"en": ["Files that others can see", "Some files or folders are shared otherwise than before. Somebody may see or change more than they could."], "de": ["Dateien, die andere sehen können", "Einige Dateien oder Ordner sind anders freigegeben als vorher. Jemand kann vielleicht mehr sehen oder ändern."], "fr": ["Fichiers que d’autres peuvent voir", "Certains fichiers ou dossiers sont partagés autrement qu’avant. Quelqu’un peut peut-être voir ou modifier davantage."]}],
+["change", "sharing", "share:external share:group-unknown share:held-back share:link-password share:link-refused share:not-understood share:organisation-link share:other-rights share:person-later share:person-unknown share:refused share:unreadable", {"en": ["Files that you had shared", "Some files or folders are no longer shared with all the people who had access, or a link to them is gone."], "de": ["Dateien, die Sie freigegeben hatten", "Einige Dateien oder Ordner sind nicht mehr für alle freigegeben, die Zugriff hatten, oder ein Link darauf fehlt."], "fr": ["Fichiers que vous aviez partagés", "Certains fichiers ou dossiers ne sont plus partagés avec tous ceux qui y avaient accès, ou un lien vers eux a disparu."]}],
+["change", "times", "all-day:not-at-midnight end:before-start end:clock-change series:hour-twice start:not-in-series", {"en": ["Day and time of appointments", "The day, the time or the length of some appointments may differ."], "de": ["Tag und Uhrzeit von Terminen", "Bei einigen Terminen können der Tag, die Uhrzeit oder die Dauer abweichen."], "fr": ["Jour et heure des rendez-vous", "Le jour, l’heure ou la durée de certains rendez-vous peuvent être différents."]}],
+["change", "single-days", "deleted-occurrence:not-told modified-occurrence:not-in-series modified-occurrence:only-times-known modified-occurrence:twice", {"en": ["Single days of a series", "A day that you had deleted may take place again. A day that you had changed may show what the whole series says."], "de": ["Einzelne Tage einer Serie", "Ein Tag, den Sie gelöscht hatten, findet vielleicht wieder statt. Ein Tag, den Sie geändert hatten, zeigt vielleicht, was für die ganze Serie gilt."], "fr": ["Un jour d’une série", "Un jour que vous aviez supprimé peut avoir lieu de nouveau. Un jour que vous aviez modifié peut montrer ce qui vaut pour toute la série."]}],
+["change", "state", "state:shown-as-confirmed", {"en": ["Tentative and cancelled appointments", "They look like firm appointments."], "de": ["Vorläufige und abgesagte Termine", "Sie sehen aus wie feste Termine."], "fr": ["Rendez-vous provisoires ou annulés", "Ils ont l’air de rendez-vous fermes."]}],
+["change", "silent-meetings", "scheduling:agent-client", {"en": ["Changes to a meeting", "If you change or cancel one of these meetings, the guests may not get a message."], "de": ["Änderungen an einer Besprechung", "Wenn Sie eine dieser Besprechungen ändern oder absagen, bekommen die Gäste vielleicht keine Nachricht."], "fr": ["Modifications d’une réunion", "Si vous modifiez ou annulez une de ces réunions, les invités ne reçoivent peut-être pas de message."]}],
+["change", "organizer", "organizer:stays-behind organizer:unknown", {"en": ["Meetings that somebody else called", "These meetings stand in your calendar by themselves. If the person who called one changes it, your entry does not follow."], "de": ["Besprechungen, zu denen andere eingeladen haben", "Diese Besprechungen stehen in Ihrem Kalender für sich. Wenn die einladende Person etwas ändert, ändert sich Ihr Eintrag nicht mit."], "fr": ["Réunions organisées par d’autres", "Ces réunions sont dans votre agenda à part entière. Si la personne qui les a organisées change quelque chose, votre entrée ne suit pas."]}],
+["change", "guests", "attendee:guests-of-series attendee:not-in-shared-meeting attendee:not-kept attendee:too-many", {"en": ["Guests of a meeting", "Somebody may be missing from the list of guests, or a single day may have the guests of the whole series."], "de": ["Gäste einer Besprechung", "In der Gästeliste fehlt vielleicht jemand, oder an einem einzelnen Tag stehen die Gäste der ganzen Serie."], "fr": ["Invités d’une réunion", "Quelqu’un manque peut-être dans la liste des invités, ou un jour isolé a les invités de toute la série."]}],
+["change", "guests-visible", "attendee:list-was-hidden", {"en": ["Who sees the guests", "The list of guests was hidden. Now everybody who is invited can see it."], "de": ["Wer die Gäste sieht", "Die Gästeliste war verborgen. Jetzt können alle Eingeladenen sie sehen."], "fr": ["Qui voit les invités", "La liste des invités était masquée. Maintenant toutes les personnes invitées peuvent la voir."]}],
+["change", "answers", "attendee:answer-of-occurrence attendee:answer-stays attendee:proposed-time attendee:unknown-answer own-answer:differs-in-shared-meeting", {"en": ["Answers to invitations", "Some answers (yes, no, perhaps) are not the newest, or a proposal for another time is missing."], "de": ["Antworten auf Einladungen", "Einige Antworten (ja, nein, vielleicht) sind nicht die neuesten, oder ein Vorschlag für eine andere Zeit fehlt."], "fr": ["Réponses aux invitations", "Certaines réponses (oui, non, peut-être) ne sont pas les plus récentes, ou une proposition d’une autre heure manque."]}],
+["change", "own-part", "shared-meeting:own-part-not-kept", {"en": ["Your own settings for a meeting", "A meeting with colleagues is there once for everybody. What you alone had set is missing: a reminder, a category, a note."], "de": ["Ihre eigenen Angaben zu einer Besprechung", "Eine Besprechung mit Kolleginnen und Kollegen gibt es einmal für alle. Was nur Sie eingestellt hatten, fehlt: eine Erinnerung, eine Kategorie, eine Notiz."], "fr": ["Vos propres réglages d’une réunion", "Une réunion avec des collègues existe une seule fois pour tous. Ce que vous aviez réglé pour vous-même manque : un rappel, une catégorie, une note."]}],
+["change", "occurrence-alone", "series:occurrence-alone", {"en": ["One day of somebody else's series", "The appointment stands by itself, as the series is not in your calendar."], "de": ["Einzelner Tag einer fremden Serie", "Der Termin steht für sich, denn die Serie ist nicht in Ihrem Kalender."], "fr": ["Un jour isolé d’une série", "Le rendez-vous est à part entière, car la série n’est pas dans votre agenda."]}],
+["change", "series-end", "series:end-added", {"en": ["Series without an end", "They now end in ten years."], "de": ["Serien ohne Ende", "Sie enden jetzt in zehn Jahren."], "fr": ["Séries sans fin", "Elles se terminent désormais dans dix ans."]}],
+["change", "repeating-tasks", "recurrence:completed recurrence:current-occurrence-only recurrence:regenerates recurrence:rule-not-kept", {"en": ["Tasks that repeat", "The task is there once. It does not come back by itself."], "de": ["Aufgaben, die sich wiederholen", "Die Aufgabe ist einmal da. Sie kommt nicht von selbst wieder."], "fr": ["Tâches qui se répètent", "La tâche est là une fois. Elle ne revient pas d’elle-même."]}],
+["change", "reminder", "reminder:first-occurrence-only reminder:impossible-time reminder:no-alarms reminder:no-time reminder:not-kept", {"en": ["Reminders", "Some reminders are missing."], "de": ["Erinnerungen", "Einige Erinnerungen fehlen."], "fr": ["Rappels", "Certains rappels manquent."]}],
+["change", "attachment", "attachment:left-out attachment:not-kept attachment:not-readable attachment:refused-by-target attachment:too-large", {"en": ["Attached files", "A file that was attached is missing."], "de": ["Angehängte Dateien", "Eine angehängte Datei fehlt."], "fr": ["Fichiers joints", "Un fichier joint manque."]}],
+["change", "text-cut", "links:too-long location:shortened name:shortened text:shortened text:truncated title:shortened", {"en": ["Long texts", "A text was too long, and only its beginning is there; or a long link is missing."], "de": ["Lange Texte", "Ein Text war zu lang, und nur sein Anfang ist da; oder ein langer Link fehlt."], "fr": ["Textes longs", "Un texte était trop long, et seul son début est là ; ou bien un long lien manque."]}],
+["change", "address", "address:no-address address:not-in-directory address:unknown-kind email:no-internet-address email:not-taken email:unresolved-address members:unresolved-address", {"en": ["Addresses of people", "An address could not be taken over. A distribution list may lack that member."], "de": ["Adressen von Personen", "Eine Adresse ließ sich nicht übernehmen. In einer Verteilerliste fehlt dieses Mitglied vielleicht."], "fr": ["Adresses de personnes", "Une adresse n’a pas pu être reprise. Il manque peut-être ce membre dans une liste de distribution."]}],
+["change", "photo", "photo:not-read photo:too-large photo:unknown-format", {"en": ["Pictures of contacts", "The picture of a contact is missing."], "de": ["Bilder von Kontakten", "Das Bild eines Kontakts fehlt."], "fr": ["Photos de contacts", "La photo d’un contact manque."]}],
+["change", "list", "list:name-and-members-only members:not-linked", {"en": ["Distribution lists", "The name and the members are there. Notes on the list may be missing, and it does not follow when a contact changes."], "de": ["Verteilerlisten", "Der Name und die Mitglieder sind da. Notizen zur Liste fehlen vielleicht, und sie ändert sich nicht mit, wenn sich ein Kontakt ändert."], "fr": ["Listes de distribution", "Le nom et les membres sont là. Des notes sur la liste manquent peut-être, et elle ne suit pas quand un contact change."]}],
+["change", "dates-missing", "anniversary:unreadable birthday:unreadable due:unreadable start:unreadable", {"en": ["Dates", "A birthday, an anniversary or the date of a task could not be read, and is missing."], "de": ["Daten und Jahrestage", "Ein Geburtstag, ein Jahrestag oder das Datum einer Aufgabe war nicht lesbar und fehlt."], "fr": ["Dates", "Un anniversaire, une date de fête ou la date d’une tâche n’était pas lisible et manque."]}],
+["change", "fields", "free-busy:not-kept other:not-kept user-defined:left-out", {"en": ["Rarely used fields", "Fields of your own are missing, or fields that few programs show (for example mileage)."], "de": ["Selten benutzte Felder", "Eigene Felder fehlen, oder Felder, die nur wenige Programme zeigen (zum Beispiel gefahrene Kilometer)."], "fr": ["Champs rarement utilisés", "Il manque des champs que vous aviez créés, ou que peu de programmes montrent (par exemple les kilomètres parcourus)."]}],
+["change", "certificate", "certificate:left-out", {"en": ["Encrypted mail", "The certificate of a contact is missing."], "de": ["Verschlüsselte E-Mail", "Das Zertifikat eines Kontakts fehlt."], "fr": ["Courriel chiffré", "Le certificat d’un contact manque."]}],
+["change", "follow-up", "flags:change-unreadable flags:keyword-not-kept flags:unknown-value follow-up:no-flags", {"en": ["Flags for follow-up", "Some flags for follow-up are missing."], "de": ["Kennzeichnung zur Nachverfolgung", "Einige Fähnchen zur Nachverfolgung fehlen."], "fr": ["Indicateurs de suivi", "Certains indicateurs de suivi manquent."]}],
+["change", "categories", "categories:keyword-not-kept categories:not-kept categories:too-many keywords:limit-reached", {"en": ["Categories", "Some categories are missing."], "de": ["Kategorien", "Einige Kategorien fehlen."], "fr": ["Catégories", "Certaines catégories manquent."]}],
+["change", "task-people", "assignment:not-shown people:not-kept", {"en": ["Whose task it is", "To whom a task was given, or whom it is about, is not shown any more."], "de": ["Wessen Aufgabe es ist", "Wem eine Aufgabe zugewiesen war oder um wen es in ihr geht, wird nicht mehr angezeigt."], "fr": ["À qui est la tâche", "La personne à qui une tâche était confiée, ou qu’elle concerne, n’est plus affichée."]}],
+["change", "versions", "versions:left-behind versions:not-kept versions:unreadable", {"en": ["Older versions of files", "The newest version is there. Not all older ones are."], "de": ["Ältere Fassungen von Dateien", "Die neueste Fassung ist da. Von den älteren sind es nicht alle."], "fr": ["Anciennes versions de fichiers", "La version la plus récente est là. Les plus anciennes n’y sont pas toutes."]}],
+["change", "folder-name", "folder-name:refused-by-target folder-name:rename-refused name:flattened name:path-shortened name:taken name:truncated", {"en": ["Names of folders", "Some folders have a slightly different name, or lie in another place."], "de": ["Namen von Ordnern", "Einige Ordner heißen etwas anders oder liegen an einer anderen Stelle."], "fr": ["Noms des dossiers", "Certains dossiers ont un nom un peu différent, ou sont à un autre endroit."]}],
+["change", "folder-left", "folder-name:left-empty", {"en": ["Folders that you had deleted", "They are still there, empty."], "de": ["Ordner, die Sie gelöscht hatten", "Sie sind noch da, aber leer."], "fr": ["Dossiers que vous aviez supprimés", "Ils sont encore là, vides."]}],
+["change", "file-name", "file-name:characters-replaced file-name:reserved file-name:taken file-name:truncated", {"en": ["Names of files", "Some files have a slightly different name. A document that links to one may not find it."], "de": ["Namen von Dateien", "Einige Dateien heißen etwas anders. Ein Dokument, das auf eine davon verweist, findet sie vielleicht nicht."], "fr": ["Noms des fichiers", "Certains fichiers ont un nom un peu différent. Un document qui renvoie à l’un d’eux ne le trouve peut-être pas."]}],
+["change", "message-rebuilt", "body:mime-rebuilt", {"en": ["Messages that were put together again", "The old system could not give them as they had been received. They may look different, and a digital signature may no longer be valid."], "de": ["Nachrichten, die neu zusammengesetzt wurden", "Das alte System konnte sie nicht so herausgeben, wie sie angekommen waren. Sie sehen vielleicht anders aus, und eine digitale Signatur ist vielleicht nicht mehr gültig."], "fr": ["Messages recomposés", "L’ancien système ne pouvait pas les donner tels qu’ils avaient été reçus. Leur aspect peut être différent, et une signature électronique peut ne plus être valable."]}],
+["change", "one-calendar", "name:in-one-container", {"en": ["One calendar", "The new system has one calendar for each person. What lay in another calendar is in it."], "de": ["Ein einziger Kalender", "Das neue System hat für jede Person einen Kalender. Was in einem anderen lag, steht jetzt in ihm."], "fr": ["Un seul agenda", "Le nouveau système a un agenda par personne. Ce qui était dans un autre agenda s’y trouve."]}],
+["change", "availability", "show-as:free-or-busy show-as:outlook-only show-as:unknown-value", {"en": ["Availability", "Colleagues see you as free or busy, and no longer as “out of office” or “working elsewhere”."], "de": ["Verfügbarkeit", "Andere sehen Sie als frei oder gebucht, aber nicht mehr als „abwesend“ oder „an einem anderen Ort tätig“."], "fr": ["Disponibilité", "Vos collègues vous voient libre ou occupé, et non plus « absent » ou « travaillant ailleurs »."]}],
+["change", "place", "location:addresses-of-several location:coordinates-not-kept location:impossible-coordinates location:note-not-kept", {"en": ["Places", "The name of a place is there. Its address, its point on the map or a note may be missing."], "de": ["Orte", "Der Name eines Ortes ist da. Seine Anschrift, sein Punkt auf der Karte oder eine Anmerkung fehlt vielleicht."], "fr": ["Lieux", "Le nom d’un lieu est là. Son adresse, son point sur la carte ou une remarque manque peut-être."]}],
+["change", "picture-in-text", "attachment:not-in-text", {"en": ["Pictures inside a text", "The picture is among the attachments. The text has a gap in its place."], "de": ["Bilder im Text", "Das Bild liegt bei den Anhängen. Im Text ist an seiner Stelle eine Lücke."], "fr": ["Images dans un texte", "L’image est parmi les pièces jointes. À sa place, le texte a un vide."]}],
+["change", "text-plain", "note:formatting text:formatting text:formatting-not-kept", {"en": ["Formatting", "All words are there. Bold type, colours and the like are not."], "de": ["Formatierung", "Alle Wörter sind da. Fettschrift, Farben und Ähnliches fehlen."], "fr": ["Mise en forme", "Tous les mots sont là. Le gras, les couleurs et le reste de la mise en forme n’y sont pas."]}],
+["change", "task-steps", "steps:in-text", {"en": ["Steps of a task", "They are a list in the text of the task."], "de": ["Schritte einer Aufgabe", "Sie stehen als Liste im Text der Aufgabe."], "fr": ["Étapes d’une tâche", "Elles forment une liste dans le texte de la tâche."]}],
+["change", "task-start", "start:after-due start:from-recurrence start:moved-to-due", {"en": ["Start of a task", "The start is missing, or is another day. The day on which the task is due is as it was."], "de": ["Beginn einer Aufgabe", "Der Beginn fehlt oder ist ein anderer Tag. Der Tag, an dem die Aufgabe fällig ist, ist derselbe."], "fr": ["Début d’une tâche", "Le début manque, ou c’est un autre jour. Le jour de l’échéance n’a pas changé."]}],
+["change", "task-status", "status:no-equivalent status:unknown-value", {"en": ["State of a task", "“Waiting for someone” shows as in progress, and “deferred” as not started."], "de": ["Stand einer Aufgabe", "„Wartet auf jemand anderen“ erscheint als „in Bearbeitung“ und „zurückgestellt“ als „nicht begonnen“."], "fr": ["État d’une tâche", "« En attente de quelqu’un » apparaît comme en cours, et « reporté » comme non commencé."]}],
+["change", "importance", "importance:keyword-not-kept importance:no-equivalent importance:unknown-value priority:not-kept", {"en": ["Importance", "High or low importance does not show in every program."], "de": ["Wichtigkeit", "Hohe oder niedrige Wichtigkeit zeigt nicht jedes Programm an."], "fr": ["Importance", "Tous les programmes ne montrent pas une importance haute ou basse."]}],
+["change", "done-flags", "flags:follow-up-completed", {"en": ["Flags that you had ticked off", "What you had flagged and then ticked off as done has no flag now, and no tick. It is not flagged as still to do, either."], "de": ["Abgehakte Fähnchen", "Was Sie gekennzeichnet und dann als erledigt abgehakt hatten, hat jetzt weder Fähnchen noch Häkchen. Als noch zu tun ist es auch nicht gekennzeichnet."], "fr": ["Indicateurs cochés comme terminés", "Ce que vous aviez marqué, puis coché comme terminé, n’a plus ni indicateur ni coche. Ce n’est pas non plus marqué comme restant à faire."]}],
+["change", "marks", "forwarded:keyword-not-kept last-verb:no-equivalent receipt:keyword-not-kept", {"en": ["What you did with a message", "The mark is missing that you forwarded it, voted or answered. You may be asked once more for a read receipt."], "de": ["Was Sie mit einer Nachricht getan haben", "Das Zeichen fehlt, dass Sie sie weitergeleitet, über etwas abgestimmt oder geantwortet haben. Vielleicht werden Sie noch einmal nach einer Lesebestätigung gefragt."], "fr": ["Ce que vous avez fait d’un message", "Il manque la marque que vous l’avez transféré, que vous avez voté ou répondu. On vous demandera peut-être encore une fois un accusé de lecture."]}],
+["change", "date", "date:before-1970 date:in-the-future date:unknown modified:before-1970 modified:in-the-future modified:not-kept modified:unknown", {"en": ["Date in the list", "The list shows another date, often that of the move. The order may differ."], "de": ["Datum in der Liste", "Die Liste zeigt ein anderes Datum, oft das des Umzugs. Die Reihenfolge kann anders sein."], "fr": ["Date dans la liste", "La liste montre une autre date, souvent celle du transfert. L’ordre peut être différent."]}],
+["change", "copy", "copy:changed-before-check copy:differs-at-source copy:kept-otherwise copy:unstable-at-source", {"en": ["Copies that differ", "The old and the new system show something differently. Somebody looked at it and accepted it."], "de": ["Kopien, die abweichen", "Das alte und das neue System zeigen etwas verschieden an. Jemand hat es sich angesehen und so angenommen."], "fr": ["Copies différentes", "L’ancien et le nouveau système montrent quelque chose différemment. Quelqu’un l’a regardé et accepté."]}],
+["refusal", "too-large", "too-large", {"en": ["Too large", "They are larger than the new system allows."], "de": ["Zu groß", "Sie sind größer, als das neue System erlaubt."], "fr": ["Trop volumineux", "Ils sont plus volumineux que le nouveau système ne le permet."]}],
+["refusal", "repetition", "date-out-of-range exception-without-origin occurrence-missing recurrence-not-kept start-missing unknown-recurrence unknown-time-zone", {"en": ["Dates that the new system cannot hold", "They repeat in a way, or lie at a time, that the new system cannot store."], "de": ["Zeiten, die das neue System nicht speichern kann", "Sie wiederholen sich so oder liegen zu einer Zeit, dass das neue System sie nicht speichern kann."], "fr": ["Dates que le nouveau système ne peut pas garder", "Ils se répètent d’une façon, ou ont lieu à un moment, que le nouveau système ne peut pas enregistrer."]}],
+["refusal", "lists", "groups-unsupported", {"en": ["Distribution lists", "The new system keeps no distribution lists among the contacts."], "de": ["Verteilerlisten", "Das neue System führt keine Verteilerlisten bei den Kontakten."], "fr": ["Listes de distribution", "Le nouveau système n’a pas de listes de distribution parmi les contacts."]}],
+["refusal", "withheld", "blocked-by-source", {"en": ["Held back by the old system", "The old system does not hand them out, for example because it takes them for malware."], "de": ["Vom alten System zurückgehalten", "Das alte System gibt sie nicht heraus, zum Beispiel weil es sie für Schadsoftware hält."], "fr": ["Retenus par l’ancien système", "L’ancien système ne les donne pas, par exemple parce qu’il les prend pour des logiciels malveillants."]}],
+["refusal", "not-a-file", "not-a-file", {"en": ["Notebooks and shortcuts", "These are no files that could be copied."], "de": ["Notizbücher und Verknüpfungen", "Das sind keine Dateien, die man kopieren könnte."], "fr": ["Blocs-notes et raccourcis", "Ce ne sont pas des fichiers que l’on pourrait copier."]}],
+["refusal", "name-taken", "name-taken", {"en": ["The name was taken", "Something else of the same name is already in the new system."], "de": ["Der Name war vergeben", "Im neuen System gibt es schon etwas mit demselben Namen."], "fr": ["Le nom était pris", "Le nouveau système contient déjà quelque chose du même nom."]}],
+["refusal", "unreadable", "attachment-damaged body-missing corrupt-at-source hash-mismatch malformed-card malformed-record unknown-class unknown-format", {"en": ["Not readable", "The old system could not hand them over in a form that can be read."], "de": ["Nicht lesbar", "Das alte System konnte sie nicht in lesbarer Form herausgeben."], "fr": ["Illisibles", "L’ancien système n’a pas pu les donner sous une forme lisible."]}],
+["refusal", "empty", "empty-message empty-series", {"en": ["Empty", "There is nothing in them: messages without content, or series of which every day was deleted."], "de": ["Leer", "Es ist nichts darin: Nachrichten ohne Inhalt, oder Serien, von denen jeder Tag gelöscht war."], "fr": ["Vides", "Il n’y a rien dedans : des messages sans contenu, ou des séries dont chaque jour était supprimé."]}],
+["refusal", "twin", "delivered-already duplicate-uid meeting-twice", {"en": ["There already", "The same is in the new system already. Nothing is missing."], "de": ["Schon da", "Dasselbe ist bereits im neuen System. Es fehlt nichts."], "fr": ["Déjà là", "La même chose est déjà dans le nouveau système. Il ne manque rien."]}],
+["stay", "delegates", "delegates", {"en": ["Rights that you gave to others", "The new system has other rights."], "de": ["Rechte, die Sie anderen gegeben haben", "Das neue System hat andere Rechte."], "fr": ["Droits que vous avez donnés à d’autres", "Le nouveau système a d’autres droits."]}],
+["stay", "inbox-rules", "inbox-rules", {"en": ["Rules for incoming mail", "The new system has rules of its own."], "de": ["Regeln für eingehende E-Mail", "Das neue System hat eigene Regeln."], "fr": ["Règles pour le courrier entrant", "Le nouveau système a ses propres règles."]}],
+["stay", "lists", "distribution-lists", {"en": ["Personal distribution lists", "The old system does not hand them out."], "de": ["Persönliche Verteilerlisten", "Das alte System gibt sie nicht heraus."], "fr": ["Listes de distribution personnelles", "L’ancien système ne les donne pas."]}],
+["stay", "notes", "notes", {"en": ["Sticky notes", "The old system does not hand them out."], "de": ["Haftnotizen", "Das alte System gibt sie nicht heraus."], "fr": ["Pense-bêtes", "L’ancien système ne les donne pas."]}],
+["stay", "archive", "archive-mailbox", {"en": ["Online archive", "It was not read."], "de": ["Onlinearchiv", "Es wurde nicht gelesen."], "fr": ["Archive en ligne", "Elle n’a pas été lue."]}],
+["stay", "in-trash", "deleted-folder", {"en": ["Deleted calendars and address books", "They lie among the deleted items."], "de": ["Gelöschte Kalender und Adressbücher", "Sie liegen bei den gelöschten Elementen."], "fr": ["Agendas et carnets d’adresses supprimés", "Ils sont parmi les éléments supprimés."]}],
+["stay", "elsewhere", "appointment-in-mail-folder contact-in-calendar contact-in-mail-folder mail-in-calendar not-a-contact not-a-note not-a-task not-an-appointment note-in-calendar sticky-note-in-mail-folder task-in-calendar task-in-mail-folder", {"en": ["Entries in a folder of another kind", "For example an appointment that lies in a mail folder."], "de": ["Einträge in einem Ordner anderer Art", "Zum Beispiel ein Termin, der in einem Mailordner liegt."], "fr": ["Entrées dans un dossier d’un autre type", "Par exemple un rendez-vous qui se trouve dans un dossier de courrier."]}],
+["stay", "of-others", "groups public-folders shared", {"en": ["What belongs to others", "Shared calendars, groups and public folders do not move with your mailbox."], "de": ["Was anderen gehört", "Freigegebene Kalender, Gruppen und öffentliche Ordner ziehen nicht mit Ihrem Postfach um."], "fr": ["Ce qui appartient à d’autres", "Les agendas partagés, les groupes et les dossiers publics ne sont pas transférés avec votre boîte."]}],
+["stay", "deep", "unreachable", {"en": ["Folders that lie very deep", "They could not be reached."], "de": ["Sehr tief liegende Ordner", "Sie waren nicht erreichbar."], "fr": ["Dossiers très profonds", "Ils n’étaient pas accessibles."]}],
+["stay", "journal", "journal journal-entry journal-in-calendar journal-in-mail-folder", {"en": ["Journal", "The new system has no journal."], "de": ["Journal", "Das neue System hat kein Journal."], "fr": ["Journal", "Le nouveau système n’a pas de journal."]}],
+["stay", "views", "flagged-emails search-folder", {"en": ["Search folders and views", "They only showed items of other folders. Those have moved with their own folders."], "de": ["Suchordner und Ansichten", "Sie zeigten nur, was in anderen Ordnern liegt. Das ist mit seinem eigenen Ordner umgezogen."], "fr": ["Dossiers de recherche et vues", "Ils montraient seulement ce qui est dans d’autres dossiers. Cela a été transféré avec son propre dossier."]}],
+["stay", "holds", "holds", {"en": ["Kept for legal reasons", "Others decide what becomes of them."], "de": ["Aus rechtlichen Gründen aufbewahrt", "Was daraus wird, entscheiden andere."], "fr": ["Conservés pour des raisons juridiques", "D’autres décident de ce qu’ils deviennent."]}],
+["stay", "deleted", "recoverable-items", {"en": ["Deleted for good", "You had deleted them, and the old system still kept them."], "de": ["Endgültig gelöscht", "Sie hatten es gelöscht, und das alte System bewahrte es noch auf."], "fr": ["Supprimés définitivement", "Vous les aviez supprimés, et l’ancien système les gardait encore."]}],
+["stay", "other-kinds", "not-mail", {"en": ["Folders of another kind", "They belong to another part of your mailbox, for example to the calendar."], "de": ["Ordner anderer Art", "Sie gehören zu einem anderen Teil Ihres Postfachs, zum Beispiel zum Kalender."], "fr": ["Dossiers d’un autre type", "Ils font partie d’un autre contenu de votre boîte, par exemple de l’agenda."]}],
+["stay", "technical", "associated-item hidden no-select sync-issues system-folder", {"en": ["Technical data", "Hidden settings and folders of the programs. Nothing that you wrote is in them."], "de": ["Technische Daten", "Verborgene Einstellungen und Ordner der Programme. Nichts, was Sie geschrieben haben, ist darin."], "fr": ["Données techniques", "Des réglages et des dossiers cachés des programmes. Rien de ce que vous avez écrit n’y est."]}]
+]
+"""  # noqa: E501, RUF001 (written by handbook/verifier_words.py)
+LANGUAGES = ("en", "de", "fr")
+
+
+def pattern_of(text: str) -> re.Pattern[str]:
+    """Return what finds a text whatever stands in place of each {}."""
+    return re.compile("(.*)".join(map(re.escape, text.split("{}"))))
+
+
+class Speaker:
+    """Say in a language what this file says in English. What has no translation is said in English.
+
+    language: one of LANGUAGES."""
+
+    def __init__(self, language: str = "en") -> None:
+        self.language, place = language, LANGUAGES.index(language)
+        blocks = [block.split("\n") for block in TEXTS.strip().split("\n\n")]
+        self.texts = {block[0]: block[place] for block in blocks} if place else {}
+        self.patterns = [(pattern_of(text), own) for text, own in self.texts.items() if "{}" in text]
+        self.classes, self.words = dict[str, str](), dict[tuple[str, str], list[str]]()
+        for section, name, codes, told in parse_json(EVERYDAY.encode()):
+            for code in codes.split():
+                if section == "class":
+                    self.classes[code] = name
+                else:
+                    self.words[section, code] = told[language]
+
+    def __call__(self, text: str) -> str:
+        """Return a text in this language; of one with a place before it (`data: …`), what comes after."""
+        if text in self.texts or not self.texts:
+            return self.texts.get(text, text)
+        for pattern, own in self.patterns:
+            found = pattern.fullmatch(text)
+            if found is not None:
+                return own.format(*[self.texts.get(one, one) for one in found.groups()])
+        place, colon, rest = text.partition(": ")
+        return f"{place}: {self(rest)}" if colon else text
+
+
+def language_of(environment: dict[str, str]) -> str:
+    """Return the language of a terminal, as far as this file speaks it."""
+    names = ("LC_ALL", "LC_MESSAGES", "LANG")
+    told = next((environment[name] for name in names if environment.get(name)), "")
+    return told[:2].lower() if told[:2].lower() in LANGUAGES else LANGUAGES[0]
+
+
 def find_packs(places: list[str], draw: Draw) -> list[Pack | Evidence]:
     """Return the packs at these places and right below them; and for what else is below, a note."""
     found = list[Pack | Evidence]()
@@ -1072,32 +1745,48 @@ def rule_lines(pack: Pack) -> Iterator[str]:
         yield f"{verdict} {sums.total()}: {', '.join(told)}"
 
 
-def as_text(found: list[Evidence], samples: list[Pack], code: int) -> str:
+def loss_lines(say: Speaker, pack: Pack) -> Iterator[str]:
+    """Say what converted, failed and skipped items mean to people, the most first; a rule a line."""
+    for verdict, rule, kind, count in rule_rows(pack)[:SHOWN_RULES]:
+        if rule:
+            kind_of_loss, told = everyday_words(say, verdict, rule)
+            weight = f"{kind_of_loss}. " if kind_of_loss else ""
+            yield f"{rule} {count} ({kind}): {weight}{told}"
+
+
+def as_text(say: Speaker, found: list[Evidence], samples: list[Pack], code: int) -> str:
     """Return all findings and the verdict, line by line."""
+    width = max(len(say(word)) for word in (*WORDS, "rules", "sample"))
+
+    def line(word: str, text: str) -> str:
+        return f"{say(word).ljust(width)} {text}"
+
     lines = [
-        f"{WORDS[finding].ljust(11)} {one.path.name!a} {text}"
+        line(WORDS[finding], f"{one.path.name!a} {say(text)}")
         for one in found
         for finding, text in one.findings
     ]
     for one in found:
         if isinstance(one, Pack) and one.is_read:
-            lines += [f"{'rules'.ljust(11)} {one.path.name!a} {text}" for text in rule_lines(one)]
+            lines += [line("rules", f"{one.path.name!a} {text}") for text in rule_lines(one)]
+            lines += [line("losses", f"{one.path.name!a} {text}") for text in loss_lines(say, one)]
     for pack in samples:
-        lines += [f"{'sample'.ljust(11)} {text}" for text in sample_text(pack.draw)]
+        lines += [line("sample", say(text)) for text in sample_text(pack.draw)]
         for row in sheet_rows(pack):
             told = dict(zip(SHEET, row, strict=True))
             names = ("number", "mailbox", "workload", "pass", "line", "verdict", "rule", "what to ask for")
-            number, mailbox, workload, turn, line, verdict, rule, ask = (told[name] for name in names)
-            place = f"{mailbox}, {workload}, pass {turn}, line {line}"
+            number, mailbox, workload, turn, place, verdict, rule, ask = (told[name] for name in names)
+            where = f"{mailbox}, {workload}, {say('pass')} {turn}, {say('line')} {place}"
             fate = f"{verdict} ({rule})" if rule else verdict
-            lines.append(f"{'sample'.ljust(11)} {number.rjust(3)}. {place}: {fate}; {ask}")
-    return "\n".join([*lines, MEANINGS[code], f"verdict: {WORDS[code]}"])
+            lines.append(line("sample", f"{number.rjust(3)}. {where}: {fate}; {say(ask)}"))
+    return "\n".join([*lines, say(MEANINGS[code]), say("verdict: {}").format(say(WORDS[code]))])
 
 
 def as_json(found: list[Evidence], samples: list[Pack], code: int) -> str:
     """Return the same as one JSON document."""
     kinds = {"packs": Pack, "proofs": Proof, "folders": Evidence}
     told: dict[str, Any] = {"verdict": WORDS[code], "exit": code, "meaning": MEANINGS[code]}
+    say = Speaker()  # who reads JSON looks for the words of this file
     for name, kind in kinds.items():
         own = [one for one in found if type(one) is kind]
         told[name] = [
@@ -1105,7 +1794,12 @@ def as_json(found: list[Evidence], samples: list[Pack], code: int) -> str:
         ]
     columns = ("verdict", "rule", "workload", "items")
     for one, shown in zip([one for one in found if type(one) is Pack], told["packs"], strict=True):
-        shown["rules"] = [dict(zip(columns, row, strict=True)) for row in rule_rows(one) if one.is_read]
+        shown["rules"] = [
+            dict(zip(columns, row, strict=True))
+            | dict(zip(("class", "meaning"), everyday_words(say, *row[:2]), strict=True))
+            for row in rule_rows(one)
+            if one.is_read
+        ]
     for pack in samples:
         rows = [dict(zip(SHEET, row, strict=True)) for row in sheet_rows(pack)]
         told["sample"] = {"seed": pack.draw.seed, "of": pack.draw.population, "items": rows}
@@ -1134,17 +1828,19 @@ td,li{overflow-wrap:anywhere}td:first-child{min-width:6rem}
 .exit0{border-color:#1d6b34;background:#eef8f0}
 .exit1{border-color:#a3161a;background:#fdeeee}
 .sheet{font-size:.8rem}.sheet td{border:1px solid #8a93a3;height:2.4rem;overflow-wrap:normal}
+.rules td:nth-child(2){min-width:9rem}.rules td:nth-child(6){min-width:16rem}
+.rules td:nth-child(3),.rules td:nth-child(5){overflow-wrap:normal}
 .work td:first-child{min-width:2rem}.work td:nth-child(2){white-space:nowrap}
 .work td:nth-child(8){min-width:14rem}.work td:nth-child(n+9){min-width:3.5rem}
 @media print{body{max-width:none;margin:0;font-size:10pt}tr{break-inside:avoid}h2,h3{break-after:avoid}}
 @media print{.sheet{font-size:8pt}.scroll{overflow:visible}.work{page:wide}}
 @page{margin:15mm}@page wide{size:landscape}
 """
-HEAD = f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Check of migration evidence</title>
+HEAD = """<!doctype html>
+<html lang="{}"><head><meta charset="utf-8"><title>{}</title>
 <meta name="viewport" content="width=device-width,initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none';style-src 'unsafe-inline'">
-<style>{STYLE}</style></head><body><h1>Check of migration evidence</h1>"""
+<style>{}</style></head><body><main><h1>{}</h1>"""
 FATES = {
     "match": "copied, read back from the target, and found equal",
     "normalised": "copied and read back; the source gives the same content in other bytes each time",
@@ -1162,9 +1858,13 @@ RULES = {
     "unverified": "written, and never read back as equal",
 }
 RULES_TOLD = (
-    "The rule of a converted item is part:reason, for each part that is not as at the source. Kogge's "
-    "documentation explains codes of failed and skipped items (page Codes), and parts (page Fidelity)."
+    "The rule of a converted item is part:reason, for each part that is not as at the source. The class "
+    "says how much a loss matters: content is missing or says something else; a function works otherwise; "
+    "or only the appearance differs. The sentences are those that people read on their own page; they "
+    "come with this program, not from the pack."
 )
+CLASSES = ("content", "functional", "cosmetic")  # of losses, the gravest first
+DETAIL = "a detail of appearance or of a rarely used function"
 NO_PROOF = (
     "that the source told all it had. Compare the counts of folders with an export of your own.",
     "that the migration program told the truth. Draw a sample and look at both systems.",
@@ -1190,29 +1890,41 @@ def html_text(text: object) -> str:
     return escape(plain if plain.isprintable() else ascii(plain))
 
 
-def html_table(head: Iterable[str], rows: Iterable[Iterable[object]], kind: str = "") -> str:
-    """Return a table; head: the names of its columns, maybe none."""
-    names = "".join([f"<th>{html_text(name)}</th>" for name in head])
+def html_table(
+    say: Speaker, name: str, head: Iterable[str], rows: Iterable[Iterable[object]], kind: str = ""
+) -> str:
+    """Return a table. name: said by a screen reader; head: the names of its columns, maybe none.
+
+    Who has no mouse can scroll it: it takes the focus."""
+    names = "".join([f'<th scope="col">{html_text(say(one))}</th>' for one in head])
     lines = [f"<thead><tr>{names}</tr></thead>"] if names else []
-    lines += ["<tr>" + "".join([f"<td>{html_text(one)}</td>" for one in row]) + "</tr>" for row in rows]
-    return f'<div class="scroll"><table class="{kind}">' + "\n".join(lines) + "</table></div>"
+    cells = ([f"<td>{html_text(one)}</td>" for one in row] for row in rows)
+    lines += ["<tr>" + "".join(row) + "</tr>" for row in cells]
+    label = f'class="scroll" tabindex="0" role="group" aria-label="{html_text(say(name))}"'
+    return f'<div {label}><table class="{kind}">' + "\n".join(lines) + "</table></div>"
 
 
-def html_list(texts: Iterable[str]) -> str:
+def html_list(say: Speaker, texts: Iterable[str]) -> str:
     """Return a list."""
-    return "<ul>" + "\n".join([f"<li>{html_text(text)}</li>" for text in texts]) + "</ul>"
+    return "<ul>" + "\n".join([f"<li>{html_text(say(text))}</li>" for text in texts]) + "</ul>"
 
 
-def html_evidence(one: Evidence) -> str:
+def html_evidence(say: Speaker, one: Evidence) -> str:
     """Return the part of the page about a pack, or a proof."""
-    kind = "Pack" if isinstance(one, Pack) else "Proof"
-    parts = [f"<h3>{kind} {html_text(one.path.name)}</h3>", html_table((), one.facts.items())]
+    title = say("Pack {}" if isinstance(one, Pack) else "Proof {}").format(one.path.name)
+    parts = [
+        f"<h3>{html_text(title)}</h3>",
+        html_table(say, title, (), [(say(name), told) for name, told in one.facts.items()]),
+    ]
     if isinstance(one, Pack) and one.is_read:
-        rows = [(word, f"{one.verdicts[word]:,}", told) for word, told in FATES.items() if one.verdicts[word]]
-        parts.append(html_table(("What became of the items", "Items", "Meaning"), rows))
-        parts += html_rules(one)
-    checked = [(WORDS[code], text) for code, text in one.findings if code != NOT_CHECKED]
-    return "\n".join([*parts, html_table(("Result", "What was checked"), checked)])
+        counts = [(word, one.verdicts[word], say(told)) for word, told in FATES.items()]
+        rows = [(word, f"{count:,}", told) for word, count, told in counts if count]
+        head = ("What became of the items", "Items", "Meaning")
+        parts.append(html_table(say, head[0], head, rows))
+        parts += html_rules(say, one)
+    checked = [(say(WORDS[code]), say(text)) for code, text in one.findings if code != NOT_CHECKED]
+    columns = ("Result", "What was checked")
+    return "\n".join([*parts, html_table(say, columns[1], columns, checked)])
 
 
 def rule_meaning(verdict: str, rule: str) -> str:
@@ -1224,56 +1936,85 @@ def rule_meaning(verdict: str, rule: str) -> str:
     return f"all is there but: {', '.join(told)}"
 
 
-def html_rules(pack: Pack) -> list[str]:
+def everyday_words(say: Speaker, verdict: str, rule: str) -> tuple[str, str]:
+    """Return the gravest class of what a rule names, and what it means to the person; English if untold."""
+    if verdict != "converted":
+        told = say.words.get(({"failed": "refusal", "skipped": "stay"}.get(verdict, ""), rule))
+        return "", ". ".join(told) if told else say(rule_meaning(verdict, rule))
+    classes, texts = list[str](), list[str]()
+    for part in re.split(",(?=[a-z-]+:)", rule):
+        classes.append(say.classes.get(part, CLASSES[0]))
+        is_known, told = part in say.classes, say.words.get(("change", part))
+        name = rule_meaning(verdict, part).partition(": ")[2]
+        texts.append(". ".join(told) if told else f"{name}: {say(DETAIL)}" if is_known else name)
+    gravest = min(classes, key=CLASSES.index)
+    return say(gravest), " ".join(f"{text.removesuffix('.')}." for text in texts)
+
+
+def html_rules(say: Speaker, pack: Pack) -> list[str]:
     """Return the table of what is not as it was, and what its rules are."""
     rows = rule_rows(pack)
     if not rows:
         return []
     shown = [
-        (verdict, rule or "(none)", kind, f"{count:,}", rule_meaning(verdict, rule))
+        (verdict, rule or say("(none)"), kind, f"{count:,}", *everyday_words(say, verdict, rule))
         for verdict, rule, kind, count in rows[:SHOWN_ROWS]
     ]
-    rest = sum(count for *_, count in rows[SHOWN_ROWS:])
-    shown += [("others", "", "", f"{rest:,}", f"{len(rows) - SHOWN_ROWS:,} more rows")] if rest else []
-    head = ("What is not match", "Rule", "Workload", "Items", "What the rule says")
-    return ["<h4>What is not match, by rule</h4>", html_table(head, shown), f"<p>{html_text(RULES_TOLD)}</p>"]
+    rest, more = sum(count for *_, count in rows[SHOWN_ROWS:]), f"{len(rows) - SHOWN_ROWS:,} more rows"
+    shown += [(say("others"), "", "", f"{rest:,}", "", say(more))] if rest else []
+    head = ("What is not match", "Rule", "Workload", "Items", "Class", "What it means to the person")
+    title = "What is not match, by rule"
+    table = html_table(say, title, head, shown, "rules")
+    return [f"<h4>{html_text(say(title))}</h4>", table, f"<p>{html_text(say(RULES_TOLD))}</p>"]
 
 
-def html_sample(pack: Pack) -> str:
+def html_sample(say: Speaker, pack: Pack) -> str:
     """Return the work sheet of a sample, to be printed and filled in."""
     columns = ("number", "mailbox", "workload", "pass", "line", "verdict", "rule", "what to ask for")
     places = [SHEET.index(name) for name in columns]
-    rows = [[*(row[place] for place in places), *[""] * len(TO_FILL_IN)] for row in sheet_rows(pack)]
-    texts = html_list([*[f"{text}." for text in sample_text(pack.draw)], *HOW_TO_FILL_IN])
-    sheet = html_table((*columns, *TO_FILL_IN), rows, "sheet")
-    return f'<div class="work"><h2>Sample: work sheet</h2>{texts}{sheet}</div>'
+    shown = ([row[place] for place in places] for row in sheet_rows(pack))
+    rows = [[*row[:-1], say(row[-1]), *[""] * len(TO_FILL_IN)] for row in shown]
+    texts = html_list(say, [*[f"{say(text)}." for text in sample_text(pack.draw)], *HOW_TO_FILL_IN])
+    title = "Sample: work sheet"
+    sheet = html_table(say, title, (*columns, *TO_FILL_IN), rows, "sheet")
+    return f'<div class="work"><h2>{html_text(say(title))}</h2>{texts}{sheet}</div>'
 
 
-def as_page(found: list[Evidence], samples: list[Pack], code: int, about: dict[str, str]) -> str:
+def as_page(
+    say: Speaker, found: list[Evidence], samples: list[Pack], code: int, about: dict[str, str]
+) -> str:
     """Return a page for people who do not read the lines. about: how the check was made."""
     unseen = [
-        f"{one.path.name}: {text}"
+        f"{one.path.name}: {say(text)}"
         for one in found
         for finding, text in one.findings
         if finding == NOT_CHECKED
     ]
     unseen.append("approvals, decisions, scores and times: they are signed, and held against nothing else")
-    verdict = f"<strong>Verdict: {WORDS[code]} (exit code {code}).</strong>"
+    verdict = say("Verdict: {} (exit code {}).").format(say(WORDS[code]), code)
+    meaning = f"{html_text(say(MEANINGS[code]))}<br>{html_text(say(NEXT[code]))}"
+    title, signed = say("Check of migration evidence"), ("Name and office", "Place and date", "Signature")
+
+    def heading(text: str) -> str:
+        return f"<h2>{html_text(say(text))}</h2>"
+
     parts = [
-        HEAD,
-        f'<p class="verdict exit{code}">{verdict} {MEANINGS[code]}<br>{NEXT[code]}</p>',
-        "<h2>What was checked</h2>",
-        *[html_evidence(one) for one in found if type(one) is not Evidence],
-        "<h2>What was not looked at</h2>",
-        html_list(unseen),
-        "<h2>What this verdict does not prove</h2>",
-        html_list(NO_PROOF),
-        "<h2>How the check was made</h2>",
-        html_table((), about.items()),
-        "<h2>Checked by</h2>",
-        html_table(("Name and office", "Place and date", "Signature"), [("", "", "")], "sheet"),
-        *map(html_sample, samples),
-        "</body></html>\n",
+        HEAD.format(say.language, html_text(title), STYLE, html_text(title)),
+        f'<p class="verdict exit{code}"><strong>{html_text(verdict)}</strong> {meaning}</p>',
+        heading("What was checked"),
+        *[html_evidence(say, one) for one in found if type(one) is not Evidence],
+        heading("What was not looked at"),
+        html_list(say, unseen),
+        heading("What this verdict does not prove"),
+        html_list(say, NO_PROOF),
+        heading("How the check was made"),
+        html_table(
+            say, "How the check was made", (), [(say(name), say(told)) for name, told in about.items()]
+        ),
+        heading("Checked by"),
+        html_table(say, "Checked by", signed, [("", "", "")], "sheet"),
+        *[html_sample(say, pack) for pack in samples],
+        "</main></body></html>\n",
     ]
     return "\n".join(parts)
 
@@ -1373,6 +2114,7 @@ def parse_options(program: str, arguments: list[str]) -> argparse.Namespace:
     add("--sheet", metavar="FILE", help="write the sample as a work sheet (CSV)")
     add("--report", metavar="FILE", help="write a page (HTML) for people")
     add("--json", action="store_true", help="print one JSON document")
+    add("--lang", choices=LANGUAGES, default=language_of(dict(os.environ)), help="language of text and page")
     options, unknown = parser.parse_known_args(arguments)
     refuse_unknown(parser, unknown)
     if not options.pubkey:
@@ -1456,7 +2198,7 @@ def write_files(
             write_new("--sheet", options.sheet, as_csv(samples[0]))
         if options.report:
             lost.path = Path(options.report)
-            page = as_page(found, samples, code, about_check(given, options))
+            page = as_page(Speaker(options.lang), found, samples, code, about_check(given, options))
             write_new("--report", options.report, page)
     except VerificationFailed as error:
         lost.findings.append((UNREADABLE, error.args[0]))
@@ -1486,7 +2228,8 @@ def main(arguments: list[str] | None = None, program: str = "") -> int:
     samples = packs if options.sample and code not in (TAMPERED, UNREADABLE) else []
     found += write_files(options, given, found, samples, code)
     code = worst(found)
-    sys.stdout.write((as_json if options.json else as_text)(found, samples, code) + "\n")
+    told = (as_json if options.json else partial(as_text, Speaker(options.lang)))(found, samples, code)
+    sys.stdout.write(told + "\n")
     if options.sample and not samples:
         sys.stderr.write("no sample is drawn from a pack that was changed, or not read to its end\n")
     return code
