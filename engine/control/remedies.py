@@ -78,7 +78,7 @@ MAILBOX = {
     "release-begun": "A release hook has run: go on with `kogge cutover`, or back with `kogge give-back`.",
     "score-low": "See `kogge score`; if it may go live so, `approve score-low --wave W` or `-m M`.",
     "taking-back": "Taking it back was begun and has not ended: run `kogge cutover --back` again.",
-    "sent-items-implausible": "Look whose mailbox the source is; if it is right, `kogge approve sent-items`.",
+    "sent-items-implausible": "Look whose mailbox it is; if right `kogge approve sent-items`, `kogge retry`.",
     "quota-too-small": "The source's mail does not fit into the target's quota; raise it before the wave.",
     "server-refuses": "The server does not accept the request; `kogge check` shows version and rights.",
     "server-too-old": "Exchange 2010 SP2 or newer is needed.",

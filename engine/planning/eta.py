@@ -8,7 +8,13 @@ from collections.abc import Mapping, Sequence
 
 from engine.config.load import Config
 from engine.planning.mailbox_list_checks import mailboxes
-from engine.planning.size_estimates import TYPICAL_BYTES, TYPICAL_ITEMS, most_of, read_inventory
+from engine.planning.size_estimates import (
+    TYPICAL_BYTES,
+    TYPICAL_ITEMS,
+    inventory_file,
+    most_of,
+    read_inventory,
+)
 from engine.planning.throughput_estimate import Estimate, Load, estimate, pace_of
 from ledger.db.rows import LegRow, LegState
 from ledger.store import Ledger
@@ -130,9 +136,10 @@ def _inventory(config: Config) -> Mapping[str, Load]:
 
     A run is then watched by the ledger alone.
     """
-    if config.plan.inventory is None:
+    file = inventory_file(config)
+    if file is None:
         return {}
     try:
-        return read_inventory(config.file(config.plan.inventory), mailboxes(config, unplanned=True))
+        return read_inventory(file, mailboxes(config, unplanned=True))
     except Misconfigured:
         return {}

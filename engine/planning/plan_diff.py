@@ -72,11 +72,13 @@ class Difference:
         changes: the changes.
         sizes: by wave, mailboxes and bytes as the ledger planned them and as the files do.
         elsewhere: how many mailboxes the ledger has in waves that do not belong to the list.
+        guessed: how many mailboxes of the list have a size that is guessed, wholly or in part.
     """
 
     changes: tuple[PlanChange, ...]
     sizes: Mapping[str, tuple[tuple[int, int], tuple[int, int]]] = field(default_factory=dict)
     elsewhere: Mapping[str, int] = field(default_factory=dict)
+    guessed: int = 0
 
     @property
     def counts(self) -> Counter[str]:
@@ -96,6 +98,7 @@ class Difference:
                 for name, (was, now) in self.sizes.items()
             },
             "elsewhere": dict(sorted(self.elsewhere.items())),
+            "guessed": self.guessed,
         }
 
 
@@ -109,8 +112,9 @@ def difference(config: Config, ledger: Ledger | None) -> Difference:
     found = compared.changes
     if not found:
         return Difference((), {}, compared.elsewhere)
-    sizes = _sizes(sizes_of(config, ledger, compared.people), compared.held, compared.people, ledger)
-    return Difference(found, sizes, compared.elsewhere)
+    known = sizes_of(config, ledger, compared.people)
+    sizes = _sizes(known, compared.held, compared.people, ledger)
+    return Difference(found, sizes, compared.elsewhere, len(known.guessed))
 
 
 def changes(config: Config, ledger: Ledger) -> tuple[PlanChange, ...]:

@@ -9,11 +9,12 @@ import hashlib
 import re
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.config.file_errors import Problem, misconfigured
+from engine.config.load import Config
 from engine.planning.mailbox_list import Person, canonical, csv_rows
 from engine.planning.throughput_estimate import REQUESTS, Load
 from ledger.views.sizes import Amount
@@ -69,6 +70,24 @@ def fingerprint(person: Person) -> str:
     It protects no secret.
     """
     return hashlib.blake2b(canonical(person.source).encode(), digest_size=6).hexdigest()
+
+
+def found_beside(config: Config, name: str, columns: Collection[str]) -> Path | None:
+    """Return the file beside the list that `kogge discover` writes, known by its columns; else None."""
+    path = config.file(Path(name))
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            names = file.readline().strip().split(",")
+    except OSError:
+        return None
+    return path if set(columns) <= set(names) else None
+
+
+def inventory_file(config: Config) -> Path | None:
+    """Return where the inventory is: where the configuration says, or beside the list; None without one."""
+    if config.plan.inventory is not None:
+        return config.file(config.plan.inventory)
+    return found_beside(config, "inventory.csv", ("line", "items", "bytes", "mailbox"))
 
 
 def read_inventory(path: Path, people: Sequence[Person]) -> Mapping[str, Load]:

@@ -13,7 +13,7 @@ from engine.planning.mailbox_list import Person
 from engine.planning.mailbox_list_checks import mailboxes
 from engine.planning.maintenance_windows import Window
 from engine.planning.relations import Belonging, belonging, read_relations
-from engine.planning.size_estimates import Sizes, read_inventory, sizes
+from engine.planning.size_estimates import Sizes, inventory_file, read_inventory, sizes
 from engine.planning.throughput_estimate import Estimate, Throughput, estimate, pace_of
 from engine.planning.wave_assignment import PILOT, Draft, WaveMailbox, canary_of, draft
 from engine.planning.wave_split import WaveLimits
@@ -285,8 +285,8 @@ def _box(person: Person, facts: Facts, stay: Collection[str]) -> WaveMailbox:
 
 def sizes_of(config: Config, ledger: Ledger | None, people: Sequence[Person]) -> Sizes:
     """Return how much each row's mailbox holds, as far as it is known."""
-    file = config.plan.inventory
-    inventory = {} if file is None else read_inventory(config.file(file), people)
+    file = inventory_file(config)
+    inventory = {} if file is None else read_inventory(file, people)
     if ledger is None:
         return sizes(people, config.workloads, {}, {}, inventory)
     names = {row.id: row.source for row in ledger.mailboxes()}

@@ -93,15 +93,17 @@ def plan(
 def _with_files(settings: Config, config: Path, inventory: Path | None) -> tuple[Config, list[str]]:
     """The settings with the inventory that was named, or with what `kogge discover` wrote beside the list and
     nothing names; and what to say about that."""
+    from engine.planning.size_estimates import found_beside, inventory_file
+
     files, notes = {"inventory": inventory}, []
     if inventory is None and settings.plan.inventory is None:
-        files["inventory"] = found = _found(settings, "inventory.csv", {"line", "items", "bytes", "mailbox"})
+        files["inventory"] = found = inventory_file(settings)
         if found is not None:
             notes.append(
                 f"sizes: as {found.name} says, which is beside the list (--inventory FILE for another)"
             )
     if settings.plan.relations is None:
-        files["relations"] = related = _found(settings, "relations.csv", {"person"})
+        files["relations"] = related = found_beside(settings, "relations.csv", ("person",))
         if related is not None:
             notes.append(f"relations: {related.name}, which is beside the list, says who moves together")
     named = {name: file.absolute() for name, file in files.items() if file is not None}
@@ -109,17 +111,6 @@ def _with_files(settings: Config, config: Path, inventory: Path | None) -> tuple
         settings = settings.model_copy(update={"plan": settings.plan.model_copy(update=named)})
         settings._path = config.absolute()
     return settings, notes
-
-
-def _found(settings: Config, name: str, columns: set[str]) -> Path | None:
-    """The file beside the list that `kogge discover` writes, known by its columns; None if there is none."""
-    path = settings.file(Path(name))
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            names = file.readline().strip().split(",")
-    except OSError:
-        return None
-    return path if columns <= set(names) else None
 
 
 def _blind(config: Path) -> str:
@@ -353,6 +344,9 @@ def _show_difference(found: Difference) -> None:
     ]
     if rows:
         out.print(table(("wave", "mailboxes was", "now", "size was", "now "), rows))
+    if rows and found.guessed:
+        text = f"sizes that are guessed: {found.guessed:,}; nothing, or not all, is known of these mailboxes"
+        out.print(Text(f"{text} (`kogge discover --csv`)", style=CARE), soft_wrap=True)
 
 
 def _change_row(change: PlanChange) -> list[str | Text]:

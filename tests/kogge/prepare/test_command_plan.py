@@ -182,6 +182,25 @@ def test_a_wave_that_nobody_has_any_more_is_left_out(place: Path, capsys: pytest
     assert [one["wave"] for one in found["waves"]] == ["w1"]
 
 
+def test_the_difference_tells_the_sizes_that_the_plan_tells(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What `kogge discover` wrote beside the list counts for both, also where nothing names it."""
+    toml = place / "kogge.toml"
+    toml.write_text("".join(f"{one}\n" for one in toml.read_text().splitlines() if "inventory" not in one))
+    head, *rows = (place / "inventory.csv").read_text().splitlines()
+    (place / "inventory.csv").write_text("\n".join([f"{head},mailbox", *(f"{row}," for row in rows)]))
+    listed(place, *(f"{name}@old.example;{name}@new.example;w1" for name in NAMES))
+    (planned,) = document(capsys, "plan")["waves"]
+    differs = document(capsys, "plan", "diff", code=1)
+    assert differs["waves"]["w1"]["bytes"]["now"] == planned["bytes"]
+    assert differs["guessed"] == 1, "the listing of one broke off"
+    (place / "inventory.csv").unlink()
+    assert document(capsys, "plan", "diff", code=1)["guessed"] == len(NAMES)
+    assert run("plan", "diff") == 1
+    assert f"sizes that are guessed: {len(NAMES)}" in capsys.readouterr().out
+
+
 def test_what_has_begun_never_moves(place: Path, ledger: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
     listed(place, *(f"{name}@old.example;{name}@new.example;w1" for name in NAMES))
     take_over(load(place / "kogge.toml"), ledger)
