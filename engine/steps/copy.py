@@ -24,6 +24,7 @@ from engine.steps.rekeyed_fates import meaning
 from engine.steps.remove import DUPLICATE_UID, stored
 from engine.steps.single_item import Hold
 from engine.steps.worker_deaths import BEFORE_ALONE, BEFORE_ALONE_IN_PROCESS, BEFORE_REJECTED
+from ledger.db.encoding import UNORDERED
 from ledger.db.incidents import NONE
 from ledger.db.rows import ContainerRow, ItemRow
 from ledger.leg.item_states import Unwritten
@@ -38,8 +39,6 @@ the first one."""
 USUAL, QUICK = 200, 1.0
 """A batch becomes larger than USUAL items only if the one before it was written in fewer seconds than QUICK,
 because a stop waits for the batch in hand."""
-UNORDERED = ":0"
-"""The position of a target whose hrefs have no order: it is the same before every batch."""
 
 
 @dataclass(slots=True)

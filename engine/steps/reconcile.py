@@ -185,7 +185,8 @@ def repair(leg: LegContext, row: ContainerRow) -> int:
     """
     findings = list(leg.ledger.findings(row.id))
     if any(finding.outcome is Outcome.EXTRA and finding.detail == "duplicate" for finding in findings):
-        _note_in_doubt(leg, str(row.href), None, {})
+        doubted = {name for item in leg.ledger.rows(row.id) for name in item.doubted}
+        _note_in_doubt(leg, str(row.href), None, {}, doubted)
     details = {
         finding.key: detail
         for finding in findings
@@ -453,10 +454,17 @@ def _settle_one(leg: LegContext, unsettled: Unsettled, died: Cause | None, alone
         absent = [row for row in group if row.key not in pairs]
         deaths = _deaths(leg, container_id, absent, died, alone)
         leg.ledger.settle(container_id, copies)
-        leg.ledger.restore(container_id, [row.key for row in absent], refund=died is None, deaths=deaths)
+        doubted = {row.key: row.doubted | {row.place} for row in absent if _is_aimed(leg, row) and row.place}
+        keys = [row.key for row in absent]
+        leg.ledger.restore(container_id, keys, refund=died is None, deaths=deaths, doubted=doubted)
     if sent:
         lost = {row.digest: row.since for row in sent if row.digest and row.key not in pairs}
         _note_in_doubt(leg, unsettled.href, since, lost, {row.place for row in sent if row.place is not None})
+
+
+def _is_aimed(leg: LegContext, row: ItemRow) -> bool:
+    """Return True for a file that was sent under a name of its own."""
+    return leg.context.target.files is not None and row.digest is not None
 
 
 def _find_written(

@@ -8,6 +8,9 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 
+UNORDERED = ":0"
+"""The position of a target whose hrefs have no order: it is the same before every batch."""
+
 _TEXT, _BASE64, _URLSAFE, _HEX = b"\x00", b"\x01", b"\x02", b"\x03"
 
 _CODECS: tuple[tuple[bytes, Callable[[str], bytes], Callable[[bytes], str]], ...] = (
@@ -44,6 +47,24 @@ def pack_id(text: str) -> bytes:
 def unpack_id(data: bytes) -> str:
     """Return the source id that pack_id encoded."""
     return _UNPACK[data[:1]](data[1:])
+
+
+def pack_since(position: str, doubted: Iterable[str]) -> str:
+    """Encode a target's position, and the names under which a write of a file may still land.
+
+    Args:
+        position: the position; it holds no slash.
+        doubted: the names; a file's name holds no slash.
+    """
+    return "/".join((position, *sorted(doubted)))
+
+
+def unpack_since(since: str | None) -> tuple[str | None, frozenset[str]]:
+    """Return the position and the names that pack_since encoded."""
+    if since is None:
+        return None, frozenset()
+    position, *doubted = since.split("/")
+    return position, frozenset(doubted)
 
 
 def version_number(version: str) -> int:

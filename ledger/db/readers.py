@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, bindparam, func, or_, select, true
 
-from ledger.db.encoding import unpack_id, unpack_path, version_text
+from ledger.db.encoding import unpack_id, unpack_path, unpack_since, version_text
 from ledger.db.limits import LONG_SECONDS
 from ledger.db.postgresql import as_long_as
 from ledger.db.rows import ContainerRow, Finding, ItemRow, LegRow, LegState, MailboxRow, Outcome, Phase, State
@@ -149,8 +149,10 @@ def container_row(row: Iterable[Any]) -> ContainerRow:
 
 def item_row(row: Iterable[Any]) -> ItemRow:
     """Make an ItemRow of ITEM_COLUMNS."""
-    key, source_id, version, state, *rest = row
-    return ItemRow(key, unpack_id(source_id), version_text(version), State(state), *rest)
+    key, source_id, version, state, size, attempts, code, href, since, *rest = row
+    position, doubted = unpack_since(since)
+    others = (size, attempts, code, href, position, *rest, doubted)
+    return ItemRow(key, unpack_id(source_id), version_text(version), State(state), *others)
 
 
 # The literal condition lets both databases choose the partial index of open items.

@@ -257,6 +257,8 @@ class ItemRow:
             key. Of a note that has another id since, "note-" and the key by which it was written.
         mid: of a mail, the first 8 bytes of the SHA-256 of its Message-ID, as a signed number; None if it has
             none, or if none is known.
+        doubted: of a file, the names under which a write of it may still land: it was sent there, the answer
+            was lost, and it was not found.
     """
 
     key: bytes
@@ -274,6 +276,7 @@ class ItemRow:
     target_version: str | None = None
     place: str | None = None
     mid: int | None = None
+    doubted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -267,6 +267,7 @@ item = Table(
 )
 """The items of all containers.
 
+since: of a file, also the names under which a write may still land (ledger.db.encoding.pack_since).
 mid: the first 8 bytes of the SHA-256 of a mail's Message-ID, signed. inventory: the newest inventory that
 names the item, or NULL if it was listed before there were inventories.
 """

@@ -25,7 +25,7 @@ from sqlalchemy import (
     update,
 )
 
-from ledger.db.encoding import pack_flags
+from ledger.db.encoding import UNORDERED, pack_flags, pack_since
 from ledger.db.leases import AT_TARGET
 from ledger.db.readers import chunked
 from ledger.db.rows import Finding, State
@@ -84,7 +84,8 @@ _BEGIN = (
     .values(
         state=_literal(State.WRITING),
         attempts=item.c.attempts + 1,
-        since=bindparam("b_since"),
+        # What may still land stays in doubt; such a target has one position only.
+        since=case((item.c.since.like(f"{UNORDERED}/%"), item.c.since), else_=bindparam("b_since")),
         # What is at the target already keeps the digest of what was last written (R4).
         digest=case((_OURS, item.c.digest), else_=null()),
         code=null(),
@@ -104,6 +105,7 @@ _INTEND = (
         mid=bindparam("b_mid"),
     )
 )
+_DOUBTED = update(item).where(*_ONE).values(since=bindparam("b_since"))
 _NAMED = (
     update(item)
     .where(*_ONE)
@@ -400,6 +402,18 @@ def give_back(connection: Connection, container_id: int, keys: Iterable[bytes], 
         keys,
         (State.WRITING,),
         {"state": _BACK, "attempts": attempts, "code": null()},
+    )
+
+
+def doubt(connection: Connection, container_id: int, names: Mapping[bytes, Collection[str]]) -> None:
+    """Keep, by the keys of files, the names under which a write may still land."""
+    _each(
+        connection,
+        _DOUBTED,
+        [
+            {"b_container": container_id, "b_key": key, "b_since": pack_since(UNORDERED, doubted)}
+            for key, doubted in names.items()
+        ],
     )
 
 

@@ -347,6 +347,7 @@ class LegLedger(LegContainers):
         *,
         refund: bool,
         deaths: Mapping[bytes, int] | None = None,
+        doubted: Mapping[bytes, Collection[str]] | None = None,
     ) -> None:
         """Set WRITING items, which are not at the target, back to be written.
 
@@ -355,9 +356,11 @@ class LegLedger(LegContainers):
             keys: of the items.
             refund: True if the attempt does not count.
             deaths: how many deaths of workers now count for these items (R10).
+            doubted: of files, all names under which a write of them may still land.
         """
         with self._writing((container_id,)) as connection:
             item_states.give_back(connection, container_id, keys, refund=refund)
+            item_states.doubt(connection, container_id, doubted or {})
             incidents.add_deaths(connection, container_id, deaths or {})
         if deaths:
             self.incidents.changed()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from drives import drive_trial, folder, marks
-from memory.cabinet import Request, Verb
-from walking import Died
+from drives import drive_trial, file, folder, marks
+from memory.cabinet import Drawer, Request, Verb
+from walking import Died, Trial
 
-from ledger.db.rows import LegState
+from ledger.db.rows import LegState, Phase
 
 
 def test_a_copy_that_somebody_made_stays(quick_path: Path) -> None:
@@ -30,3 +30,54 @@ def test_a_copy_that_somebody_made_stays(quick_path: Path) -> None:
     trial.finish()
     names = {paper.name for paper in drawer.papers.values()}
     assert {"Vorlage des Amts.txt", mine.name, "neu.txt"} <= names
+
+
+class _LostReply:
+    """The first write's reply is lost, and its request is still under way when the walk ends."""
+
+    def __init__(self, trial: Trial) -> None:
+        self.trial, self.writes = trial, 0
+
+    def __call__(self, name: str) -> None:
+        self.writes += name == "target.write"
+        self.trial.store.late = name == "target.write" and self.writes == 1
+
+
+def _renamed_in_flight(path: Path) -> tuple[Trial, Drawer, str]:
+    """A file whose first write is in flight under a name that it has no more, after two whole passes."""
+    trial = drive_trial(path, 4)
+    assert trial.run(_LostReply(trial)).state is LegState.VERIFIED
+    (lost,) = trial.store.in_flight
+    trial.mailbox.mark(file(trial.mailbox, lost.name), marks("umbenannt.txt"))
+    assert trial.run().state is LegState.VERIFIED
+    drawer = trial.store.drawer(lost.href)
+    assert drawer is not None
+    return trial, drawer, lost.name
+
+
+def _names(drawer: Drawer) -> set[str]:
+    return {paper.name for paper in drawer.papers.values()}
+
+
+def test_a_write_that_lands_under_a_former_name_is_removed_by_the_next_pass(quick_path: Path) -> None:
+    trial, drawer, lost = _renamed_in_flight(quick_path)
+    before = _names(drawer)
+    assert trial.store.land() == 1
+    assert _names(drawer) == before | {lost}
+    assert trial.finish().state is LegState.VERIFIED, trial.findings()
+    assert _names(drawer) == before
+
+
+def test_what_somebody_else_has_under_a_former_name_stays(quick_path: Path) -> None:
+    trial, drawer, lost = _renamed_in_flight(quick_path)
+    trial.store.answer(Request(Verb.PUT, drawer.href, lost, b"not what was sent"))
+    trial.finish()
+    assert lost in _names(drawer)
+
+
+def test_in_the_live_phase_it_is_its_owners(quick_path: Path) -> None:
+    trial, drawer, lost = _renamed_in_flight(quick_path)
+    trial.ledger.set_phase(trial.id, Phase.LIVE, "a test")
+    trial.store.land()
+    trial.finish()
+    assert lost in _names(drawer)
