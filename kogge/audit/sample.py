@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kogge.audit.verify import PackPath, PublicKeys, Roots, StampRoots, VerifyingCommand
+from kogge.audit.verify import Language, PackPath, PublicKeys, Roots, StampRoots, VerifyingCommand
 from kogge.terminal.options import echo, told
 
 CODES = (
@@ -39,6 +39,7 @@ def sample(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="The directory for sample.csv and sample.html.")
     ] = Path(),
+    language: Language = None,
 ) -> None:
     """Draws items at random from a pack, and writes a work sheet: sample.csv, and sample.html to print.
 
@@ -54,9 +55,8 @@ def sample(
     sheet, page = out / "sample.csv", out / "sample.html"
     options = [f"--pubkey={one}" for one in pubkey] + [f"--root={one}" for one in root or ()]
     options += [f"--sample={size}", f"--sheet={sheet}", f"--report={page}"]
-    options += [
-        f"--{name}={one}" for name, one in (("workload", workload), ("word", word)) if one is not None
-    ]
+    more = (("workload", workload), ("word", word), ("lang", language))
+    options += [f"--{name}={one}" for name, one in more if one is not None]
     options += [] if tsa_root is None else [f"--tsa-root={tsa_root}"]
     code = verifier.main([*options, "--", str(pack)], "kogge audit sample")
     if sheet.is_file() and code not in (verifier.TAMPERED, verifier.UNREADABLE):

@@ -90,6 +90,10 @@ ReportPage = Annotated[
     Path | None,
     typer.Option("--report", metavar="FILE", help="Write a page (HTML) that says what was checked."),
 ]
+Language = Annotated[
+    str | None,
+    typer.Option("--lang", metavar="LANG", help="Of text and page: en, de or fr; else as the terminal."),
+]
 
 
 def verify(
@@ -99,6 +103,7 @@ def verify(
     tsa_root: StampRoots = None,
     proof: ProofFiles = None,
     report: ReportPage = None,
+    language: Language = None,
     as_json: AsJson = False,
 ) -> None:
     """Checks packs: signature, files, hash trees, sums, the chain of seals, and what anchors them.
@@ -114,6 +119,7 @@ def verify(
     options += [] if tsa_root is None else [f"--tsa-root={tsa_root}"]
     options += [f"--proof={one}" for one in proof or ()]
     options += [] if report is None else [f"--report={report}"]
+    options += [] if language is None else [f"--lang={language}"]
     options += ["--json"] if as_json else []
     raise typer.Exit(auditor.main([*options, "--", *map(str, packs)], "kogge audit verify"))
 

@@ -84,6 +84,9 @@ def test_verify_is_the_verifier(desk: Desk, sealed: Sealed, said: Said) -> None:
     ):
         assert run("audit", "verify", str(sealed.path), "--pubkey", str(desk.key), *options) == code
         assert desk.audit(**({"root": options[1]} if options else {})).text.split() == said().split()
+    typed = desk.key.read_text().strip()
+    assert run("audit", "verify", str(sealed.path), "--pubkey", typed, "--lang", "fr") == verifier.UNANCHORED
+    assert "sans ancrage" in said()
 
 
 def test_verify_takes_what_the_verifier_takes(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
