@@ -217,9 +217,9 @@ class Leg:
         """
         setting, row, owner = self.setting, self.row, lease.new_owner()
         claimed_at = lease.now()
-        if setting.task.dry and dry_run.keeps_nothing(setting, row):
-            return self._looked()
         try:
+            if setting.task.dry and dry_run.keeps_nothing(setting, row):
+                return self._looked()
             phase = setting.mailbox.phase
             held = setting.ledger.claim(row.id, owner, setting.pace.lease, dead=lease.is_dead, phase=phase)
             if held is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,21 @@ def test_a_look_that_fails_takes_nothing_away(tmp_path: Path, name: str) -> None
     ledger = whole(database(trial))
     assert looked(trial, Failing("source.changes", error, times=99)) == (state, error.code)
     assert whole(database(trial)) == ledger
+
+
+def test_a_look_while_the_ledger_is_away_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked of the ledger before the look is no fault of every mailbox either."""
+    trial = Trial(tmp_path, a_mailbox(), MemoryStore())
+    half_copied(trial)
+
+    def away(*_: object) -> bool:
+        raise Transient("ledger-unavailable", "away")
+
+    monkeypatch.setattr("ledger.leg.listing_diff.begun", away)
+    (row,) = trial.ledger.legs()
+    row = replace(row, state=LegState.PENDING, code=None)
+    result = Leg(trial.setting(task=LOOK), row).run()
+    assert (result.state, result.code) == (LegState.WAITING, "ledger-unavailable")
 
 
 @pytest.mark.parametrize("incremental", [True, False])
