@@ -19,9 +19,10 @@ from model.protocols import Stored
 
 SEEN = b"UID FLAGS RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]"
 ENOUGH = 2
-"""How many of size, date and Message-ID must agree for a message to be the same one. A different Message-ID
-always decides against it. For a message that was written without one the date decides, because a server may
-add one."""
+"""How many of size, date and Message-ID must agree for a message to be the same one without a look at its
+content. The date must be one of them: whoever sends a mail chooses its size and its Message-ID, but not the
+moment at which a server receives it. A different Message-ID always decides against it. For a message that was
+written without one the date decides, because a server may add one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,9 @@ class Looker:
         """Return True if the metadata shows that the message is the one that was written."""
         if not stored.digest:
             return True
-        if stored.mid is None and stored.date is not None and stored.date == message.date:
+        if stored.date is None or stored.date != message.date:
+            return False
+        if stored.mid is None:
             return True
         mark = self.judge.mark(message.header) if self.judge is not None else None
         pairs = [(stored.size, message.size), (stored.date, message.date), (stored.mid, mark)]

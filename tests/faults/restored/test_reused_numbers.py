@@ -35,15 +35,21 @@ def trial(request: pytest.FixtureRequest, quick_path: Path) -> Trial:
     return trial
 
 
-def restore(trial: Trial, source_id: str) -> None:
+def forged(raw: bytes) -> bytes:
+    """A mail of the same size and Message-ID."""
+    return raw.replace(b"Subject: letter", b"Subject: forged")
+
+
+def restore(trial: Trial, source_id: str, made: Callable[[bytes], bytes]) -> bytes:
     """The target lost the copy of an item, and delivered another mail under its number."""
     folder = trial.store.folders[INBOX]
     raw = trial.mailbox.find(source_id)[1].raw
     uid = next(uid for uid, message in folder.messages.items() if message.raw == raw)
     del folder.messages[uid]
     folder.uidnext = uid
-    trial.store.append(INBOX, FOREIGN, frozenset(), None)
+    trial.store.append(INBOX, made(raw), frozenset(), None)
     folder.uidnext = max(folder.messages) + 1
+    return made(raw)
 
 
 def deleted(trial: Trial, item: str) -> None:
@@ -64,19 +70,23 @@ def untouched(_trial: Trial, _item: str) -> None:
 
 
 @pytest.mark.parametrize("change", [deleted, read, edited, untouched])
-def test_what_has_our_number_stays(trial: Trial, change: Callable[[Trial, str], None]) -> None:
+@pytest.mark.parametrize("made", [lambda _: FOREIGN, forged])
+def test_what_has_our_number_stays(
+    trial: Trial, change: Callable[[Trial, str], None], made: Callable[[bytes], bytes]
+) -> None:
+    """Also a mail that somebody sent with the Message-ID and in the size of the lost one."""
     items = list(next(iter(trial.mailbox.folders.values())).messages)
     item = items[-1] if change is edited else items[2]
-    restore(trial, item)
+    foreign = restore(trial, item, made)
     change(trial, item)
     for _ in range(3):
         result = trial.run()
     raws = [message.raw for message in trial.store.folders[INBOX].messages.values()]
-    assert raws.count(FOREIGN) == 1
-    kept = next(one for one in trial.store.folders[INBOX].messages.values() if one.raw == FOREIGN)
+    assert raws.count(foreign) == 1
+    kept = next(one for one in trial.store.folders[INBOX].messages.values() if one.raw == foreign)
     assert kept.flags == frozenset()
     ours = [message.raw for _, message in trial.mailbox.messages()]
-    assert sorted(raws) == sorted([*ours, FOREIGN])
+    assert sorted(raws) == sorted([*ours, foreign])
     assert (result.state, result.code) == (LegState.DIFFERS, "verification-differs")
     assert trial.findings() == [("-", "unknown")]
     trial.approve("target-not-empty")
@@ -120,9 +130,12 @@ NOON = int(datetime(2020, 1, 1, 12, tzinfo=UTC).timestamp())
         (Stored(b"k", "7:1", digest=b"d", size=9, date=NOON), NOON + 1, False),
         (Stored(b"k", "7:1", digest=b"d", size=9, date=NOON, mid=5), NOON, False),
         (Stored(b"k", "7:1", digest=b"d", size=9), NOON, False),
+        (Stored(b"k", "7:1", digest=b"d", size=100, date=NOON, mid=1), NOON, True),
+        (Stored(b"k", "7:1", digest=b"d", size=100, date=NOON, mid=1), NOON + 1, False),
+        (Stored(b"k", "7:1", digest=b"d", size=100, mid=1), NOON, False),
     ],
 )
-def test_the_date_alone_names_only_what_had_no_message_id(
+def test_without_a_look_only_what_has_its_date_is_the_same(
     quick_path: Path, stored: Stored, date: int, known: bool
 ) -> None:
     judge = Judge(lambda _: b"", lambda _: 1)

@@ -298,16 +298,14 @@ class MemoryTarget:
 
 
 def _is_still(message: StoredMessage, stored: Stored) -> bool:
-    """By two of size, date and Message-ID, by the date where it was written without the last, or by the
-    digest."""
-    date = int(message.date.timestamp() // 1)
-    if not stored.digest or (stored.mid is None and stored.date == date):
+    """By the date and another one of size and Message-ID, by the date alone where it was written without the
+    last, or by the digest."""
+    if not stored.digest:
         return True
-    found = message_mark(message_id(message.raw))
-    pairs = ((stored.size, len(message.raw)), (stored.date, date))
-    same = sum(one == other for one, other in (*pairs, (stored.mid, found)) if one is not None)
-    if same > 1 and stored.mid in (None, found):
-        return True
+    if stored.date is not None and stored.date == int(message.date.timestamp() // 1):
+        found = message_mark(message_id(message.raw))
+        if stored.mid is None or (stored.mid == found and stored.size in (None, len(message.raw))):
+            return True
     return canonical(io.BytesIO(message.raw)).digest == stored.digest
 
 
