@@ -21,6 +21,7 @@ from model.errors import Transient
 from model.protocols import Body
 
 REST_MOST = 32_000_000  # bytes of one ResponseMessage without its bodies
+TAGS_MOST = 2_000_000  # of one ResponseMessage: each takes about 100 bytes of memory, however short it is
 TAG_MOST = 65_536  # bytes of one tag, and of what may stand before the first
 BODIES_MOST = 10_000  # in one ResponseMessage
 HELD_MOST = 64_000_000  # bytes of its bodies in memory, in addition to one body that is not spooled yet
@@ -219,6 +220,7 @@ class EwsReply:
             huge_tree=False,
         )
         self._pending = 0
+        self._tags = 0
         self._begun = False
         self._start = b""
         self.version: dict[str, str] = {}
@@ -262,7 +264,8 @@ class EwsReply:
         if not xml:
             return
         self._pending += len(xml)
-        if self._pending > REST_MOST:
+        self._tags += xml.count(b"<")
+        if self._pending > REST_MOST or self._tags > TAGS_MOST:
             raise Transient("not-soap", "a reply is larger than any web service sends")
         try:
             self._parser.feed(xml)
@@ -279,7 +282,7 @@ class EwsReply:
             if element.tag == TNS + "ServerVersionInfo":
                 self.version = {str(name): str(value) for name, value in element.attrib.items()}
                 continue
-            self._pending = 0
+            self._pending = self._tags = 0
             bodies, others = _own(element, self._cutter.bodies)
             self._cutter.taken(others)
             yield ResponseMessage(element, bodies)

@@ -30,7 +30,8 @@ from model.protocols import Body
 
 T = TypeVar("T")
 Json = dict[str, Any]
-JSON_MOST = 200_000_000  # bytes of one JSON answer
+JSON_MOST = 64_000_000
+"""Bytes of one JSON answer. Twenty mails of 500 kB have 20 MB; a larger batch is asked for in parts."""
 ERROR_MOST = 1_000_000
 PAGES_MOST = 100_000  # of one collection
 PREFER = 'IdType="ImmutableId"'

@@ -19,6 +19,7 @@ FILE_ID: Final = "{http://owncloud.org/ns}fileid"
 USED: Final = f"{DAV}quota-used-bytes"
 FREE: Final = f"{DAV}quota-available-bytes"
 ID_MOST: Final = 64  # characters
+TAGS_MOST: Final = 1_000_000  # of one response: each takes about 100 bytes of memory, however short it is
 MOST: Final = 5_000_000  # entries of one answer
 _SHARED = frozenset("SM")  # in Nextcloud's permissions: shared with the account, mounted from elsewhere
 _PROPERTIES = "<d:resourcetype/><d:getcontentlength/><d:getlastmodified/><d:getetag/><o:permissions/>"
@@ -86,11 +87,15 @@ def entries(
     parser = etree.XMLPullParser(
         events=("end",), tag=f"{DAV}response", resolve_entities=False, no_network=True, load_dtd=False
     )
-    count = 0
+    count = tags = 0
     try:
         for chunk in chunks:
+            tags += chunk.count(b"<")
+            if tags > TAGS_MOST:
+                raise Garbage
             parser.feed(chunk)
             for _event, element in parser.read_events():
+                tags = 0
                 if not isinstance(element, etree._Element):
                     raise Garbage
                 count += 1
