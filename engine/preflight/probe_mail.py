@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 
 from engine.preflight.invitation_probe import News
-from mappings.fields.bounded_reading import decoded, head_of, message_of
+from mappings.fields.bounded_reading import decoded, head_of, message_of, payload_of
 from model.errors import MigrationError
 from model.protocols import Failed, Native, Target
 
@@ -114,7 +114,6 @@ def _text(answer: Native | Failed) -> str:
         message = head_of(data)
     parts = [f"{name}: {decoded(str(value))}" for name, value in message.items()]
     for part in message.walk():
-        payload = part.get_payload(decode=True)
-        if isinstance(payload, bytes):
-            parts.append(payload.decode("utf-8", "replace").replace("\r\n ", "").replace("\n ", ""))
+        text = payload_of(part).decode("utf-8", "replace")
+        parts.append(text.replace("\r\n ", "").replace("\n ", ""))
     return "\n".join(parts)

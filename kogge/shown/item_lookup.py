@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from email.header import decode_header, make_header
 from itertools import groupby
 
 from engine.config.load import Config
@@ -16,7 +15,7 @@ from ledger.store import Ledger
 from ledger.views.reports import Rejection
 from mappings.exchange import elements
 from mappings.fields import ews_xml
-from mappings.fields.bounded_reading import head_of
+from mappings.fields.bounded_reading import decoded, head_of
 from model.errors import Corrupt, MigrationError, Misconfigured, Rejected
 from model.protocols import Container, Failed, Kind, Native, Ref, Source, key_of
 
@@ -77,11 +76,7 @@ def _subject(kind: Kind, native: Native) -> str:
         return _title(kind, native)
     with native.body() as stream:
         parsed = head_of(stream.read(HEADER_MOST))
-    raw = str(parsed.get("Subject", ""))
-    try:
-        return " ".join(str(make_header(decode_header(raw))).split())
-    except (LookupError, ValueError):
-        return " ".join(raw.split())
+    return decoded(str(parsed.get("Subject", "")))
 
 
 def _title(kind: Kind, native: Native) -> str:

@@ -17,7 +17,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from lxml import etree
 
-from mappings.fields.bounded_reading import message_of
+from mappings.fields.bounded_reading import charset_of, message_of, payload_of
+from mappings.fields.charsets import text_of
 
 TEXT_MOST = 4_000_000
 """Bytes read of one text; a longer text is no letter."""
@@ -114,33 +115,23 @@ def _of_message(message: Message) -> Iterator[str]:
     for part in message.walk():
         if part.is_multipart():
             continue
-        name, kind = _name(part), part.get_content_type()
+        name, kind = part.get_filename() or "", part.get_content_type()
         if kind in {"text/plain", "text/html"} or is_document(name):
-            payload = part.get_payload(decode=True)
-            data = payload if isinstance(payload, bytes) else b""
+            data = payload_of(part)
             if kind == "text/html":
-                yield from _of_page(_text(data, part.get_content_charset()))
+                yield from _of_page(_text(data, charset_of(part)))
             elif kind == "text/plain":
-                yield from _of_text(_text(data, part.get_content_charset()))
+                yield from _of_text(_text(data, charset_of(part)))
             elif len(data) <= DOCUMENT_MOST:
                 yield from _of_document(name, BytesIO(data))
 
 
-def _name(part: Message) -> str:
-    try:
-        return part.get_filename() or ""
-    except (LookupError, ValueError, TypeError):
-        return ""
-
-
 def _text(data: bytes, charset: str | None) -> str:
+    """Return a text. One in an unknown charset is read as Latin-1: an address in it is ASCII in both."""
     data = data[:TEXT_MOST]
     if charset is None:
         charset = "utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8"
-    try:
-        return data.decode(charset, "replace")
-    except (LookupError, UnicodeError):
-        return data.decode("latin-1")
+    return text_of(data, charset)
 
 
 def _of_text(text: str) -> Iterator[str]:
