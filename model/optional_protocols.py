@@ -14,6 +14,7 @@ from enum import Enum, StrEnum
 from typing import Protocol, runtime_checkable
 
 from model.errors import Blocked
+from model.names import readable
 from model.protocols import Body, Container, Failed, Kind, Listed, Loss, Native, Ref
 
 
@@ -397,6 +398,10 @@ class Grant:
     password: bool = False
     everyone: bool = False
     odd: bool = False
+
+    def __post_init__(self) -> None:
+        """Clean the name, so that no connector can pass on one that cannot be kept."""
+        object.__setattr__(self, "who", readable(self.who))
 
     @property
     def party(self) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ Evidence   what an auditor can check without the ledger and without us
 
 Units: sizes are bytes; dates are aware datetimes; ids and hrefs are opaque strings of the system that issued
 them. A body is *reopenable*: every call gives a stream at byte 0, which the caller closes.
-
 Errors: what asks a server raises the classes of model.errors. "Idempotent": a repeated call changes nothing
 more. Where a method may have changed the server although it raised, its docstring says so.
 """
@@ -32,14 +31,12 @@ from model.file_names import FileNames
 from model.file_versions import Older
 from model.kept_fields import WHOLE_CARDS, WHOLE_TASKS, CardLimits, TaskLimits
 from model.mail_habits import PLAIN_MAIL, MailHabits
+from model.names import readable
 
 Body = Callable[[], BinaryIO]
-
 Guard = Callable[[], None]
-"""Raise LeaseLost if this worker may no longer write.
-
-A target calls it before all that changes the server, and again before the last bytes of a long literal.
-"""
+"""Raise LeaseLost if this worker may no longer write. A target calls it before all that changes the server,
+and again before the last bytes of a long literal."""
 
 
 class Kind(StrEnum):
@@ -180,7 +177,7 @@ class Container:
     Attributes:
         kind: the kind of its items.
         id: stable for the folder's life, also across renames and moves.
-        path: the names from the root down, as people see them.
+        path: the names from the root down, as people see them; see model.names.readable.
         role: what it is for; None if the source gives it no role.
         total: items by the server's own count; None if the server does not say.
         size: bytes of its items; None if the server does not say.
@@ -204,6 +201,10 @@ class Container:
     readonly: bool = False
     modified: datetime | None = None
     state: str | None = None
+
+    def __post_init__(self) -> None:
+        """Clean the path, so that no connector can pass on a name that cannot be kept."""
+        object.__setattr__(self, "path", tuple(map(readable, self.path)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,8 +351,7 @@ class Mapped:
     Attributes:
         item: what is written.
         losses: what could not be carried over.
-        labels: pairs of a keyword and a person's text for it (a category's name). The ledger keeps them and,
-            where it can, the target; no log does.
+        labels: pairs of a keyword and a category's name. The ledger keeps them, and the target; no log does.
     """
 
     item: Item
@@ -406,7 +406,7 @@ class Listed:
 
 def key_of(source_id: str) -> bytes:
     """Return the 16-byte key of a source id: never of content, because two identical mails are two mails."""
-    return hashlib.blake2b(source_id.encode(), digest_size=16).digest()
+    return hashlib.blake2b(source_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 class Source(Protocol):

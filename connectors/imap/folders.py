@@ -22,6 +22,7 @@ from connectors.imap.wire.connection import (
 )
 from connectors.imap.wire.pipelining import PIPELINING
 from model.errors import Blocked, Rejected, Transient
+from model.names import readable
 from model.protocols import Container, Kind, Role
 
 INBOX = b"INBOX"
@@ -38,6 +39,8 @@ ROLES = {
 USES = {role: use for use, role in ROLES.items()}
 FOLDERS_MOST = 100_000
 MAILBOX_ID = "MAILBOXID"
+RAW = "\ufdd0"
+"""A noncharacter, which no name of a Container has: after it, a name is the server's bytes."""
 _OBJECT_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 """Source: RFC 8474, section 7 (objectid)."""
 NO_SELECT = frozenset({"\\NOSELECT", "\\NONEXISTENT"})
@@ -66,6 +69,11 @@ class ImapFolder:
     @property
     def name(self) -> str:
         """Return the readable name."""
+        return shown(self.raw)
+
+    @property
+    def key(self) -> str:
+        """Return the name that no other folder has, and from which `encoded` gives the bytes again."""
         return decoded(self.raw)
 
     @property
@@ -127,22 +135,44 @@ class Namespace:
 
 
 def encoded(name: str) -> bytes:
-    """Return a mailbox name as modified UTF-7.
+    """Return the server's own bytes for a mailbox name: modified UTF-7, or what `decoded` could not read.
 
     Source:
         RFC 3501, section 5.1.3.
     """
-    return bytes(imap_utf7.encode(name))
+    if name.startswith(RAW):
+        return name[len(RAW) :].encode("latin-1", "replace")
+    return bytes(imap_utf7.encode(readable(name)))
 
 
 @lru_cache(maxsize=1024)
 def decoded(raw: bytes) -> str:
-    """Return the readable name; a name that is not valid modified UTF-7 stays as it is."""
+    """Return a mailbox name from which `encoded` gives the same bytes again; no two names are equal.
+
+    A name that is not valid modified UTF-7, or that holds half a surrogate pair, stays as its bytes, after
+    RAW.
+    """
+    text = _text(raw)
+    is_text = text is not None and not text.startswith(RAW) and encoded(text) == raw
+    return text if text is not None and is_text else RAW + raw.decode("latin-1")
+
+
+@lru_cache(maxsize=1024)
+def shown(raw: bytes) -> str:
+    """Return a mailbox name as people read it. Several names may look alike."""
+    text = _text(raw)
+    if text is None:
+        return readable(raw.decode("latin-1"))
+    clean = readable(text)
+    return clean if clean != text or encoded(text) == raw else raw.decode("latin-1")
+
+
+def _text(raw: bytes) -> str | None:
+    """Return the text of modified UTF-7, perhaps with halves of surrogate pairs; None if it is none."""
     try:
-        text = str(imap_utf7.decode(raw))
+        return str(imap_utf7.decode(raw))
     except (ValueError, LookupError):
-        return raw.decode("latin-1")
-    return text if encoded(text) == raw else raw.decode("latin-1")
+        return None
 
 
 def namespace(session: Session) -> Namespace:
@@ -165,9 +195,9 @@ def _namespace(groups: list[Token]) -> Namespace:
     """Build a Namespace from the three groups of a NAMESPACE response."""
     personal, *others = (_entries(group) for group in groups)
     prefix, separator = personal[0] if personal else (b"", b"/")
-    foreign = tuple(decoded(name) for group in others for name, _ in group if name)
+    foreign = tuple(shown(name) for group in others for name, _ in group if name)
     shared = any(not name for group in others for name, _ in group)
-    return Namespace(decoded(prefix), separator.decode(), foreign, shared)
+    return Namespace(shown(prefix), separator.decode(), foreign, shared)
 
 
 def _entries(group: Token) -> list[tuple[bytes, bytes]]:

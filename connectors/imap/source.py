@@ -22,6 +22,7 @@ from connectors.imap.fetch import (
 )
 from connectors.imap.folder_life import Mark, marks, parsed_mark, question
 from connectors.imap.folders import (
+    RAW,
     VIRTUAL,
     ImapFolder,
     Namespace,
@@ -359,11 +360,14 @@ class ImapSource:
 
     def _id(self, folder: ImapFolder) -> str:
         item = id_item(self._session)
-        return (folder.status.get(item) if item else None) or folder.name
+        return (folder.status.get(item) if item else None) or folder.key
 
     def _raw(self, container: Container) -> bytes:
         raw = self._names.get(container.id)
-        return raw if raw is not None else encoded(self._where().name(container.path))
+        if raw is not None:
+            return raw
+        is_raw = container.id.startswith(RAW)
+        return encoded(container.id if is_raw else self._where().name(container.path))
 
     def _start(self, name: bytes, selected: Selected, before: Cursor | None) -> Cursor:
         """Return the cursor of an enumeration that begins now.

@@ -174,7 +174,7 @@ class ImapTarget:
         self._known = _attributes(listed_folders)
         for folder in with_names(listed_folders, where, self._named()):
             if folder.selectable and not where.is_foreign(folder.name):
-                listed = container(folder, where, folder.name)
+                listed = container(folder, where, folder.key)
                 if self._kind is not Kind.NOTES or listed.path[0].lower() == NOTES:
                     yield replace(listed, kind=self._kind)
 

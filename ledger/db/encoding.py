@@ -27,7 +27,7 @@ _CODECS: tuple[tuple[bytes, Callable[[str], bytes], Callable[[bytes], str]], ...
     ),
 )
 _UNPACK: dict[bytes, Callable[[bytes], str]] = {marker: decode for marker, _, decode in _CODECS} | {
-    _TEXT: lambda data: data.decode()
+    _TEXT: lambda data: data.decode("utf-8", "surrogatepass")
 }
 
 
@@ -41,7 +41,7 @@ def pack_id(text: str) -> bytes:
                 continue
             if decode(data) == text:
                 return marker + data
-    return _TEXT + text.encode()
+    return _TEXT + text.encode("utf-8", "surrogatepass")
 
 
 def unpack_id(data: bytes) -> str:
@@ -69,7 +69,7 @@ def unpack_since(since: str | None) -> tuple[str | None, frozenset[str]]:
 
 def version_number(version: str) -> int:
     """Return a version's 8-byte hash as a signed integer. Connectors only compare versions for equality."""
-    digest = hashlib.blake2b(version.encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(version.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
 

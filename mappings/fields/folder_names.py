@@ -203,6 +203,8 @@ def _mapped(name: str, rules: _Rules) -> tuple[str, frozenset[str]]:
     if replaced != trimmed:
         split = rules.separator and rules.separator in trimmed
         reasons.add("separator-replaced" if split else "characters-replaced")
+    elif UNKNOWN in trimmed:  # by model.names.readable, or before
+        reasons.add("characters-replaced")
     fitting = _cut(replaced, rules.level_bytes, rules)
     reasons |= {"truncated"} if fitting != replaced else set()
     return fitting, frozenset(reasons)

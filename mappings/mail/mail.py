@@ -21,6 +21,7 @@ from mappings.fields.message_id import HeaderStream, read_message_id
 from mappings.losses.catalogue import lose
 from mappings.mail.digest import Digested, canonical
 from model.errors import Rejected
+from model.names import readable
 from model.protocols import Capabilities, Item, Kind, Loss, Mapped, Native, key_of
 
 MAIL_CLASSES = (
@@ -262,7 +263,7 @@ def _importance(properties: Properties) -> _Decision:
 def _labels(categories: object) -> tuple[Labels, list[Loss]]:
     texts = [str(text) for text in categories] if isinstance(categories, tuple | list) else []
     named = [text for text in texts if text.strip()]
-    labels = {names.keyword(text): text for text in sorted(named, reverse=True)}
+    labels = {names.keyword(text): readable(text) for text in sorted(named, reverse=True)}
     losses = [lose("categories", "empty-name")] if len(named) < len(texts) else []
     return tuple(sorted(labels.items())), losses
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
+from hostile import answers, broken_mails
 from hostile_runs import USUAL, Case, run_all
 
 from connectors.exchange.mime_builder import Letter, write
@@ -33,7 +35,7 @@ from model.errors import MigrationError
 from model.protocols import Capabilities, Kind, Native, Ref
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
-LENGTH = int(sys.argv[2]) if len(sys.argv) > 2 else USUAL
+LENGTH = int(sys.argv[2]) if __name__ == "__main__" and len(sys.argv) > 2 else USUAL
 """Of a mail, in bytes."""
 MANY = min(LENGTH, 200_000)
 """Of everything else."""
@@ -359,16 +361,32 @@ def _records() -> Iterator[Case]:
     yield "event: attendees", lambda: map_event(_ews("event", "CalendarItem", inner), CONTEXT)
 
 
-def cases(group: str) -> Iterator[Case]:
-    """A group of cases: mails, or everything else."""
-    if group == "mails":
-        for name, data in mails():
-            encoded = name.startswith(("quoted-printable", "base64"))
-            for reader, read in MAIL_READERS.items():
-                if encoded and reader not in DECODING:
-                    continue  # what does not decode has read the same bytes in 7bit
-                yield f"{reader}: {name}", lambda r=read, d=data: r(d)
-        return
+def _reads(read: Reader, some: Sequence[bytes]) -> None:
+    """Each, whatever becomes of the one before."""
+    for data in some:
+        with suppress(MigrationError, NotUnderstood):
+            read(data)
+
+
+def _mails() -> Iterator[Case]:
+    for name, data in mails():
+        encoded = name.startswith(("quoted-printable", "base64"))
+        for reader, read in MAIL_READERS.items():
+            if encoded and reader not in DECODING:
+                continue  # what does not decode has read the same bytes in 7bit
+            yield f"{reader}: {name}", lambda r=read, d=data: r(d)
+
+
+def _broken_mails() -> Iterator[Case]:
+    for name, data in broken_mails.mails(LENGTH):
+        for reader, read in MAIL_READERS.items():
+            yield f"{reader}: {name}", lambda r=read, d=data: _reads(r, [d])
+    for number, some in enumerate(broken_mails.mutants()):
+        for reader, read in MAIL_READERS.items():
+            yield f"{reader}: mutants {number}", lambda r=read, d=some: _reads(r, d)
+
+
+def _others() -> Iterator[Case]:
     for name, page in pages():
         yield f"plain: {name}", lambda p=page: plain(p)
         yield f"links: {name}", lambda p=page: links.in_document("a.html", io.BytesIO(p.encode()))
@@ -380,6 +398,19 @@ def cases(group: str) -> Iterator[Case]:
     for text in (" ", "a", "\u00e4", "(", '"', "\\", "<", "a@b ", "\u200d", "=?"):
         yield f"letter of {text!r}", lambda t=text: _letter(t * (MANY // len(t)))
     yield from _records()
+
+
+GROUPS: Mapping[str, Callable[[], Iterator[Case]]] = {
+    "mails": _mails,
+    "broken mails": _broken_mails,
+    "answers": lambda: answers.cases(MANY),
+    "others": _others,
+}
+
+
+def cases(group: str) -> Iterator[Case]:
+    """The cases of a group."""
+    return GROUPS[group]()
 
 
 if __name__ == "__main__":
