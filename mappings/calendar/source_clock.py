@@ -89,6 +89,6 @@ def _stated_offset(recurrence: Element) -> timedelta | None:
 def _sure_times(zone: Zone, named: Iterable[datetime]) -> Iterator[time]:
     """Yield the clock times of moments at which the law of the year and the present one are the same."""
     for instant in named:
-        wall = naive(zone.local(instant))
-        if wall == _by_present_law(zone, instant):
-            yield wall.time()
+        present = _by_present_law(zone, instant)
+        if present is not None and present == naive(zone.local(instant)):
+            yield present.time()

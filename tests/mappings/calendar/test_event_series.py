@@ -168,6 +168,25 @@ def test_a_master_that_begins_on_none_of_its_days_begins_on_the_first() -> None:
     assert losses == ["start/not-in-series"]
 
 
+@pytest.mark.parametrize(
+    ("named", "clock"),
+    [
+        (("2005-01-04T18:00:00Z",), "10:00"),
+        (("2005-01-04T18:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:00Z"), "10:00"),
+        (("2005-01-04T17:00:00Z",), "09:00"),
+        (("2005-01-04T17:00:00Z", "2005-02-01T18:00:00Z"), "09:00"),
+        ((), "09:00"),
+    ],
+)
+def test_occurrences_say_by_which_law_a_start_was_computed(named: tuple[str, ...], clock: str) -> None:
+    """17:00 UTC of 2 November 2004 is 09:00 in California by the law of that year, 10:00 by today's."""
+    zone = '<t:StartTimeZone Id="Pacific Standard Time"/>'
+    rule = WEEKLY.replace("2026-06-02", "2004-11-02")
+    xml = event_xml(zone + rule + deleted(*named), "2004-11-02T17:00:00Z", "2004-11-02T18:00:00Z")
+    (event,), _, _ = made(xml)
+    assert f"{event['DTSTART'].dt:%m-%d %H:%M}" == f"11-02 {clock}"
+
+
 def test_a_series_in_the_second_of_two_equal_hours() -> None:
     xml = event_xml(BERLIN + DAILY, "2026-10-25T01:30:00Z", "2026-10-25T01:45:00Z")
     (event,), losses, found = made(xml)
