@@ -6,16 +6,18 @@ from being verified. An approval covers the items for which it was given, not ot
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from engine.context.leg_context import LegContext
 from ledger.db.incidents import Incident
-from ledger.db.rows import ACCEPTABLE, KEPT, STALE, TOUCHED, Finding, Outcome, State
+from ledger.db.rows import ACCEPTABLE, KEPT, STALE, TOUCHED, UNSTABLE, Finding, Outcome, State
 from mappings.losses.catalogue import lose
 from model.protocols import Loss
 
 FIELD = "copy"
+AT_SOURCE = (UNSTABLE, STALE)
+"""The codes of items that the source gives otherwise than they were copied."""
 RENUMBERED = "target-renumbered"
 """The detail, and the code, of an extra copy in a frozen folder that the target renumbered since the last
 look in staging: it can no longer be told whether the copy was delivered."""
@@ -72,14 +74,22 @@ class DifferenceApprovals:
     before: Mapping[str, Mapping[int, Collection[bytes]]]
 
     def accepts(self, code: str, container_id: int, key: bytes) -> bool:
-        """Return True if a person accepted this difference of an item."""
-        is_named = code in self.given and key in self.named[code].get(container_id, ())
-        return is_named or key in self.before.get(code, {}).get(container_id, ())
+        """Return True if a person accepted this difference of an item.
+
+        Two readings of an item without one form may be equal by chance: then it has the other code.
+        """
+        codes = AT_SOURCE if code in AT_SOURCE else (code,)
+        return any(key in keys for one in codes for keys in self._accepted(one, container_id))
 
     def accepted(self, code: str, container_id: int) -> set[bytes]:
         """Return the keys of the items of a container whose difference of this code a person accepted."""
-        named = self.named[code].get(container_id, ()) if code in self.given else ()
-        return {*named, *self.before.get(code, {}).get(container_id, ())}
+        return set().union(*self._accepted(code, container_id))
+
+    def _accepted(self, code: str, container_id: int) -> Iterator[Collection[bytes]]:
+        """Yield these keys: of what was named, if a person accepted it, and of what was accepted before."""
+        if code in self.given:
+            yield self.named[code].get(container_id, ())
+        yield self.before.get(code, {}).get(container_id, ())
 
     def before_recording(self, leg: LegContext, container_id: int, findings: Iterable[Finding]) -> None:
         """Spend an approval if findings are to be recorded that nobody saw: it is not about them.

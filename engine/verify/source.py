@@ -141,14 +141,18 @@ def reread_found(leg: LegContext, container: ContainerRow) -> Reading:
     So a verification that reads no other body of the source takes none of these findings away unseen. A
     calendar with an event that takes place otherwise is read as a whole.
     """
-    found = {
-        entry.key: entry.detail
+    found = [
+        (entry.key, detail)
         for entry in leg.ledger.findings(container.id)
-        if entry.key is not None and entry.detail.removeprefix(f"{KEPT}:") in FOUND
-    }
-    if any(detail.endswith(occurrences.DETAIL) for detail in found.values()):
+        if entry.key is not None and (detail := entry.detail.removeprefix(f"{KEPT}:")) in FOUND
+    ]
+    if any(detail == occurrences.DETAIL for _, detail in found):
         return reread(leg, container)
-    rows = (row for key in sorted(found) if (row := leg.ledger.row(container.id, key)) is not None)
+    rows = (
+        row
+        for key in sorted({key for key, _ in found})
+        if (row := leg.ledger.row(container.id, key)) is not None
+    )
     held = (row for row in rows if row.state in HELD)
     return _read_again(leg, container, held, None)
 

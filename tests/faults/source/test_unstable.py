@@ -78,6 +78,18 @@ def test_a_weaker_verification_does_not_hide_it(quick_path: Path) -> None:
         assert trial.run(task=task).state is LegState.VERIFIED
 
 
+def test_two_readings_that_are_equal_by_chance_are_not_asked_about_again(quick_path: Path) -> None:
+    """The server renders the second in which it is read; what was accepted has the other code then."""
+    trial, _ = restless(quick_path)
+    assert trial.run(task=WHOLE).code == "unstable-at-source"
+    trial.approve("unstable-at-source")
+    trial.mailbox.stamps = [7] * 20
+    for _ in range(2):
+        assert trial.run(task=WHOLE).state is LegState.VERIFIED
+    trial.mailbox.stamps = []
+    assert trial.run(task=WHOLE).state is LegState.VERIFIED
+
+
 def test_an_approval_covers_the_item_that_was_named_and_not_the_next(quick_path: Path) -> None:
     trial, item = restless(quick_path)
     trial.run(task=WHOLE)
