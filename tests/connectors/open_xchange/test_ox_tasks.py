@@ -110,6 +110,20 @@ def test_a_lost_reply_makes_no_second_series(desk: ApiDesk, faults: list[object]
     assert len(desk.layer.answers) < len(faults)
 
 
+def test_a_series_is_not_given_up_for_many_passing_faults(
+    desk: ApiDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them lets the item be looked up and sent again; none is a change by somebody else."""
+    monkeypatch.setattr("connectors.retry.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("connectors.retry.LONGEST_WAIT", 0.02)
+    target = opened(desk)
+    href = target.ensure(TASKS)
+    desk.layer.answers, desk.layer.what = [reply(503)] * 10, "action=new"
+    assert len(stored(target.write(href, [item(1, task(1, *RULE))]))) == 1
+    assert desk.layer.answers == []
+    assert len(tasks(desk)) == 1
+
+
 def test_a_task_may_come_back_later_and_no_more(desk: ApiDesk) -> None:
     """By DAV, then by the API under the same UID, and by DAV again; once at any time."""
     target = opened(desk)
