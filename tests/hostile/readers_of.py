@@ -46,8 +46,6 @@ THROUGH_OTHERS: Mapping[str, str] = {
     "connectors/webdav/account.py": "json",
     "connectors/webdav/ocs_capabilities.py": "json",
     "engine/steps/rekeyed_fates.py": "tolerant",
-    "engine/steps/rekeying.py": "tolerant",
-    "engine/verify/source.py": "tolerant",
 }
 """Modules that parse with nothing but a reader of another module."""
 
