@@ -91,7 +91,8 @@ ACTS = frozenset(
         *("audit keys create", "audit keys export", "audit keys destroy"),
     }
 )
-"""What does not look; what of LOOKS acts with other options is not here."""
+"""What does not look; what of LOOKS acts with other options is not here. A verification writes to neither side,
+and its verdict, which is evidence, takes the place of the one before."""
 
 KEEPS: Mapping[str, Collection[str]] = {
     "check": {"checked", "meta"},
