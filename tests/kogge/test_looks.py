@@ -91,11 +91,12 @@ ACTS = frozenset(
         *("audit keys create", "audit keys export", "audit keys destroy"),
     }
 )
-"""What does not look; what of LOOKS acts with other options is not here. A verification writes to neither side,
-and its verdict, which is evidence, takes the place of the one before."""
+"""What does not look; what of LOOKS acts with other options is not here. A verification writes to neither
+side; its verdict, which is evidence, takes the place of the one before."""
 
 KEEPS: Mapping[str, Collection[str]] = {
     "check": {"checked", "meta"},
+    "discover": {"source_extra"},
     "who": {"event", "meta"},
 }
 """By command, the tables in which it writes down that it looked, or what it found."""
