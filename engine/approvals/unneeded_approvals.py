@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ledger.db.rows import ACCEPTABLE, KEPT, ORGANIZER_FIRST, STALE, TOUCHED, UNSTABLE
+from ledger.db.rows import ACCEPTABLE, KEPT, ORGANIZER_FIRST, STALE, TARGET_RESTORED, TOUCHED, UNSTABLE
 from model.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ NEEDLESS = {
     "sent-items": "whose these mailboxes are was looked at, and nothing spoke against it",
     "source-rekeyed": AFTERWARDS,
     "source-shrunk": AFTERWARDS,
+    "target-in-use": AFTERWARDS,
+    TARGET_RESTORED: AFTERWARDS,
     "target-not-empty": "these mailboxes were copied, and nothing at the target was in the way",
 }
 

@@ -6,6 +6,7 @@
     ledger_generation        the ledger is not older than what was done with it
     reconcile.settle         WRITING -> WRITTEN | SEEN, by match()
     discover                 containers -> ensure -> changes -> ledger
+    restored_target          copies that the target renumbered, or lost with a restore
     rekeying                 what the source lists under other ids since, by its digest
     account_binding          no other login has written into the target meanwhile
     close_inventory          what was listed is rooted, before any item of it is copied
@@ -74,6 +75,7 @@ from engine.steps import (
     reconcile,
     rekeying,
     renamed,
+    restored_target,
     unchanged,
 )
 from engine.steps import amend as changes
@@ -507,6 +509,7 @@ def _pass(
     containers = discover.list_containers(leg, sides)
     bind_folder()
     _list(leg, containers, same)
+    restored_target.write_approved(leg)
     overdue_dates.put_right(leg, containers)
     if leg.ledger.inventory.is_due():
         leg.ledger.close_inventory(setting.kek())
@@ -554,7 +557,7 @@ def _list(leg: LegContext, containers: Sequence[ContainerRow], same: Unchanged) 
     with discover.ends(leg) as ended:
         for row in containers:
             if row.id not in same.target:
-                reconcile.revalidate(leg, row)
+                restored_target.revalidate(leg, row)
             if leg.mirror:
                 reconcile.repair(leg, row)
             if not row.gone and row.id not in same.source:
@@ -578,6 +581,8 @@ def _end_of(leg: LegContext, task: Task, verdict: Verdict) -> tuple[LegState, st
         return LegState.COPIED, verdict.open_code
     if leg.ledger.incidents.killers() and not leg.approved(KILLS_WORKER):
         return LegState.COPIED, KILLS_WORKER
+    if restored_target.has_unanswered(leg):
+        return LegState.COPIED, restored_target.CODE
     if task.level not in (Level.TARGET, Level.BOTH):
         return LegState.VERIFIED, f"verified-by-{task.level}"
     return LegState.VERIFIED, organizer_first.open_code(leg)

@@ -11,7 +11,17 @@ from dataclasses import dataclass, replace
 
 from engine.context.leg_context import LegContext
 from ledger.db.incidents import Incident
-from ledger.db.rows import ACCEPTABLE, KEPT, STALE, TOUCHED, UNSTABLE, Finding, Outcome, State
+from ledger.db.rows import (
+    ACCEPTABLE,
+    KEPT,
+    STALE,
+    TARGET_RESTORED,
+    TOUCHED,
+    UNSTABLE,
+    Finding,
+    Outcome,
+    State,
+)
 from mappings.losses.catalogue import lose
 from model.protocols import Loss
 
@@ -34,7 +44,7 @@ def code_of(finding: Finding) -> str | None:
         return RENUMBERED
     code = finding.detail.partition(":")[0]
     if finding.outcome is Outcome.MISSING:
-        return code if code == TOUCHED else None
+        return code if code in (TOUCHED, TARGET_RESTORED) else None
     return code if finding.outcome is Outcome.DIFFERS and code in (*ACCEPTABLE, MEETING_TWICE) else None
 
 

@@ -129,46 +129,6 @@ def sweep(leg: LegContext, href: str) -> int:
     return len(removed)
 
 
-def revalidate(leg: LegContext, row: ContainerRow) -> int:
-    """Pair rows and copies again when the server changed the folder's identity (UIDVALIDITY).
-
-    A change of UIDVALIDITY voids every href in the folder. What is no longer there is written again; in the
-    live phase the user removed it, and it stays removed. Idempotent.
-
-    Args:
-        leg: the open leg.
-        row: the container.
-
-    Returns:
-        How many rows were affected.
-
-    Source:
-        RFC 9051 section 2.3.1.1.
-    """
-    if row.href is None or next(leg.ledger.rows(row.id, AT_TARGET), None) is None:
-        return 0
-    try:
-        era = era_of(leg.target.position(row.href))
-    except Blocked as error:
-        if error.code == "container-missing" and (row.gone or not leg.mirror):
-            return 0  # the user removed it, or the source no longer has it either
-        raise
-    if not era:
-        return 0  # hrefs have no order there, even if they look so
-    rows = [item for item in leg.ledger.rows(row.id, AT_TARGET) if era_of(str(item.href)) != era]
-    if not rows:
-        return 0
-    expected = [Wanted(item.key, item.digest or b"", item.size or 0, None, None) for item in rows]
-    matching = paired(leg, row.href, expected, None)
-    absent = [item for item in rows if item.key not in matching.pairs and leg.mirror]
-    leaving = [item.key for item in absent if item.state is State.LEAVING]
-    leg.ledger.withdrawn(row.id, leaving, removed=False)
-    leg.ledger.rewrite(row.id, [item.key for item in absent if item.state is not State.LEAVING])
-    leg.ledger.rehref(row.id, matching.pairs)  # last: it tells the next run that this is done
-    leg.ledger.event("target-folder-renumbered", {"items": len(rows), "absent": len(absent)})
-    return len(rows)
-
-
 def repair(leg: LegContext, row: ContainerRow) -> int:
     """Mark what the last verification found missing or different to be done again, in staging only.
 

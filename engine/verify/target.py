@@ -22,10 +22,13 @@ from engine.steps.reconcile import (
     sized_like,
     unless_missing,
 )
+from engine.steps.restored_target import is_unreached, named_lost
 from engine.verify.meeting_twice import is_twice
 from engine.verify.source import differing, stands_for
-from ledger.db.rows import ContainerRow, Finding, ItemRow, Outcome, Phase, State
+from ledger.db.rows import TARGET_RESTORED, ContainerRow, Finding, ItemRow, Outcome, Phase, State
+from ledger.inventory.lines import message_mark
 from ledger.leg.matching import TargetItem, Wanted, match
+from mappings.fields.message_id import message_id
 from model.errors import Blocked
 from model.optional_protocols import SupportsDigests, TellsEmpty
 from model.protocols import Body, Failed, Listed
@@ -64,6 +67,7 @@ class Expected:
         flags: its flags, separated by spaces.
         date: its date, in seconds since 1970; None if it has none.
         verified: True if it was read back before.
+        mid: of a mail, ledger.db.rows.ItemRow.mid.
     """
 
     container: int
@@ -73,6 +77,7 @@ class Expected:
     flags: str
     date: int | None
     verified: bool
+    mid: int | None = None
 
 
 @dataclass(slots=True)
@@ -85,12 +90,14 @@ class Survey:
         receiving: the hrefs of folders into which somebody moved an item of another folder. The finding is
             with that other one.
         empty: the hrefs of folders that the target has just opened and found empty.
+        lost: the keys of items that the last verification found lost with a restore of the target.
     """
 
     findings: dict[int, list[Finding]] = field(default_factory=lambda: defaultdict(list))
     read: dict[int, set[bytes]] = field(default_factory=lambda: defaultdict(set))
     receiving: set[str] = field(default_factory=set)
     empty: frozenset[str] = frozenset()
+    lost: set[bytes | None] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -133,6 +140,9 @@ def survey(
         href: rows for href, rows in _by_href(leg).items() if any(row.id not in unchanged for row in rows)
     }
     owned = _owned(leg, groups) if groups else {}
+    if not leg.mirror:
+        for rows in groups.values():
+            result.lost |= set().union(*(named_lost(leg, row.id) for row in rows))
     if isinstance(leg.target, TellsEmpty):
         result.empty = leg.target.empty([href for href in groups if counted.get(href) == 0])
     leftovers = [_folder(leg, href, rows, asked, owned[href], result) for href, rows in groups.items()]
@@ -198,7 +208,7 @@ def _folder(
     while window := list(islice(listing, CHUNK)):
         leg.check()
         pairs = {item.href: expected.pop(item.href) for item in window}
-        for item in window:
+        for item in _not_reused(leg, href, window, pairs, result):
             _compare_outside(leg, item, pairs[item.href], result)
         _read_back(leg, href, {h: e for h, e in pairs.items() if _is_sampled(e, asked)}, result)
     return leftover
@@ -206,7 +216,8 @@ def _folder(
 
 def _expect(container: int, row: ItemRow) -> Expected:
     verified = row.state is State.VERIFIED
-    return Expected(container, row.key, row.digest or b"", row.size or 0, row.flags or "", row.date, verified)
+    said = row.size or 0, row.flags or "", row.date
+    return Expected(container, row.key, row.digest or b"", *said, verified, row.mid)
 
 
 def _check_found(leg: LegContext, href: str, found_places: dict[str, list[Expected]], result: Survey) -> None:
@@ -317,6 +328,38 @@ def _confirm_digests(leg: LegContext, href: str, silent: dict[str, Expected], re
             result.read[expected.container].add(expected.key)
 
 
+def _not_reused(
+    leg: LegContext, href: str, window: list[Listed], pairs: dict[str, Expected], result: Survey
+) -> list[Listed]:
+    """Name the items of a live mailbox whose numbers belong to other mail by now: the target was put back.
+
+    A message never changes under its number; another Message-ID, or size and date, are looked at.
+
+    Returns:
+        The other items; those that are named are taken out of the pairs.
+    """
+    if leg.mirror or leg.context.target.replaces:
+        return window
+    doubtful = [
+        item.href
+        for item in window
+        if (pairs[item.href].verified or pairs[item.href].key in result.lost)
+        and _looks_otherwise(item, pairs[item.href])
+    ]
+    for item_href, digest in read_digests(leg, href, doubtful).items():
+        if digest != pairs[item_href].digest:
+            _add_finding(result, pairs.pop(item_href), Outcome.MISSING, item_href, TARGET_RESTORED)
+    return [item for item in window if item.href in pairs]
+
+
+def _looks_otherwise(item: Listed, expected: Expected) -> bool:
+    if expected.mid is not None:
+        header = b"Message-ID: " + (item.message_id or "").encode("latin-1", "replace")
+        return message_mark(message_id(header)) != expected.mid
+    date = None if item.date is None else int(item.date.timestamp() // 1)
+    return item.size != expected.size and date != expected.date
+
+
 def _judge(leg: LegContext, expected: Expected, href: str, body: Body, result: Survey) -> None:
     if leg.digest(body) == expected.digest:
         result.read[expected.container].add(expected.key)
@@ -399,8 +442,11 @@ def _report(
                 elsewhere[digest].append((href, item))
     moved: set[tuple[str, str]] = set()
     for leftover in leftovers:
-        for expected in leftover.absent.values():
-            if _is_theirs(leg, expected):
+        lost = _lost(leg, leftover)
+        for href, expected in leftover.absent.items():
+            if href in lost:
+                _add_finding(result, expected, Outcome.MISSING, None, TARGET_RESTORED)
+            if href in lost or _is_theirs(leg, expected):
                 continue
             places = elsewhere[expected.digest]
             place = next((entry for entry in reversed(places) if entry[0] != leftover.href), None)
@@ -415,6 +461,21 @@ def _report(
         clean = _report_extras(leg, leftover, digests.get(leftover.href, {}), moved, result)
         positions |= _surveyed(leg, leftover, clean=clean)
     leg.ledger.surveyed(positions)
+
+
+def _lost(leg: LegContext, leftover: Leftover) -> set[str]:
+    """Return what a live mailbox lost because its folder was put back to a backup.
+
+    The folder is asked only if something is absent that had a higher number than all that is there.
+    """
+    highest = leftover.position
+    if leg.mirror or leg.context.target.replaces or highest is None:
+        return set()
+    absent = {href for href in leftover.absent if not highest or is_unreached(highest, href)}
+    if not absent:
+        return set()
+    position = leg.target.position(leftover.href)
+    return {href for href in absent if is_unreached(position, href)}
 
 
 def _judge_moved(leg: LegContext, expected: Expected, place: tuple[str, str], result: Survey) -> None:

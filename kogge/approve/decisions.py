@@ -42,6 +42,7 @@ from ledger.db.rows import (
     ORGANIZER_FIRST,
     SCORE_LOW,
     STALE,
+    TARGET_RESTORED,
     TOUCHED,
     UNSTABLE,
     LegState,
@@ -76,7 +77,9 @@ APPROVABLE = {
     "sent-items": "most Sent Items name another sender; I have checked whose mailbox it is",
     "source-rekeyed": "the source gave known items new ids; I know why",
     "source-shrunk": "many items disappeared at the source; I know why, and they may leave the target",
+    "target-in-use": "nobody but Kogge works in the target; what was changed there may be put right",
     "target-not-empty": "the target held items before us; they may stay beside ours",
+    TARGET_RESTORED: "the target was put back to a backup; what it lost may be written again",
     UNSTABLE: "the source gives items otherwise at each reading; the copies may be as one of them",
     "tenant-wide": "the source's credential reads every mailbox of the tenant; I accept that",
 }

@@ -18,6 +18,8 @@ ORGANIZER_FIRST = "organizer-first"
 """The code of an attendee's copy that waits until the organizer's is at the target."""
 TOUCHED = "changed-before-check"
 """In a live mailbox an item is gone, or is otherwise, before it was read back: no pass mends that."""
+TARGET_RESTORED = "target-restored"
+"""The target was put back to a backup: it lost copies, and gives their numbers to other mail."""
 ACCEPTABLE = (UNSTABLE, KEPT, STALE, TOUCHED)
 """The codes of differences that no pass can mend, and that a person may accept."""
 ROLLING = "rolling-back"

@@ -470,6 +470,22 @@ class LegLedger(LegContainers):
             count = item_states.move(connection, container_id, keys, AT_TARGET, values)
         self.tally.add(Tally(withdrawn=count if removed else 0))
 
+    def lost(self, container_id: int, keys: Collection[bytes], code: str) -> None:
+        """Set items to REJECTED whose copies the target lost; a person decides about them.
+
+        Digest and date stay: by them a copy is known that turns up elsewhere.
+
+        Args:
+            container_id: the container.
+            keys: of the items.
+            code: why.
+        """
+        gone = dict.fromkeys(("href", "since", "target_version", "place"))
+        values = {"state": State.REJECTED.value, "code": code, "attempts": 0, **gone}
+        with self._writing((container_id,)) as connection:
+            settled = item_states.reopen(connection, container_id, keys, values)
+            item_states.progress(connection, self._lease.leg, done=len(set(keys)) - settled)
+
     def rehref(self, container_id: int, hrefs: Mapping[bytes, str]) -> None:
         """Record where items are now, after the server renumbered a folder (a changed UIDVALIDITY)."""
         with self._writing((container_id,)) as connection:

@@ -110,6 +110,7 @@ STEPS: list[Callable[[LegLedger, int, int], Any]] = [
         ],
     ),
     lambda s, c, n: s.rewrite(c, some(s, c, State.VERIFIED)),
+    lambda s, c, n: s.lost(c, some(s, c, State.WRITTEN, State.CHANGED), "code"),
     lambda s, c, n: s.settle(c, [], rejected=[(key, "code") for key in some(s, c, State.WRITING)]),
     lambda s, c, n: s.reconsider("code"),
     lambda s, c, n: s.replace_findings(c, [Finding(Outcome.EXTRA, None)]),

@@ -62,6 +62,7 @@ WRITES: dict[str, Callable[[LegLedger, int], Any]] = {
     "recheck": lambda s, c: s.recheck(c, [WRITTEN]),
     "rewrite": lambda s, c: s.rewrite(c, [WRITTEN]),
     "withdrawn": lambda s, c: s.withdrawn(c, [WRITTEN]),
+    "lost": lambda s, c: s.lost(c, [WRITTEN], "code"),
     "rehref": lambda s, c: s.rehref(c, {WRITTEN: "8:1"}),
     "rekeyed": lambda s, c: s.rekeyed(c, [Rekeyed(c, WRITTEN, SEEN, State.WRITTEN)]),
     "verified": lambda s, c: s.verified(c, [WRITTEN]),
