@@ -388,6 +388,9 @@ def _names_wrong(cells: Mapping[str, str]) -> dict[str, str]:
         wrong["target"] = "neither an e-mail address nor a login" if sited else _no_address(cells["target"])
     if sited and cells.get("source_login"):
         wrong["source_login"] = "a site is opened by the application alone; leave it empty"
+    for name in ("source_login", "target_login"):
+        if not cells.get(name, "").isprintable():
+            wrong[name] = "holds a character that cannot be seen"
     return wrong
 
 

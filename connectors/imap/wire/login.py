@@ -112,11 +112,20 @@ class Client(IMAPClient):  # type: ignore[misc]
 
 
 def log_in(client: Client, login: str, password: str) -> None:
-    """Log in with AUTHENTICATE PLAIN where the server has it, else with LOGIN."""
+    """Log in with AUTHENTICATE PLAIN where the server has it, else with LOGIN.
+
+    imaplib quotes the password of LOGIN alone; a backslash, a blank or a parenthesis of the login would end
+    it, and a line end would begin another command.
+
+    Raises:
+        Blocked: `login-refused` for a login with a character that cannot be seen; it is not sent.
+    """
+    if not login.isprintable():
+        raise Blocked("login-refused", "the login holds a character that cannot be seen")
     if "AUTH=PLAIN" in client._imap.capabilities:
         authenticate(client, "PLAIN", plain(login, password))
     else:
-        client.login(login, password)
+        client.login(client._imap._quote(login), password)
 
 
 class connecting:  # noqa: N801 - used like a function

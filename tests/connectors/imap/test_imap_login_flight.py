@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from imap_script import CAPABILITIES, Script, ScriptedServer, Serve
+from imap_script import CAPABILITIES, Script, ScriptedServer, Serve, Settings
 
+from connectors.imap.source import ImapSource
 from connectors.imap.target import ImapTarget
+from connectors.settings import Account
 from model.errors import Blocked
 
 Opened = Callable[..., ImapTarget]
@@ -57,7 +60,7 @@ def test_a_greeting_that_names_no_protocol_is_no_answer(serve: Serve, target: Op
         greeting=b"* OK " + named + b"hi",
         capabilities=CAPABILITIES,
     )
-    assert asked(server, target) == [b"CAPABILITY", b'LOGIN anna "secret"', b"CAPABILITY"]
+    assert asked(server, target) == [b"CAPABILITY", b'LOGIN "anna" "secret"', b"CAPABILITY"]
 
 
 def test_without_sasl_ir_the_response_waits_to_be_asked_for(serve: Serve, target: Opened) -> None:
@@ -104,3 +107,31 @@ def test_a_refusal_at_once_is_a_refusal(serve: Serve, target: Opened, answer: by
     with pytest.raises(Blocked, match=code):
         target(server).server()
     assert len(server.lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("login", "sent"),
+    [
+        ("COURT\\anna smith", b'"COURT\\\\anna smith"'),
+        ('an"na', b'"an\\"na"'),
+        ("(anna)*{5}%", b'"(anna)*{5}%"'),
+    ],
+)
+def test_a_login_is_sent_as_a_quoted_text(serve: Serve, settings: Settings, login: str, sent: bytes) -> None:
+    """Where AUTHENTICATE PLAIN is missing, an atom could hold none of these."""
+    server = serve(logging_in(b""))
+    ImapSource(settings(server.port), Account(login=login), Path()).server()
+    assert [line.strip() for line in server.lines if line.startswith(b"LOGIN")] == [
+        b"LOGIN " + sent + b' "secret"'
+    ]
+
+
+@pytest.mark.parametrize("login", ["anna\r\nA2 DELETE INBOX", "anna\0bert", "anna\x7f"])
+@pytest.mark.parametrize("capabilities", [CAPABILITIES, NAMED])
+def test_a_login_that_holds_a_control_character_is_not_sent(
+    serve: Serve, settings: Settings, login: str, capabilities: bytes
+) -> None:
+    server = serve(logging_in(b"TAG OK in\r\n"), capabilities=capabilities)
+    with pytest.raises(Blocked, match="login-refused"):
+        ImapSource(settings(server.port), Account(login=login), Path()).server()
+    assert not [line for line in server.lines if line.startswith((b"LOGIN", b"AUTH", b"A2"))]

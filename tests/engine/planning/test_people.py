@@ -94,6 +94,14 @@ def test_a_duplicate_row_is_told_once(write) -> None:
     ]
 
 
+@pytest.mark.parametrize("column", ["source_login", "target_login"])
+@pytest.mark.parametrize("login", ['"anna\nA2 DELETE INBOX"', "an\0na", "an\u202ena", "an\x7fna"])
+def test_a_login_holds_nothing_that_cannot_be_seen(write, column: str, login: str) -> None:
+    text = f"source,target,wave,{column}\na@x,a@y,1,{login}\n"
+    line = 2 + login.count("\n")
+    assert faults(write(text)) == [f"mailboxes.csv:{line}: {column}: holds a character that cannot be seen"]
+
+
 def test_logins_are_one_to_one_too(write) -> None:
     text = "source,target,wave,source_login\na@x,a@y,1,b@x\nb@x,b@y,1,\n"
     assert faults(write(text)) == ["mailboxes.csv:3: source_login: the same source_login as in line 2"]
