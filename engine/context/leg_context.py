@@ -166,6 +166,7 @@ class LegContext:
         wait: waits so many seconds, which are few; check() tells afterwards whether to go on.
         breaker: the circuit breaker of the run for sources that lost much.
         words: keeps what servers say of failures, see engine.control.server_words_file.
+        positions: the target's positions that this pass asked for before it wrote anything, by href.
     """
 
     mailbox: MailboxRow
@@ -194,6 +195,7 @@ class LegContext:
     wait: Callable[[float], None] = time.sleep
     breaker: ShrinkBreaker = field(default_factory=ShrinkBreaker)
     words: Words = field(default_factory=lambda: Words(None))
+    positions: dict[str, str] = field(default_factory=dict)
     _ended: str | None = None
     _context: Context | None = None
     _mark: tuple[str | None] | None = None

@@ -15,7 +15,7 @@ from engine.context.leg_context import LegContext, as_container
 from engine.identity import identity_gate
 from engine.leg.connect import open_to_look
 from engine.leg.leg_result import News
-from engine.steps import discover, ledger_generation
+from engine.steps import discover, ledger_generation, newer_traces
 from ledger.db.encoding import version_number
 from ledger.db.rows import ContainerRow, LegRow, LegState
 from ledger.leg import listing_diff
@@ -75,6 +75,7 @@ def _prove(setting: LegSetting, leg: LegContext) -> None:
     others = frozenset(leg.ledger.elsewhere())
     identity_gate.prove_identity(pair, leg.source, leg.target, setting.rules, others)
     ledger_generation.refuse_unwritten(leg, setting.generations)
+    newer_traces.refuse_unwritten(leg, discover.sides_of(leg))
 
 
 def _news(ledger: Ledger, leg: LegContext) -> News:

@@ -3,7 +3,8 @@
     claim                    the lease (R6)
     authorize                the row is as it was planned, and its wave's plan is approved
     prove_identity           both sides' identities, again
-    ledger_generation        the ledger is not older than what was done with it
+    ledger_generation        the ledger is not older than what was done with it, by what was left outside
+    newer_traces             nor by what the target holds, and nobody works there
     reconcile.settle         WRITING -> WRITTEN | SEEN, by match()
     discover                 containers -> ensure -> changes -> ledger
     restored_target          copies that the target renumbered, or lost with a restore
@@ -70,6 +71,7 @@ from engine.steps import (
     late_mail,
     late_moves,
     ledger_generation,
+    newer_traces,
     organizer_first,
     placement,
     reconcile,
@@ -499,6 +501,7 @@ def _pass(
         leg.breaker.note(leg.mailbox.id, gone=False)
         organizer_first.tell_settled(leg)
         return verify.as_before(leg, setting.task.level)
+    older = newer_traces.refuse_newer(leg, sides, same.target, older=older)
     if not older:
         ledger_generation.keep(leg, setting.generations)
     renamed.follow(leg)

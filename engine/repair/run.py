@@ -16,6 +16,7 @@ from engine.leg.repair_walk import Repair, repair
 from engine.leg.run import Leg, LegSetting, pause_after
 from engine.pacing.measured_sides import measured_alone
 from engine.pacing.worker_slots import Through
+from engine.steps import discover, newer_traces
 from engine.steps.ledger_generation import refuse_older
 from ledger.db.rows import Lease, LegRow, LegState
 from ledger.leg.rollback import refuse_unfinished
@@ -108,6 +109,7 @@ def _until_done(order: Repair, setting: LegSetting, held: Lease, keeper: lease.L
             with open_leg(setting, held, keeper, AttemptState(died=None)) as leg:
                 pass_gate(setting, held, leg, AttemptState(died=None))
                 refuse_older(leg, setting.generations)
+                newer_traces.refuse_unwritten(leg, discover.sides_of(leg))
                 repair(leg, order)
                 leg.ledger.event("repaired", {"what": str(order.what), "items": order.counts["repaired"]})
             return

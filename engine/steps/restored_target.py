@@ -45,7 +45,7 @@ def revalidate(leg: LegContext, row: ContainerRow) -> int:
     if row.href is None or next(leg.ledger.rows(row.id, AT_TARGET), None) is None:
         return 0
     try:
-        position = leg.target.position(row.href)
+        position = leg.positions.get(row.href) or leg.target.position(row.href)
     except Blocked as error:
         if error.code == "container-missing" and (row.gone or not leg.mirror):
             return 0  # the user removed it, or the source no longer has it either

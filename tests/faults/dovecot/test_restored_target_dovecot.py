@@ -1,4 +1,4 @@
-"""A real Dovecot whose account is put back to a backup: in a live mailbox, what is lost waits for a person."""
+"""A real Dovecot whose account is put back to a backup: live, what is lost waits for a person."""
 
 from __future__ import annotations
 
