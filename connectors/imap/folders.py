@@ -99,6 +99,7 @@ class Namespace:
         foreign: the prefixes of folders that belong to others.
         others: True if everything outside of the prefix, except INBOX, belongs to others. This holds where a
             namespace of others has the prefix "", as Cyrus' shared folders have it.
+        more: the prefixes of the account's further namespaces.
 
     Source:
         RFC 2342.
@@ -108,6 +109,7 @@ class Namespace:
     separator: str = "/"
     foreign: tuple[str, ...] = ()
     others: bool = False
+    more: tuple[str, ...] = ()
 
     def path(self, name: str) -> tuple[str, ...]:
         """Return the path that a person sees: without the namespace's own prefix."""
@@ -197,7 +199,8 @@ def _namespace(groups: list[Token]) -> Namespace:
     prefix, separator = personal[0] if personal else (b"", b"/")
     foreign = tuple(shown(name) for group in others for name, _ in group if name)
     shared = any(not name for group in others for name, _ in group)
-    return Namespace(shown(prefix), separator.decode(), foreign, shared)
+    more = tuple(shown(name) for name, _ in personal[1:] if name)
+    return Namespace(shown(prefix), separator.decode(), foreign, shared, more)
 
 
 def _entries(group: Token) -> list[tuple[bytes, bytes]]:

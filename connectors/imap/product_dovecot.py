@@ -16,17 +16,19 @@ class Quirks:
     Attributes:
         mailbox_id: a STATUS item that survives a rename and changes on re-creation, where the server has one
             without announcing OBJECTID; None otherwise.
+        tells_origin: True if FETCH X-MAILBOX tells the folder that a message is really in.
         oldest_date: the earliest INTERNALDATE that the server keeps, in seconds since 1970.
     """
 
     mailbox_id: str | None = None
     oldest_date: int = 0
+    tells_origin: bool = False
 
 
 PLAIN: Final = Quirks()
 
 # Dovecot 2.4.1: STATUS (X-GUID) is the mailbox's GUID; OBJECTID is not announced.
-DOVECOT: Final = Quirks(mailbox_id="X-GUID")
+DOVECOT: Final = Quirks(mailbox_id="X-GUID", tells_origin=True)
 
 # Cyrus 3.10.2: INTERNALDATE 0, the first second of 1970, is stored as the moment of the APPEND.
 CYRUS: Final = Quirks(oldest_date=1)

@@ -39,6 +39,7 @@ from connectors.imap.open_at_once import open_at_once
 from connectors.imap.server_info import facts, identity
 from connectors.imap.session import ImapSettings, Selected, Session
 from connectors.imap.special_folders import with_names
+from connectors.imap.virtual_folders import virtual_prefixes
 from connectors.imap.wire.connection import Parts, fetched, number, tokens
 from connectors.settings import Account
 from model.errors import Blocked, CursorLost, MigrationError, Rejected, Transient
@@ -126,6 +127,7 @@ class ImapSource:
         self._session = Session(settings, account)
         self._spool = spool
         self._namespace: Namespace | None = None
+        self._virtual: tuple[str, ...] | None = None
         self._names: dict[str, bytes] = {}
         self._lives: dict[bytes, int] = {}
         self._expected: dict[bytes, bool] = {}
@@ -170,10 +172,13 @@ class ImapSource:
     def containers(self) -> Iterator[Container]:
         """List all folders, parents before children; see `model.protocols.Source.containers`."""
         where = self._where()
-        for folder in self._folders(counts=True, ids=True):
+        listed = self._folders(counts=True, ids=True)
+        if self._virtual is None:
+            self._virtual = virtual_prefixes(self._session, listed, where)
+        for folder in listed:
             identifier = self._id(folder)
             self._names[identifier] = folder.raw
-            yield container(folder, where, identifier, _omit_code(folder, where))
+            yield container(folder, where, identifier, _omit_code(folder, where, self._virtual))
 
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
         """List what changed since a cursor; see `model.protocols.Source.changes`.
@@ -468,12 +473,12 @@ def _sizes(refs: Iterable[Ref]) -> dict[int, int | None]:
     return {int(uid): size for uid, size in uids if uid.isdigit()}
 
 
-def _omit_code(folder: ImapFolder, where: Namespace) -> str | None:
+def _omit_code(folder: ImapFolder, where: Namespace, virtual: tuple[str, ...]) -> str | None:
     if not folder.selectable:
         return "no-select"
     if where.is_foreign(folder.name):
         return "shared-folder"
-    return "virtual-folder" if folder.attributes & VIRTUAL else None
+    return "virtual-folder" if folder.attributes & VIRTUAL or folder.name.startswith(virtual) else None
 
 
 def _ref(era: str, entry: Attributes) -> Ref:

@@ -240,6 +240,8 @@ STAYS = {
     "distribution-lists": "personal lists of people, which Graph does not give out; write them down",
     "flagged-emails": "To Do's list of flagged mails; the mails move with their folders, flags and all",
     "groups": "Microsoft 365 groups, each with a mailbox, a calendar and files of its own",
+    "shared-folder": "folders of other people; they move with their owners' mailboxes",
+    "virtual-folder": "folders that only show mail of other folders, and that mail moves with those",
     "hidden": "hidden folders of the system",
     "holds": "items kept by a legal hold; ask your legal department before the source is switched off",
     "inbox-rules": "server-side rules; the user makes them anew at the target",
