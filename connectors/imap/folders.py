@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -13,6 +13,7 @@ from connectors.imap.session import Session
 from connectors.imap.wire.connection import (
     Parts,
     Token,
+    fetched,
     number,
     quoted,
     status_command,
@@ -41,6 +42,7 @@ FOLDERS_MOST = 100_000
 MAILBOX_ID = "MAILBOXID"
 RAW = "\ufdd0"
 """A noncharacter, which no name of a Container has: after it, a name is the server's bytes."""
+ORIGIN = b"X-MAILBOX"
 _OBJECT_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 """Source: RFC 8474, section 7 (objectid)."""
 NO_SELECT = frozenset({"\\NOSELECT", "\\NONEXISTENT"})
@@ -448,6 +450,59 @@ def state_of(status: Mapping[str, str]) -> str | None:
     return ":".join(values)
 
 
+def virtual_prefixes(session: Session, listed: Sequence[ImapFolder], where: Namespace) -> tuple[str, ...]:
+    """Return the prefixes of the account's own namespaces in which all folders are virtual.
+
+    Dovecot keeps folders that only show mail of others in a namespace of their own. Inside of one, each
+    message tells the folder that it is really in.
+
+    One folder of each further namespace is asked, because a namespace has one kind of storage. A namespace
+    of which all folders are empty cannot be told.
+
+    Args:
+        session: the session of the account.
+        listed: the account's folders, with the server's counts.
+        where: the account's namespaces.
+
+    Source:
+        Dovecot: FETCH X-MAILBOX, https://doc.dovecot.org/main/core/plugins/virtual.html.
+    """
+    if not session.quirks.tells_origin:
+        return ()
+    return tuple(prefix for prefix in where.more if _is_virtual(session, _within(listed, prefix)))
+
+
+def _within(listed: Iterable[ImapFolder], prefix: str) -> Iterable[ImapFolder]:
+    inside = (folder for folder in listed if folder.name.startswith(prefix) and folder.selectable)
+    return (folder for folder in inside if folder.status.get("MESSAGES", "0") != "0")
+
+
+def _is_virtual(session: Session, folders: Iterable[ImapFolder]) -> bool:
+    """Return True if the first folder that tells says that its mail is in another one."""
+    for folder in folders:
+        origin = _origin(session, folder.raw)
+        if origin is not None:
+            return origin not in (folder.raw, folder.name.encode())
+    return False
+
+
+def _origin(session: Session, raw: bytes) -> bytes | None:
+    """Return the folder in which a folder's first message is; None if the server does not tell."""
+    origins: list[bytes] = []
+
+    def note(parts: Parts) -> None:
+        value = (fetched(parts) or {}).get(ORIGIN)
+        if isinstance(value, bytes):
+            origins.append(value)
+
+    try:
+        session.select(raw, readonly=True, fresh=True)
+    except (Blocked, Rejected):
+        return None
+    session.run(b"FETCH 1 (" + ORIGIN + b")", note)
+    return origins[-1] if origins else None
+
+
 def quota(session: Session) -> tuple[int, int] | None:
     """Return (used, limit) in bytes of INBOX's storage quota; None when the server states no limit.
 
@@ -494,4 +549,5 @@ __all__ = [
     "lists_counts",
     "namespace",
     "quota",
+    "virtual_prefixes",
 ]

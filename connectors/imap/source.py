@@ -34,12 +34,12 @@ from connectors.imap.folders import (
     id_item,
     lists_counts,
     namespace,
+    virtual_prefixes,
 )
 from connectors.imap.open_at_once import open_at_once
 from connectors.imap.server_info import facts, identity
 from connectors.imap.session import ImapSettings, Selected, Session
 from connectors.imap.special_folders import with_names
-from connectors.imap.virtual_folders import virtual_prefixes
 from connectors.imap.wire.connection import Parts, fetched, number, tokens
 from connectors.settings import Account
 from model.errors import Blocked, CursorLost, MigrationError, Rejected, Transient
