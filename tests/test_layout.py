@@ -64,6 +64,7 @@ ROOMS = {
         "files",
         "pacing",
         "steps",
+        "restored",
         "opening",
         "verify",
         "approvals",

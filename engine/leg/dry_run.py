@@ -15,7 +15,8 @@ from engine.context.leg_context import LegContext, as_container
 from engine.identity import identity_gate
 from engine.leg.connect import open_to_look
 from engine.leg.leg_result import News
-from engine.steps import discover, ledger_generation, newer_traces
+from engine.restored import newer_traces
+from engine.steps import discover, ledger_generation
 from ledger.db.encoding import version_number
 from ledger.db.rows import ContainerRow, LegRow, LegState
 from ledger.leg import listing_diff

@@ -63,6 +63,7 @@ from engine.leg import dry_run, file_cleanup, overdue_dates
 from engine.leg.connect import AttemptState, leg_of, open_leg, pass_gate
 from engine.leg.leg_result import LegResult, News
 from engine.opening.open_sides import refuse_replanned
+from engine.restored import newer_traces, restored_target
 from engine.steps import (
     accepted_differences,
     discover,
@@ -71,13 +72,11 @@ from engine.steps import (
     late_mail,
     late_moves,
     ledger_generation,
-    newer_traces,
     organizer_first,
     placement,
     reconcile,
     rekeying,
     renamed,
-    restored_target,
     unchanged,
 )
 from engine.steps import amend as changes

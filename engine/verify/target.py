@@ -10,6 +10,7 @@ from itertools import islice
 from engine.context.leg_context import LegContext
 from engine.identity.own_items import invitations_among
 from engine.identity.provisioning_items import artefacts_among
+from engine.restored.restored_target import is_unreached, named_lost
 from engine.steps.accepted_differences import MEETING_TWICE, RENUMBERED
 from engine.steps.reconcile import (
     digests_once,
@@ -22,7 +23,6 @@ from engine.steps.reconcile import (
     sized_like,
     unless_missing,
 )
-from engine.steps.restored_target import is_unreached, named_lost
 from engine.verify.meeting_twice import is_twice
 from engine.verify.source import differing, stands_for
 from ledger.db.rows import TARGET_RESTORED, ContainerRow, Finding, ItemRow, Outcome, Phase, State

@@ -21,9 +21,9 @@ from itertools import islice
 from engine.context.leg_context import LegContext, as_container
 from engine.context.restored_ledger_breaker import CODE as RESTORED
 from engine.identity.provisioning_items import artefacts_among
+from engine.restored.restored_target import is_unreached
 from engine.steps.discover import Sides
 from engine.steps.reconcile import AT_TARGET, era_of, listed_once, number_of, read_digests, unless_missing
-from engine.steps.restored_target import is_unreached
 from ledger.db.rows import ContainerRow, ItemRow, State
 from model.errors import Blocked, CursorLost, Rejected
 from model.protocols import Container, Failed, Listed, Native, Ref, key_of

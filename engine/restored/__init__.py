@@ -1,0 +1,1 @@
+"""Notice that a target, or the ledger, was put back to an earlier state."""
