@@ -17,6 +17,8 @@ class CardLimits:
             the @ may.
         confidential: True if CLASS:CONFIDENTIAL is kept; False if it becomes PRIVATE.
         free_busy: True if FBURL is kept.
+        commas: True if a nickname or a category may hold a comma; False if it is split there.
+        last_semicolon: True if an organisation may end with a semicolon.
     """
 
     name_part: int | None = None
@@ -25,6 +27,8 @@ class CardLimits:
     any_mail: bool = True
     confidential: bool = True
     free_busy: bool = True
+    commas: bool = True
+    last_semicolon: bool = True
 
 
 WHOLE_CARDS = CardLimits()
@@ -39,6 +43,7 @@ class TaskLimits:
         properties: names of what is kept, beside UID and time stamps; None for everything.
         past_alarms: True if an alarm that is over and acknowledged (RFC 9074) is kept as such.
         confidential: True if CONFIDENTIAL is kept beside PRIVATE.
+        open_when_done: True if a task of 100 % need not be completed, and one of less may need action.
         plain_series: True if a task that comes back needs a start and a due day, is not begun unless its
             state says so, and has no rule of every second year, or of weeks that have to begin on one day.
     """
@@ -46,6 +51,7 @@ class TaskLimits:
     properties: frozenset[str] | None = None
     past_alarms: bool = True
     confidential: bool = True
+    open_when_done: bool = True
     plain_series: bool = False
 
     def keeps(self, name: str) -> bool:

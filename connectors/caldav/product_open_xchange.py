@@ -28,11 +28,14 @@ a rule (RDATE) loses its period. A VTODO with DTSTART and RRULE is 400. CardDAV 
 gives addresses and numbers types by their position.
 
 Of a task little is kept: LOCATION, URL, CONTACT, ATTACH, X- properties and the acknowledgement of an alarm
-are dropped, with 201. One with attendees is mailed of, whatever the headers say, and not stored.
+are dropped, with 201. One with attendees is mailed of, whatever the headers say, and not stored. One of 100 %
+is completed, whatever its STATUS says; NEEDS-ACTION with less than that is 400. CONFIDENTIAL becomes PRIVATE.
 
 A part of N is cut at 128 characters, FN at 320, NOTE at 65,535; a card that needs three cuts is answered with
 201 and not stored, a note of more bytes is 500. CONFIDENTIAL becomes PRIVATE, FBURL is dropped, and so is a
-mail address that is none; an umlaut before its @ is 400 for the whole card.
+mail address that is none; an umlaut before its @ is 400 for the whole card. An N without any name is dropped.
+A nickname and a category are split at a comma, and an organisation loses a semicolon at its very end. Of two
+numbers of a kind (mobile, WORK,VOICE, HOME,VOICE) the first gets PREF, the second X-2ND.
 
 An attachment inside of an event is kept up to some 500 KB; a larger one is stored as 0 bytes, with 201. POST
 ?action=attachment-add (RFC 8607) kept 2 MB; its answer has the ETag of before.
@@ -100,8 +103,17 @@ PROFILE: Final = Profile(
         attendees=1_000,
     ),
     position_types=True,
-    cards=CardLimits(128, 320, 65_535, any_mail=False, confidential=False, free_busy=False),
-    todos=TaskLimits(KEPT_OF_TASKS, past_alarms=False),
+    cards=CardLimits(
+        128,
+        320,
+        65_535,
+        any_mail=False,
+        confidential=False,
+        free_busy=False,
+        commas=False,
+        last_semicolon=False,
+    ),
+    todos=TaskLimits(KEPT_OF_TASKS, past_alarms=False, confidential=False, open_when_done=False),
     attachment_bytes={Kind.CALENDAR: 1 << 18},
     managed_attachment_bytes=32 << 20,
     max_bytes={Kind.CALENDAR: 60_000_000},

@@ -77,7 +77,7 @@ def _todo(element: Element, native: Native, context: Context) -> tuple[Component
     _stamps(element, todo, task_days)
     losses += [
         *_marks(element, todo, context.target.tasks),
-        *progress(element, todo),
+        *progress(element, todo, context.target.tasks),
         *efforts(element, todo),
     ]
     losses += _alarm(element, todo, task_days, context)

@@ -21,6 +21,7 @@ from mappings.fields.ews_xml import (
     text,
 )
 from mappings.fields.html_text import plain
+from mappings.fields.look_alikes import COMMA
 from mappings.losses.catalogue import lose
 from model.protocols import Capabilities, Loss
 
@@ -43,9 +44,6 @@ SHOWN: Mapping[str, tuple[str, str]] = {
 
 LINKS = ("SkypeTeamsMeetingUrl", "OnlineMeetingExternalLink", "OnlineMeetingConfLink")
 """Public string properties in which Teams and Skype keep a meeting's address."""
-
-COMMA = "\N{SINGLE LOW-9 QUOTATION MARK}"
-"""A character like the comma that a target would take for the end of a category's name."""
 
 _PUBLIC = "PublicStrings"
 _PRIVATE: Key = ("00062008-0000-0000-c000-000000000046", 0x8506)

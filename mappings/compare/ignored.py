@@ -63,7 +63,9 @@ CARD: Mapping[str, str] = {
     "spelling of groups": "X-ADDRESSBOOKSERVER-KIND and -MEMBER are KIND and MEMBER of 4.0.",
     "X- before what 4.0 has": "ANNIVERSARY, GENDER, HOBBY, LANG, RELATED and others have X- names in 3.0.",
     "group names": "item1.TEL and item2.TEL are the same; the label of a group counts.",
-    "empty components": "Semicolons at the end of a name, an address or an organisation say nothing.",
+    "empty components": "Semicolons at the end of a name, an address or an organisation say nothing. "
+    "An N without any name is none.",
+    "order of numbers": "PREF and X-2ND beside another type: which of two numbers of a kind stands first.",
     "SORT-AS": "It repeats how a name is spoken, which has a property of its own.",
 }
 

@@ -112,7 +112,9 @@ def _uri(line: ContentLine) -> str:
 
 
 def _name(card: Block) -> tuple[object, ...]:
-    return card.text("FN"), tuple(sorted({_components(line) for line in card.all("N")}))
+    """Return FN and N; an N without a name says as much as none."""
+    names = {_components(line) for line in card.all("N")} - {()}
+    return card.text("FN"), tuple(sorted(names or {()}))
 
 
 def _texts_of(card: Block, names: Iterable[str]) -> tuple[tuple[str, str], ...]:
@@ -125,7 +127,15 @@ def _emails(card: Block, labels: Labels) -> Iterable[Typed]:
 
 
 def _phones(card: Block, labels: Labels) -> Iterable[Typed]:
-    return ((_uri(line).removeprefix("tel:"), _types(line, labels)) for line in card.all("TEL"))
+    return ((_uri(line).removeprefix("tel:"), _unordered(_types(line, labels))) for line in card.all("TEL"))
+
+
+def _unordered(types: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the types of a number without what tells the first of a kind from the second.
+
+    The one number that is preferred to all has no other type.
+    """
+    return tuple(one for one in types if one != "2nd" and (one != "pref" or len(types) == 1))
 
 
 def _messengers(card: Block, labels: Labels) -> Iterable[Typed]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from urllib.parse import quote
 
 from mappings.contacts.names import address_property, full_name, name_parts
@@ -38,6 +38,9 @@ PHONES: Mapping[str, tuple[str, ...]] = {
     "OtherFax": ("OTHER", "FAX"),
 }
 """Every key of EWS's PhoneNumbers that holds a number (types.xsd, PhoneNumberKeyType)."""
+
+ORDERED = (frozenset({"CELL"}), frozenset({"WORK", "VOICE"}), frozenset({"HOME", "VOICE"}))
+"""Kinds of which a target that gives types by position marks the first and the second number."""
 
 PLACES: Mapping[str, tuple[str, ...]] = {"Business": ("WORK",), "Home": ("HOME",), "Other": ("OTHER",)}
 PARTS = ("Street", "City", "State", "PostalCode")
@@ -98,15 +101,15 @@ def _mail_types(record: ContactRecord, place: int) -> tuple[str, ...]:
 
 
 def _marked(
-    record: ContactRecord, given: list[tuple[str, ...]], type_: str, *marks: str
+    record: ContactRecord, given: list[tuple[str, ...]], kind: Set[str], *marks: str
 ) -> list[tuple[str, ...]]:
-    """Return the types of numbers or addresses, with the marks that the target adds to those of one type.
+    """Return the types of numbers or addresses, with the marks that the target adds to those of one kind.
 
     The first of them gets the first mark, the second the second.
     """
     left = iter(marks if record.context.target.position_types else ())
     return [
-        (*types, mark) if type_ in types and (mark := next(left, "")) and mark not in types else types
+        (*types, mark) if kind <= set(types) and (mark := next(left, "")) and mark not in types else types
         for types in given
     ]
 
@@ -141,7 +144,9 @@ def phones(record: ContactRecord) -> Part:
     numbered = sorted((pair for pair in numbers if pair[0] in PHONES), key=lambda pair: order.index(pair[0]))
     other = [number for key, number in numbers if key not in PHONES and number]
     numbered = [pair for pair in numbered if pair[1]]
-    types = _marked(record, [PHONES[key] for key, _ in numbered], "CELL", "PREF", "X-2ND")
+    types = [PHONES[key] for key, _ in numbered]
+    for kind in ORDERED:
+        types = _marked(record, types, kind, "PREF", "X-2ND")
     lines = [
         text("TEL", number, typed(record, kind)) for (_, number), kind in zip(numbered, types, strict=True)
     ]
@@ -171,7 +176,7 @@ def places(record: ContactRecord) -> Part:
     given = [(*types, *(("PREF",) if key == mailing else ())) for key, types in present.items()]
     lines = [
         structured("ADR", ("", "", *addresses[key]), typed(record, types))
-        for key, types in zip(present, _marked(record, given, "WORK", "PREF"), strict=True)
+        for key, types in zip(present, _marked(record, given, {"WORK"}, "PREF"), strict=True)
     ]
     strange = any(any(parts) for key, parts in addresses.items() if key not in PLACES)
     return lines, [lose("address", "unknown-kind")] if strange else []

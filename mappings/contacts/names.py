@@ -88,5 +88,7 @@ def _filled(record: ContactRecord, spoken: tuple[str, str]) -> list[VCardLine]:
         ("X-INITIALS", record.text("Initials", "CompleteName/t:Initials")),
     )
     nickname = record.text("Nickname", "CompleteName/t:Nickname")
-    nicknames = [listed("NICKNAME", [nickname])] if nickname else []
+    keeps_commas = record.context.target.cards.commas
+    parts = [nickname] if keeps_commas else [part.strip() for part in nickname.split(",") if part.strip()]
+    nicknames = [listed("NICKNAME", parts)] if parts and nickname else []
     return [*nicknames, *(text(name, value) for name, value in rows if value)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from mappings.contacts.names import ADDRESS_SET, YOMI_COMPANY, address_property
 from mappings.contacts.record import ContactRecord, Part
 from mappings.contacts.vcard import Parameter, VCardLine, kinds, listed, structured, text
 from mappings.fields.ews_xml import Element, Key, child, children, extended, flag
+from mappings.fields.look_alikes import COMMA, LOOK_ALIKES
 from mappings.losses.catalogue import lose
 from mappings.notes.body_text import body_text, sensitivity, truncated
 from model.protocols import Loss
@@ -32,6 +34,7 @@ PROPERTIES: Mapping[str, Key] = {
 }
 """Text of MS-OXOCNTC for which no vCard has a property."""
 
+_SEMICOLON = re.compile(";(?=;*$)")
 CERTIFICATE, FLAG_STATUS, FLAGGED = 0x3A70, 0x1090, "2"
 HOBBIES, LANGUAGE, GENDER = 0x3A43, 0x3A0C, 0x3A4D
 GENDERS: Mapping[str, str] = {"1": "F", "2": "M"}
@@ -44,16 +47,19 @@ def work(record: ContactRecord) -> Part:
         ("ROLE", record.text("Profession")),
         ("X-OFFICE-LOCATION", record.text("OfficeLocation")),
     )
-    return [*_organisation(record), *(text(name, value) for name, value in rows if value)], []
+    organisation, losses = _organisation(record)
+    return [*organisation, *(text(name, value) for name, value in rows if value)], losses
 
 
-def _organisation(record: ContactRecord) -> list[VCardLine]:
+def _organisation(record: ContactRecord) -> Part:
     company, department = record.text("CompanyName"), record.text("Department")
     spoken = address_property(record, YOMI_COMPANY)
     sort_as: tuple[Parameter, ...] = (("SORT-AS", (spoken,)),) if record.modern and spoken else ()
-    parts = (company, department) if department else (company,)
-    lines = [structured("ORG", parts, sort_as)] if any(parts) else []
-    return [*lines, *([text("X-PHONETIC-ORG", spoken)] if spoken else [])]
+    *parts, last = (company, department) if department else (company,)
+    kept = last if record.context.target.cards.last_semicolon else _SEMICOLON.sub(LOOK_ALIKES[";"], last)
+    lines = [structured("ORG", (*parts, kept), sort_as)] if any((*parts, kept)) else []
+    losses = [lose("organisation", "semicolon-replaced")] if kept != last else []
+    return [*lines, *([text("X-PHONETIC-ORG", spoken)] if spoken else [])], losses
 
 
 def people(record: ContactRecord) -> Part:
@@ -79,14 +85,17 @@ def notes(record: ContactRecord) -> Part:
     """Map NOTE and CATEGORIES."""
     written, html = body_text(record.element)
     categories = record.strings("Categories")
+    whole = record.context.target.cards.commas
+    spelled = categories if whole else [name.replace(",", COMMA) for name in categories]
     kept = _within(written, record.context.target.cards.note_bytes)
     lines = [text("NOTE", kept)] if kept else []
-    lines += [listed("CATEGORIES", list(dict.fromkeys(categories)))] if categories else []
+    lines += [listed("CATEGORIES", list(dict.fromkeys(spelled)))] if categories else []
     conditions = (
         (bool(html), ("note", "formatting")),
         (truncated(record.element), ("text", "truncated")),
         (kept != written, ("text", "shortened")),
         (bool(categories), ("categories", "colour-not-kept")),
+        (spelled != categories, ("categories", "comma-replaced")),
     )
     return lines, [lose(field, reason) for happened, (field, reason) in conditions if happened]
 

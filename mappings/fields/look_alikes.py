@@ -30,6 +30,9 @@ LOOK_ALIKES: Mapping[str, str] = {
     "\x7f": "\N{SYMBOL FOR DELETE}",
     **{chr(code): chr(0x2400 + code) for code in range(0x20)},
 }
+COMMA = "\N{SINGLE LOW-9 QUOTATION MARK}"
+"""A character like the comma that a target would take for the end of a category's name."""
+
 _ALL = str.maketrans(dict(LOOK_ALIKES))
 _OFTEN_REFUSED = str.maketrans({character: LOOK_ALIKES[character] for character in '%*"\\&<>?;!`^|{}'})
 DOTS = {".": LOOK_ALIKES["."], "..": "\N{TWO DOT LEADER}"}

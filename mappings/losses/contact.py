@@ -21,6 +21,10 @@ LOSSES: Mapping[tuple[str, str], str] = {
         "left-out",
     ): "A certificate for encrypted mail was left out: Exchange keeps it in a form of its "
     "own. Clients learn it from the next signed mail.",
+    (
+        "categories",
+        "comma-replaced",
+    ): "The target would split a category at its comma; a character that looks like one stands for it.",
     ("email", "display-name"): "An e-mail address had a display name of its own, other than the contact's.",
     ("email", "no-internet-address"): "An address was no Internet address (a fax, X.400); it was left out.",
     (
@@ -48,6 +52,11 @@ LOSSES: Mapping[tuple[str, str], str] = {
     "'(no name)'.",
     ("name", "shortened"): "A name was longer than the target takes; its beginning is kept.",
     ("note", "formatting"): "The notes were formatted; their plain text is kept.",
+    (
+        "organisation",
+        "semicolon-replaced",
+    ): "The target would take a semicolon from the end of an organisation; a character that looks like one "
+    "stands for it.",
     ("phone", "unknown-kind"): "A number was of a kind this version does not know; it is kept without one.",
     ("photo", "not-read"): "The picture could not be read at the source.",
     ("photo", "too-large"): "The picture is larger than the target takes; the rest of the contact is kept.",

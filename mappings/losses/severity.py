@@ -111,6 +111,7 @@ FIELDS: Mapping[Class, Mapping[str, str]] = {
         "folder-date": "not-kept",
         "keywords": "renamed",
         "name": "characters-replaced none-given reserved separator-replaced trimmed unicode-normalised",
+        "organisation": "semicolon-replaced",
         "percent": "rounded",
         "reminder": "over",
         "text": "control-characters",

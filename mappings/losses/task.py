@@ -31,7 +31,11 @@ LOSSES: Mapping[tuple[str, str], str] = {
     "the task, and Exchange's own word for its state.",
     ("people", "not-kept"): "The people that the task is about are gone.",
     ("percent", "impossible"): "The percentage was less than none or more than all, and was left out.",
-    ("percent", "rounded"): "The percentage had a fraction, which iCalendar cannot keep; it was cut off.",
+    (
+        "percent",
+        "rounded",
+    ): "The percentage had a fraction, which iCalendar cannot keep, and which was cut off; or "
+    "it was 100 of a task that is not completed, and the target would complete it: it is 99.",
     (
         "recurrence",
         "completed",
@@ -74,7 +78,11 @@ LOSSES: Mapping[tuple[str, str], str] = {
         "moved-to-due",
     ): "The series counts the days its tasks are due; the start before them was left out.",
     ("start", "unreadable"): "The start was no date.",
-    ("status", "no-equivalent"): "Waiting for someone else shows as in progress, deferred as not started.",
+    (
+        "status",
+        "no-equivalent",
+    ): "Waiting for someone else shows as in progress, deferred as not started. Where the "
+    "target wants it so, what is not begun, and partly done, shows as in progress.",
     (
         "status",
         "unknown-value",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -98,7 +99,7 @@ def _kept(line: Line, trimmed: Trimmed) -> Line | None:
         names = [trimmed.text(one, LONGEST_NAME) for one in fields(line.value, ";")]
         while names and not names[-1]:
             names.pop()
-        return replace(line, value=";".join(names))
+        return replace(line, value=";".join(names)) if names else None
     if line.name == "CLASS" and line.value.upper() == "CONFIDENTIAL":
         return replace(line, value="PRIVATE")
     if line.name == "EMAIL" and not LOCAL_PART.match(line.value):
@@ -109,6 +110,19 @@ def _kept(line: Line, trimmed: Trimmed) -> Line | None:
     if line.name == "PHOTO":
         kinds = tuple((name, value.lower() if name == "TYPE" else value) for name, value in line.params)
         return replace(line, params=kinds)
+    return _respelled(line)
+
+
+def _respelled(line: Line) -> Line:
+    """A comma in a nickname or a category splits it, and an escaped semicolon at the very end of an
+    organisation loses the semicolon."""
+    if line.name == "NICKNAME":
+        return replace(line, value=line.value.replace("\\,", ","))
+    if line.name == "CATEGORIES":
+        parts = (one.strip() for one in line.value.replace("\\,", ",").split(","))
+        return replace(line, value=",".join(parts))
+    if line.name == "ORG" and line.value.endswith("\\;"):
+        return replace(line, value=line.value[:-1])
     return line
 
 
@@ -161,20 +175,29 @@ def with_type(line: Line, name: str, *, first: bool = False) -> Line:
     return line.with_param("TYPE", ",".join(one for one in both if one))
 
 
-def _phones_and_places(lines: Iterable[Line]) -> Iterator[Line]:
-    """The first mobile number gets pref, the second x-2nd; the first address of work gets pref, and the first
-    one without a TYPE x-other."""
-    seen: dict[str, int] = {}
+def _phones_and_places(lines: Sequence[Line]) -> Iterator[Line]:
+    """Of two numbers of a kind the first gets pref, the second x-2nd; one alone gets nothing. The first
+    address of work gets pref, and the first one without a TYPE x-other."""
+    numbers = Counter(_number(line) for line in lines)
+    seen: Counter[str] = Counter()
+    marks = {("work", 1): "pref", ("other", 1): "x-other"}
     for line in lines:
-        types = line.types()
-        kind = ""
-        if line.name == "TEL" and "cell" in types:
-            kind = "cell"
-        elif line.name == "ADR":
-            kind = "work" if "work" in types else "" if types else "other"
-        count = seen[kind] = seen.get(kind, 0) + 1
-        marks = {("cell", 1): "pref", ("cell", 2): "x-2nd", ("work", 1): "pref", ("other", 1): "x-other"}
-        yield with_type(line, marks.get((kind, count), ""))
+        kind = _number(line)
+        if line.name == "ADR":
+            kind = "work" if "work" in line.types() else "" if line.types() else "other"
+        seen[kind] += 1
+        if line.name == "TEL" and kind and numbers[kind] > 1:
+            yield with_type(line, {1: "pref", 2: "x-2nd"}.get(seen[kind], ""))
+        else:
+            yield with_type(line, marks.get((kind, seen[kind]), ""))
+
+
+def _number(line: Line) -> str:
+    """Of which kind a number is, of those that are told apart: mobile, of work, of home; "" for another."""
+    types = set(line.types())
+    if line.name != "TEL" or not types & {"cell", "voice"}:
+        return ""
+    return "cell" if "cell" in types else next((f"{at} voice" for at in ("work", "home") if at in types), "")
 
 
 @dataclass(eq=False)

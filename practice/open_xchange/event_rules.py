@@ -53,6 +53,9 @@ def check(events: Sequence[Part], user: User) -> None:
     if len({people.organizer([event]) for event in events}) > 1:
         # a component with ORGANIZER and ATTENDEE beside one without
         raise Refused(403, "valid-calendar-object-resource")
+    listed = events[0].first("RDATE") is not None and events[0].first("RRULE") is None
+    if listed and len(events) > 1:
+        raise Refused(400)  # a changed occurrence of a list of dates without a rule
     orphan = events[0].first("RECURRENCE-ID") is not None
     if orphan and people.organizer(events) in ("", user.address):
         raise Refused(400)  # an exception without its master is taken from a foreign organizer alone

@@ -38,12 +38,9 @@ class Row:
         return instant(planned) if planned is not None else None
 
     def meets(self, between: Range) -> bool:
-        return bool(occurrences(self.part, between)) if self.part.first("RRULE") else self._meets(between)
-
-    def _meets(self, between: Range) -> bool:
-        return span(self.part).meets(between) or bool(
-            self.part.first("RDATE") and occurrences(self.part, between)
-        )
+        """A list of dates without a rule is listed by its first one, though nothing shows it."""
+        rule = self.part.first("RRULE")
+        return bool(occurrences(self.part, between)) if rule else span(self.part).meets(between)
 
 
 @dataclass(frozen=True, slots=True)

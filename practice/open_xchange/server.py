@@ -40,20 +40,22 @@ WELL_KNOWN = ("/.well-known/caldav", "/.well-known/carddav")
 @dataclass
 class Rate:
     """servlet.maxRate: 429 for more requests in so many seconds from one address with one User-Agent. What is
-    refused does not count, and another User-Agent is still served. Retry-After is always the same."""
+    refused does not count, nor does what is answered with 401, and another User-Agent is still served.
+    Retry-After is always the same."""
 
     most: int = 1500
     seconds: float = 300.0
     retry_after: int = 300
     _seen: dict[tuple[str, str], deque[datetime]] = field(default_factory=dict)
 
-    def refuses(self, request: Request, now: datetime) -> bool:
+    def refuses(self, request: Request, now: datetime, *, counts: bool) -> bool:
         seen = self._seen.setdefault((request.address, request.headers.get("User-Agent", "")), deque())
         while seen and (now - seen[0]).total_seconds() >= self.seconds:
             seen.popleft()
         if len(seen) >= self.most:
             return True
-        seen.append(now)
+        if counts:
+            seen.append(now)
         return False
 
 
@@ -116,13 +118,12 @@ class OpenXchangeServer(Fronted):
         with self._lock:
             if request.path in WELL_KNOWN:
                 return self._redirect(request)
-            if self.rate.refuses(request, self.clock.now()):
+            api = request.path.startswith("/ajax/")
+            user = None if api else self._user(request)
+            if self.rate.refuses(request, self.clock.now(), counts=api or user is not None):
                 return self._limited()
-            if request.path.startswith("/ajax/"):
-                return self.api.answer(request)
-            user = self._user(request)
             if user is None:
-                return _unauthorized()
+                return self.api.answer(request) if api else _unauthorized()
             return Dav(self.suite, user, request)()
 
     def _redirect(self, request: Request) -> Reply:

@@ -101,7 +101,7 @@ class Tasks:
         guests = tuple(people.attendees(todo))
         if guests:
             return Discarded(todo.value("SUMMARY"), guests)
-        part = _stored(todo, self.context.clock.now())
+        part = _stored(_progressed(todo), self.context.clock.now())
         if known is not None:
             known.part, known.modified = part, self._touch(folder)
         else:
@@ -136,6 +136,19 @@ class Tasks:
     def _touch(self, folder: Folder) -> int:
         folder.changed = self.context.clock.tick()
         return folder.changed
+
+
+def _progressed(todo: Part) -> Part:
+    """100 % is completed, whatever STATUS says. Less, of a task that needs action: 400. CONFIDENTIAL becomes
+    PRIVATE."""
+    state, percent = todo.value("STATUS").upper(), todo.value("PERCENT-COMPLETE")
+    if todo.value("CLASS").upper() == "CONFIDENTIAL":
+        todo = todo.put("CLASS", "PRIVATE")
+    if percent == "100" and state in ("IN-PROCESS", "NEEDS-ACTION"):
+        return todo.put("STATUS", "COMPLETED")
+    if state == "NEEDS-ACTION" and percent not in ("", "0"):
+        raise Refused(400)
+    return todo
 
 
 def _stored(todo: Part, now: datetime) -> Part:

@@ -150,10 +150,11 @@ def span(event: Part) -> Range:
 
 def occurrences(event: Part, between: Range) -> list[Range]:
     """Those of a series in a range, without its changed ones; of a single event, itself. A series of seconds
-    or minutes has too many to be counted: it fills the range."""
+    or minutes has too many to be counted: it fills the range. A list of dates (RDATE) without a rule has
+    none, although it is stored and comes back whole."""
     own = span(event)
-    if event.first("RRULE") is None and event.first("RDATE") is None:
-        return [own] if own.meets(between) else []
+    if event.first("RRULE") is None:
+        return [own] if own.meets(between) and event.first("RDATE") is None else []
     if UNCOUNTED.search(event.value("RRULE")):
         return [between] if own.start < between.end else []
     lines = [line for name in ONCE for line in event.all(name)[:1]]

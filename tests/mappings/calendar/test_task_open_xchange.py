@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import httpx
@@ -13,6 +13,7 @@ from golden_records import NOT_AFTER, context, golden, names, record
 from icalendar import Calendar, Todo
 
 from connectors.caldav.product_open_xchange import PROFILE
+from connectors.open_xchange.target import _with_rules
 from mappings.calendar.task import map_task
 from mappings.compare.semantic_digest import calendar_digest
 from mappings.losses.catalogue import LOSSES
@@ -116,6 +117,44 @@ def test_only_a_reminder_that_is_to_come_is_sent(tasks: TaskList, days: int, kep
     is_sent = kept and state != "Completed"
     assert len(todo(made).walk("VALARM")) == is_sent
     assert ("reminder/over" in reasons(made)) == (not kept)
+    found = tasks.returned(made)
+    assert found is not None
+    assert calendar_digest(io.BytesIO(found), NOT_AFTER) == made.item.digest
+
+
+@pytest.mark.parametrize("api", [False, True], ids=["without api", "with api"])
+@pytest.mark.parametrize(
+    ("state", "percent", "kept", "lost"),
+    [
+        ("InProgress", "100", ("IN-PROCESS", 99), {"percent/rounded"}),
+        ("NotStarted", "100", ("IN-PROCESS", 99), {"percent/rounded", "status/no-equivalent"}),
+        ("NotStarted", "50", ("IN-PROCESS", 50), {"status/no-equivalent"}),
+        ("Deferred", "50", ("IN-PROCESS", 50), {"status/no-equivalent", "other/not-kept"}),
+        ("WaitingOnOthers", "100", ("IN-PROCESS", 99), {"percent/rounded", "status/no-equivalent"}),
+        ("NotStarted", "0", ("NEEDS-ACTION", 0), set()),
+        ("InProgress", "50", ("IN-PROCESS", 50), set()),
+        ("Completed", "100", ("COMPLETED", 100), set()),
+    ],
+)
+def test_a_task_that_is_not_completed_stays_so(
+    tasks: TaskList, state: str, percent: str, kept: tuple[str, int], lost: set[str], api: bool
+) -> None:
+    inner = f"<t:Status>{state}</t:Status><t:PercentComplete>{percent}</t:PercentComplete>"
+    given = record("task", f"<t:Task><t:Subject>A</t:Subject>{inner}</t:Task>", "IPM.Task")
+    limits = _with_rules(PROFILE.todos) if api else PROFILE.todos
+    made = map_task(given, context(replace(TARGET, tasks=limits)))
+    assert (str(todo(made)["STATUS"]), int(todo(made)["PERCENT-COMPLETE"])) == kept
+    assert reasons(made) >= lost
+    assert ("percent/rounded" in reasons(made)) == ("percent/rounded" in lost)
+    found = tasks.returned(made)
+    assert found is not None
+    assert calendar_digest(io.BytesIO(found), NOT_AFTER) == made.item.digest
+
+
+def test_a_confidential_task_is_private(tasks: TaskList) -> None:
+    inner = "<t:Task><t:Subject>A</t:Subject><t:Sensitivity>Confidential</t:Sensitivity></t:Task>"
+    made = mapped(record("task", inner, "IPM.Task"))
+    assert "sensitivity/shown-as-private" in reasons(made)
     found = tasks.returned(made)
     assert found is not None
     assert calendar_digest(io.BytesIO(found), NOT_AFTER) == made.item.digest

@@ -22,6 +22,8 @@ UNTOLD = re.compile(
     # defaults
     "|STATUS:(CONFIRMED|NEEDS-ACTION)|CLASS:PUBLIC|TRANSP:OPAQUE|PRIORITY:0|ACTION:DISPLAY|PERCENT-COMPLETE:(0|100)"
     "|X-MICROSOFT-CDO-BUSYSTATUS:(BUSY|FREE|TENTATIVE)|DTEND;VALUE=DATE"
+    # an N without any name
+    "|N:;;;;"
     # an organizer who comes; the text of an alarm
     "|ATTENDEE;.*PARTSTAT=ACCEPTED|DESCRIPTION:"
 )

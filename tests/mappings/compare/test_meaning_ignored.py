@@ -228,6 +228,9 @@ REWRITINGS: Mapping[str, list[Pair]] = {
     "X- before what 4.0 has": [modern()],
     "group names": [labelled()],
     "empty components": [changed(card(), ("Anna;;Dr.;", "Anna;;Dr."), ("Referat 1", "Referat 1;;"))],
+    "order of numbers": [
+        changed(card(), ("TYPE=WORK,VOICE", "TYPE=WORK,VOICE,x-2nd"), ("TYPE=CELL", "TYPE=CELL,pref")),
+    ],
     "SORT-AS": [changed(card(), ("N:Müller", "N;SORT-AS=Mueller:Müller"))],
 }
 

@@ -127,6 +127,57 @@ def test_a_card_that_was_not_stored_or_changed_is_kept_as_it_was_made(
     assert differing(made, found) == set()
 
 
+def numbers(**by_key: str) -> str:
+    entries = "".join(f'<t:Entry Key="{key}">{number}</t:Entry>' for key, number in by_key.items())
+    return f"<t:PhoneNumbers>{entries}</t:PhoneNumbers>"
+
+
+def categories(*names: str) -> str:
+    return f"<t:Categories>{''.join(f'<t:String>{escape(one)}</t:String>' for one in names)}</t:Categories>"
+
+
+TWO = numbers(BusinessPhone="1", BusinessPhone2="2", HomePhone="3", HomePhone2="4", BusinessFax="5")
+
+
+@pytest.mark.parametrize(
+    ("inner", "loss"),
+    [
+        pytest.param(mails("info@verein.example"), "", id="only-mail"),
+        pytest.param(numbers(MobilePhone="1"), "", id="only-a-number"),
+        pytest.param("<t:CompanyName>Verein</t:CompanyName>", "", id="only-a-company"),
+        pytest.param("", "name/none-given", id="nothing"),
+        pytest.param(TWO, "", id="two-numbers-of-a-kind"),
+        pytest.param(numbers(PrimaryPhone="1", BusinessPhone="2"), "", id="one-number-of-a-kind"),
+        pytest.param("<t:Nickname>Anni, Mari;x\\y,</t:Nickname>", "", id="nickname"),
+        pytest.param(
+            "<t:Surname>A</t:Surname>" + categories("A, B; C", "D"),
+            "categories/colour-not-kept categories/comma-replaced",
+            id="categories",
+        ),
+        pytest.param("<t:CompanyName>AB;</t:CompanyName>", "organisation/semicolon-replaced", id="company;"),
+        pytest.param(
+            "<t:CompanyName>A;B;;;</t:CompanyName>", "organisation/semicolon-replaced", id="company;;;"
+        ),
+        pytest.param(
+            "<t:CompanyName>A;</t:CompanyName><t:Department>B;</t:Department>",
+            "organisation/semicolon-replaced",
+            id="department;",
+        ),
+        pytest.param(
+            "<t:CompanyName>A;</t:CompanyName><t:Department>B</t:Department>", "", id="company;-department"
+        ),
+    ],
+)
+def test_a_card_that_is_no_person_s_or_has_odd_marks(
+    suite: OpenXchangeServer, inner: str, loss: str, request: pytest.FixtureRequest
+) -> None:
+    made = mapped(contact(inner))
+    assert reasons(made) == loss.split()
+    found = returned(suite, made, request.node.callspec.id.replace(";", "-semicolon"))
+    assert found is not None
+    assert differing(made, found) == set()
+
+
 def test_an_address_that_is_not_taken_is_not_gone(suite: OpenXchangeServer) -> None:
     made = mapped(contact(mails("jörg@x.example", "b@x.example")))
     found = returned(suite, made, "not-gone")
@@ -141,6 +192,10 @@ def test_another_target_gets_all_of_it() -> None:
     inner = f"<t:Surname>{'N' * 129}</t:Surname><t:Sensitivity>Confidential</t:Sensitivity>"
     made = map_contact(contact(inner + mails("jörg@x.example")), context(Capabilities(TARGET.kinds)))
     assert reasons(made) == []
+    odd = contact("<t:CompanyName>A;</t:CompanyName><t:Nickname>A,B</t:Nickname>" + categories("A, B"))
+    assert {"ORG:A\\;", "NICKNAME:A\\,B", "CATEGORIES:A\\, B"} <= set(
+        unfolded(map_contact(odd, context(Capabilities(TARGET.kinds))))
+    )
     assert {"CLASS:CONFIDENTIAL", f"N:{'N' * 129};;;;"} <= set(unfolded(made))
 
 

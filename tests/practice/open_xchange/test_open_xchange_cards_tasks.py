@@ -38,6 +38,23 @@ def test_little_of_a_task_is_kept(alice: Asker) -> None:
     assert found.value("CREATED") == "20261128T120000Z"  # its DTSTAMP
 
 
+@pytest.mark.parametrize("state", ["IN-PROCESS", "NEEDS-ACTION"])
+def test_a_task_of_which_all_is_done_is_completed(alice: Asker, state: str) -> None:
+    found = task(alice, f"STATUS:{state}", "PERCENT-COMPLETE:100", "CLASS:CONFIDENTIAL")
+    assert (found.value("STATUS"), found.value("CLASS")) == ("COMPLETED", "PRIVATE")
+
+
+def test_a_task_that_is_not_begun_is_not_half_done(alice: Asker) -> None:
+    half = todo("t", "STATUS:NEEDS-ACTION", "PERCENT-COMPLETE:50")
+    assert alice.put(f"{TASKS}t.ics", half) == 400
+    assert task(alice, "STATUS:NEEDS-ACTION", "PERCENT-COMPLETE:0").value("STATUS") == "NEEDS-ACTION"
+
+
+def test_a_card_without_a_name_has_no_n(alice: Asker) -> None:
+    assert put_card(alice, name=";;;;") == 201
+    assert alice.get(f"{BOOK}k.vcf").first("N") is None
+
+
 @pytest.mark.parametrize(("due", "kept"), [("20200105T170000Z", 0), ("20261205T170000Z", 1)])
 def test_an_acknowledged_alarm_of_the_past_is_dropped(alice: Asker, due: str, kept: int) -> None:
     alarm = ("BEGIN:VALARM", "ACTION:DISPLAY", "TRIGGER:-PT15M", "DESCRIPTION:of the alarm")
@@ -114,6 +131,17 @@ def test_a_card_keeps_its_name_and_answers_under_its_uid(alice: Asker) -> None:
      ["ADR;TYPE=WORK,pref:;;a;;;;", "ADR;TYPE=HOME:;;b;;;;"]),
     (("ADR:;;a;;;;", "ADR:;;b;;;;"), ["ADR;TYPE=x-other:;;a;;;;", "ADR:;;b;;;;"]),
     (("TEL;TYPE=CELL:1", "TEL;TYPE=CELL:2"), ["TEL;TYPE=CELL,pref:1", "TEL;TYPE=CELL,x-2nd:2"]),
+    (("TEL;TYPE=CELL:1", "TEL;TYPE=WORK,VOICE:2", "TEL;TYPE=HOME,VOICE:3"),
+     ["TEL;TYPE=CELL:1", "TEL;TYPE=WORK,VOICE:2", "TEL;TYPE=HOME,VOICE:3"]),
+    (("TEL;TYPE=WORK,VOICE:1", "TEL;TYPE=HOME,VOICE:2", "TEL;TYPE=HOME,VOICE:3", "TEL;TYPE=WORK,VOICE:4"),
+     ["TEL;TYPE=WORK,VOICE,pref:1", "TEL;TYPE=HOME,VOICE,pref:2", "TEL;TYPE=HOME,VOICE,x-2nd:3",
+      "TEL;TYPE=WORK,VOICE,x-2nd:4"]),
+    (("TEL;TYPE=WORK,FAX:1", "TEL;TYPE=WORK,FAX:2", "TEL;TYPE=PREF,VOICE:3"),
+     ["TEL;TYPE=WORK,FAX:1", "TEL;TYPE=WORK,FAX:2", "TEL;TYPE=PREF,VOICE:3"]),
+    ((r"NICKNAME:A\,B",), ["NICKNAME:A,B"]),
+    ((r"CATEGORIES:A\, B\; C,D",), [r"CATEGORIES:A,B\; C,D"]),
+    ((r"ORG:A\;",), ["ORG:A\\"]),
+    ((r"ORG:A\;B",), [r"ORG:A\;B"]),
     (("CLASS:CONFIDENTIAL",), ["CLASS:PRIVATE"]),
     (("FBURL:http://example.com",), []),
     (("BDAY:--0304",), ["BDAY;X-APPLE-OMIT-YEAR=1604:1604-03-04"]),
