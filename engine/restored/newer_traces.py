@@ -14,7 +14,7 @@ Only what is strange costs anything: a folder whose UIDNEXT the ledger knows is 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -150,7 +150,9 @@ def look(leg: LegContext, sides: Sides, unchanged: Collection[int]) -> Traces:
     for folder, of_source in _unknown_folders(leg, sides, groups):
         _sort(leg, folder, of_source, traces)
     if traces.foreign:
-        traces.touched = sum(_touched(leg, href, rows) for href, rows in groups.items())
+        for href, rows in groups.items():
+            with unless_missing():
+                traces.touched += _touched(leg, href, rows)
     return traces
 
 
@@ -164,13 +166,20 @@ def _strangers(leg: LegContext, href: str, rows: list[ContainerRow]) -> _Folder 
     listed = [
         item for item in listed_once(leg, href, f"{era_of(position)}:{first}") if item.href not in claimed
     ]
-    return _read(leg, href, rows, listed)
+    return _read(leg, href, rows, listed, rows)
 
 
-def _read(leg: LegContext, href: str, rows: list[ContainerRow], listed: list[Listed]) -> _Folder:
+def _read(
+    leg: LegContext,
+    href: str,
+    rows: list[ContainerRow],
+    listed: list[Listed],
+    writers: Sequence[ContainerRow],
+) -> _Folder:
+    """Read what was listed of a folder; writers: the containers whose copies are not strange there."""
     newest = listed[-STRANGERS_MOST:]
     digests = read_digests(leg, href, [item.href for item in newest])
-    ours = _digests(leg, href, rows) if digests else set()
+    ours = _digests(leg, href, writers) if digests else set()
     strange = {item: digest for item, digest in digests.items() if digest not in ours}
     return _Folder(href, rows, strange, {item.size for item in newest})
 
@@ -190,7 +199,7 @@ def _above_all(leg: LegContext, rows: list[ContainerRow], era: str) -> int | Non
     return None if is_other_era or leg.approved("target-not-empty") else 1
 
 
-def _digests(leg: LegContext, href: str, rows: list[ContainerRow]) -> set[bytes]:
+def _digests(leg: LegContext, href: str, rows: Sequence[ContainerRow]) -> set[bytes]:
     """Return the digests of all that this ledger wrote, or tried to write, into a folder."""
     tried = leg.in_doubt[href].digests.keys() if href in leg.in_doubt else set()
     written = {item.digest for row in rows for item in leg.ledger.rows(row.id) if item.digest is not None}
@@ -200,10 +209,15 @@ def _digests(leg: LegContext, href: str, rows: list[ContainerRow]) -> set[bytes]
 def _unknown_folders(
     leg: LegContext, sides: Sides, known: Mapping[str, object]
 ) -> Iterator[tuple[_Folder, list[Container]]]:
-    """Yield the target's folders that hold something and that no row of the ledger has."""
+    """Yield the target's folders that hold something and that no row of the ledger has.
+
+    One of ours that somebody renamed holds our copies: they are not strange.
+    """
     if leg.approved("target-not-empty"):
         return
-    ours = {*known, *leg.ledger.elsewhere()} | {row.href for row in leg.ledger.containers()}
+    rows = leg.ledger.containers()
+    writers = [row for row in rows if row.href is not None and _has_left(leg, sides, row)]
+    ours = {*known, *leg.ledger.elsewhere()} | {row.href for row in rows}
     by_path = {one.path: one for one in sides.source if one.omit is None}
     for container in sides.target.values():
         if container.id in ours or not container.total or container.omit is not None or container.readonly:
@@ -211,7 +225,16 @@ def _unknown_folders(
         with unless_missing():
             listed = list(listed_once(leg, container.id))
             found = by_path.get(container.path)
-            yield _read(leg, container.id, [], listed), [] if found is None else [found]
+            yield _read(leg, container.id, [], listed, writers), [] if found is None else [found]
+
+
+def _has_left(leg: LegContext, sides: Sides, row: ContainerRow) -> bool:
+    """Return True if the folder of a container is not where it was: it has another name now, or none."""
+    if row.href not in sides.target:
+        return True
+    era = era_of(leg.positions.get(row.href, ""))
+    known = {era_of(item.href) for item in leg.ledger.rows(row.id, AT_TARGET) if item.href}
+    return bool(era and known) and era not in known
 
 
 def _sort(leg: LegContext, folder: _Folder, sources: list[Container], traces: Traces) -> None:

@@ -298,14 +298,12 @@ class MemoryTarget:
 
 
 def _is_still(message: StoredMessage, stored: Stored) -> bool:
-    """By the date and another one of size and Message-ID, by the date alone where it was written without the
-    last, or by the digest."""
+    """By date and Message-ID, by the date alone where it was written without the other, or by the digest."""
     if not stored.digest:
         return True
-    if stored.date is not None and stored.date == int(message.date.timestamp() // 1):
-        found = message_mark(message_id(message.raw))
-        if stored.mid is None or (stored.mid == found and stored.size in (None, len(message.raw))):
-            return True
+    is_dated = stored.date is not None and stored.date == int(message.date.timestamp() // 1)
+    if is_dated and stored.mid in (None, message_mark(message_id(message.raw))):
+        return True
     return canonical(io.BytesIO(message.raw)).digest == stored.digest
 
 
