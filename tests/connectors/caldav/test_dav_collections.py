@@ -178,7 +178,7 @@ def test_properties_the_server_does_not_take_are_left_out(desk: Desk) -> None:
 def test_a_name_no_xml_can_hold_is_rejected(desk: Desk) -> None:
     target = desk.open()
     with pytest.raises(Rejected, match="name-not-allowed"):
-        target.ensure(replace(MADE, path=("a\x00b",)))
+        target.ensure(replace(MADE, path=("a\x01b",)))
 
 
 def test_a_rename_keeps_the_href_and_needs_a_server_that_does_it(desk: Desk) -> None:
