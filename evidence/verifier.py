@@ -1521,7 +1521,7 @@ EVERYDAY = r"""
 [
 ["class", "content", "address:no-address address:not-in-directory address:unknown-kind anniversary:unreadable assignment:not-shown attachment:left-out attachment:not-kept attachment:not-readable attachment:refused-by-target attachment:too-large attendee:not-in-shared-meeting attendee:not-kept attendee:proposed-time attendee:too-many attendee:unknown-answer birthday:unreadable body:mime-rebuilt copy:changed-before-check copy:differs-at-source copy:kept-otherwise deleted-occurrence:not-told due:unreadable email:no-internet-address email:not-taken email:unresolved-address end:clock-change links:too-long list:name-and-members-only location:addresses-of-several location:coordinates-not-kept location:note-not-kept location:shortened members:unresolved-address modified-occurrence:only-times-known modified-occurrence:twice name:shortened other:not-kept people:not-kept photo:not-read photo:too-large photo:unknown-format recurrence:current-occurrence-only recurrence:regenerates series:hour-twice start:moved-to-due start:unreadable text:shortened text:truncated title:shortened user-defined:left-out", {}],
 ["class", "functional", "all-day:not-at-midnight attachment:not-in-text attendee:answer-of-occurrence attendee:answer-stays attendee:guests-of-series attendee:list-was-hidden attendee:owner-added categories:keyword-not-kept categories:not-kept categories:too-many certificate:left-out copy:unstable-at-source date:before-1970 date:in-the-future date:unknown end:before-start file-name:characters-replaced file-name:reserved file-name:taken file-name:truncated flags:change-unreadable flags:follow-up-completed flags:keyword-not-kept flags:unknown-value folder-name:left-empty folder-name:refused-by-target folder-name:rename-refused follow-up:no-flags forwarded:keyword-not-kept free-busy:not-kept importance:keyword-not-kept importance:no-equivalent importance:unknown-value keywords:limit-reached last-verb:no-equivalent location:impossible-coordinates members:not-linked modified-occurrence:not-in-series modified:before-1970 modified:in-the-future modified:not-kept modified:unknown name:flattened name:in-one-container name:path-shortened name:taken name:truncated note:formatting organizer:stays-behind organizer:unknown own-answer:differs-in-shared-meeting percent:impossible phone:unknown-kind priority:not-kept receipt:keyword-not-kept recurrence:completed recurrence:day-apart recurrence:over recurrence:rule-not-kept reminder:already-done reminder:first-occurrence-only reminder:impossible-time reminder:no-alarms reminder:no-time reminder:not-kept reminder:past scheduling:agent-client sensitivity:no-class sensitivity:not-marked sensitivity:privacy-of-occurrence sensitivity:shown-as-private series:end-added series:occurrence-alone share:expired share:external share:group-unknown share:held-back share:link-password share:link-refused share:narrower-than-parent share:not-understood share:organisation-link share:other-rights share:person-later share:person-unknown share:refused share:several-rights share:share-differs share:unreadable shared-meeting:own-part-not-kept show-as:free-or-busy show-as:outlook-only show-as:unknown-value start:after-due start:from-recurrence start:not-in-series state:shown-as-confirmed status:no-equivalent status:unknown-value steps:in-text text:formatting text:formatting-not-kept time-zone:hour-twice time-zone:zone-of-series uid:too-long versions:left-behind versions:not-kept versions:unreadable", {}],
-["class", "cosmetic", "attendee:empty attendee:twice body:bare-lf body:nul-bytes body:surplus-cr categories:colour-not-kept categories:comma-replaced categories:empty-name colour:label-not-kept colour:not-kept deleted-occurrence:not-in-series email:display-name file-name:unicode-normalised folder-date:not-kept keywords:renamed name:characters-replaced name:none-given name:reserved name:separator-replaced name:trimmed name:unicode-normalised percent:rounded reminder:over text:control-characters versions:date-changed", {}],
+["class", "cosmetic", "attendee:empty attendee:twice body:bare-lf body:nul-bytes body:surplus-cr categories:colour-not-kept categories:comma-replaced categories:empty-name colour:label-not-kept colour:not-kept deleted-occurrence:not-in-series email:display-name file-name:unicode-normalised folder-date:not-kept keywords:renamed name:characters-replaced name:none-given name:reserved name:separator-replaced name:trimmed name:unicode-normalised organisation:semicolon-replaced percent:rounded reminder:over text:control-characters versions:date-changed", {}],
 ["change", "private", "sensitivity:no-class sensitivity:not-marked sensitivity:privacy-of-occurrence", {"en": ["Private entries", "Some entries may no longer carry the mark “private”."], "de": ["Private Einträge", "Einige Einträge tragen vielleicht nicht mehr das Kennzeichen „privat“."], "fr": ["Entrées privées", "Certaines entrées ne portent peut-être plus la marque « privé »."]}],
 ["change", "sharing-wider", "share:narrower-than-parent share:several-rights share:share-differs", {"en": ["Files that others can see", "Some files or folders are shared otherwise than before. Somebody may see or change more than they could."], "de": ["Dateien, die andere sehen können", "Einige Dateien oder Ordner sind anders freigegeben als vorher. Jemand kann vielleicht mehr sehen oder ändern."], "fr": ["Fichiers que d’autres peuvent voir", "Certains fichiers ou dossiers sont partagés autrement qu’avant. Quelqu’un peut peut-être voir ou modifier davantage."]}],
 ["change", "sharing", "share:external share:group-unknown share:held-back share:link-password share:link-refused share:not-understood share:organisation-link share:other-rights share:person-later share:person-unknown share:refused share:unreadable", {"en": ["Files that you had shared", "Some files or folders are no longer shared with all the people who had access, or a link to them is gone."], "de": ["Dateien, die Sie freigegeben hatten", "Einige Dateien oder Ordner sind nicht mehr für alle freigegeben, die Zugriff hatten, oder ein Link darauf fehlt."], "fr": ["Fichiers que vous aviez partagés", "Certains fichiers ou dossiers ne sont plus partagés avec tous ceux qui y avaient accès, ou un lien vers eux a disparu."]}],
@@ -1596,9 +1596,22 @@ EVERYDAY = r"""
 LANGUAGES = ("en", "de", "fr")
 
 
-def pattern_of(text: str) -> re.Pattern[str]:
-    """Return what finds a text whatever stands in place of each {}."""
-    return re.compile("(.*)".join(map(re.escape, text.split("{}"))))
+def fields_of(text: str, form: list[str]) -> list[str] | None:
+    """Return what stands between the parts of a form; None for a text of another form.
+
+    Each part is found where it stands last. A regular expression with as many gaps would take hours for a
+    long text of a forged pack."""
+    found, end = list[str](), len(text) - len(form[-1])
+    if end < 0 or not text.endswith(form[-1]):
+        return None
+    for part in form[-2:0:-1]:
+        start = text.rfind(part, 0, end)
+        if start < 0:
+            return None
+        found.append(text[start + len(part) : end])
+        end = start
+    begins = text.startswith(form[0]) and len(form[0]) <= end
+    return [text[len(form[0]) : end], *reversed(found)] if begins else None
 
 
 class Speaker:
@@ -1610,7 +1623,7 @@ class Speaker:
         self.language, place = language, LANGUAGES.index(language)
         blocks = [block.split("\n") for block in TEXTS.strip().split("\n\n")]
         self.texts = {block[0]: block[place] for block in blocks} if place else {}
-        self.patterns = [(pattern_of(text), own) for text, own in self.texts.items() if "{}" in text]
+        self.forms = [(text.split("{}"), own) for text, own in self.texts.items() if "{}" in text]
         self.classes, self.words = dict[str, str](), dict[tuple[str, str], list[str]]()
         for section, name, codes, told in parse_json(EVERYDAY.encode()):
             for code in codes.split():
@@ -1623,10 +1636,10 @@ class Speaker:
         """Return a text in this language; of one with a place before it (`data: …`), what comes after."""
         if text in self.texts or not self.texts:
             return self.texts.get(text, text)
-        for pattern, own in self.patterns:
-            found = pattern.fullmatch(text)
+        for form, own in self.forms:
+            found = fields_of(text, form)
             if found is not None:
-                return own.format(*[self.texts.get(one, one) for one in found.groups()])
+                return own.format(*[self.texts.get(one, one) for one in found])
         place, colon, rest = text.partition(": ")
         return f"{place}: {self(rest)}" if colon else text
 

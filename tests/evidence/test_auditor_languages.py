@@ -11,7 +11,7 @@ from lxml import html
 from packs import ANNA, KEYS, Pack, Sealed, Thing, section
 
 from evidence import verifier
-from evidence.verifier import LANGUAGES, Speaker, language_of
+from evidence.verifier import LANGUAGES, Speaker, fields_of, language_of
 from handbook.verifier_words import written
 
 OTHERS = [language for language in LANGUAGES if language != "en"]
@@ -137,3 +137,32 @@ def test_a_verdict_in_json_is_the_same_in_every_language(desk: Desk) -> None:
     ]
     assert len(set(told)) == 1
     assert '"class":"content"' in told[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("wave a, number 1, sealed b", ["a", "1", "b"]),
+        ("wave , number , sealed ", ["", "", ""]),
+        ("wave a, number 1, sealed b, number 2, sealed c", ["a, number 1, sealed b", "2", "c"]),
+        ("wave a, sealed b, number 1", None),
+        ("a wave, number 1, sealed b", None),
+        ("wave ", None),
+        ("", None),
+    ],
+)
+def test_what_stands_in_the_gaps_of_a_sentence_is_found(text: str, found: list[str] | None) -> None:
+    assert fields_of(text, ["wave ", ", number ", ", sealed ", ""]) == found
+
+
+def test_parts_of_a_sentence_do_not_overlap() -> None:
+    assert fields_of("aba", ["ab", "ba"]) is None
+    assert fields_of("abba", ["ab", "ba"]) == [""]
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_long_text_of_a_pack_is_said_at_once(language: str) -> None:
+    """Every part of every sentence with gaps, very often: an expression would try all their places."""
+    speaker = Speaker(language)
+    for form, _ in speaker.forms:
+        speaker("\1".join([form[0], *(part * 3_000 for part in form[1:-1]), "\2"]))
