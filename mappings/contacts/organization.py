@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from mappings.contacts.names import ADDRESS_SET, YOMI_COMPANY, address_property
@@ -34,7 +33,6 @@ PROPERTIES: Mapping[str, Key] = {
 }
 """Text of MS-OXOCNTC for which no vCard has a property."""
 
-_SEMICOLON = re.compile(";(?=;*$)")
 CERTIFICATE, FLAG_STATUS, FLAGGED = 0x3A70, 0x1090, "2"
 HOBBIES, LANGUAGE, GENDER = 0x3A43, 0x3A0C, 0x3A4D
 GENDERS: Mapping[str, str] = {"1": "F", "2": "M"}
@@ -56,10 +54,16 @@ def _organisation(record: ContactRecord) -> Part:
     spoken = address_property(record, YOMI_COMPANY)
     sort_as: tuple[Parameter, ...] = (("SORT-AS", (spoken,)),) if record.modern and spoken else ()
     *parts, last = (company, department) if department else (company,)
-    kept = last if record.context.target.cards.last_semicolon else _SEMICOLON.sub(LOOK_ALIKES[";"], last)
+    kept = last if record.context.target.cards.last_semicolon else _without_last_semicolons(last)
     lines = [structured("ORG", (*parts, kept), sort_as)] if any((*parts, kept)) else []
     losses = [lose("organisation", "semicolon-replaced")] if kept != last else []
     return [*lines, *([text("X-PHONETIC-ORG", spoken)] if spoken else [])], losses
+
+
+def _without_last_semicolons(name: str) -> str:
+    """Return a name with what looks like a semicolon in place of each one at its very end."""
+    rest = name.rstrip(";")
+    return rest + LOOK_ALIKES[";"] * (len(name) - len(rest))
 
 
 def people(record: ContactRecord) -> Part:
