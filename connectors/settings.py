@@ -147,12 +147,16 @@ class Secret(Strict):
         return done.stdout.rstrip("\r\n")
 
     def _from_block(self, name: str) -> str:
-        from prefect.blocks.system import Secret as SecretBlock
+        """Return the value of a block. It is read as text: no block of Prefect is loaded as code."""
+        from prefect import get_client
+        from prefect.exceptions import ObjectNotFound
 
         try:
-            return str(SecretBlock.load(name, _sync=True).get())  # type: ignore[call-arg, union-attr]
-        except ValueError:
+            with get_client(sync_client=True) as client:
+                document = client.read_block_document_by_name(name, "secret")
+        except ObjectNotFound:
             raise self._fault("does not exist in Prefect") from None
+        return str(document.data.get("value", ""))
 
 
 def name_fields(

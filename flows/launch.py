@@ -189,7 +189,9 @@ class _Flow:
         from prefect import settings
 
         from flows.deploy.deployments import HEARTBEAT_SECONDS
+        from flows.process.refused_loads import refuse_loads
 
+        refuse_loads()
         updates: dict[Any, Any] = {
             settings.PREFECT_API_URL: self._api.url,
             settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT_SECONDS,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +14,12 @@ from prefect.client.schemas.objects import ConcurrencyLimitStrategy, Concurrency
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
-from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
 from engine.config.load import Config
 from engine.config.registry import name_of
 from flows.deploy.deployments import BATCH, FOR_EACH_WAVE, TAG, Deployment, Schedule, wave_tag
+from flows.deploy.own_flows import flow_of
 from flows.deploy.setup import MISSING, Inspection, Presence, SetupOutcome, Thing, arrange
 
 PAGE = 200
@@ -67,7 +66,7 @@ class Deployed:
         return Inspection.at(WORDS.get(name, name.replace("_", " ")) for name in differs)
 
     async def put(self, client: PrefectClient) -> None:
-        flow = _flow(self.deployment.entrypoint)
+        flow = flow_of(self.deployment.entrypoint)
         wanted = self._wanted(await self._read(client))
         options = wanted.pop("concurrency_options")
         await client.create_deployment(
@@ -77,7 +76,7 @@ class Deployed:
         )
 
     async def _read(self, client: PrefectClient) -> DeploymentResponse | None:
-        flow = _flow(self.deployment.entrypoint)
+        flow = flow_of(self.deployment.entrypoint)
         try:
             return await client.read_deployment_by_name(f"{flow.name}/{self.deployment.name}")
         except ObjectNotFound:
@@ -104,7 +103,7 @@ class Deployed:
         }
 
     def _schema(self) -> dict[str, Any]:
-        schema = parameter_schema(_flow(self.deployment.entrypoint)).model_dump(exclude_unset=True)
+        schema = parameter_schema(flow_of(self.deployment.entrypoint)).model_dump(exclude_unset=True)
         if self.waves and self.deployment is not BATCH:
             offer(schema, self.waves)
         return schema
@@ -132,12 +131,6 @@ class Deployed:
         own = {"parameters": self._parameters() | dict(one.parameters)} if one.parameters else {}
         cron = CronSchedule(cron=one.cron, timezone=one.timezone)
         return DeploymentScheduleCreate(schedule=cron, active=active, parameters=own, slug=one.slug)
-
-
-@functools.cache
-def _flow(entrypoint: str) -> Flow[..., Any]:
-    found: Flow[..., Any] = load_flow_from_entrypoint(entrypoint)
-    return found
 
 
 def _plain(schedules: Sequence[Any]) -> list[tuple[Any, ...]]:

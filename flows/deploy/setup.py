@@ -18,6 +18,7 @@ from prefect.client.orchestration import PrefectClient
 from engine.config.load import Config
 from flows.deploy import prefect_server
 from flows.deploy.api import Api
+from flows.process.refused_loads import refuse_loads
 
 
 class Presence(StrEnum):
@@ -102,6 +103,7 @@ async def arrange(things: Iterable[Thing], *, check: bool) -> list[SetupOutcome]
 @contextmanager
 def talking_to(api: Api, config: Config) -> Iterator[None]:
     """Prefect's client speaks to this API, and to no other that the machine knows."""
+    refuse_loads()
     updates = {settings.PREFECT_API_URL: api.url}
     if api.local:
         updates[settings.PREFECT_HOME] = str(prefect_server.home(config.state_directory))

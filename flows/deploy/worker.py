@@ -3,14 +3,13 @@
 Prefect's own process worker does what Prefect's server says: the work pool, the deployment and the run may
 each name a command, an environment, a directory, and steps to take before. Whoever may write to Prefect's API
 would have the account of the worker that way. This one takes only three things from there: which run, which
-of our flows, and the parameters, which the flow checks.
+of our flows, and the parameters, which the flow checks. The process of a run is ours, too (run_engine).
 """
 
 from __future__ import annotations
 
 import functools
 import os
-import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -24,7 +23,7 @@ from prefect import get_client
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import Abort
-from prefect.flows import Flow, load_flow_from_entrypoint
+from prefect.flows import Flow
 from prefect.runner._flow_run_executor import FlowRunExecutionResult, FlowRunExecutorContext
 from prefect.runner._process_manager import ProcessHandle
 from prefect.runner._starter_engine import EngineCommandStarter
@@ -35,20 +34,18 @@ from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, Proc
 
 from engine.control.environment import SAFE_PATH
 from engine.control.json_log import PREFECT_ENVIRONMENT
-from flows.deploy.deployments import BRAKES, CUTOVER, DEPLOYMENTS, ENVIRONMENT
+from flows.deploy.deployments import BRAKES, CUTOVER, ENVIRONMENT
+from flows.deploy.own_flows import flow_of, own_entrypoint
+from flows.deploy.run_engine import command
 from flows.deploy.silent_runs import crash_silent
 from flows.deploy.taken_runs import LOOK_SECONDS, Newcomer, claim, put_back
 from flows.process.background_task import PASSING, standing, tried
-from model.errors import Misconfigured
+from flows.process.refused_loads import refuse_loads, refuse_unpickling
 from model.plural import many
 
 if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse, WorkerFlowRunResponse
 
-ENTRYPOINTS = frozenset(one.entrypoint for one in DEPLOYMENTS)
-COMMAND = command_to_string([sys.executable, "-P", "-m", "prefect.engine"])
-ENTRYPOINT = "PREFECT__FLOW_ENTRYPOINT"
-"""With it Prefect's engine imports this flow, and takes no step of a deployment's."""
 CutoverDied: TypeAlias = Callable[[PrefectClient, Mapping[str, Any]], Awaitable[None]]
 """Takes the parameters of a run."""
 BRAKE_PLACES = 2
@@ -66,12 +63,12 @@ class RunJob(ProcessJobConfiguration):
     ) -> None:
         """Forgets what Prefect's server said of how to run it. Raises Misconfigured for what is no flow of
         ours."""
-        self.entrypoint = entrypoint_of(deployment)
-        self.command = COMMAND
+        self.entrypoint = own_entrypoint(None if deployment is None else deployment.entrypoint)
+        self.command = command_to_string(command(self.entrypoint))
         self.env = {}
         self.working_dir = None
         super().prepare_for_flow_run(flow_run, deployment, *more, **others)
-        self.env |= own(self.entrypoint)
+        self.env |= own()
 
 
 class Worker(ProcessWorker):
@@ -117,7 +114,7 @@ class Worker(ProcessWorker):
     ) -> ProcessWorkerResult:
         """Runs it in a process of its own, in an empty directory. It does what Prefect's does, but never
         loads a flow the way a deployment says. Raises Misconfigured for a flow that is not ours."""
-        flow = load_flow(configuration.entrypoint if isinstance(configuration, RunJob) else None)
+        flow = flow_of(configuration.entrypoint if isinstance(configuration, RunJob) else None)
         status = anyio.TASK_STATUS_IGNORED if task_status is None else task_status
         with tempfile.TemporaryDirectory(suffix="kogge") as directory:
             async with FlowRunExecutorContext() as context:
@@ -196,25 +193,9 @@ def _always(flow: Flow[..., Any]) -> Any:
     return resolve
 
 
-def load_flow(entrypoint: str | None) -> Flow[..., Any]:
-    """One of our flows. Raises Misconfigured for any other."""
-    if entrypoint not in ENTRYPOINTS:
-        raise Misconfigured("deployment", "its entrypoint is none of Kogge's flows; run `kogge setup`")
-    found: Flow[..., Any] = load_flow_from_entrypoint(str(entrypoint), use_placeholder_flow=False)
-    return found
-
-
-def entrypoint_of(deployment: DeploymentResponse | None) -> str:
-    """The flow that a deployment names. Raises Misconfigured where that is none of ours."""
-    named = None if deployment is None else deployment.entrypoint
-    if named not in ENTRYPOINTS:
-        raise Misconfigured("deployment", "its entrypoint is none of Kogge's flows; run `kogge setup`")
-    return str(named)
-
-
-def own(entrypoint: str) -> Mapping[str, str]:
+def own() -> Mapping[str, str]:
     """The environment of a run, beside the worker's own."""
-    return {**ENVIRONMENT, **SAFE_PATH, ENTRYPOINT: entrypoint}
+    return {**ENVIRONMENT, **SAFE_PATH}
 
 
 def environment(api: str, configurations: str, *, as_json: bool = False) -> None:
@@ -237,6 +218,8 @@ async def work(
     from prefect.settings import PREFECT_API_URL, temporary_settings
     from prefect.utilities.processutils import setup_signal_handlers_worker
 
+    refuse_loads()
+    refuse_unpickling()
     setup_signal_handlers_worker(os.getpid(), "the worker", say)
     with temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}):
         worker = Worker(

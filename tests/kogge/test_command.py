@@ -377,7 +377,7 @@ def test_what_lies_where_an_operator_stands_shadows_nothing(tmp_path: Path) -> N
     done = program("init", cwd=tmp_path)
     assert (done.returncode, "not Kogge" in done.stderr) == (0, False)
     command = [sys.executable, "-c", "import flows.migrate; print(flows.migrate.__file__)"]
-    for environment in (prefect_server.environment(tmp_path, 4321), {**os.environ, **worker.own("wave")}):
+    for environment in (prefect_server.environment(tmp_path, 4321), {**os.environ, **worker.own()}):
         found = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
         )

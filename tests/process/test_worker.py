@@ -3,81 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect_api import PrefectApi
-from proving import KOGGE
 from rehearsal.crew import Child
-
-from flows.deploy import prefect_server
+from worker_scene import Scene, working
 
 pytestmark = [pytest.mark.prefect, pytest.mark.timeout(600)]
-
-PATIENCE = 150.0
-ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-SIDES = '[source]\nkind = "imap"\nhost = "h"\nusername = "x"\npassword = { env = "X" }\n'
-TOML = (
-    f'{SIDES}{SIDES.replace("source", "target.mail")}[approval]\nrequired = 0\n[logging]\nformat = "json"\n'
-)
-
-
-@dataclass
-class Scene(PrefectApi):
-    """A worker that offers two configurations, and where a stranger would leave a mark."""
-
-    directory: Path
-    environment: dict[str, str]
-    worker: Child
-
-    @property
-    def mark(self) -> Path:
-        return self.directory / "somebody-was-here"
-
-    def ended(self, run: str) -> tuple[str, str]:
-        """Name and message of its last state."""
-        deadline = time.monotonic() + PATIENCE
-        while (found := self.ask("GET", f"/flow_runs/{run}"))["state_type"] not in ENDED:
-            assert time.monotonic() < deadline, (found["state"], self.worker.log.read_text()[-2000:])
-            time.sleep(0.3)
-        return str(found["state_name"]), str(found["state"]["message"])
-
-    def kogge(self, *arguments: str) -> tuple[int, str]:
-        """Exit code and output of a command."""
-        command = Child(
-            "kogge", [KOGGE, *arguments], self.environment, self.directory, self.directory / "said"
-        )
-        (self.directory / "said").unlink(missing_ok=True)
-        code = command.start_and_wait(PATIENCE)
-        return code, (self.directory / "said").read_text()
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory, prefect_state: Callable[[], Path]) -> Iterator[Scene]:
-    state = prefect_state()
-    api = prefect_server.up(state, port=0).api
-    directory = tmp_path_factory.mktemp("place")
-    for name in ("kogge", "cloud", "elsewhere"):
-        (directory / f"{name}.toml").write_text(TOML)
-    own = {"PREFECT_API_URL": api, "PREFECT_HOME": str(state / "client"), "PREFECT_WORKER_QUERY_SECONDS": "1"}
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "KOGGE_"))
-    }
-    environment = inherited | own | {"COLUMNS": "200"}
-    command = [KOGGE, "worker", "-c", "kogge.toml", "-c", "cloud.toml", "--limit", "2"]
-    worker = Child("worker", command, environment, directory, directory / "worker.log")
-    made = Scene(api, directory, environment, worker)
-    assert made.kogge("setup")[0] == 0
-    worker.start()
-    yield made
-    worker.kill()
-    prefect_server.down(state)
+    with working(prefect_state(), tmp_path_factory.mktemp("place")) as made:
+        yield made
 
 
 def test_a_run_names_a_configuration_that_the_worker_offers(scene: Scene) -> None:
