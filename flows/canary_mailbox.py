@@ -20,6 +20,7 @@ from ledger.plan.approvals import plan_rows
 from ledger.plan.wave_control import priorities
 from ledger.plan.waves import Waves
 from ledger.store import Ledger
+from model.errors import Blocked
 
 CHOSEN, PASSED, FAILED = "first-mailbox", "first-mailbox-verified", "canary-failed"
 """Kinds of events about a wave; the last is a code as well."""
@@ -65,8 +66,7 @@ def passed(
     """None when the first mailbox is verified, else the code that keeps it from it; recorded. UNFINISHED if
     nothing is known against it: its batch ended before it did."""
     legs = ledger.legs(asked.wave, mailbox=first)
-    wanted = [leg for leg in legs if not asked.workloads or str(leg.workload) in asked.workloads]
-    not_verified = [leg for leg in wanted if leg.state is not LegState.VERIFIED and not _unseen(config, leg)]
+    not_verified = _not_verified(config, legs, asked.workloads)
     bad = min(not_verified, key=lambda leg: leg.code is None, default=None)
     if bad is not None and bad.code is None and bad.state in (LegState.PENDING, LegState.RUNNING):
         return UNFINISHED
@@ -77,6 +77,34 @@ def passed(
     if all(leg.state is LegState.VERIFIED or _unseen(config, leg) for leg in legs):
         _record(ledger, asked.wave, PASSED, {"mailbox": first, "systems": _systems(config)[0]})
     return None
+
+
+def refuse_before_first(config: Config, ledger: Ledger, asked: BatchParameters) -> None:
+    """Refuse a batch that writes before the first mailbox of its wave was verified: somebody started it
+    without the wave. One mailbox may go by itself, as it may in a wave that was asked for it alone.
+
+    Raises:
+        Blocked: `canary-failed`.
+    """
+    here = set(asked.mailboxes)
+    if not config.run.canary or not asked.options.writes or len(here) < 2:
+        return
+    planned, chosen = Waves(ledger).read(asked.wave).canary, _chosen_before(ledger, asked.wave)
+    have = _have_passed(config, ledger, asked.wave) & {leg.mailbox for leg in ledger.legs(asked.wave)}
+    if have and (planned not in here or planned in have):
+        return
+    # Of some workloads it has passed only for them, and no event says so.
+    tried = ledger.legs(asked.wave, mailbox=chosen) if chosen is not None else []
+    if tried and planned not in here - {chosen} and not _not_verified(config, tried, asked.workloads):
+        return
+    raise Blocked(FAILED, "the first mailbox of the wave is not verified; start the wave: it goes alone")
+
+
+def _not_verified(config: Config, legs: Sequence[LegRow], workloads: Sequence[str]) -> list[LegRow]:
+    """The legs of these workloads that keep their mailbox from being called verified; workloads: none for
+    all."""
+    wanted = [leg for leg in legs if not workloads or str(leg.workload) in workloads]
+    return [leg for leg in wanted if leg.state is not LegState.VERIFIED and not _unseen(config, leg)]
 
 
 def _unseen(config: Config, leg: LegRow) -> bool:

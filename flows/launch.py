@@ -42,6 +42,7 @@ OnProgress = Callable[[progress.Snapshot], None]
 POLL_SECONDS = 0.5
 PROGRESS_SHARE = 20
 """How far the wave is, is asked for at most a twentieth of the time."""
+NOT_BEGUN = "somebody ended this run in Prefect before it began, so nothing was done; run it again"
 STOPPING = "stopping: what is at work ends with its batch, within seconds; run it again to go on"
 
 
@@ -160,7 +161,7 @@ class _Flow:
         self._form = form
         self._api = api
         self._runner = runner
-        self._state: Any = None
+        self._ends: list[Any] = []
         self._error: BaseException | None = None
         context = contextvars.copy_context()
         self._thread = threading.Thread(target=context.run, args=(self._run,), name="flow")
@@ -176,8 +177,9 @@ class _Flow:
         runner = self._runner
         if self._error is not None:
             raise self._error
-        complete = bool(self._state.is_completed())
-        message = self._state.message or progress.verdict(seen)
+        complete = any(end.is_completed() for end in self._ends)
+        told = [end.message for end in self._ends] or [f"{NOT_BEGUN}; {progress.verdict(seen)}"]
+        message = told[0] or progress.verdict(seen)
         fault = runner.fault or (None if complete else runner.refusal)
         stopped = runner.drain.stopping and fault is None and not complete
         here = runner.config.prefect.dispatch == "inline"
@@ -196,6 +198,8 @@ class _Flow:
             settings.PREFECT_API_URL: self._api.url,
             settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT_SECONDS,
         }
+        if self._api.login:
+            updates[settings.PREFECT_API_AUTH_STRING] = self._api.login
         if self._api.local:
             updates[settings.PREFECT_HOME] = prefect_server.home(self._runner.config.state_directory)
         from flows.run_note import RunNote
@@ -204,7 +208,7 @@ class _Flow:
         try:
             with settings.temporary_settings(updates):
                 try:
-                    self._state = asyncio.run(self._flow(note))
+                    asyncio.run(self._flow(note))
                 finally:
                     prefect_events.farewell()
         except httpx.HTTPError:
@@ -215,7 +219,7 @@ class _Flow:
         finally:
             note.drop(ended=self._error is None)
 
-    async def _flow(self, note: RunNote) -> Any:
+    async def _flow(self, note: RunNote) -> None:
         from prefect import tags
 
         from flows.deploy.deployments import TAG
@@ -230,9 +234,11 @@ class _Flow:
         )
         with tags(TAG, f"wave:{form.wave}"):
             if isinstance(form, WaveParameters):
-                wave = wave_flow(runner, planned=self._planned, begun=note.take)
-                return await wave(form, return_state=True)
-            return await verify_flow(runner, note.take)(form, return_state=True)
+                told = self._ends.append
+                wave = wave_flow(runner, planned=self._planned, begun=note.take, ended=told)
+                await wave(form, return_state=True)
+            else:
+                await verify_flow(runner, note.take, self._ends.append)(form, return_state=True)
 
 
 @contextmanager

@@ -53,6 +53,8 @@ Asked: TypeAlias = WaveParameters | VerifyParameters | BatchParameters
 Send: TypeAlias = Callable[[Batch, Sequence[BatchParameters], LegRunner], Awaitable[None]]
 Begun: TypeAlias = Callable[[UUID], None]
 """Hears the id of a command's run in Prefect before anything is done in it."""
+Ended: TypeAlias = Callable[[State[Any]], None]
+"""Hears how a command's run ended, by its own word. Prefect may say anything else of it."""
 
 ARTIFACT_SECONDS = 10.0
 NOT_ALL = ", but this run did not look at all of them again"
@@ -73,6 +75,8 @@ def batch_flow(around: LegRunner | None = None) -> Flow[[BatchParameters], Any]:
             try:
                 runner = around or stack.enter_context(opened(chosen(parameters.configuration)))
                 await asyncio.to_thread(refuse_unknown_wave, runner.ledger, parameters.wave)
+                if around is None and writes(parameters):
+                    await asyncio.to_thread(_prepare_batch, runner, parameters)
                 await asyncio.to_thread(runner.follow, parameters.wave, hours=writes(parameters))
                 before = await asyncio.to_thread(seen_of, runner, parameters)
             except MigrationError as error:
@@ -188,7 +192,11 @@ def tell_end(wave: str, seen: progress.Snapshot, runner: LegRunner) -> None:
 
 
 def wave_flow(
-    around: LegRunner | None = None, *, planned: bool = False, begun: Begun | None = None
+    around: LegRunner | None = None,
+    *,
+    planned: bool = False,
+    begun: Begun | None = None,
+    ended: Ended | None = None,
 ) -> Flow[[WaveParameters], Any]:
     """The flow of a wave. around: the leg runner of the command that runs it; None for a run that Prefect
     starts: it opens one of its own. planned: that command has read the list of mailboxes in this run."""
@@ -196,20 +204,28 @@ def wave_flow(
     @form_flow("wave", "wave {parameters.wave}")
     async def wave(parameters: WaveParameters) -> State[Any]:
         """Moves the mailboxes of a wave, or brings them up to date, and verifies them."""
-        return await _run_wave(parameters, around, planned=planned, begun=begun)
+        return _told(await _run_wave(parameters, around, planned=planned, begun=begun), ended)
 
     return wave
 
 
-def verify_flow(around: LegRunner | None = None, begun: Begun | None = None) -> Flow[[VerifyParameters], Any]:
+def verify_flow(
+    around: LegRunner | None = None, begun: Begun | None = None, ended: Ended | None = None
+) -> Flow[[VerifyParameters], Any]:
     """The flow of a verification; see wave_flow."""
 
     @form_flow("verify", "verify {parameters.wave}")
     async def verify(parameters: VerifyParameters) -> State[Any]:
         """Compares the mailboxes of a wave with their source once more; writes nothing to either side."""
-        return await _run_wave(parameters, around, begun=begun)
+        return _told(await _run_wave(parameters, around, begun=begun), ended)
 
     return verify
+
+
+def _told(state: State[Any], ended: Ended | None) -> State[Any]:
+    if ended is not None:
+        ended(state)
+    return state
 
 
 async def _run_wave(
@@ -257,6 +273,8 @@ async def _run_wave(
         after = await asyncio.to_thread(seen_of, runner, parameters)
         if own.suspended is not None:
             await own.leave(own.suspended, progress.verdict(after))
+        if around is not None or runtime.flow_run.get_run_count() == 1:
+            runner.cut = runner.cut or left_out(before, after, parameters)
         if after.open and not runner.shut:
             await _hear_what_ended_batches(runner)
         tell_end(parameters.wave, after, runner)
@@ -277,6 +295,14 @@ def _wave_state(
         told = f"{first_mailbox.FAILED}: {first} is not verified ({code}), so no other has begun"
         return Failed(name="CanaryFailed", message=told)
     return end_state(after, runner)
+
+
+def left_out(before: progress.Snapshot, after: progress.Snapshot, asked: Asked) -> bool:
+    """Whether nobody had a leg in hand that this run was to run, whatever Prefect says of its batches: the
+    epoch of a leg rises with each claim. Of a run that was started again nobody can say so: what its first
+    process had in hand counts as well."""
+    epochs = {row.id: row.epoch for row in after.legs}
+    return any(runs(row, asked) and epochs.get(row.id) == row.epoch for row in before.legs)
 
 
 async def _send_others(
@@ -318,14 +344,32 @@ def _prepare(runner: LegRunner, parameters: WaveParameters | VerifyParameters, *
         renew(runner.config, runner.ledger, parameters.wave)
     refuse_unknown_wave(runner.ledger, parameters.wave)
     if isinstance(parameters, WaveParameters) and not parameters.dry_run:
-        # Imported late, with the connectors: most flows on a supervising machine need none.
-        from engine.approvals.pinned_settings import pin_at_start
-        from engine.approvals.plan_approval import START, refuse_unapproved
-        from engine.preflight.preflight import refuse_power
+        _refuse_start(runner, parameters.wave)
 
-        refuse_unapproved(runner.config, runner.ledger, parameters.wave, START)
-        refuse_power(runner.config, runner.ledger, parameters.wave)
-        pin_at_start(runner.config, runner.ledger, parameters.wave)
+
+def _prepare_batch(runner: LegRunner, parameters: BatchParameters) -> None:
+    """A batch may have been started in Prefect without its wave: it asks for all that a wave asks for. It
+    takes nothing of the list over. Raises MigrationError."""
+    from engine.approvals.pinned_settings import refuse_weaker
+    from engine.approvals.signed_list import refuse_changed_list, refuse_changed_rows
+
+    refuse_weaker(runner.config, runner.ledger)
+    refuse_changed_list(runner.config, runner.ledger, parameters.wave)
+    refuse_changed_rows(runner.config, runner.ledger, frozenset(parameters.mailboxes))
+    _refuse_start(runner, parameters.wave)
+    first_mailbox.refuse_before_first(runner.config, runner.ledger, parameters)
+
+
+def _refuse_start(runner: LegRunner, wave: str) -> None:
+    """Refuses a wave that may not start, and pins by which settings one does that may."""
+    # Imported late, with the connectors: most flows on a supervising machine need none.
+    from engine.approvals.pinned_settings import pin_at_start
+    from engine.approvals.plan_approval import START, refuse_unapproved
+    from engine.preflight.preflight import refuse_power
+
+    refuse_unapproved(runner.config, runner.ledger, wave, START)
+    refuse_power(runner.config, runner.ledger, wave)
+    pin_at_start(runner.config, runner.ledger, wave)
 
 
 def _opened_again(runner: LegRunner, parameters: WaveParameters) -> None:

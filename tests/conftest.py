@@ -17,10 +17,12 @@ from hypothesis import settings
 from services import need_postgres
 
 from connectors.accepted_logins import LOGINS
+from flows.deploy.server_login import CLIENT_AUTH_STRING
 from ledger import migrations, store
 from model.masking import SECRETS
 from practice.servers.postgres import Postgres, serve
 
+os.environ[CLIENT_AUTH_STRING] = ready_prefect.LOGIN  # before anything loads Prefect's settings
 MEMORY = Path("/dev/shm")
 
 settings.register_profile("kogge", deadline=None)

@@ -8,6 +8,7 @@ and the ledger stays as it is: either the edit is undone, or somebody plans the 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 
 from engine.approvals.plan_approval import is_plan_signed
 from engine.config.hints import next_command
@@ -47,6 +48,29 @@ def refuse_changed_list(config: Config, ledger: Ledger, wave: str | None) -> Non
     for name in sorted(touched & signed):
         if is_plan_signed(config, ledger, name):
             raise Misconfigured(*_refusal(config, name, [change for change, names in found if name in names]))
+
+
+def refuse_changed_rows(config: Config, ledger: Ledger, mailboxes: Collection[str]) -> None:
+    """Refuse to run mailboxes whose rows of the list say otherwise than the ledger's plan, signed or not.
+
+    A run of their wave takes the list over first; this writes nothing. Another worker's machine may have no
+    list, and relies on the ledger.
+
+    Args:
+        config: the configuration.
+        ledger: the ledger.
+        mailboxes: their ids.
+
+    Raises:
+        Misconfigured: the list says otherwise.
+    """
+    if not config.file(config.mailboxes).exists():
+        return
+    found = [one for one in changes(config, ledger) if one.mailbox in mailboxes and one.kind not in UNSIGNED]
+    if found:
+        told = many(len(found), "place", "places")
+        advice = f"differs from the plan in {told}; start the wave, which takes the list over"
+        raise Misconfigured(config.mailboxes.name, advice)
 
 
 def _refused_withdrawal(config: Config, wave: str) -> tuple[str, str]:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from connectors.endpoints import refuse_readable
 from engine.config.load import Config
 from flows.deploy import prefect_server
+from flows.deploy.server_login import CLIENT_AUTH_STRING, HOST
 from model.errors import Misconfigured
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """A Prefect API. local: Kogge started it, and leaves it running."""
+    """A Prefect API. local: Kogge started it, and leaves it running. login: USER:PASSWORD of a server that
+    Kogge started; "" for another, whose login stands in PREFECT_API_AUTH_STRING."""
 
     url: str
     local: bool
+    login: str = field(default="", repr=False, compare=False)
 
     @property
     def ui(self) -> str:
@@ -27,14 +30,18 @@ def ensure_api(config: Config) -> Api:
     """The configured Prefect API (kogge.toml, or PREFECT_API_URL), else the local server, started now
     if need be. Never Prefect's ephemeral server, which costs ten seconds a run and forgets.
 
-    Raises Misconfigured when the configured one does not answer; for the local one as
-    prefect_server.up."""
+    Raises Misconfigured when the configured one does not answer, or asks for another login; for the local one
+    as prefect_server.up."""
     url = configured_api(config)
     if url is None:
-        return Api(prefect_server.up(config.state_directory, config.prefect.port).api, local=True)
+        server = prefect_server.up(config.state_directory, config.prefect.port)
+        return Api(server.api, local=True, login=server.login)
     if not prefect_server.answers(url):
         raise Misconfigured("prefect.api_url", "no Prefect API answers there")
-    return Api(url, local=False)
+    found = _named(config, url)
+    if not found.login and prefect_server.refuses(url):
+        raise Misconfigured("prefect.api_url", f"asks for another login than {CLIENT_AUTH_STRING} has")
+    return found
 
 
 def running_api(config: Config) -> Api | None:
@@ -43,11 +50,31 @@ def running_api(config: Config) -> Api | None:
     Raises:
         Misconfigured: as configured_api.
     """
+    api = known_api(config)
+    if api is None or api.local:
+        return api
+    return api if prefect_server.answers(api.url) else None
+
+
+def known_api(config: Config) -> Api | None:
+    """Return the configured Prefect API, whether it answers or not, or the local one if it runs; None for
+    neither.
+
+    Raises:
+        Misconfigured: as configured_api.
+    """
     url = configured_api(config)
     if url is not None:
-        return Api(url, local=False) if prefect_server.answers(url) else None
+        return _named(config, url)
     server = prefect_server.status(config.state_directory)
-    return None if server is None else Api(server.api, local=True)
+    return None if server is None else Api(server.api, local=True, login=server.login)
+
+
+def _named(config: Config, url: str) -> Api:
+    """The API at a configured address. Where that is the local server after all, its login is known."""
+    server = prefect_server.status(config.state_directory) if f"//{HOST}:" in url else None
+    own = server is not None and url.rstrip("/") == server.api
+    return Api(url, local=False, login=server.login if server is not None and own else "")
 
 
 def configured_api(config: Config) -> str | None:

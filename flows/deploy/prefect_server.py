@@ -1,15 +1,15 @@
 """The local Prefect server that Kogge starts when none is configured.
 
 One server per state directory, with a PREFECT_HOME and a SQLite database of its own there, detached from the
-command that started it and reachable from this machine only. Nothing about it is shared with any other
-Prefect on the machine, and it sends no telemetry. It supervises and shows; the ledger is the truth, so it
-may be stopped or deleted at any time without losing anything but history.
+command that started it and reachable from this machine only, with a login that only its owner can read.
+Nothing about it is shared with any other Prefect on the machine, and it sends no telemetry. It supervises and
+shows; the ledger is the truth, so it may be stopped or deleted at any time without losing anything but
+history.
 """
 
 from __future__ import annotations
 
 import fcntl
-import http.client
 import json
 import os
 import signal
@@ -21,14 +21,25 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.control.environment import SAFE_PATH, plain
+from flows.deploy.own_server import origins
+from flows.deploy.server_login import (
+    AUTH_STRING,
+    CLIENT_AUTH_STRING,
+    HOST,
+    NO_ANSWER,
+    header,
+    known_login,
+    login,
+    login_path,
+    proves,
+)
 from model.errors import Misconfigured, Transient
 from model.private_files import make_directory
 
-HOST = "127.0.0.1"
 PORT = 4200
 START_SECONDS = 240.0
 """A first start creates the database: 12 s measured on two shared cores, over 120 s on two with a load of 10
@@ -65,17 +76,20 @@ LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 """The memory default leaks concurrency slots for good when the server restarts."""
 
 UNAVAILABLE = "prefect-unavailable"
-NO_ANSWER = (OSError, ValueError, http.client.HTTPException)
-"""What urllib raises where no Prefect server listens, but perhaps something else."""
+MODULE = "flows.deploy.own_server"
+EARLIER = ("prefect", "server", "start")
+"""The words of the process of a server that an earlier version of Kogge started: it asks for no login."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running local server. started: seconds since 1970, by this machine's clock."""
+    """A running local server. started: seconds since 1970, by this machine's clock. login: USER:PASSWORD of
+    its API and its pages."""
 
     pid: int
     port: int
     started: float
+    login: str = field(default="", repr=False, compare=False)
 
     @property
     def ui(self) -> str:
@@ -96,7 +110,8 @@ def log_path(state: Path) -> Path:
 
 def up(state: Path, port: int = PORT) -> Server:
     """Starts the server unless it runs already; returns when it answers. Safe to call from several
-    processes at once. port: 0 means any that is free.
+    processes at once. port: 0 means any that is free. A server of an earlier version, which asks for no
+    login, is ended first.
 
     Raises Misconfigured when another program has the port: a server on one that nobody named would be found
     by nobody, and would stay. Also when it ends before it answers; its log says why. Raises
@@ -105,6 +120,8 @@ def up(state: Path, port: int = PORT) -> Server:
     folder = home(state)
     make_directory(folder)
     with _only_one(folder):
+        if (earlier := _recorded(state)) is not None and _has_words(earlier.pid, EARLIER):
+            _end(earlier.pid)
         running = _awaited(state)
         if running is not None:
             return running
@@ -138,17 +155,22 @@ def down(state: Path) -> bool:
 def status(state: Path) -> Server | None:
     """The server of this state directory, if its process lives and it answers."""
     server = _recorded(state)
-    return server if server is not None and _is_home(server.api, state) else None
+    return server if server is not None and _is_home(server) else None
 
 
 def _awaited(state: Path) -> Server | None:
     """The server of this state directory, which may be too busy to answer at once."""
     deadline = time.monotonic() + BUSY_SECONDS
     while (found := _recorded(state)) is not None and time.monotonic() < deadline:
-        if _is_home(found.api, state):
+        if _is_home(found):
             return found
         time.sleep(0.2)
     return None
+
+
+def login_file(state: Path) -> Path:
+    """Where the login of the server of this state directory lies."""
+    return login_path(home(state))
 
 
 def answers(api: str, seconds: float = 3.0) -> bool:
@@ -162,19 +184,29 @@ def answers(api: str, seconds: float = 3.0) -> bool:
         return False
 
 
-def _is_home(api: str, state: Path, seconds: float = 3.0) -> bool:
-    """Whether the server that answers there is that of this state directory, and not one that was faster to
-    take the port."""
+def refuses(api: str) -> bool:
+    """Whether a Prefect API asks for another login than this process has, or for one at all."""
+    request = urllib.request.Request(  # noqa: S310 (the operator's own address)
+        f"{api.rstrip('/')}/admin/version", headers=header(os.environ.get(CLIENT_AUTH_STRING, ""))
+    )
     try:
-        with urllib.request.urlopen(f"{api}/admin/settings", timeout=seconds) as reply:  # noqa: S310 (our own address)
-            found = json.load(reply)
+        with urllib.request.urlopen(request, timeout=3.0):  # noqa: S310 (as above)
+            return False
+    except urllib.error.HTTPError as error:
+        return error.code in (401, 403)
     except NO_ANSWER:
         return False
-    return isinstance(found, dict) and found.get("home") == str(home(state).resolve())
+
+
+def _is_home(server: Server, seconds: float = 3.0) -> bool:
+    """Whether the server that answers there is that of this state directory, and not one that was faster to
+    take the port."""
+    return proves(server.login, server.port, seconds)
 
 
 def environment(state: Path, port: int) -> dict[str, str]:
-    """The server's whole environment: no secret of ours, and nothing of any other Prefect configuration."""
+    """The server's whole environment: no secret of ours but its own login, and nothing of any other Prefect
+    configuration."""
     folder = home(state).resolve()
     return {
         **plain(),
@@ -186,12 +218,14 @@ def environment(state: Path, port: int) -> dict[str, str]:
         "PREFECT_SERVER_API_HOST": HOST,
         "PREFECT_SERVER_API_PORT": str(port),
         "PREFECT_SERVER_UI_API_URL": f"http://{HOST}:{port}/api",
+        AUTH_STRING: login(folder),
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(origins(port)),
     }
 
 
 def _start(state: Path, port: int) -> Server | None:
     """None: somebody else has the port now. Raises Misconfigured."""
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
+    command = [sys.executable, "-P", "-m", MODULE, str(port)]
     with log_path(state).open("ab") as log:
         process = subprocess.Popen(
             command,
@@ -202,8 +236,9 @@ def _start(state: Path, port: int) -> Server | None:
             stderr=log,
             start_new_session=True,
         )
-    server = Server(process.pid, port, time.time())
-    _record_path(state).write_text(json.dumps(asdict(server)))
+    server = Server(process.pid, port, time.time(), login(home(state)))
+    record = {"pid": server.pid, "port": server.port, "started": server.started}
+    _record_path(state).write_text(json.dumps(record))
     return server if _answers_in_time(process, server, state) else None
 
 
@@ -211,7 +246,7 @@ def _answers_in_time(process: subprocess.Popen[bytes], server: Server, state: Pa
     """False: it ended, and somebody else has the port now. Raises as up does."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        if _is_home(server.api, state, seconds=2.0):
+        if _is_home(server, seconds=2.0):
             process.returncode = 0  # it outlives this process on purpose: no ResourceWarning at exit
             return True
         time.sleep(0.2)
@@ -235,21 +270,26 @@ def _record_path(state: Path) -> Path:
 def _recorded(state: Path) -> Server | None:
     """What the record names, if that process lives and is a Prefect server (process ids are reused)."""
     try:
-        server = Server(**json.loads(_record_path(state).read_text()))
+        server = Server(**json.loads(_record_path(state).read_text()), login=known_login(home(state)))
     except (OSError, ValueError, TypeError):
         return None
     return server if _is_server(server.pid) else None
 
 
 def _is_server(pid: int) -> bool:
+    return _has_words(pid, (MODULE,)) or _has_words(pid, EARLIER)
+
+
+def _has_words(pid: int, words: tuple[str, ...]) -> bool:
+    """Whether the command of a process has these words, one after the other."""
     if Path("/proc/self").exists():
         with suppress(OSError):  # a zombie's command line is empty
-            return b"prefect\0server\0start" in Path(f"/proc/{pid}/cmdline").read_bytes()
+            return "\0".join(words).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
         return False
     shown = subprocess.run(
         ["ps", "-ww", "-o", "stat=,command=", "-p", str(pid)], capture_output=True, text=True, check=False
     ).stdout.strip()
-    return not shown.startswith("Z") and "prefect server start" in shown
+    return not shown.startswith("Z") and " ".join(words) in shown
 
 
 def _end(pid: int) -> None:

@@ -105,6 +105,8 @@ def talking_to(api: Api, config: Config) -> Iterator[None]:
     """Prefect's client speaks to this API, and to no other that the machine knows."""
     refuse_loads()
     updates = {settings.PREFECT_API_URL: api.url}
+    if api.login:
+        updates[settings.PREFECT_API_AUTH_STRING] = api.login
     if api.local:
         updates[settings.PREFECT_HOME] = str(prefect_server.home(config.state_directory))
     with settings.temporary_settings(updates):

@@ -3,7 +3,6 @@ needed to ask that."""
 
 from __future__ import annotations
 
-import base64
 import http.client
 import os
 import urllib.error
@@ -14,6 +13,7 @@ from engine.config.hints import next_command
 from engine.config.load import Config
 from flows.deploy.api import configured_api
 from flows.deploy.deployments import WAVE
+from flows.deploy.server_login import CLIENT_AUTH_STRING, header
 
 ASK_SECONDS = 3.0
 
@@ -31,7 +31,8 @@ def setup_advice(config: Config, wave: str) -> str | None:
 
 def _is_there(url: str) -> bool:
     """False only if Prefect says that there is none."""
-    request = urllib.request.Request(url, headers=_login())  # noqa: S310 (the operator's own address)
+    login = header(os.environ.get(CLIENT_AUTH_STRING, ""))
+    request = urllib.request.Request(url, headers=login)  # noqa: S310 (the operator's own address)
     try:
         with urllib.request.urlopen(request, timeout=ASK_SECONDS):  # noqa: S310 (as above)
             return True
@@ -39,10 +40,3 @@ def _is_there(url: str) -> bool:
         return error.code != http.client.NOT_FOUND
     except (OSError, ValueError, http.client.HTTPException):
         return True
-
-
-def _login() -> dict[str, str]:
-    secret = os.environ.get("PREFECT_API_AUTH_STRING", "")
-    if not secret:
-        return {}
-    return {"Authorization": f"Basic {base64.b64encode(secret.encode()).decode()}"}

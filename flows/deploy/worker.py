@@ -34,9 +34,11 @@ from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, Proc
 
 from engine.control.environment import SAFE_PATH
 from engine.control.json_log import PREFECT_ENVIRONMENT
+from flows.deploy.api import Api
 from flows.deploy.deployments import BRAKES, CUTOVER, ENVIRONMENT
 from flows.deploy.own_flows import flow_of, own_entrypoint
 from flows.deploy.run_engine import command
+from flows.deploy.server_login import CLIENT_AUTH_STRING
 from flows.deploy.silent_runs import crash_silent
 from flows.deploy.taken_runs import LOOK_SECONDS, Newcomer, claim, put_back
 from flows.process.background_task import PASSING, standing, tried
@@ -198,11 +200,12 @@ def own() -> Mapping[str, str]:
     return {**ENVIRONMENT, **SAFE_PATH}
 
 
-def environment(api: str, configurations: str, *, as_json: bool = False) -> None:
+def environment(api: Api, configurations: str, *, as_json: bool = False) -> None:
     """Makes this process, and the runs that it starts, use this API and offer these configurations.
     as_json: whether they log JSON from their first line on."""
     os.environ |= PREFECT_ENVIRONMENT if as_json else {}
-    os.environ |= {**ENVIRONMENT, "PREFECT_API_URL": api, "KOGGE_CONFIGS": configurations}
+    os.environ |= {**ENVIRONMENT, "PREFECT_API_URL": api.url, "KOGGE_CONFIGS": configurations}
+    os.environ |= {CLIENT_AUTH_STRING: api.login} if api.login else {}
 
 
 async def work(
@@ -215,13 +218,16 @@ async def work(
     cutover_died: CutoverDied,
 ) -> None:
     """Takes runs until interrupted. say: prints a line. cutover_died: see Worker."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
     from prefect.utilities.processutils import setup_signal_handlers_worker
 
     refuse_loads()
     refuse_unpickling()
     setup_signal_handlers_worker(os.getpid(), "the worker", say)
-    with temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}):
+    updates = {PREFECT_API_URL: os.environ["PREFECT_API_URL"]}
+    if login := os.environ.get(CLIENT_AUTH_STRING):
+        updates[PREFECT_API_AUTH_STRING] = login
+    with temporary_settings(updates):
         worker = Worker(
             work_pool_name=pool,
             work_queues=queues,

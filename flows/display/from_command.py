@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ledger.store import Ledger
 
 API = "PREFECT_API_URL"
+LOGIN = "PREFECT_API_AUTH_STRING"
 
 
 @contextmanager
@@ -34,19 +35,19 @@ def telling(config: Config) -> Iterator[None]:
     Raises:
         Misconfigured: if Prefect's address may not be used.
     """
-    api, before = running_api(config), os.environ.get(API)
+    api = running_api(config)
     if api is None:
         yield
         return
-    os.environ[API] = api.url
+    before = {name: os.environ.get(name) for name in (API, LOGIN)}
+    os.environ |= {API: api.url} | ({LOGIN: api.login} if api.login else {})
     try:
         yield
     finally:
         prefect_events.farewell()
-        if before is None:
-            del os.environ[API]
-        else:
-            os.environ[API] = before
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            os.environ |= {} if value is None else {name: value}
 
 
 def show_links(config: Config, wave: str, ends: Mapping[str, int]) -> bool:

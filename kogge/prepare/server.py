@@ -25,13 +25,14 @@ def server_up(config: ConfigPath = DEFAULT) -> None:
 
     Example: kogge server up
     """
-    from flows.deploy.prefect_server import up
+    from flows.deploy.prefect_server import login_file, up
 
     settings = load(config)
     if settings.prefect.api_url is not None:
         raise Misconfigured(f"{config.name}: prefect.api_url", "names a server; Kogge starts none beside it")
     running = up(settings.state_directory, settings.prefect.port)
     echo(f"Prefect at {running.ui}")
+    say(f"Its pages ask for the login that stands in {login_file(settings.state_directory)}")
 
 
 def server_down(config: ConfigPath = DEFAULT) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from engine.config.hints import DEFAULT, next_command
-from engine.config.load import Config, load
+from engine.config.load import load
 from engine.control import json_log
 from kogge.terminal.options import say
 from model.errors import Misconfigured
@@ -53,13 +53,13 @@ def worker(
     settings = [load(path) for path in files]
     json_log.use(settings[0])  # before Prefect is loaded: it leaves the console to us then
     from engine.config.registry import listed
-    from flows.deploy.api import configured_api
+    from flows.deploy.api import known_api
     from flows.deploy.worker import environment, work
     from flows.display.stopped_cutover import show_ended
 
     first = settings[0].prefect
-    api = configured_api(settings[0]) or _local(settings[0])
-    if not api:
+    api = known_api(settings[0])
+    if api is None:
         raise Misconfigured(
             f"{files[0].name}: prefect.api_url",
             f"is missing, and no local Prefect server runs: {next_command(files[0], 'server up')}",
@@ -68,14 +68,6 @@ def worker(
 
     environment(api, listed(files), as_json=json_log.is_on())
     asyncio.run(work(first.work_pool, queue or list(QUEUES), limit, name, healthcheck, say, show_ended))
-
-
-def _local(config: Config) -> str | None:
-    """The API of the local server, where it runs."""
-    from flows.deploy import prefect_server
-
-    server = prefect_server.status(config.state_directory)
-    return None if server is None else server.api
 
 
 def _from_environment() -> list[Path]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -224,7 +225,7 @@ def _run_all(config: Config, order: RunRequest, as_json: bool) -> int:
                 options=order.options,
                 planned=True,
                 on_progress=on_progress,
-                on_api=_announce,
+                on_api=partial(_announce, config),
                 on_notice=say,
             )
         say(f"wave {wave}: {result.message}")
@@ -253,8 +254,12 @@ def _in_order(config: Config, order: RunRequest) -> list[str]:
         return Waves(ledger).in_order({row.wave for row in order.rows})
 
 
-def _announce(api: Api) -> None:
+def _announce(config: Config, api: Api) -> None:
+    from flows.deploy.prefect_server import login_file
+
     say(f"Prefect: {api.ui}")
+    if api.local:
+        say(f"  its pages ask for the login that stands in {login_file(config.state_directory)}")
 
 
 def _code(results: Sequence[RunResult]) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from flows.deploy.server_login import header
 from practice.harness.practice_run import PracticeFailed, environment
 from practice.harness.warden import die_with_the_starter
 from practice.screenshots.stage import WAVE, Stage
@@ -138,6 +139,7 @@ def _open_artifact(stage: Stage, key: str, text: str) -> None:
 def _api(stage: Stage, path: str, body: dict[str, Any] | None = None) -> Any:
     """Asks Prefect's API; body: what is sent, None to only read."""
     url = f"{stage.prefect()}/api/{path}"
-    reply = httpx.get(url, timeout=60) if body is None else httpx.post(url, json=body, timeout=60)
+    method, login = "GET" if body is None else "POST", header(stage.login)
+    reply = httpx.request(method, url, json=body, headers=login, timeout=60)
     reply.raise_for_status()
     return reply.json()

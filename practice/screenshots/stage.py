@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from flows.deploy import prefect_server
+from flows.deploy.server_login import known_login
 from practice.harness.practice_run import PracticeRun
 from practice.screenshots.browser import Browser
 
@@ -59,7 +61,17 @@ class Stage:
         self.once("prefect", ("server up",))
         shown = self.world.shell("kogge server status").output
         address = next(word.rstrip(".,;") for word in shown.split() if word.startswith("http"))
-        return address.removesuffix("/api")
+        ui = address.removesuffix("/api")
+        if "login" not in self._done:
+            self._done.add("login")
+            self.browser.open(ui)
+            self.browser.evaluate(f"localStorage.setItem('prefect-password', btoa({self.login!r}))")
+        return ui
+
+    @property
+    def login(self) -> str:
+        """Return the login of the local Prefect server, USER:PASSWORD."""
+        return known_login(prefect_server.home(self.world.directory / "kogge-state"))
 
     def picture(self, name: str, *, whole: bool = False, height: int | None = None) -> None:
         """Write what the browser shows to NAME.png; see Browser.picture."""

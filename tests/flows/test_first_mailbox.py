@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from scripted import SIDES, Ended, add, opened, serving
 
 from engine.config.load import Config
@@ -25,6 +27,7 @@ from ledger.plan.mailboxes import PlannedMailbox
 from ledger.plan.wave_control import put_priorities
 from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
+from model.errors import Blocked
 from model.protocols import Kind
 from reports import progress
 
@@ -252,6 +255,77 @@ def test_of_some_workloads_it_has_passed_only_for_them(place: Place) -> None:
     )
     assert canary_mailbox.PASSED not in place.kinds()
     assert place.passed(place.ids[0]) == UNFINISHED
+
+
+def batch_of(place: Place, *numbers: int, **asked: Any) -> BatchParameters:
+    return BatchParameters(wave="w", mailboxes=[place.ids[number] for number in numbers], **asked)
+
+
+def may_run(place: Place, *numbers: int, **asked: Any) -> bool:
+    try:
+        canary_mailbox.refuse_before_first(place.config, place.ledger, batch_of(place, *numbers, **asked))
+    except Blocked as refusal:
+        return refusal.code != "canary-failed"
+    return True
+
+
+def test_a_batch_without_its_wave_waits_for_the_first_mailbox_too(place: Place) -> None:
+    assert not may_run(place, 0, 1)
+    assert may_run(place, 0)
+    assert may_run(place, 0, 1, verify_only=True)
+    assert may_run(place, 0, 1, dry_run=True)
+    first = place.apart().first
+    assert not may_run(place, 0, 1)
+    place.end(str(first), LegState.DIFFERS, "verification-differs")
+    assert place.passed(str(first)) == "verification-differs"
+    assert not may_run(place, 0, 1)
+    goes(place, first)
+    assert all(may_run(place, *pair) for pair in ((0, 1), (2, 3), (3, 4)))
+    other = next(number for number, one in enumerate(place.ids) if one != first)
+    Waves(place.ledger).put([WaveRow("w", canary=place.ids[other])])
+    assert not may_run(place, other, (other + 1) % 5)
+    goes(place, place.ids[other])
+    assert may_run(place, other, (other + 1) % 5)
+    source = place.config.source
+    place.config = place.config.model_copy(update={"source": source.model_copy(update={"host": "other"})})
+    place.end(str(first), LegState.COPIED)
+    place.end(place.ids[other], LegState.COPIED)
+    assert not may_run(place, 0, 1), "other systems"
+
+
+def test_a_batch_of_some_workloads_goes_by_what_the_first_one_showed_of_them(place: Place) -> None:
+    first = place.apart(workloads=["mail"]).first
+    planned = PlannedMailbox(
+        f"p{place.ids.index(str(first))}@old.example",
+        f"p{place.ids.index(str(first))}@old.example",
+        "w",
+        Phase.STAGING,
+        frozenset({Kind.MAIL, Kind.NOTES}),
+    )
+    place.ledger.add_mailboxes([planned])
+    (mail,) = place.ledger.legs(mailbox=first, workload=Kind.MAIL)
+    lease = place.ledger.claim(mail.id, "worker", 60)
+    assert lease is not None
+    place.ledger.release(lease, LegState.VERIFIED)
+    assert may_run(place, 0, 1, workloads=["mail"])
+    assert not may_run(place, 0, 1)
+
+
+@pytest.mark.prefect
+def test_a_batch_that_somebody_starts_asks_for_all_that_its_wave_asks_for(
+    place: Place, api: prefect_server.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", api.api)
+    monkeypatch.setenv("KOGGE_CONFIG", str(place.config.path))
+    with temporary_settings({PREFECT_API_URL: api.api}):
+        ended = asyncio.run(migrate.batch(batch_of(place, 0, 1), return_state=True))
+        assert (ended.name, str(ended.message).partition(":")[0]) == ("Failed", "canary-failed")
+        assert all(leg.started is None for leg in place.ledger.legs("w"))
+        people = "\n".join(f"p{number}@old.example,p{number}@new.example,w" for number in range(5))
+        (place.config.path.parent / "mailboxes.csv").write_text(f"source,target,wave\n{people}\n")
+        ended = asyncio.run(migrate.batch(batch_of(place, 0), return_state=True))
+    assert "mailboxes.csv: differs from the plan in 1 place; start the wave" in str(ended.message)
+    assert all(leg.started is None for leg in place.ledger.legs("w"))
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import poison
 import pytest
 from prefect import get_client
-from prefect.client.schemas.objects import FlowRun, TaskRun
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import FlowRun, StateType, TaskRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect_api import PrefectApi
 from scripted import SIDES, Ended, add, opened, serving
 from whole_tables import every_row
 
@@ -145,6 +148,38 @@ def test_a_whole_wave_completes_and_says_so(stage: Stage, api: tuple[prefect_ser
     flows, _tasks = runs(api[0])
     names = {run.name for run in flows}
     assert {"wave pilot", "batch pilot 1/2", "batch pilot 2/2"} <= names
+
+
+@pytest.mark.prefect
+def test_no_state_that_somebody_gives_a_run_brings_code_or_a_verdict(
+    stage: Stage, api: tuple[prefect_server.Server, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whoever may write to Prefect's API is faster than the command: its run has a state before it begins."""
+    attacker, made, given = PrefectApi(api[0].api), PrefectClient.create_flow_run, [*StateType]
+    data, batches = poison.result(attacker, tmp_path / "mark"), list[str]()
+
+    async def forged(client: PrefectClient, *arguments: Any, **named: Any) -> FlowRun:
+        run = await made(client, *arguments, **named)
+        if named.get("parent_task_run_id") is None and batches:
+            return run
+        said = {"type": given[0].value, "name": "Forged", "message": "all is verified", "data": data}
+        attacker.ask("POST", f"/flow_runs/{run.id}/set_state", {"state": said, "force": True})
+        return run
+
+    monkeypatch.setattr(PrefectClient, "create_flow_run", forged)
+    for state in StateType:
+        given[:] = [state]
+        calls = len(stage.script.calls)
+        result = stage.run()
+        ran = len(stage.script.calls) > calls
+        assert result.complete == ran, state
+        assert ran or result.message.startswith(launch.NOT_BEGUN), (state, result.message)
+    given[:], batches[:] = [StateType.COMPLETED], ["alone"]
+    result = stage.run()
+    assert (result.complete, migrate.NOT_ALL in result.message) == (False, True), (
+        "every leg was verified before"
+    )
+    assert not (tmp_path / "mark").exists()
 
 
 @pytest.mark.prefect

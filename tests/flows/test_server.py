@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from flows.deploy import prefect_server
+from flows.deploy.server_login import HOST
 from model.errors import Misconfigured
 
 pytestmark = pytest.mark.prefect
@@ -33,7 +34,7 @@ class Strange(http.server.BaseHTTPRequestHandler):
 
 @contextmanager
 def strange() -> Iterator[int]:
-    with http.server.ThreadingHTTPServer((prefect_server.HOST, 0), Strange) as listener:
+    with http.server.ThreadingHTTPServer((HOST, 0), Strange) as listener:
         thread = threading.Thread(target=listener.serve_forever)
         thread.start()
         try:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from proving import Place, Seen, accounted
+from ready_prefect import LOGIN
 from server_fixtures import dovecot_fixture
 
 from flows.deploy import prefect_server
+from flows.deploy.server_login import CLIENT_AUTH_STRING
 from practice.exchange.server import ExchangeServer
 from practice.servers.dovecot import Dovecot
 from practice.world.world import World
@@ -58,6 +60,7 @@ def environment(prefect_state: Callable[[], Path], no_prefect_stays: None) -> di
     return {
         **inherited,
         "PREFECT_API_URL": prefect_server.up(state, port=0).api,
+        CLIENT_AUTH_STRING: LOGIN,
         "PREFECT_HOME": str(state / "client"),
         "COLUMNS": "120",
         "PYTHONFAULTHANDLER": "1",

@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 from prefect import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -83,10 +82,10 @@ def state(prefect_state: Callable[[], Path]) -> Iterator[Path]:
     directory = prefect_state()
     first = prefect_server.up(directory, port=0)
     limit = {"name": LIMIT, "limit": 1, "active": True}
-    httpx.post(f"{first.api}/v2/concurrency_limits/", json=limit, timeout=30).raise_for_status()
+    asked = PrefectApi(first.api)
+    asked.ask("POST", "/v2/concurrency_limits/", limit)
     held = {"names": [LIMIT], "slots": 1, "lease_duration": 60}
-    taken = httpx.post(f"{first.api}/v2/concurrency_limits/increment-with-lease", json=held, timeout=30)
-    taken.raise_for_status()
+    asked.ask("POST", "/v2/concurrency_limits/increment-with-lease", held)
     os.kill(first.pid, signal.SIGKILL)
     until(lambda: not prefect_server.answers(first.api))
     with suppress(ChildProcessError):

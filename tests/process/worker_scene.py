@@ -11,9 +11,11 @@ from pathlib import Path
 
 from prefect_api import PrefectApi
 from proving import KOGGE
+from ready_prefect import LOGIN
 from rehearsal.crew import Child
 
 from flows.deploy import prefect_server
+from flows.deploy.server_login import CLIENT_AUTH_STRING
 
 PATIENCE = 150.0
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
@@ -62,7 +64,12 @@ def working(
     api = prefect_server.up(state, port=0).api
     for name in ("kogge", "cloud", "elsewhere"):
         (directory / f"{name}.toml").write_text(TOML)
-    own = {"PREFECT_API_URL": api, "PREFECT_HOME": str(state / "client"), "PREFECT_WORKER_QUERY_SECONDS": "1"}
+    own = {
+        "PREFECT_API_URL": api,
+        CLIENT_AUTH_STRING: LOGIN,
+        "PREFECT_HOME": str(state / "client"),
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+    }
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "KOGGE_"))
     }

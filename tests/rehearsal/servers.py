@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 
 from flows.deploy import prefect_server
+from flows.deploy.server_login import CLIENT_AUTH_STRING, HOST, login
 from practice.servers.dovecot import Dovecot
 from practice.servers.postgres import Postgres, serve
 from rehearsal.crew import MARK, Child, below, kill_all
@@ -157,7 +158,7 @@ def _made(place: Place, postgres: Postgres) -> Servers:
         return Child(name, command, environment, directory, logs / f"{name}.log")
 
     port = str(place.ports["prefect"])
-    prefect = [python, "-m", "prefect", "server", "start", "--host", prefect_server.HOST, "--port", port]
+    prefect = [python, "-m", "prefect", "server", "start", "--host", HOST, "--port", port]
     exchange = [python, "-m", "rehearsal.exchange", "--size", place.name, "--seed", str(place.seed)]
     worker = [KOGGE, "worker", "--config", str(place.config), "--limit", "1"]
     home = prefect_server.home(place.directory)
@@ -186,6 +187,7 @@ def _client(place: Place) -> dict[str, str]:
         **inherited,
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
         "PREFECT_API_URL": place.api,
+        CLIENT_AUTH_STRING: login(prefect_server.home(place.directory)),
         "PREFECT_HOME": str(place.directory / "client"),
         "PREFECT_WORKER_QUERY_SECONDS": str(POLL_SECONDS),
         "PREFECT_LOGGING_LEVEL": "WARNING",

@@ -8,6 +8,7 @@ prints CPU seconds of the server, idle and asked, and how many questions it answ
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 import threading
@@ -21,6 +22,7 @@ from pathlib import Path
 from rehearsal.meter import Meter
 
 from flows.deploy import prefect_server
+from flows.deploy.server_login import CLIENT_AUTH_STRING, header
 
 POLL_SECONDS = 15.0
 """How often a worker asks Prefect's server for work, and says that it lives."""
@@ -30,7 +32,8 @@ POOL = "bench"
 def asked(api: str, path: str, body: object) -> bool:
     """Whether the server did it. It answers 503 while its database is locked."""
     data = json.dumps(body).encode()
-    request = urllib.request.Request(f"{api}{path}", data, {"Content-Type": "application/json"})
+    own = {"Content-Type": "application/json"} | header(os.environ[CLIENT_AUTH_STRING])
+    request = urllib.request.Request(f"{api}{path}", data, own)
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
             answer.read()
@@ -57,6 +60,7 @@ def cpu(meter: Meter, pid: int) -> float:
 def main(workers: int, seconds: float) -> None:
     state = Path(tempfile.mkdtemp(prefix="kogge-pollers-"))
     server = prefect_server.up(state, 0)
+    os.environ[CLIENT_AUTH_STRING] = server.login
     try:
         asked(server.api, "/work_pools/", {"name": POOL, "type": "process"})
         meter, lock = Meter(), threading.Lock()

@@ -27,6 +27,7 @@ from typing import Any
 import psycopg
 
 from flows.deploy import prefect_server
+from flows.deploy.server_login import AUTH_STRING
 from practice.servers.postgres import Postgres, serve
 
 QUIET_SECONDS = 8.0
@@ -122,9 +123,11 @@ def prefect_on(postgres: Postgres, home: Path) -> Iterator[tuple[int, str]]:
     own = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": url, "PYTHONPATH": ""}
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     api = f"http://127.0.0.1:{port}/api"
+    given = prefect_server.environment(home, port)
+    del given[AUTH_STRING]  # the measured clients have no login
     with subprocess.Popen(
         command,
-        env={**prefect_server.environment(home, port), **own},
+        env=given | own,
         cwd=prefect_server.home(home),
         stdout=subprocess.DEVNULL,
         stderr=(home / "server.log").open("w"),

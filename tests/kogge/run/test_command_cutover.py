@@ -35,6 +35,7 @@ from engine.config.load import Config, load
 from engine.leg.run import Leg
 from ledger.db.rows import LegState, Outcome, Phase
 from ledger.db.schema import wave as wave_table
+from ledger.leg.cutover_steps import CUTOVER_NAMED, GIVE_BACK_ENDED
 from ledger.plan.waves import WaveRow, Waves
 from model.signing_keys import line_of
 from practice.servers.dovecot import Dovecot
@@ -280,13 +281,14 @@ def prefect(prefect_state: Callable[[], Path]) -> Iterator[tuple[str, Path]]:
         yield running.api, state
 
 
-def flow(town: Town, api: str) -> tuple[str, str]:
-    """The name and message of the state in which the flow ends for the wave."""
+def flow(town: Town, api: str, *mailboxes: str) -> tuple[str, str]:
+    """The name and message of the state in which the flow ends for the wave, or for these mailboxes of it."""
     from flows.cutover import CutoverParameters, cutover
 
     given = {"KOGGE_CONFIG": str(town.folder / "kogge.toml")}
     with temporary_settings({PREFECT_API_URL: api}), patch.dict(os.environ, given):
-        ended = asyncio.run(cutover(CutoverParameters(wave="pilot"), return_state=True))
+        form = CutoverParameters(wave="pilot", mailboxes=list(mailboxes))
+        ended = asyncio.run(cutover(form, return_state=True))
     return str(ended.name), str(ended.message)
 
 
@@ -310,6 +312,22 @@ def test_the_flow_and_what_prefect_knows_of_it(town: Town, prefect: tuple[str, P
     rows = list(every_row(database))
     for secret in (*town.sources.values(), *town.targets.values(), "a secret of"):
         assert not [row for row in rows if secret in row]
+
+
+def test_a_run_of_prefect_lets_nobody_in_again_who_was_given_back(
+    town: Town, prefect: tuple[str, Path]
+) -> None:
+    """Whoever may start runs may name anybody; a person who decides is named by a command."""
+    anna = town.ids["anna"]
+    with closing(town.ledger()) as ledger:
+        ledger.event("pilot", GIVE_BACK_ENDED, {"by": "ada"}, subject=anna)
+    name, message = flow(town, prefect[0], anna)
+    assert (name, message.startswith("1 of 1 mailbox is not live: given-back")) == ("Incomplete", True)
+    with closing(town.ledger()) as ledger:
+        assert CUTOVER_NAMED not in [one.kind for one in ledger.events("pilot")]
+    assert town.phases()[anna] is Phase.STAGING
+    assert run("cutover", "-m", anna, *BY) == 0
+    assert town.phases()[anna] is Phase.LIVE
 
 
 def twice(number: int, by: str) -> bytes:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from ready_prefect import LOGIN
+
+from flows.deploy.server_login import header
 
 PATIENCE = 400.0
 
@@ -21,7 +24,7 @@ class PrefectApi:
         """Asks again while the server's SQLite is busy, as Prefect's own client does."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            answer = httpx.request(method, f"{self.api}{path}", json=body, timeout=60)
+            answer = httpx.request(method, f"{self.api}{path}", json=body, headers=header(LOGIN), timeout=60)
             if answer.status_code != 503 or time.monotonic() > deadline:
                 return answer
             time.sleep(1)
