@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.deploy import prefect_server, worker
+from flows.deploy.api import Api
 from kogge.app import main
 
 SIDES = '[source]\nkind = "imap"\nhost = "h"\nusername = "x"\npassword = { env = "X" }\n'
@@ -15,9 +16,9 @@ LOCAL = prefect_server.Server(1, 4230, 0.0)
 
 
 @pytest.fixture
-def apis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def apis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Api]:
     """The APIs from which a worker took runs."""
-    found: list[str] = []
+    found: list[Api] = []
 
     async def work(*_: object) -> None: ...
 
@@ -35,22 +36,22 @@ def kogge(*words: str) -> int:
     return int(str(ended.value.code or 0))
 
 
-def test_it_finds_the_local_server_that_runs(apis: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_finds_the_local_server_that_runs(apis: list[Api], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefect_server, "status", lambda _state: LOCAL)
     assert kogge("worker") == 0
-    assert apis == [LOCAL.api]
+    assert [api.url for api in apis] == [LOCAL.api]
 
 
 def test_the_one_that_is_configured_comes_first(
-    apis: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    apis: list[Api], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(prefect_server, "status", lambda _state: LOCAL)
     (tmp_path / "kogge.toml").write_text(f'{TOML}[prefect]\napi_url = "http://127.0.0.1:9/api"\n')
     assert kogge("worker") == 0
-    assert apis == ["http://127.0.0.1:9/api"]
+    assert [api.url for api in apis] == ["http://127.0.0.1:9/api"]
 
 
-def test_without_any_it_says_how_to_start_one(apis: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_any_it_says_how_to_start_one(apis: list[Api], capsys: pytest.CaptureFixture[str]) -> None:
     assert kogge("worker") == 2
     assert "kogge server up" in capsys.readouterr().err
     assert apis == []
