@@ -325,9 +325,9 @@ def test_a_run_of_prefect_lets_nobody_in_again_who_was_given_back(
     assert (name, message.startswith("1 of 1 mailbox is not live: given-back")) == ("Incomplete", True)
     with closing(town.ledger()) as ledger:
         assert CUTOVER_NAMED not in [one.kind for one in ledger.events("pilot")]
-    assert town.phases()[anna] is Phase.STAGING
+    assert town.phases()["anna"] is Phase.STAGING
     assert run("cutover", "-m", anna, *BY) == 0
-    assert town.phases()[anna] is Phase.LIVE
+    assert town.phases()["anna"] is Phase.LIVE
 
 
 def twice(number: int, by: str) -> bytes:
