@@ -146,10 +146,10 @@ STAYS: Mapping[str, str] = {
     "elsewhere": "appointment-in-mail-folder contact-in-calendar contact-in-mail-folder mail-in-calendar "
     "not-a-contact not-a-note not-a-task not-an-appointment note-in-calendar sticky-note-in-mail-folder "
     "task-in-calendar task-in-mail-folder",
-    "of-others": "groups public-folders shared",
+    "of-others": "groups public-folders shared shared-folder",
     "deep": "unreachable",
     "journal": "journal journal-entry journal-in-calendar journal-in-mail-folder",
-    "views": "flagged-emails search-folder",
+    "views": "flagged-emails search-folder virtual-folder",
     "holds": "holds",
     "deleted": "recoverable-items",
     "other-kinds": "not-mail",

@@ -63,8 +63,8 @@ for _ in range(int(sys.argv[3])):
 class Counted(Rate):
     refused: int = 0
 
-    def refuses(self, request: Request, now: datetime) -> bool:
-        refused = super().refuses(request, now)
+    def refuses(self, request: Request, now: datetime, *, counts: bool) -> bool:
+        refused = super().refuses(request, now, counts=counts)
         self.refused += refused
         return refused
 

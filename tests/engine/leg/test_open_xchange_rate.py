@@ -31,8 +31,8 @@ class Counted(Rate):
 
     refused: int = 0
 
-    def refuses(self, request: Request, now: datetime) -> bool:
-        refused = super().refuses(request, now)
+    def refuses(self, request: Request, now: datetime, *, counts: bool) -> bool:
+        refused = super().refuses(request, now, counts=counts)
         self.refused += refused
         return refused
 
