@@ -87,7 +87,7 @@ def refuse_newer(leg: LegContext, sides: Sides, unchanged: Collection[int], *, o
     if traces.copies and not older and not leg.approved(RESTORED):
         leg.ledger.event(RESTORED, {"copies": traces.copies, "workload": leg.kind.value})
         raise _restored()
-    if _is_in_use(traces) and not leg.allowed_once(IN_USE, traces.touched):
+    if _is_in_use(leg, traces) and not leg.allowed_once(IN_USE, traces.touched):
         raise _in_use()
     return older or traces.copies > 0
 
@@ -101,7 +101,7 @@ def refuse_unwritten(leg: LegContext, sides: Sides) -> None:
     traces = look(leg, sides, ())
     if traces.copies and not leg.approved(RESTORED):
         raise _restored()
-    if _is_in_use(traces) and not leg.approved(IN_USE):
+    if _is_in_use(leg, traces) and not leg.approved(IN_USE):
         raise _in_use()
 
 
@@ -113,8 +113,13 @@ def _in_use() -> Blocked:
     return Blocked(IN_USE, "somebody works in the target account")
 
 
-def _is_in_use(traces: Traces) -> bool:
-    return traces.foreign > 0 and traces.touched > 0
+def _is_in_use(leg: LegContext, traces: Traces) -> bool:
+    """Return True if somebody works in the account.
+
+    A person who accepted what is in the account, for example after a rollback that left what its user had
+    changed there, is not asked again.
+    """
+    return traces.foreign > 0 and traces.touched > 0 and not leg.approved("target-not-empty")
 
 
 def look(leg: LegContext, sides: Sides, unchanged: Collection[int]) -> Traces:
