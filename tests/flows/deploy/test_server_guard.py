@@ -113,8 +113,13 @@ def test_the_login_stays_when_the_server_starts_anew(tmp_path: Path) -> None:
 
 def test_a_server_of_an_earlier_version_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It asks for no login."""
-    words = [sys.executable, "-c", "import time; time.sleep(600)", *prefect_server.EARLIER]
-    earlier = subprocess.Popen(words, start_new_session=True)
+    words = [sys.executable, "-c", "print(flush=True); input()", *prefect_server.EARLIER]
+    earlier = subprocess.Popen(
+        words, start_new_session=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert earlier.stdout is not None
+    assert earlier.stdin is not None
+    assert earlier.stdout.readline() == "\n"  # a process that only just began has no words yet
     folder = prefect_server.home(tmp_path)
     folder.mkdir()
     (folder / "server.json").write_text(f'{{"pid": {earlier.pid}, "port": 4200, "started": 0}}')
@@ -123,3 +128,5 @@ def test_a_server_of_an_earlier_version_is_ended(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(prefect_server, "_start", lambda _state, _port: fresh)
     assert prefect_server.up(tmp_path, 0) == fresh
     assert earlier.wait(30) != 0
+    earlier.stdin.close()
+    earlier.stdout.close()
