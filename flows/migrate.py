@@ -274,7 +274,7 @@ async def _run_wave(
         if own.suspended is not None:
             await own.leave(own.suspended, progress.verdict(after))
         if around is not None or runtime.flow_run.get_run_count() == 1:
-            runner.cut = runner.cut or left_out(before, after, parameters)
+            runner.cut = runner.cut or left_out(before, after, parameters, runner)
         if after.open and not runner.shut:
             await _hear_what_ended_batches(runner)
         tell_end(parameters.wave, after, runner)
@@ -297,12 +297,17 @@ def _wave_state(
     return end_state(after, runner)
 
 
-def left_out(before: progress.Snapshot, after: progress.Snapshot, asked: Asked) -> bool:
+def left_out(before: progress.Snapshot, after: progress.Snapshot, asked: Asked, runner: LegRunner) -> bool:
     """Whether nobody had a leg in hand that this run was to run, whatever Prefect says of its batches: the
     epoch of a leg rises with each claim. Of a run that was started again nobody can say so: what its first
-    process had in hand counts as well."""
+    process had in hand counts as well. A dry run claims no leg of which something was copied: there the
+    process that looked knows, and of another worker's looks only the end of its batch is known."""
     epochs = {row.id: row.epoch for row in after.legs}
-    return any(runs(row, asked) and epochs.get(row.id) == row.epoch for row in before.legs)
+    idle = (row for row in before.legs if runs(row, asked) and epochs.get(row.id) == row.epoch)
+    if asked.options.dry_run:
+        elsewhere = runner.config.prefect.dispatch == "deployment"
+        return not elsewhere and any(row.id not in runner.looked for row in idle)
+    return any(True for _ in idle)
 
 
 async def _send_others(

@@ -227,9 +227,14 @@ class Proxy:
         listed = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(START_SECONDS)
-        for child in map(int, listed.split()):
+        children = [int(child) for child in listed.split()]
+        for child in children:
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGTERM)
+        deadline = time.monotonic() + START_SECONDS
+        while any(map(_lives, children)):
+            assert time.monotonic() < deadline, "a session outlives the proxy"
+            time.sleep(0.02)
 
     def log(self) -> str:
         file = self.lab / "dovecot.log"
@@ -292,6 +297,14 @@ def a_proxy(servers: Servers) -> Iterator[Proxy]:
 def _give(path: Path) -> None:
     if os.geteuid() == 0:
         os.chown(path, USER.pw_uid, USER.pw_gid)
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process has not ended; one that nobody has collected has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _answers(port: int) -> bool:
