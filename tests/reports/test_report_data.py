@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -28,13 +27,6 @@ from reports import read as report_reading
 from reports.data import Coded, Fate, Lost, MailboxReport, Status, Total, WaveReport, arrived, awaited, totals
 from reports.export import COLUMNS, document, rows
 from reports.read import HIDDEN, _given_back, hidden, read
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    found = world(f"sqlite:///{tmp_path_factory.mktemp('world')}/ledger.db")
-    with closing(found.ledger):
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 
 import pytest
 from lxml import html
-from report_world import WAVE, World, world
+from report_world import WAVE, World
 
 from ledger.db.rows import Phase
 from reports.data import WaveReport
@@ -17,13 +15,6 @@ from reports.html import person_page
 from reports.i18n import text
 from reports.read import read
 from reports.text_blocks import headline
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    found = world(f"sqlite:///{tmp_path_factory.mktemp('world')}/ledger.db")
-    with closing(found.ledger):
-        yield found
 
 
 @pytest.fixture(scope="module")
