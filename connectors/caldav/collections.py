@@ -17,7 +17,7 @@ from caldav.elements import cdav, dav, ical
 
 from connectors.caldav import xml_elements as elements
 from connectors.caldav.discovery import CaldavLibrary, DiscoveryAnswer, Resource
-from connectors.caldav.principal import Principal
+from connectors.caldav.principal import Principal, stated_default
 from connectors.caldav.product import Profile
 from connectors.http.client import HttpAnswer, HttpClient, passing
 from connectors.http.dav_errors import GONE
@@ -105,6 +105,7 @@ class Collections:
         self._kind = kind
         self._guard = guard
         self._known: dict[str, Collection] | None = None
+        self._tasks: str | None = None
 
     def known(self, *, fresh: bool = False) -> dict[str, Collection]:
         """Return the collections by canonical path.
@@ -135,10 +136,8 @@ class Collections:
 
     def default(self) -> str | None:
         """Return the path of the user's default collection, or None."""
-        known, title = self.known(), self._profile.titles.get(self._kind)
-        places = [*self._stated_default(), *self._default_paths()]
-        titled = [path for path, one in known.items() if one.name == title and not one.shared]
-        places += titled if len(titled) == 1 else []
+        known = self.known()
+        places = [*self._stated_default(), *self._default_paths(), *self._numbered_default()]
         return next((path for path in places if path in known), None)
 
     def _stated_default(self) -> list[str]:
@@ -152,6 +151,28 @@ class Collections:
             return []
         encoded = base64.urlsafe_b64encode(unquote(segment(stated)).encode()).decode().rstrip("=")
         return [stated, f"{stated.rstrip('/').rpartition('/')[0]}/{encoded}/"]
+
+    def _numbered_default(self) -> list[str]:
+        """Return where the default collection is by its number, where the server does not say; see Profile.
+
+        Its name is in the user's language, and another collection may have the same.
+        """
+        if self._kind not in self._profile.numbered or self._principal.default is not None:
+            return []
+        numbers = {path: _number(segment(path)) for path, one in self.known().items() if not one.shared}
+        own = {number: path for path, number in numbers.items() if number is not None}
+        tasks = self._number_of_tasks()
+        if tasks is not None and tasks - 1 in own:
+            return [own[tasks - 1]]
+        lowest = min(own, default=None)
+        return [] if lowest is None or (tasks is not None and tasks < lowest) else [own[lowest]]
+
+    def _number_of_tasks(self) -> int | None:
+        """Return the number of the default task list; asks once; None where the server does not say."""
+        inbox = self._principal.inbox
+        if inbox is not None and self._tasks is None:
+            self._tasks = stated_default(self._library, self._client, inbox, Kind.TASKS) or ""
+        return _number(segment(self._tasks or ""))
 
     def has_default(self) -> bool:
         """Return True if a container with the kind's role has a place of its own, existing or not."""
@@ -275,8 +296,8 @@ class Collections:
         """
         schedules = self._profile.silence != "never-sends"
         defaults = [*self._stated_default(), *(self._default_paths() if schedules else ())]
-        titled = self._kind in self._profile.titles and href == self.default()
-        return titled or href in defaults or any(home.startswith(href) for home in self._principal.homes)
+        defaults += self._numbered_default()
+        return href in defaults or any(home.startswith(href) for home in self._principal.homes)
 
     def _default_name(self) -> str:
         """Return the segment of the product's default collection, or ""."""

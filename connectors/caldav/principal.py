@@ -53,6 +53,7 @@ class Principal:
         resource: the server's immutable id (RFC 5842); "" without one.
         default: the calendar to which the server itself delivers invitations, or the task list that it calls
             the default one; None when it does not say.
+        inbox: where the server tells the default collections; None when it has no scheduling inbox.
         urns: names of the principal that are no path and no address.
     """
 
@@ -63,6 +64,7 @@ class Principal:
     stated: bool = False
     resource: str = ""
     default: str | None = None
+    inbox: str | None = None
     urns: frozenset[str] = frozenset()
 
 
@@ -86,6 +88,7 @@ def principal(library: CaldavLibrary, client: HttpClient, url: str, kind: Kind) 
     own = tree.resources[0]
     tag = AddressbookHomeSet.tag if kind is Kind.CONTACTS else cdav.CalendarHomeSet.tag
     homes, stated = _paths(client, own, tag)[:HOMES], _stated_addresses(own)
+    inbox = next(iter(_paths(client, own, cdav.ScheduleInboxURL.tag)), None)
     if not homes:
         raise no_access().said(library.said)
     return Principal(
@@ -95,13 +98,34 @@ def principal(library: CaldavLibrary, client: HttpClient, url: str, kind: Kind) 
         addresses=stated or _address_from_name(own),
         stated=bool(stated),
         resource=next(iter(texts(own.properties.get(str(ResourceId.tag)))), ""),
-        default=_default(library, client, own, kind),
+        default=None if inbox is None else stated_default(library, client, inbox, kind),
+        inbox=inbox,
         urns=frozenset(
             href
             for href in texts(own.properties.get(cdav.CalendarUserAddressSet.tag))
             if href.lower().startswith("urn:")
         ),
     )
+
+
+def stated_default(library: CaldavLibrary, client: HttpClient, inbox: str, kind: Kind) -> str | None:
+    """Return the path of the default collection, a property of the scheduling inbox, or None.
+
+    Args:
+        library: the library for discovery.
+        client: the HTTP client.
+        inbox: the path of the scheduling inbox.
+        kind: the kind of items.
+
+    Source:
+        RFC 6638, section 9.2, for calendars. For tasks the property of Open-Xchange; others have none.
+    """
+    named = {Kind.CALENDAR: DefaultCalendar, Kind.TASKS: DefaultTasks}.get(kind)
+    if named is None:
+        return None
+    for resource in library.propfind(inbox, (named,)).resources[:1]:
+        return next(iter(_paths(client, resource, str(named.tag))), None)
+    return None
 
 
 def identity(library: CaldavLibrary, client: HttpClient, owner: Principal, profile: Profile) -> Identity:
@@ -212,18 +236,3 @@ def _address_from_name(own: Resource) -> frozenset[str]:
 def _is_address(text: str) -> bool:
     plain = len(text) <= LONGEST_ADDRESS and text.isprintable() and " " not in text
     return plain and "@" in text[1:-1]
-
-
-def _default(library: CaldavLibrary, client: HttpClient, own: Resource, kind: Kind) -> str | None:
-    """Return the default collection, a property of the scheduling inbox, or None.
-
-    Source:
-        RFC 6638, section 9.2, for calendars. For tasks the property of Open-Xchange; others have none.
-    """
-    named = {Kind.CALENDAR: DefaultCalendar, Kind.TASKS: DefaultTasks}.get(kind)
-    if named is None:
-        return None
-    for inbox in _paths(client, own, cdav.ScheduleInboxURL.tag)[:1]:
-        for resource in library.propfind(inbox, (named,)).resources[:1]:
-            return next(iter(_paths(client, resource, str(named.tag))), None)
-    return None

@@ -68,8 +68,8 @@ class Profile:
         calendar: last path segment of the user's default calendar; "" for none.
         tasks: the same for tasks.
         contacts: the same for contacts.
-        titles: by kind, the stored display name of the default collection, where no path and no property tell
-            it.
+        numbered: kinds whose collections have numbers for names, and whose default has the number right
+            before that of the default task list, or the lowest of all; no path and no property tell it.
         artefacts: beginnings of the titles of what a new account holds.
         hidden: beginnings of the segments of collections that the server fills by itself.
         files: path, relative to `tell.service`, of the folder of an account's files, whose id changes with
@@ -129,7 +129,7 @@ class Profile:
     calendar: str = ""
     tasks: str = ""
     contacts: str = ""
-    titles: Mapping[Kind, str] = field(default_factory=dict)
+    numbered: frozenset[Kind] = frozenset()
     artefacts: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     files: str = ""

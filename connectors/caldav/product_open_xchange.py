@@ -5,9 +5,12 @@ versions honour the latter only, others neither. Both are always sent, and an in
 their effect. 8.19 sends its notifications within seconds; the probe listens for ten minutes.
 
 A collection's real URL is opaque (base64 of "cal://0/NNN"); the path of the MKCALENDAR answers, too. A new
-collection with a sibling's display name is 403 with an empty body, and the default ones are stored as
-"Contacts" and "Tasks". /carddav/6/ holds the users of the context; it states DAV:write to everybody, but no
-DAV:bind.
+collection with a sibling's display name is 403 with an empty body. The default ones have names in the user's
+language ("Contacts", "Kontakte"), and are stored under the name of when the user was made. DAV tells the
+default calendar and the default task list, and not the default address book. The three are made one after
+the other when the user is, so that they have numbers in a row (31, 32, 33; seven users of seven). The HTTP
+API tells it: config/folder/contacts. /carddav/6/ holds the users of the context; it states DAV:write to
+everybody, but no DAV:bind.
 
 Every listing of events (PROPFIND, calendar-query, sync-collection) shows one month back to one year ahead;
 GET and multiget see all. A PROPFIND of more than 1,000 events is 400; sync-collection pages by 1,000. Tasks
@@ -72,7 +75,7 @@ PROFILE: Final = Profile(
     put=QUIET,
     delete=QUIET,
     writers=2,
-    titles={Kind.CONTACTS: "Contacts"},
+    numbered=frozenset({Kind.CONTACTS}),
     uid_scope="account",
     uid_conflict={403: TAKEN, 409: TAKEN},
     finds_uid=False,

@@ -365,6 +365,10 @@ class DavTarget:
             self._found = principal.principal(self._library, self._client, self._settings.url, self._kind)
         return self._found
 
+    def _placed_principal(self) -> Principal:
+        """Return the principal with all that is known of where its default collection is."""
+        return self._principal()
+
     def _scheduling(self) -> SchedulingEvidence:
         if self._silence is None:
             self._silence = hear(self._client, self._profile, self._principal())
@@ -373,7 +377,7 @@ class DavTarget:
     def _collection_set(self) -> Collections:
         if self._collections is None:
             self._collections = Collections(
-                self._library, self._client, self._profile, self._principal(), self._kind, self._guard
+                self._library, self._client, self._profile, self._placed_principal(), self._kind, self._guard
             )
         return self._collections
 

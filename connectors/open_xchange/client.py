@@ -144,7 +144,7 @@ class ApiClient:
 
         Args:
             module: the module, such as "chronos".
-            action: the action, such as "all".
+            action: the action, such as "all"; "" for a module without actions.
             options: further parameters.
             body: what to send as JSON; None for a GET.
 
@@ -286,7 +286,8 @@ class ApiClient:
     def _send(
         self, session: Session, module: str, action: str, options: Mapping[str, str], body: object
     ) -> HttpAnswer:
-        query = urlencode({**options, **QUIET, "action": action, "session": session.token})
+        named = {"action": action} if action else {}
+        query = urlencode({**options, **QUIET, **named, "session": session.token})
         path = f"{self._base}/{module}?{query}"
         headers = {"Cookie": session.cookies}
         if body is None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from connectors.caldav.principal import Principal
 from connectors.caldav.products import PROFILES
 from connectors.caldav.read import Shared
 from connectors.caldav.settings import DavSettings
@@ -20,7 +21,7 @@ from connectors.http.hrefs import Mine, anybody
 from connectors.http.rate_limit import NO_BUDGET, RequestBudget
 from connectors.open_xchange.client import ApiClient
 from connectors.open_xchange.distribution_lists import DistributionLists
-from connectors.open_xchange.folders import folder_of, item_name
+from connectors.open_xchange.folders import default_book, folder_of, item_name
 from connectors.open_xchange.recurring_tasks import RecurringTasks
 from connectors.open_xchange.side_items import SideItems, SideStore
 from connectors.open_xchange.whole_listing import own_events
@@ -199,6 +200,12 @@ class OpenXchangeTarget(DavTarget):
         self._api.close()
 
     # -- internals
+
+    def _placed_principal(self) -> Principal:
+        """Return the principal; the default address book is where the API says, since DAV says nothing."""
+        owner = self._principal()
+        number = default_book(self._api) if self._kind is Kind.CONTACTS else None
+        return owner if number is None else replace(owner, default=f"{owner.homes[0]}{number}/")
 
     def _beside(self, href: str, store: SideStore) -> SideItems:
         """Look up what is in a folder beside DAV."""

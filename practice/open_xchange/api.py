@@ -112,6 +112,7 @@ class HttpApi:
             ("folders", "get"): _folder,
             ("folders", "update"): _update_folder,
             ("user", "get"): _user,
+            ("config/folder/contacts", ""): _default_book,
             **actions,
         }
 
@@ -165,7 +166,7 @@ class HttpApi:
             "user": user.login,
             "user_id": user.number,
             "context_id": NUMBER,
-            "locale": "en_US",
+            "locale": self.suite.context.locales[user.number],
         }
         reply = _said(made, "")
         cookies = {
@@ -212,7 +213,7 @@ def permissions(folder: Folder) -> list[dict[str, Any]]:
 def _columns(call: Call, folder: Folder) -> dict[int, Any]:
     return {
         1: folder.id,
-        300: folder.title,
+        300: call.suite.context.title(folder, call.user),
         301: MODULES[folder.kind],
         305: folder.bits(call.user.number),
         306: permissions(folder),
@@ -221,7 +222,7 @@ def _columns(call: Call, folder: Folder) -> dict[int, Any]:
 
 
 def _folders(call: Call) -> dict[str, list[list[Any]]]:
-    """allVisible: the stored titles, so "Calendar" and not the owner's name."""
+    """allVisible: "Calendar", and not the owner's name as in DAV."""
     found: dict[str, list[list[Any]]] = {}
     for folder in call.suite.context.visible(call.user, *KINDS.get(call.params.get("content_type", ""), ())):
         own = folder.owner == call.user.number
@@ -234,11 +235,12 @@ def _folders(call: Call) -> dict[str, list[list[Any]]]:
 def _folder(call: Call) -> dict[str, Any]:
     folder = call.folder("id")
     path = "carddav" if folder.kind == "contacts" else "caldav"
+    title = call.suite.context.title(folder, call.user)
     return {
         "id": folder.id,
         "folder_id": "1" if folder.default else call.suite.context.default(folder.kind, call.user).id,
-        "title": folder.title,
-        "folder_name": folder.title,
+        "title": title,
+        "folder_name": title,
         "module": MODULES[folder.kind],
         "type": 1,
         "created_by": folder.owner,
@@ -255,6 +257,11 @@ def _user(call: Call) -> dict[str, Any]:
     """The account itself, without a number. By the documents; it was not recorded."""
     user = call.user
     return {"id": user.number, "email1": user.address, "aliases": [user.address], "display_name": user.name}
+
+
+def _default_book(call: Call) -> str:
+    """A leaf of the tree of settings: a text, also where it is a number."""
+    return call.suite.context.default("contacts", call.user).id
 
 
 def _update_folder(call: Call) -> str:

@@ -20,14 +20,17 @@ READ_WRITE = 4227330
 COLLEAGUES = 16641
 """Permission bits: 0-6 folder, 7-13 read, 14-20 write, 21-27 delete, 28 admin. COLLEAGUES are those of the
 address book of all users: everybody may write what is their own there, and create or delete nothing."""
-TITLES: Mapping[Kind, str] = {
-    "calendar": "Calendar",
-    "tasks": "Tasks",
-    "contacts": "Contacts",
-    "birthdays": "Birthdays",
+TITLES: Mapping[str, tuple[str, str, str, str, str]] = {
+    "en": ("Calendar", "Contacts", "Tasks", "Birthdays", "Collected addresses"),
+    "de": ("Kalender", "Kontakte", "Aufgaben", "Geburtstage", "Gesammelte Adressen"),
+    "fr": ("Calendrier", "Contacts", "Tâches", "Anniversaires", "Adresses collectées"),
+    "it": ("Calendario", "Rubrica", "Attività", "Compleanni", "Indirizzi raccolti"),
 }
-"""The stored names of the defaults are English and never translated: Exchange's "Contacts" and "Tasks" are
-theirs too."""
+"""By language: calendar, contacts, tasks, birthdays, collected addresses. They are stored as the user's
+language had them when the user was made, and shown as it has them now. "Kontakte" was measured; the other
+words need not be those of the server."""
+PLACES: tuple[Kind, ...] = ("calendar", "contacts", "tasks", "birthdays")
+COLLECTED = 4
 
 
 def system_clock() -> datetime:
@@ -83,7 +86,7 @@ class Gone:
 @dataclass(eq=False)
 class Folder:
     """resource: the last segment of the path it was made at, which goes on answering. account: of a
-    birthdays calendar."""
+    birthdays calendar. word: which of TITLES is its name; None for what the user named."""
 
     number: int
     kind: Kind
@@ -94,6 +97,7 @@ class Folder:
     resource: str = ""
     color: str = ""
     account: int = 0
+    word: int | None = None
     changed: int = 0
     rights: dict[int, int] = field(default_factory=dict)
     gone: list[Gone] = field(default_factory=list)
@@ -133,9 +137,10 @@ def decoded(segment: str) -> str:
 
 
 class Context:
-    """users: login -> display name; a login that is no address is one at `domain`."""
+    """users: login -> display name; a login that is no address is one at `domain`. locale: the language of
+    all, such as de_DE; see also speaks."""
 
-    def __init__(self, users: Mapping[str, str], domain: str, clock: Clock) -> None:
+    def __init__(self, users: Mapping[str, str], domain: str, clock: Clock, locale: str = "en_US") -> None:
         self.clock = clock
         self.domain = domain
         self.users: dict[str, User] = {}
@@ -143,6 +148,7 @@ class Context:
         for place, (login, name) in enumerate(users.items()):
             address = login.lower() if "@" in login else f"{login.lower()}@{domain}"
             self.users[login] = User(FIRST_USER + place, login, address, name)
+        self.locales = {user.number: locale for user in self.users.values()}
         everybody = Folder(USERS_BOOK, "contacts", ADMINISTRATOR, "All Users")
         everybody.rights[ADMINISTRATOR] = COLLEAGUES | 1 << 28
         self._add(everybody)
@@ -151,18 +157,33 @@ class Context:
     def _provide(self) -> None:
         """Each user has a calendar, contacts and tasks of the numbers n1, n2 and n3, a calendar of birthdays
         and "Collected addresses"."""
-        kinds: tuple[Kind, ...] = ("calendar", "contacts", "tasks")
         for place, user in enumerate(self.users.values()):
             self.folders[USERS_BOOK].rights[user.number] = COLLEAGUES
-            for add, kind in enumerate(kinds):
-                number = FIRST_FOLDER + FOLDERS_OF_USER * place + add
-                self._add(self._own(number, kind, user.number, TITLES[kind], default=True))
-            birthdays = Folder(-1 - place, "birthdays", user.number, TITLES["birthdays"], account=place + 1)
+            words = self._words(user)
+            for word, kind in enumerate(PLACES[:3]):
+                number = FIRST_FOLDER + FOLDERS_OF_USER * place + word
+                made = self._own(number, kind, user.number, words[word], default=True)
+                made.word = word
+                self._add(made)
+            birthdays = Folder(-1 - place, "birthdays", user.number, words[3], account=place + 1, word=3)
             birthdays.rights[user.number] = READ
             self._add(birthdays)
         self._next = FIRST_FOLDER + FOLDERS_OF_USER * len(self.users)
         for user in self.users.values():
-            self.make("contacts", user, "Collected addresses").default = True
+            collected = self.make("contacts", user, self._words(user)[COLLECTED])
+            collected.default, collected.word = True, COLLECTED
+
+    def speaks(self, user: User, locale: str) -> None:
+        """The user has another language from now on."""
+        self.locales[user.number] = locale
+
+    def _words(self, user: User) -> tuple[str, ...]:
+        return TITLES[self.locales[user.number].partition("_")[0]]
+
+    def title(self, folder: Folder, user: User) -> str:
+        """How the HTTP API and, of address books, DAV show it to a user: what the server named is in the
+        user's language."""
+        return folder.title if folder.word is None else self._words(user)[folder.word]
 
     def _own(self, number: int, kind: Kind, owner: int, title: str, *, default: bool = False) -> Folder:
         return Folder(number, kind, owner, title, default=default, rights={owner: OWNER})
@@ -179,8 +200,8 @@ class Context:
         return folder
 
     def has_sibling(self, kind: Kind, user: User, title: str) -> bool:
-        """One of the user's own of that kind is stored by this title."""
-        return any(one.title == title for one in self.own(kind, user))
+        """One of the user's own of that kind is stored or shown by this title."""
+        return any(title in (one.title, self.title(one, user)) for one in self.own(kind, user))
 
     def own(self, kind: Kind, user: User) -> list[Folder]:
         return [one for one in self.folders.values() if one.kind == kind and one.owner == user.number]
@@ -209,8 +230,8 @@ class Context:
         tells its owner."""
         if folder.number == USERS_BOOK or folder.owner == user.number:
             named = folder.default and folder.kind in ("calendar", "tasks")
-            return user.name if named else folder.title
-        return f"{self.by_number(folder.owner).name}: {folder.title}"
+            return user.name if named else self.title(folder, user)
+        return f"{self.by_number(folder.owner).name}: {self.title(folder, user)}"
 
     def remove(self, folder: Folder) -> None:
         del self.folders[folder.number]

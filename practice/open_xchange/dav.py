@@ -309,8 +309,8 @@ class Dav:
         return answer(204)
 
     def _make(self) -> Reply:
-        """MKCALENDAR and MKCOL. The name of a sibling, also of a default that is stored untranslated: 403
-        with an empty body."""
+        """MKCALENDAR and MKCOL. The name of a sibling, also of a default that is stored in another language
+        than it is shown in: 403 with an empty body."""
         card = self.at.area == "carddav"
         headers = {"Cache-Control": "no-cache"} if self.request.method == "MKCOL" else {}
         if self.at.area not in KINDS or not self.at.segment or self.at.name:
@@ -339,12 +339,13 @@ class Dav:
         return answer(207, properties.multistatus(done), XML)
 
     def _set(self, folder: Folder, given: etree._Element) -> bool:
-        """Whether it was set. The name of a sibling is refused here too (not measured)."""
+        """Whether it was set. The name of a sibling is refused here too, and so is a new one for a default
+        (both not measured)."""
         text = given.text or ""
         if given.tag == f"{APPLE}calendar-color":
             folder.color = text
         if given.tag == f"{DAV}displayname" and text != folder.title:
-            if self.suite.context.has_sibling(folder.kind, self.user, text):
+            if folder.default or self.suite.context.has_sibling(folder.kind, self.user, text):
                 return False
             folder.title = text
         return True

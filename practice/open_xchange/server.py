@@ -66,7 +66,8 @@ class OpenXchangeServer(Fronted):
     sink: gets every mail; None: none is sent. now: what it takes for now, from the start on; None: the time
     itself; see also clock. rate: see Rate. months, years: what listings see, before and
     after today (com.openexchange.caldav.interval.*). max_results: of events in one answer. inline_most: bytes
-    of an inline attachment that is kept. layers: as of practice.dav.proxy, nearest to the client first.
+    of an inline attachment that is kept. locale: the users' language. layers: as of practice.dav.proxy,
+    nearest to the client first.
     """
 
     product = "open-xchange"
@@ -83,13 +84,14 @@ class OpenXchangeServer(Fronted):
         years: int = 1,
         max_results: int = MAX_RESULTS,
         inline_most: int = INLINE_MOST,
+        locale: str = "en_US",
         layers: Sequence[Layer] = (),
     ) -> None:
         named = users if isinstance(users, Mapping) else {login: _name(login) for login in users}
         self.clock = Clock()
         self.clock.set(now)
         self.rate = rate or Rate()
-        self.context = Context(named, domain, self.clock)
+        self.context = Context(named, domain, self.clock, locale)
         self.suite = Suite(
             self.context, Mailer(self.context, sink), Attachments(inline_most), months, years, max_results
         )

@@ -13,11 +13,15 @@ from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiDesk]:
+def desk(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ApiDesk]:
+    """Its people speak English, or the language that is the parameter."""
     monkeypatch.setenv(PASSWORD_ENV, USER_PASSWORD)
     layer = Misbehaving()
     people = {ANNA: "Anna Adler", BERT: "Bert Bach"}
-    with SmtpSink() as sink, OpenXchangeServer(people, sink=sink, layers=[layer]) as server:
+    locale = getattr(request, "param", "en_US")
+    with SmtpSink() as sink, OpenXchangeServer(people, sink=sink, locale=locale, layers=[layer]) as server:
         made = ApiDesk(server, tmp_path / "spool", layer, sink)
         made.spool.mkdir()
         yield made

@@ -12,6 +12,7 @@ import httpx
 from connectors.caldav.principal import Principal
 from connectors.caldav.products import PROFILES
 from connectors.caldav.settings import DavSettings
+from connectors.caldav.target import DavTarget
 from connectors.open_xchange.client import ApiClient
 from connectors.open_xchange.target import OpenXchangeTarget
 from connectors.settings import Account
@@ -84,6 +85,15 @@ class ApiDesk:
         path = f"/principals/users/{user.number}/"
         addresses, urns = frozenset({user.address}), frozenset({f"urn:uuid:{user.uuid}"})
         return Principal(path, frozenset({path}), ("/caldav/",), addresses, stated=True, urns=urns)
+
+    def without_api(self, kind: Kind, login: str = ANNA) -> DavTarget:
+        settings = self.settings(kind, api=None)
+        account, digest = Account(login=login), FORMS[kind].digest
+        made = DavTarget(
+            settings, account, free, self.spool, kind=kind, digest=lambda stream: digest(stream, MOMENT)
+        )
+        self.opened.append(made)
+        return made
 
     def target(
         self, kind: Kind, login: str = ANNA, *, live: bool = False, guard: Guard = free

@@ -92,9 +92,8 @@ def test_a_target_asks_and_writes_nothing_in_the_account_of_another(desk: ApiDes
     desk.layer.answers = [told(lambda answer: answer.update(user_id=other.number))]
     desk.layer.what = "action=login"
     target = desk.target(kind)
-    href = target.ensure(Container(kind, "home", ("Home",), role=Role(kind.value)))
     with pytest.raises(Blocked, match="api-of-another"):
-        list(target.whole(href))
+        list(target.whole(target.ensure(Container(kind, "home", ("Home",), role=Role(kind.value)))))
     asked = [one for one in desk.server.requests if one.path.startswith("/ajax/")]
     assert {one.path for one in asked} == {"/ajax/login", "/ajax/user"}
 

@@ -184,6 +184,45 @@ def test_an_account_that_holds_a_list_only_is_not_empty(trial: OnOpenXchange) ->
     assert (result.state, result.code) == (LegState.BLOCKED, "target-not-empty")
 
 
+@pytest.mark.parametrize("api", [False, True])
+def test_an_account_of_another_language_keeps_one_address_book(
+    quick_path: Path, monkeypatch: pytest.MonkeyPatch, api: bool
+) -> None:
+    """Its language changes between two passes, and its owner makes a book of a name that would be next."""
+    monkeypatch.setenv(PASSWORD_ENV, USER_PASSWORD)
+    with OpenXchangeServer({TARGET: "Anna Adler"}, rate=Rate(10**9), locale="de_DE") as server:
+        trial = OnOpenXchange(quick_path, with_lists(), MemoryShelf(kind=Kind.CONTACTS))
+        trial.server, trial.api = server, api
+        context, cards = server.context, server.suite.cards
+        anna = context.users[TARGET]
+        verified(trial)
+        there = cards_of(server)
+        assert {title for title, _ in there} == {"Kontakte", "Firma"}
+        context.speaks(anna, "it_IT")
+        own = context.make("contacts", anna, "Kontakte (2)")
+        assert trial.run(task=Task(Level.BOTH, copy=False)).state is LegState.VERIFIED, trial.findings()
+        result = trial.run()
+        assert (result.state, result.tally.new, result.tally.replaced) == (LegState.VERIFIED, 0, 0)
+        edit_address_book(trial.mailbox)
+        verified(trial)
+        assert {title for title, _ in cards_of(server)} == {"Kontakte", "Verein"}
+        trial.ledger.set_phase(trial.id, Phase.LIVE, "somebody")
+        undone(trial)
+        assert cards_of(server) == []
+        titles = [book.title for book in context.own("contacts", anna)]
+        assert titles == ["Kontakte", "Gesammelte Adressen", "Verein", own.title]
+        assert cards.all(own) == []
+
+
+def cards_of(server: OpenXchangeServer) -> list[tuple[str, str]]:
+    """(address book, name) of every card and list of the person."""
+    return sorted(
+        (book.title, card.contact.display_name)
+        for book in server.context.own("contacts", server.context.users[TARGET])
+        for card in server.suite.cards.everything(book)
+    )
+
+
 @pytest.fixture
 def of_tasks(quick_path: Path, server: OpenXchangeServer) -> OnOpenXchange:
     """Two series and a task that does not come back, in one list; a series in another."""
