@@ -47,6 +47,9 @@ class ImapSettings(Strict):
     special_folders: dict[SpecialRole, FolderName] = Field(
         default_factory=dict, description="names of those folders, where the server marks none"
     )
+    administrators: tuple[str, ...] = Field(
+        default=(), description="who may read every mailbox of the target, by the names in its ACL"
+    )
     category_colours: dict[str, ColourName] = Field(
         default_factory=dict,
         description="colours in which App Suite shows messages, by the names of categories",

@@ -35,7 +35,7 @@ from connectors.imap.folders import (
 from connectors.imap.keywords import Keywords
 from connectors.imap.last_write import LastWrite
 from connectors.imap.open_at_once import open_at_once
-from connectors.imap.server_info import append_limit, facts, identity
+from connectors.imap.server_info import append_limit, facts, identity, open_to_others
 from connectors.imap.session import ImapSettings, Selected, Session, error_of
 from connectors.imap.source import properties_of
 from connectors.imap.special_folders import with_names
@@ -60,6 +60,7 @@ from model.protocols import (
     Stored,
     key_of,
 )
+from model.readers import Readers
 
 __all__ = ["ImapSettings", "ImapTarget"]
 
@@ -162,6 +163,18 @@ class ImapTarget:
     def quota(self) -> tuple[int, int] | None:
         """Return (used, limit) in bytes; None when the server states no limit."""
         return quota(self._session)
+
+    def readers(self, hrefs: Collection[str] | None) -> Readers:
+        """Return what others may see, by the server's ACL; see `model.readers.TellsReaders`."""
+        if not self._session.has("ACL"):
+            return Readers()
+        asked = [container.id for container in self.containers()] if hrefs is None else hrefs
+        names = {encoded(href): href for href in asked}
+        found = open_to_others(self._session, list(names))
+        return Readers(
+            frozenset(names[raw] for raw, is_open in found.items() if is_open),
+            frozenset(names[raw] for raw, is_open in found.items() if is_open is None),
+        )
 
     def server(self) -> dict[str, str]:
         """Return what a preflight shows, in the server's own words."""

@@ -29,6 +29,7 @@ NEEDLESS = {
     UNSTABLE: AFTERWARDS,
     "ledger-restored": AFTERWARDS,
     ORGANIZER_FIRST: AFTERWARDS,
+    "readable-by-others": "these mailboxes were copied, and nobody else could read them then",
     "sent-items": "whose these mailboxes are was looked at, and nothing spoke against it",
     "source-rekeyed": AFTERWARDS,
     "source-shrunk": AFTERWARDS,
@@ -92,6 +93,6 @@ def _may_ask(config: Config, code: str, leg: LegRow, level: str | None) -> bool:
         return leg.level is None
     if code in ACCEPTABLE:
         return leg.state is LegState.DIFFERS
-    if code == "target-not-empty":
+    if code in ("target-not-empty", "readable-by-others"):
         return not leg.done or leg.state in (LegState.BLOCKED, LegState.DIFFERS)
     return False

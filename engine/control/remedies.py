@@ -37,6 +37,7 @@ MAILBOX = {
     "live-phase": "Its user works there, and Kogge only adds. Back to the source: `kogge give-back`.",
     "malformed-calendar": "A defect: what was made cannot be read again. Nothing is lost; report it.",
     "narrower-rights": "Its folder would show what was for fewer people; take that out, or approve this.",
+    "readable-by-others": "Others may read what it gets: take their rights back and retry; or approve this.",
     "not-verified": "Not every workload of it is verified: `kogge migrate`, then `kogge cutover` again.",
     "no-calendar": "An account of [invitation_probe] has no calendar; log in as it once, or make one.",
     "no-dav-access": "Ask the host for DAV access: token exchange, app passwords, or a secret command.",

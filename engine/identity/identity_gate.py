@@ -40,6 +40,7 @@ NEEDS_APPROVAL = {
     "identity-not-proven": "asserted",
     "sent-items-implausible": "sent-items",
     "target-not-empty": "target-not-empty",
+    "readable-by-others": "readable-by-others",
 }
 """Maps a code of the gate to the code that `kogge approve` takes."""
 ASKED_ONCE = frozenset({"sent-items-implausible", "target-not-empty"})

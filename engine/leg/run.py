@@ -57,7 +57,7 @@ from engine.control.server_words_file import Words, told
 from engine.control.stop_signal import StopRequested, reason
 from engine.files import file_names
 from engine.files import shares as sharing
-from engine.identity import account_binding, identity_gate
+from engine.identity import account_binding, identity_gate, other_readers
 from engine.identity.identity_gate import GateRules, Pair
 from engine.leg import dry_run, file_cleanup, overdue_dates
 from engine.leg.connect import AttemptState, leg_of, open_leg, pass_gate
@@ -523,6 +523,7 @@ def _pass(
     leg.moved = late_moves.find_moved(leg, containers)
     organizer_first.ask_again(leg, containers)
     account_binding.refuse_filled_since(leg, lambda seconds: _sleep(setting, seconds))
+    other_readers.refuse_readable(leg, containers)
     for row in containers:
         accepted_differences.doubt_changed(leg, row.id)
         if placement.ensure_needed(leg, row):

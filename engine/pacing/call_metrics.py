@@ -24,7 +24,17 @@ Close = Callable[[], None]
 PLAIN = (
     *("identity", "ensure", "rename", "position", "quota", "clear", "leftovers", "redate", "stamp"),
     *("unshare", "shared", "versions", "resolve", "mark", "keep_mark", "label", "server"),
-    *("sent_from", "silence", "withheld", "rights", "party", "shows_another", "delegates", "empty"),
+    *(
+        "sent_from",
+        "silence",
+        "withheld",
+        "rights",
+        "party",
+        "shows_another",
+        "delegates",
+        "empty",
+        "readers",
+    ),
 )
 STREAMS = ("changes", "fetch", "fetch_versions", "write", "amend", "read", "read_links", "remove", "digests")
 LISTINGS = (

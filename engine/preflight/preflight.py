@@ -35,6 +35,7 @@ from engine.identity.identity_gate import (
     prove_identity,
     refuse_denied,
 )
+from engine.identity.other_readers import CODE as READABLE
 from engine.opening.open_sides import open_source, open_target
 from engine.pacing.login_breaker import UNREACHABLE, LoginBreaker
 from engine.planning.mailbox_list import Person
@@ -46,6 +47,7 @@ from ledger.store import Ledger
 from model.errors import Blocked, Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
 from model.optional_protocols import Rights, SupportsQuota, SupportsRights, SupportsServerInfo
 from model.protocols import Kind, Source, Target
+from model.readers import TellsReaders
 
 Passes: TypeAlias = Mapping[tuple[str, Kind], tuple[str, int]]
 NO_PASSES: Passes = MappingProxyType({})
@@ -148,6 +150,7 @@ def examine_all(
     progress: Callable[[], None],
     begun: frozenset[str] = frozenset(),
     passes: Passes = NO_PASSES,
+    live: frozenset[str] = frozenset(),
 ) -> list[PreflightResult]:
     """Check every mailbox, several at once, and return the results in the order given.
 
@@ -160,6 +163,7 @@ def examine_all(
         progress: called after each mailbox.
         begun: the sources of the mailboxes whose targets hold something of ours already.
         passes: what the ledger knows of the passes of each leg, by source and workload.
+        live: the sources of the mailboxes that are live.
 
     Raises:
         Misconfigured: if several logins in a row are refused.
@@ -169,7 +173,8 @@ def examine_all(
     def look_once(person: Person) -> PreflightResult:
         try:
             with contain_defects(f"line {person.line}"):
-                return examine(config, person, rules, breaker, begun=person.source in begun, passes=passes)
+                known = {"begun": person.source in begun, "live": person.source in live}
+                return examine(config, person, rules, breaker, passes=passes, **known)
         except Defect as error:
             return PreflightResult(person, faults=[("mailbox", error.code)])
 
@@ -191,6 +196,7 @@ def examine(
     breaker: LoginBreaker | None = None,
     *,
     begun: bool = False,
+    live: bool = False,
     passes: Passes = NO_PASSES,
 ) -> PreflightResult:
     """Check everything about one mailbox.
@@ -201,6 +207,7 @@ def examine(
         rules: the rules of the identity gate, by workload.
         breaker: counts refused logins; None for a new one.
         begun: True if its target holds something of ours already.
+        live: True if it is live: whom its owner lets read something is not asked.
         passes: what the ledger knows of the passes of each leg, by source and workload.
 
     Raises:
@@ -222,6 +229,8 @@ def examine(
         for workload in person.moves(config.workloads):
             known = passes.get((person.source, workload))
             _examine_target(look, config, workload, pair, source, rules[workload], breaker, known)
+        if live:
+            look.warnings = [warning for warning in look.warnings if warning[1] != READABLE]
     # Once copying has begun, the copies take a part of the quota.
     if not begun and look.bytes is not None and look.free is not None and look.bytes > look.free:
         look.faults.append(("target", "quota-too-small"))
@@ -355,6 +364,10 @@ def _look_at_target(look: PreflightResult, side: str, target: Target) -> None:
     if is_emptiness_unproven(target):
         facts["emptiness"] = "unproven"
     look.facts[side] = facts
+    if isinstance(target, TellsReaders):
+        readers = target.readers(None)
+        look.warnings += [(side, READABLE)] if readers.open else []
+        look.facts[side] = facts | ({"rights of folders": "not told"} if readers.untold else {})
     quota = target.quota() if isinstance(target, SupportsQuota) else None
     if quota is not None:
         look.free = max(0, quota[1] - quota[0])

@@ -71,6 +71,7 @@ APPROVABLE = {
     "may-write": "the source's credential may write and send; I accept that",
     "narrower-rights": "who has a folder gets what is in it, also what was for fewer; they may",
     ORGANIZER_FIRST: "meetings of colleagues who move later may be missing until those are copied",
+    "readable-by-others": "others may read these mailboxes at the target, as its rights say; they may",
     "recall": "with rollback: also from every folder that somebody moved it to; it is misdirected mail",
     "rollback": "what was written may be taken back, where nobody has changed it since",
     SCORE_LOW: "its cutover scored low; I have looked at what is missing, and it may go live",

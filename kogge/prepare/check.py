@@ -111,13 +111,13 @@ def check(
     if wave is not None:
         renew_plan(settings, wave)
     rules = {kind: gate_files.rules(settings, kind, _unapproved) for kind in settings.workloads}
-    begun, passes = _begun(settings), _passes(settings)
+    begun, passes, live = _begun(settings), _passes(settings), _live(settings)
     with (
         announced_waits(settings),
         progress_bar("checking", len(chosen)) as seen,
         defect_log(settings.state_directory),
     ):
-        looks = examine_all(settings, chosen, rules, seen, begun, passes)
+        looks = examine_all(settings, chosen, rules, seen, begun, passes, live)
         power = powers(settings, unreachable_sides(looks))
     unloaded = None if wave is not None or mailbox else plan_what_was_seen(settings, looks)
     keep(settings, wave, looks, begun)
@@ -187,6 +187,16 @@ def _begun(config: Config) -> frozenset[str]:
     with opened_ledger(config) as ledger:
         ids = {leg.mailbox for leg in ledger.legs() if leg.done}
         return frozenset(row.source for row in ledger.mailboxes(ids=ids)) if ids else frozenset()
+
+
+def _live(config: Config) -> frozenset[str]:
+    """The sources of mailboxes that are live. Makes no ledger."""
+    from ledger.db.rows import Phase
+
+    if config.ledger_file is not None and not config.ledger_file.exists():
+        return frozenset()
+    with opened_ledger(config) as ledger:
+        return frozenset(row.source for row in ledger.mailboxes() if row.phase is Phase.LIVE)
 
 
 def _passes(config: Config) -> dict[tuple[str, Kind], tuple[str, int]]:

@@ -102,3 +102,15 @@ def test_the_first_second_of_1970_is_no_date_and_the_next_is(anna: ImapTarget) -
     assert now is not None
     assert now > datetime(2026, 1, 1, tzinfo=UTC)
     assert others == [one.date for one in given[1:]]
+
+
+def test_a_new_folder_has_the_rights_of_the_inbox(cyrus: CyrusServer, anna: ImapTarget) -> None:
+    assert not anna.readers(None).open
+    client = cyrus.admin()
+    client.setacl("user/anna", "bert", "lrs")
+    made = anna.ensure(Container(Kind.MAIL, "d", ("Delegated",)))
+    found = anna.readers([made, "INBOX"])
+    client.deleteacl("user/anna", "bert")
+    client.logout()
+    assert found.open == {made, "INBOX"}
+    assert not found.untold
