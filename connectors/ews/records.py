@@ -62,11 +62,13 @@ class SyncPage:
         refs: the changed items.
         state: the new sync state; "" when the server gave none.
         last: True if there are no further changes.
+        series: the ids of those that are series.
     """
 
     refs: tuple[Ref, ...]
     state: str
     last: bool
+    series: frozenset[str] = frozenset()
 
 
 def sync_page(message: etree._Element, kind: Kind) -> SyncPage:
@@ -92,7 +94,15 @@ def sync_page(message: etree._Element, kind: Kind) -> SyncPage:
         tuple(refs.values()),
         (message.findtext(MNS + "SyncState") or "").strip(),
         true(message.findtext(MNS + "IncludesLastItemInRange")),
+        frozenset(_series(changes)) if changes is not None else frozenset(),
     )
+
+
+def _series(changes: etree._Element) -> Iterator[str]:
+    for change in changes:
+        item = change.find(f".//{TNS}ItemId")
+        if item is not None and _type(change) == "RecurringMaster":
+            yield str(item.get("Id"))
 
 
 def _changed_refs(changes: etree._Element, own: tuple[str, ...]) -> Iterator[Ref]:
@@ -106,7 +116,11 @@ def _changed_refs(changes: etree._Element, own: tuple[str, ...]) -> Iterator[Ref
 
 def is_occurrence(holder: etree._Element) -> bool:
     """Return True if the item in an element is one date of a series, also a changed one."""
-    return (holder.findtext(f"*/{TNS}CalendarItemType") or "").strip() in {"Occurrence", "Exception"}
+    return _type(holder) in {"Occurrence", "Exception"}
+
+
+def _type(holder: etree._Element) -> str:
+    return (holder.findtext(f"*/{TNS}CalendarItemType") or "").strip()
 
 
 def _ref(kind: str, change: etree._Element, id_: str, version: str, own: tuple[str, ...]) -> Ref:

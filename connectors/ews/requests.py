@@ -105,19 +105,25 @@ def sync_items(
 
 
 def get_items(
-    ids: Sequence[str], *, mime: bool, fields: Iterable[str] = MAIL_FIELDS, html: bool = False
+    ids: Sequence[str],
+    *,
+    mime: bool,
+    fields: Iterable[str] = MAIL_FIELDS,
+    html: bool = False,
+    tags: bool = True,
 ) -> str:
-    """Return a GetItem request with fields and the mail's MAPI tags.
+    """Return a GetItem request with fields.
 
     Args:
         ids: the items.
         mime: True to ask for the message bytes, too.
         fields: the names of fields.
         html: True to ask for the best body type.
+        tags: True to ask for the mail's MAPI tags.
     """
     shape = "<t:IncludeMimeContent>true</t:IncludeMimeContent>" if mime else ""
     shape += "<t:BodyType>Best</t:BodyType>" if html else ""
-    return _get_items(ids, shape + _fields(fields, MAIL_TAGS))
+    return _get_items(ids, shape + _fields(fields, MAIL_TAGS if tags else ()))
 
 
 def get_records(ids: Sequence[str], fields: Iterable[str]) -> str:

@@ -11,7 +11,8 @@ Source:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from connectors.ews.mail import MailPlan
 from connectors.ews.preflight import addresses, delegates, extras, sent_from, server
 from connectors.ews.records import SyncPage, sync_page
 from connectors.ews.requests import distinguished, sync_items
+from connectors.ews.series_states import CalendarCursor, digests_of, read_cursor
 from connectors.ews.settings import EwsSettings
 from connectors.exchange.folders import containers
 from connectors.settings import Account
@@ -125,7 +127,13 @@ class EwsSource:
             Transient: "sync-stuck" when the state does not advance, or comes again; "folder-vanished"; the
                 retries are used up.
         """
-        state = cursor
+        if container.kind is Kind.CALENDAR:
+            yield from self._calendar_changes(container, cursor)
+            return
+        for page in self._pages(container, cursor):
+            yield Page(page.refs, page.state, full=cursor is None)
+
+    def _pages(self, container: Container, state: str | None) -> Iterator[SyncPage]:
         seen = {state}
         while True:
             page = self._sync(container, state)
@@ -134,10 +142,49 @@ class EwsSource:
             if not page.last and (page.state in seen or len(seen) > PAGES_MOST):
                 raise Transient("sync-stuck", "the server does not advance its sync state")
             seen.add(page.state)
-            yield Page(page.refs, page.state, full=cursor is None)
+            yield page
             if page.last:
                 return
             state = page.state
+
+    def _calendar_changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
+        """List what changed, and the series that changed in one of their days alone (see series_states)."""
+        known = CalendarCursor("") if cursor is None else read_cursor(cursor)
+        series: dict[str, Ref] = {}
+        for page in self._pages(container, known.state or None):
+            series |= _series_of(page)
+            if not page.last or not self._typed or not (series or known.has_series):
+                yield Page(page.refs, replace(known, state=page.state).text(), full=cursor is None)
+            else:
+                if cursor is not None:
+                    series = {ref.id: ref for ref in self._series(container)}
+                yield from self._last_pages(page, known, series, full=cursor is None)
+
+    def _last_pages(
+        self, page: SyncPage, known: CalendarCursor, series: Mapping[str, Ref], *, full: bool
+    ) -> Iterator[Page]:
+        """Yield the last page of a listing, with the series that changed in one of their days alone.
+
+        Such a series is listed with a version that it never has, so that it counts as changed, and then with
+        its own. Where no digests were known, they are only noted.
+        """
+        digests = digests_of(self._client, list(series), known.digests or {})
+        now = CalendarCursor(page.state, digests.all, bool(series)).text()
+        moved = () if known.digests is None else tuple(series[id_] for id_ in sorted(digests.moved))
+        if not moved:
+            yield Page(page.refs, now, full=full)
+            return
+        odd = tuple(replace(ref, version=f"days/{digests.version(ref.id)}") for ref in moved)
+        yield Page(page.refs + odd, replace(known, state=page.state).text())
+        yield Page(moved, now)
+
+    def series(self, container: Container) -> Iterator[str]:
+        """Yield the ids of the series of a calendar; see `engine.verify.series_look.TellsSeries`."""
+        return (ref.id for ref in self._series(container))
+
+    def _series(self, container: Container) -> Iterator[Ref]:
+        for page in self._pages(container, None):
+            yield from _series_of(page).values()
 
     def _sync(self, container: Container, state: str | None) -> SyncPage:
         types = self._typed and container.kind is Kind.CALENDAR
@@ -205,3 +252,7 @@ class EwsSource:
     def close(self) -> None:
         """End every request; safe from any thread and more than once."""
         self._client.close()
+
+
+def _series_of(page: SyncPage) -> dict[str, Ref]:
+    return {ref.id: ref for ref in page.refs if ref.id in page.series and not ref.deleted}

@@ -39,6 +39,7 @@ PLAIN = (
 STREAMS = ("changes", "fetch", "fetch_versions", "write", "amend", "read", "read_links", "remove", "digests")
 LISTINGS = (
     *("containers", "listing", "whole", "look_up", "headers", "names", "grants", "occurrences", "extras"),
+    "series",
 )
 """Streams of many small answers; see LISTED."""
 WAITING = ("share",)

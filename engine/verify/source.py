@@ -258,11 +258,7 @@ def _judge(
     same_version = isinstance(result, Native) and version_hash(result.ref.version) == row.version
     if same_version and (detail := _differing_label(leg, row, mapped)):
         yield Finding(Outcome.DIFFERS, row.key, row.href, detail)
-    if (
-        mapped.item.digest == row.digest
-        or _stands_for(leg, container, row, mapped)
-        or _has_stored_answers(leg, container, row, mapped)
-    ):
+    if _is_as_copied(leg, container, row, mapped):
         if almanac is not None:
             almanac.note(row, mapped)
         return
@@ -274,6 +270,24 @@ def _judge(
     if same_version:
         first[row.key] = _meaning(leg, mapped)
     yield Finding(Outcome.DIFFERS, row.key, row.href, ELSE if leg.form.flags is None else STALE)
+
+
+def _is_as_copied(leg: LegContext, container: ContainerRow, row: ItemRow, mapped: Mapped) -> bool:
+    """Return True if the source's record still is what was copied, or what stands for it at the target."""
+    return (
+        mapped.item.digest == row.digest
+        or _stands_for(leg, container, row, mapped)
+        or _has_stored_answers(leg, container, row, mapped)
+    )
+
+
+def is_right(leg: LegContext, container: ContainerRow, row: ItemRow, mapped: Mapped) -> bool:
+    """Return True if the source's record asks for no other copy than there is."""
+    return (
+        _is_as_copied(leg, container, row, mapped)
+        or _lacks_what_was_refused(leg, container, row, mapped)
+        or _says_the_same(leg, container, row, mapped)
+    )
 
 
 def _has_other_flags(leg: LegContext, container: ContainerRow, row: ItemRow, mapped: Mapped) -> bool:

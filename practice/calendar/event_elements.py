@@ -186,9 +186,10 @@ def _named(event: Event, item: Message, day: date | None, tag: str, dialect: Dia
         return ""
     one = event.instance(day)
     box = item.folder.mailbox
+    key = item.series_key if dialect.habits.keys_stay else item.change_key
     id_ = box.ids.occurrence(item.folder.number, item.number, day.toordinal())
     return (
-        f'<t:{tag}><t:ItemId Id="{id_}" ChangeKey="{item.change_key}"/>'
+        f'<t:{tag}><t:ItemId Id="{id_}" ChangeKey="{key}"/>'
         f"{_moment('Start', one.begins, dialect)}{_moment('End', one.finishes, dialect)}"
         f"{_moment('OriginalStart', event.planned(day), dialect)}</t:{tag}>"
     )

@@ -22,13 +22,14 @@ from engine.leg.run_options import RunOptions
 from engine.verify.occurrences import UNCHECKED
 from kogge.prepare.practice_servers import staged
 from ledger.db.readers import counts_of
-from ledger.db.rows import LegState, Outcome, State
-from model.protocols import Kind, key_of
+from ledger.db.rows import LegState, Phase, State
+from model.protocols import Kind
 from practice.calendar.appointments import Event
 from practice.exchange.habits import Habits
 from practice.exchange.server import ExchangeServer
-from practice.harness.faults import FaultPlan
+from practice.harness.faults import FaultPlan, invalid_sync_state
 from practice.harness.faults import Kind as Fate
+from practice.world import diary
 from practice.world.diary import delete_occurrence, event_of, modify_occurrence
 from practice.world.messages import Message
 from practice.world.world import World
@@ -108,19 +109,60 @@ def test_a_changed_occurrence_that_its_series_does_not_tell_is_found_and_mended(
     _, second, third = days(item)[:3]
     modify_occurrence(one.box, item, second, lambda event: replace(event, location="Saal 2"))
     delete_occurrence(one.box, item, third)
+    for change in ("Saal 3", "Saal 4"):
+        passed = run(one, Kind.CALENDAR, level="target")
+        assert (outcome(passed), passed.tally.replaced) == (VERIFIED, 1)
+        assert outcome(run(one, Kind.CALENDAR, verify_only=True)) == VERIFIED
+        unchanged = run(one, Kind.CALENDAR, level="target")
+        assert (outcome(unchanged), unchanged.tally.replaced) == (VERIFIED, 0)
+        modify_occurrence(one.box, item, second, lambda event, place=change: replace(event, location=place))
+
+
+def test_a_change_of_which_nothing_tells_is_found_in_the_frozen_pass(
+    office: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text alone, in a day that was changed before, whose date of change stays."""
+    one = office(Habits(keys_stay=True))
+    item = series(one)
+    day = days(item)[1]
+    modify_occurrence(one.box, item, day, lambda event: replace(event, location="Saal 2"))
+    assert outcome(run(one, Kind.CALENDAR)) == VERIFIED
+    monkeypatch.setattr(diary, "_stamped", lambda _box, event: event)
+    worded = lambda event: replace(event, base=replace(event.base, body="Anders", html=False))  # noqa: E731
+    modify_occurrence(one.box, item, day, worded)
+    assert run(one, Kind.CALENDAR, level="target").tally.replaced == 0
+    one.ledger.set_phase(one.id, Phase.FROZEN, "somebody")
     passed = run(one, Kind.CALENDAR, level="target")
-    assert (outcome(passed), passed.tally.replaced) == (VERIFIED, 0)
-    found = run(one, Kind.CALENDAR, verify_only=True)
-    assert outcome(found) == (LegState.DIFFERS, "verification-differs")
-    (finding,) = [each for _, each in one.ledger.findings(found.leg)]
-    assert (finding.outcome, finding.detail, finding.key) == (
-        Outcome.DIFFERS,
-        "source-body",
-        key_of(item.id),
-    )
-    one.ledger.requeue()
-    assert run(one, Kind.CALENDAR, level="target").tally.replaced == 1
+    assert (outcome(passed), passed.tally.replaced) == (VERIFIED, 1)
     assert outcome(run(one, Kind.CALENDAR, verify_only=True)) == VERIFIED
+
+
+def test_a_change_during_which_the_server_lost_the_cursor_is_found(office: Open) -> None:
+    plan = FaultPlan()
+    one = office(Habits(keys_stay=True), plan)
+    item = series(one)
+    assert outcome(run(one, Kind.CALENDAR)) == VERIFIED
+    modify_occurrence(one.box, item, days(item)[1], lambda event: replace(event, location="Saal 2"))
+    for nth in range(1, 20):
+        plan.script("SyncFolderItems", nth, invalid_sync_state())
+    passed = run(one, Kind.CALENDAR, level="target")
+    assert plan.struck[Fate.INVALID_SYNC_STATE]
+    assert (outcome(passed), passed.tally.replaced) == (VERIFIED, 1)
+    plan.heal()
+    unchanged = run(one, Kind.CALENDAR, level="target")
+    assert (outcome(unchanged), unchanged.tally.replaced) == (VERIFIED, 0)
+
+
+def test_a_changed_occurrence_is_left_alone_in_a_live_mailbox(office: Open) -> None:
+    one = office(Habits(keys_stay=True))
+    item = series(one)
+    assert outcome(run(one, Kind.CALENDAR)) == VERIFIED
+    one.ledger.set_phase(one.id, Phase.FROZEN, "somebody")
+    one.ledger.set_phase(one.id, Phase.LIVE, "somebody")
+    modify_occurrence(one.box, item, days(item)[1], lambda event: replace(event, location="Saal 2"))
+    for _ in range(2):
+        passed = run(one, Kind.CALENDAR, level="target")
+        assert (outcome(passed), passed.tally.replaced, passed.tally.new) == (VERIFIED, 0, 0)
 
 
 def test_a_category_that_renders_a_mail_anew_changes_its_flags_alone(office: Open) -> None:

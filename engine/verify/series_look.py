@@ -1,0 +1,65 @@
+"""Read every series of a calendar again, before the verification does.
+
+A server may keep the version of a series while one of its days changes, and tell of the days nothing that
+changed. In the final pass of a mailbox the verification alone would find that, when nobody works in the old
+mailbox any more, and a person would have to begin the pass again. And where the source no longer knows the
+cursor, nothing tells which of the days changed since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Protocol, runtime_checkable
+
+from engine.context.fetch_results import FetchResults
+from engine.context.leg_context import LegContext, as_container
+from engine.steps.discover import Listing
+from engine.verify.source import CHUNK, HELD, is_right, mapped_again
+from ledger.db.rows import ContainerRow, Phase
+from model.protocols import Container, Failed, Kind, Page, Ref, key_of
+
+
+@runtime_checkable
+class TellsSeries(Protocol):
+    """Name the series of a source, whose versions may stay when one of their days changes."""
+
+    def series(self, container: Container) -> Iterator[str]:
+        """Yield the source ids of a calendar's series. Idempotent; it may raise what `Source.changes` may."""
+
+
+def look(leg: LegContext, row: ContainerRow, listing: Listing) -> None:
+    """Note as changed every series of a calendar that its source gives otherwise than it was copied.
+
+    Does nothing for a source whose versions tell everything, nor in a live mailbox; in staging only if the
+    source had lost the cursor. Idempotent.
+
+    Args:
+        leg: the open leg.
+        row: the calendar.
+        listing: what its source said last.
+    """
+    source = leg.source
+    if leg.kind is not Kind.CALENDAR or not isinstance(source, TellsSeries):
+        return
+    if leg.mailbox.phase is not Phase.FROZEN and not (leg.mirror and listing.lost):
+        return
+    series = {key_of(id_) for id_ in source.series(as_container(row))}
+    held = (item for item in leg.ledger.rows(row.id, HELD) if item.key in series)
+    while chunk := list(islice(held, CHUNK)):
+        leg.check()
+        changed = []
+        for item, result in FetchResults(leg, row).about(chunk):
+            if isinstance(result, Failed):
+                continue
+            mapped = mapped_again(leg, result)
+            if mapped is not None and not is_right(leg, row, item, mapped):
+                changed.append(Ref(item.source_id, result.ref.version))
+        _note(leg, row, changed)
+
+
+def _note(leg: LegContext, row: ContainerRow, changed: list[Ref]) -> None:
+    """Record that series changed: by a version that none of them has, and then by their own."""
+    for refs in ([Ref(ref.id, f"series/{ref.version}") for ref in changed], changed):
+        if refs:
+            leg.ledger.record_page(row.id, Page(tuple(refs), row.cursor or ""), keep_cursor=False)
