@@ -2,19 +2,23 @@
 
 A folder that was put back from a backup has the UIDVALIDITY that it had, and gives UIDs once more that it
 gave before, to other messages. UIDNEXT that went back shows that, and so does another message under a known
-UID.
+UID. Several are known, because people move and delete the newest messages first.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from connectors.imap.fetch import Attributes, uid_of
 from connectors.imap.session import Selected, Session
 from connectors.imap.wire.connection import Parts, fetched
 
+NEWEST = 8
+"""How many messages of a folder are remembered: the newest ones."""
+HEARD_MOST = 1000
 ASKED = b"INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]"
 _MARK = re.compile(r"(\d{1,10})-([0-9a-f]{12})")
 
@@ -35,49 +39,64 @@ class Mark:
         return f"{self.uid}-{self.digest}"
 
 
-def parsed_mark(text: str) -> Mark | None:
-    """Return the mark that str() wrote; None for an empty text.
+def written(remembered: Sequence[Mark]) -> str:
+    """Return marks as a text, which `parsed_marks` reads; "" if there are none."""
+    return ",".join(map(str, remembered))
+
+
+def parsed_marks(text: str) -> tuple[Mark, ...]:
+    """Return the marks that `written` wrote.
 
     Raises:
         ValueError: for any other text.
     """
-    if not text:
-        return None
-    found = _MARK.fullmatch(text)
-    if found is None:
+    found = [_MARK.fullmatch(one) for one in text.split(",")] if text else []
+    marks = tuple(Mark(int(one[1]), one[2]) for one in found if one is not None)
+    if len(marks) != len(found):
         raise ValueError
-    return Mark(int(found[1]), found[2])
+    return marks
 
 
-def question(known: Mark | None) -> bytes:
-    """Return the command with which `marks` asks."""
-    also = b"" if known is None else b"%d," % known.uid
-    return b"UID FETCH %s* (UID %s)" % (also, ASKED)
+def questions(known: Sequence[Mark], exists: int) -> list[bytes]:
+    """Return the commands with which `marks` asks.
+
+    Args:
+        known: the messages that were there before.
+        exists: how many messages the folder has; at least 1.
+
+    Source:
+        RFC 9051, section 9 (seq-range: "*" may be the smaller end).
+    """
+    about = b"(UID %s)" % ASKED
+    newest = b"FETCH %d:* %s" % (max(1, exists - NEWEST + 1), about)
+    uids = ",".join(str(mark.uid) for mark in known)
+    return [newest] if not known else [b"UID FETCH %s %s" % (uids.encode(), about), newest]
 
 
-def marks(session: Session, selected: Selected, known: Mark | None) -> tuple[Mark | None, Mark | None]:
-    """Ask for the newest message of the open folder, and for the one that is known.
+def marks(session: Session, selected: Selected, known: Sequence[Mark]) -> tuple[tuple[Mark, ...], list[Mark]]:
+    """Ask for the newest messages of the open folder, and for those that are known.
 
     Args:
         session: the session, in which the folder is open.
         selected: the folder.
-        known: a message that was there before; None if none is known.
+        known: messages that were there before.
 
     Returns:
-        The mark of the newest message, and of what has the known one's UID now. None: there is none.
+        The marks of the newest messages, and of what has the UIDs of the known ones now.
     """
     if not selected.exists:
-        return None, None
+        return (), []
     found: dict[int, Mark] = {}
 
     def note(parts: Parts) -> None:
         entry = fetched(parts)
-        if entry is not None and b"INTERNALDATE" in entry and uid_of(entry):
+        if entry is not None and b"INTERNALDATE" in entry and uid_of(entry) and len(found) < HEARD_MOST:
             found[uid_of(entry)] = _mark(entry)
 
-    session.done(question(known), note)
-    newest = found[max(found)] if found else None
-    return newest, None if known is None else found.get(known.uid)
+    for command in questions(known, selected.exists):
+        session.done(command, note)
+    newest = tuple(found[uid] for uid in sorted(found)[-NEWEST:])
+    return newest, [found[mark.uid] for mark in known if mark.uid in found]
 
 
 def _mark(entry: Attributes) -> Mark:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from email.utils import getaddresses
 from functools import lru_cache
@@ -20,7 +20,7 @@ from connectors.imap.fetch import (
     window_question,
     windows,
 )
-from connectors.imap.folder_life import Mark, marks, parsed_mark, question
+from connectors.imap.folder_life import Mark, marks, parsed_marks, questions, written
 from connectors.imap.folders import (
     RAW,
     VIRTUAL,
@@ -61,7 +61,7 @@ class Cursor:
         uid: the greatest UID that is listed.
         done: True if the enumeration reached the end.
         modseq: the folder's HIGHESTMODSEQ when the enumeration began; None where the server keeps none.
-        mark: a message that was there then; see `connectors.imap.folder_life`.
+        marks: messages that were there then; see `connectors.imap.folder_life`.
         life: how often the folder was put back to an older state, as far as was noticed.
     """
 
@@ -69,28 +69,28 @@ class Cursor:
     uid: int
     done: bool
     modseq: int | None
-    mark: Mark | None = None
+    marks: tuple[Mark, ...] = ()
     life: int = 0
 
     def __str__(self) -> str:
         text = f"{self.uidvalidity}:{self.uid}:{'done' if self.done else 'part'}:{self.modseq or ''}"
-        return f"{text}:{self.mark or ''}:{self.life}" if self.mark or self.life else text
+        return f"{text}:{written(self.marks)}:{self.life}" if self.marks or self.life else text
 
     @property
     def era(self) -> str:
         """The beginning of the ids of the folder's messages: UIDs are unique within an era."""
         return f"{self.uidvalidity}.{self.life}" if self.life else f"{self.uidvalidity}"
 
-    def goes_on(self, selected: Selected, found: Mark | None) -> bool:
+    def goes_on(self, selected: Selected, found: Collection[Mark]) -> bool:
         """Return True unless the folder was put back to an older state since.
 
         Args:
             selected: the folder as it is now.
-            found: what has the mark's UID now; None if nothing has.
+            found: what has the UIDs of the marks now; a message that is gone says nothing.
         """
         if selected.uidnext and selected.uidnext <= self.uid:
             return False
-        return self.mark is None or found is None or found == self.mark
+        return set(found) <= set(self.marks)
 
 
 def parsed(cursor: str) -> Cursor:
@@ -104,7 +104,7 @@ def parsed(cursor: str) -> Cursor:
         mark, life = more or ("", "0")
         done = {"done": True, "part": False}[state]
         number = int(modseq) if modseq else None
-        return Cursor(int(validity), int(uid), done, number, parsed_mark(mark), int(life))
+        return Cursor(int(validity), int(uid), done, number, parsed_marks(mark), int(life))
     except (ValueError, KeyError):
         raise CursorLost("cursor-lost", "not a cursor of this source") from None
 
@@ -271,10 +271,10 @@ class ImapSource:
         opened = self._opened_empty(name) if is_empty else None
         if opened is not None:
             return opened
-        questions = [question(before.mark if before else None)] if total else []
+        ahead = questions(before.marks if before else (), total) if total else []
         if before is None and total:
-            questions.append(window_question(1, min(total, WINDOW_ITEMS), LISTED))
-        return self._select(name, fresh=True, then=questions)
+            ahead.append(window_question(1, min(total, WINDOW_ITEMS), LISTED))
+        return self._select(name, fresh=True, then=ahead)
 
     def _opened_empty(self, name: bytes) -> Selected | None:
         """Return the state of a folder that is counted as empty; None if it is not.
@@ -380,7 +380,7 @@ class ImapSource:
         Raises:
             CursorLost: the folder was put back to an older state since `before`.
         """
-        newest, found = marks(self._session, selected, before.mark if before else None)
+        newest, found = marks(self._session, selected, before.marks if before else ())
         if before is not None:
             self._lives[name] = before.life
             if not before.goes_on(selected, found):

@@ -98,6 +98,20 @@ def test_a_second_restore_is_noticed_as_well(trial: Walk, quick_path: Path, dove
     assert at_target(trial) == at_source(trial)
 
 
+@pytest.mark.parametrize("gone", [1, LOST - 1])
+def test_it_is_noticed_by_any_mail_that_has_a_lost_number(trial: Walk, gone: int) -> None:
+    """People file and delete the newest mail first: what has the newest lost numbers is gone again."""
+    deliver(trial, range(200, 200 + LOST + 4))
+    with trial.client() as client:
+        client.delete_messages(client.search()[SAVED + LOST - gone : SAVED + LOST])
+        client.expunge()
+    assert trial.run().state is LegState.VERIFIED
+    assert at_target(trial) == at_source(trial)
+    before = trial.store.snapshot()
+    assert trial.run().tally.new == 0
+    assert trial.store.snapshot() == before
+
+
 def test_mail_that_the_backup_brings_back_is_brought(trial: Walk, quick_path: Path, dovecot: Dovecot) -> None:
     """It was deleted since, and the server does not say that it changed."""
     trial.run()
