@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from uuid import uuid4
 
 import anyio
@@ -59,6 +59,12 @@ class RunJob(ProcessJobConfiguration):
     """What a run is given. entrypoint: of its flow; None until it is prepared."""
 
     entrypoint: str | None = None
+
+    @classmethod
+    async def from_template_and_values(cls, *_given: Any, **_named: Any) -> Self:
+        """Takes nothing from the work pool, the deployment and the run. In their templates `{{ $NAME }}` is a
+        variable of this process's environment, and Prefect's server keeps what a wrong value was."""
+        return cls()
 
     def prepare_for_flow_run(
         self, flow_run: FlowRun, deployment: DeploymentResponse | None = None, *more: Any, **others: Any

@@ -15,9 +15,13 @@ from worker_scene import Scene, working
 pytestmark = [pytest.mark.prefect, pytest.mark.timeout(600)]
 
 
+VARIABLE, SECRET = "KOGGE_SOURCE_PASSWORD", "only-the-worker-knows"
+
+
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory, prefect_state: Callable[[], Path]) -> Iterator[Scene]:
-    with working(prefect_state(), tmp_path_factory.mktemp("place")) as made:
+    place = tmp_path_factory.mktemp("place")
+    with working(prefect_state(), place, environment={VARIABLE: SECRET}) as made:
         yield made
 
 
@@ -97,6 +101,23 @@ def test_a_changed_pool_is_noticed_and_gives_a_run_no_power(scene: Scene) -> Non
     assert not scene.mark.exists()
     assert scene.kogge("setup")[0] == 0
     assert scene.kogge("setup", "--check")[0] == 0
+
+
+def test_a_changed_pool_does_not_ask_for_what_the_worker_knows(scene: Scene) -> None:
+    """Prefect's client fills `{{ $NAME }}` from the worker's environment, and its error holds the value."""
+    asking = {
+        "job_configuration": {"stream_output": f"{{{{ ${VARIABLE} }}}}"},
+        "variables": {"type": "object", "properties": {f"${VARIABLE}": {}}},
+    }
+    scene.ask("PATCH", "/work_pools/kogge", {"base_job_template": asking})
+    scene.worker.kill()
+    scene.worker.start()
+    run = scene.start("janitor/janitor")
+    assert scene.ended(run)[0] == "Completed"
+    logs = scene.ask("POST", "/logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}})
+    assert SECRET not in json.dumps([logs, scene.ask("GET", f"/flow_run_states/?flow_run_id={run}")])
+    assert SECRET not in scene.worker.log.read_text()
+    assert scene.kogge("setup")[0] == 0
 
 
 def test_steps_of_a_deployment_are_not_taken(scene: Scene) -> None:
