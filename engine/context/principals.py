@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.config.file_errors import Problem, misconfigured
 from engine.planning.deny_list import DenyList
-from engine.planning.mailbox_list import Directory, canonical, csv_rows
+from engine.planning.mailbox_list import Directory, canonical, csv_rows, exact
 from ledger.leg.locations import Seat
 from model.sites import is_site
 
@@ -28,7 +28,7 @@ class Parties:
         targets: ledger.store.Ledger.targets of the workload.
         directory: says whose another address is.
         deny: the people with whom nothing is shared.
-        groups: the target's group names by the source's names, as canonical() writes them.
+        groups: the target's group names by the source's names, as read_groups() spells them.
         by_name: True if other groups have the same name at the target, except a site's groups.
         login: returns what an account is called at a target that does not say so itself, given its login and
             its address.
@@ -82,7 +82,7 @@ class Parties:
     def _other_addresses(self, source: str) -> frozenset[str]:
         """Return the other source addresses of this person, without addresses that another person has too."""
         own = self._row_numbers(source)
-        if len(own) != 1:
+        if len(own) != 1 or own != self.directory.source_rows(source):
             return frozenset()
         (number,) = own
         return frozenset(
@@ -101,7 +101,12 @@ class Parties:
         Equal names do not make equal members, so a name alone says nothing unless `by_name` allows it.
         """
         same_name = name if self.by_name and not is_site(name) else None
-        return self.groups.get(canonical(name), same_name)
+        return self.groups.get(_group_key(name), same_name)
+
+
+def _group_key(name: str) -> str:
+    """Return one spelling of a group: two groups whose names only look alike stay two."""
+    return canonical(name) if is_site(name) else exact(name)
 
 
 def read_groups(path: Path) -> Mapping[str, str]:
@@ -112,7 +117,7 @@ def read_groups(path: Path) -> Mapping[str, str]:
     ignored.
 
     Returns:
-        The target's name by the source's canonical name.
+        The target's name by the source's name, in one spelling.
 
     Raises:
         Misconfigured: if the file cannot be used, also if two lines name one source.
@@ -123,7 +128,7 @@ def read_groups(path: Path) -> Mapping[str, str]:
     for line, cells in csv_rows(path, purpose, (("source", "target"), None), problems):
         empty = [name for name in ("source", "target") if not cells[name]]
         problems += [Problem(line, name, "is empty") for name in empty]
-        source, target = canonical(cells["source"]), cells["target"]
+        source, target = _group_key(cells["source"]), cells["target"]
         if not empty and groups.setdefault(source, target) != target:
             problems.append(Problem(line, "source", "another line gives it to another group"))
     if problems:

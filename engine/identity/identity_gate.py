@@ -29,7 +29,7 @@ from engine.context.leg_context import nothing_approved
 from engine.identity.own_items import own_items
 from engine.identity.provisioning_items import artefacts_among
 from engine.planning.deny_list import DenyList
-from engine.planning.mailbox_list import Directory, canonical
+from engine.planning.mailbox_list import Directory, exact
 from model.errors import Blocked
 from model.optional_protocols import ListsWhole, SupportsSenders, TellsEmpty
 from model.protocols import Container, Identity, Kind, Source, Target
@@ -231,7 +231,7 @@ def _is_main(account: Account, stated: Identity) -> bool:
 
 
 def _is_login(account: Account) -> bool:
-    return canonical(account.login) == canonical(account.address)
+    return exact(account.login) == exact(account.address)
 
 
 def _opens_what_is_named(pair: Pair, ours: Identity, theirs: Identity, rules: GateRules) -> bool:

@@ -91,23 +91,30 @@ class Directory:
         sites: the accounts that may hold a site's files; an account may hold several sites, beside its
             owner's files.
         rows: the addresses and logins by the number of the row.
+        exact_names: by side, the numbers of the rows by the exact() names of a person.
     """
 
     sources: Mapping[str, frozenset[int]] = field(default_factory=dict)
     targets: Mapping[str, frozenset[int]] = field(default_factory=dict)
     sites: Mapping[str, frozenset[str]] = field(default_factory=dict)
     rows: Mapping[int, frozenset[str]] = field(init=False)
+    exact_names: Mapping[str, Mapping[str, frozenset[int]]] = field(init=False)
 
     def __post_init__(self) -> None:
         rows: defaultdict[int, set[str]] = defaultdict(set)
+        spelled: dict[str, Mapping[str, frozenset[int]]] = {}
         for name in ("sources", "targets"):
             side: defaultdict[str, frozenset[int]] = defaultdict(frozenset)
+            own: defaultdict[str, frozenset[int]] = defaultdict(frozenset)
             for address, numbers in getattr(self, name).items():
                 side[canonical(address)] |= numbers
+                own[exact(address)] |= numbers
                 for number in numbers:
                     rows[number].add(address)
             object.__setattr__(self, name, dict(side))
+            spelled[name] = dict(own)
         object.__setattr__(self, "rows", {number: frozenset(addresses) for number, addresses in rows.items()})
+        object.__setattr__(self, "exact_names", spelled)
 
     def also(self, source: str, target: str) -> frozenset[str]:
         """Return every address of the rows that name source or target."""
@@ -120,12 +127,23 @@ class Directory:
 
         Returns:
             True if one row names both, and no other row names either. False if the directory gives one of
-                them to someone else, or to two people. None if it knows neither.
+                them to someone else, or to two people. None if it knows neither, or has one of them in a
+                spelling alone that may be another person's.
         """
         left, right = self._sides(source, target)
         if not left and not right:
             return None
-        return left == right and len(left) == 1
+        if left != right or len(left) != 1:
+            return False
+        is_exact = left == self.source_rows(source) == self._exact_rows("targets", target)
+        return True if is_exact else None
+
+    def source_rows(self, source: str) -> frozenset[int]:
+        """Return the numbers of the rows that name this source exactly; see exact()."""
+        return self._exact_rows("sources", source)
+
+    def _exact_rows(self, side: str, name: str) -> frozenset[int]:
+        return self.exact_names[side].get(exact(name), frozenset())
 
     def gives(self, site: Site, target: str) -> bool | None:
         """Say whether this account may hold the site's files.
@@ -136,18 +154,46 @@ class Directory:
             None if the directory does not know the site.
         """
         targets = self.sites.get(str(site)) or self.sites.get(str(site.whole))
-        return None if targets is None else canonical(target) in targets
+        return None if targets is None else exact(target) in targets
 
     def _sides(self, source: str, target: str) -> tuple[frozenset[int], frozenset[int]]:
         no_rows: frozenset[int] = frozenset()
         return self.sources.get(canonical(source), no_rows), self.targets.get(canonical(target), no_rows)
 
 
-def canonical(address: str) -> str:
-    """Return one spelling of an address or login, for comparing.
+def exact(name: str) -> str:
+    """Return one spelling of an address or login, for proving whose it is.
 
-    It is normalized (Unicode NFKC), case-folded and without blanks around it; the domain is in IDNA and
-    without a dot at its end. A site is spelled as model.sites does.
+    Only what every server takes for one name is one here: capitals of ASCII letters, and both ways to write
+    a domain (RFC 5891, which keeps straße.example apart from strasse.example). canonical() takes more names
+    for one, which may be two people's: it is for refusing, and proves nothing.
+    """
+    local, at, domain = name.strip().rpartition("@")
+    if not at:
+        return _ascii_lower(domain)
+    return f"{_ascii_lower(local)}@{'.'.join(map(_label, domain.split('.')))}"
+
+
+def _ascii_lower(text: str) -> str:
+    return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
+
+
+def _label(label: str) -> str:
+    lowered = unicodedata.normalize("NFC", label).lower()
+    if lowered.isascii():
+        return lowered
+    try:
+        return f"xn--{lowered.encode('punycode').decode('ascii')}"
+    except UnicodeError:
+        return lowered
+
+
+def canonical(address: str) -> str:
+    """Return one spelling of an address or login, for finding what may be one.
+
+    Two people's names may have the same; see exact(). It is normalized (Unicode NFKC), case-folded and
+    without blanks around it; the domain is in IDNA and without a dot at its end. A site is spelled as
+    model.sites does.
     """
     stripped = address.strip()
     site = Site.read(stripped)
@@ -250,7 +296,7 @@ def _read_site_row(line: int, cells: Mapping[str, str], sites: Mapping[str, set[
         if site is None:
             yield Problem(line, "source", f"not {SHAPE}")
         else:
-            sites[str(site)] |= {canonical(entry) for entry in SEVERAL.split(cells["target"]) if entry}
+            sites[str(site)] |= {exact(entry) for entry in SEVERAL.split(cells["target"]) if entry}
 
 
 def read_addresses(path: Path) -> Mapping[str, str]:

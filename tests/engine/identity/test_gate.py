@@ -17,7 +17,7 @@ from connectors.settings import Account
 from engine.config.load import is_address
 from engine.identity.identity_gate import ARTEFACTS_MOST, GateRules, Pair, is_filled, prove_identity
 from engine.planning.deny_list import DenyList
-from engine.planning.mailbox_list import Directory, canonical, read_directory
+from engine.planning.mailbox_list import Directory, canonical, exact, read_directory
 from model.errors import Blocked
 from model.protocols import Capabilities, Container, Identity, Kind, Listed, Native, Ref
 from model.sites import Site
@@ -104,6 +104,59 @@ def test_an_account_that_states_no_address_of_the_row_is_another_one() -> None:
     with pytest.raises(Blocked) as raised:
         level(pair(), states(ANNA_OLD), states("anna.b@new.example"), rules)
     assert raised.value.code == "target-address-differs"
+
+
+ALIKE = [
+    ("strasse@x.example", "straße@x.example"),
+    ("anna@strasse.example", "anna@straße.example"),
+    ("fiona@x.example", "\N{LATIN SMALL LIGATURE FI}ona@x.example"),
+    ("kay@x.example", "\N{FULLWIDTH LATIN SMALL LETTER K}ay@x.example"),
+    ("kay@x.example", "\N{KELVIN SIGN}ay@x.example"),
+    ("niko\N{GREEK SMALL LETTER SIGMA}@x.example", "niko\N{GREEK SMALL LETTER FINAL SIGMA}@x.example"),
+    ("x2@x.example", "x\N{SUPERSCRIPT TWO}@x.example"),
+]
+"""Two names that one of Unicode's foldings makes one, and that servers keep apart."""
+
+
+@pytest.mark.parametrize("names", ALIKE)
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_login_that_only_looks_like_the_address_opens_another_account(
+    names: tuple[str, str], turned: bool
+) -> None:
+    mine, anothers = names[::-1] if turned else names
+    listed = GateRules(Directory({mine: ONE, ANNA_OLD: ONE}, {mine: ONE, ANNA: ONE}))
+    for rules in (GateRules(), listed):
+        given = pair(mine, ANNA, source_login=anothers)
+        assert level(given, states(), states(ANNA, mine), rules) == "asserted"
+        given = pair(ANNA_OLD, mine, target_login=anothers)
+        assert level(given, states(ANNA_OLD, mine), states(), rules) == "asserted"
+
+
+@pytest.mark.parametrize("names", ALIKE)
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_directory_names_nobody_who_is_only_spelled_alike(names: tuple[str, str], turned: bool) -> None:
+    listed, anothers = names[::-1] if turned else names
+    rules = GateRules(Directory({listed: ONE, ANNA_OLD: ONE}, {listed: ONE, ANNA: ONE}))
+    with pytest.raises(Blocked) as raised:
+        level(pair(anothers, ANNA), states(), states(ANNA), rules)
+    assert raised.value.code == "target-address-differs"
+    assert level(pair(anothers, ANNA), states(), states(), rules) == "asserted"
+    assert level(pair(ANNA_OLD, anothers), states(ANNA_OLD), states(), rules) == "asserted"
+    of_site = GateRules(Directory(sites={SITE: frozenset({exact(listed)})}))
+    assert level(pair(SITE, listed), states(), states(), of_site) == "directory"
+    with pytest.raises(Blocked) as raised:
+        level(pair(SITE, anothers), states(), states(), of_site)
+    assert raised.value.code == "directory-disagrees"
+
+
+@pytest.mark.parametrize(
+    ("listed", "written"),
+    [("ANNA@Old.example", "anna@old.EXAMPLE"), ("anna@xn--grn-ioa.example", "Anna@GRÜN.example")],
+)
+def test_capitals_and_the_two_ways_to_write_a_domain_are_one_name(listed: str, written: str) -> None:
+    rules = GateRules(Directory({listed: ONE}, {ANNA: ONE}))
+    assert level(pair(written, ANNA), states(), states(ANNA), rules) == "directory"
+    assert level(pair(listed, ANNA, source_login=written), states(), states(ANNA), rules) == "directory"
 
 
 def test_what_people_write_into_their_profile_proves_nothing() -> None:

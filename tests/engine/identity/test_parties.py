@@ -76,6 +76,22 @@ def test_an_address_of_two_people_is_nobody_s() -> None:
     assert Parties(found(known), directory).people(asked) == {"a@old": "a", "a.alias@old": "a"}
 
 
+def test_who_is_only_spelled_alike_gets_nothing(tmp_path: Path) -> None:
+    known = {"strasse@old": Seat("strasse@old", "a", "a@new", "")}
+    directory = Directory(
+        {"strasse@old": frozenset({1}), "alias@old": frozenset({1})}, {"a@new": frozenset({1})}
+    )
+    parties = Parties(found(known), directory, groups=read_groups(_groups(tmp_path, "Fußgänger", "walkers")))
+    assert parties.people({"straße@old", "alias@old"}) == {"alias@old": "a"}
+    assert (parties.group("Fussgänger"), parties.group("fußgänger")) == (None, "walkers")
+
+
+def _groups(folder: Path, source: str, target: str) -> Path:
+    file = folder / "groups.csv"
+    file.write_text(f"source,target\n{source},{target}\n", encoding="utf-8")
+    return file
+
+
 def test_an_address_of_the_target_is_not_whose_it_was_at_the_source() -> None:
     known = {"m@old": Seat("m@old", "m", "m@new", ""), "n@old": Seat("n@old", "n", "x@old", "")}
     directory = Directory({"n@old": frozenset({1})}, {"x@old": frozenset({1})})
