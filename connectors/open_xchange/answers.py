@@ -28,6 +28,9 @@ _LOGIN, _SCOPES = "LGI-", "RA-"
 _PROGRAM = frozenset({"LGI-0014", "LGI-0021"})
 """The login was refused because of the program that asks: its name is not allowed, or is the User-Agent."""
 _LEADS_ELSEWHERE = "LGI-0016"
+_NOT_THERE = frozenset({"CON-0125", "TSK-0019"})
+"""There is no such contact or task. The server puts it into the category of its own faults (ERROR)."""
+_NO_FOLDER = "FLD-0008"
 
 
 class SessionExpired(Exception):
@@ -49,7 +52,7 @@ def content(answer: HttpAnswer) -> Json:
         TooManyEvents: the range is to be asked for in parts.
         Transient: "not-http-api" for anything but JSON, such as a login page; "busy", "server-error".
         Blocked: those of `refusal`, "no-http-api", and those of the HTTP status.
-        Rejected: "refused-by-target" for what the server does not take.
+        Rejected: "refused-by-target" for what the server does not take; "vanished".
 
     Source:
         "Error handling" in documentation/http_api of the middleware.
@@ -79,17 +82,20 @@ def refusal(found: Mapping[str, Any]) -> MigrationError:
     """Return the error for an answer's error code and categories.
 
     That the server cannot log in anybody now is known by the category, so it goes first. Only then is a
-    refusal said to be one of the password.
+    refusal said to be one of the password. A category that names the server's own fault (ERROR) is the one of
+    a database that is away, and of an item at which the server always fails: nothing is said of the item.
 
     Args:
         found: the answer's JSON.
 
     Returns:
         Transient "busy" or "server-error"; Blocked "login-refused", "client-refused", "redirected-elsewhere",
-        "password-scopes", "no-permission" or "over-quota"; else Rejected "refused-by-target".
+        "password-scopes", "no-permission", "over-quota" or "container-missing"; Rejected "vanished"; else
+        Rejected "refused-by-target".
 
     Source:
-        LoginExceptionCodes of the middleware. RA-0002 was measured with an app password of 8.19.
+        LoginExceptionCodes, ContactExceptionCodes and TaskExceptionCode of the middleware. RA-0002 was
+        measured with an app password of 8.19.
     """
     code, categories = _code(found), _categories(found)
     if categories & _PASSING:
@@ -98,6 +104,12 @@ def refusal(found: Mapping[str, Any]) -> MigrationError:
         return _refused_login(code, categories)
     if code.startswith(_SCOPES):
         return Blocked("password-scopes", "the password does not open this module of the API").about(code)
+    if code in _NOT_THERE:
+        return Rejected("vanished", "no longer at the target").about(code)
+    if code == _NO_FOLDER:
+        return Blocked("container-missing", "a collection is no longer there").about(code)
+    if categories & _BROKEN:
+        return Transient("server-error", "the server failed").about(code)
     if categories & _FORBIDDEN:
         return Blocked("no-permission", "the server forbids this to the account").about(code)
     if categories & _FULL:

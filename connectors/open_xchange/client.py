@@ -179,6 +179,24 @@ class ApiClient:
         except SessionExpired:
             raise Transient("busy", "the server forgot the session") from None
 
+    def answers(self, module: str, action: str, options: Mapping[str, str]) -> bool:
+        """Return True if a request that changes nothing is answered at once; nothing is waited out.
+
+        Args:
+            module: the module.
+            action: the action.
+            options: further parameters.
+
+        Raises:
+            Blocked: see `connectors.open_xchange.answers.content`.
+        """
+        try:
+            with suppress(Rejected):
+                self.ask(module, action, options)
+        except Transient:
+            return False
+        return True
+
     def close(self) -> None:
         """End the session and close every socket; safe from any thread and more than once."""
         self._http.close()

@@ -44,12 +44,13 @@ class DistributionLists:
         lists = [Entry(str(id_), str(uid or id_), True) for id_, uid, mark in rows(found, 3) if mark]
         yield from sorted(lists, key=lambda entry: (len(entry.id), entry.id))
 
+    def is_well(self, folder: str) -> bool:
+        """Return True if a folder is listed at once; nothing is waited out."""
+        return self._client.answers(MODULE, "all", {"folder": folder, "columns": "1"})
+
     def read(self, folder: str, entry: Entry) -> Current:
         """Return a list as a card."""
-        try:
-            found = self._client.look(MODULE, "get", {"id": entry.id, "folder": folder})
-        except Rejected as error:
-            raise Rejected("vanished", "no longer at the target").about(error.detail) from None
+        found = self._client.look(MODULE, "get", {"id": entry.id, "folder": folder})
         stated = found.get("data")
         if not isinstance(stated, dict):
             raise not_api()

@@ -48,12 +48,13 @@ class RecurringTasks:
         tasks = [Entry(str(id_), str(uid or id_), bool(kind)) for id_, uid, kind in rows(found, 3)]
         yield from sorted(tasks, key=lambda entry: (len(entry.id), entry.id))
 
+    def is_well(self, folder: str) -> bool:
+        """Return True if a folder is listed at once; nothing is waited out."""
+        return self._client.answers(MODULE, "all", {"folder": folder, "columns": "1"})
+
     def read(self, folder: str, entry: Entry) -> Current:
         """Return a task as an iCalendar object."""
-        try:
-            found = self._client.look(MODULE, "get", {"id": entry.id, "folder": folder, **UTC})
-        except Rejected as error:
-            raise Rejected("vanished", "no longer at the target").about(error.detail) from None
+        found = self._client.look(MODULE, "get", {"id": entry.id, "folder": folder, **UTC})
         stated = found.get("data")
         if not isinstance(stated, dict):
             raise not_api()

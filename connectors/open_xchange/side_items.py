@@ -14,12 +14,16 @@ from typing import BinaryIO, Protocol
 
 from connectors.caldav.read import Digest
 from connectors.http.hrefs import Mine, is_ours
+from connectors.http.suspects import PutAside, SuspectedError, Suspects, Suspicion
 from connectors.open_xchange.client import ApiClient
 from connectors.open_xchange.folders import item_name
+from connectors.retry import RetryPolicy
 from connectors.spool import bytes_body
 from model.errors import Rejected, Transient
 from model.protocols import Failed, Guard, Item, Kind, Native, Ref, Stored, key_of
 
+FAILED = "server-error"
+"""The code of a failure that may be the server's or the item's."""
 FORMATS = {Kind.CONTACTS: "vcard"}
 
 
@@ -64,6 +68,10 @@ class SideStore(Protocol):
         """Yield the items of a folder; those that DAV shows, too, where the API could change them."""
         ...
 
+    def is_well(self, folder: str) -> bool:
+        """Send one small request about the folder, once; return False if it fails."""
+        ...
+
     def read(self, folder: str, entry: Entry) -> Current:
         """Return an item; raise Rejected("vanished") if it is no longer there."""
         ...
@@ -92,6 +100,7 @@ class SideItems:
         guard: Guard,
         digest: Digest,
         mine: Mine,
+        suspects: Suspects,
         *,
         live: bool,
     ) -> None:
@@ -104,6 +113,7 @@ class SideItems:
             guard: the write fence; called before each change.
             digest: returns the meaning of a body.
             mine: tells if an item's key belongs to this mailbox.
+            suspects: the items at which the server failed.
             live: True in the live phase: existing items stay.
         """
         self._client = client
@@ -112,6 +122,7 @@ class SideItems:
         self._guard = guard
         self._digest = digest
         self._mine = mine
+        self._suspects = suspects
         self._live = live
         self._entries = self._listed()
 
@@ -129,8 +140,11 @@ class SideItems:
         entry = self._entries.get(name)
         return entry is not None and entry.beside
 
-    def write(self, item: Item) -> Stored | Failed:
+    def write(self, item: Item) -> Stored | Failed | PutAside:
         """Write one item; see `model.protocols.Target.write`. Idempotent, by its UID.
+
+        Returns:
+            The result; or the item, if it is to be written again after the others.
 
         Raises:
             Transient: the outcome is unknown.
@@ -141,6 +155,8 @@ class SideItems:
             return self._write_until_settled(item)
         except Rejected as error:
             return Failed(item.key, error)
+        except SuspectedError:
+            return PutAside(item)
 
     def read(self, name: str) -> Native | Failed:
         """Return one item of `names`.
@@ -220,16 +236,34 @@ class SideItems:
         name, patience = item_name(self._store.kind, item.uid), self._client.patience()
         with item.body() as stream:
             body = stream.read()
+        suspicion = self._suspects.of(item.key, lambda: self._store.is_well(self._folder))
         while True:
             try:
-                if self._is_there(name, item):
-                    return Stored(item.key, name)
-                self._guard()
-                self._send(name, item.uid, body)
+                if not self._is_there(name, item):
+                    self._guard()
+                    suspicion.sending()
+                    self._send(name, item.uid, body)
+                    suspicion.carried_out()
                 return Stored(item.key, name)
-            except Transient as error:
-                patience.pause(error)
+            except (Transient, Rejected) as error:
+                self._after_failure(error, suspicion, patience)
                 self._entries = self._listed()
+
+    def _after_failure(
+        self, error: Transient | Rejected, suspicion: Suspicion, patience: RetryPolicy
+    ) -> None:
+        """Return when the item is to be looked at and sent again, or raise what the failure means."""
+        if isinstance(error, Rejected):
+            if error.code != "vanished":
+                raise error
+            error = Transient("busy", "somebody removed it at the same moment")
+        try:
+            if error.code == FAILED and suspicion.failed():
+                suspicion.judge(error.words)
+            suspicion.pause(patience, error)
+        except Rejected:
+            refused = Rejected("refused-by-target", "the server fails at it, and at no other")
+            raise refused.about(error.detail).said(error.words) from None
 
     def _is_there(self, name: str, item: Item) -> bool:
         """Return True if the item is there as it should be.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -19,6 +19,7 @@ from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
 from connectors.http.hrefs import Mine, anybody
 from connectors.http.rate_limit import NO_BUDGET, RequestBudget
+from connectors.http.suspects import PutAside, suspects_last
 from connectors.open_xchange.client import ApiClient
 from connectors.open_xchange.distribution_lists import DistributionLists
 from connectors.open_xchange.folders import default_book, folder_of, item_name
@@ -130,6 +131,7 @@ class OpenXchangeTarget(DavTarget):
                 yield result
                 yield from _taken(done)
             yield from _taken(done)
+            yield from suspects_last(by_api.aside, lambda some: map(by_api.beside.write, some))
         except BaseException:
             by_api.changed = True
             raise
@@ -211,7 +213,16 @@ class OpenXchangeTarget(DavTarget):
         """Look up what is in a folder beside DAV."""
         self._kept.pop(href, None)
         folder = folder_of(self._kind, href)
-        found = SideItems(self._api, store, folder, self._guard, self._digest, self._mine, live=self._live)
+        found = SideItems(
+            self._api,
+            store,
+            folder,
+            self._guard,
+            self._digest,
+            self._mine,
+            self._suspects,
+            live=self._live,
+        )
         self._kept[href] = found
         return found
 
@@ -245,10 +256,17 @@ class OpenXchangeTarget(DavTarget):
 
 @dataclass(slots=True)
 class _Batch:
-    """Hold what is beside DAV during one write, and if that may have changed since it was listed."""
+    """Hold what is beside DAV during one write.
+
+    Attributes:
+        beside: as it was listed last.
+        changed: True if it may have changed since.
+        aside: the items that are written again after the others.
+    """
 
     beside: SideItems
     changed: bool = False
+    aside: list[Item] = field(default_factory=list)
 
 
 def _for_dav(
@@ -268,7 +286,11 @@ def _for_dav(
         if not is_for_dav:
             if not batch.changed:
                 batch.beside, batch.changed = listed_anew(), True
-            done.append(batch.beside.write(item))
+            result = batch.beside.write(item)
+            if isinstance(result, PutAside):
+                batch.aside.append(result.item)
+            else:
+                done.append(result)
             continue
         try:
             if item.uid is not None and batch.beside.make_way(item_name(store.kind, item.uid)):

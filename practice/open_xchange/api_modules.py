@@ -210,7 +210,7 @@ def _list_get(call: Call) -> dict[str, Any]:
     folder, number = call.folder(), call.params.get("id", "")
     card = call.suite.cards.by_id(folder, int(number)) if number.isdigit() else None
     if card is None:
-        raise ApiError("CON-0125", "The contact was not found.")
+        raise ApiError("CON-0125", "The contact was not found.", "ERROR")
     name, members = card.contact.display_name, _members(call, card)
     found = {"id": number, "folder_id": call.params.get("folder"), "uid": card.uid, "display_name": name}
     if members is None:
@@ -233,7 +233,7 @@ def _list_update(call: Call) -> dict[str, Any]:
     folder, number, given = call.folder(), call.params.get("id", ""), call.body()
     card = call.suite.cards.by_id(folder, int(number)) if number.isdigit() else None
     if card is None or card.members is None:
-        raise ApiError("CON-0125", "The contact was not found.")
+        raise ApiError("CON-0125", "The contact was not found.", "ERROR")
     if card.modified > _since(call):
         raise ApiError("CON-0114", "The contact was changed in the meantime.", "CONFLICT")
     members = given.get("distribution_list", card.members)
@@ -251,7 +251,7 @@ def _contacts_delete(call: Call) -> list[str]:
         folder = call.suite.context.by_id(str(one.get("folder", "")))
         card = call.suite.cards.by_id(folder, int(one["id"])) if folder is not None else None
         if card is None or folder is None:
-            raise ApiError("CON-0125", "The contact was not found.")
+            raise ApiError("CON-0125", "The contact was not found.", "ERROR")
         if card.modified > since:
             kept.append(str(card.id))
         else:
@@ -299,7 +299,7 @@ def _tasks_update(call: Call) -> dict[str, Any]:
     """By the vendor's documents, not recorded: fields that are null are cleared."""
     task = _task(call, call.folder(), call.params.get("id", ""))
     if task.modified > _since(call):
-        raise ApiError("TSK-0018", "Edit Conflict.", "CONFLICT")
+        raise ApiError("TSK-0007", "Edit Conflict.", "CONFLICT")
     call.suite.tasks.change_by_api(call.folder(), task, _checked({**(task.fields or {}), **call.body()}))
     return {}
 

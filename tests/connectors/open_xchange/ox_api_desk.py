@@ -96,7 +96,7 @@ class ApiDesk:
         return made
 
     def target(
-        self, kind: Kind, login: str = ANNA, *, live: bool = False, guard: Guard = free
+        self, kind: Kind, login: str = ANNA, *, live: bool = False, guard: Guard = free, **more: object
     ) -> OpenXchangeTarget:
         form = FORMS[kind]
 
@@ -105,7 +105,7 @@ class ApiDesk:
 
         account = Account(login=login)
         made = OpenXchangeTarget(
-            self.settings(kind), account, guard, self.spool, kind=kind, digest=digest, live=live
+            self.settings(kind, **more), account, guard, self.spool, kind=kind, digest=digest, live=live
         )
         self.opened.append(made)
         return made

@@ -14,7 +14,7 @@ from model.protocols import Container, Kind, Role
 from practice.dav.proxy import Forward, Reply, Request, reply
 
 Answer = dict[str, Any]
-REFUSED = reply(200, json.dumps({"error": "no", "code": "SVL-0001", "categories": "ERROR"}))
+REFUSED = reply(200, json.dumps({"error": "no", "code": "SVL-0001", "categories": "USER_INPUT"}))
 
 
 def told(change: Callable[[Answer], object]) -> Callable[[Request, Forward], Reply]:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from calendars import a_calendar, an_address_book, edit_calendar
+from calendars import a_calendar, an_address_book, edit_address_book, edit_calendar, folder
 from memory.doubles import MemoryShelf
+from memory.records import LIST, team
 from on_open_xchange import PASSWORD_ENV, OnOpenXchange
 from walking import TARGET, verified
 
 from connectors.http.rate_limit import RateLimit
 from engine.context.leg_context import BatchLimits
+from engine.leg.run import Task
 from engine.pacing.request_budget import BudgetRules
 from engine.pacing.shared_budget import SharedBudget
 from engine.planning.target_rates import REQUESTS_OF_ITEM, REQUESTS_OF_LEG
+from engine.verify.compare import Level
+from ledger.db.rows import LegState
 from ledger.db.shared_values import change_value
 from model.protocols import Kind
-from practice.dav.proxy import Request
+from practice.dav.proxy import Forward, Reply, Request, reply
 from practice.dav.smtp_sink import SmtpSink
 from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 
@@ -105,6 +109,73 @@ def test_refusals_again_and_again_count_against_no_item(quick_path: Path, server
     assert {item.code for _, _, item in trial.ledger.rejected()} == {"start-missing"}  # no mapping takes it
     with trial.ledger.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM incident WHERE deaths > 0").scalar_one() == 0
+
+
+def of_reads(request: Request) -> bool:
+    return request.method in ("PROPFIND", "REPORT", "GET")
+
+
+def of_writes(request: Request) -> bool:
+    return request.method == "PUT"
+
+
+@dataclass
+class Sometimes:
+    """A layer that refuses several requests in a row, after each run of so many that it lets through."""
+
+    answer: Reply
+    at: Callable[[Request], bool]
+    others: int
+    row: int
+    seen: int = 0
+    refused: int = 0
+
+    def __call__(self, request: Request, rest: Forward) -> Reply:
+        if not self.at(request) or request.path.endswith("/login"):
+            return rest(request)
+        self.seen += 1
+        if self.seen % (self.others + self.row) < self.others:
+            return rest(request)
+        self.refused += 1
+        return self.answer
+
+
+BUSY = {"plain": reply(429), "at-once": reply(429), "later": reply(429)}
+BUSY["at-once"].headers["Retry-After"], BUSY["later"].headers["Retry-After"] = "0", "300"
+
+
+@pytest.mark.parametrize("wait", BUSY)
+@pytest.mark.parametrize("at", [of_reads, of_writes])
+@pytest.mark.parametrize("kind", [Kind.CALENDAR, Kind.CONTACTS])
+def test_several_refusals_in_a_row_blame_no_item(
+    quick_path: Path,
+    server: OpenXchangeServer,
+    monkeypatch: pytest.MonkeyPatch,
+    wait: str,
+    at: Callable[[Request], bool],
+    kind: Kind,
+) -> None:
+    """Of reads and of writes, of DAV and of the API; with a time to wait, also one that outlasts the
+    patience, and without one."""
+    monkeypatch.setattr("connectors.retry.FIRST_WAIT", 0.001)
+    trial = a_trial(quick_path, server, 6, kind)
+    trial.api = True
+    if kind is Kind.CONTACTS:
+        for name in ("Nord", "Süd"):
+            trial.mailbox.deliver(folder(trial.mailbox, "Kontakte").id, team(name, ("a@x.example",)), LIST)
+    trial.slept = Slept(server)
+    others = 30 if wait == "later" and at is of_reads else 5  # a walk that begins anew needs as many
+    refuses = Sometimes(BUSY[wait], at, others, 3)
+    server.layers = (refuses,)
+    verified(trial)
+    (edit_calendar if kind is Kind.CALENDAR else edit_address_book)(trial.mailbox)
+    verified(trial)
+    assert refuses.refused > 2
+    assert {item.code for _, _, item in trial.ledger.rejected()} <= {"start-missing"}  # no mapping takes it
+    server.layers = ()
+    result = trial.run()
+    assert (result.state, result.tally.new, result.tally.replaced) == (LegState.VERIFIED, 0, 0)
+    assert trial.run(task=Task(Level.BOTH, copy=False)).state is LegState.VERIFIED
 
 
 @pytest.mark.parametrize("kind", [Kind.CALENDAR, Kind.CONTACTS])
