@@ -25,6 +25,7 @@ MAILBOX = {
     "folder-lent": "Its folder is a person's, who shares it; make another, or `kogge approve folder-lent`.",
     "folder-replaced": "Another folder has its place at the target; rename that one back, or approve this.",
     "folders-refused": "The target takes no folder, whatever its name; see whether this account may write.",
+    "frozen-by-hand": "Frozen by hand: `kogge cutover` goes on from there, `kogge give-back` goes back.",
     "giving-back": "Somebody began to give it back: `kogge give-back -m MAILBOX --by NAME` goes on.",
     "given-back": "Given back to the source; when its time has come: `kogge cutover -m MAILBOX`.",
     "hook-failed": "A hook of its cutover did not do its work; look into [state]/logs/hooks, run it again.",

@@ -22,6 +22,8 @@ from ledger.leg.cutover_steps import BACK, BEGUN, DONE, FAILED, RELEASE, StepRow
 from ledger.store import Ledger
 
 CUTOVER_STOPPED = "cutover-stopped"
+BY_HAND = "frozen-by-hand"
+"""The code of a frozen mailbox of which no step of a cutover is recorded."""
 NEXT_STEP_SECONDS = 30.0
 """After a step has ended, the next one begins within this time, or the cutover is not at work."""
 STEP_SECONDS = 900.0
@@ -189,7 +191,7 @@ def _is_held(steps: Sequence[StepRow], legs: Sequence[LegRow], look: Look) -> bo
 def _stopped(steps: Sequence[StepRow]) -> Stop:
     names = {step.name for step in steps}
     newest = next((step for step in reversed(steps) if step.state == FAILED), steps[-1] if steps else None)
-    code, detail = (CUTOVER_STOPPED, None) if newest is None else _why(newest)
+    code, detail = (BY_HAND, None) if newest is None else _why(newest)
     if BACK in names and code == CUTOVER_STOPPED:
         code = TAKING_BACK
     step = "" if newest is None else newest.name

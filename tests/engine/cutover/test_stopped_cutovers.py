@@ -12,6 +12,7 @@ from engine.cutover.given_back import TAKING_BACK
 from engine.cutover.hooks import patience_of
 from engine.cutover.steps import FREEZE, UNDO, patience_by_step
 from engine.cutover.stopped import (
+    BY_HAND,
     CUTOVER_STOPPED,
     STEP_SECONDS,
     Look,
@@ -81,7 +82,7 @@ def held(until: float) -> LegRow:
         (Phase.FROZEN, [step("score", FAILED, "not-verified")], Stop("not-verified", "score", locked=True)),
         (Phase.FROZEN, [step("delta", FAILED, "over-quota")], Stop("over-quota", "delta", locked=True)),
         (Phase.FROZEN, [step("frozen", DONE)], Stop(CUTOVER_STOPPED, "frozen", locked=True)),
-        (Phase.FROZEN, [], Stop(CUTOVER_STOPPED, locked=True)),
+        (Phase.FROZEN, [], Stop(BY_HAND, locked=True)),
         (Phase.FROZEN, [step(BACK, BEGUN)], Stop(TAKING_BACK, BACK, locked=True, back=True)),
         (
             Phase.LIVE,

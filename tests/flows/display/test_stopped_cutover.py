@@ -54,7 +54,7 @@ def test_its_page_says_who_is_locked_out_and_what_to_type(config: Config) -> Non
     (page,) = prefect.made
     assert page.key == "cutover-pilot"
     assert WORKING not in page.data
-    assert "`cutover-stopped`" in page.data
+    assert "`frozen-by-hand`" in page.data
     assert "    kogge cutover --wave pilot --by NAME" in page.data
     assert "pilot@" not in page.data
 
