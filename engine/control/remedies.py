@@ -140,7 +140,7 @@ ITEM = {
     "name-not-allowed": "Rename it at the source, then `kogge retry --rejected`.",
     "occurrence-missing": "Its series lacks a changed date; save it in Outlook, `kogge retry --rejected`.",
     "one-calendar": "eXo has one calendar a person, and its name stays; nothing to do.",
-    "poison-item": "The source fails on this item alone. " + PERSON,
+    "poison-item": "The source fails on it at every pass. " + PERSON,
     "refused-by-target": "The target refuses it. " + PERSON,
     "refused-by-server": "The target refuses it. " + PERSON,
     "too-large": "Raise the target's message size limit and `kogge retry --rejected`, or save it by hand.",

@@ -59,7 +59,7 @@ from engine.files import file_names
 from engine.files import shares as sharing
 from engine.identity import account_binding, identity_gate, other_readers
 from engine.identity.identity_gate import GateRules, Pair
-from engine.leg import dry_run, file_cleanup, overdue_dates
+from engine.leg import dry_run, file_cleanup, overdue_dates, source_faults
 from engine.leg.connect import AttemptState, leg_of, open_leg, pass_gate
 from engine.leg.leg_result import LegResult, News
 from engine.opening.open_sides import refuse_replanned
@@ -520,6 +520,7 @@ def _pass(
         ledger_generation.adopt(leg, containers)
         account_binding.refuse_mostly_strange(leg)
         ledger_generation.keep(leg, setting.generations)
+    source_faults.reopen(leg)
     leg.delivered = late_mail.find_delivered(leg, containers)
     leg.moved = late_moves.find_moved(leg, containers)
     organizer_first.ask_again(leg, containers)
@@ -531,6 +532,7 @@ def _pass(
             transfer.copy_pending(leg, row)
         changes.apply_changes(leg, row)
         reconcile.sweep(leg, str(row.href))
+    source_faults.ask_again(leg, containers)
     organizer_first.tell_settled(leg)
     withdraw.refuse_shrunk(leg, containers)
     withdraw.withdraw(leg, containers)

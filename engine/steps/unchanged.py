@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from engine.context.leg_context import LegContext
 from engine.steps import item_dates
 from engine.steps.discover import Sides
+from ledger.db.incidents import SOURCE_FAILS
 from ledger.db.rows import ContainerRow, Phase, State
 from ledger.leg.containers import NO_STATES, States
 from model.protocols import Container
@@ -131,5 +132,14 @@ def _owes_anything(leg: LegContext) -> bool:
     return (
         leg.ledger.inventory.is_due()
         or bool(leg.ledger.incidents.killers())
+        or _failed_at_source(leg)
         or bool(leg.ledger.losses.of(item_dates.CLAMPED))
     )
+
+
+def _failed_at_source(leg: LegContext) -> bool:
+    """Return True if the source failed at an item, which every pass asks for again."""
+    if not leg.ledger.counts().get(State.REJECTED):
+        return False
+    rows = (item for row in leg.ledger.containers() for item in leg.ledger.rows(row.id, (State.REJECTED,)))
+    return any(item.code == SOURCE_FAILS for item in rows)

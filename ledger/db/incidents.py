@@ -21,6 +21,8 @@ from ledger.db.upsert import upsert
 
 KILLS_WORKER = "kills-worker"
 """The code of an item that was in hand alone when workers died."""
+SOURCE_FAILS = "poison-item"
+"""The code of an item at which the source fails while it answers a small look."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -417,16 +417,25 @@ def doubt(connection: Connection, container_id: int, names: Mapping[bytes, Colle
     )
 
 
-def reconsider(connection: Connection, leg_id: int, code: str) -> int:
+def reconsider(connection: Connection, leg_id: int, code: str, *, held: bool = False) -> int:
     """Set a leg's SKIPPED and REJECTED items of this code to SEEN, if nothing of them is at the target.
+
+    Args:
+        connection: a transaction.
+        leg_id: the leg.
+        code: the code.
+        held: True to set those to CHANGED of which something is.
 
     Returns:
         How many.
     """
     ours = item.c.container.in_(select(container.c.id).where(container.c.leg == leg_id))
     decided = or_(item.c.state == State.SKIPPED.value, item.c.state == State.REJECTED.value)
-    statement = update(item).where(ours, decided, item.c.code == code, item.c.href.is_(None))
-    values = {"state": State.SEEN.value, "code": null(), "attempts": 0}
+    statement = update(item).where(ours, decided, item.c.code == code)
+    if not held:
+        statement = statement.where(item.c.href.is_(None))
+    state = case((_OURS, _literal(State.CHANGED)), else_=_literal(State.SEEN))
+    values = {"state": state, "code": null(), "attempts": 0}
     return connection.execute(statement.values(values)).rowcount
 
 

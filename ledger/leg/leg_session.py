@@ -435,13 +435,14 @@ class LegLedger(LegContainers):
             self.incidents.changed()
         self.tally.add(Tally(new=-len(gone), replaced=len(gone)))  # writing them again is no first time
 
-    def reconsider(self, code: str) -> int:
+    def reconsider(self, code: str, *, held: bool = False) -> int:
         """Set items with this code back to be copied after all; return how many.
 
-        These are the leg's SKIPPED and REJECTED items that have nothing at the target.
+        These are the leg's SKIPPED and REJECTED items that have nothing at the target; with `held`, the
+        others too.
         """
         with self._writing(None) as connection:
-            count = item_states.reconsider(connection, self._lease.leg, code)
+            count = item_states.reconsider(connection, self._lease.leg, code, held=held)
             item_states.progress(connection, self._lease.leg, done=-count)
             return count
 

@@ -27,7 +27,7 @@ from model.protocols import Kind
 from practice.calendar.appointments import Event
 from practice.exchange.habits import Habits
 from practice.exchange.server import ExchangeServer
-from practice.harness.faults import FaultPlan, invalid_sync_state
+from practice.harness.faults import FaultPlan, invalid_sync_state, poison_item
 from practice.harness.faults import Kind as Fate
 from practice.world import diary
 from practice.world.diary import delete_occurrence, event_of, modify_occurrence
@@ -186,6 +186,21 @@ def test_replies_without_items_lose_nothing(office: Open, kind: Kind) -> None:
     result = run(one, kind)
     assert outcome(result) == VERIFIED
     assert {Fate.EMPTY_ITEM, Fate.LEFT_OUT} <= set(faults.struck)
+    assert rejected(one, result.leg) == 0
+
+
+@pytest.mark.parametrize("kind", [Kind.MAIL, Kind.CALENDAR])
+def test_an_item_at_which_the_server_failed_for_a_while_arrives(office: Open, kind: Kind) -> None:
+    plan = FaultPlan()
+    one = office(Habits(), plan)
+    item = next(iter(one.box.distinguished("inbox" if kind is Kind.MAIL else "calendar").items))
+    plan.afflict(poison_item(item.id))
+    result = run(one, kind)
+    assert outcome(result) == VERIFIED
+    assert rejected(one, result.leg) == 1
+    plan.heal()
+    passed = run(one, kind)
+    assert (outcome(passed), passed.tally.new) == (VERIFIED, 1)
     assert rejected(one, result.leg) == 0
 
 
