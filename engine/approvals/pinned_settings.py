@@ -157,13 +157,17 @@ def agreed(pinned: Pin, after: str, events: list[Event]) -> dict[str, Event]:
         events: the chain of the settings, oldest first.
     """
     signed: dict[str, Event] = {}
+    recorded: set[SettingsChange] = set()
+    used: set[SettingsChange] = set()
     for event in events:
         if event.kind == PINNED:
-            signed.clear()  # earlier agreements are used up or void
+            signed.clear()  # earlier agreements are used up or void, also where one is recorded again
+            used |= recorded
         if event.kind != AGREED:
             continue
         change = SettingsChange(**{name: str(event.detail.get(name, "")) for name in FIELDS})
-        if (change.before, change.after) != (hash_of(pinned), after):
+        recorded.add(change)
+        if change in used or (change.before, change.after) != (hash_of(pinned), after):
             continue
         for key, name in pinned.keys.items():
             if name == change.approver and is_signed(

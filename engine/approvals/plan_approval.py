@@ -405,11 +405,14 @@ class _WaveCache:
 
     Attributes:
         voided: by plan, the number of the event that ended its signatures.
+        firsts: the number of the event that recorded each signed statement first. Whoever has a statement and
+            its signature can record both again.
     """
 
     head: Head | None = None
     given: tuple[Event, ...] = ()
     voided: Mapping[str, int] = field(default_factory=dict)
+    firsts: Mapping[Statement, int] = field(default_factory=dict)
     stamp: object = None
     plan: WavePlan = WavePlan(WaveRow(""), {}, frozenset(), "")
 
@@ -428,14 +431,14 @@ def _refreshed(config: Config, ledger: Ledger, wave: str) -> _WaveCache:
         cached = _waves.setdefault(ledger, {}).get(wave, _WaveCache())
     head, new = events_since(ledger, wave, cached.head)
     events = (*cached.given, *(event for event in new if event.kind.startswith(KIND)))
+    firsts = {_signed_statement(event): event.seq for event in reversed(events)}
     ends = {str(event.detail["plan"]): event.seq for event in new if event.kind == VOIDED}
     voided = {**cached.voided, **ends}
     asked_anew = any(event.kind.startswith("approved:") for event in new)
     now = (stamp(ledger, wave), Waves(ledger).read(wave), digest_of(systems_of(config)))
     unchanged = cached.stamp == now and not asked_anew
-    updated = _WaveCache(
-        head, events, voided, now, cached.plan if unchanged else plan_of(config, ledger, wave)
-    )
+    plan = cached.plan if unchanged else plan_of(config, ledger, wave)
+    updated = _WaveCache(head, events, voided, firsts, now, plan)
     with _lock:
         newest = _waves[ledger].get(wave)
         if newest is None or newest.head is None or newest.head[0] <= head[0]:
@@ -450,7 +453,7 @@ def _judge(config: Config, cached: _WaveCache, stages: Iterable[str]) -> list[Ap
         counted: set[str] = set()
         for event in cached.given:
             if event.kind == KIND + stage:
-                statement = _statement(event, stage)
+                statement = _signed_statement(event)
                 void = _void(config, event, statement, cached)
                 if void is None and statement.approver in counted:
                     void = "given-twice"
@@ -460,8 +463,9 @@ def _judge(config: Config, cached: _WaveCache, stages: Iterable[str]) -> list[Ap
     return sorted(approvals, key=lambda entry: entry.event.seq)
 
 
-def _statement(event: Event, stage: str) -> Statement:
+def _signed_statement(event: Event) -> Statement:
     """Return the statement as it must have been signed: wave and stage follow from where it is recorded."""
+    stage = event.kind.removeprefix(KIND)
     fields = {name: str(event.detail.get(name, "")) for name in TOLD}
     return Statement(wave=event.wave, stage=stage, **fields)
 
@@ -479,7 +483,8 @@ def _void(config: Config, event: Event, statement: Statement, cached: _WaveCache
 
 
 def _has_ended(cached: _WaveCache, plan: str, event: Event) -> bool:
-    return cached.voided.get(plan, 0) > event.seq
+    """Return True if a plan was another one since somebody signed it, however often that was recorded."""
+    return cached.voided.get(plan, 0) > cached.firsts[_signed_statement(event)]
 
 
 def _others(cached: _WaveCache, approvals: Iterable[Approval]) -> frozenset[str]:
@@ -506,6 +511,6 @@ def detail_of(statement: Statement) -> dict[str, str | int]:
 
 
 def new_statement(wave: str, stage: str, plan: WavePlan, approver: str, reason: str) -> Statement:
-    """Return a statement about the plan, with the current time."""
-    at = datetime.now(UTC).isoformat(timespec="seconds")
+    """Return a statement about the plan, with the current time: two that are signed are never the same."""
+    at = datetime.now(UTC).isoformat(timespec="microseconds")
     return Statement(wave, stage, plan.hash, approver, reason, at)

@@ -231,6 +231,8 @@ def _record(config: Config, ledger: Ledger, plan: WavePlan, statement: Statement
     valid = {one.statement.approver for one in given if one.void is None}
     if statement.approver in valid:
         say("This approver has approved this plan already; an approver counts once.")
+    elif any(one.statement == statement for one in given):
+        raise Misconfigured("--signed", "was recorded before, and has ended since: --print it anew")
     else:
         text = plan.text.decode() if statement.plan == plan.hash else None
         event = record(ledger, statement.wave, statement.stage, detail_of(statement), signature, text)

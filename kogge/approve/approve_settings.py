@@ -161,7 +161,7 @@ class _Signing:
         from engine.approvals.pinned_settings import SettingsChange, hash_of
 
         why = reason or given("--reason", self._reason, WHY)
-        at = datetime.now(UTC).isoformat(timespec="seconds")
+        at = datetime.now(UTC).isoformat(timespec="microseconds")
         return SettingsChange(hash_of(self._pinned), hash_of(self._asked), name, why, at)
 
     def _record(self, change: SettingsChange, signature: bytes) -> None:

@@ -414,6 +414,32 @@ def test_a_plan_that_comes_back_is_signed_anew(office: Office) -> None:
     assert office.voids() == ["plan-changed", "plan-changed", None, None]
 
 
+@pytest.mark.parametrize("stage", [START, CUTOVER])
+def test_a_signature_that_has_ended_is_not_played_again_when_the_plan_comes_back(
+    office: Office, stage: str
+) -> None:
+    """Whoever keeps the files that `kogge approve --print` wrote, signed, can take them in twice."""
+    kept = [(name, office.statement(name, stage)) for name in NAMES[:2]]
+    for name, statement in kept:
+        office.put(statement, name)
+    refuse_unapproved(office.config(), office.ledger, "w", stage)
+    for at in ("other", "new"):
+        office.plan(at=at)
+        office.check()
+        office.check(number=1)
+        office.refusal(stage)
+    for name, statement in kept:
+        office.put(statement, name)
+    assert "has 0 of 2 approvals" in office.refusal(stage)
+    anew = Ledger(f"sqlite:///{office.folder}/ledger.db")  # as a process that has seen nothing of it
+    with pytest.raises(Blocked):
+        refuse_unapproved(office.config(), anew, "w", stage)
+    anew.close()
+    for name in NAMES[:2]:
+        office.approve(name, stage)
+    refuse_unapproved(office.config(), office.ledger, "w", stage)
+
+
 def recorded(office: Office, *names: str) -> None:
     """As `kogge approve` does, which keeps the document that was signed."""
     for name in names:

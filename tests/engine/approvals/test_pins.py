@@ -229,6 +229,21 @@ def test_what_was_agreed_to_is_over_when_it_was_done(pinned: Place) -> None:
     assert pinned.agree() == 1
 
 
+def test_an_agreement_that_was_used_is_not_played_again(pinned: Place, tmp_path: Path) -> None:
+    """The files that approvers signed are still there when the same change is made once more."""
+    pinned.write(required=1)
+    paths = [tmp_path / f"{name}.txt" for name in NAMES[:2]]
+    for path, code in zip(paths, (1, 0), strict=True):
+        assert pinned.agree(by=path.stem, print_to=path) == 1
+        path.with_name(f"{path.name}.sig").write_bytes(pinned.keys[path.stem].sign(path.read_bytes()))
+        assert pinned.agree(signed=path) == code
+    pin_at_start(pinned.write(), pinned.ledger, "v")
+    less = pinned.write(required=1)
+    assert [pinned.agree(signed=path) for path in paths] == [1, 1]
+    pinned.refused(less)
+    assert [pinned.agree(key=pinned.key(name)) for name in NAMES[:2]] == [1, 0]
+
+
 def test_a_signature_for_another_change_does_not_count(pinned: Place) -> None:
     pinned.write(required=1)
     assert pinned.agree(key=pinned.key("Anna")) == 1

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from services import NEEDS_OPENSSL
 
+from engine.approvals.plan_approval import VOIDED, plan_of
 from engine.config.load import load
 from engine.control.ledger_access import opened_ledger
 from ledger.db.rows import LegState, Phase
@@ -362,6 +363,21 @@ def test_signing_elsewhere(place: Path, said) -> None:
     recheck(place, None, "address")
     assert run("approve", "-w", "w", "--signed", "st") == 2
     assert "it changed since" in said()
+
+
+@NEEDS_OPENSSL
+def test_what_was_signed_elsewhere_is_taken_in_once(place: Path, said) -> None:
+    """The plan was another one meanwhile, and a run was refused for it."""
+    assert run("approve", "-w", "w", "--print", "st", "--by", "Bernd", "--reason", "elsewhere") == 0
+    signed(place, "Bernd")
+    assert run("approve", "-w", "w", "--signed", "st") == 0
+    config = load(place / "kogge.toml")
+    with opened_ledger(config) as ledger:
+        text = plan_of(config, ledger, "w").hash
+        ledger.event("w", VOIDED, {"plan": text}, subject="wave:w")
+    said()
+    assert run("approve", "-w", "w", "--signed", "st") == 2
+    assert "was recorded before, and has ended since" in said()
 
 
 @pytest.mark.parametrize("change", [b"another", b" ", b""])
