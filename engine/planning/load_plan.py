@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from engine.config.file_errors import Problem, misconfigured
 from engine.config.load import Config
 from engine.planning.mailbox_list import Person
 from engine.planning.mailbox_list_checks import mailboxes
 from engine.planning.waves_csv import planned_waves, wave_rows
+from ledger.db.rows import Phase
 from ledger.plan.callers import name_listed
 from ledger.plan.mailboxes import PlanConflict, PlannedMailbox
+from ledger.plan.pinned_settings import read_pin
 from ledger.plan.wave_control import put_priorities
 from ledger.plan.waves import Waves
 from ledger.store import Ledger
 from model.errors import Misconfigured
 from model.protocols import Kind
+
+TAKES_CUTOVER = (
+    "frozen and live take the approvals of the stage cutover: leave it empty; `kogge phase` moves it then"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +50,11 @@ def plan(config: Config, ledger: Ledger, wave: str | None = None) -> LoadedPlan:
         wave: the wave; None for all waves of the list.
 
     Raises:
-        Misconfigured: if a file cannot be used.
+        Misconfigured: if a file cannot be used; also if a new mailbox is to begin frozen or live where a
+            cutover takes approvals.
     """
     everyone = mailboxes(config)
+    _refuse_unapproved_phases(config, ledger, [entry for entry in everyone if wave in (None, entry.wave)])
     name_listed(ledger, config.path.name, _callers(config, everyone))
     lines = planned_waves(config, everyone)
     people = by_priority([entry for entry in everyone if wave in (None, entry.wave)])
@@ -66,6 +75,24 @@ def plan(config: Config, ledger: Ledger, wave: str | None = None) -> LoadedPlan:
         tuple(result for result in results if isinstance(result, str)),
         tuple(result for result in results if isinstance(result, PlanConflict)),
     )
+
+
+def _refuse_unapproved_phases(config: Config, ledger: Ledger, people: Sequence[Person]) -> None:
+    """Refuse new mailboxes that are to begin in a phase for which a cutover needs signatures.
+
+    A plan's approvers do not sign phases, and a list is loaded by commands that need no approval. Of a
+    mailbox that the ledger has, the column is not read.
+    """
+    pinned = read_pin(ledger)
+    if not max(config.approval.required, 0 if pinned is None else pinned.required):
+        return
+    begun = [person for person in people if person.phase is not Phase.STAGING]
+    known = {row.source for row in ledger.mailboxes()} if begun else set()
+    problems = [
+        Problem(person.line, "phase", TAKES_CUTOVER) for person in begun if person.source not in known
+    ]
+    if problems:
+        raise misconfigured(config.file(config.mailboxes), problems)
 
 
 def _callers(config: Config, everyone: Iterable[Person]) -> dict[str, tuple[str, str]]:

@@ -282,3 +282,30 @@ def test_a_check_says_that_it_is_not_what_was_signed(place: Path, capsys: pytest
     run("check", "-w", "w")
     assert "this is not what" not in words(capsys)
     assert run("approvals", "-w", "w") == 0, "they count again"
+
+
+@pytest.mark.parametrize("phase", ["frozen", "live"])
+@pytest.mark.parametrize("required", [2, 0])
+@pytest.mark.parametrize(
+    "command", [("check", "-w", "w"), ("migrate", "-w", "w"), ("approve", "-w", "w", "--list", "plan.json")]
+)
+def test_a_list_moves_nobody_to_where_a_cutover_leads(
+    place: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...], required: int, phase: str
+) -> None:
+    """Whoever writes the list could have the mail proxy lead a person to an empty account: nobody signs a
+    phase. required: of the configuration; the ledger is held to 2."""
+    config = place / "kogge.toml"
+    with closing(opened(place)) as ledger:
+        pin_at_start(load(config), ledger, "w")
+    config.write_text(config.read_text().replace("[approval]\n", f"[approval]\nrequired = {required}\n", 1))
+    known = f"a@old.example,a@new.example,w,{phase}\nb@old.example,b@new.example,w,\n"
+    new = f"c@old.example,c@new.example,w,{phase}\n"
+    (place / "mailboxes.csv").write_text(f"source,target,wave,phase\n{known}{new}")
+    capsys.readouterr()
+    code, told = run(*command), words(capsys)
+    refused = "mailboxes.csv:4: phase: frozen and live take the approvals of the stage cutover"
+    assert code == 2
+    assert refused in told or (command[0] == "migrate" and not required and "asks for less" in told)
+    assert "mailboxes.csv:2" not in told, "of a mailbox that is known the column is not read"
+    with closing(opened(place)) as ledger:
+        assert [row.phase for row in ledger.mailboxes()] == [Phase.STAGING] * 2
