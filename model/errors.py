@@ -14,6 +14,9 @@ from typing import Self
 
 from model.server_words import NOTHING, ServerWords
 
+PUT_BACK = "put-back"
+"""The detail of Rejected("vanished") for an id that a source gave before it was put back to a backup."""
+
 
 class MigrationError(Exception):
     """Carry a code and our own advice; the base of all errors. str(error) is safe for logs and for Prefect.

@@ -42,7 +42,7 @@ from connectors.imap.session import ImapSettings, Selected, Session
 from connectors.imap.special_folders import with_names
 from connectors.imap.wire.connection import Parts, fetched, number, tokens
 from connectors.settings import Account
-from model.errors import Blocked, CursorLost, MigrationError, Rejected, Transient
+from model.errors import PUT_BACK, Blocked, CursorLost, MigrationError, Rejected, Transient
 from model.protocols import Capabilities, Container, Failed, Identity, Kind, Native, Page, Ref, Role, key_of
 
 __all__ = ["ImapSettings", "ImapSource"]
@@ -235,7 +235,8 @@ class ImapSource:
             bodies: False to read the properties only.
 
         Yields:
-            One result per ref, in any order.
+            One result per ref, in any order. An id from before the folder was put back names no message any
+            more, although another one has its UID: "vanished", with the detail PUT_BACK.
         """
         requested = list(refs)
         if not requested:
@@ -243,13 +244,16 @@ class ImapSource:
         name = self._raw(container)
         questions = first_questions(self._settings, _sizes(requested)) if bodies else []
         validity = self._select(name, then=questions).uidvalidity
+        life = max([self._lives.get(name, 0), *(_life_of(ref, validity) or 0 for ref in requested)])
         by_uid: dict[int, Ref] = {}
         for ref in requested:
-            own, _, uid = ref.id.partition(":")
-            if own.partition(".")[0] == str(validity) and uid.isdigit():
+            uid = ref.id.partition(":")[2]
+            its_life = _life_of(ref, validity)
+            if its_life == life and uid.isdigit():
                 by_uid[int(uid)] = ref
             else:
-                yield Failed(key_of(ref.id), Rejected("vanished"))
+                detail = "" if its_life is None else PUT_BACK
+                yield Failed(key_of(ref.id), Rejected("vanished").about(detail))
         reader = MessageReader(self._session, name, validity, self._spool)
         pairs = ((number_, ref.size) for number_, ref in by_uid.items())
         for number_, message in reader.read(pairs, bodies=bodies):
@@ -465,6 +469,12 @@ def _ranges(token: object, uidnext: int) -> Iterator[tuple[int, int]]:
         high = min(high, uidnext - 1)
         if 0 < low <= high:
             yield low, high
+
+
+def _life_of(ref: Ref, validity: int) -> int | None:
+    """Return how often the folder had been put back when it gave an id; None for another UIDVALIDITY."""
+    own, _, life = ref.id.partition(":")[0].partition(".")
+    return int(life or 0) if own == str(validity) and (life or "0").isdecimal() else None
 
 
 def _sizes(refs: Iterable[Ref]) -> dict[int, int | None]:

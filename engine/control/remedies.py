@@ -221,6 +221,7 @@ RUN = {
     "no-inventory": "Nothing of it was ever listed; `kogge migrate` does, then seal the wave.",
     "not-run": "Not run yet, so there is nothing to verify; `kogge migrate` comes first.",
     "releasing": "Its cutover has opened it and has not ended: `kogge cutover`; later passes only add.",
+    "source-restored": "Nothing to do: its source was put back, and what it lost by that is at the target.",
     "source-gone": "Live, and its source is no longer there: nothing late to bring, nothing to do.",
     "phase-changed": "Its mailbox moved to another phase meanwhile; nothing was written, run it again.",
     "paused": "Somebody paused the wave (`kogge log`); `kogge resume`, then the same command, goes on.",

@@ -61,6 +61,7 @@ from engine.identity import account_binding, identity_gate, other_readers
 from engine.identity.identity_gate import GateRules, Pair
 from engine.leg import dry_run, file_cleanup, overdue_dates, source_faults
 from engine.leg.connect import AttemptState, leg_of, open_leg, pass_gate
+from engine.leg.end_of_leg import end_of
 from engine.leg.leg_result import LegResult, News
 from engine.opening.open_sides import refuse_replanned
 from engine.restored import newer_traces, restored_target
@@ -460,7 +461,7 @@ def _walk_once(
             pass_gate(setting, held, leg, attempt)
             renamed.follow(leg)
             folder_renames.catch_up(leg)
-            return _end_of(leg, task, verify.compare(leg, task.level, task.sample_percent))
+            return end_of(leg, task.level, verify.compare(leg, task.level, task.sample_percent))
     return _copy_and_verify(setting, held, keeper, attempt)
 
 
@@ -476,11 +477,11 @@ def _copy_and_verify(
             bind_folder = pass_gate(setting, held, leg, attempt)
             invitation_policy.refuse_unproven(leg, setting.silenced)
             if (before := _pass(leg, attempt, bind_folder, setting)) is not None:
-                return _end_of(leg, setting.task, before)
+                return end_of(leg, setting.task.level, before)
         with open_leg(setting, held, keeper, attempt, ahead=True) as leg:
             task = setting.task
             verdict = verify.compare(leg, task.level, task.sample_percent, again=False)
-            result = _end_of(leg, task, verdict)
+            result = end_of(leg, task.level, verdict)
         if verdict.clean:
             break
     return result
@@ -575,21 +576,3 @@ def _list(leg: LegContext, containers: Sequence[ContainerRow], same: Unchanged) 
                     books.append((row, listing))
         if rekeyed:
             rekeying.settle_groups(leg, books)
-
-
-def _end_of(leg: LegContext, task: Task, verdict: Verdict) -> tuple[LegState, str | None]:
-    """Return the state and the code of a verified leg.
-
-    Items of which workers died are not accounted for until a person says so.
-    """
-    if verdict.bad:
-        return LegState.DIFFERS, verdict.bad_code
-    if not verdict.clean:
-        return LegState.COPIED, verdict.open_code
-    if leg.ledger.incidents.killers() and not leg.approved(KILLS_WORKER):
-        return LegState.COPIED, KILLS_WORKER
-    if restored_target.has_unanswered(leg):
-        return LegState.COPIED, restored_target.CODE
-    if task.level not in (Level.TARGET, Level.BOTH):
-        return LegState.VERIFIED, f"verified-by-{task.level}"
-    return LegState.VERIFIED, organizer_first.open_code(leg)

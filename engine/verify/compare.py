@@ -56,11 +56,13 @@ class Verdict:
         outcomes: items by outcome.
         codes: of the items that are wrong, those that no pass can mend, by code.
         unsettled: of the unchecked items, those that a worker left unfinished.
+        lost: items of a live mailbox that its source lost because it was put back to a backup.
     """
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
     unsettled: int = 0
+    lost: int = 0
 
     @property
     def clean(self) -> bool:
@@ -171,6 +173,7 @@ def compare(leg: LegContext, level: Level, sample_percent: float, *, again: bool
             else:
                 reading = verify_source.reread_found(leg, container)
             findings, bodies = findings + reading.findings, reading.doubted
+            book.verdict.lost += reading.lost
         if bodies:
             doubted.append((container, findings, bodies))
         else:

@@ -16,7 +16,7 @@ from ledger.db.encoding import version_hash
 from ledger.db.rows import KEPT, STALE, UNSTABLE, ContainerRow, Finding, ItemRow, Outcome, State
 from mappings.fields.file_names import partings
 from mappings.losses.catalogue import lose
-from model.errors import CursorLost, Rejected
+from model.errors import PUT_BACK, CursorLost, Rejected
 from model.protocols import Body, Container, Failed, Kind, Loss, Mapped, Native, Page, key_of
 from model.target_losses import ATTACHMENT_REFUSED, KEYWORDS_NOT_TAKEN
 
@@ -115,10 +115,12 @@ class Reading:
     Attributes:
         findings: what differs from what was copied.
         doubted: the meaning of each body that differs, by key; `again` reads them once more.
+        lost: how many items of a live mailbox the source lost because it was put back to a backup.
     """
 
     findings: list[Finding]
     doubted: Mapping[bytes, bytes]
+    lost: int = 0
 
 
 def reread(leg: LegContext, container: ContainerRow) -> Reading:
@@ -162,15 +164,19 @@ def _read_again(
 ) -> Reading:
     findings: list[Finding] = []
     first: dict[bytes, bytes] = {}
+    lost = 0
     answers = FetchResults(leg, container)
     while chunk := list(islice(rows, CHUNK)):
         leg.check()
         for row, result in answers.about(chunk):
             leg.check()
+            if not leg.mirror and isinstance(result, Failed) and result.error.code == "vanished":
+                lost += result.error.detail == PUT_BACK  # what the source lacks concerns no live mailbox
+                continue
             findings += _judge(leg, container, row, result, almanac, first)
     findings += [Finding(Outcome.UNCHECKED, row.key, row.href, SILENT) for row in answers.silent]
     answers.record()
-    return Reading(findings, first)
+    return Reading(findings, first, lost)
 
 
 def again(
@@ -247,8 +253,6 @@ def _judge(
     first: dict[bytes, bytes],
 ) -> Iterator[Finding]:
     """Yield the findings of one item; note in `first` the meaning of a body that is not what was copied."""
-    if isinstance(result, Failed) and result.error.code == "vanished" and not leg.mirror:
-        return  # what the source deletes concerns no live mailbox
     mapped = None if isinstance(result, Failed) else mapped_again(leg, result)
     if mapped is None:
         yield Finding(Outcome.ERROR, row.key, row.href, UNREADABLE)

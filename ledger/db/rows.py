@@ -20,6 +20,8 @@ TOUCHED = "changed-before-check"
 """In a live mailbox an item is gone, or is otherwise, before it was read back: no pass mends that."""
 TARGET_RESTORED = "target-restored"
 """The target was put back to a backup: it lost copies, and gives their numbers to other mail."""
+SOURCE_RESTORED = "source-restored"
+"""The code of a live, verified leg whose source was put back to a backup, and lacks some of the items."""
 ACCEPTABLE = (UNSTABLE, KEPT, STALE, TOUCHED)
 """The codes of differences that no pass can mend, and that a person may accept."""
 ROLLING = "rolling-back"

@@ -16,7 +16,7 @@ from walking import letter
 
 from engine.leg.run import Task
 from engine.verify.compare import Level
-from ledger.db.rows import LegState, Phase
+from ledger.db.rows import SOURCE_RESTORED, LegState, Phase
 from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
@@ -123,3 +123,19 @@ def test_mail_that_the_backup_brings_back_is_brought(trial: Walk, quick_path: Pa
     deliver(trial, range(300, 305))
     assert trial.run().state is LegState.VERIFIED
     assert at_target(trial) == at_source(trial)
+
+
+@pytest.mark.parametrize("new", [0, 1, LOST + 2])
+def test_a_live_mailbox_whose_source_was_put_back_is_told_so(trial: Walk, new: int) -> None:
+    """What the source lost stays with its user: nothing is read under the ids of lost mail."""
+    trial.ledger.set_phase(trial.id, Phase.LIVE, "somebody")
+    deliver(trial, range(200, 200 + new))
+    assert trial.run().state is LegState.VERIFIED
+    for _ in range(2):
+        result = trial.run(Task(Level.BOTH, copy=False))
+        assert (result.state, result.code) == (LegState.VERIFIED, SOURCE_RESTORED)
+    (leg,) = trial.ledger.legs(mailbox=trial.id)
+    assert not list(trial.ledger.findings(leg.id))
+    assert at_target(trial) >= at_source(trial)
+    deliver(trial, range(300, 301))
+    assert trial.run().tally.new == 1
