@@ -14,8 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator, model_validator
 
+from connectors.script_arguments import goes_to_remote_shell, is_run_as_script
 from model.errors import Misconfigured
 from model.masking import SECRETS
 
@@ -49,7 +50,8 @@ class Secret(Strict):
     """Refer to a secret: exactly one of env, file, command or block.
 
     {login} and {address} in env, file and command are replaced by the account's, so that one line serves many
-    people. A command's arguments are split as a shell does, but no shell is run.
+    people. A command's arguments are split as a shell does, but no shell is run. Whoever writes the list of
+    mailboxes chooses neither another folder by a login nor an option of the command.
 
     Attributes:
         env: the name of an environment variable.
@@ -72,6 +74,20 @@ class Secret(Strict):
         if len(references) != 1:
             raise ValueError("give exactly one of env, file, command or block")
         return self
+
+    @field_validator("command")
+    @classmethod
+    def _no_script(cls, command: str | None) -> str | None:
+        """Check that no shell runs what a login or an address says."""
+        try:
+            parts = shlex.split(command or "")
+        except ValueError:
+            raise ValueError("its quotation marks do not match") from None
+        if goes_to_remote_shell(parts, _names_account) or is_run_as_script(parts, _names_account):
+            raise ValueError(
+                "a shell would run what a login says: name a program that gets it as an argument"
+            )
+        return command
 
     def read(self, login: str = "", address: str = "") -> SecretStr:
         """Return the secret's value without the final line end.
@@ -113,10 +129,23 @@ class Secret(Strict):
                 raise self._fault("is not set")
             return value
         if self.file:
-            return self._from_file(Path(_fill_names(self.file, names)))
+            return self._from_file(self._filled_path(self.file, names))
         if self.command:
-            return self._from_command([_fill_names(part, names) for part in shlex.split(self.command)])
+            return self._from_command([self._filled_part(part, names) for part in shlex.split(self.command)])
         return self._from_block(str(self.block))
+
+    def _filled_path(self, template: str, names: dict[str, str]) -> Path:
+        filled = _fill_names(template, names)
+        climbs = _steps_of(filled) != _steps_of(template)
+        if climbs or filled.startswith("/") != template.startswith("/"):
+            raise self._fault("is not read: with this login or address it would be a file elsewhere")
+        return Path(filled)
+
+    def _filled_part(self, template: str, names: dict[str, str]) -> str:
+        filled = _fill_names(template, names)
+        if filled.startswith("-") and not template.startswith("-"):
+            raise self._fault("is not asked for: a login or an address would be an option of it")
+        return filled
 
     def _from_file(self, path: Path) -> str:
         try:
@@ -187,6 +216,15 @@ def _fill_names(text: str, names: dict[str, str]) -> str:
     for name, value in names.items():
         text = text.replace("{" + name + "}", value)
     return text
+
+
+def _names_account(text: str) -> bool:
+    return "{login}" in text or "{address}" in text
+
+
+def _steps_of(path: str) -> int:
+    """Return how many parts of a path lead up."""
+    return path.split("/").count("..")
 
 
 class Tls(Strict):

@@ -5,7 +5,6 @@ What the organisation does itself at a cutover, and how the result is checked.
 
 from __future__ import annotations
 
-import itertools
 import re
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,15 +13,12 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, JsonValue, field_validator, model_validator
 
 from connectors.endpoints import PLACEHOLDER, Header, refuse_readable
+from connectors.script_arguments import goes_to_remote_shell, is_run_as_script
 from connectors.settings import Secret, Strict, Tls
 
 NAMES = frozenset({"mailbox", "source", "target", "wave"})
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ADDRESSES = frozenset({"source", "target"})
-SCRIPT_OPTION = re.compile(r"-[A-Za-z]*[ceE]|--command|--eval|--execute")
-"""The option after which a shell or another interpreter expects a script."""
-REMOTE_SHELLS = frozenset({"ssh", "rsh", "su", "runuser"})
-"""Programs that hand their arguments to a shell."""
 HOOK_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
@@ -90,16 +86,13 @@ class Action(Strict):
     @classmethod
     def _no_script(cls, command: tuple[str, ...] | None) -> tuple[str, ...] | None:
         command = command or ()
-        if REMOTE_SHELLS.intersection(Path(argument).name for argument in command) and any(
-            map(_has_address, command)
-        ):
+        if goes_to_remote_shell(command, _has_address):
             raise ValueError(
                 "a shell would run what an address says: name a script of your own that reads $KOGGE_SOURCE"
                 " and $KOGGE_TARGET, and have it give them to the other machine on standard input"
             )
-        for option, script in itertools.pairwise(command):
-            if SCRIPT_OPTION.fullmatch(option) and _has_address(script):
-                raise ValueError('a shell runs what an address says: write "$KOGGE_SOURCE", "$KOGGE_TARGET"')
+        if is_run_as_script(command, _has_address):
+            raise ValueError('a shell runs what an address says: write "$KOGGE_SOURCE", "$KOGGE_TARGET"')
         return command or None
 
     @model_validator(mode="after")

@@ -49,6 +49,48 @@ def test_exactly_one_reference(given: dict[str, str]) -> None:
         Secret.model_validate(given)
 
 
+@pytest.mark.parametrize("login", ["../evidence.key", "x/../../evidence.key", "..", "a/.."])
+def test_no_login_leads_to_another_file(tmp_path: Path, login: str) -> None:
+    """Whoever writes the list would have any file sent to the server, as a password."""
+    (tmp_path / "secrets" / "x").mkdir(parents=True)
+    (tmp_path / "evidence.key").write_text("key")
+    for reference in (f"{tmp_path}/secrets/{{login}}", f"{tmp_path}/secrets/x/../{{login}}"):
+        with pytest.raises(Misconfigured, match="would be a file elsewhere") as caught:
+            Secret(file=reference).read(login, "anna@example.org")
+        assert login not in str(caught.value).replace(reference, "")
+    with pytest.raises(Misconfigured, match="would be a file elsewhere"):
+        Secret(file="{login}").read(f"{tmp_path}/evidence.key")
+    (tmp_path / "secrets" / "..anna").write_text("hers")
+    assert Secret(file=f"{tmp_path}/secrets/{{login}}").read("..anna").get_secret_value() == "hers"
+
+
+@pytest.mark.parametrize("login", ["--config=/tmp/mine", "-c"])
+def test_no_login_is_an_option_of_a_command(login: str) -> None:
+    with pytest.raises(Misconfigured, match="would be an option of it") as caught:
+        Secret(command="echo {login}").read(login)
+    assert login not in str(caught.value)
+    assert Secret(command="echo --user={login}").read("-x").get_secret_value() == "--user=-x"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sh -c 'pass {login}'",
+        "bash -ec 'pass {address}'",
+        "ssh vault pass {login}",
+        "python -c 'x(\"{login}\")'",
+    ],
+)
+def test_no_shell_runs_what_a_login_says(command: str) -> None:
+    with pytest.raises(ValidationError, match="a shell would run what a login says"):
+        Secret(command=command)
+
+
+def test_a_command_with_an_open_quotation_mark_is_refused_at_once() -> None:
+    with pytest.raises(ValidationError, match="quotation marks"):
+        Secret(command="pass 'mail")
+
+
 def test_errors_name_the_field_and_the_reference(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n")
     both = Both(
