@@ -366,12 +366,16 @@ def is_address(text: str) -> bool:
     return (
         "@" not in local
         and text.isprintable()  # of all blanks only the ASCII one is printable
-        and _IN_NO_ADDRESS.isdisjoint(text)
-        and not text.startswith("-")
+        and is_argument(text)
         and not domain.startswith(".")
         and not domain.endswith(".")
         and ".." not in domain
     )
+
+
+def is_argument(text: str) -> bool:
+    """Return True if no program takes a text for an option, and no shell or template reads anything in it."""
+    return _IN_NO_ADDRESS.isdisjoint(text) and not text.startswith("-")
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from connectors.settings import Account
 from engine.config.file_errors import Problem, misconfigured, read_text, unknown
-from engine.config.load import is_address
+from engine.config.load import is_address, is_argument
 from engine.config.planning import NAME
 from ledger.db.rows import Phase
 from model.errors import Misconfigured
@@ -430,7 +430,7 @@ def _names_wrong(cells: Mapping[str, str]) -> dict[str, str]:
         wrong["source"] = f"not {SHAPE}"
     elif not sited and not is_address(cells["source"]):
         wrong["source"] = _no_address(cells["source"])
-    if not is_address(cells["target"]) and not (sited and _is_login(cells["target"])):
+    if not is_address(cells["target"]) and not (sited and _is_account(cells["target"])):
         wrong["target"] = "neither an e-mail address nor a login" if sited else _no_address(cells["target"])
     if sited and cells.get("source_login"):
         wrong["source_login"] = "a site is opened by the application alone; leave it empty"
@@ -454,6 +454,11 @@ def _no_address(text: str) -> str:
 
 def _is_login(text: str) -> bool:
     return 0 < len(text) <= LOGIN_MOST and text.isprintable() and not is_site(text)
+
+
+def _is_account(text: str) -> bool:
+    """Return True if a text may be the login of an account that holds a site's files: hooks get it."""
+    return _is_login(text) and is_argument(text.replace("\\", "").replace(" ", ""))
 
 
 def is_folder(text: str) -> bool:

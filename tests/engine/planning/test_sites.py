@@ -92,6 +92,19 @@ def test_faults_of_a_site_s_row(write) -> None:
     ]
 
 
+@pytest.mark.parametrize("target", ["--config=/tmp/x", "-x", "$(id)", "`id`", "a;id", "{source}", "a|b"])
+def test_no_account_of_a_site_is_an_option_or_a_command(write, target: str) -> None:
+    """Hooks give it to programs, as they give addresses."""
+    with pytest.raises(Misconfigured, match=r"mailboxes.csv:2: target: neither an e-mail address nor"):
+        read_mailboxes(write(f"source,target,wave\n{SITE},{target},1\n"))
+
+
+@pytest.mark.parametrize("target", ["svc bauamt", "NEW\\bauamt", "bauamt-01", "bauamt@new.example"])
+def test_accounts_that_may_hold_a_site(write, target: str) -> None:
+    (person,) = read_mailboxes(write(f"source,target,wave\n{SITE},{target},1\n"))
+    assert person.target == target.lower()
+
+
 def test_a_site_is_one_source_in_any_spelling(write) -> None:
     rows = f"{DOCUMENTS},a@x,1,A\n{DOCUMENTS.upper().replace(' ', '%20')},b@x,1,B\n"
     with pytest.raises(Misconfigured, match=r"mailboxes.csv:3: source: the same source as in line 2"):
