@@ -24,7 +24,8 @@ from ledger.plan.wave_control import set_paused
 from model.errors import MigrationError
 
 BY = "prefect"
-"""Who decided, where the form says nothing."""
+"""Who decided, where the form says nothing. Of a name the event says that it was typed in Prefect: the login
+there is one for all."""
 
 
 class PauseParameters(RunParameters):
@@ -65,7 +66,8 @@ async def _set(parameters: PauseParameters, *, paused: bool) -> State[Any]:
 def _record(parameters: PauseParameters, paused: bool) -> bool:
     with opened(chosen(parameters.configuration).ledger_url()) as ledger:
         refuse_unknown_wave(ledger, parameters.wave)
-        return set_paused(ledger, parameters.wave, paused, parameters.operator.strip() or BY)
+        by = parameters.operator.strip() or BY
+        return set_paused(ledger, parameters.wave, paused, by, through="" if by == BY else BY)
 
 
 def said(wave: str, *, paused: bool, changed: bool) -> str:

@@ -23,7 +23,9 @@ OVERRIDDEN = "window-overridden"
 OUTSIDE = "outside-its-hours"
 
 
-def set_paused(ledger: LedgerHandle, name: str, paused: bool, by: str, reason: str = "") -> bool:
+def set_paused(
+    ledger: LedgerHandle, name: str, paused: bool, by: str, reason: str = "", through: str = ""
+) -> bool:
     """Pause or resume a wave, with an event. Idempotent.
 
     A pause drains every run of the wave within seconds, on every machine. What waits for its next run is
@@ -35,6 +37,7 @@ def set_paused(ledger: LedgerHandle, name: str, paused: bool, by: str, reason: s
         paused: the new state.
         by: who did it.
         reason: for the event; "" leaves it out.
+        through: where the name was typed, if anybody could type any name there; "" leaves it out.
 
     Returns:
         False if the wave was in this state already; then nothing was recorded.
@@ -52,7 +55,8 @@ def set_paused(ledger: LedgerHandle, name: str, paused: bool, by: str, reason: s
         kind = PAUSED if paused else "resumed"
         if not paused:
             _forget_pause(connection, name)
-        detail = {"by": by, "reason": reason} if reason else {"by": by}
+        more = {"reason": reason, "through": through}
+        detail = {"by": by} | {key: value for key, value in more.items() if value}
         audit_log.append_event(connection, name, kind, detail, subject=f"wave:{name}")
     return True
 
