@@ -127,7 +127,8 @@ def _view_of(message: ResponseMessage) -> View:
         raise Unexpanded
     expanded = [_occurrence(entry) for entry in entries]
     last = true(top.get("IncludesLastItemInRange", "true"))
-    return View(tuple(expanded), complete=last and len(top.findall(f"{TNS}Items/*")) < MOST)
+    given, total = len(top.findall(f"{TNS}Items/*")), number(top.get("TotalItemsInView")) or 0
+    return View(tuple(expanded), complete=last and total <= given < MOST)
 
 
 def _occurrence(entry: etree._Element) -> Occurrence:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from lxml import etree
 
@@ -68,22 +69,48 @@ def all_folders(client: EwsClient, root: str) -> list[ExchangeFolder]:
 
 
 def _pages(client: EwsClient, root: str, *, tags: bool, rights: bool) -> Iterator[ExchangeFolder]:
+    """Yield each folder once.
+
+    One dialect gives fewer folders than it was asked for and counts as if it gave them all: its next offset
+    leaves folders out, and its last page comes too early. So the folders that came are counted.
+    """
+    seen: set[str] = set()
     offset = 0
     while offset < FOLDERS_MOST:
         request = find_folders(root, offset, tags=tags, rights=rights)
         pages = client.collect(request, "FindFolderResponseMessage", _page)
         if not pages:
             raise EwsRefusal("ErrorUnknownRequest")
-        folders, following, last = pages[0]
-        yield from folders
-        if last:
+        page = pages[0]
+        offset += len(page.folders)
+        fresh = [folder for folder in page.folders if folder.id not in seen]
+        yield from fresh
+        seen.update(folder.id for folder in fresh)
+        if page.last and (not fresh or offset >= page.total):
             return
-        offset = following if following > offset else offset + len(folders)
+        offset = offset if fresh else max(offset, page.following)
     raise not_soap()
 
 
-def _page(message: ResponseMessage) -> tuple[list[ExchangeFolder], int, bool]:
-    """Return a page's folders, the next offset, and True if it is the last page.
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Hold one page of folders.
+
+    Attributes:
+        folders: the folders.
+        following: the next offset, by the server's word; 0 without one.
+        total: how many folders there are, likewise.
+        last: True if the server calls it the last page.
+    """
+
+    folders: list[ExchangeFolder]
+    following: int
+    total: int
+    last: bool
+
+
+def _page(message: ResponseMessage) -> _Page:
+    """Return a page of folders.
 
     Raises:
         Transient: "reply-incomplete" for a page without folders that is not the last one. Taken for the end,
@@ -94,12 +121,12 @@ def _page(message: ResponseMessage) -> tuple[list[ExchangeFolder], int, bool]:
         raise EwsRefusal("ErrorUnknownRequest")
     holder = top.find(TNS + "Folders")
     folders = [_folder(element) for element in (holder if holder is not None else ())]
-    following = number(top.get("IndexedPagingOffset")) or 0
+    total = number(top.get("TotalItemsInView")) or 0
     # Partial pages happen: only the server's flag ends the listing.
     last = true(top.get("IncludesLastItemInRange", "true"))
     if not last and not folders:
         raise incomplete()
-    return folders, following, last
+    return _Page(folders, number(top.get("IndexedPagingOffset")) or 0, total, last)
 
 
 def _folder(element: etree._Element) -> ExchangeFolder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING
 
 from practice.exchange.soap import boolean, escape, stamp
@@ -67,11 +67,11 @@ def exact(moment: datetime, dialect: Dialect) -> str:
 def _times(event: Event, dialect: Dialect) -> list[tuple[str, str]]:
     return [
         ("calendar:UID", filled("UID", event.uid or None)),
-        ("calendar:RecurrenceId", _moment("RecurrenceId", event.original, dialect)),
+        ("calendar:RecurrenceId", _moment("RecurrenceId", _original(event, dialect), dialect)),
         ("calendar:DateTimeStamp", _moment("DateTimeStamp", event.base.modified, dialect)),
         ("calendar:Start", _moment("Start", event.begins, dialect)),
         ("calendar:End", _moment("End", event.finishes, dialect)),
-        ("calendar:OriginalStart", _moment("OriginalStart", event.original, dialect)),
+        ("calendar:OriginalStart", _moment("OriginalStart", _original(event, dialect), dialect)),
         ("calendar:IsAllDayEvent", _flag("IsAllDayEvent", event.all_day)),
         ("calendar:LegacyFreeBusyStatus", filled("LegacyFreeBusyStatus", event.busy)),
         ("calendar:Location", filled("Location", event.location or None)),
@@ -191,8 +191,24 @@ def _named(event: Event, item: Message, day: date | None, tag: str, dialect: Dia
     return (
         f'<t:{tag}><t:ItemId Id="{id_}" ChangeKey="{key}"/>'
         f"{_moment('Start', one.begins, dialect)}{_moment('End', one.finishes, dialect)}"
-        f"{_moment('OriginalStart', event.planned(day), dialect)}</t:{tag}>"
+        f"{_moment('OriginalStart', _planned(event, day, dialect), dialect)}</t:{tag}>"
     )
+
+
+def _planned(event: Event, day: date, dialect: Dialect) -> datetime:
+    """Where a series says that one of its days was."""
+    return _midnight(event, day) if dialect.habits.midnights else event.planned(day)
+
+
+def _original(event: Event, dialect: Dialect) -> datetime | None:
+    """Where an occurrence says that it was."""
+    if event.day is None or not dialect.habits.midnights:
+        return event.original
+    return _midnight(event, event.day)
+
+
+def _midnight(event: Event, day: date) -> datetime:
+    return event.zone.utc(datetime.combine(day, time()))
 
 
 def _modified(event: Event, item: Message, dialect: Dialect) -> str:
@@ -202,7 +218,7 @@ def _modified(event: Event, item: Message, dialect: Dialect) -> str:
 
 
 def _deleted(event: Event, dialect: Dialect) -> str:
-    starts = map(event.planned, sorted(event.deleted))
+    starts = [_planned(event, day, dialect) for day in sorted(event.deleted)]
     inner = "".join(
         f"<t:DeletedOccurrence>{_moment('Start', start, dialect)}</t:DeletedOccurrence>" for start in starts
     )

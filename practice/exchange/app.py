@@ -81,6 +81,7 @@ class Exchange:
         self.tokens = Tokens(token_seconds)
         self.gatekeeper = Gatekeeper(world, self.tokens, bearer=dialect.bearer)
         self._known = Known()
+        self._choked: set[bytes] = set()
         self._count = threading.Lock()
 
     def app(self) -> Starlette:
@@ -95,6 +96,8 @@ class Exchange:
 
     def answer(self, headers: Mapping[str, str], body: bytes) -> Reply:
         """The reply to one request; the pieces of a GetItem are made while they are sent."""
+        if self._chokes(body):
+            return Reply(400, "text/html", iter([b"<html><body>Bad Request</body></html>"]))
         try:
             with self.world.lock:
                 caller = self.gatekeeper.authenticate(headers)
@@ -104,6 +107,15 @@ class Exchange:
             return _refusal(refusal)
         except SoapFault as fault:
             return self._fault(fault)
+
+    def _chokes(self, body: bytes) -> bool:
+        """Whether this request is too large, as long as it was not sent before."""
+        most = self.dialect.habits.chokes_at
+        if most is None or len(body) < most or body in self._choked:
+            return False
+        self._choked.add(body)
+        self._tally("choked")
+        return True
 
     def _authenticated(self, caller: Caller, body: bytes) -> Reply:
         call = parse_call(body)

@@ -62,7 +62,7 @@ def viewed(folder: Folder, view: View, dialect: Dialect) -> tuple[Sequence[Messa
     if len(rows) > _MOST and view.most is None:
         raise EwsError("ErrorExceededFindCountLimit", "The request exceeds the limit of 1000 entries.")
     attributes = f'TotalItemsInView="{len(rows)}" IncludesLastItemInRange="{boolean(len(rows) <= most)}"'
-    return rows[:most], attributes
+    return rows[:most][: dialect.habits.rows_most], attributes
 
 
 def _rows(folder: Folder, view: View, dialect: Dialect) -> list[tuple[tuple[datetime, int, int], Message]]:

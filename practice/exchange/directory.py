@@ -142,16 +142,20 @@ def get_delegate(context: Context, call: Call) -> Iterator[bytes]:
     delegates = ""
     count = context.world.people.count
     if context.dialect.name == "exchange" and owner.index % 3 == 0 and count > 1:
-        delegates = _delegate(context.world.people.at((owner.index + 1) % count))
+        other = context.world.people.at((owner.index + 1) % count)
+        delegates = _delegate(other, bare=context.dialect.habits.bare_delegates)
     users = f"<m:ResponseMessages>{delegates}</m:ResponseMessages>" if delegates else "<m:ResponseMessages/>"
-    deliver = "<m:DeliverMeetingRequests>DelegatesAndMe</m:DeliverMeetingRequests>" if delegates else ""
+    told = bool(delegates) and not context.dialect.habits.bare_delegates
+    deliver = "<m:DeliverMeetingRequests>DelegatesAndMe</m:DeliverMeetingRequests>" if told else ""
     yield from context.dialect.bare(
         '<m:GetDelegateResponse ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode>'
         f"{users}{deliver}</m:GetDelegateResponse>"
     )
 
 
-def _delegate(person: Person) -> str:
+def _delegate(person: Person, *, bare: bool) -> str:
+    copies = "<t:ReceiveCopiesOfMeetingMessages>false</t:ReceiveCopiesOfMeetingMessages>"
+    told = "" if bare else f"{copies}<t:ViewPrivateItems>false</t:ViewPrivateItems>"
     return (
         '<m:DelegateUserResponseMessageType ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode>'
         f"<m:DelegateUser><t:UserId><t:SID>{_DOMAIN_SID}-{1000 + person.index}</t:SID>"
@@ -159,8 +163,7 @@ def _delegate(person: Person) -> str:
         f"<t:DisplayName>{escape(person.name)}</t:DisplayName></t:UserId><t:DelegatePermissions>"
         "<t:CalendarFolderPermissionLevel>Author</t:CalendarFolderPermissionLevel>"
         "<t:ContactsFolderPermissionLevel>Reviewer</t:ContactsFolderPermissionLevel></t:DelegatePermissions>"
-        "<t:ReceiveCopiesOfMeetingMessages>false</t:ReceiveCopiesOfMeetingMessages>"
-        "<t:ViewPrivateItems>false</t:ViewPrivateItems></m:DelegateUser></m:DelegateUserResponseMessageType>"
+        f"{told}</m:DelegateUser></m:DelegateUserResponseMessageType>"
     )
 
 

@@ -53,7 +53,9 @@ def _unread(folder: Folder, _: Dialect) -> str:
     return f"<t:UnreadCount>{folder.unread}</t:UnreadCount>"
 
 
-def _permissions(folder: Folder, _: Dialect) -> str:
+def _permissions(folder: Folder, dialect: Dialect) -> str:
+    if dialect.habits.bare_tasks and tag_of(folder) == "TasksFolder":
+        return ""
     return permission_set(folder, calendar=tag_of(folder) == "CalendarFolder")
 
 
@@ -184,7 +186,7 @@ def find_folder(context: Context, call: Call) -> Iterator[bytes]:
             for folder in _below(parent, traversal)
             if restriction is None or matches(restriction, folder, value_of)
         ]
-        yield _found(found, page, writer).encode()
+        yield _found(found, page, writer, context.dialect.habits.rows_most).encode()
 
 
 def _below(parent: Folder, traversal: str) -> Iterator[Folder]:
@@ -194,8 +196,8 @@ def _below(parent: Folder, traversal: str) -> Iterator[Folder]:
         yield from parent.children
 
 
-def _found(found: list[Folder], page: Page, writer: FolderWriter) -> str:
-    rows, attributes = page_of(found, page)
+def _found(found: list[Folder], page: Page, writer: FolderWriter, most: int | None) -> str:
+    rows, attributes = page_of(found, page, most=most)
     folders = "".join(writer.write(folder) for folder in rows)
     return message(
         "FindFolder", f"<m:RootFolder {attributes}><t:Folders>{folders}</t:Folders></m:RootFolder>"

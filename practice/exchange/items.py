@@ -165,7 +165,8 @@ def _paged(context: Context, folder: Folder, search: _Search) -> tuple[Sequence[
         rows = [item for item in rows if matches(search.restriction, item, value_of)]
     if search.order:
         rows = ordered(rows, search.order, value_of)
-    return page_of(rows, search.page, partial=_partial(context, search.page.offset))
+    partial = _partial(context, search.page.offset)
+    return page_of(rows, search.page, partial=partial, most=context.dialect.habits.rows_most)
 
 
 def _found(context: Context, items: str, attributes: str) -> bytes:

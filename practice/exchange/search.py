@@ -245,8 +245,11 @@ def _size(view: etree._Element, limit: int) -> int:
     return size
 
 
-def page_of(rows: Sequence[T_], page: Page, *, partial: bool = False) -> tuple[Sequence[T_], str]:
-    """The rows in the window and the attributes of RootFolder. partial: fewer than asked for."""
+def page_of(
+    rows: Sequence[T_], page: Page, *, partial: bool = False, most: int | None = None
+) -> tuple[Sequence[T_], str]:
+    """The rows in the window and the attributes of RootFolder. partial: fewer than asked for. most: so many
+    at most, of which the attributes know nothing."""
     total = len(rows)
     start = page.offset
     if page.fraction:
@@ -261,4 +264,4 @@ def page_of(rows: Sequence[T_], page: Page, *, partial: bool = False) -> tuple[S
     offset = f'IndexedPagingOffset="{after}" ' if page.indexed else ""
     if page.fraction:
         offset = f'NumeratorOffset="{after}" AbsoluteDenominator="{total}" '
-    return chosen, f'{offset}TotalItemsInView="{total}" IncludesLastItemInRange="{boolean(last)}"'
+    return chosen[:most], f'{offset}TotalItemsInView="{total}" IncludesLastItemInRange="{boolean(last)}"'

@@ -21,6 +21,14 @@ from practice.world.folders import Folder
 from practice.world.messages import Message
 from practice.world.world import Mailbox, World
 
+FOLDERS = (
+    '<m:FindFolder Traversal="Deep"><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape></m:FolderShape>'
+    '<m:ParentFolderIds><t:DistinguishedFolderId Id="msgfolderroot"/></m:ParentFolderIds></m:FindFolder>'
+)
+ITEMS = (
+    f'<m:FindItem Traversal="Shallow">{IDS_ONLY}<m:ParentFolderIds>'
+    '<t:DistinguishedFolderId Id="inbox"/></m:ParentFolderIds></m:FindItem>'
+)
 JANUARY, YEAR = datetime(2026, 1, 1, tzinfo=UTC), timedelta(days=365)
 
 
@@ -123,3 +131,64 @@ def test_a_category_renders_a_mail_anew(
             assert read() == item.mime()
             mailbox.categorize(item, "Rot")
             assert read() == item.mime(int(rerenders))
+
+
+def test_a_listing_that_gives_less_than_it_counts(world: World, mailbox: Mailbox) -> None:
+    with (
+        ExchangeServer(world, habits=Habits(rows_most=3)) as server,
+        asking(server, mailbox.address) as asker,
+    ):
+        for request in (FOLDERS, ITEMS):
+            root = asker.ask(request).find(".//m:RootFolder", NS)
+            assert root is not None
+            assert root.get("IncludesLastItemInRange") == "true"
+            assert int(root.get("TotalItemsInView", "0")) > 3
+            assert len(root[0]) == 3
+
+
+@pytest.mark.parametrize("midnights", [True, False])
+def test_where_the_days_of_a_series_were(
+    world: World, mailbox: Mailbox, series: Message, midnights: bool
+) -> None:
+    modify_occurrence(mailbox, series, date(2026, 1, 12), louder)
+    delete_occurrence(mailbox, series, date(2026, 1, 19))
+    shape = (
+        "<m:ItemShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties>"
+        '<t:FieldURI FieldURI="calendar:ModifiedOccurrences"/>'
+        '<t:FieldURI FieldURI="calendar:DeletedOccurrences"/></t:AdditionalProperties></m:ItemShape>'
+    )
+    with ExchangeServer(world, habits=Habits(midnights=midnights)) as server:  # noqa: SIM117
+        with asking(server, mailbox.address) as asker:
+            root = asker.ask(get_items(series.id, shape=shape))
+    at = "23:00:00Z" if midnights else "08:00:00Z"
+    assert root.findtext(".//t:OriginalStart", "", NS).endswith(at)
+    assert root.findtext(".//t:DeletedOccurrence/t:Start", "", NS).endswith(at)
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_what_is_not_said_of_rights(bare: bool) -> None:
+    world = World(seed=4, people=2, items=2)
+    address = world.addresses()[0]
+    shape = (
+        "<m:FolderShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties>"
+        '<t:FieldURI FieldURI="folder:PermissionSet"/></t:AdditionalProperties></m:FolderShape>'
+    )
+    both = '<t:DistinguishedFolderId Id="tasks"/><t:DistinguishedFolderId Id="inbox"/>'
+    box = f"<m:Mailbox><t:EmailAddress>{address}</t:EmailAddress></m:Mailbox>"
+    with ExchangeServer(world, habits=Habits(bare_tasks=bare, bare_delegates=bare)) as server:  # noqa: SIM117
+        with asking(server, address) as asker:
+            folders = asker.ask(f"<m:GetFolder>{shape}<m:FolderIds>{both}</m:FolderIds></m:GetFolder>")
+            assert len(folders.findall(".//t:PermissionSet", NS)) == (1 if bare else 2)
+            root = asker.ask(f"<m:GetDelegate>{box}</m:GetDelegate>")
+    assert root.find(".//t:PrimarySmtpAddress", NS) is not None
+    missing = ["m:DeliverMeetingRequests", "t:ReceiveCopiesOfMeetingMessages", "t:ViewPrivateItems"]
+    assert [root.find(f".//{name}", NS) is None for name in missing] == [bare] * 3
+
+
+def test_a_large_request_that_passes_the_second_time(world: World, mailbox: Mailbox) -> None:
+    with (
+        ExchangeServer(world, habits=Habits(chokes_at=2000)) as server,
+        asking(server, mailbox.address) as asker,
+    ):
+        large = f"{ITEMS}<!--{'x' * 2000}-->"
+        assert [asker.post(one).status_code for one in (ITEMS, large, large)] == [200, 400, 200]
