@@ -14,17 +14,20 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 from connectors.imap.dates import date_text
 from connectors.imap.fetch import uid_of, windows
 from connectors.imap.keywords import LIMIT, NOT_TAKEN, Keywords
 from connectors.imap.session import Session, raise_for
 from connectors.imap.wire.connection import CHUNK, ImapConnection, TaggedReply, number, numbers, quoted
+from connectors.imap.wire.refusals import Doubts, Refused, Witness, is_doubtful
 from model.errors import Blocked, Rejected, Transient
 from model.protocols import Failed, Guard, Item, Stored
 
 ITEM_FAULTS = frozenset({"", "TOOBIG", "LIMIT", "CANNOT", "PARSE", "BADCHARSET", "CLIENTBUG"})
+ENOUGH = 3
+"""So many messages in a row that are refused alone tell as much as all of a batch."""
 SYSTEM_FLAGS = frozenset({"\\seen", "\\answered", "\\flagged", "\\deleted", "\\draft"})
 _NUMBER = re.compile(r"[0-9]{1,10}")
 _APPENDUID = re.compile(r"APPENDUID ([0-9]{1,10}) ([0-9:,]+)", re.IGNORECASE)
@@ -53,6 +56,9 @@ class PreparedAppend:
         return self.data is None
 
 
+Refusal: TypeAlias = Refused[PreparedAppend]
+
+
 @dataclass(frozen=True, slots=True)
 class Appender:
     """Append messages to one mailbox.
@@ -65,6 +71,7 @@ class Appender:
         max_bytes: the largest message that the server takes; None when it names no limit.
         keywords: what is known about mailboxes that take no more keywords.
         most: the most messages in one command; None: `batch_items` of the settings.
+        witness: counts what was stored, for all connections that write to the mailbox.
     """
 
     session: Session
@@ -74,6 +81,7 @@ class Appender:
     max_bytes: int | None
     keywords: Keywords = field(default_factory=Keywords)
     most: int | None = None
+    witness: Witness = field(default_factory=Witness)
 
     def parts(self, items: Iterable[Item], refused: list[Failed]) -> Iterator[list[PreparedAppend]]:
         """Split items into batches that fit into one command each.
@@ -122,14 +130,14 @@ class Appender:
             return Failed(item.key, Rejected("too-large"))
         return ready
 
-    def store(self, batch: list[PreparedAppend]) -> Iterator[Stored | Failed]:
+    def store(self, batch: list[PreparedAppend]) -> Iterator[Stored | Failed | Refusal]:
         """Store one batch. Any of it may have been stored even if this raises.
 
         Args:
             batch: one batch from `parts`.
 
         Yields:
-            One result per item, in any order.
+            One result per item, in any order; Refused of what the server refused without a reason.
 
         Raises:
             LeaseLost: the guard refuses.
@@ -139,12 +147,17 @@ class Appender:
         if len(batch) > 1 and not self.session.has("MULTIAPPEND"):
             yield from self._store_pipelined(batch)
             return
-        pending = [batch]
+        pending, before = [batch], self.witness.done
+        doubtful: list[TaggedReply] = []
         while pending:
             part = pending.pop()
+            if len(doubtful) >= ENOUGH and self.witness.done == before:  # `again` sends each alone
+                yield from (self._refused(ready, doubtful[-1]) for ready in part)
+                continue
             sent = self.keywords.kept(self.raw, part[0].flags)
             outcome = self._append(part)
             if not isinstance(outcome, TaggedReply):
+                self.witness.done += len(part)
                 yield from (
                     self._stored_result(p, flags, href)
                     for p, (flags, href) in zip(part, outcome, strict=True)
@@ -152,12 +165,45 @@ class Appender:
             elif len(part) == 1 and self._can_retry_with_fewer_keywords(sent, outcome):
                 pending.append(part)
             elif len(part) == 1:
-                yield _failure_of(part[0], outcome)
+                doubtful += [outcome] if is_doubtful(outcome) else []
+                yield self._refused(part[0], outcome)
             else:
-                if outcome.reason not in ITEM_FAULTS | {"OVERQUOTA"}:
+                if outcome.reason not in ITEM_FAULTS | {"OVERQUOTA"} and not is_doubtful(outcome):
                     raise_for(outcome)
                 half = len(part) // 2
                 pending += (part[half:], part[:half])
+
+    def again(self, refused: list[Refusal]) -> Iterator[Stored | Failed]:
+        """Send again what was refused without a reason; see connectors.imap.wire.refusals.
+
+        Raises:
+            Transient: "server-busy"; and as `store` does.
+        """
+
+        def once_more(ready: PreparedAppend) -> Stored | Failed | Refusal:
+            (result,) = self.store([ready])
+            return result
+
+        doubts: Doubts[PreparedAppend, Stored | Failed] = Doubts(
+            self.session, self.witness, once_more, lambda ready: ready.item.key, self.guard
+        )
+        for result in doubts.settle(refused):
+            if isinstance(result, Refused):
+                yield Failed(result.item.item.key, result.error)
+            else:
+                yield result
+
+    def _refused(
+        self, ready: PreparedAppend, reply: TaggedReply, since: int | None = None
+    ) -> Failed | Refusal:
+        """Return the failure of an item that was refused alone; raise when the cause concerns all items.
+
+        since: Witness.done when it was refused; None for now.
+        """
+        if is_doubtful(reply):
+            error = Rejected("refused-by-target").about(reply.known).said(reply.said)
+            return Refused(ready, error, self.witness.done if since is None else since)
+        return _failure_of(ready, reply)
 
     def _can_retry_with_fewer_keywords(self, sent: frozenset[str], reply: TaggedReply) -> bool:
         """Return True if a refused message should be retried without some of its keywords."""
@@ -197,7 +243,7 @@ class Appender:
         reply = connection.finish(tag)
         return list(zip(sent, self._hrefs(reply, batch, before), strict=True)) if reply.ok else reply
 
-    def _store_pipelined(self, batch: list[PreparedAppend]) -> Iterator[Stored | Failed]:
+    def _store_pipelined(self, batch: list[PreparedAppend]) -> Iterator[Stored | Failed | Refusal]:
         """Send single APPENDs; send all before the first reply is awaited where the server allows it."""
         if not (self.session.has("LITERAL+") and self.session.has("UIDPLUS")):
             for ready in batch:
@@ -214,18 +260,21 @@ class Appender:
         connection.flush()
         replies = [connection.finish(tag) for tag in tags]
         confirmed: set[str] = set()
+        since: list[int] = []
         for ready, flags, reply in zip(batch, sent, replies, strict=True):
+            since.append(self.witness.done)
             if reply.ok:
                 (href,) = self._hrefs(reply, [ready], None)
                 if href in confirmed:
                     raise Transient("append-unconfirmed", "the server confirmed one place for two messages")
                 confirmed.add(href)
+                self.witness.done += 1
                 yield self._stored_result(ready, flags, href)
-        for ready, flags, reply in zip(batch, sent, replies, strict=True):
+        for ready, flags, reply, done in zip(batch, sent, replies, since, strict=True):
             if not reply.ok and self._can_retry_with_fewer_keywords(flags, reply):
                 yield from self.store([ready])
             elif not reply.ok:
-                yield _failure_of(ready, reply)
+                yield self._refused(ready, reply, done)
 
     def _literal(self, connection: ImapConnection, tag: bytes, ready: PreparedAppend) -> TaggedReply | None:
         """Announce and send one body; return the refusal if the server gives one.

@@ -5,7 +5,7 @@ Windows keep memory independent of the folder's size. EXAMINE and BODY.PEEK leav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -14,6 +14,7 @@ from pathlib import Path
 from connectors.imap.dates import date_of
 from connectors.imap.session import ImapSettings, Selected, Session, raise_for
 from connectors.imap.wire.connection import Parts, Token, compact, fetched, number, tokens, words
+from connectors.imap.wire.refusals import Doubts, Refused, Witness, is_doubtful
 from connectors.spool import SpoolFile, bytes_body
 from model.errors import MigrationError, Rejected, Transient
 from model.protocols import Body
@@ -199,6 +200,10 @@ def _question(uids: list[int], items: bytes) -> bytes:
     return b"UID FETCH %s (%s)" % (compact(uids), items)
 
 
+class _Unexplained(Rejected):
+    """State that the server gave no reason for a refusal: the message or the server may be the cause."""
+
+
 @dataclass(frozen=True, slots=True)
 class MessageReader:
     """Read messages of one mailbox: small ones in batches, large ones in windows through a spool file.
@@ -233,28 +238,88 @@ class MessageReader:
             Transient: "folder-vanished" when UIDVALIDITY changed, "server-busy", and connection errors.
             Blocked: a body cannot be spooled.
         """
+        witness, refused = Witness(), list[Refused[int]]()
+        smallest: FetchedMessage | None = None
+        large: set[int] = set()
+        for uid, result in self._read_once(messages, large, bodies=bodies):
+            if isinstance(result, _Unexplained):
+                refused.append(Refused(uid, result, witness.done))
+                continue
+            if isinstance(result, FetchedMessage) and uid not in large:
+                witness.done += 1
+                smallest = (
+                    result if smallest is None else min(smallest, result, key=lambda one: one.size or 0)
+                )
+            yield uid, result
+        if refused:
+            probe = None if smallest is None else smallest.uid
+            yield from self._again(refused, witness, probe, large, bodies=bodies)
+
+    def _again(
+        self,
+        refused: list[Refused[int]],
+        witness: Witness,
+        probe: int | None,
+        large: Collection[int],
+        *,
+        bodies: bool,
+    ) -> Iterator[Result]:
+        """Read again what was refused without a reason; see connectors.imap.wire.refusals.
+
+        probe: a message that was read; read once more, it shows that the server gives messages now.
+        large: the messages that are read through a spool file.
+        """
+
+        def read_alone(uid: int) -> Result | Refused[int]:
+            result = self._read_large(uid) if uid in large else next(self._read_batch([uid], bodies))[1]
+            if isinstance(result, _Unexplained):
+                return Refused(uid, result, witness.done)
+            witness.done += isinstance(result, FetchedMessage)
+            return uid, result
+
+        if probe is not None:
+            read_alone(probe)
+        folder = self.name
+        doubts: Doubts[int, Result] = Doubts(
+            self.session, witness, read_alone, lambda uid: folder + b"\n%d" % uid, lambda: None
+        )
+        for each in doubts.settle(refused):
+            if isinstance(each, Refused):
+                yield each.item, Rejected(each.error.code).about(each.error.detail).said(each.error.words)
+            else:
+                yield each
+
+    def _read_once(
+        self, messages: Iterable[tuple[int, int | None]], large: set[int], *, bodies: bool
+    ) -> Iterator[Result]:
+        """Read messages as `read` does; `large` receives those that are read through a spool file."""
         for chunk in _chunks(messages, WINDOW_ITEMS):
             sizes = self._with_sizes(chunk) if bodies else chunk
             for uid in chunk.keys() - sizes.keys():
                 yield uid, Rejected("vanished")
-            yield from self._read(sizes, bodies)
+            yield from self._read(sizes, bodies, large)
 
-    def _read(self, sizes: dict[int, int | None], bodies: bool) -> Iterator[Result]:
+    def _read(self, sizes: dict[int, int | None], bodies: bool, large: set[int]) -> Iterator[Result]:
         settings = self.session.settings
         small = {
             uid: size or 0 for uid, size in sizes.items() if (size or 0) <= settings.spool_above or not bodies
         }
         for batch in _batches(small, settings.batch_items, settings.batch_bytes, bodies):
             yield from self._read_batch(batch, bodies)
+        large |= sizes.keys() - small.keys()
         for uid in sorted(sizes.keys() - small.keys()):
             yield uid, self._read_large(uid)
 
     def _with_sizes(self, chunk: dict[int, int | None]) -> dict[int, int | None]:
-        """Add the missing sizes; messages that are gone are left out."""
+        """Add the missing sizes; messages that are gone are left out.
+
+        Where the server refuses to tell sizes, the messages are read as small ones.
+        """
         unknown = sorted(uid for uid, size in chunk.items() if size is None)
         sizes: dict[int, int | None] = {uid: size for uid, size in chunk.items() if size is not None}
         if unknown:
-            entries = self._fetch(unknown, b"UID RFC822.SIZE", b"RFC822.SIZE")[0]
+            entries, error = self._fetch(unknown, b"UID RFC822.SIZE", b"RFC822.SIZE")
+            sizes |= {} if error.code == "vanished" else dict.fromkeys(unknown)
             sizes |= {uid: number(entry[b"RFC822.SIZE"]) for uid, entry in entries.items()}
         return sizes
 
@@ -289,7 +354,10 @@ class MessageReader:
             reply = self.session.run(_question(missing, items), note)
         if reply.reason in ("UNAVAILABLE", "INUSE", "LIMIT", "EXPUNGEISSUED"):
             raise Transient("server-busy").said(reply.said)
-        return entries, Rejected("vanished") if reply.ok else Rejected("item-refused").said(reply.said)
+        if reply.ok:
+            return entries, Rejected("vanished")
+        refusal = _Unexplained if is_doubtful(reply, "SERVERBUG", "CONTACTADMIN") else Rejected
+        return entries, refusal("item-refused").about(reply.known).said(reply.said)
 
     def _read_batch(self, uids: list[int], bodies: bool) -> Iterator[Result]:
         """Read small messages; read each alone when the server refuses the batch."""
@@ -325,9 +393,9 @@ class MessageReader:
         offset = 0
         while offset <= most:
             key = b"BODY[]<%d>" % offset
-            entries, _ = self._fetch([uid], b"BODY.PEEK[]<%d.%d>" % (offset, WINDOW_BYTES), key)
+            entries, error = self._fetch([uid], b"BODY.PEEK[]<%d.%d>" % (offset, WINDOW_BYTES), key)
             if uid not in entries:
-                return Rejected("vanished")
+                return error
             data = entries[uid][key]
             data = data if isinstance(data, bytes) else b""
             if len(data) > WINDOW_BYTES:

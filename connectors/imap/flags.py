@@ -13,7 +13,8 @@ from connectors.imap.fetch import flags_of, uid_of
 from connectors.imap.keywords import LIMIT, NOT_TAKEN, Keywords
 from connectors.imap.session import Session, raise_for
 from connectors.imap.verify_uid import Judge, Looker, read_metadata
-from connectors.imap.wire.connection import Parts, compact, fetched
+from connectors.imap.wire.connection import Parts, TaggedReply, compact, fetched
+from connectors.imap.wire.refusals import Doubts, Refused, Witness, is_doubtful
 from model.errors import Blocked, MigrationError, Rejected, Transient
 from model.protocols import Amendment, Failed, Guard, Stored
 
@@ -210,9 +211,14 @@ class Store:
     def _set(self, uids: list[int], flags: Flags) -> tuple[Flags, Rejected | None]:
         """Set flags; return the flags that the mailbox takes, and the error when the server refuses them."""
         kept = self.keywords.kept(self.raw, flags)
-        self.guard()
-        names = " ".join(sorted(kept)).encode()
-        reply = self.session.run(b"UID STORE %s FLAGS.SILENT (%s)" % (compact(uids), names))
+        reply = self._sent(uids, kept)
+        if isinstance(reply, Refused):
+            doubts: Doubts[bytes, TaggedReply] = Doubts(
+                self.session, Witness(), lambda _: self._sent(uids, kept), bytes, self.guard
+            )
+            (reply,) = doubts.settle([reply])
+        if isinstance(reply, Refused):
+            return kept, reply.error
         if reply.ok:
             return kept, None
         if reply.reason not in ITEM_FAULTS:
@@ -221,6 +227,16 @@ class Store:
             self.session.select(self.raw, readonly=False)
             return self._set(uids, flags)
         return kept, Rejected("refused-by-target").about(reply.known).said(reply.said)
+
+    def _sent(self, uids: list[int], kept: Flags) -> TaggedReply | Refused[bytes]:
+        """Send one STORE; return its reply, or a refusal without a reason."""
+        self.guard()
+        names = " ".join(sorted(kept)).encode()
+        command = b"UID STORE %s FLAGS.SILENT (%s)" % (compact(uids), names)
+        reply = self.session.run(command)
+        if not is_doubtful(reply):
+            return reply
+        return Refused(self.raw + b"\n" + command, Rejected("refused-by-target").said(reply.said), 0)
 
 
 def _amended_result(stored: Stored, new_flags: Flags, kept: Flags) -> Stored:

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from math import ceil
 
-from connectors.imap.append import Appender, PreparedAppend
+from connectors.imap.append import Appender, PreparedAppend, Refusal
 from connectors.imap.session import Session
+from connectors.imap.wire.refusals import Refused
 from model.errors import MigrationError, Transient
 from model.protocols import Failed, Item, Stored
 
@@ -101,7 +102,7 @@ class AppendJob:
     appender: Appender
     part: list[PreparedAppend]
     parts: SharedParts
-    results: list[Stored | Failed] = field(default_factory=list)
+    results: list[Stored | Failed | Refusal] = field(default_factory=list)
 
     def run(self) -> None:
         """Store batches and collect the results; after an error no connection begins another batch."""
@@ -131,6 +132,20 @@ def write(
     Raises:
         LeaseLost, Blocked, Transient: as in `Appender.store`. Any item may have been stored.
     """
+    doubtful: list[Refusal] = []
+    for result in _write_once(first, others, items):
+        if isinstance(result, Refused):
+            doubtful.append(result)
+        else:
+            yield result
+    if doubtful:
+        yield from first.again(doubtful)
+
+
+def _write_once(
+    first: Appender, others: Callable[[], Iterable[Appender]], items: Iterable[Item]
+) -> Iterator[Stored | Failed | Refusal]:
+    """Send each item once; see `write`."""
     refused: list[Failed] = []
     parts = first.parts(items, refused)
     first_parts = list(islice(parts, 2))
@@ -147,7 +162,7 @@ def write(
     yield from _drain(refused)
 
 
-def _store_at_once(jobs: Sequence[AppendJob], refused: list[Failed]) -> Iterator[Stored | Failed]:
+def _store_at_once(jobs: Sequence[AppendJob], refused: list[Failed]) -> Iterator[Stored | Failed | Refusal]:
     """Run all jobs at once and yield every result before raising an error.
 
     An error that concerns the mailbox is raised before a transient one.

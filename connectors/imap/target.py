@@ -41,6 +41,7 @@ from connectors.imap.source import properties_of
 from connectors.imap.special_folders import with_names
 from connectors.imap.verify_uid import Judge
 from connectors.imap.wire.connection import TaggedReply, number, quoted
+from connectors.imap.wire.refusals import Witness
 from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Rejected
 from model.mail_habits import MailHabits
@@ -114,6 +115,7 @@ class ImapTarget:
         others = tuple(Session(settings, account) for _ in range(settings.connections - 1))
         self._others = parallel_append.ExtraSessions(others)
         self._keywords = Keywords()
+        self._witness = Witness()
 
     def connect_ahead(self, *, copies: bool) -> None:
         """Begin to connect; see `model.optional_protocols.AsksAhead`."""
@@ -274,7 +276,7 @@ class ImapTarget:
         most = parallel_append.most_in_one(count, settings.connections, settings.batch_items)
 
         def appender(session: Session) -> Appender:
-            return Appender(session, self._guard, raw, flags, limit, self._keywords, most)
+            return Appender(session, self._guard, raw, flags, limit, self._keywords, most, self._witness)
 
         results = parallel_append.write(
             appender(self._session), lambda: map(appender, self._extra_sessions()), items
