@@ -239,7 +239,7 @@ class MessageReader:
             Blocked: a body cannot be spooled.
         """
         witness, refused = Witness(), list[Refused[int]]()
-        smallest: FetchedMessage | None = None
+        probe: tuple[int, int] | None = None
         large: set[int] = set()
         for uid, result in self._read_once(messages, large, bodies=bodies):
             if isinstance(result, _Unexplained):
@@ -247,13 +247,12 @@ class MessageReader:
                 continue
             if isinstance(result, FetchedMessage) and uid not in large:
                 witness.done += 1
-                smallest = (
-                    result if smallest is None else min(smallest, result, key=lambda one: one.size or 0)
-                )
+                this = (result.size or 0, uid)
+                probe = this if probe is None else min(probe, this)
             yield uid, result
         if refused:
-            probe = None if smallest is None else smallest.uid
-            yield from self._again(refused, witness, probe, large, bodies=bodies)
+            smallest = None if probe is None else probe[1]
+            yield from self._again(refused, witness, smallest, large, bodies=bodies)
 
     def _again(
         self,
