@@ -40,7 +40,8 @@ def stated_addresses(user: Mapping[str, Any]) -> frozenset[str]:
     """Return the addresses that the API states of a user, in lower case.
 
     Args:
-        user: the fields of the user. Their names are read in the vendor's documents, not measured.
+        user: the fields of the user. `email1` and `aliases` were measured on 8.19; the others are read in the
+            vendor's documents.
     """
     aliases = user.get("aliases")
     values = [user.get(name) for name in ADDRESS_FIELDS] + (aliases if isinstance(aliases, list) else [])

@@ -70,8 +70,8 @@ def _events(client: ApiClient, folder: str, start: datetime, end: datetime) -> I
 def _is_of_colleague(event: Json, user: int) -> bool:
     """Return True for a meeting of another person of this server: it is there because they invited.
 
-    The server numbers its own people (`entity`). That `all` gives the organizer as `new` does is read in the
-    documents, not measured.
+    The server numbers its own people (`entity`), for the organizer and for those who are invited (measured on
+    8.19).
     """
     organizer = event.get("organizer")
     entity = organizer.get("entity") if isinstance(organizer, dict) else None

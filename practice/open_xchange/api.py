@@ -254,7 +254,7 @@ def _folder(call: Call) -> dict[str, Any]:
 
 
 def _user(call: Call) -> dict[str, Any]:
-    """The account itself, without a number. By the documents; it was not recorded."""
+    """The account itself, without a number. Measured, not recorded."""
     user = call.user
     return {"id": user.number, "email1": user.address, "aliases": [user.address], "display_name": user.name}
 

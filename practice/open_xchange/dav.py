@@ -90,7 +90,7 @@ class Dav:
         self.user = user
         self.request = request
         self.headers = request.headers
-        self.base = f"http://{request.headers.get('Host', 'localhost')}"
+        self.base = f"http://{request.headers.get('Host', 'localhost').partition(':')[0]}"
         self.at = place(request.path)
 
     def __call__(self) -> Reply:
@@ -359,12 +359,15 @@ class Dav:
 
     def _attach(self, adds: bool) -> Reply:
         """RFC 8607, for attachments of any size. The ETag of the answer is that of before, and
-        Content-Location lacks /caldav."""
+        Content-Location lacks /caldav. An If-Match with another ETag than the event's is 412 (for the removal
+        not measured)."""
         folder = self._inside(404)
         known = self.suite.events.find(folder, self.at.name)
         if known is None or folder.kind != "calendar":
             return nothing()
         old, row = known.etag, known.rows[0]
+        if self.headers.get("If-Match", "").strip() not in ("", "*", f'"{old}"'):
+            raise Refused(412)
         if not adds:
             number = parse_qs(self.request.query).get("managed-id", [""])[0]
             row.part = row.part.mapped(lambda line: None if line.param("MANAGED-ID") == number else line)

@@ -108,6 +108,18 @@ def test_a_series_is_expanded_without_what_was_changed(api: Api, alice: Asker) -
     assert found == ["20261210T100000Z", "20261224T100000Z"]
 
 
+def test_the_organizer_is_numbered_for_everybody_who_has_the_meeting(
+    api: Api, alice: Asker, bob: Asker, ox: OpenXchangeServer
+) -> None:
+    bob.put(f"{BOB}m.ics", event("m", *meeting("bob", "alice", host="bob")), **QUIET)
+    alice.put(f"{ALICE}own.ics", event("own", *meeting("alice", "bob")), **QUIET)
+    alice.put(f"{ALICE}out.ics", event("out", *meeting("alice", host="eve@out.test")), **QUIET)
+    found = api.data("chronos", "all", folder="cal://0/31", fields="uid,organizer", **RANGE)
+    numbers = {one["uid"]: one["organizer"].get("entity") for one in found}
+    users = {login: user.number for login, user in ox.context.users.items()}
+    assert numbers == {"m": users["bob@ox.test"], "own": users["alice@ox.test"], "out": None}
+
+
 @pytest.mark.parametrize(("scheduling", "count"), [({"scheduling": "none"}, 0), ({}, 1)])
 def test_a_meeting_is_made_with_or_without_mails(
     api: Api, bob: Asker, sink: SmtpSink, scheduling: dict[str, str], count: int

@@ -131,9 +131,27 @@ def test_an_attachment_of_any_size_is_added_to_an_event(alice: Asker) -> None:
     assert (removed.status_code, alice.event(PATH).first("ATTACH")) == (204, None)
 
 
+def test_an_attachment_is_added_to_the_version_that_is_named(alice: Asker) -> None:
+    """The answer's ETag is that of before, so it is an old one."""
+    stored(alice)
+    path, named = f"{PATH}?action=attachment-add", {"Content_Disposition": 'attachment; filename="b.txt"'}
+    old = alice.ask("GET", PATH).headers["ETag"]
+    first = alice.ask("POST", path, b"1", **named, If_Match=old)
+    assert (first.status_code, first.headers["ETag"]) == (201, old)
+    assert alice.ask("POST", path, b"2", **named, If_Match=old).status_code == 412
+    assert alice.ask("POST", path, b"2", **named, If_Match='"nonsense"').status_code == 412
+    assert len(alice.event(PATH).all("ATTACH")) == 1
+    assert alice.ask("POST", path, b"2", **named).status_code == 201
+    now = alice.ask("GET", PATH).headers["ETag"]
+    assert alice.ask("POST", path, b"3", **named, If_Match=now).status_code == 201
+    assert len(alice.event(PATH).all("ATTACH")) == 3
+
+
 def test_an_attachment_stays_that_is_written_back(alice: Asker) -> None:
     line = stored(alice, attach(10)).first("ATTACH")
     assert line is not None
+    url = httpx.URL(line.value)
+    assert (url.scheme, url.host, url.port) == ("http", "127.0.0.1", None)
     params = "".join(f";{name}={value}" for name, value in line.params)
     again = stored(alice, f"ATTACH{params}:{line.value}").first("ATTACH")
     assert again == line
