@@ -133,7 +133,7 @@ REFUSALS: Mapping[str, str] = {
     "unreadable": "attachment-damaged body-missing corrupt-at-source hash-mismatch malformed-card "
     "malformed-record unknown-class unknown-format",
     "empty": "empty-message empty-series",
-    "twin": "delivered-already duplicate-uid meeting-twice",
+    "twin": "delivered-already duplicate-uid meeting-twice moved-at-source",
 }
 """Why an item could not be moved, in the person's terms, and the codes that it stands for."""
 STAYS: Mapping[str, str] = {

@@ -159,7 +159,8 @@ class LegContext:
         deny: the people whom no wave may touch.
         delivered: what a live target received by itself (engine.steps.late_mail); None if the mailbox is not
             live.
-        moved: the digests of what the source moved since, in a live mailbox (engine.steps.late_moves).
+        at_source: in a live mailbox, the keys of what the source has in a container, by the container's id
+            (engine.steps.late_moves).
         turn: waits, before a batch, until the servers may be asked for more. Returns a code if the leg is to
             end with it, else None.
         now: the clock that says when a record was read.
@@ -189,7 +190,7 @@ class LegContext:
     directory: Directory = field(default_factory=Directory)
     deny: DenyList = field(default_factory=DenyList)
     delivered: Delivered | None = None
-    moved: frozenset[bytes] = frozenset()
+    at_source: dict[int, frozenset[bytes]] = field(default_factory=dict)
     turn: Callable[[], str | None] = at_once
     now: Callable[[], datetime] = utc_now
     wait: Callable[[float], None] = time.sleep

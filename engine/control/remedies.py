@@ -107,6 +107,7 @@ ITEM = {
     "changed-at-target": "Its user, or a program, changed it there; what they made of it stays.",
     "date-out-of-range": "A date outside of 1601 to 9999; correct it, then `kogge retry --rejected`.",
     "delivered-already": "The target was delivered it, too; nothing to do.",
+    "moved-at-source": "Its copy is in the folder where it was; its owner may move it, too.",
     "duplicate-uid": "Another item of the mailbox has the same UID, and has moved; nothing to do.",
     "empty-series": "Every occurrence was deleted; delete the series at the source.",
     "exception-without-origin": "The source does not say which occurrence was changed. " + PERSON,

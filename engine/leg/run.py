@@ -13,9 +13,8 @@
     close_inventory          what was listed is rooted, before any item of it is copied
     overdue_dates            dates that lay in the future, and have come
     late_mail                live: what the target received by itself
-    late_moves               live: what the source moved to another calendar
     organizer_first          copies of meetings that waited, and need not any more
-    copy                     pending -> fetch -> map -> begin -> write -> settle
+    copy                     pending -> fetch -> map -> begin -> write -> settle; late_moves while live
     amend                    flags that changed since, drafts that were edited
     remove                   what the source deleted, after every create
     file_cleanup             files: names and folders that became free
@@ -71,7 +70,6 @@ from engine.steps import (
     folder_renames,
     invitation_policy,
     late_mail,
-    late_moves,
     ledger_generation,
     organizer_first,
     placement,
@@ -523,7 +521,6 @@ def _pass(
         ledger_generation.keep(leg, setting.generations)
     source_faults.reopen(leg)
     leg.delivered = late_mail.find_delivered(leg, containers)
-    leg.moved = late_moves.find_moved(leg, containers)
     organizer_first.ask_again(leg, containers)
     account_binding.refuse_filled_since(leg, lambda seconds: _sleep(setting, seconds))
     other_readers.refuse_readable(leg, containers)

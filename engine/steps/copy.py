@@ -267,6 +267,7 @@ class _Copying:
         prepared = batch.coming.result()
         answered = prepared.answered()
         prepared.rejected += [(row.key, "source-silent") for row in batch.rows if row.key not in answered]
+        self._leave_out_moved(prepared)
         self._leave_out_delivered(prepared)
         organizer_first.hold_back(self.leg, self.row, batch.rows, prepared)
         if any(_means_other(entry.item) for entry in prepared.mapped):
@@ -276,14 +277,26 @@ class _Copying:
         self.leg.ledger.intend(self.row.id, prepared.mapped, prepared.unwritten)
         return Writing(prepared)
 
+    def _leave_out_moved(self, prepared: PreparedBatch) -> None:
+        """Skip the late items that the source moved since they were copied. Nothing is being fetched now."""
+        late = late_moves.sort_out(self.leg, self.row, prepared.mapped, self._idle)
+        prepared.mapped = late.mapped
+        prepared.skipped += late.moved
+        prepared.unwritten += late.unwritten
+
+    def _idle(self) -> None:
+        """Wait until the target has nothing in hand: only one thread at a time asks it."""
+        if self.writing is not None:
+            self._settle()
+            self._position()
+
     def _leave_out_delivered(self, prepared: PreparedBatch) -> None:
         """Skip the late mails that the target received by itself."""
         leg = self.leg
         if leg.delivered is None:
             return
-        if prepared.alike and self.writing is not None:
-            self._settle()  # only one thread at a time asks the target
-            self._position()
+        if prepared.alike:
+            self._idle()
         items = {entry.item.key: entry.item for entry in prepared.mapped}
         prepared.mapped, delivered = late_mail.sort_out(leg, prepared.mapped, prepared.alike)
         prepared.skipped += delivered
@@ -351,8 +364,6 @@ def _prepare(
     order = {item.key: number for number, item in enumerate(rows)}
     prepared.mapped.sort(key=lambda entry: order[entry.item.key])
     prepared.alike = late_mail.likenesses(leg, row, prepared.mapped)
-    prepared.mapped, moved = late_moves.sort_out(leg, prepared.mapped)
-    prepared.skipped += moved
     return prepared
 
 

@@ -23,6 +23,7 @@ from engine.steps.discover import Listing
 from engine.steps.reconcile import read_once
 from engine.steps.rekeyed_copies import Copies, Copy
 from engine.steps.rekeyed_fates import fates_of, meaning
+from engine.steps.remove import MOVED
 from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.inventory.lines import message_mark
 from ledger.leg.rekeying import Refated, Rekeyed
@@ -93,6 +94,8 @@ def _settle_once(leg: LegContext, row: ContainerRow, copies: Copies) -> tuple[in
         for start in range(0, len(news), CHUNK):
             leg.check()
             result = _pair(leg, row, news[start : start + CHUNK], copies, any_date=any_date)
+            if result.pairs and not leg.mirror:
+                leg.ledger.reconsider(MOVED)  # before: a copy may have stood for what was moved elsewhere
             leg.ledger.rekeyed(row.id, result.pairs, result.fates)
             rekeyed, doubtful = rekeyed + len(result.pairs) + len(result.fates), doubtful + result.doubtful
             of_another_date += result.of_another_date

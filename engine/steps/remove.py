@@ -21,8 +21,10 @@ from model.protocols import Failed, Loss, Stored
 DUPLICATE_UID = "duplicate-uid"
 """The code of an item that was skipped because another of ours has its UID and the same meaning. It may be
 owed once that one is gone or has another meaning."""
-UID_TAKEN = (DUPLICATE_UID, "uid-conflict")
-"""The codes of items that have not arrived because something else has their UID."""
+MOVED = "moved-at-source"
+"""The code of a late item whose copy is where the source had the item before."""
+STOOD_FOR = (DUPLICATE_UID, "uid-conflict", MOVED)
+"""The codes of items that have not arrived because something else has their UID, or is their copy."""
 LEFT_EMPTY = Loss("folder-name", "left-empty")
 CHANGED = "changed-at-target"
 """The code with which Target.remove and amend say that something else is there than what Kogge wrote."""
@@ -84,8 +86,8 @@ def _holds(leg: LegContext, row: ContainerRow) -> bool:
 
 
 def reconsider(leg: LegContext) -> None:
-    """Make pending again what was kept away by a UID of ours that is about to go."""
-    for code in UID_TAKEN:
+    """Make pending again what was kept away by a UID, or a copy, of ours that is about to go."""
+    for code in STOOD_FOR:
         leg.ledger.reconsider(code)
 
 

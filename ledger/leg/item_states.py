@@ -278,16 +278,16 @@ def intend(
 
 
 class Unwritten(NamedTuple):
-    """Name a mail that was fetched and will not be written.
+    """Name an item that was fetched and will not be written.
 
     Attributes:
         key: of the item.
-        name: its Message-ID.
+        name: its Message-ID; None if it has none.
         digest: shows that another mail is the same; None if it will not be compared.
     """
 
     key: bytes
-    name: str
+    name: str | None
     digest: bytes | None = None
 
 

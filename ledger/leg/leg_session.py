@@ -510,6 +510,16 @@ class LegLedger(LegContainers):
             settled += rekeying.carry_over(connection, container_id, fates)
             item_states.progress(connection, self._lease.leg, done=settled)
 
+    def held_elsewhere(self, container_id: int, alike: rekeying.Likenesses) -> list[tuple[int, ItemRow]]:
+        """Return rows of other containers with copies that are like items of this one; see Likenesses."""
+        with self._reading() as connection:
+            return rekeying.held_elsewhere(connection, self._lease.leg, container_id, alike)
+
+    def skipped_as(self, code: str, digests: Collection[bytes]) -> list[bytes]:
+        """Return the digests, among these, of items that were SKIPPED with a code, one for each item."""
+        with self._reading() as connection:
+            return rekeying.skipped_as(connection, self._lease.leg, code, digests)
+
     def placed_apart(self) -> dict[bytes, str]:
         """Return, by key, the place of every copy whose place does not follow from its row's key."""
         with self._reading() as connection:

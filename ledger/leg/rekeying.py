@@ -10,11 +10,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, or_, select, update
 
 from ledger.db.leases import AT_TARGET, SETTLED
-from ledger.db.readers import chunked
-from ledger.db.rows import State
+from ledger.db.readers import ITEM_COLUMNS, chunked, item_row
+from ledger.db.rows import ItemRow, State
 from ledger.db.schema import container, item, loss, meeting, share, version
 from ledger.inventory.lines import REKEYED
 from ledger.leg import item_states
@@ -58,6 +58,53 @@ class Refated:
     container: int
     key: bytes
     new: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Likenesses:
+    """Name what items of one container have in common with copies elsewhere; each narrows, none proves.
+
+    Attributes:
+        digests: of their meanings.
+        mids: the marks of their Message-IDs (ItemRow.mid).
+        sizes: in bytes.
+        keys: keys that an item keeps when it is moved.
+    """
+
+    digests: frozenset[bytes] = frozenset()
+    mids: frozenset[int] = frozenset()
+    sizes: frozenset[int] = frozenset()
+    keys: frozenset[bytes] = frozenset()
+
+
+def held_elsewhere(
+    connection: Connection, leg_id: int, container_id: int, alike: Likenesses
+) -> list[tuple[int, ItemRow]]:
+    """Return rows that have a copy, in the leg's other containers; see LegLedger.held_elsewhere."""
+    among = [
+        column.in_(values)
+        for column, values in (
+            (item.c.digest, alike.digests),
+            (item.c.mid, alike.mids),
+            (item.c.size, alike.sizes),
+            (item.c.key, alike.keys),
+        )
+        if values
+    ]
+    if not among:
+        return []
+    held = item.c.state.in_([State.WRITTEN.value, State.VERIFIED.value]), item.c.href.is_not(None)
+    where = container.c.leg == leg_id, container.c.id != container_id, *held
+    query = select(item.c.container, *ITEM_COLUMNS).join(container).where(*where, or_(*among))
+    rows = connection.execute(query.order_by(item.c.container, item.c.key)).all()
+    return [(number, item_row(columns)) for number, *columns in rows]
+
+
+def skipped_as(connection: Connection, leg_id: int, code: str, digests: Collection[bytes]) -> list[bytes]:
+    """Return the digests, among these, of items that were SKIPPED with a code; see LegLedger.skipped_as."""
+    state = item.c.state == State.SKIPPED.value, item.c.code == code
+    query = select(item.c.digest).join(container).where(container.c.leg == leg_id, *state)
+    return [bytes(digest) for (digest,) in connection.execute(query.where(item.c.digest.in_(digests)))]
 
 
 def carry_over(connection: Connection, container_id: int, items: Collection[Refated]) -> int:
