@@ -5,4 +5,4 @@ CREATE ROLE kogge LOGIN PASSWORD :'ledger_password';
 CREATE ROLE prefect LOGIN PASSWORD :'prefect_password';
 CREATE DATABASE kogge OWNER kogge;
 CREATE DATABASE prefect OWNER prefect;
-REVOKE CONNECT, TEMPORARY ON DATABASE kogge, prefect, postgres FROM PUBLIC;
+REVOKE CONNECT, TEMPORARY ON DATABASE kogge, prefect, postgres, template1 FROM PUBLIC;
