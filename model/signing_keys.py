@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from model.errors import Misconfigured
-from model.key_line import PREFIX
+from model.key_line import PREFIX, is_forgeable
 
 
 def new_key(passphrase: str | None = None) -> tuple[str, str]:
@@ -101,13 +101,15 @@ def read_key(path: Path, passphrase: str | None = None) -> Ed25519PrivateKey:
 
 
 def is_signed(public: bytes, signature: bytes, statement: bytes) -> bool:
-    """Return True if the owner of the key signed exactly these bytes.
+    """Return True if the owner of the key signed exactly these bytes. A key that is nobody's signed nothing.
 
     Args:
         public: the 32 bytes of the public key.
         signature: the 64 bytes of the Ed25519 signature (RFC 8032).
         statement: the bytes that were signed.
     """
+    if is_forgeable(public):
+        return False
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, statement)
     except (InvalidSignature, ValueError):

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,6 +70,29 @@ def test_the_key_may_be_typed_from_paper(desk: Desk, small: Sealed, tmp_path: Pa
     for no_key in (line[:-3], line + "=", "ed25519:"):
         found = desk.audit(root=small.statement, pubkey=no_key)
         assert (found.code, "is not a public key" in found.text) == (verifier.UNREADABLE, True)
+
+
+NOBODYS = [
+    *("01" + 31 * "00", "01" + 30 * "00" + "80", 32 * "00", "ec" + 30 * "ff" + "7f", "ee" + 30 * "ff" + "7f"),
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+]
+"""Points of small order on the curve of Ed25519, two of them spelled otherwise than RFC 8032 says."""
+
+
+@pytest.mark.parametrize("key", NOBODYS)
+def test_a_key_for_which_everybody_can_sign_is_refused(desk: Desk, tmp_path: Path, key: str) -> None:
+    """A pack with this key on paper could be signed anew by anybody, and be denied by who sealed it."""
+    sealed = desk.seal()
+    point = b"\1" + bytes(31)
+    signed = json.loads((sealed.path / verifier.STATEMENT).read_bytes())
+    signed["signatures"][0]["sig"] = b64encode(point + bytes(32)).decode()
+    (sealed.path / verifier.STATEMENT).write_text(json.dumps(signed))
+    file = tmp_path / "nobodys.pub"
+    file.write_text(f"ed25519:{b64encode(bytes.fromhex(key)).decode()}\n")
+    found = desk.audit(pubkey=file)
+    assert found.code == verifier.UNREADABLE
+    assert "is nobody's: everybody can sign for this key" in found.text
 
 
 def test_a_slip_in_a_hash_is_no_sign_of_a_change(desk: Desk, small: Sealed) -> None:

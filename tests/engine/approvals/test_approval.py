@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,7 +36,7 @@ from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
 from model.errors import Blocked, Corrupt, Misconfigured
 from model.protocols import Kind
-from model.signing_keys import line_of
+from model.signing_keys import is_signed, line_of
 
 NAMES = ("Anna", "Bernd", "Carla")
 SYSTEMS = imap_sides("old.example", "new.example")
@@ -412,6 +413,22 @@ def test_a_plan_that_comes_back_is_signed_anew(office: Office) -> None:
     office.approve("Bernd")
     assert office.passes()
     assert office.voids() == ["plan-changed", "plan-changed", None, None]
+
+
+NOBODYS = [b"\1" + bytes(31), bytes(32), b"\xec" + 30 * b"\xff" + b"\x7f", b"\xee" + 30 * b"\xff" + b"\x7f"]
+"""Public keys for which anybody can sign: points of small order on the curve of Ed25519."""
+
+
+@pytest.mark.parametrize("key", NOBODYS)
+def test_nobody_is_an_approver_for_whom_everybody_can_sign(office: Office, key: bytes) -> None:
+    office.approve("Anna")
+    signature = b"\1" + bytes(63)  # fits every statement, or some of a few
+    assert not any(is_signed(key, signature, f"statement {number}".encode()) for number in range(16))
+    config = office.config()
+    line = f"ed25519:{b64encode(key).decode()}"
+    config.path.write_text(config.path.read_text().replace(line_of(office.keys["Bernd"]), line))
+    with pytest.raises(Misconfigured, match="everybody can sign for this key"):
+        load(config.path)
 
 
 @pytest.mark.parametrize("stage", [START, CUTOVER])
