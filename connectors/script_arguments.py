@@ -29,8 +29,12 @@ def goes_to_remote_shell(command: Sequence[str], is_personal: Callable[[str], bo
 
 
 def is_run_as_script(command: Sequence[str], is_personal: Callable[[str], bool]) -> bool:
-    """Return True if an argument that holds a person's name stands where an interpreter expects a script."""
+    """Return True if an argument that holds a person's name stands where an interpreter expects a script.
+
+    The mark for the end of options may stand before the script.
+    """
+    words = [word for word in command if word != "--"]
     return any(
         SCRIPT_OPTION.fullmatch(option) and is_personal(script)
-        for option, script in itertools.pairwise(command)
+        for option, script in itertools.pairwise(words)
     )

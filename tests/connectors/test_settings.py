@@ -76,6 +76,7 @@ def test_no_login_is_an_option_of_a_command(login: str) -> None:
     "command",
     [
         "sh -c 'pass {login}'",
+        "sh -c -- 'pass {login}'",
         "bash -ec 'pass {address}'",
         "ssh vault pass {login}",
         "python -c 'x(\"{login}\")'",
@@ -84,6 +85,11 @@ def test_no_login_is_an_option_of_a_command(login: str) -> None:
 def test_no_shell_runs_what_a_login_says(command: str) -> None:
     with pytest.raises(ValidationError, match="a shell would run what a login says"):
         Secret(command=command)
+
+
+def test_a_script_may_get_a_login_as_its_argument() -> None:
+    secret = Secret(command="sh -c 'printf %s \"$1\"' -- {login}")
+    assert secret.read("$(id)").get_secret_value() == "$(id)"
 
 
 def test_a_command_with_an_open_quotation_mark_is_refused_at_once() -> None:
