@@ -1,5 +1,5 @@
-"""Three odd people move to an Open-Xchange by the commands of a user, through kills, a second pass, their own
-changes, and a rollback that leaves what is theirs."""
+"""Odd people move to an Open-Xchange by the commands of a user: three through kills, a second pass, their own
+changes, and a rollback that leaves what is theirs; five as the documents say, with its HTTP API."""
 
 from __future__ import annotations
 
@@ -20,13 +20,17 @@ from engine.steps import invitation_policy
 from ledger.open_ledgers import opened
 from practice.dav.smtp_sink import SmtpSink
 from practice.exchange.server import ExchangeServer
+from practice.open_xchange.cards import Card
 from practice.open_xchange.server import OpenXchangeServer, Rate
 from practice.servers.dovecot import Dovecot, start_dovecot
 from practice.world.work import work
 from practice.world.world import World
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.prefect, pytest.mark.timeout(900)]
-PIM = 24
+PIM, ODD = 24, 44
+"""So many of each kind a person has; ODD: all that is odd in five people."""
+DEFAULTS = ("Kontakte", "Contacts", "Rubrica")
+LOCALES = ("de_DE", "fr_FR", "it_IT", "en_US", "de_DE")
 KILLS = 3
 WRITES = ("PUT", "DELETE", "POST", "MKCOL", "MKCALENDAR")
 WORKLOADS = {"calendar": "caldav", "tasks": "caldav", "contacts": "carddav"}
@@ -50,10 +54,20 @@ class Office:
             for folder in context.own("calendar", user):
                 found.update((person, folder.title, one.text(user, "/")) for one in suite.events.all(folder))
             for folder in context.own("tasks", user):
-                found.update((person, folder.title, one.text()) for one in suite.tasks.all(folder))
+                found.update((person, folder.title, str(one)) for one in suite.tasks.everything(folder))
             for folder in context.own("contacts", user):
-                found.update((person, folder.title, one.text()) for one in suite.cards.all(folder))
+                found.update((person, folder.title, str(one)) for one in suite.cards.everything(folder))
         return found
+
+    def cards(self) -> list[tuple[str, Card]]:
+        """(person, card or list) of everybody."""
+        suite, context = self.server.suite, self.server.context
+        return [
+            (person, one)
+            for person in self.people
+            for folder in context.own("contacts", context.users[person])
+            for one in suite.cards.everything(folder)
+        ]
 
     def doubles(self) -> list[tuple[str, str]]:
         """(person, UID) of what a person has twice."""
@@ -111,9 +125,12 @@ def running_dovecot(names: Iterable[str]) -> Iterator[Dovecot]:
         server.stop()
 
 
-@pytest.fixture
-def office(tmp_path: Path, environment: dict[str, str]) -> Iterator[Office]:
-    world = World(seed=7, people=3, items=12, pim=PIM)
+@contextmanager
+def opened_office(
+    directory: Path, environment: dict[str, str], people: int, pim: int, **more: str
+) -> Iterator[Office]:
+    """more: further lines of the tables of the target."""
+    world = World(seed=7, people=people, items=12, pim=pim)
     names = {address: world.mailbox(address).owner.name for address in world.addresses()}
     with (
         running_dovecot(names) as dovecot,
@@ -122,7 +139,7 @@ def office(tmp_path: Path, environment: dict[str, str]) -> Iterator[Office]:
         OpenXchangeServer(names, sink=sink, rate=Rate(10**9)) as server,
     ):
         pairs = {name: name for name in names}
-        place = Place(tmp_path / "place", exchange, dovecot.host, dovecot.port, pairs, environment)
+        place = Place(directory / "place", exchange, dovecot.host, dovecot.port, pairs, environment)
         place.tables = {
             f"target.{workload}": {
                 "kind": f'"{kind}"',
@@ -130,6 +147,7 @@ def office(tmp_path: Path, environment: dict[str, str]) -> Iterator[Office]:
                 "profile": '"open-xchange"',
                 "rate_limit": "0",
                 "password": '{ file = "suite-password" }',
+                **{name: text.format(url=server.url, place=place.directory) for name, text in more.items()},
             }
             for workload, kind in WORKLOADS.items()
         }
@@ -139,6 +157,48 @@ def office(tmp_path: Path, environment: dict[str, str]) -> Iterator[Office]:
         office.probed()
         yield office
         assert sink.mails == []
+
+
+@pytest.fixture
+def office(tmp_path: Path, environment: dict[str, str]) -> Iterator[Office]:
+    with opened_office(tmp_path, environment, 3, PIM) as office:
+        yield office
+
+
+@pytest.fixture
+def office_with_api(tmp_path: Path, environment: dict[str, str]) -> Iterator[Office]:
+    """Each person has a language, and a password that a command tells."""
+    command = '{{ command = "{place}/app-password {{login}}" }}'
+    with opened_office(tmp_path, environment, 5, ODD, api='"{url}/ajax"', password=command) as office:
+        script = office.place.directory / "app-password"
+        script.write_text('#!/bin/sh\ntest -n "$1" && exec cat "${0%/*}/suite-password"\n')
+        script.chmod(0o700)
+        for person, locale in zip(office.people, LOCALES, strict=True):
+            office.server.context.speaks(office.server.context.users[person], locale)
+        office.place.tables["run"] = {"write_grace_seconds": "1"}
+        office.place.configure()
+        office.place.secret("suite", office.server.user_password)
+        yield office
+
+
+def test_five_odd_people_by_the_api_without_an_approval(office_with_api: Office) -> None:
+    office, place = office_with_api, office_with_api.place
+    checked = place.run("check", "--wave", "pilot")
+    assert checked.code == 0, checked
+    for _ in range(2):
+        done = place.migrate()
+        assert done.code == 0, done
+        accounted(place)
+    ends = {(str(state), code) for state, code in place.query("SELECT state, code FROM leg")}
+    assert ends <= {("verified", None), ("verified", "organizer-first")}
+    assert "groups-unsupported" not in place.codes()
+    assert office.doubles() == []
+    assert not [title for _, title, _ in office.contents() if title.startswith(DEFAULTS) and "(2)" in title]
+    kinds = {one.members is not None for _, one in office.cards()}
+    assert kinds == {True, False}, "lists arrive beside cards"
+    undone = place.run("rollback", "--wave", "pilot", *WORDS, "--json")
+    assert undone.code == 0, undone
+    assert office.contents() == Counter(), "nothing is left, and nothing was changed by somebody"
 
 
 def test_three_odd_people(office: Office) -> None:
