@@ -9,7 +9,7 @@ such days: 19 characters a series.
 It costs a listing of the calendar without bodies and a small request for each hundred series, and as many for
 changed days. A calendar without series is not asked. What else changes in a day that was changed before is
 found if its date of change moves; else the verification of both sides finds it, and each pass of a frozen
-mailbox (engine.verify.series_look).
+mailbox (engine.verify.second_look).
 """
 
 from __future__ import annotations

@@ -179,7 +179,7 @@ class EwsSource:
         yield Page(moved, now)
 
     def series(self, container: Container) -> Iterator[str]:
-        """Yield the ids of the series of a calendar; see `engine.verify.series_look.TellsSeries`."""
+        """Yield the ids of the series of a calendar; see `engine.verify.second_look.TellsSeries`."""
         return (ref.id for ref in self._series(container))
 
     def _series(self, container: Container) -> Iterator[Ref]:

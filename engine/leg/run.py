@@ -85,7 +85,7 @@ from engine.steps.ledger_generation import Generations
 from engine.steps.unchanged import Unchanged
 from engine.steps.worker_deaths import Cause, cause_of
 from engine.verify import compare as verify
-from engine.verify import series_look
+from engine.verify import second_look
 from engine.verify.compare import Level, Verdict
 from ledger.db.counters import LEG_ENDS, counters_of
 from ledger.db.incidents import KILLS_WORKER
@@ -566,7 +566,7 @@ def _list(leg: LegContext, containers: Sequence[ContainerRow], same: Unchanged) 
                 reconcile.repair(leg, row)
             if not row.gone and row.id not in same.source:
                 listing = discover.list_changes(leg, row, first=first)
-                series_look.look(leg, row, listing)
+                second_look.look(leg, row, listing)
                 rekeyed += rekeying.settle_rekeyed(leg, row, listing)
                 ended(listing.cursors)
                 if leg.kind is Kind.CONTACTS:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
@@ -25,13 +25,18 @@ from ledger.db.readers import counts_of
 from ledger.db.rows import LegState, Phase, State
 from model.protocols import Kind
 from practice.calendar.appointments import Event
+from practice.calendar.event_desk import timed
 from practice.exchange.habits import Habits
 from practice.exchange.server import ExchangeServer
 from practice.harness.faults import FaultPlan, invalid_sync_state, poison_item
 from practice.harness.faults import Kind as Fate
+from practice.mail.letters import Attachment
+from practice.mail.letters_record import dress
 from practice.world import diary
+from practice.world.desk import Desk
 from practice.world.diary import delete_occurrence, event_of, modify_occurrence
 from practice.world.messages import Message
+from practice.world.records import Common
 from practice.world.world import World
 
 pytestmark = pytest.mark.dovecot
@@ -202,6 +207,21 @@ def test_an_item_at_which_the_server_failed_for_a_while_arrives(office: Open, ki
     passed = run(one, kind)
     assert (outcome(passed), passed.tally.new) == (VERIFIED, 1)
     assert rejected(one, result.leg) == 0
+
+
+def test_an_attachment_that_was_not_given_arrives_once_it_is(office: Open) -> None:
+    one = office(Habits())
+    plan = Attachment("plan.bin", "application/octet-stream", b"Plan", unreadable=True)
+    event = timed(Desk(4, 0, "x"), "Mit Plan", datetime(2026, 1, 5, 9), base=Common(attachments=(plan,)))
+    item = one.box.put(one.box.distinguished("calendar"), event)
+    result = run(one, Kind.CALENDAR)
+    assert outcome(result) == VERIFIED
+    assert run(one, Kind.CALENDAR, level="target").tally.replaced == 0
+    given = replace(event, base=replace(event.base, attachments=(replace(plan, unreadable=False),)))
+    dress(item, given, one.box.owner)  # under the change key that it had
+    passed = run(one, Kind.CALENDAR, level="target")
+    assert (outcome(passed), passed.tally.replaced) == (VERIFIED, 1)
+    assert run(one, Kind.CALENDAR).tally.replaced == 0
 
 
 def rejected(office: Office, leg: int) -> int:

@@ -1,9 +1,12 @@
-"""Read every series of a calendar again, before the verification does.
+"""Read again, before the verification does, what a source may give otherwise under the version that it had.
 
 A server may keep the version of a series while one of its days changes, and tell of the days nothing that
 changed. In the final pass of a mailbox the verification alone would find that, when nobody works in the old
 mailbox any more, and a person would have to begin the pass again. And where the source no longer knows the
 cursor, nothing tells which of the days changed since.
+
+An attachment that a source did not give, because it was half away, is a loss of the item's copy until the
+source gives it.
 """
 
 from __future__ import annotations
@@ -17,7 +20,10 @@ from engine.context.leg_context import LegContext, as_container
 from engine.steps.discover import Listing
 from engine.verify.source import CHUNK, HELD, is_right, mapped_again
 from ledger.db.rows import ContainerRow, Phase
+from mappings.losses.catalogue import lose
 from model.protocols import Container, Failed, Kind, Page, Ref, key_of
+
+NOT_GIVEN = lose("attachment", "not-readable")
 
 
 @runtime_checkable
@@ -29,23 +35,22 @@ class TellsSeries(Protocol):
 
 
 def look(leg: LegContext, row: ContainerRow, listing: Listing) -> None:
-    """Note as changed every series of a calendar that its source gives otherwise than it was copied.
+    """Note as changed what a source gives otherwise than it was copied.
 
-    Does nothing for a source whose versions tell everything, nor in a live mailbox; in staging only if the
-    source had lost the cursor. Idempotent.
+    Looked at are items of whose attachments one was not given, and, if the mailbox is frozen or the source
+    had lost the cursor, every series of a calendar of a source whose versions may not tell of its days. Does
+    nothing in a live mailbox. Idempotent.
 
     Args:
         leg: the open leg.
-        row: the calendar.
+        row: the container.
         listing: what its source said last.
     """
-    source = leg.source
-    if leg.kind is not Kind.CALENDAR or not isinstance(source, TellsSeries):
+    if not leg.mirror:
         return
-    if leg.mailbox.phase is not Phase.FROZEN and not (leg.mirror and listing.lost):
-        return
-    series = {key_of(id_) for id_ in source.series(as_container(row))}
-    held = (item for item in leg.ledger.rows(row.id, HELD) if item.key in series)
+    lacking = leg.ledger.losses.of([NOT_GIVEN]).get(row.id, set())
+    keys = lacking | (_series(leg, row) if leg.mailbox.phase is Phase.FROZEN or listing.lost else set())
+    held = (item for item in leg.ledger.rows(row.id, HELD) if item.key in keys) if keys else iter(())
     while chunk := list(islice(held, CHUNK)):
         leg.check()
         changed = []
@@ -53,13 +58,22 @@ def look(leg: LegContext, row: ContainerRow, listing: Listing) -> None:
             if isinstance(result, Failed):
                 continue
             mapped = mapped_again(leg, result)
-            if mapped is not None and not is_right(leg, row, item, mapped):
+            if mapped is None or (NOT_GIVEN in mapped.losses and item.key not in lacking):
+                continue
+            if not is_right(leg, row, item, mapped):
                 changed.append(Ref(item.source_id, result.ref.version))
         _note(leg, row, changed)
 
 
+def _series(leg: LegContext, row: ContainerRow) -> set[bytes]:
+    source = leg.source
+    if leg.kind is not Kind.CALENDAR or not isinstance(source, TellsSeries):
+        return set()
+    return {key_of(id_) for id_ in source.series(as_container(row))}
+
+
 def _note(leg: LegContext, row: ContainerRow, changed: list[Ref]) -> None:
-    """Record that series changed: by a version that none of them has, and then by their own."""
-    for refs in ([Ref(ref.id, f"series/{ref.version}") for ref in changed], changed):
+    """Record that items changed: by a version that none of them has, and then by their own."""
+    for refs in ([Ref(ref.id, f"again/{ref.version}") for ref in changed], changed):
         if refs:
             leg.ledger.record_page(row.id, Page(tuple(refs), row.cursor or ""), keep_cursor=False)
