@@ -100,10 +100,22 @@ def _rules(client: GraphClient) -> int:
     return sum(1 for _ in client.rows(f"{client.home}/mailFolders/inbox/messageRules"))
 
 
-def _groups(client: GraphClient) -> int:
-    """Return the number of Microsoft 365 groups: each has a mailbox, a calendar and files of its own."""
-    options = query(select="id,groupTypes", top=100)
-    rows = client.rows(f"{client.home}/memberOf/microsoft.graph.group", options)
+def _groups(client: GraphClient) -> int | None:
+    """Return the number of Microsoft 365 groups: each has a mailbox, a calendar and files of its own.
+
+    Of a group that the application may not read, only the id is stated. A list that is not stated is empty,
+    so `mailEnabled` tells: every group has it.
+
+    Returns:
+        The number; None if a group is not stated.
+
+    Source:
+        https://learn.microsoft.com/graph/permissions-overview
+    """
+    options = query(select="id,groupTypes,mailEnabled", top=100)
+    rows = list(client.rows(f"{client.home}/memberOf/microsoft.graph.group", options))
+    if any(row.get("mailEnabled") is None for row in rows):
+        return None
     return sum("Unified" in (row.get("groupTypes") or ()) for row in rows)
 
 

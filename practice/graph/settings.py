@@ -50,7 +50,7 @@ def _groups(context: Context) -> Reply:
     names += [_TEAM] if person.index % 2 == 0 else []
     rows = [_group(context, name) for name in names]
     if not context.app.may(_GROUPS, None):
-        rows = [row | dict.fromkeys(row.keys() - {"@odata.type", "id"}) for row in rows]
+        rows = [_hidden(row) for row in rows]
     return context.say(paged(context.ask, rows, context.query, _PAGE))
 
 
@@ -64,6 +64,12 @@ def _group(context: Context, name: str) -> Json:
         "mailEnabled": True,
         "securityEnabled": False,
     }
+
+
+def _hidden(group: Json) -> Json:
+    """What is told of a group that may not be read. A list is never null."""
+    told: Json = {name: [] if isinstance(value, list) else None for name, value in group.items()}
+    return told | {name: group[name] for name in ("@odata.type", "id")}
 
 
 def _person(context: Context) -> Person:

@@ -58,9 +58,7 @@ def test_what_stays_is_counted_where_graph_tells(source: Open) -> None:
             "/mailFolders/recoverableitemspurges": error("ErrorItemNotFound", 404),
             "/mailFolders/recoverableitemsversions": Answer({"totalItemCount": 2}),
             "/mailFolders/inbox/messageRules": Answer({"value": [{"id": "r1"}, {"id": "r2"}]}),
-            "/memberOf/microsoft.graph.group": Answer(
-                {"value": [{"groupTypes": ["Unified"]}, {"groupTypes": []}, {"groupTypes": ["Unified"]}]}
-            ),
+            "/memberOf/microsoft.graph.group": groups(["Unified"], [], ["Unified"]),
         }
     )
     assert list(source(cloud).extras()) == [
@@ -71,6 +69,15 @@ def test_what_stays_is_counted_where_graph_tells(source: Open) -> None:
         ("inbox-rules", 2),
         ("groups", 2),
     ]
+
+
+def groups(*types: list[str], mail: bool | None = True) -> Answer:
+    return Answer({"value": [{"id": "g", "groupTypes": each, "mailEnabled": mail} for each in types]})
+
+
+def test_groups_that_may_not_be_read_are_not_taken_for_groups_without_a_mailbox(source: Open) -> None:
+    cloud = asked({"/memberOf/microsoft.graph.group": groups([], [], mail=None)})
+    assert dict(source(cloud).extras())["groups"] is None
 
 
 def test_what_may_not_be_asked_is_not_told(source: Open) -> None:
