@@ -130,7 +130,7 @@ def streamed(stream: BinaryIO, content_type: str) -> Reply:
 
 def instant(moment: datetime | None) -> str | None:
     """An Edm.DateTimeOffset in UTC, to the second."""
-    return None if moment is None else f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return None if moment is None else f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}".rjust(20, "0")
 
 
 def rest_id(ews_id: str) -> str:

@@ -133,7 +133,7 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return boolean(value)
     if isinstance(value, datetime):
-        return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}".rjust(20, "0")
     return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from practice.graph_items.attachments import FIELD as ATTACHMENTS
 from practice.graph_items.attachments import listed as attachments_of
 from practice.graph_items.attachments import routes as attachment_routes
 from practice.graph_items.extended import MULTI, SINGLE, expanded
+from practice.harness.dice import digest
 from practice.mail.letters import Correspondent
 from practice.world.folders import Folder
 from practice.world.messages import Message
@@ -50,6 +52,11 @@ def _conversation(item: Message) -> str:
     return rest_id(item.folder.mailbox.ids.change_key(sum(item.subject.encode()) + 1))
 
 
+def _conversation_index(item: Message) -> str:
+    """A reserved byte, five of the time, and the conversation (MS-OXOMSG 2.2.1.3)."""
+    return base64.b64encode(b"\x01" + digest("conversation", _conversation(item), size=21)).decode()
+
+
 def _body(_: Context, item: Message) -> Json:
     markup = item.record is not None and item.record.common.html
     return {"contentType": "html" if markup else "text", "content": item.text}
@@ -73,7 +80,7 @@ _FIELDS: dict[str, Getter] = {
     "importance": lambda _, item: item.importance.lower(),
     "parentFolderId": lambda _, item: rest_id(item.folder.id),
     "conversationId": lambda _, item: _conversation(item),
-    "conversationIndex": lambda _, item: _conversation(item),
+    "conversationIndex": lambda _, item: _conversation_index(item),
     "isDeliveryReceiptRequested": lambda _, item: False if item.message_id else None,
     "isReadReceiptRequested": lambda _, item: item.read_receipt_requested,
     "isRead": lambda _, item: item.is_read,

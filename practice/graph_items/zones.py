@@ -48,7 +48,7 @@ def local(moment: datetime, zone: Zone) -> datetime:
 
 def precise(moment: datetime) -> str:
     """A DateTimeOffset of events and tasks: seven digits of a second."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.0000000Z"
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + ".0000000Z"
 
 
 def definition(zone: Zone) -> bytes:
