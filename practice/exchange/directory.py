@@ -144,7 +144,8 @@ def get_delegate(context: Context, call: Call) -> Iterator[bytes]:
     if context.dialect.name == "exchange" and owner.index % 3 == 0 and count > 1:
         other = context.world.people.at((owner.index + 1) % count)
         delegates = _delegate(other, bare=context.dialect.habits.bare_delegates)
-    users = f"<m:ResponseMessages>{delegates}</m:ResponseMessages>" if delegates else "<m:ResponseMessages/>"
+    nobody = "<m:ResponseMessages/>" if context.dialect.name == "gromox" else ""
+    users = f"<m:ResponseMessages>{delegates}</m:ResponseMessages>" if delegates else nobody
     told = bool(delegates) and not context.dialect.habits.bare_delegates
     deliver = "<m:DeliverMeetingRequests>DelegatesAndMe</m:DeliverMeetingRequests>" if told else ""
     yield from context.dialect.bare(

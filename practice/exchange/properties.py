@@ -340,6 +340,14 @@ _BASES = {
     "AllProperties": frozenset(uri for uri, _ in _BEFORE + _AFTER) - _ONLY_ASKED,
 }
 _NO_MESSAGE = frozenset({"CalendarItem", "Contact", "DistributionList", "Task"})
+_POSTED = (
+    "message:From",
+    "message:InternetMessageId",
+    "message:IsRead",
+    "message:References",
+    "message:Sender",
+)
+"""What a post has of a message, in an order of its own."""
 
 
 class ItemWriter:
@@ -365,7 +373,9 @@ class ItemWriter:
             if uri in wanted or uri == "item:ItemId"
         ]
         self._item_after = [write for uri, write in _AFTER if uri in wanted and uri.startswith("item:")]
-        self._message_after = [write for uri, write in _AFTER if uri in wanted and uri.startswith("message:")]
+        message_after = {uri: write for uri, write in _AFTER if uri in wanted and uri.startswith("message:")}
+        self._message_after = list(message_after.values())
+        self._post_after = [message_after[uri] for uri in _POSTED if uri in message_after]
         self._meeting_after = [write for uri, write in _AFTER if uri in wanted and uri.startswith("meeting:")]
 
     def properties(self, item: Message, tag: str) -> str:
@@ -379,7 +389,8 @@ class ItemWriter:
         if tag in _NO_MESSAGE:
             parts.append(self._records.elements(item))
         elif item.record is None:
-            parts += [write(item, dialect) for write in self._message_after]
+            after = self._post_after if tag == "PostItem" else self._message_after
+            parts += [write(item, dialect) for write in after]
         if tag.startswith("Meeting"):
             parts += [write(item, dialect) for write in self._meeting_after]
         return "".join(parts)
