@@ -129,10 +129,11 @@ class Exchange:
             self.tokens.revoke(caller.token or "")
             raise Unauthorized(BASIC_REALM if caller.token is None else EXPIRED)
         if effects.reply is not None:
-            return effects.reply
+            return replace(effects.reply, faults=effects.faults)
         context = Context(self.world, session, self._known, self.dialect, self.limits, effects.hits)
         damage = replace(effects.damage, trickle=self.trickle)
-        return Reply(200, self.dialect.content_type, self._pieces(context, call), damage=damage)
+        pieces = self._pieces(context, call)
+        return Reply(200, self.dialect.content_type, pieces, damage=damage, faults=effects.faults)
 
     def _effects(self, call: Call, address: str) -> Effects:
         if self.faults is None:

@@ -78,6 +78,7 @@ class Effects:
     damage: Damage = INTACT
     hits: Hits = NO_HITS
     unauthorized: bool = False
+    faults: frozenset[Kind] = frozenset()
 
 
 NO_EFFECTS = Effects()
@@ -97,6 +98,7 @@ def realise(drawn: Sequence[Fault], dialect: Dialect, call: Call, items: Sequenc
         damage=Damage(delay=slow.seconds if slow else 0.0, cut=Kind.CUT_MID_BODY in kinds),
         hits=_hits(drawn),
         unauthorized=Kind.EXPIRED_TOKEN in kinds,
+        faults=frozenset(kinds),
     )
 
 

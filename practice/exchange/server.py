@@ -47,7 +47,7 @@ class ExchangeServer(Served):
         self.world = world
         spoken = DIALECTS[dialect] if habits is None else replace(DIALECTS[dialect], habits=habits)
         self._exchange = Exchange(world, faults, spoken, limits or Limits(), token_seconds)
-        super().__init__("Exchange", self._exchange, port, https)
+        super().__init__("Exchange" if dialect == "exchange" else dialect, self._exchange, port, https)
 
     @property
     def trickle(self) -> float | None:

@@ -10,6 +10,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from practice.harness.faults import Kind
+from practice.harness.tap import FAULTS
+
 BLOCK = 262_144
 TRICKLE_BYTES = 512
 
@@ -29,7 +32,8 @@ INTACT = Damage()
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP answer before it is sent. pieces are pulled while it is sent."""
+    """An HTTP answer before it is sent. pieces are pulled while it is sent. faults: what was done to it on
+    purpose."""
 
     status: int
     content_type: str
@@ -37,6 +41,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     challenges: tuple[str, ...] = ()
     damage: Damage = INTACT
+    faults: frozenset[Kind] = frozenset()
 
 
 def blocks(pieces: Iterable[bytes], size: int = BLOCK) -> Iterator[bytes]:
@@ -62,6 +67,7 @@ class WireResponse(Response):
         self._blocks = blocks(reply.pieces)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        scope[FAULTS] = self._reply.faults
         damage = self._reply.damage
         await anyio.sleep(damage.delay)
         first = await run_in_threadpool(next, self._blocks, b"")

@@ -128,7 +128,7 @@ class Graph:
             app = self.entra.app_of(bearer(headers))
             effects = self._effects("Batch", app.client_id, None)
             if effects.reply is not None:
-                return effects.reply
+                return replace(effects.reply, faults=effects.faults)
             reply = answered(ask, self._wave)
             return replace(reply, damage=effects.damage if effects is not NO_EFFECTS else reply.damage)
         except GraphError as error:
@@ -170,7 +170,7 @@ class Graph:
             self.entra.revoke(bearer(ask.headers))
             raise expired_token()
         if effects.reply is not None:
-            return effects.reply
+            return replace(effects.reply, faults=effects.faults)
         context = Context(
             self.world,
             app,
@@ -185,7 +185,7 @@ class Graph:
         )
         with self.world.lock:
             reply = route.answer(context)
-        return replace(reply, damage=effects.damage)
+        return replace(reply, damage=effects.damage, faults=effects.faults)
 
     def _route(self, ask: Ask) -> tuple[Route, dict[str, str]]:
         for route in self._routes:

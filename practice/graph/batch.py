@@ -15,6 +15,7 @@ from practice.exchange.wire import INTACT, Damage, Reply
 from practice.graph.errors import GraphError, bad_request
 from practice.graph.wire import Ask, Json, said
 from practice.harness.dice import digest
+from practice.harness.faults import Kind
 
 LARGEST = 20
 AT_A_TIME = 4
@@ -64,6 +65,7 @@ def answered(ask: Ask, answer: Callable[[list[Ask]], list[Reply]]) -> Reply:
     todo = parts(ask)
     done: dict[str, Json] = {}
     damage = INTACT
+    faults: frozenset[Kind] = frozenset()
     while todo:
         ready = [part for part in todo if all(one in done for one in part.after)][:AT_A_TIME]
         if not ready:
@@ -77,8 +79,9 @@ def answered(ask: Ask, answer: Callable[[list[Ask]], list[Reply]]) -> Reply:
         for part, reply in zip(sent, answer([part.ask for part in sent]), strict=True):
             done[part.id] = _response(part.id, reply)
             damage = _worse(damage, reply.damage)
+            faults |= reply.faults
     rows = sorted(done.values(), key=lambda row: digest("batch", row["id"], len(done)))
-    return replace(said({"responses": rows}), damage=damage)
+    return replace(said({"responses": rows}), damage=damage, faults=faults)
 
 
 def _bad(response: Json) -> bool:

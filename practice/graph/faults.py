@@ -39,6 +39,7 @@ class Effects:
     damage: Damage = INTACT
     hits: Hits = NO_HITS
     unauthorized: bool = False
+    faults: frozenset[Kind] = frozenset()
 
 
 NO_EFFECTS = Effects()
@@ -52,7 +53,7 @@ def realise(drawn: Sequence[Fault]) -> Effects:
     reply = next((write(kinds[kind]) for kind, write in _REPLIES.items() if kind in kinds), None)
     slow = kinds.get(Kind.SLOW)
     damage = Damage(delay=slow.seconds if slow else 0.0, cut=Kind.CUT_MID_BODY in kinds)
-    return Effects(reply, damage, _hits(drawn), Kind.EXPIRED_TOKEN in kinds)
+    return Effects(reply, damage, _hits(drawn), Kind.EXPIRED_TOKEN in kinds, frozenset(kinds))
 
 
 def _hits(drawn: Iterable[Fault]) -> Hits:

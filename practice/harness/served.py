@@ -13,13 +13,14 @@ import time
 from collections import Counter
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 import uvicorn
 from starlette.applications import Starlette
 
 from practice.harness.faults import FaultPlan
 from practice.harness.lent_folder import LentFolder
+from practice.harness.tap import Tap, Tapped
 from practice.harness.tls import make_certificate
 from practice.world.world import World
 
@@ -51,7 +52,12 @@ class AbruptServer(uvicorn.Server):
 
 
 class Served:
-    """Serves on loopback what answers. port: 0 until start(), unless one was asked for."""
+    """Serves on loopback what answers. port: 0 until start(), unless one was asked for.
+
+    taps: who is told of every exchange of a server that starts from now on.
+    """
+
+    taps: ClassVar[list[Tap]] = []
 
     def __init__(self, name: str, answering: Answering, port: int, https: bool) -> None:
         self._name = name
@@ -103,7 +109,7 @@ class Served:
                 self.ca_file = make_certificate(self._folder.path).ca
             ca, key = str(self.ca_file), str(self.ca_file.with_name("key.pem"))
         return uvicorn.Config(
-            self._answering.app(),
+            Tapped(self._answering.app(), self._name, self.taps),
             log_config=None,
             log_level="critical",  # a connection cut on purpose is an error to uvicorn
             access_log=False,
