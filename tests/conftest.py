@@ -14,12 +14,14 @@ import ready_prefect
 import ready_schema
 import samples
 from hypothesis import settings
+from judges.court import SCHEMAS, Court
 from services import need_postgres
 
 from connectors.accepted_logins import LOGINS
 from flows.deploy.server_login import CLIENT_AUTH_STRING
 from ledger import migrations, store
 from model.masking import SECRETS
+from practice.harness.served import Served
 from practice.servers.postgres import Postgres, serve
 
 os.environ[CLIENT_AUTH_STRING] = ready_prefect.LOGIN  # before anything loads Prefect's settings
@@ -63,6 +65,27 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     without = sum(samples.ABSENT in str(report.longrepr) for report in skipped)
     if without:
         terminalreporter.write_line(f"NOT RUN: {without} tests of recorded samples: {samples.ABSENT}")
+
+
+@pytest.fixture(scope="session")
+def court() -> Iterator[Court | None]:
+    """Judges every exchange of a practice server of this process; None without Microsoft's schemas."""
+    if not SCHEMAS.is_dir():
+        yield None
+        return
+    Served.taps.append(sitting := Court())
+    yield sitting
+    Served.taps.remove(sitting)
+    assert sitting.verdict() == []
+
+
+@pytest.fixture(autouse=True)
+def exchanges_are_valid(court: Court | None) -> Iterator[None]:
+    """What a connector sends and what a practice server answers is valid by Microsoft's schemas."""
+    yield
+    wrong = [] if court is None else court.verdict()
+    if wrong:
+        pytest.fail("\n".join(wrong), pytrace=False)
 
 
 @pytest.fixture(autouse=True)

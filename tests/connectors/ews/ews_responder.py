@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from xml.sax.saxutils import escape
 
+from judges.scripted import hear
+
 NAMESPACES = (
     'xmlns:m="http://schemas.microsoft.com/exchange/services/2006/messages"'
     ' xmlns:t="http://schemas.microsoft.com/exchange/services/2006/types"'
@@ -81,6 +83,8 @@ def responder(script: Script) -> Iterator[Responder]:
             found = re.search(r"<s:Body><m:(\w+)", body)
             request = Request(found[1] if found else "token", body, len(seen), dict(self.headers))
             seen.append(request)
+            if found:
+                hear("POST", self.path, request.headers, body.encode())
             self._send(script(request))
 
         def _send(self, answer: Answer) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote
 
 import httpx
 import urllib3
+from judges.scripted import hear
 
 from connectors.graph.source import GraphSource
 from connectors.http.hrefs import Origin
@@ -106,6 +107,7 @@ class Cloud:
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.sent.append(request)
+        hear(request.method, request.url.raw_path.decode(), request.headers, request.content)
         if request.url.path.endswith("/oauth2/v2.0/token"):
             answer = self._token(request.content.decode())
         elif request.url.path.endswith("/$batch"):

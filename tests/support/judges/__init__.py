@@ -1,0 +1,1 @@
+"""Microsoft's own schemas judge what the connectors send and what the practice servers answer."""
