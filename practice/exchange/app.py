@@ -44,6 +44,7 @@ from practice.harness.faults import FaultPlan
 from practice.world.world import World
 
 EWS_PATH = "/EWS/Exchange.asmx"
+CHOKED = b"<html><body>Bad Request</body></html>"
 TOKEN_PATHS = ("/token", "/{tenant}/oauth2/v2.0/token")
 Operation = Callable[[Context, Call], Iterator[bytes]]
 
@@ -97,7 +98,7 @@ class Exchange:
     def answer(self, headers: Mapping[str, str], body: bytes) -> Reply:
         """The reply to one request; the pieces of a GetItem are made while they are sent."""
         if self._chokes(body):
-            return Reply(400, "text/html", iter([b"<html><body>Bad Request</body></html>"]))
+            return Reply(400, "text/html", iter([CHOKED]))
         try:
             with self.world.lock:
                 caller = self.gatekeeper.authenticate(headers)
