@@ -7,7 +7,10 @@ from engine.restored import restored_target
 from engine.steps import organizer_first
 from engine.verify.compare import Level, Verdict
 from ledger.db.incidents import KILLS_WORKER
-from ledger.db.rows import SOURCE_RESTORED, LegState
+from ledger.db.rows import SOURCE_RESTORED, Lease, LegRow, LegState, Outcome
+from ledger.store import Ledger
+
+NO_FAULT = frozenset({Outcome.MATCH, Outcome.REBUILT, Outcome.DELIVERED})
 
 
 def end_of(leg: LegContext, level: Level, verdict: Verdict) -> tuple[LegState, str | None]:
@@ -26,3 +29,20 @@ def end_of(leg: LegContext, level: Level, verdict: Verdict) -> tuple[LegState, s
     if level not in (Level.TARGET, Level.BOTH):
         return LegState.VERIFIED, f"verified-by-{level}"
     return LegState.VERIFIED, SOURCE_RESTORED if verdict.lost else organizer_first.open_code(leg)
+
+
+def stands(ledger: Ledger, held: Lease, former: LegRow) -> bool:
+    """Return True if a verification that was stopped leaves the verdict of the one before it.
+
+    It does not if it found something in a verified leg before it was stopped.
+
+    Args:
+        ledger: the ledger.
+        held: the lease of the verification.
+        former: the leg right before it was claimed.
+    """
+    if former.owner is not None or former.epoch + 1 != held.epoch:
+        return False
+    if former.state is not LegState.VERIFIED:
+        return True
+    return all(finding.outcome in NO_FAULT for _, finding in ledger.findings(held.leg))

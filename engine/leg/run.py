@@ -60,7 +60,7 @@ from engine.identity import account_binding, identity_gate, other_readers
 from engine.identity.identity_gate import GateRules, Pair
 from engine.leg import dry_run, file_cleanup, overdue_dates, source_faults
 from engine.leg.connect import AttemptState, leg_of, open_leg, pass_gate
-from engine.leg.end_of_leg import end_of
+from engine.leg.end_of_leg import end_of, stands
 from engine.leg.leg_result import LegResult, News
 from engine.opening.open_sides import refuse_replanned
 from engine.restored import newer_traces, restored_target
@@ -224,10 +224,11 @@ class Leg:
             if setting.task.dry and dry_run.keeps_nothing(setting, row):
                 return self._looked()
             phase = setting.mailbox.phase
+            former = setting.ledger.leg(row.id)
             held = setting.ledger.claim(row.id, owner, setting.pace.lease, dead=lease.is_dead, phase=phase)
             if held is None:
                 return self._ended(lease.now() - claimed_at, LegState.RUNNING, HELD_ELSEWHERE)
-            end = _hold(setting, held, claimed_at)
+            end = _hold(setting, held, claimed_at, former)
             return self._ended(lease.now() - claimed_at, end.state, end.code, end.detail)
         except Transient as error:  # the ledger was unavailable: the lease expires, the next claim settles
             return self._ended(lease.now() - claimed_at, LegState.WAITING, error.code)
@@ -292,8 +293,11 @@ def approvals(ledger: Ledger, mailbox: MailboxRow, workload: Kind | None = None)
     return approved
 
 
-def _hold(setting: LegSetting, held: Lease, claimed_at: float) -> LegEnd:
-    """Walk with a thread that renews the lease; release the leg at the end."""
+def _hold(setting: LegSetting, held: Lease, claimed_at: float, former: LegRow) -> LegEnd:
+    """Walk with a thread that renews the lease; release the leg at the end.
+
+    A verification that was stopped leaves the verdict of the one before it.
+    """
     pace = setting.pace
     keeper = lease.LeaseKeeper(setting.ledger, held, pace.lease, pace.margin, claimed_at)
     keeper.start()
@@ -303,7 +307,10 @@ def _hold(setting: LegSetting, held: Lease, claimed_at: float) -> LegEnd:
         keeper.stop()
     if end.state is LegState.RUNNING:
         return end
-    if setting.ledger.release(held, end.state, end.code, end.detail):
+    only_looked = setting.walk is None and not setting.task.copy and not setting.task.dry
+    stopped = end.state is LegState.PENDING and setting.stop.is_set()
+    kept = former if only_looked and stopped and stands(setting.ledger, held, former) else end
+    if setting.ledger.release(held, kept.state, kept.code, kept.detail):
         return end
     _record_lease(setting, held, "lease-lost")
     return LegEnd(LegState.RUNNING, "lease-lost")
