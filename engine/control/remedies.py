@@ -76,6 +76,7 @@ MAILBOX = {
     "phase-behind": "The restored ledger has an earlier phase: set the true one by `kogge phase`.",
     "plan-changed": "A row differs from what was already copied; restore it, or let the old mailbox be.",
     "rolled-back": "Taken back, as approved. `kogge retry` and `kogge migrate` move it again.",
+    "rolled-back-live": "Taken back but live, so no pass fills it: `kogge give-back -m MAILBOX` comes first.",
     "rolling-back": "Its rollback has not ended: run that again, `rollback --execute` or `give-back`.",
     "release-begun": "A release hook has run: go on with `kogge cutover`, or back with `kogge give-back`.",
     "score-low": "See `kogge score`; if it may go live so, `approve score-low --wave W` or `-m M`.",

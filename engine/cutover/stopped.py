@@ -22,6 +22,8 @@ from ledger.leg.cutover_steps import BACK, BEGUN, DONE, FAILED, RELEASE, StepRow
 from ledger.store import Ledger
 
 CUTOVER_STOPPED = "cutover-stopped"
+EMPTIED = "rolled-back-live"
+"""The code of a live mailbox that was rolled back and not given back: no pass fills it again."""
 BY_HAND = "frozen-by-hand"
 """The code of a frozen mailbox of which no step of a cutover is recorded."""
 NEXT_STEP_SECONDS = 30.0
@@ -151,7 +153,7 @@ def stop_of(
     if row.phase is Phase.LIVE and not _is_held(steps, legs, look):
         undone = next((leg.code for leg in legs if leg.code in (ROLLING, ROLLED_BACK)), None)
         if undone is not None:
-            return Stop(undone, released=True, back=True)
+            return Stop(EMPTIED if undone == ROLLED_BACK else undone, released=True, back=True)
     withheld = (leg.withheld for leg in legs if leg.state is LegState.VERIFIED or not leg.code)
     code = next((code for code in withheld if code), None)
     return None if code is None else Stop(code)

@@ -77,6 +77,7 @@ def rollback(
     Example: kogge rollback --wave pilot --execute --by "A. Auditor" --reason "wrong time zone"
     """
     from engine.cutover.steps import is_rolled_back
+    from ledger.db.rows import Phase
 
     settings = load(config)
     json_log.use(settings)
@@ -96,8 +97,10 @@ def rollback(
             say(f"Nothing of ours is left there: {many(len(going) - len(left), 'mailbox', 'mailboxes')}.")
         if execute:
             _about_phases(settings, ledger, going, config, by if undo_hooks else None)
+        is_live = execute and any(ledger.mailbox(row.id).phase is Phase.LIVE for row in going)
     whose = " ".join(f"-m {row.id}" for row in rows) if mailbox else f"--wave {wave}"
     again = " and ".join(next_command(config, f"{name} {whose}") for name in ("retry", "migrate"))
+    again = f"To move them again{', once they are given back' * is_live}: {again}"
     if not execute:
         again = next_command(
             config, f"rollback {whose}{' --recall' * recall} --execute --by NAME --reason TEXT"
@@ -269,7 +272,7 @@ def _tell(
     again: str,
     path: Path,
 ) -> None:
-    """again: what moves them once more; or, if it only looked, what takes them back."""
+    """again: what to say of moving them once more; or, if it only looked, what takes them back."""
     lines = [line.cells() for one in ended for line in one.report.lines or ()]
     if csv_file is not None:
         write_lines(csv_file, lines)
@@ -280,7 +283,7 @@ def _tell(
     if execute and not codes_of(ended):
         for line in lines_of_added(ended, path):
             say(line)
-        say(f"To move them again: {again}")
+        say(again)
     if not execute:
         say(after_look(ended, "Nothing was removed.", again))
 

@@ -20,6 +20,7 @@ from town import configure, dovecot
 from walking import letter
 
 from engine.control.remedies import advice
+from ledger.db.rows import Phase
 from practice.servers.dovecot import Dovecot
 
 pytestmark = [
@@ -99,6 +100,26 @@ def test_what_was_done_is_told_as_done_and_what_moves_them_again(
     assert "kogge retry --wave pilot and kogge migrate --wave pilot" in shown.err
     assert run("retry", "--wave", "pilot") == 0
     assert [town.code(who) for who in ("anna", "bert")] == [None, None]
+
+
+def test_somebody_live_goes_back_before_anything_moves_again(
+    town: Town, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box = town.ids["anna"]
+    with closing(town.ledger()) as ledger:
+        ledger.set_phase(box, Phase.LIVE, "somebody")
+    assert run("rollback", "-m", box, *APPROVED) == 0
+    told = capsys.readouterr().err
+    assert f"kogge give-back -m {box} --by NAME" in told
+    assert f"To move them again, once they are given back: kogge retry -m {box}" in told
+    run("status", "-m", box)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert advice("rolled-back-live") in shown
+    assert advice("rolled-back") not in shown
+    assert run("give-back", "-m", box, "--by", "A. Auditor") == 0
+    capsys.readouterr()
+    run("status", "-m", box)
+    assert advice("rolled-back") in " ".join(capsys.readouterr().out.split())
 
 
 def test_one_mailbox_by_its_address_and_a_list_that_nobody_else_reads(town: Town) -> None:
