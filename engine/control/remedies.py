@@ -217,7 +217,7 @@ RUN = {
     "item-state": "The ledger contradicts itself; stop, keep a copy, report it.",
     "items-open": "Something of it is still to be done; `kogge migrate`, then seal the wave.",
     "lease-lost": "Another worker took over; nothing to do.",
-    "ledger-damaged": "The file is damaged; stop, restore the newest backup, `kogge verify` before all else.",
+    "ledger-damaged": "If `ledger.url` is right: stop, restore the newest backup, `kogge verify`.",
     "ledger-inconsistent": "The ledger contradicts itself; stop, keep a copy, report it.",
     "misconfigured": "Correct the file and field that the message names.",
     "no-inventory": "Nothing of it was ever listed; `kogge migrate` does, then seal the wave.",

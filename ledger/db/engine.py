@@ -185,6 +185,9 @@ def _as_ours(error: BaseException | None, url: URL, *, lost: bool) -> MigrationE
         return Corrupt("ledger-inconsistent", "a constraint of the ledger was violated")
     if lost or kinds & {"OperationalError", "InterfaceError"}:
         return Transient("ledger-unavailable", silence(kinds, str(error)))
+    if getattr(error, "sqlite_errorname", None) == "SQLITE_NOTADB":
+        told = "the ledger's file is no database of SQLite: see that ledger.url names the right one"
+        return Corrupt("ledger-damaged", told).with_local_cause(str(Path(str(url.database)).absolute()))
     return Corrupt("ledger-damaged", "the ledger's database refused a statement")
 
 

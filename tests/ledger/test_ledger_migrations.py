@@ -181,6 +181,8 @@ def test_a_file_that_is_no_ledger(tmp_path: Path) -> None:
     with pytest.raises(Corrupt) as raised:
         opened.migrate()
     assert raised.value.code == "ledger-damaged"
+    assert "the ledger's file is no database of SQLite" in str(raised.value)
+    assert raised.value.local == str(tmp_path / "ledger.db")
 
 
 def test_no_password_is_ever_shown() -> None:
