@@ -384,6 +384,9 @@ def _header(
     names = [cell.strip().lower() for cell in cells]
     while names and not names[-1]:
         names.pop()
+    if not {*names} & {*required} and any("@" in name or "://" in name for name in names):
+        text = f"is a row already; the first line names the columns: {','.join(required)}"
+        raise misconfigured(path, [Problem(line, "", text)])
     known_names = {*required, *(names if optional is None else optional)}
     missing = [name for name in required if name not in names]
     twice = [name for name in sorted(known_names) if names.count(name) > 1]

@@ -113,6 +113,9 @@ def test_columns(write) -> None:
         "mailboxes.csv:1: wave: the column is missing",
     ]
     assert faults(write("source,target,wave,wave\n")) == ["mailboxes.csv:1: wave: the column is there twice"]
+    named = ["mailboxes.csv:1: is a row already; the first line names the columns: source,target,wave"]
+    assert faults(write("a@example.org,a@example.org,pilot\n")) == named
+    assert faults(write("https://example.org/sites/a;https://example.org/a;pilot\n")) == named
     assert faults(write("\n\n")) == [
         "mailboxes.csv: is empty; the first line names the columns: source,target,wave"
     ]
