@@ -234,11 +234,11 @@ def phase(
     """Moves mailboxes to a phase: staging (no user works at the target), frozen (the final delta), live.
 
     frozen and live need the approvals of the stage "cutover", as `kogge cutover` does. In the live phase the
-    target belongs to its user, and Kogge only adds; there is no way back from it, so it asks first. It goes
-    there from frozen; from staging only with --from-staging and a --reason. One that scores investigate or
-    poor, or has no score, goes there only with a --reason. No hook is run by this, as `kogge cutover` does:
-    with hooks configured, live needs a --reason too. The phase column of mailboxes.csv counts only when a
-    mailbox is planned for the first time.
+    target belongs to its user, and Kogge only adds; only `kogge give-back` leads back, so it asks first. It
+    goes there from frozen; from staging only with --from-staging and a --reason. One that scores investigate
+    or poor, or has no score, goes there only with a --reason. No hook is run by this, as `kogge cutover`
+    does: with hooks configured, live needs a --reason too. The phase column of mailboxes.csv counts only when
+    a mailbox is planned for the first time.
 
     Example: kogge phase frozen --wave pilot --by "Cutover team"
     """
