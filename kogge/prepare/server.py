@@ -25,14 +25,20 @@ def server_up(config: ConfigPath = DEFAULT) -> None:
 
     Example: kogge server up
     """
-    from flows.deploy.prefect_server import login_file, up
+    from flows.deploy.prefect_server import up
 
     settings = load(config)
     if settings.prefect.api_url is not None:
         raise Misconfigured(f"{config.name}: prefect.api_url", "names a server; Kogge starts none beside it")
     running = up(settings.state_directory, settings.prefect.port)
     echo(f"Prefect at {running.ui}")
-    say(f"Its pages ask for the login that stands in {login_file(settings.state_directory)}")
+    _say_login(settings.state_directory)
+
+
+def _say_login(state: Path) -> None:
+    from flows.deploy.prefect_server import login_file
+
+    say(f"Its pages ask for the login that stands in {login_file(state)}")
 
 
 def server_down(config: ConfigPath = DEFAULT) -> None:
@@ -66,6 +72,8 @@ def server_status(config: ConfigPath = DEFAULT, as_json: AsJson = False) -> None
         echo("no local Prefect server is running; `kogge server up` starts one")
     else:
         echo(f"Prefect {'answers' if alive else 'does not answer'} at {api}")
+        if settings.prefect.api_url is None:
+            _say_login(settings.state_directory)
     raise typer.Exit(Exit.OK if alive else Exit.OPEN)
 
 

@@ -341,6 +341,19 @@ def test_server_status_without_one(place: Path, capsys: pytest.CaptureFixture[st
     assert run("server", "status") == 1
 
 
+def test_server_status_says_where_its_login_is(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = prefect_server.Server(1, 4210, 0.0)
+    monkeypatch.setattr(prefect_server, "status", lambda state: running)
+    assert run("server", "status") == 0
+    told = capsys.readouterr()
+    assert told.out == "Prefect answers at http://127.0.0.1:4210/api\n"
+    assert f"the login that stands in {place}/kogge-state/prefect/login" in told.err
+    assert run("server", "status", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["running"] is True
+
+
 @pytest.mark.parametrize(
     "arguments", [["nosuch"], ["status", "--nosuch"], ["approve"], ["verify", "--level", "most"]]
 )
