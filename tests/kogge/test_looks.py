@@ -102,6 +102,8 @@ KEEPS: Mapping[str, Collection[str]] = {
 """By command, the tables in which it writes down that it looked, or what it found."""
 COUNTED = "counter"
 """Has what the process of any command counted, such as calls of servers, for metrics."""
+PULSE = "pulse"
+"""Has that a claimed workload lives: on a slow machine also one that is only looked at."""
 
 
 def paths() -> Iterator[str]:
@@ -182,6 +184,7 @@ def differences(database: Path, before: Tables, without: str) -> set[str]:
     own = [tables.pop("leg") for tables in (before, after)]
     kept, now = ([row for row in legs if without not in row] for legs in own)
     changed = {table for table in before if before[table] != after[table]} - {COUNTED}
+    changed -= {PULSE} if without else set()
     return changed if kept == now else {*changed, "leg"}
 
 
