@@ -27,8 +27,6 @@ from model.protocols import Container, Stored, key_of
 
 HELD = (State.WRITTEN, State.VERIFIED)
 NAME_TAKEN = "name-taken"
-ROUNDS = 3
-"""How often folders are renamed: what lies inside folders that swap names is in its place one round later."""
 
 
 def tidy(leg: LegContext, rows: Sequence[ContainerRow]) -> list[ContainerRow]:
@@ -47,7 +45,8 @@ def tidy(leg: LegContext, rows: Sequence[ContainerRow]) -> list[ContainerRow]:
     existing = {container.id: container for container in leg.target.containers()}
     _discard(leg)
     _clear(leg, rows, existing)
-    for _ in range(ROUNDS):
+    # What lies inside folders that swap names is in its place one round later.
+    for _ in range(1 + max((len(row.path) for row in rows), default=0)):
         if not _name_folders(leg, rules, existing):
             break
     rows = discover.moving(leg)
@@ -126,6 +125,9 @@ def _name_folders(leg: LegContext, rules: FileNames, existing: dict[str, Contain
     renamed = False
     for source_id, path in sorted(places_wanted.items(), key=lambda pair: (len(pair[1]), pair[1])):
         row = placed[source_id]
+        above = placement.joined(leg, path[:-1])
+        if above and above not in existing:
+            continue  # it was renamed in this round, with all below it; a target would make it anew
         try:
             folder_renames.rename(leg, row, replace(as_container(row), path=path), placed, existing)
             renamed = True

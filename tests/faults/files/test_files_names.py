@@ -20,14 +20,14 @@ from drives import (
     rename,
     swap,
 )
-from memory.doubles import MemoryCabinet
-from walking import PROVEN, Trial
+from memory.doubles import MemoryCabinet, MemoryMailbox
+from walking import PROVEN, SOURCE, Trial
 
 from engine.leg.run import Task
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase, State
 from model.file_names import FileNames
-from model.protocols import key_of
+from model.protocols import Role, key_of
 
 BOTH = Task(Level.BOTH, copy=False)
 ARTEFACTS = ("Readme.md", "Photos/Birdie", "Templates/")
@@ -140,6 +140,32 @@ def test_two_folders_swap_their_names(trial: Trial) -> None:
     assert names(trial, "/Arbeit") == {}
     assert trial.store.drawer("/Leer/Pläne") is not None
     assert losses(trial) == set()
+
+
+@pytest.mark.parametrize("depth", [1, 2, 5])
+def test_folders_swap_their_names_at_several_depths_at_once(quick_path: Path, depth: int) -> None:
+    """Nothing is made where a folder above was before the same pass renamed it."""
+    mailbox = MemoryMailbox(addresses=frozenset({SOURCE}))
+    make(mailbox, DRIVE, role=Role.FILES)
+    pairs: list[tuple[str, str]] = []
+    path: tuple[str, ...] = (DRIVE,)
+    for level in range(depth):
+        pairs.append((make(mailbox, *path, "left"), make(mailbox, *path, "right")))
+        path = (*path, "left", f"between {level}")
+        make(mailbox, *path)
+    mailbox.deliver(folder(mailbox, *path[1:]).id, b"deep", marks("deep.txt"))
+    trial = Trial(quick_path, mailbox, MemoryCabinet())
+    verified(trial)
+    for one, other in reversed(pairs):
+        first, second = mailbox.folders[one].path, mailbox.folders[other].path
+        for item, to in ((one, (*first[:-1], "aside")), (other, first), (one, second)):
+            mailbox.rename_folder(item, to)
+    verified(trial)
+    wanted = {f"/{'/'.join(one.path[1:])}".rstrip("/") for one in mailbox.folders.values()}
+    assert {drawer.href for drawer in trial.store.drawers.values()} == wanted
+    assert names(trial, f"/{'/'.join(f'right/between {level}' for level in range(depth))}") == {
+        "deep.txt": b"deep"
+    }
 
 
 def test_what_is_in_a_renamed_folder_is_not_asked_for_one_by_one(trial: Trial) -> None:
