@@ -100,6 +100,24 @@ def test_a_write_that_lands_after_its_item_was_deleted_at_the_source(single: Tri
     assert not single.store.snapshot()
 
 
+def test_a_write_that_lands_after_its_draft_has_another_text_is_left_to_a_person(quick_path: Path) -> None:
+    """A later pass has forgotten what the first one sent."""
+    mailbox = MemoryMailbox(addresses=frozenset({SOURCE}))
+    drafts, inbox = (
+        mailbox.create_folder(("Drafts",), Role.DRAFTS),
+        mailbox.create_folder(("Inbox",), Role.INBOX),
+    )
+    item = mailbox.deliver(drafts, letter(55), Marks(draft=True))
+    mailbox.deliver(inbox, letter(56))
+    trial = Trial(quick_path, mailbox, MemoryStore())
+    assert trial.run(Late(trial.store, 1, None)).state is LegState.VERIFIED
+    rewrite(trial, item)
+    assert trial.store.land() == 1
+    result = trial.finish()
+    assert (result.code, trial.findings()) == ("verification-differs", [("-", "unknown")])
+    assert trial.store.snapshot().total() == 3
+
+
 def test_in_the_live_phase_a_copy_of_what_was_withdrawn_is_its_users(single: Trial) -> None:
     single.run()
     single.mailbox.delete(next(item.id for _, item in single.mailbox.messages()))

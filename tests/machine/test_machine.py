@@ -72,9 +72,12 @@ class Usage(AnyOrder):
     def touch(self, which: int) -> None:
         self.mailbox.touch(self._message(which).id)
 
-    @precondition(lambda self: any(m.marks.draft for m in self._messages()))
+    @precondition(
+        lambda self: any(m.marks.draft for m in self._messages()) and not self.trial.store.in_flight
+    )
     @rule(which=PICK, number=st.integers(80, 83))
     def edit_a_draft(self, which: int, number: int) -> None:
+        """What lands afterwards is left to a person: see test_late_writes."""
         drafts = [message for message in self._messages() if message.marks.draft]
         self.mailbox.edit(drafts[which % len(drafts)].id, letter(number))
 

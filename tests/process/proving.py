@@ -162,6 +162,12 @@ class Place:
         rows = self.query(f"SELECT code, count(*) FROM item WHERE state = {int(State.REJECTED)} GROUP BY 1")
         return Counter({str(code): int(str(count)) for code, count in rows})
 
+    def is_planned(self) -> bool:
+        """Whether there is a ledger with its tables."""
+        if not (self.state / "ledger.db").exists():
+            return False
+        return bool(self.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'leg'"))
+
     def legs(self) -> dict[str, tuple[str, str | None, str | None]]:
         """target account -> state, code, owner."""
         rows = self.query(

@@ -109,6 +109,6 @@ def test_asked_to_stop_at_any_moment(
             running.signal(number)
             done = running.end()
         assert done.code in (0, 130, -number), done
-        if (place.state / "ledger.db").exists():
+        if place.is_planned():  # else it was stopped while it made the ledger
             assert {owner for _, _, owner in place.legs().values()} <= {None}
     prove_same(place, dovecot, reference)

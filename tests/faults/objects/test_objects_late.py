@@ -173,6 +173,28 @@ def test_a_creation_of_what_can_no_longer_be_carried_over_is_left_to_a_person(qu
     verified(trial)
 
 
+def test_a_creation_under_a_kept_name_is_left_to_a_person_once_its_item_has_another(quick_path: Path) -> None:
+    """The item moved, so its copy kept its first name; it was deleted and restored, so the next copy has a
+    new one. Where a collection takes a UID once, the old request then holds it."""
+    trial, item = one(quick_path, scope="collection")
+    assert trial.run(Late(trial.store, 1, None)).state is LegState.VERIFIED
+    other = next(box.id for box in trial.mailbox.folders.values() if box.id != home(trial))
+    item = trial.mailbox.move(item, other)
+    trial.mailbox.move(item, home(trial))
+    trial.mailbox.lose_cursors()
+    verified(trial)
+    ((_, message),) = trial.mailbox.messages()
+    trial.mailbox.delete(message.id)
+    verified(trial)
+    trial.mailbox.folders[home(trial)].messages[message.id] = message
+    trial.mailbox.folders[home(trial)].deleted.pop(message.id, None)
+    trial.mailbox.edit(message.id, event("one", "Zwei"))
+    assert trial.store.land() == 1
+    result = trial.finish()
+    assert (result.code, trial.findings()) == ("verification-differs", [("-", "unknown")])
+    assert titles(trial.store) == [b"SUMMARY:Eins"]
+
+
 def test_an_update_of_what_was_deleted_meanwhile(quick_path: Path) -> None:
     trial, item = one(quick_path)
     verified(trial)
