@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from memory.doubles import MemoryMailbox, MemoryStore, MemoryTarget
 from on_dovecot import OnDovecot
-from server_fixtures import dovecot_fixture
+from server_fixtures import ACL, dovecot_fixture
 from walking import SOURCE, Trial, letter, verified
 
 from engine.identity.other_readers import CODE
@@ -23,17 +23,6 @@ from model.protocols import Capabilities, Kind, Role
 from model.readers import Readers
 from practice.servers.dovecot import Dovecot
 
-ACL = """
-mail_plugins {
-  acl = yes
-}
-acl_driver = vfile
-protocol imap {
-  mail_plugins {
-    imap_acl = yes
-  }
-}
-"""
 dovecot = dovecot_fixture(["anna", "bert"], more=ACL)
 BLOCKED = (LegState.BLOCKED, CODE)
 ANNA = Person(2, "a@old.example", "a@new.example", "pilot", "a@old.example", "a@new.example")
@@ -101,8 +90,11 @@ def test_a_live_mailbox_is_its_owners_affair(trial: Trial, monkeypatch: pytest.M
     verified(trial)
     trial.ledger.set_phase(trial.id, Phase.LIVE, "somebody")
     share(monkeypatch, "INBOX", "Later")
+    asked = Shared.asked
     trial.mailbox.deliver(trial.mailbox.create_folder(("Later",)), letter(60))
     verified(trial)
+    assert len(trial.store.folders["Later",].messages) == 1
+    assert Shared.asked == asked
 
 
 @pytest.mark.parametrize(

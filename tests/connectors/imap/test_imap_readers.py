@@ -9,7 +9,7 @@ import pytest
 from connector_settings import dovecot_settings
 from imap_script import CAPABILITIES, Open, Serve
 from imapclient import IMAPClient
-from server_fixtures import dovecot_fixture
+from server_fixtures import ACL, dovecot_fixture
 
 from connectors.imap.target import ImapTarget
 from connectors.settings import Account
@@ -18,17 +18,6 @@ from model.readers import Readers
 from practice.servers.dovecot import Dovecot
 
 OWNER = b"anna lrswipkxtecdan"
-ACL = """
-mail_plugins {
-  acl = yes
-}
-acl_driver = vfile
-protocol imap {
-  mail_plugins {
-    imap_acl = yes
-  }
-}
-"""
 dovecot = dovecot_fixture(["anna", "bert"], more=ACL)
 
 
