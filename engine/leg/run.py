@@ -564,7 +564,7 @@ def _list(leg: LegContext, containers: Sequence[ContainerRow], same: Unchanged) 
     if first and isinstance(leg.source, ExpectsListings):
         leg.source.expect([as_container(row) for row in containers if not row.gone and row.cursor is None])
     books: list[tuple[ContainerRow, discover.Listing]] = []
-    rekeyed = 0
+    rekeyed, lacking = 0, second_look.not_given(leg)
     with discover.ends(leg) as ended:
         for row in containers:
             if row.id not in same.target:
@@ -573,7 +573,7 @@ def _list(leg: LegContext, containers: Sequence[ContainerRow], same: Unchanged) 
                 reconcile.repair(leg, row)
             if not row.gone and row.id not in same.source:
                 listing = discover.list_changes(leg, row, first=first)
-                second_look.look(leg, row, listing)
+                second_look.look(leg, row, listing, lacking.get(row.id, frozenset()))
                 rekeyed += rekeying.settle_rekeyed(leg, row, listing)
                 ended(listing.cursors)
                 if leg.kind is Kind.CONTACTS:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -84,6 +84,7 @@ class _Search:
         elsewhere: copies in other containers that are like an item of the batch.
         used: how many earlier late items a copy stands for, by the mark of its digest.
         taken: the copies that stand for an item of this batch.
+        rows: the containers of the leg, by id.
     """
 
     leg: LegContext
@@ -93,12 +94,15 @@ class _Search:
     elsewhere: Sequence[Copy] = field(init=False)
     used: Counter[bytes | None] = field(init=False)
     taken: set[tuple[int, bytes]] = field(default_factory=set)
+    rows: Mapping[int, ContainerRow] = field(default_factory=dict)
     _like: defaultdict[object, list[Copy]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
         ledger = self.leg.ledger
         alike = _likenesses(self.leg, self.items)
         self.elsewhere = ledger.held_elsewhere(self.row.id, alike)
+        if self.elsewhere:
+            self.rows = {row.id: row for row in ledger.containers()}
         marks = {_mark(copy) for copy in self.elsewhere}
         self.used = Counter(ledger.skipped_as(MOVED, marks) if marks else ())
         for copy in self.elsewhere:
@@ -130,16 +134,13 @@ class _Search:
     def _has_left(self, copy: Copy) -> bool:
         """Return True if the source no longer has, in its container, what a copy was made of."""
         container, old = copy
-        row = self._container(container)
+        row = self.rows[container]
         if row.omit is not None:
             return False  # it is not listed, so nobody knows what it has
         known = self.leg.at_source
         if container not in known:
             known[container] = frozenset() if row.gone else frozenset(discover.present(self.leg, row))
         return old.key not in known[container]
-
-    def _container(self, number: int) -> ContainerRow:
-        return next(row for row in self.leg.ledger.containers() if row.id == number)
 
     def _equal(self, item: Item) -> Iterator[Copy]:
         """Yield the copies that have the meaning of an item, those first for which nothing need be read."""
@@ -157,7 +158,7 @@ class _Search:
 
     def _is_rendered_anew(self, item: Item, copy: Copy) -> bool:
         """Return True if a copy is another rendering of the same mail."""
-        folder, href = str(self._container(copy[0]).href), str(copy[1].href)
+        folder, href = str(self.rows[copy[0]].href), str(copy[1].href)
         with unless_missing():  # its user may have removed the folder
             for _, native in read_once(self.leg, folder, [href]):
                 if isinstance(native, Failed):

@@ -11,7 +11,7 @@ source gives it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from itertools import islice
 from typing import Protocol, runtime_checkable
 
@@ -34,7 +34,12 @@ class TellsSeries(Protocol):
         """Yield the source ids of a calendar's series. Idempotent; it may raise what `Source.changes` may."""
 
 
-def look(leg: LegContext, row: ContainerRow, listing: Listing) -> None:
+def not_given(leg: LegContext) -> Mapping[int, Set[bytes]]:
+    """Return the keys of items of whose attachments one was not given, by container; none in live."""
+    return leg.ledger.losses.of([NOT_GIVEN]) if leg.mirror else {}
+
+
+def look(leg: LegContext, row: ContainerRow, listing: Listing, lacking: Set[bytes]) -> None:
     """Note as changed what a source gives otherwise than it was copied.
 
     Looked at are items of whose attachments one was not given, and, if the mailbox is frozen or the source
@@ -45,10 +50,10 @@ def look(leg: LegContext, row: ContainerRow, listing: Listing) -> None:
         leg: the open leg.
         row: the container.
         listing: what its source said last.
+        lacking: the keys of its items in not_given.
     """
     if not leg.mirror:
         return
-    lacking = leg.ledger.losses.of([NOT_GIVEN]).get(row.id, set())
     keys = lacking | (_series(leg, row) if leg.mailbox.phase is Phase.FROZEN or listing.lost else set())
     held = (item for item in leg.ledger.rows(row.id, HELD) if item.key in keys) if keys else iter(())
     while chunk := list(islice(held, CHUNK)):
