@@ -106,7 +106,7 @@ def export_key(config: Config, ledger: Ledger, mailbox_id: str, out: Path, by: s
     if key is None:
         raise Misconfigured("--mailbox", "has no key yet: it gets one with its first inventory")
     if out.exists():
-        raise Misconfigured("--out", "there is such a file already, and it stays as it is")
+        raise Misconfigured("--out", f"{out.name!a} is there already, and it stays as it is")
     if not os.access(out.absolute().parent, os.W_OK):
         raise Misconfigured("--out", "cannot be written there")  # else it would be recorded as given out
     ledger.event(ledger.mailbox(mailbox_id).wave, EXPORTED, {"by": by}, subject=mailbox_id)

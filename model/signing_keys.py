@@ -58,7 +58,7 @@ def write_key(path: Path, pem: str) -> None:
     try:
         file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError:
-        raise Misconfigured("--out", "there is such a file already, and it stays as it is") from None
+        raise Misconfigured("--out", f"{path.name!a} is there already, and it stays as it is") from None
     except OSError as error:
         raise Misconfigured("--out", f"cannot be written ({error.strerror})") from None
     with os.fdopen(file, "w", encoding="ascii") as out:

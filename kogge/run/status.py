@@ -13,6 +13,7 @@ import typer
 
 from engine.config.hints import DEFAULT
 from kogge.terminal.options import AsJson, ConfigPath, Exit, Mailboxes, Wave, Workloads, chosen, emit, screen
+from model.errors import Misconfigured
 
 if TYPE_CHECKING:
     from engine.config.load import Config
@@ -64,6 +65,8 @@ def status(
     from ledger.views.seal_chain import Seals
     from ledger.views.server_health import newest
 
+    if watch and as_json:
+        raise Misconfigured("--watch", "shows a screen, and --json writes one document: give one of them")
     settings = load(config)
     kinds = _kinds(settings, workload)
     with opened_ledger(settings) as ledger:
@@ -72,7 +75,7 @@ def status(
         ahead = None if mailbox or workload else Eta(settings, ledger)
         checked = {} if workload else {row.mailbox: row.items for row in plan_rows(ledger, wave)}
         view = _View(settings, ledger, wave, wanted, kinds, ahead, checked)
-        if watch and not as_json:
+        if watch:
             fleet = _watched(view, everything, by_workload)
         else:
             fleet, left = view.fleet(ledger.summary(wave)), view.left()

@@ -435,6 +435,14 @@ def test_a_reader_that_leaves_early(place: Path, planned: str) -> None:
     assert "Traceback" not in shown.stderr
 
 
+def test_a_screen_and_a_document_at_once(
+    place: Path, planned: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("status", "--watch", "--json") == 2
+    told = capsys.readouterr()
+    assert (told.out, told.err.startswith("--watch: ")) == ("", True)
+
+
 def test_interrupting_a_watch(place: Path, planned: str) -> None:
     command = [str(Path(sys.executable).with_name("kogge")), "status", "--watch"]
     pipe = subprocess.PIPE

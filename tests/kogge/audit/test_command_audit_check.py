@@ -304,7 +304,7 @@ def test_the_answer_is_told_though_the_proof_cannot_be_written(
     assert unchecked.startswith(
         "Nothing of this pack was checked here: kogge audit verify packs/wave-1 --pub"
     )
-    assert why == "the proof was not written: --out: there is such a file already, and it stays as it is"
+    assert why == "the proof was not written: --out: 'proof.json' is there already, and it stays as it is"
     assert Path("proof.json").read_text() == "another"
 
 
