@@ -224,7 +224,7 @@ class Leg:
             if setting.task.dry and dry_run.keeps_nothing(setting, row):
                 return self._looked()
             phase = setting.mailbox.phase
-            former = setting.ledger.leg(row.id)
+            former = setting.ledger.leg(row.id) if _only_looks(setting) else None
             held = setting.ledger.claim(row.id, owner, setting.pace.lease, dead=lease.is_dead, phase=phase)
             if held is None:
                 return self._ended(lease.now() - claimed_at, LegState.RUNNING, HELD_ELSEWHERE)
@@ -293,7 +293,12 @@ def approvals(ledger: Ledger, mailbox: MailboxRow, workload: Kind | None = None)
     return approved
 
 
-def _hold(setting: LegSetting, held: Lease, claimed_at: float, former: LegRow) -> LegEnd:
+def _only_looks(setting: LegSetting) -> bool:
+    """Return True if the leg is verified and nothing of it is copied."""
+    return setting.walk is None and not setting.task.copy and not setting.task.dry
+
+
+def _hold(setting: LegSetting, held: Lease, claimed_at: float, former: LegRow | None) -> LegEnd:
     """Walk with a thread that renews the lease; release the leg at the end.
 
     A verification that was stopped leaves the verdict of the one before it.
@@ -307,9 +312,8 @@ def _hold(setting: LegSetting, held: Lease, claimed_at: float, former: LegRow) -
         keeper.stop()
     if end.state is LegState.RUNNING:
         return end
-    only_looked = setting.walk is None and not setting.task.copy and not setting.task.dry
     stopped = end.state is LegState.PENDING and setting.stop.is_set()
-    kept = former if only_looked and stopped and stands(setting.ledger, held, former) else end
+    kept = former if former is not None and stopped and stands(setting.ledger, held, former) else end
     if setting.ledger.release(held, kept.state, kept.code, kept.detail):
         return end
     _record_lease(setting, held, "lease-lost")
