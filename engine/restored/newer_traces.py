@@ -221,7 +221,7 @@ def _unknown_folders(
     if leg.approved("target-not-empty"):
         return
     rows = leg.ledger.containers()
-    writers = [row for row in rows if row.href is not None and _has_left(leg, sides, row)]
+    writers: list[ContainerRow] | None = None
     ours = {*known, *leg.ledger.elsewhere()} | {row.href for row in rows}
     by_path = {one.path: one for one in sides.source if one.omit is None}
     for container in sides.target.values():
@@ -229,6 +229,8 @@ def _unknown_folders(
             continue
         with unless_missing():
             listed = list(listed_once(leg, container.id))
+            if writers is None:  # it reads all rows
+                writers = [row for row in rows if row.href is not None and _has_left(leg, sides, row)]
             found = by_path.get(container.path)
             yield _read(leg, container.id, [], listed, writers), [] if found is None else [found]
 
