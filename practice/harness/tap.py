@@ -37,7 +37,7 @@ Tap = Callable[[Exchanged], None]
 
 
 class Tapped:
-    """The same application. An answer that is cut off is no exchange."""
+    """The same application. A request or an answer that is cut off is no exchange."""
 
     def __init__(self, app: ASGIApp, server: str, taps: Sequence[Tap]) -> None:
         self._app, self._server, self._taps = app, server, taps
@@ -50,7 +50,7 @@ class Tapped:
 
         async def received() -> Message:
             message = await receive()
-            heard.asked.append(message.get("body", b""))
+            heard.hear(message)
             return message
 
         async def sent(message: Message) -> None:
@@ -80,7 +80,8 @@ class Tapped:
 
 @dataclass(slots=True)
 class _Heard:
-    """What passed of one exchange so far. size: of the answer; told: it was whole already."""
+    """What passed of one exchange so far. asks: the request is not whole yet; cut: whoever asked went away
+    before it was; size: of the answer; told: it was whole already."""
 
     asked: list[bytes] = field(default_factory=list)
     answered: list[bytes] = field(default_factory=list)
@@ -88,6 +89,16 @@ class _Heard:
     headers: Sequence[tuple[bytes, bytes]] = ()
     size: int = 0
     told: bool = False
+    asks: bool = True
+    cut: bool = False
+
+    def hear(self, message: Message) -> None:
+        """Take a message of whoever asks."""
+        if message["type"] == "http.disconnect":
+            self.cut = self.cut or self.asks
+            return
+        self.asked.append(message.get("body", b""))
+        self.asks = bool(message.get("more_body", False))
 
     def is_whole(self, message: Message) -> bool:
         """Whether the answer is whole with this message, for the first time, and small enough."""
@@ -101,7 +112,7 @@ class _Heard:
             return False
         self.answered.append(piece)
         length = _header(self.headers, b"content-length")
-        whole = not message.get("more_body", False) or length == str(self.size)
+        whole = not self.cut and (not message.get("more_body", False) or length == str(self.size))
         first, self.told = whole and not self.told, whole or self.told
         return first
 
