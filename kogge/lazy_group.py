@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -80,7 +83,8 @@ class LazyGroup(TyperGroup):
 def load_command(name: str, entry: Entry) -> Any:
     """Import a command of the table and return it as the command line runs it."""
     module, _, attribute = entry.where.partition(":")
-    found: Callable[..., None] | typer.Typer = getattr(import_module(module), attribute)
+    with _ending_at_once():
+        found: Callable[..., None] | typer.Typer = getattr(import_module(module), attribute)
     holder = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
     if isinstance(found, typer.Typer):
         holder.add_typer(found, name=name)
@@ -93,6 +97,28 @@ def load_command(name: str, entry: Entry) -> Any:
         command = built(holder)
     command.rich_help_panel = entry.panel
     return command
+
+
+@contextmanager
+def _ending_at_once() -> Iterator[None]:
+    """Have Ctrl-C and SIGTERM end the program without a word, as before it listens (kogge.start).
+
+    A library makes another error of an interruption in the middle of its import. What is ignored stays so.
+    """
+    raising = [
+        number
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if signal.getsignal(number) is signal.default_int_handler
+    ]
+    if threading.current_thread() is not threading.main_thread():
+        raising = []
+    for number in raising:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number in raising:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _headline(name: str, entry: Entry) -> TyperCommand:
