@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
 from engine.config.hints import remember
 from engine.control.error_log import INTERNAL, hook
@@ -72,8 +73,6 @@ def _root(
 
 def _options_of(words: Sequence[str]) -> frozenset[str]:
     """The options of the command that these words name."""
-    from typer.main import get_command
-
     command: Any = get_command(app)
     for word in words:
         if word not in getattr(command, "commands", {}):
@@ -94,7 +93,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         with _terminable():
             try:
-                app(arguments, prog_name="kogge")
+                # Not app(...): that would print a defect with its text, in place of _defect.
+                get_command(app)(arguments, prog_name="kogge")
             finally:
                 _take_leave()
     except MigrationError as error:
@@ -124,10 +124,8 @@ def _say(text: str) -> None:
 
 
 def _defect(line: str) -> None:
-    from engine.control.remedies import advice
-
     _say(f"kogge: {INTERNAL}: {line}")
-    _say(f"  {advice(INTERNAL)}")
+    _say("  A defect in Kogge. Nothing is lost; report it with this line.")
 
 
 @contextmanager

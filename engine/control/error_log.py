@@ -56,8 +56,9 @@ def hook(tell: Callable[[str], None]) -> None:
     """
 
     def told(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
-        line = describe(error)
-        logging.getLogger("kogge.defect").error("%s", line)
+        line, logger = describe(error), logging.getLogger("kogge.defect")
+        if logger.hasHandlers():  # else Python would print it as well
+            logger.error("%s", line)
         tell(line)
 
     def told_of_thread(args: threading.ExceptHookArgs) -> None:

@@ -36,6 +36,34 @@ def test_interrupted_while_it_loads(tmp_path: Path, module: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_while_a_command_loads(tmp_path: Path, number: signal.Signals) -> None:
+    code = INTERRUPTED_AT.format(module="kogge.run.status").replace("--version", "status")
+    code = code.replace("signal.SIGINT", f"signal.{number.name}")
+    before = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    command = [sys.executable, "-c", before + code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-number, "", "")
+
+
+def test_a_defect_is_told_in_a_line_without_its_text(tmp_path: Path) -> None:
+    """It may quote a person's data."""
+    code = (
+        "import sys, kogge.app\n"
+        "def broken(): raise ValueError('anna@old.example')\n"
+        "kogge.app.app.command('broken')(broken)\n"
+        "from kogge.start import main\n"
+        "sys.argv = ['kogge', 'broken']\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("kogge: internal-error: ValueError")
+    assert "Traceback" not in done.stderr
+    assert "anna@old.example" not in done.stderr
+
+
 def test_an_ignored_signal_stays_ignored(tmp_path: Path) -> None:
     """As a shell asks for what it starts in the background."""
     done = interrupted_at("kogge.lazy_group", tmp_path, ignored=True)
