@@ -13,17 +13,18 @@ give the same bytes.
 
 from __future__ import annotations
 
+import json
 import os
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple, Self
 
-from ledger.inventory.lines import LATER, roots_line
+from ledger.inventory.lines import LATER, SECTIONS, roots_line
 from ledger.inventory.merkle import MerkleTree
 from model.errors import Corrupt, Misconfigured
 from model.protocols import Kind
@@ -82,7 +83,7 @@ class WrittenMailbox:
 @dataclass(frozen=True, slots=True)
 class Payload:
     """All of a bag's payload. root: over the lines of data/roots.jsonl. oxum: how much it is, as BagIt says.
-    verdicts: of all lines, LATER ones too."""
+    workloads: those that have a section. verdicts: of all lines, LATER ones too."""
 
     root: bytes
     roots: Written
@@ -90,6 +91,7 @@ class Payload:
     oxum: str
     mailboxes: int
     sections: int
+    workloads: Sequence[str]
     verdicts: Mapping[str, int]
 
     @property
@@ -208,7 +210,11 @@ def write_payload(bag: Path, mailboxes: Iterable[WrittenMailbox]) -> Payload:
     manifest = write_file(bag, MANIFEST, _manifest(files))
     size = sum(file.size for file in files)
     sums = dict(sorted(verdicts.items()))
-    return Payload(tree.root(), files[-1], manifest, f"{size}.{len(files)}", count, tree.size, sums)
+    there = {json.loads(line)["section"] for line in lines}
+    workloads = [kind.value for kind in SECTIONS if kind.value in there]
+    return Payload(
+        tree.root(), files[-1], manifest, f"{size}.{len(files)}", count, tree.size, workloads, sums
+    )
 
 
 def finish(bag: Path, payload: Payload, told: Mapping[str, str], statement: bytes, request: bytes) -> None:

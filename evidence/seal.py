@@ -247,6 +247,7 @@ def statement(
         "configuration": sha256(config.path.read_bytes()).hexdigest(),
         "mailboxes": payload.mailboxes,
         "sections": payload.sections,
+        "workloads": payload.workloads,
         "items": payload.items,
         "verdicts": payload.verdicts,
         "root": payload.root.hex(),

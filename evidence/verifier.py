@@ -66,7 +66,7 @@ MEANINGS = (  # of the exit codes
     "Something in the record is not what was signed, contradicts itself, or is not what you asked for.",
     "What is there is what was signed, but something is missing, or was never accounted for.",
     "The record fits together, but nothing from outside shows that it was not rewritten and signed anew.",
-    "Something could not be read, or the signed file is missing, so there is no verdict.",
+    "Something could not be read or is missing, or this file is too old for the record: there is no verdict.",
 )
 STATEMENT, MANIFEST, ROOTS, STAMP = "wave.dsse.json", "manifest-sha256.txt", "data/roots.jsonl", "wave.tsr"
 REQUEST = "wave.tsq"
@@ -74,6 +74,7 @@ VOUCHING = {STATEMENT: "the signed statement", MANIFEST: f"{MANIFEST}, which nam
 TAG_MANIFEST, TAG_FILES = "tagmanifest-sha256.txt", ("bag-info.txt", "bagit.txt", MANIFEST, STATEMENT)
 LINE_FOLDERS = ("data/inventory", "data/results")
 TYPES = ("application/vnd.in-toto+json", "https://in-toto.io/Statement/v1", "urn:kogge:evidence:wave:v1")
+NEWER = "a newer version of Kogge made it: take the verifier that belongs to that version"
 PROOF, PROOF_PARTS = "urn:kogge:evidence:proof:v1", ("inventory", "results", "section")
 AS_IT_WAS = (b"match", b"later")  # verdicts whose rules need not be counted
 MOST_RULES, OTHER_RULES = 1_000, b"(other rules)"  # kept in memory; what the rest is counted as
@@ -303,6 +304,14 @@ def parse_json(raw: bytes) -> Any:
     return json.loads(raw.decode(), object_pairs_hook=unique_keys, parse_constant=int)
 
 
+def is_newer(statement: dict[str, Any]) -> bool:
+    """Return True if a signed statement has a version, or is about workloads, that came after this file."""
+    form, _, version = str(statement["predicateType"]).rpartition(":v")
+    is_later = version.isdecimal() and int(version[:9]) > int(TYPES[2].rpartition(":v")[2])
+    workloads = statement["predicate"].get("workloads", ())  # the first packs do not name them
+    return (form == TYPES[2].rpartition(":v")[0] and is_later) or not {*workloads} <= {*WORKLOADS}
+
+
 def check_statement(raw: bytes, keys: list[Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """Check that one of the keys signed wave.dsse.json, and return what it states.
 
@@ -319,6 +328,7 @@ def check_statement(raw: bytes, keys: list[Any]) -> tuple[dict[str, Any], dict[s
     statement = parse_json(payload)
     subjects = statement["subject"]
     files = {subject["name"]: str(subject["digest"]["sha256"]) for subject in subjects}
+    require(not is_newer(statement), NEWER, UNREADABLE)
     is_ours = (kind, statement["_type"], statement["predicateType"]) == TYPES
     require(is_ours and list(files) == [ROOTS, MANIFEST] and len(subjects) == 2, "it states something else")
     stated = statement["predicate"]
@@ -765,6 +775,9 @@ class Pack(Evidence):
         items = verdicts.total() - verdicts["later"]
         sums: dict[str, Any] = {"mailboxes": mailboxes, "sections": sections, "items": items}
         sums |= {"verdicts": dict(verdicts), "root": root}
+        if "workloads" in self.stated:
+            there = {ROOTS_LINE.findall(line)[0][1].decode() for line in lines}
+            sums["workloads"] = [one for one in WORKLOADS if one in there]
         wrong = ", ".join([name for name in sums if self.stated[name] != sums[name]])
         require(not wrong, f"other {wrong} were signed")
         counts = ", ".join([f"{one} {count}" for one, count in verdicts.items() if one != "later"])
@@ -1032,9 +1045,9 @@ The record fits together, but nothing from outside shows that it was not rewritt
 Der Nachweis ist in sich stimmig. Aber nichts von außen zeigt, dass er nicht neu geschrieben und neu unterschrieben wurde.
 La preuve est cohérente, mais rien d’extérieur ne montre qu’elle n’a pas été réécrite et signée de nouveau.
 
-Something could not be read, or the signed file is missing, so there is no verdict.
-Etwas war nicht lesbar, oder die unterschriebene Datei fehlt. Darum gibt es kein Ergebnis.
-Quelque chose n’a pas pu être lu, ou le fichier signé manque : il n’y a donc pas de résultat.
+Something could not be read or is missing, or this file is too old for the record: there is no verdict.
+Etwas war nicht lesbar oder fehlt, oder diese Datei ist zu alt für den Nachweis. Darum gibt es kein Ergebnis.
+Quelque chose n’a pas pu être lu ou manque, ou ce fichier-ci est trop ancien pour la preuve : il n’y a donc pas de résultat.
 
 Write the hash of the statement and this verdict into your report.
 Übernehmen Sie den Hashwert der Erklärung und dieses Ergebnis in Ihren Bericht.
@@ -1467,6 +1480,10 @@ la déclaration signée manque : rien n’a pu être comparé à une signature
 manifest-sha256.txt, which names all data, is missing: nothing could be held against a signature
 manifest-sha256.txt fehlt, das alle Daten nennt: Nichts ließ sich mit einer Unterschrift abgleichen
 il manque manifest-sha256.txt, qui nomme toutes les données : rien n’a pu être comparé à une signature
+
+a newer version of Kogge made it: take the verifier that belongs to that version
+eine neuere Version von Kogge hat es geschrieben: nehmen Sie das Prüfprogramm dieser Version
+une version plus récente de Kogge l’a écrit : prenez le vérificateur de cette version
 
 another key signed it, or it was changed
 ein anderer Schlüssel hat unterschrieben, oder sie wurde verändert

@@ -139,7 +139,8 @@ def test_the_statement_is_signed_over_roots_and_manifest(office: Office) -> None
     assert said["previous"] is said["corrects"] is None
     assert said["incomplete"] == []
     assert list(said) == [
-        "wave", "number", "sealed", "tool", "configuration", "mailboxes", "sections", "items", "verdicts",
+        "wave", "number", "sealed", "tool", "configuration", "mailboxes", "sections", "workloads", "items",
+        "verdicts",
         "root", "previous", "corrects", "approvals", "decisions", "score", "phases",
         "incomplete",
     ]  # fmt: skip

@@ -222,6 +222,7 @@ class Pack:
     incomplete: Sequence[dict[str, str]] = ()
     change: Mapping[str, object] = field(default_factory=dict)
     sealed: datetime = SEALED
+    form: str = "urn:kogge:evidence:wave:v1"
 
     def follow(self, sealed: Sealed, **other: Any) -> Pack:
         """The next one in the chain."""
@@ -240,7 +241,7 @@ class Pack:
             for folder, name in (("inventory", "listed"), ("results", "results")):
                 lines = [line for one in sections for line in getattr(one, name)]
                 files[f"data/{folder}/{mailbox}.jsonl.gz"] = gzip.compress(_lines(lines), 6, mtime=0)
-        return write_files(place, files, self.predicate(rows), key)
+        return write_files(place, files, self.predicate(rows), key, self.form)
 
     def predicate(self, rows: Sequence[bytes]) -> dict[str, object]:
         verdicts: Counter[str] = Counter()
@@ -254,6 +255,7 @@ class Pack:
             "configuration": "0" * 64,
             "mailboxes": len(self.boxes),
             "sections": len(rows),
+            "workloads": list(dict.fromkeys(json.loads(row)["section"] for row in rows)),
             "items": verdicts.total() - verdicts["later"],
             "verdicts": dict(sorted((+verdicts).items())),
             "root": tree(rows).hex(),
@@ -280,7 +282,11 @@ def _lines(lines: Sequence[bytes]) -> bytes:
 
 
 def write_files(
-    place: Path, files: Mapping[str, bytes], predicate: Mapping[str, Any], key: Ed25519PrivateKey
+    place: Path,
+    files: Mapping[str, bytes],
+    predicate: Mapping[str, Any],
+    key: Ed25519PrivateKey,
+    form: str = Pack.form,
 ) -> Sealed:
     """Manifests and the signed statement over a payload, whatever is in it."""
     for name, data in files.items():
@@ -291,7 +297,7 @@ def write_files(
     statement = {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": name, "digest": {"sha256": sha(data)}} for name, data in names.items()],
-        "predicateType": "urn:kogge:evidence:wave:v1",
+        "predicateType": form,
         "predicate": dict(predicate),
     }
     signed = envelope(compact(statement), key)
