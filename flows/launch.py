@@ -34,7 +34,7 @@ from reports import progress
 
 if TYPE_CHECKING:
     from flows.process.leg_runner import LegRunner, Shutdown
-    from flows.process.parameters import Level, VerifyParameters, WaveParameters, Workload
+    from flows.process.parameters import Level, VerifyParameters, WaveParameters
     from flows.run_note import RunNote
     from ledger.db.rows import Tally
 
@@ -137,7 +137,7 @@ def _form(
 
     name, boxes = name_of(config.path), list(mailboxes)
     chosen = cast("Level", options.level or "configured")
-    kinds = [cast("Workload", str(one)) for one in workloads]  # the form refuses any other
+    kinds = [str(one) for one in workloads]  # the form refuses any other
     if options.verify_only:
         return VerifyParameters(wave=wave, mailboxes=boxes, workloads=kinds, level=chosen, configuration=name)
     return WaveParameters(

@@ -30,6 +30,7 @@ from model.event_limits import EventLimits
 from model.file_names import FileNames
 from model.file_versions import Older
 from model.kept_fields import WHOLE_CARDS, WHOLE_TASKS, CardLimits, TaskLimits
+from model.kinds import Kind as Kind
 from model.mail_habits import PLAIN_MAIL, MailHabits
 from model.names import readable
 
@@ -37,18 +38,6 @@ Body = Callable[[], BinaryIO]
 Guard = Callable[[], None]
 """Raise LeaseLost if this worker may no longer write. A target calls it before all that changes the server,
 and again before the last bytes of a long literal."""
-
-
-class Kind(StrEnum):
-    """Name what an item is. It is also the name of the leg (workload) that moves it."""
-
-    MAIL = "mail"
-    CALENDAR = "calendar"
-    CONTACTS = "contacts"
-    TASKS = "tasks"
-    NOTES = "notes"
-    FILES = "files"
-    SETTINGS = "settings"
 
 
 class Role(StrEnum):

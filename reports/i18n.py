@@ -15,30 +15,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from engine.control.code_book import CODES, entries
 from engine.control.remedies import ADVICE, PERSON, STAYS
-from mappings.losses import contact as losses_contact
-from mappings.losses import event as losses_event
-from mappings.losses import file as losses_file
-from mappings.losses import mail as losses_mail
-from mappings.losses import note as losses_note
-from mappings.losses import task as losses_task
-from model.protocols import Kind
+from mappings.losses.catalogue import DECLARED
 from reports.data import Coded, Lost
 from reports.loss_texts import meaning
 
-DECLARED: Mapping[Kind, ModuleType] = {
-    Kind.MAIL: losses_mail,
-    Kind.CALENDAR: losses_event,
-    Kind.CONTACTS: losses_contact,
-    Kind.TASKS: losses_task,
-    Kind.NOTES: losses_note,
-    Kind.FILES: losses_file,
-}
 HOME = Path(__file__).parent / "templates"
 LANGUAGES = ("en", "de", "fr")
 ENGLISH = "en"
@@ -186,7 +171,7 @@ class Wording:
 
     def reason(self, one: Coded) -> Sentence:
         """Why an item could not be moved or was left out, for anybody; "" where only advice is known."""
-        table = DECLARED.get(one.workload, losses_mail)
+        table = DECLARED[one.workload]
         told: str = table.REJECTIONS.get(one.code) or table.SKIPS.get(one.code, "")
         return self.sentence(told)
 

@@ -7,17 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mappings.losses.severity import Class, class_of
+from model.kinds import KINDS
 from model.plural import many
 from model.protocols import Kind
 
-NOUNS: Mapping[Kind, tuple[str, str]] = {
-    Kind.MAIL: ("message", "messages"),
-    Kind.CALENDAR: ("event", "events"),
-    Kind.CONTACTS: ("contact", "contacts"),
-    Kind.TASKS: ("task", "tasks"),
-    Kind.NOTES: ("note", "notes"),
-    Kind.FILES: ("file", "files"),
-}
 OF_FOLDERS = ("folder-", "name ")
 """Begins the field and reason of a loss that a folder has, where mail declares it."""
 CONCERNS: Mapping[Class, str] = {
@@ -93,7 +86,7 @@ def _noun(kind: Kind, field: str, reason: str) -> tuple[str, str]:
     from mappings.losses.mail import LOSSES
 
     is_folder = f"{field} {reason}".startswith(OF_FOLDERS) and (field, reason) in LOSSES
-    return ("folder", "folders") if is_folder else NOUNS[kind]
+    return ("folder", "folders") if is_folder else (KINDS[kind].noun, KINDS[kind].nouns)
 
 
 def closing_lines(lost: Mapping[Lost, int], shown: Mapping[Class, int] = SHOWN) -> Iterator[str]:
@@ -109,20 +102,7 @@ def closing_lines(lost: Mapping[Lost, int], shown: Mapping[Class, int] = SHOWN) 
 def meaning(kind: Kind, field: str, reason: str) -> str:
     """The sentence that declares a loss of this workload; "" for one that an older version recorded."""
     from mappings.losses import any_item
-    from mappings.losses import contact as losses_contact
-    from mappings.losses import event as losses_event
-    from mappings.losses import file as losses_file
-    from mappings.losses import mail as losses_mail
-    from mappings.losses import note as losses_note
-    from mappings.losses import task as losses_task
+    from mappings.losses.catalogue import DECLARED
 
-    tables = {
-        Kind.MAIL: losses_mail.LOSSES,
-        Kind.CALENDAR: losses_event.LOSSES,
-        Kind.CONTACTS: losses_contact.LOSSES,
-        Kind.TASKS: losses_task.LOSSES,
-        Kind.NOTES: losses_note.LOSSES,
-        Kind.FILES: losses_file.LOSSES,
-    }
-    others = (tables.get(kind, {}), losses_mail.LOSSES, any_item.LOSSES)
-    return next((one[field, reason] for one in others if (field, reason) in one), "")
+    tables = (DECLARED[kind].LOSSES, DECLARED[Kind.MAIL].LOSSES, any_item.LOSSES)
+    return next((str(one[field, reason]) for one in tables if (field, reason) in one), "")

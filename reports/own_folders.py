@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ledger.db.rows import ContainerRow
 from ledger.store import Ledger
 from ledger.views.report_rows import left_behind
+from model.kinds import kinds_that
 from model.protocols import Kind
 from reports.everyday import concern_of, refusal_of, stay_of
 
@@ -22,7 +23,7 @@ ITEMS_SHOWN = 200
 BETWEEN = " \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} "
 
 
-NAMED = frozenset({Kind.MAIL, Kind.NOTES})
+NAMED = kinds_that(lambda traits: traits.in_mailbox)
 """Kinds whose folders are mailboxes of IMAP: there a folder's href is the name that people see."""
 RENAMED = "folder-name"
 

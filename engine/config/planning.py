@@ -11,6 +11,7 @@ from typing import Annotated, TypeAlias
 from pydantic import AfterValidator, Field, field_validator
 
 from connectors.settings import Strict
+from model.kinds import KINDS, Kind
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """The name of a wave, or of a window."""
@@ -40,13 +41,17 @@ class PlanRates(Strict):
         bytes: bytes a second, on top of that.
     """
 
-    mail: float = Field(default=10.0, gt=0)
-    calendar: float = Field(default=5.0, gt=0)
-    contacts: float = Field(default=10.0, gt=0)
-    tasks: float = Field(default=5.0, gt=0)
-    notes: float = Field(default=5.0, gt=0)
-    files: float = Field(default=3.0, gt=0)
+    mail: float = Field(default=KINDS[Kind.MAIL].typical_rate, gt=0)
+    calendar: float = Field(default=KINDS[Kind.CALENDAR].typical_rate, gt=0)
+    contacts: float = Field(default=KINDS[Kind.CONTACTS].typical_rate, gt=0)
+    tasks: float = Field(default=KINDS[Kind.TASKS].typical_rate, gt=0)
+    notes: float = Field(default=KINDS[Kind.NOTES].typical_rate, gt=0)
+    files: float = Field(default=KINDS[Kind.FILES].typical_rate, gt=0)
     bytes: float = Field(default=2_000_000.0, gt=0)
+
+    def of(self, kind: Kind) -> float:
+        """Return the items a second of a leg of this kind."""
+        return float(getattr(self, kind.value))
 
 
 class PlanSettings(Strict):

@@ -23,14 +23,13 @@ from ledger.leg.leg_session import LegLedger
 from mappings.fields.context import Context
 from mappings.registry import FORMS, ItemForm
 from model.errors import Rejected
+from model.kinds import KINDS, KindTraits
 from model.optional_protocols import SupportsMark
 from model.protocols import Body, Container, Guard, Kind, Source, Target
 
 if TYPE_CHECKING:
     from engine.context.delivered import Delivered
 
-MADE_UIDS = frozenset({Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.NOTES})
-"""The kinds whose items get a UID made of the item's key if the source has none."""
 _KEY = re.compile(r"[0-9a-f]{32}")
 MORE = 0.1
 MORE_MOST = 19
@@ -227,7 +226,7 @@ class LegContext:
     def _origins(self) -> dict[bytes, bytes]:
         """Return Context.origins: the name of a copy at the target says from which key it was made."""
         origins = {}
-        for key, place in self.ledger.placed_apart().items() if self.kind in MADE_UIDS else ():
+        for key, place in self.ledger.placed_apart().items() if self.traits.made_uid else ():
             key_in_name = _KEY.search(place)
             if key_in_name is not None and place == self.named_by(bytes.fromhex(key_in_name.group())):
                 origins[key] = bytes.fromhex(key_in_name.group())
@@ -236,6 +235,11 @@ class LegContext:
     def reading(self) -> Context:
         """Return the same context for what is read from the source now."""
         return replace(self.context, read_at=self.now())
+
+    @property
+    def traits(self) -> KindTraits:
+        """What the kind of this leg's items is."""
+        return KINDS[self.kind]
 
     @property
     def owed(self) -> tuple[State, ...]:
@@ -248,7 +252,8 @@ class LegContext:
 
         A note has no such place: its Message-ID was made by the key.
         """
-        return f"note-{key.hex()}" if self.kind is Kind.NOTES else self.target.place(key)
+        prefix = self.traits.named_by_key
+        return self.target.place(key) if prefix is None else f"{prefix}{key.hex()}"
 
     def is_ours(self, item: ItemRow) -> bool:
         """Return True if Kogge wrote what the row names at the target; False if Kogge found it there."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.control.remedies import ITEM, MAILBOX, PASSING, RUN, STAYS
-from mappings.losses.catalogue import KINDS, REJECTIONS, SKIPS
+from mappings.losses.catalogue import PARTS, REJECTIONS, SKIPS
 from mappings.losses.severity import class_of
 
 MEANINGS = Path(__file__).with_name("code_meanings.toml")
@@ -159,7 +159,7 @@ def _staying() -> Iterator[CodeEntry]:
 def _lost() -> Iterator[CodeEntry]:
     """Yield each loss; one that several kinds of items have, and say alike, once."""
     found: dict[tuple[str, str], list[str]] = {}
-    for kind, module in KINDS.items():
+    for kind, module in PARTS.items():
         for (field, reason), text in module.LOSSES.items():
             found.setdefault((f"{field} {reason}", text), []).append(kind)
     for (code, text), kinds in found.items():

@@ -25,7 +25,7 @@ from ledger.db.rows import ContainerRow, Phase, Tally
 from ledger.leg.shares import FOUND, ShareRow
 from model.errors import Blocked, Rejected
 from model.optional_protocols import Grant, Sharing, SupportsGrants, SupportsShares
-from model.protocols import Kind, Loss, key_of
+from model.protocols import Loss, key_of
 from model.sites import is_site
 
 LATER = "person-later"
@@ -99,7 +99,7 @@ def share(leg: LegContext, rows: Sequence[ContainerRow]) -> None:
         LeaseLost: if another worker has claimed the leg.
         StopRequested: if the leg is to stop.
     """
-    if leg.kind is not Kind.FILES or not leg.mirror or not isinstance(leg.source, SupportsGrants):
+    if not leg.traits.shared or not leg.mirror or not isinstance(leg.source, SupportsGrants):
         return
     shared_rows = [row for row in rows if not row.gone and row.omit is None and row.href is not None]
     plans = {row.id: _plan_checked(leg, row) for row in shared_rows}

@@ -17,7 +17,6 @@ from ledger.db.rows import Lease
 from ledger.leg.target_accounts import Doubt
 from ledger.store import Ledger
 from model.errors import Blocked, Transient
-from model.protocols import Kind
 
 REPLACED = "folder-replaced"
 
@@ -49,13 +48,13 @@ def bind(
     try:
         ledger.bind(claim, proof.source, proof.target, proof.level)
     except Blocked as error:
-        if error.code == REPLACED and leg.kind is not Kind.FILES:
+        if error.code == REPLACED and not leg.traits.of_sites:
             raise Blocked("identity-changed", "the account was made anew under the same name") from None
         if error.code != REPLACED or not leg.allowed_once(REPLACED, 1):
             raise
         leg.spend()  # before it is bound: not every walk that binds comes to its end
         ledger.bind(claim, proof.source, proof.target, proof.level, replaced=True)
-    if not first or leg.kind is not Kind.FILES or proof.target.part:
+    if not first or not leg.traits.of_sites or proof.target.part:
         return _already_bound
 
     def bind_made() -> None:

@@ -31,8 +31,9 @@ from engine.identity.provisioning_items import artefacts_among
 from engine.planning.deny_list import DenyList
 from engine.planning.mailbox_list import Directory, exact
 from model.errors import Blocked
+from model.kinds import KINDS
 from model.optional_protocols import ListsWhole, SupportsSenders, TellsEmpty
-from model.protocols import Container, Identity, Kind, Source, Target
+from model.protocols import Container, Identity, Source, Target
 from model.sites import Site
 
 LEVELS = ("asserted", "address", "directory")
@@ -301,7 +302,7 @@ def is_filled(target: Target, artefacts: Sequence[str], ours: Collection[str]) -
         ours: the ids of our containers.
     """
     for container in _not_empty(target, ours):
-        most = ARTEFACT_FILES_MOST if container.kind is Kind.FILES else ARTEFACTS_MOST
+        most = ARTEFACT_FILES_MOST if KINDS[container.kind].by_name else ARTEFACTS_MOST
         listed = [item.href for item in islice(own_items(target, container.id), most + 1)]
         if len(listed) > most or len(artefacts_among(target, container.id, listed, artefacts)) < len(listed):
             return True

@@ -580,7 +580,7 @@ def _list(leg: LegContext, containers: Sequence[ContainerRow], same: Unchanged) 
                 second_look.look(leg, row, listing, lacking.get(row.id, frozenset()))
                 rekeyed += rekeying.settle_rekeyed(leg, row, listing)
                 ended(listing.cursors)
-                if leg.kind is Kind.CONTACTS:
+                if leg.traits.groups:
                     books.append((row, listing))
         if rekeyed:
             rekeying.settle_groups(leg, books)

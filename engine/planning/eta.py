@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from engine.config.load import Config
 from engine.planning.mailbox_list_checks import mailboxes
 from engine.planning.size_estimates import (
-    TYPICAL_BYTES,
-    TYPICAL_ITEMS,
     inventory_file,
     most_of,
     read_inventory,
@@ -21,6 +19,7 @@ from ledger.store import Ledger
 from ledger.views.rates import measured
 from ledger.views.sizes import Amount, amounts, checks
 from model.errors import Misconfigured
+from model.kinds import KINDS
 from model.protocols import Kind
 
 Typical = Mapping[Kind, tuple[int, int]]
@@ -126,9 +125,7 @@ def _typical(
         kind: (int(statistics.median(own)), int(statistics.median(sizes[kind])))
         for kind, own in counts.items()
     }
-    return {
-        kind: (items, items * TYPICAL_BYTES[kind]) for kind, items in TYPICAL_ITEMS.items()
-    } | amounts_found
+    return {kind: traits.typical_amount for kind, traits in KINDS.items()} | amounts_found
 
 
 def _inventory(config: Config) -> Mapping[str, Load]:

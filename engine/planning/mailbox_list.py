@@ -23,6 +23,7 @@ from engine.config.load import is_address, is_argument
 from engine.config.planning import NAME
 from ledger.db.rows import Phase
 from model.errors import Misconfigured
+from model.kinds import KINDS
 from model.protocols import Kind
 from model.sites import SHAPE, Site, is_site, one_spelling
 
@@ -68,7 +69,7 @@ class Person:
 
     def moves(self, workloads: Iterable[Kind]) -> tuple[Kind, ...]:
         """Return those of these workloads that exist for it: a site has files only."""
-        return tuple(kind for kind in workloads if kind is Kind.FILES or not is_site(self.source))
+        return tuple(kind for kind in workloads if KINDS[kind].of_sites or not is_site(self.source))
 
     @property
     def source_account(self) -> Account:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from engine.config.file_errors import Problem, misconfigured
 from engine.config.load import Config
 from engine.planning.mailbox_list import Person, canonical, read_mailboxes
-from model.protocols import Kind
+from model.kinds import KINDS
 
 Names = tuple[str, ...]
 
@@ -41,7 +41,9 @@ def _impossible(config: Config, people: Sequence[Person]) -> Iterator[Problem]:
     for person in people:
         if person.site is not None and config.source.kind != "graph":
             yield Problem(person.line, "source", 'a site is read over Graph: [source] kind = "graph"')
-        if (person.site is not None or person.folder) and Kind.FILES not in config.workloads:
+        if (person.site is not None or person.folder) and not any(
+            KINDS[kind].of_sites for kind in config.workloads
+        ):
             name = "source" if person.site is not None else "folder"
             yield Problem(person.line, name, "files have no target: configure [target.files]")
 

@@ -16,28 +16,10 @@ from pathlib import Path
 from engine.config.file_errors import Problem, misconfigured
 from engine.config.load import Config
 from engine.planning.mailbox_list import Person, canonical, csv_rows
-from engine.planning.throughput_estimate import REQUESTS, Load
+from engine.planning.throughput_estimate import Load
 from ledger.views.sizes import Amount
-from model.protocols import Kind
+from model.kinds import KINDS, Kind
 
-TYPICAL_BYTES = {
-    Kind.MAIL: 75_000,
-    Kind.CALENDAR: 5_000,
-    Kind.CONTACTS: 3_000,
-    Kind.TASKS: 2_000,
-    Kind.NOTES: 3_000,
-    Kind.FILES: 500_000,
-}
-"""Bytes of one item: how a mailbox's bytes are divided among its workloads."""
-TYPICAL_ITEMS = {
-    Kind.MAIL: 2_500,
-    Kind.CALENDAR: 300,
-    Kind.CONTACTS: 100,
-    Kind.TASKS: 20,
-    Kind.NOTES: 10,
-    Kind.FILES: 1_000,
-}
-"""Items of one mailbox, if no mailbox's are known."""
 WHOLE = re.compile(r"\d{1,15}")
 
 
@@ -61,7 +43,7 @@ def most_of(kinds: Iterable[Kind]) -> Kind:
 
     The two numbers of a preflight are attributed to it.
     """
-    return max(kinds, key=TYPICAL_ITEMS.__getitem__)
+    return max(kinds, key=lambda kind: KINDS[kind].typical_items)
 
 
 def fingerprint(person: Person) -> str:
@@ -154,7 +136,7 @@ def sizes(
                 continue
             guessed.add(person.source)
             blind = blind or (person.site is None, kind) not in medians
-            typical = (TYPICAL_ITEMS[kind], TYPICAL_ITEMS[kind] * TYPICAL_BYTES[kind])
+            typical = KINDS[kind].typical_amount
             items[kind], size[kind] = medians.get((person.site is None, kind), typical)
         loads[person.source] = Load({k: items[k] for k in moving}, {k: size.get(k, 0) for k in moving})
     return Sizes(loads, frozenset(guessed), blind)
@@ -199,7 +181,7 @@ def _medians(
 
 
 def _faults(line: int, cells: Mapping[str, str]) -> Iterator[Problem]:
-    names = ["items", *REQUESTS, *(f"{kind} bytes" for kind in REQUESTS), "bytes"]
+    names = ["items", *KINDS, *(f"{kind} bytes" for kind in KINDS), "bytes"]
     for name in names:
         if cells.get(name) and not WHOLE.fullmatch(cells[name]):
             yield Problem(line, name, "give a whole number")
@@ -210,12 +192,12 @@ def _load(cells: Mapping[str, str]) -> Load:
 
     They are divided as is typical.
     """
-    items = {kind: int(cells.get(kind.value) or 0) for kind in REQUESTS}
+    items = {kind: int(cells.get(kind.value) or 0) for kind in KINDS}
     if not any(items.values()):
         items[Kind.MAIL] = int(cells["items"] or 0)
-    if any(cells.get(f"{kind} bytes") for kind in REQUESTS):
-        return Load(items, {kind: int(cells.get(f"{kind} bytes") or 0) for kind in REQUESTS})
-    weights = {kind: count * TYPICAL_BYTES[kind] for kind, count in items.items()}
+    if any(cells.get(f"{kind} bytes") for kind in KINDS):
+        return Load(items, {kind: int(cells.get(f"{kind} bytes") or 0) for kind in KINDS})
+    weights = {kind: count * KINDS[kind].typical_bytes for kind, count in items.items()}
     whole, total = sum(weights.values()), cells["bytes"]
     if not total:
         return Load(items, weights)

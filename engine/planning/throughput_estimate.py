@@ -12,7 +12,7 @@ from typing import Literal
 from engine.config.load import Config
 from engine.planning.target_rates import TargetRate, target_rates
 from ledger.views.rates import Measured
-from model.protocols import Kind
+from model.kinds import KINDS, Kind
 
 PRIOR_SECONDS = 60.0
 """How many seconds of measured time the configured rates weigh as much as."""
@@ -22,15 +22,6 @@ GRAPH_REQUESTS = 10_000 / 600
 
 Source: https://learn.microsoft.com/en-us/graph/throttling-limits
 """
-REQUESTS = {
-    Kind.MAIL: 2,
-    Kind.CALENDAR: 2,
-    Kind.CONTACTS: 1,
-    Kind.TASKS: 1,
-    Kind.NOTES: 2,
-    Kind.FILES: 2,
-}
-"""Requests to the source for one item."""
 EWS_AT_ONCE = 27
 """EWSMaxConcurrency of Exchange's default throttling policy, for the one service account.
 
@@ -148,14 +139,14 @@ class Estimate:
 
 def requests_of(load: Load) -> int:
     """Return how many requests to the source this takes."""
-    return sum(count * REQUESTS[kind] for kind, count in load.items.items())
+    return sum(count * KINDS[kind].requests for kind, count in load.items.items())
 
 
 def pace_of(config: Config, measured: Mapping[Kind, Measured]) -> Throughput:
     """Return the configured rates and limits, corrected by what was measured."""
     plan, source = config.plan, config.source.kind
     pace = Throughput(
-        items={kind: getattr(plan.rates, kind.value) for kind in REQUESTS},
+        items={kind: plan.rates.of(kind) for kind in KINDS},
         bytes=plan.rates.bytes,
         parallel=config.run.mailboxes_at_once * plan.workers,
         mailbox_requests=GRAPH_REQUESTS if source == "graph" else None,

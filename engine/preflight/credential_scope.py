@@ -7,34 +7,28 @@ for a wave, or nothing moves.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 
 from engine.config.load import Config
 from engine.opening.open_sides import accounts, open_source
 from ledger.store import Ledger
 from model.errors import Blocked, Transient
+from model.kinds import KINDS
 from model.optional_protocols import Rights, SupportsRights
-from model.protocols import Kind, Source
-
-WITHHELD: Mapping[Kind, str] = {
-    Kind.MAIL: "no-mail-permission",
-    Kind.CALENDAR: "no-calendar-permission",
-    Kind.CONTACTS: "no-contacts-permission",
-    Kind.TASKS: "no-tasks-permission",
-    Kind.NOTES: "no-notes-permission",
-    Kind.FILES: "no-files-permission",
-}
-"""The fault of a mailbox if a kind is to move and may not be read."""
+from model.protocols import Source
 
 WIDE, WRITES = "tenant-wide", "may-write"
 
 
 def withheld(source: Source) -> Iterator[str]:
-    """Yield codes of WITHHELD; none if the source does not report its rights."""
+    """Yield the code of each kind that is to move and may not be read.
+
+    There is none if the source does not report its rights.
+    """
     if isinstance(source, SupportsRights):
         for kind in sorted(source.withheld()):
-            yield WITHHELD[kind]
+            yield KINDS[kind].permission
 
 
 def excess(rights: Rights | None) -> dict[str, tuple[str, ...]]:

@@ -26,10 +26,11 @@ from ledger.leg.locations import Place
 from ledger.store import Ledger
 from mappings.mail.links import DOCUMENT_MOST, in_document, in_mail, is_document
 from model.errors import Blocked, Corrupt, MigrationError, Misconfigured, Transient
+from model.kinds import KINDS, kinds_that
 from model.optional_protocols import Dead, SupportsLinks
 from model.protocols import Container, Failed, Kind, Native, Ref, key_of
 
-KINDS = (Kind.MAIL, Kind.FILES)
+LINKING = kinds_that(lambda traits: traits.links)
 FILE = "file"
 """The format of a file; the others are mails."""
 
@@ -188,7 +189,7 @@ class LinkReader:
             self.look.passing += isinstance(error, Transient)
 
     def _links(self, mailbox: MailboxRow) -> Iterator[Link]:
-        for kind in KINDS:
+        for kind in LINKING:
             if self.config.target.of(kind) is None:
                 continue
             rows = self._readable_rows(self.ledger.arrived(mailbox.id, kind))
@@ -201,7 +202,7 @@ class LinkReader:
 
     def _readable_rows(self, rows: Rows) -> Iterator[tuple[ContainerRow, ItemRow]]:
         for container, item in rows:
-            is_file = container.kind is Kind.FILES
+            is_file = KINDS[container.kind].by_name
             if is_file and not is_document(item.href or ""):
                 self.seen()
             elif is_file and (item.size or 0) > DOCUMENT_MOST:

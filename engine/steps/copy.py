@@ -31,7 +31,7 @@ from ledger.leg.item_states import Unwritten
 from mappings.fields.context import Context
 from mappings.mail.mail import message_id_of
 from model.errors import MigrationError, Rejected
-from model.protocols import Failed, Item, Kind, Mapped, Native, Stored, key_of
+from model.protocols import Failed, Item, Mapped, Native, Stored, key_of
 
 FIRST = 20
 """Items in a container's first batch, doubled from batch to batch, so that the target need not wait long for
@@ -391,7 +391,7 @@ def _sort_result(
 
 def _note_unwritten(leg: LegContext, prepared: PreparedBatch, key: bytes, result: Native | Failed) -> None:
     """Note the Message-ID of a mail that was not written: whoever looks for the mail finds the reason."""
-    if leg.kind is not Kind.MAIL or not isinstance(result, Native):
+    if not leg.traits.by_message_id or not isinstance(result, Native):
         return
     with suppress(Rejected):  # the unreadable part may be its body
         if (name := message_id_of(result)) is not None:

@@ -175,7 +175,7 @@ def _refuse_emptied(leg: LegContext, found: Sequence[Container], placed: Mapping
         Blocked: `drive-missing`.
     """
     moved = any(row.href is not None and not row.gone for row in placed.values())
-    if leg.kind is Kind.FILES and leg.mirror and moved and not found:
+    if leg.traits.of_sites and leg.mirror and moved and not found:
         raise Blocked("drive-missing", "the source no longer has the drive whose files moved")
 
 
@@ -385,7 +385,7 @@ def apart(
     Returns:
         Both, with the places of the other workload added.
     """
-    if leg.kind not in (Kind.MAIL, Kind.NOTES):
+    if not leg.traits.in_mailbox:
         return special, fixed
     others = leg.ledger.elsewhere()
     if leg.kind is Kind.NOTES and NOTES not in others.values():

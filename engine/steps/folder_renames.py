@@ -13,12 +13,9 @@ from ledger.db.leases import AT_TARGET
 from ledger.db.rows import ContainerRow
 from mappings.fields.folder_names import Path, Placement
 from model.errors import Rejected
-from model.protocols import Container, Kind, Loss, key_of
+from model.protocols import Container, Loss, key_of
 
 RENAME_REFUSED = Loss("folder-name", "rename-refused")
-MOVING = (Kind.MAIL, Kind.NOTES, Kind.FILES)
-"""The kinds whose folder hrefs are paths, so that a renamed folder, and all folders below it, get other
-hrefs."""
 
 
 def rename_as_source(
@@ -97,7 +94,7 @@ def _in_turn(
     A folder waits, with all below it, while its new place is that of another one that is still to be renamed.
     If no folder can go, as after an exchange of names, the one that the first of them waits for goes aside.
     """
-    if leg.context.target.files is not None or leg.kind not in MOVING:
+    if leg.context.target.files is not None or not leg.traits.folders_move:
         yield from ((container, plan[container.id].path) for container in pending)
         return
     while pending:
@@ -174,7 +171,7 @@ def rename(
 def _below(leg: LegContext, href: str, existing: Mapping[str, Container]) -> list[str]:
     """Return the hrefs of everything that moved with a folder, wherever the server had it."""
     separator = leg.context.target.separator
-    if leg.kind not in MOVING or not separator:
+    if not leg.traits.folders_move or not separator:
         return []
     return [entry for entry in existing if entry.startswith(f"{href}{separator}")]
 
@@ -183,7 +180,7 @@ def _rename_at_target(
     leg: LegContext, row: ContainerRow, wanted: Container, existing: Mapping[str, Container]
 ) -> str:
     old, former_path = str(row.href), leg.ledger.placed()[row.id]
-    if leg.kind not in MOVING:
+    if not leg.traits.folders_move:
         return leg.target.rename(old, wanted)
     if leg.context.target.files is not None and old not in existing:
         raise Rejected("vanished", "somebody removed the folder: it is made anew")
@@ -200,7 +197,7 @@ def catch_up(leg: LegContext) -> None:
 
     Works as adopt, and asks for the target's folders only if one may have been on its way.
     """
-    if leg.kind not in MOVING or not leg.mirror:
+    if not leg.traits.folders_move or not leg.mirror:
         return
     placed, places = {row.source_id: row for row in leg.ledger.containers()}, leg.ledger.placed()
     recorded = [(row.href, places[row.id]) for row in placed.values() if row.href and row.id in places]
@@ -219,7 +216,7 @@ def adopt(leg: LegContext, placed: dict[str, ContainerRow], existing: dict[str, 
         placed: the rows of the ledger by source id; updated.
         existing: the target's folders by href.
     """
-    if leg.kind not in MOVING or not leg.mirror:
+    if not leg.traits.folders_move or not leg.mirror:
         return
     places, at = leg.ledger.placed(), {joined(leg, one.path): href for href, one in existing.items()}
     for source_id in list(placed):
@@ -260,7 +257,7 @@ def _follow_parent(
     separator, places = leg.context.target.separator, leg.ledger.placed()
     for child in list(placed.values()):
         href, place = child.href or "", places.get(child.id, ())
-        if leg.kind in MOVING and separator and href.startswith(f"{old}{separator}"):
+        if leg.traits.folders_move and separator and href.startswith(f"{old}{separator}"):
             moved = new_path + place[len(place) - href.count(separator) + old.count(separator) :]
             leg.ledger.set_href(child.id, new + href[len(old) :], moved)
             placed[child.source_id] = replace(child, href=new + href[len(old) :])

@@ -14,11 +14,11 @@ from pydantic import BaseModel
 from engine.context.leg_context import LegContext
 from ledger.store import Ledger
 from model.errors import Blocked
+from model.kinds import kinds_that
 from model.optional_protocols import Schedules
-from model.protocols import Kind
 
 CHAIN = "targets"
-SCHEDULED = frozenset({Kind.CALENDAR, Kind.TASKS})
+SCHEDULED = kinds_that(lambda traits: traits.invites)
 """The kinds whose items may have attendees."""
 SILENT = "silent"
 BELIEVED = 90 * 86_400.0

@@ -25,7 +25,7 @@ from ledger.db.rows import ContainerRow, ItemRow, LegState, State
 from mappings.mail.delivery import NAMES, mark
 from model.errors import Blocked, Rejected
 from model.optional_protocols import SupportsHeaders
-from model.protocols import Container, Failed, Item, Kind, Mapped, Native, Role
+from model.protocols import Container, Failed, Item, Mapped, Native, Role
 
 DELIVERED = "delivered-already"
 DIFFERS = "delivered-differs"
@@ -49,7 +49,7 @@ def find_delivered(leg: LegContext, rows: Sequence[ContainerRow]) -> Delivered |
         rows: the containers of the leg.
     """
     target = leg.target
-    if leg.mirror or leg.kind is not Kind.MAIL or not isinstance(target, SupportsHeaders):
+    if leg.mirror or not leg.traits.by_message_id or not isinstance(target, SupportsHeaders):
         return None
     if not any(leg.ledger.counts(row.id).get(State.SEEN, 0) for row in rows):
         return None

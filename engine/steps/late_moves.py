@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from engine.context.leg_context import MADE_UIDS, LegContext
+from engine.context.leg_context import LegContext
 from engine.steps import discover
 from engine.steps.reconcile import read_once, unless_missing
 from engine.steps.remove import MOVED
@@ -24,7 +24,7 @@ from ledger.inventory.lines import message_mark
 from ledger.leg.item_states import Unwritten
 from ledger.leg.rekeying import Likenesses
 from model.errors import Rejected
-from model.protocols import Body, Failed, Item, Kind, Mapped
+from model.protocols import Body, Failed, Item, Mapped
 
 Copy = tuple[int, ItemRow]
 """A row that has a copy, after the id of its container."""
@@ -112,7 +112,7 @@ class _Search:
 
     def copy_of(self, item: Item) -> Copy | None:
         """Return the copy that stands for a late item; None if the item is to be written."""
-        if self.leg.kind is Kind.FILES:
+        if self.leg.traits.by_name:
             return next(iter(self._like["key", item.key]), None)
         for copy in self._equal(item):
             if self._may_stand(copy):
@@ -149,7 +149,7 @@ class _Search:
             for copy in self._like["size", item.size]:
                 if copy[1].digest == _digest_as(self.leg, item, copy[1].key):
                     yield copy
-        mid = message_mark(item.message_id) if self.leg.kind is Kind.MAIL else None
+        mid = message_mark(item.message_id) if self.leg.traits.by_message_id else None
         alike = [] if mid is None else self._like["mid", mid]
         others = [copy for copy in alike if copy[1].digest != item.digest and self._has_left(copy)]
         if others:
@@ -170,10 +170,10 @@ class _Search:
 
 
 def _likenesses(leg: LegContext, items: Sequence[Item]) -> Likenesses:
-    if leg.kind is Kind.FILES:
+    if leg.traits.by_name:
         moves = leg.source.capabilities.moves
         return Likenesses(keys=frozenset(item.key for item in items if moves))
-    marks = (message_mark(item.message_id) for item in items if leg.kind is Kind.MAIL)
+    marks = (message_mark(item.message_id) for item in items if leg.traits.by_message_id)
     return Likenesses(
         digests=frozenset(item.digest for item in items),
         mids=frozenset(mark for mark in marks if mark is not None),
@@ -184,7 +184,7 @@ def _likenesses(leg: LegContext, items: Sequence[Item]) -> Likenesses:
 def _has_made_name(leg: LegContext, item: Item) -> bool:
     """Return True if an item's UID or Message-ID is made of its key, because the source gives it none."""
     own = leg.context.uid_of(item.key).rpartition("-")[2]
-    return leg.kind in MADE_UIDS and own in (item.uid or item.message_id or "")
+    return leg.traits.made_uid and own in (item.uid or item.message_id or "")
 
 
 def _digest_as(leg: LegContext, item: Item, key: bytes) -> bytes | None:

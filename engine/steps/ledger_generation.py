@@ -35,7 +35,7 @@ from ledger.store import Ledger
 from model.errors import Blocked, Rejected
 from model.optional_protocols import SupportsMark
 from model.private_files import make_directory, using_state
-from model.protocols import Failed, Kind, Listed, Mapped, Native, Stored, Target
+from model.protocols import Failed, Listed, Mapped, Native, Stored, Target
 
 ASKED = "pass-"
 """The beginning of a name in an event: for each workload, the newest pass that it was asked about."""
@@ -447,7 +447,7 @@ class _Folder:
 
         In the live phase everything beside the body is the user's, and right.
         """
-        name = listed.href if self.leg.kind is Kind.FILES else mapped.item.name
+        name = listed.href if self.leg.traits.by_name else mapped.item.name
         item = replace(mapped.item, name=name)
         if not self.leg.mirror:
             item = replace(item, flags=listed.flags - {"\\Recent"}, date=listed.date)

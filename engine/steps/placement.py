@@ -15,7 +15,7 @@ from mappings.fields.file_names import partings
 from mappings.fields.folder_names import Path, Placement
 from mappings.fields.look_alikes import harmless
 from model.errors import Blocked, Rejected, Transient
-from model.protocols import Container, Kind, Loss, key_of
+from model.protocols import Container, Loss, key_of
 from model.server_words import NOTHING
 
 REPLACED = Loss("name", "characters-replaced")
@@ -212,7 +212,7 @@ def put_back(leg: LegContext, rows: Collection[ContainerRow], existing: dict[str
         rows: the folders of the ledger.
         existing: the target's folders by href; updated.
     """
-    if leg.kind not in (Kind.MAIL, Kind.NOTES) or not leg.mirror:
+    if not leg.traits.in_mailbox or not leg.mirror:
         return
     places = leg.ledger.placed()
     missing = [row for row in rows if row.href and row.href not in existing and row.id in places]

@@ -22,7 +22,7 @@ from engine.steps.late_mail import DELIVERED
 from engine.steps.remove import DUPLICATE_UID
 from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.leg.rekeying import Refated
-from model.protocols import Body, Kind
+from model.protocols import Body
 
 CARRIED = frozenset({DELIVERED, DUPLICATE_UID})
 """The codes that such an item keeps when its source no longer lists it."""
@@ -107,10 +107,10 @@ def fates_of(
         for item in leg.ledger.rows(container.id, (State.GONE,)):
             if item.code not in CARRIED:
                 continue
-            if leg.kind is Kind.MAIL and item.mid is not None and item.digest is not None:
+            if leg.traits.by_message_id and item.mid is not None and item.digest is not None:
                 fates.by_mid[item.mid].append((container.id, item))
                 fates.sizes.add(item.size)
-            elif leg.kind is not Kind.MAIL and item.digest is not None:
+            elif not leg.traits.by_message_id and item.digest is not None:
                 fates.by_digest[item.digest].append((container.id, item))
     if fates.by_mid:
         other_rows = leg.ledger.rows(row.id, [state for state in State if state is not State.GONE])

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from engine.context.fetch_results import FetchResults
-from engine.context.leg_context import MADE_UIDS, LegContext
+from engine.context.leg_context import LegContext
 from engine.context.shrink_guard import FEW, LEAST, is_halved, is_shrunk
 from engine.steps import discover, item_dates
 from engine.steps.discover import Listing
@@ -29,7 +29,7 @@ from ledger.inventory.lines import message_mark
 from ledger.leg.rekeying import Refated, Rekeyed
 from mappings.fields.file_names import unparted
 from model.errors import Blocked, Rejected
-from model.protocols import Body, Failed, Kind, Mapped, Native
+from model.protocols import Body, Failed, Mapped, Native
 
 CODE = "source-rekeyed"
 ABSENT = "source-items-absent"
@@ -63,7 +63,7 @@ def settle_rekeyed(leg: LegContext, row: ContainerRow, listing: Listing) -> int:
     rekeyed, doubtful = _settle_once(leg, row, copies)
     more = rekeyed
     # Groups may name contacts that have other ids now.
-    while more and copies.count and leg.kind is Kind.CONTACTS:
+    while more and copies.count and leg.traits.groups:
         more, doubtful = _settle_once(leg, row, copies)
         rekeyed += more
     if rekeyed:
@@ -101,7 +101,7 @@ def _settle_once(leg: LegContext, row: ContainerRow, copies: Copies) -> tuple[in
             of_another_date += result.of_another_date
         is_dated_anew = not leg.mirror or len(of_another_date) >= LEAST
         news = of_another_date if is_dated_anew else []
-    if rekeyed and leg.kind in MADE_UIDS:
+    if rekeyed and leg.traits.made_uid:
         leg.learn_origins()
     return rekeyed, doubtful
 
@@ -245,16 +245,16 @@ def _equal_copy(leg: LegContext, copies: Copies, mapped: Mapped, *, any_date: bo
     user may have removed or filled the one that was copied.
     """
     digest = mapped.item.digest
-    if leg.kind is Kind.MAIL and not any_date:
+    if leg.traits.by_message_id and not any_date:
         return copies.dated(digest, _date(mapped))
-    if leg.kind is not Kind.FILES:
+    if not leg.traits.by_name:
         return copies.equal(digest)
     named_copy = copies.called(digest, str(mapped.item.name))
     return named_copy if named_copy is not None or not leg.mirror else copies.equal(digest)
 
 
 def _is_of_another_date(leg: LegContext, copies: Copies, mapped: Mapped, *, any_date: bool) -> bool:
-    if any_date or leg.kind is not Kind.MAIL:
+    if any_date or not leg.traits.by_message_id:
         return False
     return copies.equal(mapped.item.digest) is not None
 
@@ -270,7 +270,7 @@ def _date(mapped: Mapped) -> int | None:
 
 def _names(leg: LegContext, old: ItemRow) -> frozenset[str]:
     """Return the names that a file may have at the source, by the name of its copy; none for other kinds."""
-    if leg.kind is not Kind.FILES:
+    if not leg.traits.by_name:
         return frozenset()
     rules, name = leg.context.target.files, str(old.href)
     other = None if rules is None else unparted(name, old.key, rules)
@@ -289,7 +289,7 @@ def _copy_under_old_id(leg: LegContext, copies: Copies, native: Native, mapped: 
 
 
 def _mark_of(leg: LegContext, mapped: Mapped) -> int | None:
-    if leg.kind is not Kind.MAIL:
+    if not leg.traits.by_message_id:
         return None
     return message_mark(mapped.item.message_id)
 
@@ -316,7 +316,7 @@ def _tolerant(leg: LegContext, body: Body, flags: Collection[str]) -> bytes:
 def _rekeyed(leg: LegContext, new: ItemRow, copy: Copy, mapped: Mapped) -> Rekeyed:
     place = leg.target.place(new.key)
     elsewhere = copy.item.href if place is not None and leg.is_ours(copy.item) else None
-    if leg.kind is Kind.NOTES:
+    if leg.traits.named_by_key is not None:
         elsewhere = copy.item.place or leg.named_by(copy.item.key)
     return Rekeyed(copy.container, copy.item.key, new.key, _state(leg, copy.item, mapped), elsewhere)
 
@@ -330,7 +330,7 @@ def _state(leg: LegContext, old: ItemRow, mapped: Mapped) -> State:
         return State.VERIFIED if old.state is State.VERIFIED else State.WRITTEN
     item = mapped.item
     is_same = {flag.lower() for flag in item.flags} == {flag.lower() for flag in (old.flags or "").split()}
-    if leg.kind is Kind.FILES:
+    if leg.traits.by_name:
         is_same = item.name == old.href and (item.date is None or int(item.date.timestamp() // 1) == old.date)
     return State.WRITTEN if is_same else State.CHANGED
 
@@ -347,7 +347,7 @@ def _refuse_doubtful(leg: LegContext, row: ContainerRow, listing: Listing, left:
     if leg.mirror:
         is_doubtful = _is_strange(leg, row)
     else:
-        unsure = doubtful if leg.kind is Kind.MAIL else min(left, new) * listing.lost
+        unsure = doubtful if leg.traits.by_message_id else min(left, new) * listing.lost
         is_doubtful = unsure >= LEAST or (unsure >= FEW and 2 * unsure > new)
     if is_doubtful and not leg.allowed_once(CODE, left):
         raise Blocked("source-rekeyed", f"{left} known items gone and {new} new in one folder")

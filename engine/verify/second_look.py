@@ -21,7 +21,7 @@ from engine.steps.discover import Listing
 from engine.verify.source import CHUNK, HELD, is_right, mapped_again
 from ledger.db.rows import ContainerRow, Phase
 from mappings.losses.catalogue import lose
-from model.protocols import Container, Failed, Kind, Page, Ref, key_of
+from model.protocols import Container, Failed, Page, Ref, key_of
 
 NOT_GIVEN = lose("attachment", "not-readable")
 
@@ -72,7 +72,7 @@ def look(leg: LegContext, row: ContainerRow, listing: Listing, lacking: Set[byte
 
 def _series(leg: LegContext, row: ContainerRow) -> set[bytes]:
     source = leg.source
-    if leg.kind is not Kind.CALENDAR or not isinstance(source, TellsSeries):
+    if not leg.traits.occurs or not isinstance(source, TellsSeries):
         return set()
     return {key_of(id_) for id_ in source.series(as_container(row))}
 

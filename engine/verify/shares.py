@@ -11,7 +11,6 @@ from ledger.db.rows import ContainerRow, Finding, Outcome
 from ledger.leg.shares import FOUND, ShareRow
 from model.errors import Rejected
 from model.optional_protocols import SupportsShares
-from model.protocols import Kind
 
 DETAIL = "shares"
 
@@ -27,7 +26,7 @@ def compare(leg: LegContext, container: ContainerRow, *, source: bool) -> Iterat
         source: True to ask the source too: what it shares otherwise now is UNCHECKED, once it is time to
             share.
     """
-    if leg.kind is not Kind.FILES or not leg.mirror or container.href is None or container.gone:
+    if not leg.traits.shared or not leg.mirror or container.href is None or container.gone:
         return
     share_rows = leg.ledger.shares.of(container.id)
     now = datetime.now(UTC).timestamp()

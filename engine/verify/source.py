@@ -17,7 +17,7 @@ from ledger.db.rows import KEPT, STALE, UNSTABLE, ContainerRow, Finding, ItemRow
 from mappings.fields.file_names import partings
 from mappings.losses.catalogue import lose
 from model.errors import PUT_BACK, CursorLost, Rejected
-from model.protocols import Body, Container, Failed, Kind, Loss, Mapped, Native, Page, key_of
+from model.protocols import Body, Container, Failed, Loss, Mapped, Native, Page, key_of
 from model.target_losses import ATTACHMENT_REFUSED, KEYWORDS_NOT_TAKEN
 
 HELD = (State.WRITTEN, State.VERIFIED)
@@ -130,7 +130,7 @@ def reread(leg: LegContext, container: ContainerRow) -> Reading:
     which the source says nothing is UNCHECKED. Anything else is doubted until it was read once more. For
     calendars the source is also asked when the events take place.
     """
-    almanac = Almanac(leg.began) if leg.kind is Kind.CALENDAR else None
+    almanac = Almanac(leg.began) if leg.traits.occurs else None
     reading = _read_again(leg, container, leg.ledger.rows(container.id, HELD), almanac)
     if almanac is not None:
         reading.findings.extend(occurrences.compare(leg, container, almanac))

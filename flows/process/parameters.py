@@ -17,7 +17,10 @@ from model.protocols import Kind
 if TYPE_CHECKING:
     from ledger.store import Ledger
 
-Workload = Literal["mail", "calendar", "contacts", "tasks", "notes", "files"]
+if TYPE_CHECKING:
+    Workload: TypeAlias = str
+else:
+    Workload = Literal[tuple(kind.value for kind in Kind)]
 Level = Literal["configured", "counts", "sample", "target", "both"]
 
 WaveName: TypeAlias = Annotated[

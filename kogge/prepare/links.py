@@ -131,14 +131,14 @@ def _sink(path: Path | None) -> Iterator[Callable[[dict[str, str]], None]]:
 
 
 def _items(ledger: Ledger, boxes: Sequence[MailboxRow]) -> int:
-    from engine.preflight.link_report import KINDS
+    from engine.preflight.link_report import LINKING
     from ledger.db.leases import AT_TARGET
 
     ids = {box.id for box in boxes}
     return sum(
         leg.counts.get(state, 0)
         for leg in ledger.summary()
-        if leg.mailbox in ids and leg.workload in KINDS
+        if leg.mailbox in ids and leg.workload in LINKING
         for state in AT_TARGET
     )
 

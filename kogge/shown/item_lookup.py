@@ -17,6 +17,7 @@ from mappings.exchange import elements
 from mappings.fields import ews_xml
 from mappings.fields.bounded_reading import decoded, head_of
 from model.errors import Corrupt, MigrationError, Misconfigured, Rejected
+from model.kinds import KINDS
 from model.protocols import Container, Failed, Kind, Native, Ref, Source, key_of
 
 Spot = tuple[int, bytes]
@@ -58,7 +59,7 @@ def _of_mailbox(source: Source, found: Sequence[Rejection]) -> Iterator[tuple[Sp
         own = list(group)
         refs = list({item.key: Ref(item.source_id, item.version) for _, _, item in own}.values())
         row = own[0][1]
-        for result in source.fetch(_container(row), refs, bodies=row.kind is not Kind.FILES):
+        for result in source.fetch(_container(row), refs, bodies=not KINDS[row.kind].by_name):
             if not isinstance(result, Failed):
                 yield (row.id, key_of(result.ref.id)), _subject(row.kind, result)
 
@@ -68,11 +69,11 @@ def _container(row: ContainerRow) -> Container:
 
 
 def _subject(kind: Kind, native: Native) -> str:
-    if kind is Kind.FILES:
+    if KINDS[kind].by_name:
         return str(native.properties.get("Name") or UNREADABLE)
     if native.body is None:
         return UNREADABLE
-    if kind is not Kind.MAIL:
+    if not KINDS[kind].by_message_id:
         return _title(kind, native)
     with native.body() as stream:
         parsed = head_of(stream.read(HEADER_MOST))
@@ -86,6 +87,6 @@ def _title(kind: Kind, native: Native) -> str:
     except Rejected:
         return UNREADABLE
     found = (" ".join(ews_xml.printable(ews_xml.text(record, name)).split()) for name in TITLES)
-    begins = ews_xml.moment(ews_xml.text(record, "t:Start")) if kind is Kind.CALENDAR else None
+    begins = ews_xml.moment(ews_xml.text(record, "t:Start")) if KINDS[kind].occurs else None
     when = "" if begins is None else f"{begins:%Y-%m-%d %H:%M} UTC"
     return ", ".join(filter(None, (next(filter(None, found), ""), when)))

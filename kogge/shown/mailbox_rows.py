@@ -13,21 +13,13 @@ from rich.text import Text
 
 from kogge.terminal.tables import BAD, CARE, QUIET, code_cell
 from ledger.db.rows import LegState
+from model.kinds import KINDS
 from model.plural import many
 from model.protocols import Kind
 
 if TYPE_CHECKING:
     from engine.cutover.stopped import Stop
 
-HEADS: Mapping[Kind, str] = {
-    Kind.MAIL: "mail",
-    Kind.CALENDAR: "cal",
-    Kind.CONTACTS: "cont",
-    Kind.TASKS: "task",
-    Kind.NOTES: "note",
-    Kind.FILES: "file",
-}
-"""The columns, in the order in which they stand."""
 URGENT = (
     LegState.BLOCKED,
     LegState.DIFFERS,
@@ -138,7 +130,7 @@ class MailboxLine:
     def codes(self) -> str:
         """Each code, with the workloads that have it where not all do; a cutover that stopped comes first."""
         named: dict[str, list[Kind]] = {}
-        for kind in HEADS:
+        for kind in KINDS:
             if kind in self.cells and self.cells[kind].code:
                 cell = self.cells[kind]
                 named.setdefault(code_cell(cell.code, cell.detail), []).append(kind)
@@ -188,7 +180,7 @@ def urgency(line: MailboxLine) -> tuple[bool, bool, int, str, str]:
 def kinds_of(lines: Iterable[MailboxLine]) -> list[Kind]:
     """The workloads that any of these have, in the order of their columns."""
     found = {kind for line in lines for kind in line.cells}
-    return [kind for kind in HEADS if kind in found]
+    return [kind for kind in KINDS if kind in found]
 
 
 def workload_cells(line: MailboxLine, kinds: Sequence[Kind]) -> list[Text]:

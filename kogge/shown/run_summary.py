@@ -13,7 +13,6 @@ from rich.text import Text
 from engine.control.remedies import advice
 from engine.cutover.stopped import Stop
 from kogge.shown.mailbox_rows import (
-    HEADS,
     MailboxLine,
     WorkloadCell,
     fitting,
@@ -35,6 +34,7 @@ from kogge.terminal.tables import (
 )
 from ledger.db.rows import NOT_IN_PLAN, Outcome, State, Tally
 from ledger.views.reports import AMISS, LegSummary
+from model.kinds import KINDS
 from model.plural import many
 from model.protocols import Kind
 from reports.loss_texts import closing_lines
@@ -249,7 +249,7 @@ def _boxes(result: RunSummary, width: int) -> Iterator[RenderableType]:
         [line.mailbox, *workload_cells(line, kinds), *(row[name] for name in last)]
         for line, row in zip(shown, rows, strict=True)
     ]
-    yield table(["mailbox", *(HEADS[kind] for kind in kinds), *last], cells, wrap=("code",))
+    yield table(["mailbox", *(KINDS[kind].column for kind in kinds), *last], cells, wrap=("code",))
     for said in (more.replace("--all", "kogge status --all"), legend(shown)):
         if said:
             yield Text(said, style=QUIET)

@@ -11,7 +11,6 @@ from rich.text import Text
 
 from engine.control.remedies import advice
 from kogge.shown.mailbox_rows import (
-    HEADS,
     MailboxLine,
     fitting,
     kinds_of,
@@ -31,6 +30,7 @@ from kogge.terminal.tables import (
     state_cell,
     table,
 )
+from model.kinds import KINDS
 from model.plural import many
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def mailbox_table(shown: Sequence[MailboxLine], every: Sequence[MailboxLine]) ->
         [*(own[name] for name in first), *workload_cells(line, kinds), *(own[name] for name in last)]
         for line, own in zip(shown, cells, strict=True)
     ]
-    return table([*first, *(HEADS[kind] for kind in kinds), *last], rows, wrap=("code",))
+    return table([*first, *(KINDS[kind].column for kind in kinds), *last], rows, wrap=("code",))
 
 
 def _mailbox_cells(line: MailboxLine) -> dict[str, str | Text]:

@@ -26,6 +26,7 @@ from engine.control import json_log
 from kogge.terminal.exit_codes import CODES as CODES
 from kogge.terminal.exit_codes import Exit as Exit
 from model.errors import MigrationError, Misconfigured, Transient, Unwritable
+from model.kinds import Kind
 from model.printable import cell, json_escaped, printable
 from model.private_files import open_private
 from model.sites import one_spelling
@@ -57,7 +58,7 @@ Workloads = Annotated[
     typer.Option(
         "--workload",
         metavar="KIND",
-        help="Only this workload (mail, calendar, contacts, tasks, notes, files); repeatable.",
+        help=f"Only this workload ({', '.join(Kind)}); repeatable.",
     ),
 ]
 By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who asks or decides; recorded.")]

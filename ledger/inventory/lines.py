@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 
+from model.kinds import kinds_that
 from model.protocols import Kind
 
 NEW, CHANGED = 0, 1
@@ -36,10 +37,10 @@ id, by which another line has its copy (rekeyed).
 BOX, NAME, SOURCE, TARGET, CONTENT, MESSAGE = b"box", b"name", b"src", b"dst", b"h", b"mid"
 """Labels of H: what a pseudonym stands for."""
 
-SECTIONS = (Kind.MAIL, Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.NOTES, Kind.FILES)
+SECTIONS = tuple(Kind)
 """The workloads in the order of the evidence."""
 
-_IN_CLEAR = (Kind.MAIL, Kind.NOTES)
+_IN_CLEAR = kinds_that(lambda traits: traits.in_mailbox)
 _UID = re.compile(r"[0-9]+:[0-9]+")
 
 

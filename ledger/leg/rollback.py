@@ -27,7 +27,8 @@ from ledger.db.schema import container, finding, item, leg, loss, share
 from ledger.leg import item_states
 from ledger.plan.mailboxes import refuse_another, wave_of
 from model.errors import Blocked
-from model.protocols import Identity, Kind
+from model.kinds import kinds_that
+from model.protocols import Identity
 
 if TYPE_CHECKING:
     from ledger.db.handle import LedgerHandle
@@ -44,7 +45,7 @@ With DOOMED_NEWER the source has a newer version than that copy.
 DOOMS = frozenset({DOOMED, DOOMED_NEWER})
 RECALLED = "recalled"
 """The beginning of the detail of a finding about a copy that a recall removes; marks of its flags follow."""
-SHARED = (Kind.CALENDAR, Kind.TASKS)
+SHARED = kinds_that(lambda traits: traits.uid_stays)
 _OURS = re.compile(r"k-([0-9a-f]{32})\.ics$")
 
 

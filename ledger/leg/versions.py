@@ -9,7 +9,8 @@ from sqlalchemy import Connection, delete, insert, select
 from ledger.db.engine import Transaction
 from ledger.db.readers import chunked
 from ledger.db.schema import version
-from model.protocols import Kind, Mapped, Stored
+from model.kinds import KINDS
+from model.protocols import Mapped, Stored
 
 
 class VersionLedger:
@@ -31,7 +32,7 @@ def intend(connection: Connection, container_id: int, mapped: Iterable[Mapped]) 
     A file that is replaced keeps those that it has, and perhaps gets one more: settle() learns that from the
     target.
     """
-    new = [entry.item for entry in mapped if entry.item.kind is Kind.FILES and entry.item.replaces is None]
+    new = [entry.item for entry in mapped if KINDS[entry.item.kind].versions and entry.item.replaces is None]
     _put(connection, container_id, {item.key: len(item.versions) for item in new})
 
 

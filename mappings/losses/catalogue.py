@@ -19,23 +19,34 @@ from mappings.losses import note as losses_note
 from mappings.losses import task as losses_task
 from mappings.losses.severity import Class, class_of
 from model.errors import Corrupt
+from model.kinds import KINDS, Kind
 from model.protocols import Loss
 
-KINDS: Mapping[str, ModuleType] = {
-    "Mail and folders": losses_mail,
-    "Events": losses_event,
-    "Contacts": losses_contact,
-    "Tasks": losses_task,
-    "Notes": losses_note,
-    "Files": losses_file,
+
+def _title(kind: Kind) -> str:
+    return "Mail and folders" if kind is Kind.MAIL else KINDS[kind].nouns.capitalize()
+
+
+DECLARED: Mapping[Kind, ModuleType] = {
+    Kind.MAIL: losses_mail,
+    Kind.CALENDAR: losses_event,
+    Kind.CONTACTS: losses_contact,
+    Kind.TASKS: losses_task,
+    Kind.NOTES: losses_note,
+    Kind.FILES: losses_file,
+}
+"""What the mapping of each kind may lose. Mail declares the losses of folders, too."""
+PARTS: Mapping[str, ModuleType] = {
+    **{_title(kind): declared for kind, declared in DECLARED.items()},
     "Any kind": any_item,
 }
+"""The same with what may be lost of any kind, by the title of its tables."""
 LOSSES: Mapping[tuple[str, str], str] = {
-    pair: text for kind in KINDS.values() for pair, text in kind.LOSSES.items()
+    pair: text for kind in PARTS.values() for pair, text in kind.LOSSES.items()
 }
-SKIPS: Mapping[str, str] = {code: text for kind in KINDS.values() for code, text in kind.SKIPS.items()}
+SKIPS: Mapping[str, str] = {code: text for kind in PARTS.values() for code, text in kind.SKIPS.items()}
 REJECTIONS: Mapping[str, str] = {
-    code: text for kind in KINDS.values() for code, text in kind.REJECTIONS.items()
+    code: text for kind in PARTS.values() for code, text in kind.REJECTIONS.items()
 }
 
 
@@ -53,7 +64,7 @@ def lose(field: str, reason: str) -> Loss:
 def table() -> str:
     """Return the declared losses, skips and rejections as Markdown: a part of docs/fidelity.md."""
     lines: list[str] = []
-    for kind, declared in KINDS.items():
+    for kind, declared in PARTS.items():
         transformed: list[tuple[str, ...]] = [
             (field, f"`{reason}`", class_of(field, reason), text)
             for (field, reason), text in sorted(declared.LOSSES.items())
@@ -72,7 +83,7 @@ def table() -> str:
 def class_table() -> str:
     """Return the class of every declared loss, by kind and field, as Markdown: a part of docs/score.md."""
     lines: list[str] = []
-    for kind, declared in KINDS.items():
+    for kind, declared in PARTS.items():
         by_field: dict[str, dict[Class, list[str]]] = {}
         for field, reason in sorted(declared.LOSSES):
             by_field.setdefault(field, {}).setdefault(class_of(field, reason), []).append(f"`{reason}`")

@@ -17,7 +17,7 @@ from engine.control.remedies import ADVICE, MAILBOX, PERSON, STAYS
 from engine.leg.repair_walk import What
 from kogge.approve.decisions import APPROVABLE
 from ledger.db.rows import Phase
-from mappings.losses.catalogue import KINDS
+from mappings.losses.catalogue import PARTS
 from mappings.losses.severity import Class
 from model.protocols import Kind
 from reports.data import Coded, Fate, Lost, Status
@@ -106,7 +106,7 @@ def test_every_event_that_the_ledger_can_hold_has_a_word_and_no_other_has() -> N
 
 def declared() -> Iterator[str]:
     """What a person may read about what is theirs."""
-    for kind in KINDS.values():
+    for kind in PARTS.values():
         for table in (kind.LOSSES, kind.SKIPS, kind.REJECTIONS):
             yield from table.values()
     yield from STAYS.values()

@@ -23,7 +23,7 @@ from ledger.db.rows import State
 from ledger.inventory.inventory import InventoryLine
 from ledger.inventory.lines import LATER, VERDICTS
 from ledger.views.scores import ARRIVED, UNCOUNTED, ScoreCounts
-from mappings.losses.catalogue import KINDS, LOSSES, class_table
+from mappings.losses.catalogue import LOSSES, PARTS, class_table
 from mappings.losses.severity import Class, class_of
 from model.protocols import Kind, Loss
 from reports.data import Fate
@@ -70,7 +70,7 @@ def test_every_loss_stands_in_the_column_of_its_class() -> None:
     titles = re.split(r"^### (.+)$", part("classes"), flags=re.MULTILINE)[1:]
     found: dict[tuple[str, str], set[Class]] = {}
     for title, table in zip(titles[::2], titles[1::2], strict=True):
-        assert title in KINDS
+        assert title in PARTS
         for row in re.findall(r"^\| (?!What|---)(.+) \|$", table, re.MULTILINE):
             field, *cells = row.split(" | ")
             for kind, cell in zip(Class, cells, strict=True):

@@ -14,7 +14,6 @@ from walking import Trial, a_mailbox
 from engine.config.load import Config, load
 from engine.leg.run import Task
 from engine.planning.eta import Eta
-from engine.planning.size_estimates import TYPICAL_ITEMS
 from ledger.db.rows import LegState, Phase
 from ledger.db.schema import leg as leg_table
 from ledger.plan.approvals import Check, keep_checks
@@ -22,6 +21,7 @@ from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from ledger.views.rates import measured
 from ledger.views.sizes import amounts
+from model.kinds import KINDS
 from model.protocols import Kind
 
 TOML = f"""\
@@ -67,8 +67,8 @@ def walked(ledger: Ledger, number: int, **values: object) -> None:
 def test_what_nobody_listed_is_a_typical_mailbox(config: Config, ledger: Ledger) -> None:
     left = Eta(config, ledger).left()
     assert {name: one.items for name, one in left.items()} == {
-        "w1": 2 * TYPICAL_ITEMS[Kind.MAIL],
-        "w2": TYPICAL_ITEMS[Kind.MAIL],
+        "w1": 2 * KINDS[Kind.MAIL].typical_items,
+        "w2": KINDS[Kind.MAIL].typical_items,
     }
 
 

@@ -11,11 +11,12 @@ import pytest
 from engine.config.load import load
 from engine.planning.mailbox_list import Person, read_mailboxes
 from engine.planning.relations import belonging, read_relations
-from engine.planning.size_estimates import TYPICAL_BYTES, TYPICAL_ITEMS, fingerprint, read_inventory, sizes
+from engine.planning.size_estimates import fingerprint, read_inventory, sizes
 from engine.planning.throughput_estimate import Load
 from engine.planning.waves_csv import WaveLine, read_waves, written
 from ledger.views.sizes import Amount
 from model.errors import Misconfigured
+from model.kinds import KINDS
 from model.protocols import Kind
 
 Write = Callable[[str, str], Path]
@@ -224,8 +225,8 @@ def test_what_a_preflight_counted_is_of_what_moves(write: Write) -> None:
 def test_where_nothing_is_known_a_typical_mailbox_is_taken(write: Write) -> None:
     (anna,) = listed(write, "anna")
     found = sizes((anna,), (Kind.MAIL,), {}, {}, {})
-    items = TYPICAL_ITEMS[Kind.MAIL]
-    assert found.loads[anna.source] == Load({Kind.MAIL: items}, {Kind.MAIL: items * TYPICAL_BYTES[Kind.MAIL]})
+    items, size = KINDS[Kind.MAIL].typical_amount
+    assert found.loads[anna.source] == Load({Kind.MAIL: items}, {Kind.MAIL: size})
     assert (found.guessed, found.blind) == ({anna.source}, True)
 
 

@@ -22,6 +22,7 @@ from engine.control.remedies import advice
 from engine.planning.load_plan import plan
 from engine.preflight import credential_scope, preflight
 from ledger.store import Ledger
+from model.kinds import KINDS
 from model.optional_protocols import Rights
 from model.protocols import Kind
 from practice.dav.radicale import RadicaleServer, start_radicale
@@ -119,7 +120,7 @@ def test_a_workload_that_may_not_be_read_is_a_fault(
 
 @pytest.mark.parametrize("kind", NEEDED)
 def test_the_advice_names_a_permission_that_is_enough(kind: Kind) -> None:
-    assert any(name in advice(credential_scope.WITHHELD[kind]) for name in NEEDED[kind])
+    assert any(name in advice(KINDS[kind].permission) for name in NEEDED[kind])
 
 
 def test_too_much_is_said_once_and_needs_a_person(
