@@ -13,13 +13,16 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from connectors.catalogue.connector import named
+from connectors.catalogue.entries import connectors
 from connectors.settings import Secret, Tls
 from engine.config.hooks import Hook
-from engine.config.load import SOURCES, TARGETS, Config, model_of
+from engine.config.load import Config
 from engine.config.mail_routes import MailServer
 from engine.config.maintenance_windows import WindowSettings
 from engine.config.planning import PlanRates
 from handbook.commands import cell
+from model.kinds import Kind
 
 INTRO = """\
 # Configuration: kogge.toml
@@ -138,11 +141,12 @@ a shell."""
 def _systems() -> Iterator[str]:
     """Yield a table for each kind of source and target, with the tables of the file that take it."""
     tables: dict[str, list[str]] = {}
-    for name, kinds in (("source", SOURCES), *((f"target.{one.value}", TARGETS[one]) for one in TARGETS)):
-        for kind, entry in kinds.items():
-            tables.setdefault(entry, []).append(f'`[{name}]` with `kind = "{kind}"`')
+    for kind, one in connectors().items():
+        found = [("source", bool(one.reads)), *((f"target.{each}", each in one.writes) for each in Kind)]
+        names = [f'`[{name}]` with `kind = "{kind}"`' for name, is_so in found if is_so]
+        tables.setdefault(one.settings, []).extend(names)
     for entry, names in tables.items():
-        model = model_of(entry)
+        model = named(entry)
         title = model.__name__.removesuffix("Settings")
         yield from _table(TITLES.get(title, title), "For " + "; ".join(names) + ".", model)
 

@@ -26,11 +26,12 @@ from connectors.ews.requests import (
     resolve_names,
 )
 from connectors.ews.response_stream import ResponseMessage
+from connectors.ews.settings import ONLINE
 from model.errors import Transient
 
 SENDERS_AT_ONCE = 100
 SERVERS = {8: "Exchange 2007", 14: "Exchange 2010"}
-SERVERS_15 = {0: "Exchange 2013", 1: "Exchange 2016", 2: "Exchange 2019 or SE", 20: "Exchange Online"}
+SERVERS_15 = {0: "Exchange 2013", 1: "Exchange 2016", 2: "Exchange 2019 or SE", 20: ONLINE}
 
 
 def extras(client: EwsClient) -> Iterator[tuple[str, int | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -9,8 +10,11 @@ from pydantic import Field, model_validator
 
 from connectors.endpoints import Header, Url, refuse_readable
 from connectors.http.proxy import Networked
+from connectors.server_settings import is_personal
 from connectors.settings import Secret, Tls
 
+ONLINE = "Exchange Online"
+"""What the service says that it is."""
 CLOUD_HOSTS = frozenset(
     {
         "outlook.office365.com",
@@ -78,6 +82,16 @@ class EwsSettings(Networked):
             raise ValueError("tenant: needed for auth = 'oauth2' (or token_url)")
         if (self.client_secret is None) == (self.certificate_file is None):
             raise ValueError("client_secret: give either client_secret or certificate_file")
+
+    @property
+    def is_shared(self) -> bool:
+        """True for a service account; a person's own secret opens one mailbox."""
+        is_service = self.username is not None or self.auth in ("oauth2", "kerberos")
+        return is_service and not any(map(is_personal, (self.password, self.client_secret)))
+
+    def advice(self, products: Collection[str]) -> tuple[str, ...]:
+        """Return "ews-ends" for Exchange Online, which closes EWS."""
+        return ("ews-ends",) if self.in_cloud or ONLINE in products else ()
 
     @property
     def in_cloud(self) -> bool:

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from connectors.server_settings import ServerSettings
 from connectors.settings import Secret, Strict
 from model.errors import Misconfigured
 
@@ -142,7 +143,7 @@ def _covers(entry: str, host: str) -> bool:
     return host == bare or (entry.startswith(".") and host.endswith(f".{bare}"))
 
 
-class Networked(Strict):
+class Networked(ServerSettings):
     """Extend the settings of a server that is reached over HTTP by the table [network]."""
 
     _network: Network = PrivateAttr(default_factory=Network)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,26 @@ class RateLimit:
 
     requests: int
     seconds: float
+
+
+@runtime_checkable
+class RateLimited(Protocol):
+    """Settings of a server that limits the rate of requests.
+
+    Attributes:
+        limit: the limit; None for none.
+        counted_as: a name for the requests that the server counts together.
+    """
+
+    @property
+    def limit(self) -> RateLimit | None:
+        """The limit; None for none."""
+        ...
+
+    @property
+    def counted_as(self) -> str:
+        """A name for the requests that the server counts together."""
+        ...
 
 
 class RequestBudget(Protocol):

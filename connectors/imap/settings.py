@@ -9,13 +9,14 @@ from pydantic import Field, model_validator
 from connectors.endpoints import is_loopback
 from connectors.imap.category_colours import ColourName, keywords_of
 from connectors.imap.special_folders import FolderLanguage, FolderName, SpecialRole, paths, refuse_meeting
-from connectors.settings import Port, Secret, Security, Strict, Tls
+from connectors.server_settings import ServerSettings, is_personal
+from connectors.settings import Port, Secret, Security, Tls
 from model.protocols import Role
 
 Auth = Literal["password", "master-user", "plain-authzid", "xoauth2"]
 
 
-class ImapSettings(Strict):
+class ImapSettings(ServerSettings):
     """Configure one IMAP server.
 
     Attributes:
@@ -55,6 +56,11 @@ class ImapSettings(Strict):
         description="colours in which App Suite shows messages, by the names of categories",
     )
     spool_above: int = Field(default=4_000_000, ge=65_536, description="larger bodies go through a file")
+
+    @property
+    def is_shared(self) -> bool:
+        """True for a master user; a user's own login opens one mailbox, whoever has its password."""
+        return self.auth != "password" and not is_personal(self.password)
 
     @model_validator(mode="after")
     def _consistent(self) -> ImapSettings:

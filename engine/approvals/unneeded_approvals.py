@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from connectors.catalogue.entries import connectors
 from ledger.db.rows import ACCEPTABLE, KEPT, ORGANIZER_FIRST, STALE, TARGET_RESTORED, TOUCHED, UNSTABLE
 from model.errors import Misconfigured
 
@@ -60,7 +61,7 @@ def refuse_needless(
         )
     if code == "control-mailbox" and config.gate.control is None:
         raise _needless(code, "no control mailbox is set (gate.control)")
-    if code in OF_GRAPH and config.source.kind != "graph":
+    if code in OF_GRAPH and not connectors()[config.source.kind].scoped:
         raise _needless(code, "only Microsoft 365 tells what a credential may do")
     if code not in NEEDLESS:
         return

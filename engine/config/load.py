@@ -6,16 +6,27 @@ worker may run in another directory.
 
 from __future__ import annotations
 
-import importlib
+import functools
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from connectors.catalogue.connector import Connector, named
+from connectors.catalogue.entries import connectors, sources, targets
 from connectors.http.proxy import Network, Networked
+from connectors.server_settings import ServerSettings
 from connectors.settings import Account, Strict, name_fields
 from engine.config.approval import ApprovalSettings
 from engine.config.evidence_key import EvidenceSettings
@@ -33,75 +44,40 @@ from engine.config.toml_errors import explained, lines_of
 from model.errors import Misconfigured
 from model.protocols import Kind
 
-if TYPE_CHECKING:
-    from connectors.caldav.settings import DavSettings
-    from connectors.ews.settings import EwsSettings
-    from connectors.exo.settings import AgendaSettings
-    from connectors.graph_api.settings import GraphSettings
-    from connectors.imap.settings import ImapSettings
-    from connectors.webdav.settings import FilesSettings
-
-    SourceSettings = EwsSettings | GraphSettings | ImapSettings
-    ImapTargetSettings = ImapSettings
-    CalendarTargetSettings = AgendaSettings | DavSettings
-    CalDavTargetSettings = DavSettings
-    CardDavTargetSettings = DavSettings
-    FilesTargetSettings = FilesSettings
-
-SOURCES = {
-    "ews": "connectors.ews.settings:EwsSettings",
-    "graph": "connectors.graph_api.settings:GraphSettings",
-    "imap": "connectors.imap.settings:ImapSettings",
-}
-IMAP_TARGETS = {"imap": "connectors.imap.settings:ImapSettings"}
-CALDAV_TARGETS = {"caldav": "connectors.caldav.settings:DavSettings"}
-CALENDAR_TARGETS = {**CALDAV_TARGETS, "exo-agenda": "connectors.exo.settings:AgendaSettings"}
-CARDDAV_TARGETS = {"carddav": "connectors.caldav.settings:DavSettings"}
-FILES_TARGETS = dict.fromkeys(("nextcloud", "webdav", "exo"), "connectors.webdav.settings:FilesSettings")
-TARGETS = {
-    Kind.MAIL: IMAP_TARGETS,
-    Kind.CALENDAR: CALENDAR_TARGETS,
-    Kind.CONTACTS: CARDDAV_TARGETS,
-    Kind.TASKS: CALDAV_TARGETS,
-    Kind.NOTES: IMAP_TARGETS,
-    Kind.FILES: FILES_TARGETS,
-}
-"""The model of the settings, by workload and kind. It is imported only when the configuration names it: a
-command that uses no Exchange should not load its libraries."""
-
 PATHS = frozenset({"file", "ca_file", "certificate_file", "groups", "key_file"})
 """Fields of connectors' settings that name a file."""
 
 
-def model_of(entry: str) -> type[Strict]:
-    """Return the settings class that an entry of SOURCES or TARGETS names."""
-    module, _, name = entry.partition(":")
-    model: type[Strict] = getattr(importlib.import_module(module), name)
-    return model
+def _chooser(known: Callable[[], Mapping[str, Connector]]) -> Callable[[object], Strict]:
+    """Return a validator that picks the model of the settings by `kind`.
 
-
-def _chooser(known: Mapping[str, str]) -> Callable[[object], Strict]:
-    """Return a validator that picks the model by `kind`."""
+    The model is imported only when the configuration names it: a command that uses no Exchange should not
+    load its libraries.
+    """
 
     def choose(raw: object) -> Strict:
-        kind = raw.get("kind") if isinstance(raw, dict) else None
-        if not isinstance(kind, str) or kind not in known:
-            choices = " or ".join(f'kind = "{name}"' for name in known)
-            fault = PydanticCustomError("kind", "give {choices}", {"choices": choices})
+        kind, choices = raw.get("kind") if isinstance(raw, dict) else None, known()
+        if not isinstance(kind, str) or kind not in choices:
+            text = " or ".join(f'kind = "{name}"' for name in choices)
+            fault = PydanticCustomError("kind", "give {choices}", {"choices": text})
             details = InitErrorDetails(type=fault, loc=("kind",), input=None)
             raise ValidationError.from_exception_data("kind", [details])
-        return model_of(known[kind]).model_validate(raw)
+        model: type[Strict] = named(choices[kind].settings)
+        return model.model_validate(raw)
 
     return choose
 
 
-if not TYPE_CHECKING:
-    SourceSettings = Annotated[Any, BeforeValidator(_chooser(SOURCES))]
-    ImapTargetSettings = Annotated[Any, BeforeValidator(_chooser(IMAP_TARGETS))]
-    CalendarTargetSettings = Annotated[Any, BeforeValidator(_chooser(CALENDAR_TARGETS))]
-    CalDavTargetSettings = Annotated[Any, BeforeValidator(_chooser(CALDAV_TARGETS))]
-    CardDavTargetSettings = Annotated[Any, BeforeValidator(_chooser(CARDDAV_TARGETS))]
-    FilesTargetSettings = Annotated[Any, BeforeValidator(_chooser(FILES_TARGETS))]
+if TYPE_CHECKING:
+    SourceSettings: TypeAlias = ServerSettings
+    MailTargetSettings: TypeAlias = ServerSettings
+else:
+    MailTargetSettings = Annotated[Any, BeforeValidator(_chooser(functools.partial(targets, Kind.MAIL)))]
+    SourceSettings = Annotated[Any, BeforeValidator(_chooser(sources))]
+
+
+def _target_field(workload: Kind) -> tuple[Any, None]:
+    return Annotated[Any, BeforeValidator(_chooser(functools.partial(targets, workload)))] | None, None
 
 
 class StateSettings(Strict):
@@ -114,25 +90,24 @@ class StateSettings(Strict):
     directory: Path = Path("kogge-state")
 
 
-class Targets(Strict):
+class _Targets(Strict):
     """Hold one table for each workload; a workload without one does not move."""
 
-    mail: ImapTargetSettings | None = None
-    calendar: CalendarTargetSettings | None = None
-    contacts: CardDavTargetSettings | None = None
-    tasks: CalDavTargetSettings | None = None
-    notes: ImapTargetSettings | None = None
-    files: FilesTargetSettings | None = None
-
     @model_validator(mode="after")
-    def _one_at_least(self) -> Targets:
-        if not any(self.of(kind) for kind in TARGETS):
+    def _one_at_least(self) -> Self:
+        if not any(self.of(kind) for kind in Kind):
             raise ValueError("give at least one table, such as [target.mail]")
         return self
 
     def of(self, workload: Kind) -> Any:
         """Return the settings of a workload's target; None if it has none."""
         return getattr(self, workload.value, None)
+
+
+if TYPE_CHECKING:
+    Targets: TypeAlias = _Targets
+else:
+    Targets = create_model("Targets", __base__=_Targets, **{kind.value: _target_field(kind) for kind in Kind})
 
 
 class GateSettings(Strict):
@@ -187,7 +162,7 @@ class InvitationProbeSettings(Strict):
     host_login: str | None = Field(default=None, min_length=1)
     guest_login: str | None = Field(default=None, min_length=1)
     external: str | None = None
-    external_mail: ImapTargetSettings | None = None
+    external_mail: MailTargetSettings | None = None
     arrival_seconds: float = Field(default=120.0, ge=1, le=3600)
 
     @field_validator("host", "guest", "external")
@@ -293,7 +268,7 @@ class Config(Strict):
     @property
     def workloads(self) -> tuple[Kind, ...]:
         """The workloads that have a target, in the order in which they run."""
-        return tuple(kind for kind in TARGETS if self.target.of(kind) is not None)
+        return tuple(kind for kind in Kind if self.target.of(kind) is not None)
 
     def file(self, path: Path) -> Path:
         """Return a path of the configuration, taken relative to kogge.toml."""
@@ -340,16 +315,15 @@ def load(path: Path) -> Config:
         return Problem(line_of(tuple(field.split("."))), field, "").where(path.name)
 
     name_fields(config, place, folder=folder)
-    for settings in (config.source, *(config.target.of(kind) for kind in TARGETS)):
+    for settings in (config.source, *(config.target.of(kind) for kind in Kind)):
         if isinstance(settings, Networked):
             settings._network = config.network
     return config
 
 
 def _by_kind(field: str, kind: str) -> type[Strict] | None:
-    targets = {**IMAP_TARGETS, **CALENDAR_TARGETS, **CARDDAV_TARGETS, **FILES_TARGETS}
-    entry = (SOURCES if field == "source" else targets).get(kind)
-    return model_of(entry) if entry else None
+    known = sources() if field == "source" else connectors()
+    return named(known[kind].settings) if kind in known else None
 
 
 _IN_NO_ADDRESS = frozenset(' ,;:<>"()[]{}`|\\$*')
@@ -416,4 +390,4 @@ def _anchor(value: Any, root: Path, key: str = "") -> Any:
     return value
 
 
-__all__ = ["Config", "Misconfigured", "is_address", "load", "model_of"]
+__all__ = ["Config", "Misconfigured", "is_address", "load"]

@@ -35,7 +35,7 @@ def parties(config: Config, ledger: Ledger, gate_rules: GateRules) -> Parties:
     Raises:
         Misconfigured: if the file of groups cannot be used.
     """
-    settings = config.target.files
+    settings = config.target.of(Kind.FILES)
     if not isinstance(settings, FilesSettings):
         return Parties()
     return Parties(

@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from pydantic import BaseModel
 
-from connectors.caldav.settings import DavSettings
-from connectors.ews.settings import EwsSettings
-from connectors.exo.settings import AgendaSettings
-from connectors.graph_api.settings import GraphSettings
+from connectors.catalogue.connector import SourceRequest, TargetRequest
+from connectors.catalogue.entries import connectors
 from connectors.http.hrefs import Mine, anybody
-from connectors.imap.settings import ImapSettings
+from connectors.server_settings import ServerSettings
 from connectors.settings import Account
-from connectors.webdav.settings import FilesSettings
 from engine.config.load import Config
 from engine.context.leg_context import Opener
 from engine.identity.identity_gate import Pair
@@ -34,10 +31,9 @@ from mappings.registry import FORMS
 from model.errors import Blocked, Misconfigured
 from model.private_files import make_directory, using_state
 from model.protocols import Guard, Kind, Loss, Source, Target
-from model.sites import Site
 
 if TYPE_CHECKING:
-    from connectors.imap.verify_uid import Judge
+    pass
 
 T = TypeVar("T", bound=BaseModel)
 LOOKING_SECONDS = 20.0
@@ -134,25 +130,10 @@ def open_source(config: Config, account: Account, kinds: frozenset[Kind], *, loo
         Misconfigured: if there is no connector for the kind.
     """
     settings = brief(config.source) if looking else config.source
-    if isinstance(settings, EwsSettings):
-        from connectors.ews.source import EwsSource
-
-        return EwsSource(settings, account, spool(config), classes=looking)
-    if isinstance(settings, GraphSettings):
-        from connectors.graph.source import GraphSource
-
-        return GraphSource(settings, _as_graph_names(account), spool(config), kinds)
-    if isinstance(settings, ImapSettings):
-        from connectors.imap.source import ImapSource
-
-        return ImapSource(settings, account, spool(config))
-    raise Misconfigured("source.kind", "no connector for it")
-
-
-def _as_graph_names(account: Account) -> Account:
-    """Return the account; a site is opened by its address in a browser."""
-    site = Site.read(account.login)
-    return account if site is None else account.model_copy(update={"login": site.url})
+    opened = connectors()[settings.kind].open_source
+    if opened is None:
+        raise Misconfigured("source.kind", "no connector reads from it")
+    return opened(settings, SourceRequest(account, kinds, spool(config), looking))
 
 
 def brief(settings: T) -> T:
@@ -174,6 +155,7 @@ def open_target(
     mine: Mine = anybody,
     looking: bool = False,
     stop: threading.Event | None = None,
+    settings: ServerSettings | None = None,
 ) -> Target:
     """Open a target.
 
@@ -187,61 +169,38 @@ def open_target(
         mine: returns True if this mailbox wrote the object with this key.
         looking: see open_source.
         stop: set when whoever uses it is to stop; None if it is never stopped from outside.
+        settings: of another server than the workload's; None for that one.
 
     Raises:
         Misconfigured: if there is no connector for the kind.
     """
-    wanted = config.target.of(workload)
+    wanted = settings or config.target.of(workload)
     settings = brief(wanted) if looking else wanted
-    if isinstance(settings, ImapSettings):
-        from connectors.imap.target import ImapTarget
+    opened, form = connectors()[settings.kind].open_target, FORMS[workload]
+    if opened is None:
+        raise Misconfigured(f"target.{workload}", "no connector writes to it")
 
-        judge = letter_judge(workload, not_after)
-        return ImapTarget(settings, account, guard, spool(config), kind=workload, live=live, judge=judge)
-    form = FORMS[workload]
+    def shared(own: BinaryIO, found: BinaryIO, owner: frozenset[str]) -> tuple[Loss, ...] | None:
+        return None if form.shared is None else form.shared(own, found, not_after, owner)
 
-    def digest(stream: BinaryIO) -> bytes:
-        return form.digest(stream, not_after)
-
-    if isinstance(settings, AgendaSettings):
-        from connectors.exo.target import AgendaTarget
-
-        return AgendaTarget(settings, account, guard, digest=digest, live=live)
-    if isinstance(settings, DavSettings):
-        from connectors.caldav.target import DavTarget
-        from connectors.open_xchange.target import OpenXchangeTarget
-
-        def shared(own: BinaryIO, found: BinaryIO, owner: frozenset[str]) -> tuple[Loss, ...] | None:
-            return None if form.shared is None else form.shared(own, found, not_after, owner)
-
-        opened = DavTarget if settings.api is None else OpenXchangeTarget
-        return opened(
-            settings,
-            account,
-            guard,
-            spool(config),
-            kind=workload,
-            digest=digest,
-            shared=shared,
-            mine=mine,
-            live=live,
-            budget=request_budget(config, settings, stop),
-        )
-    if isinstance(settings, FilesSettings):
-        from connectors.files.target import FilesTarget
-
-        return FilesTarget(settings, account, guard, spool(config), live=live)
-    raise Misconfigured(f"target.{workload.value}", "no connector for it")
+    request = TargetRequest(
+        account,
+        workload,
+        guard,
+        spool(config),
+        live,
+        digest=lambda stream: form.digest(stream, not_after),
+        mark=mark_of,
+        shared=shared,
+        mine=mine,
+        budget=request_budget(config, settings, stop),
+    )
+    return opened(settings, request)
 
 
-def letter_judge(workload: Kind, not_after: datetime) -> Judge:
-    """Return how a message at the target is recognised as one that was written."""
-    from connectors.imap.verify_uid import Judge
-
-    def digest(stream: BinaryIO) -> bytes:
-        return FORMS[workload].digest(stream, not_after)
-
-    return Judge(digest, lambda header: message_mark(message_id(header)))
+def mark_of(header: bytes) -> int | None:
+    """Return the mark of a message by its header; None if it has no Message-ID."""
+    return message_mark(message_id(header))
 
 
 def spool(config: Config) -> Path:

@@ -6,9 +6,8 @@ fail alone. The name of a target's server says which workloads use it.
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
-from engine.config.load import TARGETS, Config
+from connectors.server_settings import ServerSettings
+from engine.config.load import Config
 from model.protocols import Kind
 
 UNWELL = "target-unwell"
@@ -24,25 +23,16 @@ def systems_of(config: Config, workload: Kind) -> tuple[str, str]:
     """
     server = _server(config.target.of(workload))
     also = {kind for kind in config.workloads if _server(config.target.of(kind)) == server}
-    names = [kind.value for kind in TARGETS if kind is workload or kind in also]
+    names = [kind.value for kind in Kind if kind is workload or kind in also]
     return f"source.{config.source.kind}", f"target.{'-'.join(names)}"
 
 
-def endpoint_of(settings: object) -> str:
+def endpoint_of(settings: ServerSettings) -> str:
     """Return the host and port that settings of a server name; "" if they name none."""
-    host, port = _named(settings)[:2]
+    host, port, _ = settings.endpoint
     return f"{host}:{port}" if host and port else host
 
 
-def _server(settings: object) -> tuple[str, int | None]:
-    host, port, scheme = _named(settings)
+def _server(settings: ServerSettings) -> tuple[str, int | None]:
+    host, port, scheme = settings.endpoint
     return host.lower(), port or DEFAULT_PORTS.get(scheme)
-
-
-def _named(settings: object) -> tuple[str, int | None, str]:
-    """Return host, port and scheme, as far as the settings name them."""
-    host, port = getattr(settings, "host", ""), getattr(settings, "port", None)
-    if host:
-        return host, port, ""
-    parts = urlsplit(getattr(settings, "url", "") or getattr(settings, "graph_url", "") or "")
-    return parts.hostname or "", parts.port, parts.scheme

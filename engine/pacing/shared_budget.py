@@ -16,8 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from connectors.caldav.settings import DavSettings
-from connectors.http.rate_limit import NO_BUDGET, RequestBudget
+from connectors.http.rate_limit import NO_BUDGET, RateLimited, RequestBudget
 from engine.config.load import Config
 from engine.pacing.request_budget import BudgetLease, BudgetRules, BudgetState
 from ledger.db.shared_values import change_value, read_value
@@ -179,7 +178,7 @@ def budget_of(config: Config, settings: object) -> SharedBudget | None:
         config: the configuration.
         settings: the settings of a target.
     """
-    if not isinstance(settings, DavSettings) or (limit := settings.limit) is None:
+    if not isinstance(settings, RateLimited) or (limit := settings.limit) is None:
         return None
     name, rules = name_of(settings), BudgetRules(limit)
     with _lock:
@@ -208,13 +207,13 @@ def waits_until(config: Config, settings: object) -> float | None:
 
     None if none waits, or if the target has no rate limit.
     """
-    if not isinstance(settings, DavSettings) or settings.limit is None:
+    if not isinstance(settings, RateLimited) or settings.limit is None:
         return None
     text, at = read_value(kept(config.ledger_url()), name_of(settings))
     return BudgetRules(settings.limit).waits_until(BudgetState.read(text), at)
 
 
-def name_of(settings: DavSettings) -> str:
+def name_of(settings: RateLimited) -> str:
     """Return the name of the budget of a target."""
     return _NAME + hashlib.blake2b(settings.counted_as.encode(), digest_size=8).hexdigest()
 

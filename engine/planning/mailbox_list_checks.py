@@ -6,10 +6,11 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+from connectors.catalogue.entries import connectors
 from engine.config.file_errors import Problem, misconfigured
 from engine.config.load import Config
 from engine.planning.mailbox_list import Person, canonical, read_mailboxes
-from model.kinds import KINDS
+from model.kinds import KINDS, Kind
 
 Names = tuple[str, ...]
 
@@ -39,7 +40,7 @@ def mailboxes(config: Config, *, unplanned: bool = False) -> tuple[Person, ...]:
 
 def _impossible(config: Config, people: Sequence[Person]) -> Iterator[Problem]:
     for person in people:
-        if person.site is not None and config.source.kind != "graph":
+        if person.site is not None and not connectors()[config.source.kind].of_sites:
             yield Problem(person.line, "source", 'a site is read over Graph: [source] kind = "graph"')
         if (person.site is not None or person.folder) and not any(
             KINDS[kind].of_sites for kind in config.workloads
@@ -65,7 +66,7 @@ def _overlapping_folders(config: Config, people: Sequence[Person]) -> Iterator[P
 
     A file's owner would be lost.
     """
-    files = config.target.files
+    files = config.target.of(Kind.FILES)
     if files is None:
         return
     folders: defaultdict[str, list[tuple[Names, Person]]] = defaultdict(list)

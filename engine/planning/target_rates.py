@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.caldav.products import PROFILES
-from connectors.caldav.settings import DavSettings
-from connectors.http.rate_limit import RateLimit
+from connectors.http.rate_limit import RateLimit, RateLimited
 from engine.config.load import Config
 from model.plural import many
 from model.protocols import Kind
@@ -84,7 +83,7 @@ def target_rates(config: Config) -> list[TargetRate]:
     workloads: dict[str, list[Kind]] = {}
     for kind in config.workloads:
         settings = config.target.of(kind)
-        if isinstance(settings, DavSettings) and settings.limit is not None:
+        if isinstance(settings, RateLimited) and settings.limit is not None:
             workloads.setdefault(settings.counted_as, []).append(kind)
     return [_rate(config, tuple(kinds)) for kinds in workloads.values()]
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from connectors.catalogue.entries import connectors
 from engine.config.load import Config
 from engine.planning.target_rates import TargetRate, target_rates
 from ledger.views.rates import Measured
@@ -16,18 +17,6 @@ from model.kinds import KINDS, Kind
 
 PRIOR_SECONDS = 60.0
 """How many seconds of measured time the configured rates weigh as much as."""
-
-GRAPH_REQUESTS = 10_000 / 600
-"""Requests a second for one mailbox: Microsoft allows an application 10,000 in ten minutes.
-
-Source: https://learn.microsoft.com/en-us/graph/throttling-limits
-"""
-EWS_AT_ONCE = 27
-"""EWSMaxConcurrency of Exchange's default throttling policy, for the one service account.
-
-Source:
-https://learn.microsoft.com/en-us/exchange/client-developer/exchange-web-services/ews-throttling-in-exchange
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +133,14 @@ def requests_of(load: Load) -> int:
 
 def pace_of(config: Config, measured: Mapping[Kind, Measured]) -> Throughput:
     """Return the configured rates and limits, corrected by what was measured."""
-    plan, source = config.plan, config.source.kind
+    plan, source = config.plan, connectors()[config.source.kind]
     pace = Throughput(
         items={kind: plan.rates.of(kind) for kind in KINDS},
         bytes=plan.rates.bytes,
         parallel=config.run.mailboxes_at_once * plan.workers,
-        mailbox_requests=GRAPH_REQUESTS if source == "graph" else None,
+        mailbox_requests=source.mailbox_requests,
         requests=plan.source_requests,
-        at_once=plan.source_at_once or (EWS_AT_ONCE if source == "ews" else None),
+        at_once=plan.source_at_once or source.at_once,
         targets=tuple(target_rates(config)),
     )
     return replace(pace, slower=pace.corrected(measured))

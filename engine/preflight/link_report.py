@@ -136,7 +136,7 @@ class Resolver:
     def _path(self, place: Place) -> str:
         """Return the path below the root of the account's files."""
         target = accounts(self._ledger, self._ledger.mailbox(place.mailbox)).target
-        files = self._config.target.files
+        files = self._config.target.of(Kind.FILES)
         root = "".join(f"/{name}" for name in files.folder(target)) if files is not None else ""
         return f"{root}{place.folder}/{place.name}" if place.name else f"{root}{place.folder}" or "/"
 

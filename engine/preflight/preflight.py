@@ -15,13 +15,8 @@ from functools import partial
 from types import MappingProxyType
 from typing import NoReturn, TypeAlias
 
-from connectors.caldav.settings import DavSettings
-from connectors.ews.settings import EwsSettings
-from connectors.exo.settings import AgendaSettings
-from connectors.graph_api.settings import GraphSettings
-from connectors.imap.settings import ImapSettings
-from connectors.settings import Account, Secret
-from connectors.webdav.settings import FilesSettings
+from connectors.server_settings import ServerSettings
+from connectors.settings import Account
 from engine.config.load import Config
 from engine.context.restored_ledger_breaker import CODE
 from engine.control.error_log import Defect, contain_defects
@@ -55,9 +50,6 @@ EMPTINESS = "emptiness-unproven"
 """The code of the advice for a target whose listings leave out items, and which has no other way to tell."""
 LOST = frozenset({"connection-closed", "connection-cut", "connection-lost"})
 """The codes of a connection that ended in the middle: another one may do."""
-Settings: TypeAlias = (
-    AgendaSettings | EwsSettings | GraphSettings | ImapSettings | DavSettings | FilesSettings
-)
 
 
 @dataclass(slots=True)
@@ -349,11 +341,8 @@ def hints(config: Config, looks: Sequence[PreflightResult]) -> list[str]:
     """Return codes of advice about a side as a whole; nothing is refused because of them."""
     facts = [stated for look in looks for stated in look.facts.values()]
     unproven = [EMPTINESS] if any(stated.get("emptiness") == "unproven" for stated in facts) else []
-    if not isinstance(config.source, EwsSettings):
-        return unproven
-    products = {look.facts.get("source", {}).get("product") for look in looks}
-    ends = config.source.in_cloud or "Exchange Online" in products
-    return [*(["ews-ends"] if ends else []), *unproven]
+    products = {look.facts.get("source", {}).get("product", "") for look in looks}
+    return [*config.source.advice(products), *unproven]
 
 
 def _look_at_target(look: PreflightResult, side: str, target: Target) -> None:
@@ -425,7 +414,7 @@ def powers(config: Config, away: frozenset[str] = frozenset()) -> list[Power]:
     if control is None:
         return []
     account = Account(login=control, address=control.lower())
-    sides: list[tuple[str, Settings, Callable[[], Source | Target]]] = [
+    sides: list[tuple[str, ServerSettings, Callable[[], Source | Target]]] = [
         ("source", config.source, lambda: open_source(config, account, frozenset({Kind.MAIL}), looking=True)),
     ]
     sides += [
@@ -433,7 +422,7 @@ def powers(config: Config, away: frozenset[str] = frozenset()) -> list[Power]:
     ]
     return [
         Power(side, None if side in away else _opens(open_side))
-        if is_shared(settings)
+        if settings.is_shared
         else Power(side, None, tried=False)
         for side, settings, open_side in sides
     ]
@@ -441,27 +430,6 @@ def powers(config: Config, away: frozenset[str] = frozenset()) -> list[Power]:
 
 def _opening(config: Config, account: Account, workload: Kind) -> Callable[[], Target]:
     return lambda: _target(config, account, workload)
-
-
-def is_shared(settings: Settings) -> bool:
-    """Return True if one credential opens many mailboxes.
-
-    A service account, a master user, one password for all.
-    """
-    if isinstance(settings, AgendaSettings | DavSettings | FilesSettings):
-        return not _is_personal(settings.password)
-    if isinstance(settings, GraphSettings):
-        return True
-    if isinstance(settings, EwsSettings):
-        is_service = settings.username is not None or settings.auth in ("oauth2", "kerberos")
-        return is_service and not any(map(_is_personal, (settings.password, settings.client_secret)))
-    return settings.auth != "password" and not _is_personal(settings.password)
-
-
-def _is_personal(secret: Secret | None) -> bool:
-    """Return True if each account has a secret of its own."""
-    texts = (secret.env, secret.file, secret.command, secret.block) if secret is not None else ()
-    return any("{login}" in text or "{address}" in text for text in texts if text)
 
 
 def _opens(open_side: Callable[[], Source | Target]) -> bool | None:

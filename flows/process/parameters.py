@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.config.file_errors import unknown
-from engine.config.load import TARGETS, Config
+from engine.config.load import Config
 from engine.leg.run_options import RunOptions
 from model.errors import Misconfigured
 from model.protocols import Kind
@@ -123,7 +123,7 @@ def refuse_unknown_wave(ledger: Ledger, wave: str) -> None:
 def workloads_of(config: Config, names: Iterable[str], where: str) -> frozenset[Kind]:
     """The workloads of these names; all that have a target for none. Raises Misconfigured(where, ...) for one
     that does not exist or has no target."""
-    known = {str(kind): kind for kind in TARGETS}
+    known = {str(kind): kind for kind in Kind}
     wanted = list(names)
     for name in wanted:
         if name not in known:

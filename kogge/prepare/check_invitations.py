@@ -16,11 +16,11 @@ from rich.text import Text
 
 from connectors.caldav.products import PROFILES
 from connectors.caldav.settings import DavSettings
-from connectors.imap.target import ImapTarget
+from connectors.server_settings import ServerSettings
 from connectors.settings import Account
 from engine.config.load import Config, InvitationProbeSettings
 from engine.control.remedies import advice
-from engine.opening.open_sides import open_target, spool
+from engine.opening.open_sides import open_target
 from engine.pacing.server_notices import clock_time
 from engine.pacing.shared_budget import request_budget
 from engine.planning.mailbox_list import Person
@@ -173,7 +173,7 @@ def _prove(
     host, guest = probe.inviting, probe.invited
     if taken & {host.login, host.address, guest.login, guest.address, probe.external}:
         raise Misconfigured("invitation_probe", "its accounts stand in mailboxes.csv; they must be nobody's")
-    mail = None if config.target.mail is None else partial(_mailbox, config, guest)
+    mail = None if config.target.of(Kind.MAIL) is None else partial(_mailbox, config, guest)
     outside = _outside(config, probe)
     with _shown() as progress:
         return prove_server(
@@ -189,8 +189,10 @@ def _prove(
         )
 
 
-def _mailbox(config: Config, account: Account) -> Target:
-    return open_target(config, account, Kind.MAIL, never, live=False, not_after=datetime.now(UTC))
+def _mailbox(config: Config, account: Account, settings: ServerSettings | None = None) -> Target:
+    return open_target(
+        config, account, Kind.MAIL, never, live=False, not_after=datetime.now(UTC), settings=settings
+    )
 
 
 def _outside(config: Config, probe: InvitationProbeSettings) -> OutsideGuest | None:
@@ -199,11 +201,11 @@ def _outside(config: Config, probe: InvitationProbeSettings) -> OutsideGuest | N
         return None
     settings = probe.external_mail
     if settings is None:
-        if config.target.mail is None:
+        if config.target.of(Kind.MAIL) is None:
             raise Misconfigured("invitation_probe.external", "set external_mail, or [target.mail]")
         return OutsideGuest(probe.external)
     account = Account(login=probe.external, address=probe.external)
-    return OutsideGuest(probe.external, lambda: ImapTarget(settings, account, never, spool(config)))
+    return OutsideGuest(probe.external, lambda: _mailbox(config, account, settings))
 
 
 class _Announcements:

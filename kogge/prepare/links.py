@@ -116,7 +116,7 @@ def _resolver(config: Config, by: Config, ledger: Ledger, boxes: Sequence[Mailbo
         known: SupportsLinks | None = source if isinstance(source, SupportsLinks) else None
         if known is None:
             say("the source is not Microsoft 365, so the links are listed and not resolved; see --resolve-by")
-        yield Resolver(by if by.target.files is not None else config, ledger, known)
+        yield Resolver(by if by.target.of(Kind.FILES) is not None else config, ledger, known)
 
 
 @contextmanager

@@ -10,14 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from connectors.server_settings import ServerSettings
 from engine.approvals.score import Score, scores
 from engine.config.hints import next_command
 from engine.control.remedies import PASSING, RETRY, advice
 from engine.control.server_words_file import Words
 from engine.cutover.given_back import TAKING_BACK
 from engine.cutover.stopped import Stop, stops
+from engine.pacing.server_names import DEFAULT_PORTS
 from kogge.shown.mailbox_name import NamedMailbox
 from kogge.shown.run_summary import OPEN_STATES, WORDS, cell_of
 from kogge.terminal.tables import bytes_cell, code_cell, moment, state_cell, table
@@ -152,14 +153,11 @@ def servers_of(config: Config) -> dict[str, str]:
     return {name: place for name, place in found.items() if place}
 
 
-def _place(settings: object) -> str:
+def _place(settings: ServerSettings) -> str:
     """Host and port; "" where the configuration names none."""
-    if host := getattr(settings, "host", ""):
-        return f"{host}:{getattr(settings, 'port', '')}".rstrip(":")
-    parts = urlsplit(str(getattr(settings, "url", None) or getattr(settings, "graph_url", None) or ""))
-    if not parts.hostname:
-        return ""
-    return f"{parts.hostname}:{parts.port or (80 if parts.scheme == 'http' else 443)}"
+    host, port, scheme = settings.endpoint
+    port = port or DEFAULT_PORTS.get(scheme)
+    return f"{host}:{port}" if host and port else host
 
 
 def head(page: MailboxPage, list_name: str) -> Iterator[tuple[str, str]]:

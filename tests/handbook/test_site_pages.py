@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from connectors.catalogue.connector import named
+from connectors.catalogue.entries import connectors
 from connectors.settings import Strict
-from engine.config.load import SOURCES, TARGETS, Config, model_of
+from engine.config.load import Config
 from engine.planning.mailbox_list import OPTIONAL, REQUIRED
 from engine.planning.relations import COLUMNS
 from engine.planning.waves_csv import ESTIMATED, PLANNED
@@ -58,7 +60,7 @@ def test_every_table_of_the_configuration_is_in_the_reference() -> None:
 @pytest.mark.parametrize(
     "model",
     [
-        *dict.fromkeys(model_of(one) for kinds in (SOURCES, *TARGETS.values()) for one in kinds.values()),
+        *dict.fromkeys(named(one.settings) for one in connectors().values()),
         *(model for _, _, model in configuration.PARTS),
         *(configuration.table_of(name) for name in configuration.TABLES),
     ],

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from engine.config.load import TARGETS, Targets
+from engine.config.load import Targets
 from engine.config.planning import PlanRates
 from engine.control.remedies import ADVICE
 from evidence import verifier
@@ -21,7 +21,6 @@ from reports.i18n import HOME, LANGUAGES
 
 TABLES: dict[str, Collection[object]] = {
     "model.kinds.KINDS": KINDS,
-    "engine.config.load.TARGETS": TARGETS,
     "mappings.registry.FORMS": FORMS,
     "mappings.losses.catalogue.DECLARED": DECLARED,
     "ledger.inventory.lines.SECTIONS": SECTIONS,

@@ -18,17 +18,19 @@ from walking import KEK, PACE, PROVEN, SOURCE, TARGET, Trial
 
 from connectors.imap.source import ImapSource
 from connectors.imap.target import ImapTarget
+from connectors.imap.verify_uid import Judge
 from connectors.settings import Account
 from engine.context.leg_context import Opener
 from engine.identity.identity_gate import Pair
 from engine.leg.leg_result import LegResult
 from engine.leg.run import Leg, LegSetting, Task, approvals
-from engine.opening.open_sides import letter_judge
+from engine.opening.open_sides import mark_of
 from engine.pacing.measured_sides import measured_alone
 from engine.verify.compare import Level
 from ledger.db.rows import Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
+from mappings.registry import FORMS
 from model.protocols import Guard, Kind, Target
 from practice.servers.dovecot import Dovecot
 
@@ -42,7 +44,7 @@ class OnDovecot(Trial):
 
     def open_target(self, guard: Guard, step: Step, moment: datetime, *, live: bool) -> Target:
         settings = dovecot_settings(self.server, self.directory, **self.more)
-        judge = letter_judge(Kind.MAIL, moment)
+        judge = Judge(lambda stream: FORMS[Kind.MAIL].digest(stream, moment), mark_of)
         return ImapTarget(settings, Account(login=self.user), guard, self.directory, live=live, judge=judge)
 
     @contextmanager

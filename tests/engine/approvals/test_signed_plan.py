@@ -18,17 +18,18 @@ from cryptography.x509.oid import NameOID
 from pydantic import create_model
 from test_approval import NAMES, SYSTEMS, Office, recorded
 
+from connectors.catalogue.connector import named
+from connectors.catalogue.entries import connectors
 from connectors.imap.settings import ImapSettings
 from engine.approvals import plan_approval, signed_plan
 from engine.approvals.plan_approval import START, Statement, approvals_of, plan_of, refuse_unapproved
 from engine.approvals.signed_plan import SIGNED, UNSIGNED, VERSION, digest_of, systems_of
-from engine.config.load import SOURCES, TARGETS, model_of
 from flows.canary_mailbox import _systems
 from kogge.approve.approve import ApprovalRequest, approve_plan
 from ledger.db.audit_log import Event
 from ledger.store import Ledger
 
-MODELS = sorted({entry for table in (SOURCES, *TARGETS.values()) for entry in table.values()})
+MODELS = sorted({one.settings for one in connectors().values()})
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
 
 @pytest.mark.parametrize("entry", MODELS)
 def test_every_setting_is_signed_or_is_not_and_somebody_decided_that(entry: str) -> None:
-    fields = set(model_of(entry).model_fields)
+    fields = set(named(entry).model_fields)
     assert fields <= SIGNED.keys() | UNSIGNED, (
         "a setting is new: put it into UNSIGNED of engine.approvals.signed_plan, or, where it decides"
         " what goes where, raise VERSION and put it into SIGNED with that"
@@ -53,7 +54,7 @@ def test_every_setting_is_signed_or_is_not_and_somebody_decided_that(entry: str)
 
 
 def test_the_lists_name_what_there_is_once() -> None:
-    fields = set().union(*(model_of(entry).model_fields for entry in MODELS))
+    fields = set().union(*(named(entry).model_fields for entry in MODELS))
     assert not SIGNED.keys() & UNSIGNED
     assert SIGNED.keys() | UNSIGNED == fields
     assert max(SIGNED.values()) <= VERSION

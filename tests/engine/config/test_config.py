@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from connectors.http.proxy import Proxy
-from engine.config.load import TARGETS, Config, is_address, load
+from engine.config.load import Config, is_address, load
 from engine.config.template import TOML
 from model.errors import Misconfigured
 from model.protocols import Kind
@@ -103,7 +103,7 @@ def test_every_commented_setting_of_init_is_accepted(write) -> None:
     assert config.run.attempts == 5
     assert config.gate.control == "control@example.org"
     assert config.prefect.work_pool == "kogge"
-    assert set(config.workloads) == set(TARGETS)
+    assert set(config.workloads) == set(Kind)
     assert config.invitation_probe is not None
 
 

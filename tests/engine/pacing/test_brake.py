@@ -144,7 +144,7 @@ def ews(**more: Any) -> EwsSettings:
 def test_the_control_mailbox_is_tried_with_shared_credentials_alone(
     settings: Any, shared: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert preflight.is_shared(settings) is shared
+    assert settings.is_shared is shared
     gate = SimpleNamespace(control="Chief@old.example")
     config: Any = SimpleNamespace(
         gate=gate,

@@ -1,0 +1,1 @@
+"""What connectors there are, and how each is described."""
