@@ -6,12 +6,12 @@ import re
 import zoneinfo
 from datetime import date
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, create_model, field_validator
 
 from connectors.settings import Strict
-from model.kinds import KINDS, Kind
+from model.kinds import KINDS, Kind, KindTraits
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """The name of a wave, or of a window."""
@@ -28,30 +28,31 @@ def _known_zone(name: str) -> str:
 TimeZone: TypeAlias = Annotated[str, AfterValidator(_known_zone)]
 
 
-class PlanRates(Strict):
+class _Rates(Strict):
     """Hold the assumed speed of one leg alone, until enough was measured.
 
     Attributes:
-        mail: items a second, as if they had no size.
-        calendar: items a second, as if they had no size.
-        contacts: items a second, as if they had no size.
-        tasks: items a second, as if they had no size.
-        notes: items a second, as if they had no size.
-        files: items a second, as if they had no size.
-        bytes: bytes a second, on top of that.
+        bytes: bytes a second, on top of the items a second of its kind.
     """
 
-    mail: float = Field(default=KINDS[Kind.MAIL].typical_rate, gt=0)
-    calendar: float = Field(default=KINDS[Kind.CALENDAR].typical_rate, gt=0)
-    contacts: float = Field(default=KINDS[Kind.CONTACTS].typical_rate, gt=0)
-    tasks: float = Field(default=KINDS[Kind.TASKS].typical_rate, gt=0)
-    notes: float = Field(default=KINDS[Kind.NOTES].typical_rate, gt=0)
-    files: float = Field(default=KINDS[Kind.FILES].typical_rate, gt=0)
     bytes: float = Field(default=2_000_000.0, gt=0)
 
     def of(self, kind: Kind) -> float:
         """Return the items a second of a leg of this kind."""
         return float(getattr(self, kind.value))
+
+
+def _rate(traits: KindTraits) -> tuple[type[float], Any]:
+    text = "items a second, as if they had no size"
+    return float, Field(default=traits.typical_rate, gt=0, description=text)
+
+
+if TYPE_CHECKING:
+    PlanRates: TypeAlias = _Rates
+else:
+    PlanRates = create_model(
+        "PlanRates", __base__=_Rates, **{kind.value: _rate(traits) for kind, traits in KINDS.items()}
+    )
 
 
 class PlanSettings(Strict):

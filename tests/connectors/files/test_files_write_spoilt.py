@@ -51,6 +51,21 @@ def test_what_is_spoilt_and_told_without_an_etag_is_not_left_there(desk: Desk) -
     assert desk.counts()["PUT"] == 3
 
 
+def test_a_replaced_file_that_stays_spoilt_is_not_removed(desk: Desk) -> None:
+    """What was there before is lost by the server's fault; nothing at all would be worse."""
+    target = desk.target()
+    assert target.capabilities
+    (old,) = stored(target.write("", [file(1, b"before!")]))
+
+    def spoils(request: Request, rest: Forward) -> Reply:
+        return rest(replace(request, body=b"spoilt!") if request.method == "PUT" else request)
+
+    desk.cloud.layers = (spoils,)
+    assert code(target.write("", [file(1, b"content", replaces=old)])) == "hash-mismatch"
+    assert desk.files() == {"file 1.txt": b"spoilt!"}
+    assert "DELETE" not in desk.counts()
+
+
 @pytest.mark.parametrize("live", [True, False])
 def test_where_no_put_is_conditional_one_looks_after_every_pause(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, live: bool

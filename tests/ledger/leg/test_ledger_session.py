@@ -89,6 +89,18 @@ def test_restore_refunds_an_attempt_its_worker_survived(session: LegLedger, list
     assert item(session, listed, "b").attempts == 1  # only this attempt does not count
 
 
+def test_an_attempt_begins_without_the_digest_of_one_that_was_given_back(
+    session: LegLedger, listed: int
+) -> None:
+    """A crash now leaves a row without a digest: this attempt has certainly not written it."""
+    begin(session, listed, [A], "7:1")
+    session.intend(listed, [mapped(A)])
+    session.restore(listed, [A], refund=True)
+    begin(session, listed, [A], "7:5")
+    row = item(session, listed, "a")
+    assert (row.state, row.since, row.digest) == (S.WRITING, "7:5", None)
+
+
 def test_pending_is_in_listing_order_and_bounded(session: LegLedger, inbox: ContainerRow) -> None:
     names = [f"n{number}" for number in range(30)]
     session.record_page(inbox.id, page(*map(ref, names)))
