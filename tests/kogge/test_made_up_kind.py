@@ -25,6 +25,7 @@ SOURCE, TARGET = "anna0@old.example", "anna0@new.example"
 WAVE = ("--wave", "pilot")
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "keys new": ("A. Auditor", "--out", "key.pem"),
+    "keys public": ("--key", "key.pem"),
     "check": WAVE,
     "discover": ("--csv", "inventory.csv"),
     "plan": (),
@@ -77,8 +78,9 @@ def test_every_command_knows_a_kind_that_came_later(
     }
     assert failed == {}
     assert WORD in ended["show"][1]
-    told = subprocess.run(
-        [sys.executable, "-m", "kogge.app", "audit", "verify", "packs", "--pubkey", "key.pub"],
+    (tmp_path / "key.pub").write_text(ended["keys public"][1])
+    verified = subprocess.run(
+        [str(Path(sys.executable).with_name("kogge")), "audit", "verify", "packs", "--pubkey", "key.pub"],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         cwd=tmp_path,
         capture_output=True,
@@ -86,7 +88,7 @@ def test_every_command_knows_a_kind_that_came_later(
         timeout=60,
         check=False,
     )
-    assert "a newer version of Kogge made it" in told.stdout
+    assert "a newer version of Kogge made it" in verified.stdout
 
 
 def fill(server: Dovecot) -> None:

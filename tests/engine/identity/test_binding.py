@@ -13,6 +13,7 @@ from ledger.db.rows import Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.errors import Blocked
+from model.kinds import KINDS
 from model.protocols import Identity, Kind
 
 OURS = Identity("graph", "1")
@@ -32,7 +33,12 @@ def test_what_was_made_anew_under_the_same_name(tmp_path: Path, kind: Kind, code
     (leg,) = ledger.legs()
     held = ledger.claim(leg.id, "somebody", 60)
     assert held is not None
-    work = SimpleNamespace(kind=kind, approved=lambda _code: True, allowed_once=lambda _code, _items: False)
+    work = SimpleNamespace(
+        kind=kind,
+        traits=KINDS[kind],
+        approved=lambda _code: True,
+        allowed_once=lambda _code, _items: False,
+    )
     bind(ledger, held, work, proof(""), first=True)  # type: ignore[arg-type]
     bind(ledger, held, work, proof("17"), first=False)  # type: ignore[arg-type]
     bind(ledger, held, work, proof("17"), first=False)  # type: ignore[arg-type]

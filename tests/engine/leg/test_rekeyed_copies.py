@@ -13,6 +13,7 @@ import pytest
 from engine.steps import item_dates, rekeying
 from engine.steps.rekeying import Copies, Copy
 from ledger.db.rows import ItemRow, State
+from model.kinds import KINDS
 from model.protocols import Kind
 
 MANY = 2_000
@@ -45,7 +46,9 @@ def seconds(number: int) -> datetime:
 
 def a_leg(kind: Kind, *, mirror: bool = True) -> Any:
     target = SimpleNamespace(files=None)
-    return SimpleNamespace(kind=kind, mirror=mirror, context=SimpleNamespace(target=target))
+    return SimpleNamespace(
+        kind=kind, traits=KINDS[kind], mirror=mirror, context=SimpleNamespace(target=target)
+    )
 
 
 def mapped(number: int, *, name: str | None = None, losses: Any = ()) -> Any:

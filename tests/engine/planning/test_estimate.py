@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from connectors.graph.connector import MAILBOX_REQUESTS
 from engine.config.load import load
-from engine.planning.throughput_estimate import GRAPH_REQUESTS, Estimate, Load, Throughput, estimate, pace_of
+from engine.planning.throughput_estimate import Estimate, Load, Throughput, estimate, pace_of
 from ledger.views.rates import Measured
 from model.protocols import Kind
 
@@ -33,7 +34,7 @@ def test_one_large_mailbox_is_not_shared() -> None:
 
 
 def test_what_the_source_allows_one_mailbox_decides_where_it_is_slower() -> None:
-    slow = Throughput(PACE.items, 1e9, 4, mailbox_requests=GRAPH_REQUESTS)
+    slow = Throughput(PACE.items, 1e9, 4, mailbox_requests=MAILBOX_REQUESTS)
     found = estimate([mail(100_000)], slow)
     assert found.by == "throttle"
     assert found.hours == pytest.approx(100_000 * 2 / (10_000 / 600) / 3600)
@@ -79,7 +80,7 @@ GRAPH = (
 
 
 @pytest.mark.parametrize(
-    ("kind", "source", "one", "at_once"), [("ews", EWS, None, 27), ("graph", GRAPH, GRAPH_REQUESTS, None)]
+    ("kind", "source", "one", "at_once"), [("ews", EWS, None, 27), ("graph", GRAPH, MAILBOX_REQUESTS, None)]
 )
 def test_the_source_says_what_it_allows(tmp_path: Path, kind, source, one, at_once) -> None:
     (tmp_path / "kogge.toml").write_text(TOML % (kind, source))

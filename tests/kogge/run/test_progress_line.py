@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from connectors.imap.wire.pipelining import PIPELINING, Use
+from connectors.server_settings import Endpoint
 from engine.pacing.admission import Trouble
 from engine.pacing.server_notices import hosts_of, one_at_a_time_lines, trouble_lines, with_host
 from kogge.run.migrate import Changes
@@ -104,8 +105,8 @@ def test_a_line_a_minute_and_news_at_once() -> None:
 
 
 def test_a_silent_server_is_named_with_its_host() -> None:
-    sides = {"source": SimpleNamespace(kind="ews", url="https://old.example:8443/EWS")}
-    target = SimpleNamespace(of=lambda _: SimpleNamespace(host="new.example", port=993))
+    sides = {"source": SimpleNamespace(kind="ews", endpoint=Endpoint("old.example", 8443, "https"))}
+    target = SimpleNamespace(of=lambda _: SimpleNamespace(endpoint=Endpoint("new.example", 993, "")))
     config: Any = SimpleNamespace(**sides, target=target, workloads=(Kind.MAIL,))
     hosts = hosts_of(config)
     assert hosts == {"source.ews": "old.example:8443", "target.mail": "new.example:993"}
@@ -118,7 +119,9 @@ def test_a_silent_server_is_named_with_its_host() -> None:
     ]
     config.workloads = (Kind.MAIL, Kind.CALENDAR)
     config.target = SimpleNamespace(
-        of=lambda kind: SimpleNamespace(host="new.example", port=993 if kind is Kind.MAIL else 443)
+        of=lambda kind: SimpleNamespace(
+            endpoint=Endpoint("new.example", 993 if kind is Kind.MAIL else 443, "")
+        )
     )
     assert hosts_of(config)["target.mail"] == "new.example:993"
     assert hosts_of(config)["target.calendar"] == "new.example:443", "another port is another server"
@@ -130,7 +133,9 @@ def test_a_server_that_takes_one_command_at_a_time_is_named(monkeypatch: pytest.
     monkeypatch.setattr(PIPELINING, "_alone", {})
     now = [0.0]
     monkeypatch.setattr(PIPELINING, "clock", lambda: now[0])
-    old, new = (SimpleNamespace(kind="imap", host=f"{name}.example", port=993) for name in ("old", "new"))
+    old, new = (
+        SimpleNamespace(kind="imap", endpoint=Endpoint(f"{name}.example", 993, "")) for name in ("old", "new")
+    )
     config: Any = SimpleNamespace(
         source=old, target=SimpleNamespace(of=lambda _: new), workloads=(Kind.MAIL,)
     )
