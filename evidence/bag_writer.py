@@ -27,7 +27,7 @@ from typing import BinaryIO, NamedTuple, Self
 from ledger.inventory.lines import LATER, SECTIONS, roots_line
 from ledger.inventory.merkle import MerkleTree
 from model.errors import Corrupt, Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 
 INVENTORY, RESULTS = "data/inventory", "data/results"
 ROOTS = "data/roots.jsonl"

@@ -26,7 +26,7 @@ from evidence import verifier
 from evidence.pack_reader import MailboxKey, MailboxPack, Row, readable
 from ledger.inventory.lines import NAME, folder_text, pseudonym
 from model.errors import Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 
 PATHS, COUNT, IDENTITY, TYPE = ("folderpath", "identity"), "itemsinfolder", "identity", "foldertype"
 SLASHES, BACKSLASHES = "\uf022\uf8ff", "\uf026"

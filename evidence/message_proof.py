@@ -20,7 +20,7 @@ from ledger.inventory.lines import CONVERTED, LATER, MATCH, MESSAGE, NORMALISED,
 from ledger.inventory.merkle import InclusionProof, proof_of
 from mappings.fields.message_id import plain
 from model.errors import Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 
 KIND = verifier.PROOF
 ARRIVED = frozenset({MATCH, NORMALISED, CONVERTED})

@@ -34,7 +34,7 @@ from ledger.inventory.lines import (
     results_line,
 )
 from model.errors import Corrupt
-from model.protocols import Kind
+from model.kinds import Kind
 
 NO_CODE = "no-code"
 """A rule where the ledger has none."""

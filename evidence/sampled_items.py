@@ -26,7 +26,7 @@ from ledger.inventory import inventory, keystore
 from ledger.inventory.lines import item_text
 from ledger.store import Ledger
 from model.errors import Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 
 PURPOSE = "the work sheet that `kogge audit sample` wrote"
 NEEDED = ("number", "mailbox", "workload", "pass", "line", "item")

@@ -46,7 +46,7 @@ from flows.process.parameters import (
 from ledger.db.rows import ORGANIZER_FIRST, LegRow, LegState
 from ledger.plan.wave_control import priorities
 from model.errors import MigrationError, Transient
-from model.protocols import Kind
+from model.kinds import Kind
 from reports import progress
 
 Asked: TypeAlias = WaveParameters | VerifyParameters | BatchParameters

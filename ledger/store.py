@@ -38,7 +38,8 @@ from ledger.plan.mailboxes import PlanConflict, Planned, PlannedMailbox
 from ledger.views import reports
 from ledger.views.reports import Differing, LegSummary, Lost, Rejection
 from model.errors import Blocked, LeaseLost
-from model.protocols import Identity, Kind, Loss
+from model.kinds import Kind
+from model.protocols import Identity, Loss
 
 if TYPE_CHECKING:
     from ledger.leg.leg_session import LegLedger

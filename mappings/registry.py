@@ -1,6 +1,6 @@
 """Say what each kind of item becomes, and how two copies of it are compared: the one table the flows ask.
 
-Formats of a Native, by kind (model.protocols.Kind):
+Formats of a Native, by kind (model.kinds.Kind):
 
 mail      "ews-message", "graph-message", "rfc822"   see mappings.mail.mail
 calendar  "ews-event", "graph-event"
@@ -43,7 +43,8 @@ from mappings.files import file
 from mappings.mail import mail
 from mappings.mail.digest import canonical, tolerant
 from mappings.notes import note
-from model.protocols import Capabilities, Kind, Loss, Mapped, Native
+from model.kinds import Kind
+from model.protocols import Capabilities, Loss, Mapped, Native
 
 Shared = Callable[[BinaryIO, BinaryIO, datetime, frozenset[str]], tuple[Loss, ...] | None]
 Dated = tuple[datetime | None, tuple[Loss, ...]]

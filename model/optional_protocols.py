@@ -14,8 +14,9 @@ from enum import Enum, StrEnum
 from typing import Protocol, runtime_checkable
 
 from model.errors import Blocked
+from model.kinds import Kind
 from model.names import readable
-from model.protocols import Body, Container, Failed, Kind, Listed, Loss, Native, Ref
+from model.protocols import Body, Container, Failed, Listed, Loss, Native, Ref
 
 
 @runtime_checkable

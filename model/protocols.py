@@ -30,7 +30,7 @@ from model.event_limits import EventLimits
 from model.file_names import FileNames
 from model.file_versions import Older
 from model.kept_fields import WHOLE_CARDS, WHOLE_TASKS, CardLimits, TaskLimits
-from model.kinds import Kind as Kind
+from model.kinds import Kind
 from model.mail_habits import PLAIN_MAIL, MailHabits
 from model.names import readable
 

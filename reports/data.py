@@ -16,7 +16,7 @@ from ledger.db.rows import LegState, Outcome, Phase
 from ledger.views.progress_samples import Beat
 from ledger.views.rates import Measured
 from mappings.losses.severity import Class, class_of
-from model.protocols import Kind
+from model.kinds import Kind
 
 UNWELL = frozenset({LegState.BLOCKED, LegState.DIFFERS})
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mappings.losses.severity import Class, class_of
-from model.protocols import Kind
+from model.kinds import Kind
 from reports.data import Coded, Lost
 
 CHANGES: Mapping[str, Mapping[str, str]] = {

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mappings.losses.severity import Class, class_of
-from model.kinds import KINDS
+from model.kinds import KINDS, Kind
 from model.plural import many
-from model.protocols import Kind
 
 OF_FOLDERS = ("folder-", "name ")
 """Begins the field and reason of a loss that a folder has, where mail declares it."""

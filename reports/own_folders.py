@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from ledger.db.rows import ContainerRow
 from ledger.store import Ledger
 from ledger.views.report_rows import left_behind
-from model.kinds import kinds_that
-from model.protocols import Kind
+from model.kinds import Kind, kinds_that
 from reports.everyday import concern_of, refusal_of, stay_of
 
 SHOWN = 20

@@ -27,7 +27,7 @@ from ledger.views.scores import ARRIVED, Absent, Counts, Lacking, absent_of, cou
 from ledger.views.scores import ScoreCounts as PartCounts
 from ledger.views.seal_chain import Seals
 from model.errors import Corrupt
-from model.protocols import Kind
+from model.kinds import Kind
 from reports.data import (
     Chain,
     Coded,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from engine.steps.invitation_policy import SILENT
 from ledger.db.rows import LegState, Outcome, Phase
-from model.protocols import Kind
+from model.kinds import Kind
 from reports.data import Coded, Fate, MailboxReport, Status, Total, WaveReport, added, arrived, awaited
 from reports.i18n import Sentence, Wording
 

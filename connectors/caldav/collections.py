@@ -23,7 +23,8 @@ from connectors.http.client import HttpAnswer, HttpClient, passing
 from connectors.http.dav_errors import GONE
 from connectors.http.hrefs import child, folder, segment
 from model.errors import Blocked, MigrationError, Rejected, Transient
-from model.protocols import Container, Guard, Kind, Role
+from model.kinds import Kind
+from model.protocols import Container, Guard, Role
 
 DEFAULTS: Mapping[Kind, Role] = {
     Kind.CALENDAR: Role.CALENDAR,

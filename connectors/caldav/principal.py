@@ -33,7 +33,8 @@ from connectors.http.hrefs import folder, segment
 from connectors.http.multistatus import Garbage
 from connectors.webdav.ocs_capabilities import HEADERS, is_changeable, mapping
 from model.errors import Blocked
-from model.protocols import Identity, Kind
+from model.kinds import Kind
+from model.protocols import Identity
 
 WELL_KNOWN = {Kind.CONTACTS: "/.well-known/carddav"}
 HOMES = 8

@@ -12,7 +12,7 @@ from typing import Literal
 from connectors.http.rate_limit import RateLimit
 from model.event_habits import PLAIN_EVENTS, EventHabits
 from model.kept_fields import WHOLE_CARDS, WHOLE_TASKS, CardLimits, TaskLimits
-from model.protocols import Kind
+from model.kinds import Kind
 
 Headers = Mapping[str, str]
 Silence = Literal["never-sends", "measured", "unproven"]

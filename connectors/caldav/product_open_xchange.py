@@ -55,7 +55,7 @@ from connectors.caldav.product import Profile
 from connectors.http.rate_limit import RateLimit
 from model.event_habits import EventHabits
 from model.kept_fields import CardLimits, TaskLimits
-from model.protocols import Kind
+from model.kinds import Kind
 
 QUIET: Final = {"Scheduling": "none", "Schedule-Reply": "F"}
 TAKEN: Final = (b"CAL-4090", b"no-uid-conflict", b"unique-scheduling-object-resource")

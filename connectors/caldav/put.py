@@ -25,7 +25,8 @@ from connectors.http.suspects import FAULT, PutAside, SuspectedError, Suspects, 
 from connectors.http.upload import payload
 from connectors.retry import RetryPolicy
 from model.errors import Rejected, Transient
-from model.protocols import Body, Failed, Guard, Item, Kind, Loss, Stored
+from model.kinds import Kind
+from model.protocols import Body, Failed, Guard, Item, Loss, Stored
 
 ROUNDS = 8  # attempts to send and look, for one item
 SUFFIX = {Kind.CONTACTS: ".vcf"}

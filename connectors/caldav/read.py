@@ -26,7 +26,8 @@ from connectors.http.multistatus import DavResponse, Garbage, Multistatus, etag
 from connectors.http.suspects import answers_well
 from connectors.http.upload import PieceSink
 from model.errors import Blocked, MigrationError, Rejected, Transient
-from model.protocols import Body, Kind, Loss
+from model.kinds import Kind
+from model.protocols import Body, Loss
 
 LISTED_MOST = 2_000_000  # objects of one collection
 PAGES_MOST = 10_000  # of one listing by sync-collection

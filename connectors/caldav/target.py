@@ -31,6 +31,7 @@ from connectors.http.rate_limit import NO_BUDGET, RequestBudget
 from connectors.http.suspects import Suspects, suspects_last
 from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Misconfigured, Rejected
+from model.kinds import Kind
 from model.protocols import (
     Amendment,
     Body,
@@ -40,7 +41,6 @@ from model.protocols import (
     Guard,
     Identity,
     Item,
-    Kind,
     Listed,
     Native,
     Ref,

@@ -12,7 +12,7 @@ from caldav.elements import cdav, dav, ical
 from caldav.elements.base import BaseElement
 from lxml import etree
 
-from model.protocols import Kind
+from model.kinds import Kind
 
 CARD: Final = "{urn:ietf:params:xml:ns:carddav}"
 CAL: Final = "{urn:ietf:params:xml:ns:caldav}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from model.protocols import Kind
+from model.kinds import Kind
 
 FORMATS: Mapping[Kind, str] = {
     Kind.CALENDAR: "ews-event",

@@ -23,7 +23,8 @@ from connectors.ews.records import id_in, id_of, item_of, moment, number
 from connectors.ews.requests import get_records
 from connectors.ews.response_stream import ResponseMessage
 from model.errors import MigrationError, Rejected
-from model.protocols import Body, Failed, Kind, Native, Ref, key_of
+from model.kinds import Kind
+from model.protocols import Body, Failed, Native, Ref, key_of
 
 AGAIN_MOST = 2
 ASKED_TO_LEARN = 5  # items of a probe for accepted fields

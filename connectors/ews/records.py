@@ -12,7 +12,8 @@ from lxml import etree
 from connectors.ews.errors import MNS, TNS, incomplete
 from connectors.ews.requests import DELIVERY_TIME, FLAG_STATUS, LAST_VERB
 from connectors.ews.response_stream import FORBIDDEN
-from model.protocols import Kind, Ref
+from model.kinds import Kind
+from model.protocols import Ref
 
 FLAGS = {1: "Complete", 2: "Flagged"}  # PidTagFlagStatus, MS-OXOFLAG 2.2.1.1
 CLASSES: Mapping[Kind, tuple[str, ...]] = {

@@ -33,7 +33,8 @@ from connectors.ews.settings import EwsSettings
 from connectors.exchange.folders import containers
 from connectors.settings import Account
 from model.errors import CursorLost, Transient
-from model.protocols import Capabilities, Container, Failed, Identity, Kind, Native, Page, Ref
+from model.kinds import Kind
+from model.protocols import Capabilities, Container, Failed, Identity, Native, Page, Ref
 
 __all__ = ["EwsSettings", "EwsSource"]
 

@@ -24,6 +24,7 @@ from connectors.settings import Account
 from connectors.spool import bytes_body
 from model.errors import Blocked, MigrationError, Rejected, Transient
 from model.event_limits import EventLimits
+from model.kinds import Kind
 from model.protocols import (
     Amendment,
     Capabilities,
@@ -32,7 +33,6 @@ from model.protocols import (
     Guard,
     Identity,
     Item,
-    Kind,
     Listed,
     Native,
     Ref,

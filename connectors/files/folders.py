@@ -24,7 +24,8 @@ from connectors.webdav.read import WebdavReader
 from connectors.webdav.verbs import WebdavLibrary
 from model.errors import Blocked, MigrationError, Rejected
 from model.file_names import FileNames
-from model.protocols import Container, Guard, Kind, Loss, Role
+from model.kinds import Kind
+from model.protocols import Container, Guard, Loss, Role
 
 Names = tuple[str, ...]
 NOT_DATED = Loss("folder-date", "not-kept")

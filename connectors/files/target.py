@@ -37,6 +37,7 @@ from connectors.webdav.settings import FilesSettings
 from connectors.webdav.verbs import WebdavLibrary
 from model.errors import Blocked, Misconfigured, Rejected
 from model.file_names import FileNames
+from model.kinds import Kind
 from model.optional_protocols import Grant, nobody_listens
 from model.protocols import (
     Amendment,
@@ -46,7 +47,6 @@ from model.protocols import (
     Guard,
     Identity,
     Item,
-    Kind,
     Listed,
     Loss,
     Native,

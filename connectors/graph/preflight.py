@@ -14,8 +14,8 @@ from connectors.graph_api.errors import GraphRefusal, translated
 from connectors.graph_api.folders import number
 from connectors.graph_api.messages import address_of
 from connectors.graph_drives.sites import is_site
+from model.kinds import Kind
 from model.optional_protocols import Rights
-from model.protocols import Kind
 
 RECOVERABLE = ("recoverableitemsdeletions", "recoverableitemspurges", "recoverableitemsversions")
 NEEDED: Mapping[Kind, tuple[str, ...]] = {

@@ -30,8 +30,9 @@ from connectors.graph_items.todo import TaskReader
 from connectors.http.transport import Send
 from connectors.settings import Account
 from model.errors import Misconfigured
+from model.kinds import Kind
 from model.optional_protocols import Dead, Grant, Rights
-from model.protocols import Capabilities, Container, Failed, Identity, Kind, Native, Page, Ref
+from model.protocols import Capabilities, Container, Failed, Identity, Native, Page, Ref
 
 __all__ = ["READERS", "GraphSettings", "GraphSource"]
 

@@ -18,7 +18,8 @@ from connectors.graph_api.batch import BatchReader, BatchReply
 from connectors.graph_api.client import GraphClient, Json, listed, query, rest_of, segment
 from connectors.graph_api.errors import GraphRefusal
 from model.errors import Blocked, Transient
-from model.protocols import Container, Kind, Role
+from model.kinds import Kind
+from model.protocols import Container, Role
 
 ROOT = "msgfolderroot"
 NAMES = (

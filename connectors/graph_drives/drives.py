@@ -31,8 +31,9 @@ from connectors.graph_drives.sites import Drive, drives, is_site
 from connectors.graph_drives.versions import VersionList, Versions
 from model.errors import CursorLost, Rejected, Transient
 from model.file_versions import Older
+from model.kinds import Kind
 from model.optional_protocols import Grant
-from model.protocols import Container, Failed, Kind, Native, Page, Ref, key_of
+from model.protocols import Container, Failed, Native, Page, Ref, key_of
 
 FORMAT = "file"
 PARTLY = "after:"

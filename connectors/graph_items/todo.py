@@ -23,7 +23,8 @@ from connectors.graph_items.attachments import TASK_LISTED, Attached, attachment
 from connectors.graph_items.calendar import SHARED
 from connectors.graph_items.events import AS_TEXT, written
 from model.errors import Rejected
-from model.protocols import Body, Container, Failed, Kind, Native, Page, Ref, Role, key_of
+from model.kinds import Kind
+from model.protocols import Body, Container, Failed, Native, Page, Ref, Role, key_of
 
 FORMAT = "graph-task"
 TASK_CLASS = "IPM.Task"

@@ -23,8 +23,9 @@ from connectors.imap.wire.connection import (
 )
 from connectors.imap.wire.pipelining import PIPELINING
 from model.errors import Blocked, Rejected, Transient
+from model.kinds import Kind
 from model.names import readable
-from model.protocols import Container, Kind, Role
+from model.protocols import Container, Role
 
 INBOX = b"INBOX"
 NAMESPACE = b"NAMESPACE"

@@ -43,7 +43,8 @@ from connectors.imap.special_folders import with_names
 from connectors.imap.wire.connection import Parts, fetched, number, tokens
 from connectors.settings import Account
 from model.errors import PUT_BACK, Blocked, CursorLost, MigrationError, Rejected, Transient
-from model.protocols import Capabilities, Container, Failed, Identity, Kind, Native, Page, Ref, Role, key_of
+from model.kinds import Kind
+from model.protocols import Capabilities, Container, Failed, Identity, Native, Page, Ref, Role, key_of
 
 __all__ = ["ImapSettings", "ImapSource"]
 

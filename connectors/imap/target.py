@@ -44,6 +44,7 @@ from connectors.imap.wire.connection import TaggedReply, number, quoted
 from connectors.imap.wire.refusals import Witness
 from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Rejected
+from model.kinds import Kind
 from model.mail_habits import MailHabits
 from model.protocols import (
     Amendment,
@@ -53,7 +54,6 @@ from model.protocols import (
     Guard,
     Identity,
     Item,
-    Kind,
     Listed,
     Native,
     Ref,

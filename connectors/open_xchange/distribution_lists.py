@@ -14,7 +14,7 @@ from connectors.open_xchange.answers import Json, not_api, rows
 from connectors.open_xchange.client import ApiClient
 from connectors.open_xchange.side_items import Current, Entry
 from model.errors import Rejected
-from model.protocols import Kind
+from model.kinds import Kind
 
 MODULE: Final = "addressbooks"
 COLUMNS: Final = "1,223,602"

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from connectors.http.hrefs import quoted, segment
 from connectors.open_xchange.client import ApiClient
 from model.errors import Blocked, Rejected
-from model.protocols import Kind
+from model.kinds import Kind
 
 SUFFIX = {Kind.CONTACTS: ".vcf"}
 _UID = re.compile(r"kogge-([0-9a-f]{32})")

@@ -16,7 +16,7 @@ from connectors.open_xchange.client import ApiClient
 from connectors.open_xchange.distribution_lists import moment_of
 from connectors.open_xchange.side_items import Current, Entry
 from model.errors import Rejected
-from model.protocols import Kind
+from model.kinds import Kind
 
 MODULE: Final = "tasks"
 COLUMNS: Final = "1,223,209"

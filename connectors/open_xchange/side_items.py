@@ -20,7 +20,8 @@ from connectors.open_xchange.folders import item_name
 from connectors.retry import RetryPolicy
 from connectors.spool import bytes_body
 from model.errors import Rejected, Transient
-from model.protocols import Failed, Guard, Item, Kind, Native, Ref, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Failed, Guard, Item, Native, Ref, Stored, key_of
 
 FAILED = "server-error"
 """The code of a failure that may be the server's or the item's."""

@@ -29,17 +29,8 @@ from connectors.open_xchange.whole_listing import own_events
 from connectors.settings import Account
 from model.errors import Rejected
 from model.kept_fields import TaskLimits
-from model.protocols import (
-    Amendment,
-    Capabilities,
-    Failed,
-    Guard,
-    Item,
-    Kind,
-    Listed,
-    Native,
-    Stored,
-)
+from model.kinds import Kind
+from model.protocols import Amendment, Capabilities, Failed, Guard, Item, Listed, Native, Stored
 
 STORES: Final[Mapping[Kind, Callable[[ApiClient], SideStore]]] = {
     Kind.CONTACTS: DistributionLists,

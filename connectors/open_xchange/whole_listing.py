@@ -15,7 +15,7 @@ from connectors.open_xchange.answers import Json, TooManyEvents, not_api
 from connectors.open_xchange.client import ApiClient
 from connectors.open_xchange.folders import item_name
 from model.errors import Transient
-from model.protocols import Kind
+from model.kinds import Kind
 
 YEARS: Final = (1900, 2000, 2020, 2040, 2200)
 """The limits of the ranges that are asked for first. A range with too many events is halved."""

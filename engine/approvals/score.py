@@ -17,7 +17,7 @@ from ledger.store import Ledger
 from ledger.views.scores import ARRIVED, UNCOUNTED, Counts, absent_of, counts_of, lacking_of
 from ledger.views.scores import ScoreCounts as PartCounts
 from mappings.losses.severity import Class, class_of, losses_of
-from model.protocols import Kind
+from model.kinds import Kind
 
 GOOD_SHARE, FAIR_SHARE = 0.999, 0.99
 GOOD_LACKING, FAIR_LACKING = 0.01, 0.05

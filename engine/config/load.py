@@ -42,7 +42,7 @@ from engine.config.report import ReportSettings
 from engine.config.throttling import AdmissionSettings
 from engine.config.toml_errors import explained, lines_of
 from model.errors import Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 
 PATHS = frozenset({"file", "ca_file", "certificate_file", "groups", "key_file"})
 """Fields of connectors' settings that name a file."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pydantic import Field, field_validator
 
 from connectors.settings import Strict
-from model.protocols import Kind
+from model.kinds import Kind
 
 SYSTEMS = ("source", *(f"target.{kind}" for kind in Kind))
 

@@ -23,9 +23,9 @@ from ledger.leg.leg_session import LegLedger
 from mappings.fields.context import Context
 from mappings.registry import FORMS, ItemForm
 from model.errors import Rejected
-from model.kinds import KINDS, KindTraits
+from model.kinds import KINDS, Kind, KindTraits
 from model.optional_protocols import SupportsMark
-from model.protocols import Body, Container, Guard, Kind, Source, Target
+from model.protocols import Body, Container, Guard, Source, Target
 
 if TYPE_CHECKING:
     from engine.context.delivered import Delivered

@@ -19,9 +19,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from model.errors import MigrationError
+from model.kinds import Kind
 from model.printable import printable
 from model.private_files import make_directory
-from model.protocols import Kind
 from model.server_words import ServerWords
 
 FOLDER = "words"

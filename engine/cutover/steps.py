@@ -50,7 +50,7 @@ from ledger.db.rows import (
 from ledger.leg.cutover_steps import BACK, DONE, FAILED, RELEASE, StepRow, Steps
 from ledger.store import Ledger
 from model.errors import Blocked, Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 
 FREEZE, UNDO = "freeze", "undo"
 FROZEN, DELTA, VERIFICATION, LIVE = "frozen", "delta", "verification", "live"

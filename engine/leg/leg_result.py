@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ledger.db.rows import LegState, Tally
-from model.protocols import Kind
+from model.kinds import Kind
 
 LOGGED_IN = frozenset({LegState.VERIFIED, LegState.COPIED, LegState.DIFFERS})
 """States of a leg that both sides have let in."""

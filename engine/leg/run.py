@@ -94,8 +94,8 @@ from ledger.leg.rollback import refuse_unfinished
 from ledger.plan.mailboxes import approved_for
 from ledger.store import Ledger
 from model.errors import Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
+from model.kinds import Kind
 from model.optional_protocols import ExpectsListings
-from model.protocols import Kind
 
 PASSES_MOST = 3
 """How often a leg is copied and verified in one walk while the source goes on changing."""

@@ -14,7 +14,7 @@ from engine.identity.identity_gate import GateRules
 from engine.planning.deny_list import DenyList, read_deny
 from engine.planning.mailbox_list import Directory, Person, read_addresses, read_directory
 from ledger.store import Ledger
-from model.protocols import Kind
+from model.kinds import Kind
 
 _directory, _deny = FileCache(read_directory), FileCache(read_deny)
 _addresses, _groups = FileCache(read_addresses), FileCache(read_groups)

@@ -29,8 +29,9 @@ from ledger.store import Ledger
 from mappings.fields.message_id import message_id
 from mappings.registry import FORMS
 from model.errors import Blocked, Misconfigured
+from model.kinds import Kind
 from model.private_files import make_directory, using_state
-from model.protocols import Guard, Kind, Loss, Source, Target
+from model.protocols import Guard, Loss, Source, Target
 
 if TYPE_CHECKING:
     pass

@@ -31,7 +31,8 @@ from ledger.store import Ledger
 from ledger.views import server_health
 from ledger.views.server_health import Health, newest, report
 from model.errors import MigrationError
-from model.protocols import Kind, Source
+from model.kinds import Kind
+from model.protocols import Source
 
 if TYPE_CHECKING:
     from engine.context.leg_context import Opener

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from engine.pacing.admission import TICK_SECONDS, Admission, AdmissionEntry
 
 if TYPE_CHECKING:
-    from model.protocols import Kind
+    from model.kinds import Kind
 
 Rank: TypeAlias = tuple[int, int]
 """The number of the batch, and the place of the mailbox in it. The lower rank goes first."""

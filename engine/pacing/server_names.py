@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from connectors.server_settings import ServerSettings
 from engine.config.load import Config
-from model.protocols import Kind
+from model.kinds import Kind
 
 UNWELL = "target-unwell"
 """The code of a workload whose server is not well."""

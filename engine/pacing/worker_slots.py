@@ -22,7 +22,7 @@ from engine.pacing.server_names import UNWELL
 from engine.pacing.watchdog import Watchdog, WavePolicy
 from ledger.store import Ledger
 from model.errors import Transient
-from model.protocols import Kind
+from model.kinds import Kind
 
 Through: TypeAlias = Callable[[Opener], Opener]
 """See engine.pacing.admission.Admission.through."""

@@ -19,8 +19,7 @@ from ledger.store import Ledger
 from ledger.views.rates import measured
 from ledger.views.sizes import Amount, amounts, checks
 from model.errors import Misconfigured
-from model.kinds import KINDS
-from model.protocols import Kind
+from model.kinds import KINDS, Kind
 
 Typical = Mapping[Kind, tuple[int, int]]
 NOTHING = Amount(0, 0, 0, 0, whole=False)

@@ -18,7 +18,7 @@ from ledger.plan.wave_control import put_priorities
 from ledger.plan.waves import Waves
 from ledger.store import Ledger
 from model.errors import Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 
 TAKES_CUTOVER = (
     "frozen and live take the approvals of the stage cutover: leave it empty; `kogge phase` moves it then"

@@ -23,8 +23,7 @@ from engine.config.load import is_address, is_argument
 from engine.config.planning import NAME
 from ledger.db.rows import Phase
 from model.errors import Misconfigured
-from model.kinds import KINDS
-from model.protocols import Kind
+from model.kinds import KINDS, Kind
 from model.sites import SHAPE, Site, is_site, one_spelling
 
 REQUIRED = ("source", "target", "wave")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from connectors.caldav.products import PROFILES
 from connectors.http.rate_limit import RateLimit, RateLimited
 from engine.config.load import Config
+from model.kinds import Kind
 from model.plural import many
-from model.protocols import Kind
 
 REQUESTS_OF_ITEM = 1.1
 """Requests to a DAV target for one item: its PUT, and its part of those that look after each batch whether

@@ -22,7 +22,7 @@ from ledger.store import Ledger
 from ledger.views.rates import Measured, measured
 from ledger.views.sizes import amounts, checks
 from model.errors import Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 
 MOST_OPENINGS = 100
 """A wave that needs more openings of its window than this has no end that is worth planning by."""

@@ -26,9 +26,9 @@ from ledger.leg.locations import Place
 from ledger.store import Ledger
 from mappings.mail.links import DOCUMENT_MOST, in_document, in_mail, is_document
 from model.errors import Blocked, Corrupt, MigrationError, Misconfigured, Transient
-from model.kinds import KINDS, kinds_that
+from model.kinds import KINDS, Kind, kinds_that
 from model.optional_protocols import Dead, SupportsLinks
-from model.protocols import Container, Failed, Kind, Native, Ref, key_of
+from model.protocols import Container, Failed, Native, Ref, key_of
 
 LINKING = kinds_that(lambda traits: traits.links)
 FILE = "file"

@@ -40,8 +40,9 @@ from engine.preflight.side_settings import login_place
 from engine.steps.ledger_generation import newest_left_at
 from ledger.store import Ledger
 from model.errors import Blocked, Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
+from model.kinds import Kind
 from model.optional_protocols import Rights, SupportsQuota, SupportsRights, SupportsServerInfo
-from model.protocols import Kind, Source, Target
+from model.protocols import Source, Target
 from model.readers import TellsReaders
 
 Passes: TypeAlias = Mapping[tuple[str, Kind], tuple[str, int]]

@@ -26,7 +26,7 @@ from connectors.http.rate_limit import NO_BUDGET, RequestBudget
 from connectors.settings import Account
 from engine.preflight.invitation_probe import News
 from model.errors import Blocked
-from model.protocols import Kind
+from model.kinds import Kind
 
 CONTENT = {"Content-Type": "text/calendar; charset=utf-8"}
 FULLEST = MOST - 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.config.load import Config
 from engine.pacing.server_names import endpoint_of
-from model.protocols import Kind
+from model.kinds import Kind
 
 SECRETS = ("password", "client_secret", "certificate_file")
 """The settings with which a side logs in."""

@@ -23,8 +23,9 @@ from engine.preflight.side_settings import login_place
 from ledger.plan.source_extras import keep_extras
 from mappings.registry import FORMS
 from model.errors import Corrupt, MigrationError, Misconfigured, Transient
+from model.kinds import Kind
 from model.optional_protocols import SupportsDelegates, SupportsExtras
-from model.protocols import Container, Kind, Native, Ref, Source
+from model.protocols import Container, Native, Ref, Source
 
 LISTABLE = frozenset({"hidden", "shared", "system-folder", "flagged-emails"})
 """Codes of containers that stay, but can be listed if their size is not reported."""

@@ -15,8 +15,9 @@ from ledger.db.rows import ContainerRow, Outcome, State
 from ledger.leg.containers import Placed
 from mappings.fields.folder_names import Placement, plan_names
 from model.errors import Blocked, CursorLost, MigrationError
+from model.kinds import Kind
 from model.optional_protocols import AsksAhead
-from model.protocols import Container, Kind, Page, Ref, Role, key_of
+from model.protocols import Container, Page, Ref, Role, key_of
 
 NOTES = ("Notes",)
 """Where the notes of a mailbox go in a mail account."""

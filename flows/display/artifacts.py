@@ -56,8 +56,8 @@ from ledger.views.progress_samples import record
 from ledger.views.scores import absent_of
 from ledger.views.server_health import newest
 from ledger.views.sizes import checks
+from model.kinds import Kind
 from model.plural import many
-from model.protocols import Kind
 from reports import progress
 from reports.files import REPORTS, newest_page
 

@@ -14,8 +14,8 @@ from flows.display.advice_commands import commands
 from flows.display.advice_list import advice_list
 from flows.display.ui_links import artifact, linked, tasks_of
 from ledger.db.rows import SCORE_LOW, URGENCY, LegRow, LegState, MailboxRow, Phase
+from model.kinds import Kind
 from model.plural import many
-from model.protocols import Kind
 from reports.progress import DRY_RUN, Snapshot, expected, share, slug
 
 PERSON = frozenset({LegState.BLOCKED, LegState.DIFFERS})

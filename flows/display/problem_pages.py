@@ -15,8 +15,8 @@ from ledger.db.rows import Finding, Outcome, State
 from ledger.views.reports import LegSummary
 from ledger.views.scores import Absent
 from mappings.losses.severity import Class, class_of
+from model.kinds import Kind
 from model.plural import many
-from model.protocols import Kind
 from reports.loss_texts import by_concern
 
 FOUND = {

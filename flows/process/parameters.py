@@ -12,7 +12,7 @@ from engine.config.file_errors import unknown
 from engine.config.load import Config
 from engine.leg.run_options import RunOptions
 from model.errors import Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 
 if TYPE_CHECKING:
     from ledger.store import Ledger

@@ -49,8 +49,8 @@ from ledger.db.rows import (
     Phase,
 )
 from model.errors import Blocked, Misconfigured
+from model.kinds import Kind
 from model.plural import many
-from model.protocols import Kind
 from model.sites import one_spelling
 
 if TYPE_CHECKING:

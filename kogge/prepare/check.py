@@ -29,8 +29,8 @@ from kogge.terminal.options import (
     screen,
 )
 from kogge.terminal.tables import BAD, CARE, GOOD, bytes_cell, number_cell, table
+from model.kinds import Kind
 from model.plural import many
-from model.protocols import Kind
 
 if TYPE_CHECKING:
     from engine.preflight.preflight import Power, PreflightResult

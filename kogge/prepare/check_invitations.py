@@ -34,7 +34,8 @@ from kogge.terminal.options import errors, say
 from kogge.terminal.tables import BAD, CARE, GOOD
 from ledger.store import Ledger
 from model.errors import Blocked, MigrationError, Misconfigured, Transient
-from model.protocols import Kind, Target
+from model.kinds import Kind
+from model.protocols import Target
 
 UNPROVEN = "unproven"
 WORDS = {

@@ -30,8 +30,8 @@ from kogge.terminal.options import (
 )
 from kogge.terminal.tables import GOOD, table
 from model.date_text import date_of
+from model.kinds import Kind
 from model.plural import many
-from model.protocols import Kind
 
 if TYPE_CHECKING:
     from engine.preflight.link_report import Link, LinkFindings, Resolver

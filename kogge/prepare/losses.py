@@ -18,7 +18,8 @@ from kogge.terminal.tables import GOOD, QUIET, table
 from mappings.losses.severity import Class, class_of
 from model.date_text import date_of
 from model.errors import Misconfigured
-from model.protocols import Kind, Loss
+from model.kinds import Kind
+from model.protocols import Loss
 from reports.loss_texts import meaning
 
 if TYPE_CHECKING:

@@ -32,8 +32,8 @@ from kogge.terminal.options import (
 )
 from kogge.terminal.tables import CARE, GOOD, QUIET, bytes_cell, code_cell, table
 from model.date_text import date_of
+from model.kinds import Kind
 from model.plural import many
-from model.protocols import Kind
 
 if TYPE_CHECKING:
     from kogge.shown.failed_items import Failure

@@ -37,8 +37,8 @@ from kogge.terminal.options import (
 )
 from kogge.terminal.progress_display import Display
 from model.errors import Blocked, MigrationError, Misconfigured, Transient, Unwritable
+from model.kinds import Kind
 from model.plural import many
-from model.protocols import Kind
 from reports.plan_gaps import left_out
 from reports.progress import LATER, Snapshot
 

@@ -15,7 +15,7 @@ from kogge.prepare.losses import refuse_unknown_codes
 from kogge.terminal.options import emit, screen, write_csv
 from kogge.terminal.tables import QUIET, table
 from model.errors import Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 
 if TYPE_CHECKING:
     from ledger.db.rows import MailboxRow

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kogge.shown.wave_status import WaveStatus
     from ledger.store import Ledger
     from ledger.views.reports import LegSummary
-    from model.protocols import Kind
+    from model.kinds import Kind
 
 SHOWN = 40
 TICK_SECONDS = 2.0

@@ -9,7 +9,7 @@ from itertools import islice
 from engine.steps.accepted_differences import code_of
 from ledger.db.rows import ContainerRow, Finding, ItemRow, MailboxRow, Outcome
 from ledger.views.reports import Differing, Rejection
-from model.protocols import Kind
+from model.kinds import Kind
 
 CODES = {
     Outcome.MISSING: "verification-missing",

@@ -17,8 +17,8 @@ from mappings.exchange import elements
 from mappings.fields import ews_xml
 from mappings.fields.bounded_reading import decoded, head_of
 from model.errors import Corrupt, MigrationError, Misconfigured, Rejected
-from model.kinds import KINDS
-from model.protocols import Container, Failed, Kind, Native, Ref, Source, key_of
+from model.kinds import KINDS, Kind
+from model.protocols import Container, Failed, Native, Ref, Source, key_of
 
 Spot = tuple[int, bytes]
 """The ledger's number of a container, and an item's key."""

@@ -27,8 +27,8 @@ from ledger.leg.cutover_steps import StepRow, Steps
 from ledger.plan.approvals import PlanRow, plan_rows
 from ledger.views.decisions import about, decider
 from ledger.views.reports import AMISS, LegSummary
+from model.kinds import Kind
 from model.plural import many
-from model.protocols import Kind
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -13,9 +13,8 @@ from rich.text import Text
 
 from kogge.terminal.tables import BAD, CARE, QUIET, code_cell
 from ledger.db.rows import LegState
-from model.kinds import KINDS
+from model.kinds import KINDS, Kind
 from model.plural import many
-from model.protocols import Kind
 
 if TYPE_CHECKING:
     from engine.cutover.stopped import Stop

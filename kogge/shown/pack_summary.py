@@ -17,8 +17,8 @@ from evidence.pack_reader import MALFORMED, refuse_no_pack
 from ledger.db.rows import Phase
 from ledger.inventory.lines import LATER, SECTIONS, VERDICTS
 from model.errors import Misconfigured
+from model.kinds import Kind
 from model.plural import many
-from model.protocols import Kind
 
 ABRIDGED = 16
 LISTED_AGAIN = "listed again by a later pass, where its fate stands"

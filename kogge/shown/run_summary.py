@@ -34,9 +34,8 @@ from kogge.terminal.tables import (
 )
 from ledger.db.rows import NOT_IN_PLAN, Outcome, State, Tally
 from ledger.views.reports import AMISS, LegSummary
-from model.kinds import KINDS
+from model.kinds import KINDS, Kind
 from model.plural import many
-from model.protocols import Kind
 from reports.loss_texts import closing_lines
 from reports.plan_gaps import is_settled, told_code
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kogge.shown.mailbox_rows import NEEDS_PERSON, URGENT, MailboxLine, WorkloadCell, urgency
 from ledger.db.rows import LegRow, LegState, MailboxRow, State
-from model.protocols import Kind
+from model.kinds import Kind
 from reports.plan_gaps import is_settled, left_out, told_code
 from reports.progress import expected
 

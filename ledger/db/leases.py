@@ -36,7 +36,7 @@ from ledger.db.postgresql import within
 from ledger.db.rows import ROLLED_BACK, Lease, LegState, Phase, State
 from ledger.db.schema import container, item, leg, mailbox
 from model.errors import LeaseLost
-from model.protocols import Kind
+from model.kinds import Kind
 
 PHASE_CHANGED = "phase-changed"
 """The code of a lease that was claimed in another phase than the mailbox is in now."""

@@ -15,7 +15,8 @@ from ledger.db.limits import LONG_SECONDS
 from ledger.db.postgresql import as_long_as
 from ledger.db.rows import ContainerRow, Finding, ItemRow, LegRow, LegState, MailboxRow, Outcome, Phase, State
 from ledger.db.schema import container, finding, is_open, item, label, leg, mailbox
-from model.protocols import Kind, Role
+from model.kinds import Kind
+from model.protocols import Role
 
 T = TypeVar("T")
 

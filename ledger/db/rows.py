@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
-from model.protocols import Kind, Role
+from model.kinds import Kind
+from model.protocols import Role
 
 UNSTABLE = "unstable-at-source"
 """The source renders an item in two ways within one verification, and neither is what was copied."""

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from ledger.db.encoding import unpack_path
 from ledger.db.schema import container, inventory, listed
 from ledger.inventory.lines import BOX, NAME, InventoryFolder, folder_text, pseudonym
-from model.protocols import Kind
+from model.kinds import Kind
 
 
 class HeaderContainer(NamedTuple):

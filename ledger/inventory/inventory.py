@@ -40,7 +40,8 @@ from ledger.inventory.lines import (
 from ledger.inventory.merkle import MerkleTree
 from ledger.plan.mailboxes import wave_of
 from model.errors import Corrupt
-from model.protocols import Kind, Loss
+from model.kinds import Kind
+from model.protocols import Loss
 
 TAKEN = "inventory-taken"
 """The event of a mailbox: an inventory of one of its workloads was closed."""

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 
-from model.kinds import kinds_that
-from model.protocols import Kind
+from model.kinds import Kind, kinds_that
 
 NEW, CHANGED = 0, 1
 WHAT = ("new", "changed")

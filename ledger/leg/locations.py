@@ -13,7 +13,7 @@ from ledger.db.leases import AT_TARGET
 from ledger.db.readers import CONTAINER_COLUMNS, ITEM_COLUMNS, container_row, item_row, streamed
 from ledger.db.rows import ContainerRow, ItemRow, LegState, State
 from ledger.db.schema import container, item, leg, mailbox
-from model.protocols import Kind
+from model.kinds import Kind
 
 REFUSED = (
     "denied",

@@ -11,7 +11,7 @@ from ledger.db.handle import LedgerHandle
 from ledger.db.rows import Phase
 from ledger.db.schema import caller, leg, mailbox, step
 from ledger.leg.cutover_steps import BACK, DONE, RELEASE
-from model.protocols import Kind
+from model.kinds import Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from ledger.db.rows import NOT_IN_PLAN, ORGANIZER_FIRST, Lease, LegState, Phase,
 from ledger.db.schema import caller, container, item, leg, mailbox, meeting, meta
 from ledger.db.upsert import upsert
 from ledger.leg import item_states
-from model.protocols import Kind
+from model.kinds import Kind
 
 GUESTS_FIRST = "guests-first"
 """The code of an organizer's own item that waits until guests' copies, written before, are taken back."""

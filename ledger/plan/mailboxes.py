@@ -41,7 +41,8 @@ from ledger.db.schema import (
 from ledger.db.upsert import upsert
 from ledger.plan.callers import name_caller
 from model.errors import Blocked
-from model.protocols import Identity, Kind
+from model.kinds import Kind
+from model.protocols import Identity
 
 
 @dataclass(frozen=True, slots=True)

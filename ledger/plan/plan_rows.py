@@ -11,7 +11,7 @@ from ledger.db.handle import LedgerHandle
 from ledger.db.rows import NOT_IN_PLAN, Phase
 from ledger.db.schema import leg, mailbox
 from ledger.plan.mailboxes import FIELDS, PlannedMailbox
-from model.protocols import Kind
+from model.kinds import Kind
 
 
 @dataclass(frozen=True, slots=True)

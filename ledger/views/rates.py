@@ -11,7 +11,7 @@ from ledger.db.engine import reading
 from ledger.db.handle import LedgerHandle
 from ledger.db.lease_statements import held
 from ledger.db.schema import leg
-from model.protocols import Kind
+from model.kinds import Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from ledger.db.rows import State
 from ledger.db.schema import container, item, leg, loss, mailbox
 from ledger.views.rates import Measured
 from ledger.views.scores import Lacking
-from model.protocols import Kind
+from model.kinds import Kind
 
 
 def folder_losses(ledger: LedgerHandle, wave: str) -> Mapping[str, list[Lacking]]:

@@ -33,7 +33,8 @@ from ledger.db.readers import (
 )
 from ledger.db.rows import ContainerRow, Finding, ItemRow, LegState, MailboxRow, Outcome, Phase, State
 from ledger.db.schema import container, finding, item, leg, loss, mailbox
-from model.protocols import Kind, Loss
+from model.kinds import Kind
+from model.protocols import Loss
 
 Rejection = tuple[MailboxRow, ContainerRow, ItemRow]
 Located = tuple[MailboxRow, ContainerRow, ItemRow | None]

@@ -15,7 +15,7 @@ from ledger.db.handle import LedgerHandle
 from ledger.db.readers import chunked
 from ledger.db.rows import PARTLY, SCORE_LOW, LegState, State
 from ledger.db.schema import container, item, leg, loss
-from model.protocols import Kind
+from model.kinds import Kind
 
 ARRIVED = (State.VERIFIED, State.WRITTEN)
 UNCOUNTED = (State.GONE, State.SKIPPED)

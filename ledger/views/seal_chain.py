@@ -23,7 +23,7 @@ from ledger.db.schema import container, event, evidence_key, inventory, item, le
 from ledger.inventory.keystore import DAMAGED, DESTROYED
 from ledger.inventory.lines import SECTIONS
 from model.errors import Transient
-from model.protocols import Kind
+from model.kinds import Kind
 
 SEALED = "evidence-sealed"
 """The kind of an event."""

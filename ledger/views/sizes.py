@@ -12,7 +12,7 @@ from ledger.db.handle import LedgerHandle
 from ledger.db.readers import in_wave
 from ledger.db.rows import LegState
 from ledger.db.schema import checked, container, is_open, item, leg, mailbox
-from model.protocols import Kind
+from model.kinds import Kind
 
 LISTED = (LegState.COPIED, LegState.DIFFERS, LegState.VERIFIED)
 

@@ -36,7 +36,8 @@ from mappings.time.vtimezone import vtimezone_lines
 from mappings.time.zones import Zone
 from model.errors import Rejected
 from model.icalendar_writer import calendar
-from model.protocols import Item, Kind, Loss, Mapped, Native, key_of
+from model.kinds import Kind
+from model.protocols import Item, Loss, Mapped, Native, key_of
 
 CLASS = "ipm.appointment"
 SKIPPED_CLASSES: Mapping[str, str] = {

@@ -27,7 +27,8 @@ from mappings.notes.body_text import sensitivity
 from model.errors import Rejected
 from model.icalendar_writer import calendar
 from model.kept_fields import TaskLimits
-from model.protocols import Item, Kind, Loss, Mapped, Native, key_of
+from model.kinds import Kind
+from model.protocols import Item, Loss, Mapped, Native, key_of
 
 CLASS = "ipm.task"
 STAMPS = frozenset({"UID", "DTSTAMP", "CREATED", "LAST-MODIFIED"})

@@ -23,7 +23,8 @@ from mappings.fields.context import Context
 from mappings.fields.ews_xml import altered, kind, moment
 from mappings.losses.catalogue import lose
 from model.errors import Rejected
-from model.protocols import Body, Capabilities, Item, Kind, Loss, Mapped, Native, key_of
+from model.kinds import Kind
+from model.protocols import Body, Capabilities, Item, Loss, Mapped, Native, key_of
 
 PRODUCT = "-//Kogge//Kogge//EN"
 CLASSES = ("ipm.contact", "ipm.distlist")

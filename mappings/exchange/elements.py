@@ -12,7 +12,8 @@ from mappings.fields import ews_xml
 from mappings.fields.ews_xml import Element, children
 from mappings.losses.catalogue import lose
 from model.errors import Rejected
-from model.protocols import Kind, Loss, Native
+from model.kinds import Kind
+from model.protocols import Loss, Native
 
 READERS: Mapping[Kind, Mapping[str, Callable[[Native], list[Element]]]] = {
     Kind.CALENDAR: {"ews-event": ews_xml.items, "graph-event": graph_event.items},

@@ -16,7 +16,8 @@ from mappings.fields.file_names import file_name
 from mappings.files.file_versions import EARLIEST, versions_of
 from mappings.losses.catalogue import lose
 from model.errors import Rejected
-from model.protocols import Item, Kind, Loss, Mapped, Native, key_of
+from model.kinds import Kind
+from model.protocols import Item, Loss, Mapped, Native, key_of
 
 CHUNK = 1 << 20
 

@@ -21,8 +21,9 @@ from mappings.fields.message_id import HeaderStream, read_message_id
 from mappings.losses.catalogue import lose
 from mappings.mail.digest import Digested, canonical
 from model.errors import Rejected
+from model.kinds import Kind
 from model.names import readable
-from model.protocols import Capabilities, Item, Kind, Loss, Mapped, Native, key_of
+from model.protocols import Capabilities, Item, Loss, Mapped, Native, key_of
 
 MAIL_CLASSES = (
     "ipm.note",

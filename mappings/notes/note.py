@@ -21,7 +21,8 @@ from mappings.losses.catalogue import lose
 from mappings.mail.digest import canonical
 from mappings.notes.body_text import body_text, sensitivity, truncated
 from model.errors import Rejected
-from model.protocols import Capabilities, Item, Kind, Loss, Mapped, Native, key_of
+from model.kinds import Kind
+from model.protocols import Capabilities, Item, Loss, Mapped, Native, key_of
 
 CLASS = "ipm.stickynote"
 NOTE_SET, COLOUR = "0006200E-0000-0000-C000-000000000046", 0x8B00

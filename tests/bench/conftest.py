@@ -15,7 +15,7 @@ from bench_board import Board
 from bench_job import Cost, Job, Taken
 from bench_lab import ROOT, Dav, Files, Run, needed, script
 
-from model.protocols import Kind
+from model.kinds import Kind
 from practice.dav.radicale import RadicaleServer
 from practice.servers.dovecot import Dovecot, available, start_dovecot
 

@@ -28,7 +28,7 @@ from bench_job import Taken
 from bench_lab import Dav, script
 from bench_records import bodies
 
-from model.protocols import Kind
+from model.kinds import Kind
 from practice.dav.radicale import RadicaleServer, start_radicale
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]

@@ -20,7 +20,8 @@ from bench_board import Board
 
 from connectors.files.target import FilesSettings, FilesTarget
 from connectors.settings import Account
-from model.protocols import Item, Kind, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Item, Stored, key_of
 from practice.nextcloud.files import USER_PASSWORD, NextcloudFiles
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]

@@ -15,7 +15,8 @@ from ledger.db.rows import Phase
 from ledger.leg.leg_session import LegLedger
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from model.protocols import Container, Item, Kind, Loss, Mapped, Page, Ref, Stored
+from model.kinds import Kind
+from model.protocols import Container, Item, Loss, Mapped, Page, Ref, Stored
 from practice.world.ids import IdMaker
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]

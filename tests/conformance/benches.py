@@ -31,7 +31,8 @@ from connectors.imap.target import ImapTarget
 from connectors.open_xchange.target import OpenXchangeTarget
 from connectors.settings import Account, Secret
 from engine.pacing.call_metrics import Meter, metered
-from model.protocols import Guard, Kind, Source, Target
+from model.kinds import Kind
+from model.protocols import Guard, Source, Target
 from practice.dav.proxy import DavProxy
 from practice.dav.radicale import RadicaleServer
 from practice.exchange.server import ExchangeServer

@@ -15,7 +15,8 @@ from connector_settings import graph_settings
 from connectors.graph.source import GraphSource
 from connectors.settings import Account, Secret
 from engine.pacing.call_metrics import Meter, metered
-from model.protocols import Kind, Source
+from model.kinds import Kind
+from model.protocols import Source
 from practice.drive.drive import Drive, Node
 from practice.drive.drive_population import Tree
 from practice.drive.drives import Drives

@@ -15,7 +15,8 @@ from connectors.ews.source import EwsSettings, EwsSource
 from connectors.graph.source import GraphSource
 from connectors.settings import Account, Secret
 from engine.pacing.call_metrics import Meter, metered
-from model.protocols import Kind, Source
+from model.kinds import Kind
+from model.protocols import Source
 from practice.calendar.appointments import Event
 from practice.calendar.event_desk import at, timed
 from practice.contacts.cards import Contact

@@ -13,8 +13,9 @@ import pytest
 
 from mappings.compare.semantic_digest import calendar_digest, card_digest
 from mappings.mail.digest import canonical
+from model.kinds import Kind
 from model.optional_protocols import LooksUp
-from model.protocols import Container, Item, Kind, Listed, Native, Role, Stored, Target, key_of
+from model.protocols import Container, Item, Listed, Native, Role, Stored, Target, key_of
 
 WHEN = datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC)
 SEEN = frozenset({"\\Seen"})

@@ -8,7 +8,8 @@ from target_items import WHEN, Goods, digests, only_messages, several, there, wr
 
 from mappings.fields.folder_names import modified_utf7
 from model.errors import Rejected
-from model.protocols import Failed, Kind, Role, Target
+from model.kinds import Kind
+from model.protocols import Failed, Role, Target
 
 
 def test_identity_is_stable(target_bench: TargetBench, target: Target) -> None:

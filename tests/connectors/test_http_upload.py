@@ -14,7 +14,8 @@ from connectors.http import upload
 from connectors.http.upload import WHOLE
 from connectors.webdav import client
 from model.errors import LeaseLost
-from model.protocols import Guard, Item, Kind
+from model.kinds import Kind
+from model.protocols import Guard, Item
 
 Payload = Callable[[Item, BinaryIO, Guard], bytes | BinaryIO]
 PIECE = 1 << 20

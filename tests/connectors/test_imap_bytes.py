@@ -15,7 +15,8 @@ from connectors.imap.settings import ImapSettings
 from connectors.imap.target import ImapTarget
 from connectors.settings import Account, Secret
 from mappings.mail.digest import canonical
-from model.protocols import Item, Kind, Native, Stored
+from model.kinds import Kind
+from model.protocols import Item, Native, Stored
 from practice.servers.imap import ImapServer, start_imap
 
 

@@ -17,7 +17,7 @@ from walking import Died, Trial
 from connectors.http.client import HttpClient
 from ledger.db.rows import LegState
 from mappings.registry import FORMS
-from model.protocols import Kind
+from model.kinds import Kind
 
 
 class OnServer(Trial, ABC):

@@ -22,7 +22,8 @@ from connectors.exo.target import AgendaTarget
 from connectors.settings import Account, Secret
 from ledger.db.rows import LegState
 from mappings.registry import FORMS
-from model.protocols import Guard, Kind, Native, Target
+from model.kinds import Kind
+from model.protocols import Guard, Native, Target
 from practice.exo.agenda import USER_PASSWORD, ExoAgenda
 
 PASSWORD_ENV = "KOGGE_TEST_EXO"

@@ -18,7 +18,8 @@ from on_open_xchange import PASSWORD_ENV, OnOpenXchange
 from walking import SOURCE, TARGET
 
 from ledger.db.rows import LegState
-from model.protocols import Kind, Role
+from model.kinds import Kind
+from model.protocols import Role
 from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 
 LASTING = {"PUT", "DELETE", "MKCOL", "PROPPATCH"}

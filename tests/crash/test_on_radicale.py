@@ -25,7 +25,8 @@ from connectors.caldav.target import DavTarget
 from connectors.settings import Account, Secret
 from ledger.db.rows import LegState
 from mappings.registry import FORMS
-from model.protocols import Guard, Kind, Target
+from model.kinds import Kind
+from model.protocols import Guard, Target
 from practice.dav.radicale import USER_PASSWORD, RadicaleServer
 
 USERS = [f"user{number}" for number in range(1500)]

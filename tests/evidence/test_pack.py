@@ -36,7 +36,7 @@ from ledger.inventory.lines import (
     results_line,
 )
 from model.errors import Corrupt, Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 
 TOLD = {"Bag-Software-Agent": "kogge 0", "Bagging-Date": "2026-11-26"}
 

@@ -22,7 +22,7 @@ from ledger.inventory import keystore
 from ledger.inventory.lines import VERDICTS
 from ledger.views.seal_chain import Seals
 from model.errors import Corrupt, Transient
-from model.protocols import Kind
+from model.kinds import Kind
 from model.signing_keys import line_of, read_key
 
 __all__ = ["office", "settled"]

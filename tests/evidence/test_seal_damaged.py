@@ -12,7 +12,7 @@ from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from ledger.views.seal_chain import Seals
 from model.errors import Corrupt, Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 
 __all__ = ["office", "settled"]
 SEAL = ("audit", "seal", "--wave", WAVE, "--key", "operator.pem", "--out", "evidence")

@@ -12,7 +12,8 @@ from test_seal_checked import OK, verdict
 from ledger.db.rows import LegState, Phase, State
 from ledger.leg.leg_session import LegLedger
 from ledger.plan.mailboxes import PlannedMailbox
-from model.protocols import Container, Item, Kind, Mapped, Page, Ref, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Container, Item, Mapped, Page, Ref, Stored, key_of
 
 __all__ = ["office", "settled"]
 

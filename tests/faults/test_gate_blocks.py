@@ -15,7 +15,8 @@ from engine.planning.deny_list import DenyList
 from engine.planning.mailbox_list import Directory
 from ledger.db.rows import LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox
-from model.protocols import Identity, Kind
+from model.kinds import Kind
+from model.protocols import Identity
 
 WRITES = ("target.write", "target.append", "target.amend", "target.remove", "target.ensure", "target.rename")
 NOBODY = frozenset({2})

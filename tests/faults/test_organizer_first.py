@@ -34,7 +34,8 @@ from engine.verify.compare import Level
 from ledger.db.rows import ContainerRow, ItemRow, LegState, Phase, State
 from ledger.leg.rollback import rested_on
 from ledger.plan.mailboxes import PlannedMailbox
-from model.protocols import Kind, Role
+from model.kinds import Kind
+from model.protocols import Role
 from practice.dav.proxy import Forward, Reply, Request, reply
 from practice.dav.smtp_sink import SmtpSink
 from practice.open_xchange import people

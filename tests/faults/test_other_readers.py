@@ -19,7 +19,8 @@ from engine.planning.mailbox_list import Person
 from engine.preflight import preflight
 from engine.preflight.preflight import PreflightResult
 from ledger.db.rows import LegState, Phase
-from model.protocols import Capabilities, Kind, Role
+from model.kinds import Kind
+from model.protocols import Capabilities, Role
 from model.readers import Readers
 from practice.servers.dovecot import Dovecot
 

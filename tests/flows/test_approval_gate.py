@@ -30,7 +30,7 @@ from ledger.plan.approvals import Check, keep_checks, record
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.errors import Blocked
-from model.protocols import Kind
+from model.kinds import Kind
 from model.signing_keys import line_of
 
 pytestmark = [

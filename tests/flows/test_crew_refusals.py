@@ -20,7 +20,7 @@ from ledger.db.rows import LegRow, LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.errors import MigrationError, Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 
 TOML = """
 [ledger]

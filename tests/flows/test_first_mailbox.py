@@ -28,7 +28,7 @@ from ledger.plan.wave_control import put_priorities
 from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
 from model.errors import Blocked
-from model.protocols import Kind
+from model.kinds import Kind
 from reports import progress
 
 # Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.

@@ -34,7 +34,7 @@ from flows.process.parameters import VerifyParameters, WaveParameters
 from ledger.db.rows import LegState
 from ledger.store import Ledger
 from model.errors import Corrupt, Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 from reports import progress
 
 # Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.

@@ -18,7 +18,7 @@ from flows.process.leg_runner import opened
 from ledger.db.rows import LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from model.protocols import Kind
+from model.kinds import Kind
 
 TOML = """
 [ledger]

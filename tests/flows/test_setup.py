@@ -30,7 +30,7 @@ from ledger.db.rows import Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
-from model.protocols import Kind
+from model.kinds import Kind
 from practice.dav.smtp_sink import Mail, SmtpSink
 
 # Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.

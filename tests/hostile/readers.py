@@ -32,7 +32,8 @@ from mappings.mail.digest import tolerant
 from mappings.mail.mail import map_mail
 from mappings.notes.note import map_note
 from model.errors import MigrationError
-from model.protocols import Capabilities, Kind, Native, Ref
+from model.kinds import Kind
+from model.protocols import Capabilities, Native, Ref
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 LENGTH = int(sys.argv[2]) if __name__ == "__main__" and len(sys.argv) > 2 else USUAL

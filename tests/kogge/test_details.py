@@ -14,7 +14,7 @@ from lonely import settle
 from ledger.db.rows import LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from model.protocols import Kind
+from model.kinds import Kind
 
 Ended = Callable[[LegState, str, str], str]
 

@@ -20,7 +20,7 @@ from kogge.shown.pack_summary import Shown
 from kogge.shown.score_tables import Scored, lines_of
 from ledger.db.rows import Phase
 from mappings.losses.severity import Class
-from model.protocols import Kind
+from model.kinds import Kind
 
 ORDER: Any = SimpleNamespace(
     fault=None,

@@ -17,9 +17,10 @@ from ledger.db.encoding import pack_id, pack_path, unpack_id, unpack_path
 from ledger.db.rows import LegState, State
 from mappings.fields.folder_names import modified_utf7, plan_names
 from mappings.mail.mail import flags_of
+from model.kinds import Kind
 from model.names import readable
 from model.optional_protocols import Grant, Sharing
-from model.protocols import Capabilities, Container, Kind, Native, Ref, Role, key_of
+from model.protocols import Capabilities, Container, Native, Ref, Role, key_of
 
 ODD = (
     "", " ", ".", "..", "/", "~", "INBOX", "inbox", "a\0b", "\ud83d", "\udc00", "\ud83d\ude00", "\ufffd",

@@ -27,7 +27,8 @@ from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
 from connectors.settings import Account
 from mappings.compare.semantic_digest import calendar_digest, card_digest
-from model.protocols import Container, Failed, Item, Kind, Native, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Container, Failed, Item, Native, Stored, key_of
 
 NOT_AFTER = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = secrets.token_hex(4)

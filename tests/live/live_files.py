@@ -40,7 +40,8 @@ from connectors.webdav import account as files_account
 from connectors.webdav.account import Home
 from connectors.webdav.client import joined, passing
 from connectors.webdav.settings import FilesSettings
-from model.protocols import Container, Failed, Item, Kind, Native, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Container, Failed, Item, Native, Stored, key_of
 from practice.dav.proxy import HOP, Fate, Forward, Front, Layer, Reply, Request, reply, stack
 
 RUN = secrets.token_hex(4)

@@ -12,7 +12,8 @@ from live_dav import account, codes, container, item, meanings, opened, settings
 from connectors.caldav.put import CONTENT, SUFFIX
 from connectors.caldav.target import DavTarget
 from engine.preflight.probe_caldav import Desk
-from model.protocols import Kind, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Stored, key_of
 
 pytestmark = pytest.mark.live
 

@@ -21,7 +21,8 @@ from connectors.caldav.target import DavTarget
 from connectors.settings import Secret
 from engine.preflight.probe_caldav import CalendarHost, CalendarWatch, Desk
 from engine.preflight.probe_run import prove_server
-from model.protocols import Item, Kind, Stored
+from model.kinds import Kind
+from model.protocols import Item, Stored
 from practice.dav.smtp_sink import SmtpSink
 
 pytestmark = pytest.mark.live

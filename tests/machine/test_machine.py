@@ -19,7 +19,8 @@ from walking import Trial, letter
 from mappings.mail.digest import canonical
 from mappings.mail.mail import map_mail
 from model.errors import Rejected
-from model.protocols import Capabilities, Kind, Native, Ref, Role
+from model.kinds import Kind
+from model.protocols import Capabilities, Native, Ref, Role
 
 NAMES = st.sampled_from(["a", "b", "c"])
 MARKS = st.builds(

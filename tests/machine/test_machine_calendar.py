@@ -19,7 +19,8 @@ from walking import Trial
 from ledger.db.rows import State
 from mappings.calendar.event import map_event
 from mappings.fields.context import Context
-from model.protocols import Capabilities, Kind, Native, Role, key_of
+from model.kinds import Kind
+from model.protocols import Capabilities, Native, Role, key_of
 
 UIDS = st.sampled_from(["a", "b", "c", "d"])
 TITLES = st.sampled_from(["Eins", "Zwei", "Drei"])

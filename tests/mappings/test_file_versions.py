@@ -17,7 +17,8 @@ from mappings.files.file import map_file
 from mappings.files.file_versions import EARLIEST
 from model.errors import Rejected
 from model.file_versions import Older
-from model.protocols import Capabilities, Item, Kind, Native, Ref
+from model.kinds import Kind
+from model.protocols import Capabilities, Item, Native, Ref
 
 NOW = datetime(2024, 5, 1, 12, 0, 0, tzinfo=UTC)
 CONTEXT = Context(Capabilities(frozenset({Kind.FILES})), NOW, NOW)

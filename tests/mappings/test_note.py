@@ -20,7 +20,8 @@ from mappings.losses.catalogue import LOSSES, SKIPS
 from mappings.mail.digest import canonical
 from mappings.notes.note import map_note, skip_note
 from model.errors import Rejected
-from model.protocols import Capabilities, Kind, Mapped, Native, key_of
+from model.kinds import Kind
+from model.protocols import Capabilities, Mapped, Native, key_of
 
 NOTES = Capabilities(frozenset({Kind.NOTES}))
 OWNER = frozenset({"wiebke@land.example", "w@x.example"})

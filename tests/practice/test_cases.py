@@ -23,7 +23,7 @@ from engine.opening.open_sides import open_ledger
 from engine.planning.load_plan import plan
 from kogge.prepare.practice_servers import Stage, staged
 from ledger.db.rows import LegState
-from model.protocols import Kind
+from model.kinds import Kind
 from practice.calendar.appointments import Party
 from practice.calendar.event_desk import neighbour
 from practice.calendar.icalendar_case import icalendar

@@ -11,7 +11,8 @@ from memory.doubles import Marks, MemoryMailbox, MemorySource, MemoryStore, Memo
 
 from mappings.mail.digest import canonical
 from model.errors import Blocked, CursorLost, LeaseLost, MigrationError, Transient
-from model.protocols import Amendment, Container, Failed, Item, Kind, Native, Page, Ref, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Amendment, Container, Failed, Item, Native, Page, Ref, Stored, key_of
 
 DATE = datetime(2021, 5, 4, 3, 2, 1, tzinfo=UTC)
 

@@ -22,7 +22,8 @@ from connectors.caldav.target import DavTarget
 from connectors.http.hrefs import Mine, anybody
 from connectors.settings import Account, Secret
 from mappings.compare.semantic_digest import calendar_digest
-from model.protocols import Container, Item, Kind, Role, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Container, Item, Role, Stored, key_of
 from practice.dav.manners import manners, splits_categories
 from practice.dav.proxy import Forward, Reply, Request, reply
 from practice.dav.radicale import USER_PASSWORD, RadicaleServer

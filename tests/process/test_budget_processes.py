@@ -48,7 +48,7 @@ from connectors.http.client import HttpClient
 from connectors.settings import Account
 from engine.config.load import load
 from engine.pacing.shared_budget import request_budget
-from model.protocols import Kind
+from model.kinds import Kind
 
 config = load(Path(sys.argv[1]))
 settings = config.target.of(Kind.CALENDAR)

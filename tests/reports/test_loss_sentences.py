@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mappings.losses.severity import Class
-from model.protocols import Kind
+from model.kinds import Kind
 from reports.loss_texts import by_concern, closing_lines
 
 LOST = {

@@ -22,7 +22,7 @@ from ledger.db.engine import writing
 from ledger.db.rows import Outcome, Phase, State
 from ledger.db.schema import container, event, item, leg, mailbox
 from ledger.views.scores import absent_of
-from model.protocols import Kind
+from model.kinds import Kind
 from reports import read as report_reading
 from reports.data import Coded, Fate, Lost, MailboxReport, Status, Total, WaveReport, arrived, awaited, totals
 from reports.export import COLUMNS, document, rows

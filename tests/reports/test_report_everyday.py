@@ -13,7 +13,7 @@ from engine.control.remedies import STAYS as CODES_OF_WHAT_STAYS
 from mappings.losses.catalogue import LOSSES, REJECTIONS, SKIPS
 from mappings.losses.severity import Class, class_of
 from model.errors import Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 from reports.data import Coded, Lost
 from reports.everyday import (
     CHANGES,

@@ -12,7 +12,7 @@ from lxml import html
 from report_world import PRIVATE, WAVE, World
 
 from ledger.db.rows import LegState, Phase
-from model.protocols import Kind
+from model.kinds import Kind
 from reports.charts import Charts, speeds
 from reports.data import (
     Coded,

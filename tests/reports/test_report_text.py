@@ -19,7 +19,7 @@ from kogge.approve.decisions import APPROVABLE
 from ledger.db.rows import Phase
 from mappings.losses.catalogue import PARTS
 from mappings.losses.severity import Class
-from model.protocols import Kind
+from model.kinds import Kind
 from reports.data import Coded, Fate, Lost, Status
 from reports.i18n import LANGUAGES, Wording, text
 from reports.text_blocks import BROKEN, KEPT, NOT_YET, PARTLY

@@ -25,7 +25,8 @@ from ledger.inventory.lines import LATER, VERDICTS
 from ledger.views.scores import ARRIVED, UNCOUNTED, ScoreCounts
 from mappings.losses.catalogue import LOSSES, PARTS, class_table
 from mappings.losses.severity import Class, class_of
-from model.protocols import Kind, Loss
+from model.kinds import Kind
+from model.protocols import Loss
 from reports.data import Fate
 from reports.i18n import LANGUAGES, text
 from reports.read import fates_of

@@ -16,7 +16,7 @@ from walking import Trial
 from connectors.http.hrefs import OURS
 from ledger.db.rows import LegState, Phase, State
 from model.errors import Transient
-from model.protocols import Kind
+from model.kinds import Kind
 
 
 @pytest.fixture(params=[Phase.STAGING, Phase.LIVE])

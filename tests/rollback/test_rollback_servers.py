@@ -26,7 +26,8 @@ from connectors.imap.target import ImapTarget
 from connectors.settings import Account, Secret
 from ledger.db.rows import LegState, Phase
 from mappings.registry import FORMS
-from model.protocols import Guard, Kind, Target
+from model.kinds import Kind
+from model.protocols import Guard, Target
 from practice.dav.radicale import USER_PASSWORD, RadicaleServer
 from practice.servers.dovecot import Dovecot
 

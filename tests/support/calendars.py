@@ -9,7 +9,8 @@ from memory.mailbox import Folder
 from memory.records import APPOINTMENT, CARD, broken, contact, event
 from walking import SOURCE, Trial
 
-from model.protocols import Kind, Role
+from model.kinds import Kind
+from model.protocols import Role
 
 HOME, WORK = ("Kalender",), ("Arbeit",)
 

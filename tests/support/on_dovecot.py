@@ -31,7 +31,8 @@ from ledger.db.rows import Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from mappings.registry import FORMS
-from model.protocols import Guard, Kind, Target
+from model.kinds import Kind
+from model.protocols import Guard, Target
 from practice.servers.dovecot import Dovecot
 
 

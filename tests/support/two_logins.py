@@ -25,7 +25,8 @@ from ledger.db.rows import Phase
 from ledger.db.schema import leg
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from model.protocols import Guard, Identity, Kind, Role, Target
+from model.kinds import Kind
+from model.protocols import Guard, Identity, Role, Target
 
 NAMES = ("anna", "bob")
 DIRECTORY = Directory(

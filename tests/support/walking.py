@@ -43,7 +43,8 @@ from ledger.db.rows import LegState, Phase, State
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from mappings.registry import FORMS
-from model.protocols import Guard, Kind, Role, Target, key_of
+from model.kinds import Kind
+from model.protocols import Guard, Role, Target, key_of
 
 SOURCE, TARGET = "anna@old.example", "anna@new.example"
 KEK = bytes(32)

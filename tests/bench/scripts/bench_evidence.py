@@ -21,7 +21,8 @@ from ledger.inventory.inventory import InventoryEntry, packed
 from ledger.inventory.lines import NEW
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from model.protocols import Container, Kind
+from model.kinds import Kind
+from model.protocols import Container
 from model.signing_keys import line_of, new_key, read_key, write_key
 
 WAVE, FOLDERS, PAGE = "bench", 20, 500

@@ -7,18 +7,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from model.protocols import (
-    Body,
-    Capabilities,
-    Container,
-    Failed,
-    Identity,
-    Kind,
-    Native,
-    Page,
-    Ref,
-    Role,
-)
+from model.kinds import Kind
+from model.protocols import Body, Capabilities, Container, Failed, Identity, Native, Page, Ref, Role
 
 DRIVE = "bench"
 PAGE = 500

@@ -45,7 +45,8 @@ from ledger.leg.leg_session import LegLedger
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from mappings.registry import FORMS
-from model.protocols import Guard, Kind, Source, Target
+from model.kinds import Kind
+from model.protocols import Guard, Source, Target
 
 T = TypeVar("T")
 ONE = frozenset({1})

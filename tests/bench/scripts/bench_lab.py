@@ -14,7 +14,7 @@ from typing import Any
 import services
 from bench_job import Taken
 
-from model.protocols import Kind
+from model.kinds import Kind
 from practice.dav.radicale import RadicaleServer
 
 HERE = Path(__file__).parent

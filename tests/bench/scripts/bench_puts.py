@@ -19,7 +19,7 @@ import requests
 from bench_records import bodies
 
 from connectors.caldav.put import CONTENT, SUFFIX
-from model.protocols import Kind
+from model.kinds import Kind
 
 LANES = 4
 

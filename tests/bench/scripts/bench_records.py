@@ -24,7 +24,8 @@ from connectors.settings import Account
 from mappings.fields.context import Context
 from mappings.registry import FORMS
 from model.errors import Rejected
-from model.protocols import Capabilities, Container, Failed, Identity, Kind, Mapped, Native, Page, Ref, Role
+from model.kinds import Kind
+from model.protocols import Capabilities, Container, Failed, Identity, Mapped, Native, Page, Ref, Role
 from practice.exchange.server import ExchangeServer
 from practice.world.world import World
 

@@ -15,7 +15,8 @@ from results import stored
 from connectors.caldav.target import DavSettings, DavTarget
 from connectors.settings import Account, Secret
 from model.errors import Rejected
-from model.protocols import Container, Guard, Item, Kind, Native, Role, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Container, Guard, Item, Native, Role, Stored, key_of
 from practice.dav.proxy import DavProxy, Layer, Request
 from practice.dav.radicale import RadicaleServer
 

@@ -19,7 +19,8 @@ from connectors.caldav.target import DavTarget
 from connectors.settings import Account, Secret
 from mappings.calendar.event import map_event
 from mappings.compare.semantic_digest import calendar_digest
-from model.protocols import Container, Kind, Mapped, Native, Role, Stored
+from model.kinds import Kind
+from model.protocols import Container, Mapped, Native, Role, Stored
 from practice.open_xchange.server import OpenXchangeServer
 
 ANNA, BERT = "anna@ox.test", "bert@ox.test"

@@ -28,7 +28,8 @@ from connectors.http.upload import PieceSink
 from connectors.settings import Account
 from mappings.compare.semantic_digest import calendar_differing, calendar_digest
 from model.errors import Blocked, LeaseLost, Transient
-from model.protocols import Container, Failed, Guard, Item, Kind, Role, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Container, Failed, Guard, Item, Role, Stored, key_of
 from model.target_losses import ATTACHMENT_REFUSED
 from practice.dav.proxy import Fate, Forward, Reply, Request, reply
 from practice.dav.smtp_sink import SmtpSink

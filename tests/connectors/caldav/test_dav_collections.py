@@ -10,7 +10,8 @@ from dav_desk import CALENDAR, SECOND, Desk, item
 
 from connectors.caldav.collections import DEFAULTS
 from model.errors import Blocked, Rejected, Transient
-from model.protocols import Container, Kind, Role
+from model.kinds import Kind
+from model.protocols import Container, Role
 from practice.dav.faults import Fault, Faults
 from practice.dav.nextcloud import Fullness
 from practice.dav.proxy import Forward, Layer, Reply, Request, reply

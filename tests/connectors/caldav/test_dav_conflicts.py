@@ -9,7 +9,8 @@ from dav_desk import CALENDAR, Desk, bodies, card, event, item, written
 from results import by_key, codes, stored
 
 from model.errors import Blocked
-from model.protocols import Container, Kind, Role
+from model.kinds import Kind
+from model.protocols import Container, Role
 from practice.dav.manners import manners
 from practice.dav.nextcloud import one_uid
 from practice.dav.proxy import Forward, Layer, Reply, Request, dav_error, reply

@@ -20,7 +20,7 @@ from connectors.http.client import ASKED_AGAIN, HttpClient
 from connectors.http.hrefs import Origin
 from connectors.settings import Account
 from model.errors import Blocked, Misconfigured, Transient
-from model.protocols import Kind
+from model.kinds import Kind
 
 ENV = "KOGGE_DAV_DISCOVERY"
 

@@ -14,7 +14,8 @@ from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
 from connectors.settings import Account
 from model.errors import Blocked
-from model.protocols import Container, Kind, Role, Stored
+from model.kinds import Kind
+from model.protocols import Container, Role, Stored
 
 OWNER = "<d:owner><d:href>{}</d:href></d:owner>"
 CALENDAR = "<d:resourcetype><d:collection/><c:calendar/></d:resourcetype>"

@@ -16,7 +16,8 @@ from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
 from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Transient
-from model.protocols import Container, Failed, Kind, Native
+from model.kinds import Kind
+from model.protocols import Container, Failed, Native
 
 ENV = "KOGGE_DAV_HOSTILE"
 WORK_PATH = "/cal/anna/work/"

@@ -21,7 +21,8 @@ from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
 from connectors.settings import Account
 from model.errors import Blocked, Transient
-from model.protocols import Container, Failed, Item, Kind, Role, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Container, Failed, Item, Role, Stored, key_of
 from practice.dav.proxy import Forward, Reply, Request, reply
 from practice.dav.smtp_sink import SmtpSink
 from practice.open_xchange.server import OpenXchangeServer

@@ -29,7 +29,8 @@ from connectors.http.hrefs import Origin, canonical, child
 from connectors.http.multistatus import DavResponse, Garbage, Multistatus
 from connectors.http.upload import PieceSink
 from model.errors import Blocked, MigrationError, Transient
-from model.protocols import Amendment, Failed, Kind, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Amendment, Failed, Stored, key_of
 from practice.dav.faults import Fault, Faults
 from practice.dav.proxy import Forward, Reply, Request
 from practice.harness.tls import make_certificate

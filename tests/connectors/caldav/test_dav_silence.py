@@ -9,7 +9,8 @@ from dav_desk import CALENDAR, PASSWORD_ENV, Desk, item, written
 from results import codes
 from server_fixtures import radicale_fixture
 
-from model.protocols import Item, Kind, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Item, Stored, key_of
 from practice.dav.manners import manners
 from practice.dav.radicale import USER_PASSWORD, RadicaleServer
 from practice.dav.scheduling import ProductName, SchedulingServer, address_of, start_scheduling

@@ -13,8 +13,8 @@ from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
 from connectors.settings import Account
 from model.errors import Transient
+from model.kinds import Kind
 from model.optional_protocols import Schedules
-from model.protocols import Kind
 from practice.dav.manners import manners
 from practice.dav.radicale import USER_PASSWORD
 from practice.dav.scheduling import ProductName, start_scheduling

@@ -13,7 +13,8 @@ from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
 from connectors.settings import Account
 from model.errors import Blocked, Transient
-from model.protocols import Failed, Kind, Stored
+from model.kinds import Kind
+from model.protocols import Failed, Stored
 from practice.dav.proxy import Forward, Reply, Request, dav_error, reply
 
 SAID = "Anna Angst may not have this"

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from ews_responder import Answer, Request, envelope, error, message, root_folder
 from lxml import etree
 
-from model.protocols import Body, Container, Failed, Kind, Native, key_of
+from model.kinds import Kind
+from model.protocols import Body, Container, Failed, Native, key_of
 
 CALENDAR = Container(Kind.CALENDAR, "CAL", ("Kalender",))
 CONTACTS = Container(Kind.CONTACTS, "CON", ("Kontakte",))

@@ -16,7 +16,8 @@ from ews_responder import (
 
 from connectors.ews.source import EwsSource
 from connectors.settings import Account
-from model.protocols import Container, Failed, Kind, Native, Ref, key_of
+from model.kinds import Kind
+from model.protocols import Container, Failed, Native, Ref, key_of
 
 INBOX = Container(Kind.MAIL, "INBOX", ("Inbox",))
 ACCOUNT = Account(login="anna", address="anna@example.org")

@@ -13,7 +13,8 @@ from ews_responder import Answer, Request, envelope, error, fault, message, resp
 from ews_scripts import Open, sync
 
 from model.errors import Blocked
-from model.protocols import Kind, Role
+from model.kinds import Kind
+from model.protocols import Role
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
 Entry = tuple[str, datetime, datetime, str]

@@ -23,7 +23,8 @@ from connectors.ews.source import EwsSettings, EwsSource
 from connectors.exchange.folders import DEEPEST, ExchangeFolder, containers, kind_of
 from connectors.settings import Account, Secret
 from model.errors import Blocked, Transient
-from model.protocols import Kind, Role
+from model.kinds import Kind
+from model.protocols import Role
 
 
 def folder(id_: str, parent: str = "ROOT", class_: str = "IPF.Note", **more: object) -> ExchangeFolder:

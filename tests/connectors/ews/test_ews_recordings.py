@@ -13,7 +13,8 @@ from samples import samples
 
 from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
-from model.protocols import Container, Failed, Kind, Native, Ref
+from model.kinds import Kind
+from model.protocols import Container, Failed, Native, Ref
 
 pytestmark = pytest.mark.samples
 INBOX = Container(Kind.MAIL, "INBOX", ("Inbox",))

@@ -10,7 +10,8 @@ from ews_responder import Answer, Request, envelope, error, fault, responder
 from ews_scripts import Open
 
 from connectors.ews.fields import NEEDED, OPTIONAL, Shape
-from model.protocols import Kind, Ref
+from model.kinds import Kind
+from model.protocols import Ref
 
 
 def refs(*ids: str) -> list[Ref]:

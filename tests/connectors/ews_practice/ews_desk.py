@@ -12,7 +12,8 @@ from datetime import UTC, date, datetime, timedelta
 from lxml import etree
 
 from connectors.ews.source import EwsSource
-from model.protocols import Container, Failed, Kind, Native, Ref, key_of
+from model.kinds import Kind
+from model.protocols import Container, Failed, Native, Ref, key_of
 from practice.calendar.appointments import Changed, Event, occurrences
 from practice.calendar.event_desk import timed, whole_days
 from practice.calendar.series import Daily, MonthlyOn, Recurrence, Weekly

@@ -10,7 +10,8 @@ from ews_truth import LARGE, Open, body_digest, copied, digest, inbox, listing, 
 from connectors.ews.source import EwsSource
 from connectors.settings import Tls
 from model.errors import Blocked
-from model.protocols import Container, Failed, Kind, Native, Role, key_of
+from model.kinds import Kind
+from model.protocols import Container, Failed, Native, Role, key_of
 from practice.exchange.server import ExchangeServer
 from practice.harness.faults import FaultPlan, poison_item
 from practice.world.mailbox import Mailbox

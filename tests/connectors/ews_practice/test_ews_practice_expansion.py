@@ -19,7 +19,8 @@ from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
 from mappings.calendar.event import map_event
 from mappings.fields.context import Context
-from model.protocols import Capabilities, Container, Kind, Native, Ref
+from model.kinds import Kind
+from model.protocols import Capabilities, Container, Native, Ref
 from practice.calendar.appointments import Changed, Event
 from practice.calendar.series import Daily, Monthly, MonthlyOn, Pattern, Recurrence, Weekly, Yearly, YearlyOn
 from practice.calendar.timezones import ISLAND, ZONES, Zone

@@ -13,7 +13,8 @@ from ews_truth import Open, copied
 from connectors.ews.source import EwsSource
 from mappings.calendar.event import map_event
 from mappings.fields.context import Context
-from model.protocols import Capabilities, Kind, Loss, Native
+from model.kinds import Kind
+from model.protocols import Capabilities, Loss, Native
 from practice.calendar.event_desk import whole_days
 from practice.calendar.series import Daily, Recurrence
 from practice.exchange.habits import Habits

@@ -23,7 +23,8 @@ from ews_desk import (
 from ews_truth import Open
 from lxml import etree
 
-from model.protocols import Failed, Kind, Native, Ref, Role, key_of
+from model.kinds import Kind
+from model.protocols import Failed, Native, Ref, Role, key_of
 from practice.calendar.appointments import Event
 from practice.exchange.habits import Habits
 from practice.exchange.server import ExchangeServer

@@ -9,7 +9,7 @@ import pytest
 from ews_desk import END, KINDS, START, expanded, given, held
 from ews_truth import Open
 
-from model.protocols import Kind
+from model.kinds import Kind
 from practice.exchange.server import ExchangeServer
 from practice.world.world import World
 

@@ -10,7 +10,8 @@ from typing import BinaryIO
 from connectors.exo.target import AgendaSettings, AgendaTarget
 from connectors.settings import Account
 from mappings.compare.semantic_digest import calendar_digest
-from model.protocols import Guard, Item, Kind, Native, key_of
+from model.kinds import Kind
+from model.protocols import Guard, Item, Native, key_of
 from practice.dav.faults import Fault, Faults
 from practice.exo.agenda import ExoAgenda
 

@@ -13,7 +13,8 @@ from results import code, stored
 from connectors.exo.settings import AgendaSettings
 from connectors.http import client as http_client
 from model.errors import Blocked, Rejected
-from model.protocols import Container, Item, Kind, Role
+from model.kinds import Kind
+from model.protocols import Container, Item, Role
 
 ALARM = "BEGIN:VALARM\nACTION:DISPLAY\nTRIGGER:-PT90M\nEND:VALARM"
 ITEMS = {

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from connectors.files.target import FilesSettings, FilesTarget
 from connectors.settings import Account
-from model.protocols import Container, Guard, Item, Kind, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Container, Guard, Item, Stored, key_of
 from practice.dav.faults import Fault, Faults
 from practice.nextcloud.files import NextcloudFiles
 

@@ -18,7 +18,8 @@ from connectors.http.multistatus import Garbage
 from connectors.webdav.propfind import entries
 from connectors.webdav.read import paths
 from model.errors import Blocked, Rejected
-from model.protocols import Container, Kind, Loss, Role
+from model.kinds import Kind
+from model.protocols import Container, Loss, Role
 from practice.dav.faults import Fault
 from practice.dav.proxy import Forward, Reply, Request
 

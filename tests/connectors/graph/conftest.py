@@ -12,7 +12,7 @@ from graph_script import ACCOUNT, ORIGIN, Cloud, Open
 from connectors.graph.source import GraphSettings, GraphSource
 from connectors.settings import Account, Secret
 from engine.pacing.call_metrics import Meter, metered
-from model.protocols import Kind
+from model.kinds import Kind
 from practice.graph.server import GraphServer
 from practice.world.world import World
 

@@ -18,7 +18,8 @@ from connectors.graph.source import GraphSource
 from connectors.http.hrefs import Origin
 from connectors.http.transport import Send
 from connectors.settings import Account
-from model.protocols import Container, Kind, Role
+from model.kinds import Kind
+from model.protocols import Container, Role
 
 ACCOUNT = Account(login="anna@example.org", address="anna@example.org")
 HOME = "/users/anna@example.org"

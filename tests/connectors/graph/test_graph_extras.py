@@ -11,8 +11,8 @@ from graph_script import HOME, Answer, Ask, Cloud, Open, error, token
 from connectors.graph.source import READERS
 from connectors.settings import Account
 from model.errors import Blocked
+from model.kinds import Kind
 from model.optional_protocols import Rights
-from model.protocols import Kind
 from practice.graph.server import GraphServer
 from practice.graph.tokens import App
 from practice.world.world import World

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from connectors.graph.source import READERS, GraphSettings, GraphSource
 from connectors.settings import Account
+from model.kinds import Kind
 from model.optional_protocols import SupportsExtras, SupportsSenders, SupportsServerInfo
-from model.protocols import Kind
 
 LEAST: dict[str, Any] = {"tenant": "example.org", "client_id": "a-b-c", "client_secret": {"env": "SECRET"}}
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from connectors.imap.session import ImapSettings
 from connectors.imap.target import ImapTarget
-from model.protocols import Item, Kind
+from model.kinds import Kind
+from model.protocols import Item
 
 Script = Callable[[bytes, io.BufferedReader, socket.socket], bytes | None]
 CAPABILITIES = b"IMAP4rev1 LITERAL+ MULTIAPPEND UIDPLUS"

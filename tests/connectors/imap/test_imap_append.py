@@ -15,7 +15,8 @@ from imap_script import (
 )
 
 from model.errors import Blocked, LeaseLost, MigrationError, Rejected, Transient
-from model.protocols import Container, Failed, Item, Kind, Stored
+from model.kinds import Kind
+from model.protocols import Container, Failed, Item, Stored
 
 
 def test_a_confirmation_of_too_few_is_not_believed(serve: Serve, target: Open) -> None:

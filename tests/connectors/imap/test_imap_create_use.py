@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from imap_script import CAPABILITIES, Open, Serve
 
-from model.protocols import Container, Kind, Role
+from model.kinds import Kind
+from model.protocols import Container, Role
 
 MARKS = CAPABILITIES + b" SPECIAL-USE LIST-EXTENDED"
 SENT = Container(Kind.MAIL, "1", ("Gesendete Objekte",), Role.SENT)

@@ -19,7 +19,8 @@ from connectors.imap.target import ImapTarget
 from connectors.settings import Account
 from mappings.fields.look_alikes import harmless
 from model.errors import Rejected
-from model.protocols import Amendment, Container, Item, Kind, Stored
+from model.kinds import Kind
+from model.protocols import Amendment, Container, Item, Stored
 from practice.servers.cyrus import VARIABLE, CyrusServer, root, start_cyrus
 
 pytestmark = pytest.mark.skipif(root() is None, reason=f"no unpacked Cyrus: {VARIABLE} names none")

@@ -12,7 +12,8 @@ from connectors.imap.fetch import WINDOW_BYTES
 from connectors.imap.source import ImapSource
 from connectors.settings import Account
 from model.errors import CursorLost, Transient
-from model.protocols import Container, Failed, Kind, Ref
+from model.kinds import Kind
+from model.protocols import Container, Failed, Ref
 
 QRESYNC = CAPABILITIES + b" ENABLE CONDSTORE QRESYNC"
 INBOX = Container(Kind.MAIL, "INBOX", ("INBOX",))

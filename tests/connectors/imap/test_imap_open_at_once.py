@@ -13,7 +13,8 @@ from connectors.imap.open_at_once import AT_ONCE
 from connectors.imap.source import ImapSource
 from connectors.imap.target import ImapTarget
 from model.errors import MigrationError, Transient
-from model.protocols import Container, Failed, Kind, Ref
+from model.kinds import Kind
+from model.protocols import Container, Failed, Ref
 
 Opened = Callable[..., ImapTarget]
 NAMES = ["A", "B", "C"]

@@ -11,7 +11,8 @@ from connectors.imap.source import ImapSource
 from connectors.imap.wire import refusals
 from connectors.imap.wire.refusals import ATTEMPTS, MANY_ATTEMPTS, PAUSES
 from model.errors import Rejected, Transient
-from model.protocols import Amendment, Container, Failed, Item, Kind, Native, Ref, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Amendment, Container, Failed, Item, Native, Ref, Stored, key_of
 
 NO = b"TAG NO Internal error, try again\r\n"
 SINGLE = b"IMAP4rev1 LITERAL+ UIDPLUS"

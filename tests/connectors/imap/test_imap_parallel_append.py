@@ -14,7 +14,8 @@ from connectors.imap.append import Appender, PreparedAppend
 from connectors.imap.parallel_append import ExtraSessions
 from connectors.imap.session import Session
 from model.errors import Blocked, MigrationError, Rejected, Transient
-from model.protocols import Failed, Item, Kind, Stored
+from model.kinds import Kind
+from model.protocols import Failed, Item, Stored
 
 PART = 2
 

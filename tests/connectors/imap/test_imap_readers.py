@@ -13,7 +13,8 @@ from server_fixtures import ACL, dovecot_fixture
 
 from connectors.imap.target import ImapTarget
 from connectors.settings import Account
-from model.protocols import Container, Kind
+from model.kinds import Kind
+from model.protocols import Container
 from model.readers import Readers
 from practice.servers.dovecot import Dovecot
 

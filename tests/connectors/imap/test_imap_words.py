@@ -10,7 +10,8 @@ from imap_script import Open, Serve, Settings, appending, item, refusing_login
 from connectors.imap.source import ImapSource
 from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Rejected, Transient
-from model.protocols import Container, Failed, Kind, Ref
+from model.kinds import Kind
+from model.protocols import Container, Failed, Ref
 
 SAID = "Anna Angst's mailbox says no"
 NO = b"TAG NO [CANNOT] Anna Angst's mailbox says no\r\n"

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from connectors.imap.session import ImapSettings
 from connectors.imap.source import ImapSource
 from connectors.imap.target import ImapTarget
-from model.protocols import Container, Item, Kind, key_of
+from model.kinds import Kind
+from model.protocols import Container, Item, key_of
 
 WORK = Container(Kind.MAIL, "source-id", ("Work",))
 

@@ -8,7 +8,8 @@ import pytest
 from imap_items import OpenTarget, item
 
 from model.errors import Blocked
-from model.protocols import Container, Kind
+from model.kinds import Kind
+from model.protocols import Container
 from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot

@@ -11,7 +11,8 @@ from imap_items import WORK, OpenSource, OpenTarget, item
 from imapclient import IMAPClient
 
 from model.errors import Blocked, CursorLost, MigrationError, Transient
-from model.protocols import Container, Failed, Kind, Native, Ref, Stored
+from model.kinds import Kind
+from model.protocols import Container, Failed, Native, Ref, Stored
 from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot

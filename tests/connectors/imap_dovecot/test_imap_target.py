@@ -10,7 +10,8 @@ from imap_items import WORK, OpenTarget, item
 from imapclient import IMAPClient
 
 from model.errors import Blocked, LeaseLost, Transient
-from model.protocols import Failed, Item, Kind, Native, Role, Stored
+from model.kinds import Kind
+from model.protocols import Failed, Item, Native, Role, Stored
 from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot

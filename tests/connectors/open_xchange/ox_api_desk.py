@@ -17,7 +17,8 @@ from connectors.open_xchange.client import ApiClient
 from connectors.open_xchange.target import OpenXchangeTarget
 from connectors.settings import Account
 from mappings.registry import FORMS
-from model.protocols import Guard, Kind
+from model.kinds import Kind
+from model.protocols import Guard
 from practice.dav.proxy import Forward, Reply, Request
 from practice.dav.smtp_sink import SmtpSink
 from practice.open_xchange.server import OpenXchangeServer

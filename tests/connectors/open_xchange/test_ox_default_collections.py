@@ -11,7 +11,8 @@ from ox_api_desk import ANNA, BERT, ApiDesk
 
 from connectors.caldav.target import DavTarget
 from model.errors import Blocked
-from model.protocols import Container, Kind, Role
+from model.kinds import Kind
+from model.protocols import Container, Role
 from practice.dav.proxy import Forward, Reply, Request
 from practice.open_xchange.context import Folder
 

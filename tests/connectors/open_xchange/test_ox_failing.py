@@ -16,7 +16,8 @@ from test_ox_tasks import item as task_item
 
 from connectors.open_xchange.target import OpenXchangeTarget
 from model.errors import Blocked, Transient
-from model.protocols import Item, Kind
+from model.kinds import Kind
+from model.protocols import Item
 from practice.dav.proxy import Forward, Reply, Request, reply
 
 FAULTS = (

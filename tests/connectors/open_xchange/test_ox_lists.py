@@ -15,7 +15,8 @@ from connectors.open_xchange import group_cards
 from connectors.open_xchange.target import OpenXchangeTarget
 from mappings.compare.semantic_digest import card_digest
 from model.errors import Blocked, LeaseLost, Rejected, Transient
-from model.protocols import Amendment, Container, Item, Kind, Native, Role, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Amendment, Container, Item, Native, Role, Stored, key_of
 from practice.dav.proxy import reply
 
 CONTACTS = Container(Kind.CONTACTS, "source-4", ("Contacts",), Role.CONTACTS)

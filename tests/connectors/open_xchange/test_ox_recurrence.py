@@ -18,7 +18,8 @@ from connectors.open_xchange.target import _with_rules
 from mappings.calendar.task import map_task
 from mappings.compare.semantic_digest import calendar_digest
 from model.errors import Rejected
-from model.protocols import Capabilities, Kind, Mapped
+from model.kinds import Kind
+from model.protocols import Capabilities, Mapped
 
 TARGET = Capabilities(
     frozenset({Kind.TASKS}),

@@ -10,7 +10,8 @@ import pytest
 from ox_api_desk import ANNA, BERT, ApiDesk
 
 from model.errors import Blocked
-from model.protocols import Container, Kind, Role
+from model.kinds import Kind
+from model.protocols import Container, Role
 from practice.dav.proxy import Forward, Reply, Request, reply
 
 Answer = dict[str, Any]

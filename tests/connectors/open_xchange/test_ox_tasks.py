@@ -13,7 +13,8 @@ from results import code, stored
 from connectors.open_xchange.target import OpenXchangeTarget
 from mappings.compare.semantic_digest import calendar_digest
 from model.errors import LeaseLost, Transient
-from model.protocols import Container, Item, Kind, Native, Role, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Container, Item, Native, Role, Stored, key_of
 from practice.dav.proxy import reply
 
 TASKS = Container(Kind.TASKS, "source-3", ("Tasks",), Role.TASKS)

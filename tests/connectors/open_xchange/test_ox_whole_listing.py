@@ -14,8 +14,9 @@ from connectors.open_xchange.whole_listing import own_events
 from connectors.settings import Account
 from engine.identity.identity_gate import is_emptiness_unproven, is_filled
 from model.errors import Blocked, Transient
+from model.kinds import Kind
 from model.optional_protocols import ListsWhole
-from model.protocols import Container, Kind, Role
+from model.protocols import Container, Role
 from practice.dav.proxy import Forward, Reply, Request, reply
 
 HOME = "/caldav/Y2FsOi8vMC8zMQ/"

@@ -35,7 +35,7 @@ from ledger.plan.mailboxes import PlannedMailbox
 from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
 from model.errors import Blocked, Corrupt, Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 from model.signing_keys import is_signed, line_of
 
 NAMES = ("Anna", "Bernd", "Carla")

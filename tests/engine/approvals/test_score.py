@@ -11,7 +11,7 @@ from ledger.db.rows import State
 from ledger.views.scores import Counts, ScoreCounts
 from mappings.losses.catalogue import LOSSES
 from mappings.losses.severity import CLASSES, FIELDS, Class, class_of, losses_of
-from model.protocols import Kind
+from model.kinds import Kind
 
 
 def of(verified: int, rejected: int = 0, lacking: int = 0) -> Rating:

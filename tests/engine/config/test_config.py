@@ -12,7 +12,7 @@ from connectors.http.proxy import Proxy
 from engine.config.load import Config, is_address, load
 from engine.config.template import TOML
 from model.errors import Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 
 SIMPLE = """\
 [source]

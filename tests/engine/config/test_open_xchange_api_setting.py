@@ -14,7 +14,7 @@ from engine.config.load import Config, load
 from engine.opening.open_sides import open_target
 from engine.preflight.preflight import never
 from model.errors import Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 
 TOML = """
 [source]

@@ -18,7 +18,7 @@ from ledger.inventory import keystore
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.errors import Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 
 KEY = bytes(range(32))
 TEXT = """

@@ -17,7 +17,7 @@ from engine.control import lease
 from engine.control.lease import LeaseKeeper
 from ledger.db.rows import Lease, LegState, Phase
 from model.errors import LeaseLost, Transient
-from model.protocols import Kind
+from model.kinds import Kind
 
 WAIT = 60.0
 TTL, MARGIN = 0.6, 0.2

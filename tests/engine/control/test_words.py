@@ -17,7 +17,7 @@ import pytest
 
 from engine.control.server_words_file import FOLDER, LINES_MOST, LONGEST, Told, Words, told
 from model.errors import Rejected
-from model.protocols import Kind
+from model.kinds import Kind
 from model.server_words import NOTHING, ServerWords
 
 BOX = "m-7f3a9c01"
@@ -223,7 +223,7 @@ def test_two_threads_lose_nothing(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from model.protocols import Kind
+from model.kinds import Kind
 from model.errors import Rejected
 from model.server_words import ServerWords
 from engine.control.server_words_file import Words, told

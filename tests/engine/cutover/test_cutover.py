@@ -21,7 +21,7 @@ from engine.pacing.watchdog import Watchdog
 from engine.pacing.worker_slots import WorkerSlots
 from ledger.db.rows import LegState, Phase, State
 from ledger.plan.mailboxes import PlannedMailbox
-from model.protocols import Kind
+from model.kinds import Kind
 
 ORDER = ["redirect", "close", "delta", "write", "verify", "open"]
 

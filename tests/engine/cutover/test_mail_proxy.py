@@ -25,7 +25,7 @@ from engine.cutover import hooks
 from engine.cutover.hooks import HookMailbox
 from ledger.db.rows import Phase
 from ledger.plan.mailboxes import PlannedMailbox
-from model.protocols import Kind
+from model.kinds import Kind
 from practice.servers.dovecot import LIBRARIES, REREAD_SECONDS, Dovecot, start_dovecot
 
 pytestmark = pytest.mark.dovecot

@@ -27,7 +27,7 @@ from ledger.plan.callers import name_listed
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.errors import Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 
 MAIL = frozenset({Kind.MAIL})
 BASIC = """

@@ -23,7 +23,7 @@ from engine.cutover.stopped import (
 )
 from ledger.db.rows import LegRow, LegState, MailboxRow, Phase
 from ledger.leg.cutover_steps import BACK, BEGUN, DONE, FAILED, RELEASE, StepRow
-from model.protocols import Kind
+from model.kinds import Kind
 
 NOW = datetime(2026, 11, 29, 23, 0, tzinfo=UTC)
 REDIRECT = "freeze:redirect"

@@ -8,7 +8,8 @@ from typing import Any
 from connectors.spool import bytes_body
 from engine.files.file_names import TAKEN, Names
 from model.file_names import FileNames
-from model.protocols import Item, Kind, Mapped, key_of
+from model.kinds import Kind
+from model.protocols import Item, Mapped, key_of
 
 FOLDING = FileNames(fold=True)
 EMPTY = bytes_body(b"")

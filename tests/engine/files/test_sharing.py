@@ -23,8 +23,9 @@ from engine.verify.compare import Level
 from ledger.db.rows import LegState, Outcome, Phase
 from ledger.leg.shares import ShareLedger
 from ledger.plan.mailboxes import PlannedMailbox
+from model.kinds import Kind
 from model.optional_protocols import Grant, Sharing
-from model.protocols import Container, Kind
+from model.protocols import Container
 from practice.drive.drive_shares import Grantee, Party, Permission, Scope, group, guest, link, user
 from practice.nextcloud.shares import GROUP, LINK, USER
 from practice.servers.webdav import WebDavServer

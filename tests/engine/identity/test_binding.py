@@ -13,8 +13,8 @@ from ledger.db.rows import Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.errors import Blocked
-from model.kinds import KINDS
-from model.protocols import Identity, Kind
+from model.kinds import KINDS, Kind
+from model.protocols import Identity
 
 OURS = Identity("graph", "1")
 

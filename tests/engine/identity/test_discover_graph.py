@@ -16,7 +16,8 @@ from walking import letter
 from engine.config.load import load
 from engine.planning.mailbox_list import read_mailboxes
 from engine.preflight import source_inventory
-from model.protocols import Container, Kind
+from model.kinds import Kind
+from model.protocols import Container
 from practice.graph.server import GraphServer
 from practice.world.world import World
 

@@ -19,7 +19,8 @@ from engine.identity.identity_gate import ARTEFACTS_MOST, GateRules, Pair, is_fi
 from engine.planning.deny_list import DenyList
 from engine.planning.mailbox_list import Directory, canonical, exact, read_directory
 from model.errors import Blocked
-from model.protocols import Capabilities, Container, Identity, Kind, Listed, Native, Ref
+from model.kinds import Kind
+from model.protocols import Capabilities, Container, Identity, Listed, Native, Ref
 from model.sites import Site
 
 ANNA_OLD, ANNA = "anna@old.example", "anna@new.example"

@@ -19,7 +19,8 @@ from ledger.leg.locations import Seat
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.errors import Misconfigured
-from model.protocols import Identity, Kind
+from model.kinds import Kind
+from model.protocols import Identity
 
 BAUAMT = "site:contoso.sharepoint.com:/sites/bau amt:Besitzer"
 PRESSE = "site:contoso.sharepoint.com:/sites/presse:Besitzer"

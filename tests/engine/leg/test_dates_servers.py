@@ -24,7 +24,7 @@ from engine.planning.load_plan import plan
 from kogge.prepare.practice_servers import Stage, staged
 from ledger.db.rows import LegState, Phase
 from ledger.store import Ledger
-from model.protocols import Kind
+from model.kinds import Kind
 from practice.drive.drives import Drives
 from practice.exchange.server import ExchangeServer
 from practice.graph.server import GraphServer

@@ -20,7 +20,7 @@ from engine.planning.load_plan import plan
 from kogge.prepare.practice_servers import Stage, staged
 from ledger.db.rows import LegState, Phase
 from ledger.store import Ledger
-from model.protocols import Kind
+from model.kinds import Kind
 from practice.calendar.appointments import Event
 from practice.contacts.cards import Contact
 from practice.contacts.photos import jpeg

@@ -20,7 +20,7 @@ from engine.planning.load_plan import plan
 from kogge.shown.item_lookup import UNREADABLE, subjects_of
 from ledger.db.rows import LegState
 from ledger.store import Ledger
-from model.protocols import Kind
+from model.kinds import Kind
 from practice.drive.drive import Drive, Form
 from practice.drive.drive_population import Tree
 from practice.drive.drives import Drives

@@ -23,7 +23,7 @@ from engine.verify.occurrences import UNCHECKED
 from kogge.prepare.practice_servers import staged
 from ledger.db.readers import counts_of
 from ledger.db.rows import LegState, Phase, State
-from model.protocols import Kind
+from model.kinds import Kind
 from practice.calendar.appointments import Event
 from practice.calendar.event_desk import timed
 from practice.exchange.habits import Habits

@@ -21,7 +21,8 @@ from engine.leg.run import Task
 from engine.steps import reconcile
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase, State
-from model.protocols import Kind, Loss, Role
+from model.kinds import Kind
+from model.protocols import Loss, Role
 from practice.dav.smtp_sink import SmtpSink
 from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 

@@ -19,7 +19,7 @@ from connectors.caldav.read import NAMES
 from engine.leg.run import Task
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase, State
-from model.protocols import Kind
+from model.kinds import Kind
 from practice.dav.proxy import Forward, Reply, Request, reply
 from practice.dav.smtp_sink import SmtpSink
 from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate

@@ -23,7 +23,7 @@ from engine.planning.target_rates import REQUESTS_OF_ITEM, REQUESTS_OF_LEG
 from engine.verify.compare import Level
 from ledger.db.rows import LegState
 from ledger.db.shared_values import change_value
-from model.protocols import Kind
+from model.kinds import Kind
 from practice.dav.proxy import Forward, Reply, Request, reply
 from practice.dav.smtp_sink import SmtpSink
 from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate

@@ -15,7 +15,8 @@ from walking import SOURCE, TARGET, verified
 from engine.leg.run import Task
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase, State
-from model.protocols import Kind, Role
+from model.kinds import Kind
+from model.protocols import Role
 from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 
 

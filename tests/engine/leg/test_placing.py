@@ -12,7 +12,8 @@ import pytest
 from engine.steps.placement import place
 from ledger.leg.containers import Placed
 from model.errors import Rejected, Transient
-from model.protocols import Container, Kind, Loss, key_of
+from model.kinds import Kind
+from model.protocols import Container, Loss, key_of
 
 OWN, NEW = "/cal/default/", "/cal/work/"
 SOURCE = {name: Container(Kind.CALENDAR, name, (name,)) for name in ("Calendar", "Work")}

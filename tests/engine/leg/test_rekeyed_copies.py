@@ -13,8 +13,7 @@ import pytest
 from engine.steps import item_dates, rekeying
 from engine.steps.rekeying import Copies, Copy
 from ledger.db.rows import ItemRow, State
-from model.kinds import KINDS
-from model.protocols import Kind
+from model.kinds import KINDS, Kind
 
 MANY = 2_000
 DIGEST = b"d" * 32

@@ -9,7 +9,7 @@ from engine.assembly import build_leg
 from engine.leg.leg_result import LegResult
 from engine.leg.run_options import RunOptions
 from ledger.db.rows import LegState, Phase
-from model.protocols import Kind
+from model.kinds import Kind
 
 pytestmark = pytest.mark.dovecot
 __all__ = ["exchange", "microsoft365"]

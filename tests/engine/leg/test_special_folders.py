@@ -24,7 +24,8 @@ from connectors.settings import Account
 from engine.leg.run import Task
 from engine.verify.compare import Level
 from ledger.db.rows import LegState
-from model.protocols import Container, Kind, Role
+from model.kinds import Kind
+from model.protocols import Container, Role
 from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot

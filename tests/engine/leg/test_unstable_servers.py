@@ -14,7 +14,8 @@ from test_dates_servers import Office, exchange, microsoft365
 from engine.assembly import build_leg
 from engine.leg.run_options import RunOptions
 from ledger.db.rows import LegState, Outcome
-from model.protocols import Kind, key_of
+from model.kinds import Kind
+from model.protocols import key_of
 from practice.mail.mime_habits import MimeHabits
 from practice.world.mailbox import Mailbox
 from practice.world.messages import DRAFT, UNMARKED, Message

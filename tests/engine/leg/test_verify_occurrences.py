@@ -12,7 +12,8 @@ import pytest
 
 from engine.verify.occurrences import DETAIL, UNCHECKED, Almanac, compare
 from ledger.db.rows import ContainerRow, ItemRow, Outcome, State
-from model.protocols import Item, Kind, Mapped
+from model.kinds import Kind
+from model.protocols import Item, Mapped
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 KEY = b"k" * 16

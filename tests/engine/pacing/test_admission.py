@@ -35,7 +35,7 @@ from ledger.db.rows import LegState
 from ledger.store import Ledger
 from ledger.views.server_health import Health, newest, report
 from model.errors import Transient
-from model.protocols import Kind
+from model.kinds import Kind
 
 SOURCE, MAIL = "source.imap", "target.mail-notes"
 TOML = """

@@ -15,7 +15,7 @@ from ledger.db.rows import LegRow, Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.errors import Blocked, Corrupt, MigrationError, Misconfigured, Transient
-from model.protocols import Kind
+from model.kinds import Kind
 
 REFUSED = Blocked("login-refused", "of this mailbox")
 

@@ -20,7 +20,8 @@ from engine.pacing.login_breaker import REFUSALS_MOST, LoginBreaker
 from engine.planning.mailbox_list import Person
 from engine.preflight import preflight, source_inventory
 from model.errors import Blocked, Misconfigured, Transient
-from model.protocols import Container, Identity, Kind
+from model.kinds import Kind
+from model.protocols import Container, Identity
 
 PEOPLE = [Person(n, f"u{n}@o.example", f"u{n}@n.example", "w", f"u{n}", f"u{n}") for n in range(1, 41)]
 SETTINGS = {

@@ -22,7 +22,8 @@ from engine.pacing.call_metrics import Meter, metered
 from engine.pacing.watchdog import Watchdog
 from ledger.store import Ledger
 from model.errors import Transient
-from model.protocols import Container, Item, Kind, Stored
+from model.kinds import Kind
+from model.protocols import Container, Item, Stored
 
 
 class Hung:

@@ -26,7 +26,8 @@ from engine.pacing.call_metrics import (
 from model import optional_protocols, readers
 from model import protocols as base
 from model.errors import Rejected, Transient
-from model.protocols import Failed, Item, Kind, Page, Ref, Stored
+from model.kinds import Kind
+from model.protocols import Failed, Item, Page, Ref, Stored
 
 
 @dataclass

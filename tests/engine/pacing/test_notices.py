@@ -21,7 +21,7 @@ from ledger.plan.wave_control import set_paused
 from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
 from ledger.views.server_health import Health, leave, newest, report
-from model.protocols import Kind
+from model.kinds import Kind
 
 WELL = Health("source.imap", "one", 40, 0, 0.05, 1.0, 4)
 SLOW = Health("target.files", "one", 10, 0, 2.0, 0.5, 2)

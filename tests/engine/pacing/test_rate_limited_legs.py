@@ -18,7 +18,7 @@ from engine.pacing.server_notices import clock_time, notices, rate_limit_lines
 from engine.pacing.shared_budget import RATE_LIMITED, SharedBudget, budget_of
 from kogge.prepare.announced_waits import announced_waits, waits
 from ledger.store import Ledger
-from model.protocols import Kind
+from model.kinds import Kind
 
 TOML = """\
 [source]

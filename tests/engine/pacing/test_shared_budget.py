@@ -31,7 +31,7 @@ from engine.pacing.shared_budget import (
 from ledger.db.shared_values import change_value, drop_value, read_value
 from ledger.store import Ledger
 from model.errors import Transient
-from model.protocols import Kind
+from model.kinds import Kind
 from practice.servers.postgres import Postgres
 
 NUMBER = itertools.count()

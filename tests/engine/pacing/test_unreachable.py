@@ -16,7 +16,7 @@ from engine.planning.mailbox_list import Person
 from engine.preflight import preflight, source_inventory
 from engine.preflight.preflight import Power, unreachable_sides
 from model.errors import Blocked, Transient
-from model.protocols import Kind
+from model.kinds import Kind
 
 PEOPLE = [Person(n, f"u{n}@o.example", f"u{n}@n.example", "w", f"u{n}", f"u{n}") for n in range(1, 21)]
 CONFIG: Any = SimpleNamespace(

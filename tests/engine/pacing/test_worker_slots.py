@@ -25,7 +25,7 @@ from ledger.plan.wave_control import set_paused
 from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
 from model.errors import Transient
-from model.protocols import Kind
+from model.kinds import Kind
 
 NIGHTS = """
 [windows.nights]

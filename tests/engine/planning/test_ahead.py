@@ -21,8 +21,7 @@ from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from ledger.views.rates import measured
 from ledger.views.sizes import amounts
-from model.kinds import KINDS
-from model.protocols import Kind
+from model.kinds import KINDS, Kind
 
 TOML = f"""\
 {imap_sides()}

@@ -10,7 +10,7 @@ from connectors.graph.connector import MAILBOX_REQUESTS
 from engine.config.load import load
 from engine.planning.throughput_estimate import Estimate, Load, Throughput, estimate, pace_of
 from ledger.views.rates import Measured
-from model.protocols import Kind
+from model.kinds import Kind
 
 PACE = Throughput(items=dict.fromkeys(Kind, 10.0), bytes=1000.0, parallel=4)
 

@@ -19,7 +19,8 @@ from flows.process.parameters import BatchParameters, VerifyParameters, WavePara
 from ledger.db.rows import LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from model.protocols import Identity, Kind
+from model.kinds import Kind
+from model.protocols import Identity
 
 
 @pytest.fixture

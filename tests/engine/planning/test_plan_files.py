@@ -16,8 +16,7 @@ from engine.planning.throughput_estimate import Load
 from engine.planning.waves_csv import WaveLine, read_waves, written
 from ledger.views.sizes import Amount
 from model.errors import Misconfigured
-from model.kinds import KINDS
-from model.protocols import Kind
+from model.kinds import KINDS, Kind
 
 Write = Callable[[str, str], Path]
 

@@ -11,7 +11,7 @@ from site_place import DOCUMENTS, HEAD, LIBRARY, SERVICE, SITE
 from engine.planning.deny_list import read_deny
 from engine.planning.mailbox_list import Directory, read_directory, read_mailboxes
 from model.errors import Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 from model.sites import Site, one_spelling
 
 

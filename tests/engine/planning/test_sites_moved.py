@@ -18,7 +18,7 @@ from kogge.app import main
 from ledger.db.rows import LegState, Phase
 from ledger.store import Ledger
 from model.errors import Blocked, Misconfigured, Transient
-from model.protocols import Kind
+from model.kinds import Kind
 from practice.drive.drive_shares import user
 from practice.drive.sites import HOST
 

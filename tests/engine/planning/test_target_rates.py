@@ -10,7 +10,7 @@ from connectors.http.rate_limit import RateLimit
 from engine.config.load import Config, load
 from engine.planning.target_rates import TargetRate, target_rates
 from engine.planning.throughput_estimate import Load, estimate, pace_of
-from model.protocols import Kind
+from model.kinds import Kind
 
 HEAD = """\
 [source]

@@ -20,7 +20,7 @@ from engine.preflight.preflight import PreflightResult
 from kogge.prepare import check as command_check
 from ledger.store import Ledger
 from model.errors import Blocked
-from model.protocols import Kind
+from model.kinds import Kind
 
 ANNA = Person(2, "a@old.example", "a@new.example", "pilot", "a@old.example", "a@new.example")
 BEGUN = frozenset({ANNA.source})

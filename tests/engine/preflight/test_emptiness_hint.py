@@ -12,7 +12,8 @@ from engine.control.remedies import advice
 from engine.planning.mailbox_list import Person
 from engine.preflight import preflight
 from engine.preflight.preflight import PreflightResult
-from model.protocols import Capabilities, Kind
+from model.kinds import Kind
+from model.protocols import Capabilities
 
 ANNA = Person(2, "a@old.example", "a@new.example", "pilot", "a@old.example", "a@new.example")
 

@@ -10,7 +10,7 @@ from engine.identity.identity_gate import GateRules
 from engine.planning.mailbox_list import Person
 from engine.preflight import preflight
 from engine.preflight.preflight import PreflightResult, examine_all
-from model.protocols import Kind
+from model.kinds import Kind
 
 ANNA = Person(2, "a@old.example", "a@new.example", "pilot", "a@old.example", "a@new.example")
 LOST, CUT, REFUSED = ("gate", "connection-lost"), ("target", "connection-cut"), ("source", "login-refused")

@@ -26,7 +26,8 @@ from engine.preflight.probe_mail import MailWatch
 from engine.preflight.probe_state import LedgerMemory, ProbeState
 from ledger.store import Ledger
 from model.errors import Blocked, Transient
-from model.protocols import Container, Kind, Listed, Native, Ref
+from model.kinds import Kind
+from model.protocols import Container, Listed, Native, Ref
 
 INSIDE, OUTSIDE = "bert@practice.test", "eve@elsewhere.test"
 ARRIVAL = 60.0

@@ -20,7 +20,7 @@ from engine.steps import invitation_policy
 from kogge.prepare import check_invitations
 from ledger.store import Ledger
 from model.errors import Blocked, Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 
 HOST, GUEST = "probe-a@n.example", "probe-b@n.example"
 PERSON = Person(2, "a@o.example", "a@n.example", "w", "a@o.example", "a@n.example")

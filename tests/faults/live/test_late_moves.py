@@ -17,7 +17,8 @@ from walking import SOURCE, Died, Trial, a_mailbox, dying_at, letter
 
 from engine.steps.remove import MOVED
 from ledger.db.rows import LegState, Phase, State
-from model.protocols import Kind, Role
+from model.kinds import Kind
+from model.protocols import Role
 
 TASK = Marks(item_class="IPM.Task")
 INBOX = ("INBOX",)

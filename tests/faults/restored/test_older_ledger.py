@@ -21,7 +21,8 @@ from engine.steps.ledger_generation import Generations
 from ledger.db.engine import reading
 from ledger.db.rows import LegState, Phase
 from ledger.db.schema import incident
-from model.protocols import Kind, Role
+from model.kinds import Kind
+from model.protocols import Role
 
 WRITES = ("target.write", "target.append", "target.amend", "target.remove", "target.ensure", "target.rename")
 

@@ -19,7 +19,8 @@ from engine.leg.run import Task
 from engine.steps.ledger_generation import Generations
 from ledger.db.rows import LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox
-from model.protocols import Kind, Role
+from model.kinds import Kind
+from model.protocols import Role
 
 PLACES = pytest.mark.parametrize("beside", ["target", "state"])
 

@@ -16,7 +16,8 @@ from engine.context.shrink_guard import ShrinkBreaker
 from ledger.db.rows import LegState, Phase, State
 from ledger.plan.mailboxes import PlannedMailbox
 from model.errors import Blocked
-from model.protocols import Kind, Role
+from model.kinds import Kind
+from model.protocols import Role
 
 
 def few(directory: Path, items: int = 4) -> Trial:

@@ -17,7 +17,7 @@ from flows.display.mailbox_rows import mailbox_lines
 from flows.process.parameters import BatchParameters
 from ledger.db.rows import LegRow, LegState, MailboxRow, Phase
 from ledger.views.server_health import Health
-from model.protocols import Kind
+from model.kinds import Kind
 from reports.files import newest_page, page_of, put
 from reports.progress import Snapshot, expected, share
 

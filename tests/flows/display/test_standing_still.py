@@ -20,7 +20,7 @@ from ledger.db.schema import leg as leg_table
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.plan.wave_control import paused_since, set_paused
 from ledger.store import Ledger
-from model.protocols import Kind
+from model.kinds import Kind
 from reports.progress import Snapshot
 
 NOW = datetime(2026, 11, 29, 22, 14, tzinfo=UTC)

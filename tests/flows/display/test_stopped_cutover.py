@@ -14,7 +14,7 @@ from flows.display.stopped_cutover import show_ended, stopped_waves
 from ledger.db.rows import Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from model.protocols import Kind
+from model.kinds import Kind
 
 SIDES = '[source]\nkind = "imap"\nhost = "h"\nusername = "x"\npassword = { env = "X" }\n'
 TOML = f"{SIDES}{SIDES.replace('source', 'target.mail')}"

@@ -28,7 +28,7 @@ from flows.display.ui_links import runs_of, tasks_of
 from ledger.db.rows import LegRow, LegState, MailboxRow, Outcome, Phase, State
 from ledger.views.reports import LegSummary
 from ledger.views.scores import Absent
-from model.protocols import Kind
+from model.kinds import Kind
 from reports.progress import Snapshot
 
 NOW = datetime(2026, 11, 29, 22, 14, tzinfo=UTC)

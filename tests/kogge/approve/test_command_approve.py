@@ -25,7 +25,7 @@ from ledger.db.rows import LegState, Phase
 from ledger.plan.approvals import Check, keep_checks
 from ledger.plan.mailboxes import PlannedMailbox
 from model.errors import Misconfigured
-from model.protocols import Kind
+from model.kinds import Kind
 from model.signing_keys import read_key
 
 SYSTEMS = imap_sides("old.example", "new.example")

@@ -17,7 +17,8 @@ from ledger.leg.cutover_steps import Steps
 from ledger.plan.approvals import Check, keep_checks
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from model.protocols import Container, Identity, Kind, Loss, Page, Ref, key_of
+from model.kinds import Kind
+from model.protocols import Container, Identity, Loss, Page, Ref, key_of
 
 
 def test_approve_and_log(place: Path, planned: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ from walking import Trial, a_mailbox, edit
 from ledger.db.rows import LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from model.protocols import Kind
+from model.kinds import Kind
 from practice.servers.postgres import Postgres
 
 MANY = {"sqlite": 300, "postgresql": 80}

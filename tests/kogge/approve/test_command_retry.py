@@ -13,7 +13,8 @@ from lonely import settle
 from ledger.db.rows import LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from model.protocols import Container, Kind, Page, Ref, key_of
+from model.kinds import Kind
+from model.protocols import Container, Page, Ref, key_of
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from ledger.plan.approvals import Check, keep_checks
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.errors import Blocked
-from model.protocols import Kind
+from model.kinds import Kind
 
 SIGN = ("--reason", "as agreed", "--yes")
 BY = ("--by", "One person")

@@ -23,7 +23,7 @@ from kogge.shown.item_lookup import Spot
 from ledger.store import Ledger
 from ledger.views.reports import Rejection
 from mappings.fields.message_id import message_id
-from model.protocols import Kind
+from model.kinds import Kind
 from model.signing_keys import line_of, read_key
 
 __all__ = ["settled"]

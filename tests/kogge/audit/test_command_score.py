@@ -23,7 +23,7 @@ from ledger.leg.cutover_steps import FAILED, Steps
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.plan.wave_control import set_paused
 from ledger.store import Ledger
-from model.protocols import Kind
+from model.kinds import Kind
 
 Fates = Mapping[tuple[State, str | None], int]
 ALL = (State.VERIFIED, None)

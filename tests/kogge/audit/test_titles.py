@@ -8,7 +8,8 @@ import pytest
 
 from kogge.shown.item_lookup import _subject
 from mappings.fields.ews_xml import SPACES
-from model.protocols import Kind, Native, Ref
+from model.kinds import Kind
+from model.protocols import Native, Ref
 
 NAMES = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in SPACES.items())
 

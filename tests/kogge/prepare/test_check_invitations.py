@@ -20,7 +20,7 @@ from kogge.prepare import check_invitations
 from kogge.prepare.check_invitations import InvitationEvidence
 from ledger.store import Ledger
 from model.errors import Blocked, Misconfigured, Transient
-from model.protocols import Kind
+from model.kinds import Kind
 
 TOML = """\
 [source]

@@ -22,7 +22,8 @@ from ledger.leg.leg_session import LegLedger
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.errors import Blocked, CursorLost
-from model.protocols import Container, Item, Kind, Loss, Mapped, Page, Ref, Role, key_of
+from model.kinds import Kind
+from model.protocols import Container, Item, Loss, Mapped, Page, Ref, Role, key_of
 from reports.loss_texts import meaning
 
 LETTERS = SHOWN + 7

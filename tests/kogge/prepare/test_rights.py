@@ -22,9 +22,8 @@ from engine.control.remedies import advice
 from engine.planning.load_plan import plan
 from engine.preflight import credential_scope, preflight
 from ledger.store import Ledger
-from model.kinds import KINDS
+from model.kinds import KINDS, Kind
 from model.optional_protocols import Rights
-from model.protocols import Kind
 from practice.dav.radicale import RadicaleServer, start_radicale
 from practice.graph.server import GraphServer
 from practice.graph.tokens import READS, App

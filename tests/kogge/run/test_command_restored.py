@@ -18,7 +18,7 @@ from engine.preflight.preflight import never
 from ledger.db.rows import LegState
 from ledger.store import Ledger
 from model.errors import Blocked
-from model.protocols import Kind
+from model.kinds import Kind
 from practice.servers.dovecot import Dovecot
 
 __all__ = ["dovecot"]

@@ -21,7 +21,8 @@ from ledger.db.rows import LegState, Phase
 from ledger.leg.cutover_steps import Steps
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from model.protocols import Container, Item, Kind, Loss, Mapped, Page, Ref, Role, key_of
+from model.kinds import Kind
+from model.protocols import Container, Item, Loss, Mapped, Page, Ref, Role, key_of
 
 INBOX = Container(Kind.MAIL, "inbox", ("Posteingang Geheimrat",), Role.INBOX, 3)
 NAMES = ("anna", "bert")

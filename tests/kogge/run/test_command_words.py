@@ -18,7 +18,7 @@ from ledger.db.rows import Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.errors import MigrationError, Rejected
-from model.protocols import Kind
+from model.kinds import Kind
 from model.server_words import ServerWords
 
 SAID = "Folder Kündigungen of anna@old.example is locked"

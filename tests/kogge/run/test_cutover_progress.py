@@ -14,7 +14,7 @@ from ledger.db.rows import MailboxRow, Phase
 from ledger.leg.cutover_steps import Steps
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from model.protocols import Kind
+from model.kinds import Kind
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from kogge.terminal.tables import duration
 from ledger.db.rows import LegRow, LegState, MailboxRow, Outcome, Phase, State, Tally
 from ledger.views.reports import LegSummary
 from model.date_text import date_of
-from model.protocols import Kind
+from model.kinds import Kind
 from reports.progress import Snapshot, verdict
 
 NOW = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)

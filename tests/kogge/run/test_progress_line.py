@@ -17,7 +17,7 @@ from kogge.run.migrate import Changes
 from kogge.terminal.progress_display import Display
 from ledger.db.rows import LegRow, LegState
 from model.errors import Transient
-from model.protocols import Kind
+from model.kinds import Kind
 from reports.progress import Snapshot
 
 

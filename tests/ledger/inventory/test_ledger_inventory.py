@@ -21,7 +21,8 @@ from ledger.inventory.lines import BOX, NAME, folder_text, inventory_line, item_
 from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
 from model.errors import Corrupt, LeaseLost
-from model.protocols import Container, Kind, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Container, Stored, key_of
 
 S = State
 

@@ -16,7 +16,8 @@ from ledger.inventory.lines import BOX, pseudonym
 from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
 from model.errors import Corrupt
-from model.protocols import Container, Kind, key_of
+from model.kinds import Kind
+from model.protocols import Container, key_of
 
 EMPTY = Container(Kind.MAIL, "folder-empty", ("Leer",), total=0)
 HIDDEN = Container(Kind.MAIL, "folder-hidden", ("Spät",), omit="hidden", total=9)

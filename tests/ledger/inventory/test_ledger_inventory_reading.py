@@ -19,7 +19,8 @@ from ledger.leg.item_states import Unwritten
 from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
 from model.errors import Corrupt
-from model.protocols import Container, Kind, Loss, key_of
+from model.kinds import Kind
+from model.protocols import Container, Loss, key_of
 
 S = State
 

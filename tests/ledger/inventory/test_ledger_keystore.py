@@ -20,7 +20,8 @@ from ledger.inventory.lines import BOX, inventory_line, item_text, pseudonym
 from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
 from model.errors import Blocked, Corrupt, LeaseLost, Misconfigured
-from model.protocols import Container, Kind
+from model.kinds import Kind
+from model.protocols import Container
 from model.protocols import key_of as item_key
 
 OTHER = bytes(range(1, 33))

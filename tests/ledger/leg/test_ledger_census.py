@@ -22,7 +22,8 @@ from ledger.leg.leg_session import LegLedger
 from ledger.leg.rekeying import Rekeyed
 from ledger.store import Ledger
 from model.errors import Transient
-from model.protocols import Container, Kind, Loss, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Container, Loss, Stored, key_of
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from ledger.db.rows import Lease, LegState, Phase, State
 from ledger.db.schema import leg as leg_table
 from ledger.store import Ledger
 from model.errors import Blocked, LeaseLost
-from model.protocols import Kind, key_of
+from model.kinds import Kind
+from model.protocols import key_of
 
 
 def expire(ledger: Ledger, lease: Lease) -> None:

@@ -13,7 +13,8 @@ from ledger.db.rows import ContainerRow, Lease, PageCount, State
 from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
 from model.errors import LeaseLost
-from model.protocols import Container, Kind, Role, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Container, Role, Stored, key_of
 
 S = State
 

@@ -15,7 +15,8 @@ from ledger.leg.meetings import GUESTS_FIRST, NOBODY, OWNER, Answer, MeetingLedg
 from ledger.leg.rekeying import Rekeyed
 from ledger.plan.callers import name_listed
 from ledger.store import Ledger
-from model.protocols import Container, Kind, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Container, Stored, key_of
 
 HOME = Container(Kind.CALENDAR, "home", ("Kalender",))
 MINE, THEIRS = key_of("mine"), key_of("theirs")

@@ -10,7 +10,7 @@ from ledger.leg.cutover_steps import Steps
 from ledger.leg.phases import PhaseAcceptance
 from ledger.store import Ledger
 from model.errors import Blocked, LeaseLost
-from model.protocols import Kind
+from model.kinds import Kind
 
 
 def kinds(ledger: Ledger) -> list[str]:

@@ -7,7 +7,8 @@ from ledger.db.leases import AT_TARGET
 from ledger.db.rows import ContainerRow, Lease, State
 from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
-from model.protocols import Kind, key_of
+from model.kinds import Kind
+from model.protocols import key_of
 
 REACHED = {State.WRITTEN, State.VERIFIED, State.CHANGED}
 

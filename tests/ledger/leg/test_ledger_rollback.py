@@ -10,7 +10,8 @@ from ledger.leg.leg_session import LegLedger
 from ledger.leg.rollback import DOOMED, recalled, refuse_unfinished, rested_on
 from ledger.store import Ledger
 from model.errors import Blocked
-from model.protocols import Container, Identity, Kind, Page, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Container, Identity, Page, Stored, key_of
 
 KEYS = {key_of(name) for name in ("a", "b", "c")}
 

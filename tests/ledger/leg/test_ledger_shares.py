@@ -13,7 +13,8 @@ from ledger.leg.locations import Seat
 from ledger.leg.shares import FOUND, ShareRow
 from ledger.store import Ledger
 from model.errors import LeaseLost
-from model.protocols import Identity, Kind, Loss, key_of
+from model.kinds import Kind
+from model.protocols import Identity, Loss, key_of
 
 A, B, C = (key_of(name) for name in "abc")
 MADE, THERE = ShareRow(A, B), ShareRow(B, C, ends=1000, code=FOUND)

@@ -12,7 +12,7 @@ from ledger.leg.cutover_steps import BEGUN, DONE, FAILED, Steps
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.errors import Blocked
-from model.protocols import Kind
+from model.kinds import Kind
 
 OWNER = "0123456789abcdef/1234567/1234567890/01234567"
 """As long as one can be: codes have 64 characters."""

@@ -11,7 +11,8 @@ from ledger_world import begin, mapped, page, ref
 from ledger.db.rows import ContainerRow
 from ledger.leg.leg_session import LegLedger
 from model.file_versions import Older
-from model.protocols import Kind, Mapped, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Mapped, Stored, key_of
 
 A, B = key_of("a"), key_of("b")
 

@@ -13,7 +13,8 @@ from ledger.db.schema import checked, event, step
 from ledger.plan.approvals import Check, events_since, keep_checks, plan_rows, record, stamp
 from ledger.store import Ledger
 from model.errors import Corrupt
-from model.protocols import Identity, Kind
+from model.kinds import Kind
+from model.protocols import Identity
 
 
 def add(ledger: Ledger, *rows: object, whole: bool = False) -> list[str]:

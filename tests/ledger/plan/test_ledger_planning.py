@@ -13,7 +13,8 @@ from ledger.db.rows import Lease, LegState, Phase
 from ledger.plan.mailboxes import PlanConflict
 from ledger.store import Ledger
 from model.errors import Blocked
-from model.protocols import Container, Identity, Kind
+from model.kinds import Kind
+from model.protocols import Container, Identity
 
 EWS, IMAP = Identity("ews", "guid-1"), Identity("imap", "user-1")
 

@@ -19,7 +19,7 @@ from ledger.store import Ledger
 from ledger.views.metrics import Metrics, MetricsReader
 from ledger.views.server_health import Health, leave, report
 from model.errors import Transient
-from model.protocols import Kind
+from model.kinds import Kind
 
 
 def read(ledger: Ledger) -> Metrics:

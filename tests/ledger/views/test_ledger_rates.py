@@ -12,7 +12,7 @@ from ledger.db.schema import leg as leg_table
 from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
 from ledger.views.rates import measured
-from model.protocols import Kind
+from model.kinds import Kind
 
 
 def hold(ledger: Ledger, leg: int, seconds: float, left: float = 60) -> None:

@@ -5,7 +5,8 @@ from ledger_world import begin, claimed, force, mapped, page, planned, ref, writ
 from ledger.db.rows import ContainerRow, Finding, Lease, LegState, Outcome, State
 from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
-from model.protocols import Kind, Loss, key_of
+from model.kinds import Kind
+from model.protocols import Loss, key_of
 
 
 def test_a_summary_counts_every_leg(

@@ -11,7 +11,8 @@ from ledger.db.rows import PARTLY, ContainerRow, Lease, LegState, State
 from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
 from ledger.views.scores import Absent, Lacking, absent_of, counts_of, lacking_of, partly_verified
-from model.protocols import Container, Kind, Loss, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Container, Loss, Stored, key_of
 
 LIGHT, GRAVE, GRAVEST = Loss("name", "trimmed"), Loss("reminder", "past"), Loss("attachment", "left-out")
 LIGHTER = [{("name", "trimmed")}, {("reminder", "past"), ("organizer", "unknown")}]

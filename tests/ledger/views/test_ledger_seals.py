@@ -19,7 +19,8 @@ from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
 from ledger.views.seal_chain import Loose, SealRow, Seals
 from model.errors import Corrupt, Transient
-from model.protocols import Container, Kind, Loss, Role, key_of
+from model.kinds import Kind
+from model.protocols import Container, Loss, Role, key_of
 
 W = "w1"
 ROOT, STATEMENT = b"r" * 32, b"s" * 32

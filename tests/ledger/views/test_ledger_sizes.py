@@ -11,7 +11,8 @@ from ledger.leg.leg_session import LegLedger
 from ledger.plan.plan_rows import MailboxPlan, plans
 from ledger.store import Ledger
 from ledger.views.sizes import Amount, amounts, checks
-from model.protocols import Identity, Kind, key_of
+from model.kinds import Kind
+from model.protocols import Identity, key_of
 
 
 def test_what_a_dry_run_listed_is_known_and_waits(

@@ -33,7 +33,8 @@ from mappings.calendar.values import (
 from mappings.fields.context import Context
 from model.errors import Rejected
 from model.event_habits import EventHabits
-from model.protocols import Capabilities, Kind, Mapped, Native
+from model.kinds import Kind
+from model.protocols import Capabilities, Mapped, Native
 
 ODD = "aNn ä€😀\\^;,:\"'\N{RIGHT SINGLE QUOTATION MARK}\n\r\t\x01\x7f\ufeff=%"
 LETTERS = st.one_of(st.sampled_from(ODD), st.characters(codec="utf-8"))

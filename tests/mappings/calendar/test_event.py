@@ -16,7 +16,8 @@ from recurring_ical_events import of
 from mappings.calendar.event import map_event
 from mappings.compare.semantic_digest import calendar_differing, calendar_digest
 from mappings.losses.catalogue import LOSSES
-from model.protocols import Kind, key_of
+from model.kinds import Kind
+from model.protocols import key_of
 
 
 @pytest.mark.parametrize("name", cases())

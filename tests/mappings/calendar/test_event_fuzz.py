@@ -17,7 +17,8 @@ from mappings.compare.semantic_digest import calendar_digest
 from mappings.losses.catalogue import LOSSES, REJECTIONS
 from model.errors import Rejected
 from model.event_habits import EventHabits
-from model.protocols import Capabilities, Kind, Mapped
+from model.kinds import Kind
+from model.protocols import Capabilities, Mapped
 
 
 def outcome(raw: bytes, target: Capabilities | None = None) -> Mapped | None:

@@ -17,7 +17,8 @@ from icalendar import Calendar, Event
 from mappings.calendar.event import map_event
 from mappings.fields.html_text import plain
 from model.errors import Rejected
-from model.protocols import Capabilities, Kind, Loss, Native
+from model.kinds import Kind
+from model.protocols import Capabilities, Loss, Native
 
 REMINDER = (
     "<t:ReminderIsSet>true</t:ReminderIsSet><t:ReminderMinutesBeforeStart>{}</t:ReminderMinutesBeforeStart>"

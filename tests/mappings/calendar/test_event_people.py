@@ -10,7 +10,8 @@ from icalendar import Calendar, Event
 
 from mappings.calendar.event import map_event
 from mappings.fields.addresses import legacy_dn, nowhere, resolve, smtp, spellings
-from model.protocols import Capabilities, Kind
+from model.kinds import Kind
+from model.protocols import Capabilities
 
 ME = "me@kiel.example"
 DN = "/o=Land/ou=Exchange Administrative Group (FYDIBOHF23SPDLT)/cn=Recipients/cn=Erika Muster_1"

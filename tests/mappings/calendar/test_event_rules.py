@@ -8,7 +8,8 @@ from event_native import BERLIN, HEAD, context, event_xml, native
 from mappings.calendar.event import map_event, skip_event
 from mappings.losses.catalogue import REJECTIONS, SKIPS
 from model.errors import Rejected
-from model.protocols import Capabilities, Kind, Native, Ref
+from model.kinds import Kind
+from model.protocols import Capabilities, Native, Ref
 
 DAILY = (
     "<t:Recurrence><t:DailyRecurrence><t:Interval>1</t:Interval></t:DailyRecurrence>"

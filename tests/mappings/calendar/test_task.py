@@ -20,7 +20,8 @@ from mappings.compare.semantic_digest import calendar_digest
 from mappings.fields.ews_xml import printable
 from mappings.losses.catalogue import LOSSES, SKIPS
 from model.errors import Rejected
-from model.protocols import Capabilities, Kind, Mapped, Native, key_of
+from model.kinds import Kind
+from model.protocols import Capabilities, Mapped, Native, key_of
 
 TASKS = frozenset({Kind.TASKS})
 TARGETS = {

@@ -17,7 +17,8 @@ from connectors.open_xchange.target import _with_rules
 from mappings.calendar.task import map_task
 from mappings.compare.semantic_digest import calendar_digest
 from mappings.losses.catalogue import LOSSES
-from model.protocols import Capabilities, Kind, Mapped, Native
+from model.kinds import Kind
+from model.protocols import Capabilities, Mapped, Native
 from practice.dav.smtp_sink import SmtpSink
 from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer
 

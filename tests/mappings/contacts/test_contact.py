@@ -19,7 +19,8 @@ from mappings.contacts.dates import day_of
 from mappings.contacts.photo import kind_of
 from mappings.losses.catalogue import LOSSES, SKIPS
 from model.errors import Rejected
-from model.protocols import Capabilities, Kind, Loss, Mapped, Native, key_of
+from model.kinds import Kind
+from model.protocols import Capabilities, Loss, Mapped, Native, key_of
 
 NOT_AFTER = datetime(2026, 11, 25, tzinfo=UTC)
 VERSIONS = ("3.0", "4.0")

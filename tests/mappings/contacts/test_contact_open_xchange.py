@@ -15,7 +15,8 @@ from test_contact import NOT_AFTER, contact, unfolded
 from connectors.caldav.product_open_xchange import PROFILE
 from mappings.compare.semantic_digest import card_meaning
 from mappings.contacts.contact import map_contact
-from model.protocols import Capabilities, Kind, Mapped, Native
+from model.kinds import Kind
+from model.protocols import Capabilities, Mapped, Native
 from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer
 
 ANNA = "anna@ox.test"

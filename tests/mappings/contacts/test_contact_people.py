@@ -22,7 +22,8 @@ from mappings.contacts.contact import map_contact, skip_contact
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import printable
 from mappings.notes.note import map_note, skip_note
-from model.protocols import Capabilities, Failed, Kind, Mapped, Native
+from model.kinds import Kind
+from model.protocols import Capabilities, Failed, Mapped, Native
 from practice.contacts.cards import Contact
 from practice.exchange.server import ExchangeServer
 from practice.tasks.chores import Chore

@@ -17,7 +17,8 @@ from mappings.compare.semantic_digest import card_digest, card_meaning
 from mappings.contacts.contact import map_contact
 from mappings.contacts.vcard import VCardLine, escaped, folded, kinds, listed, render, structured, text, uri
 from mappings.fields.ews_xml import printable
-from model.protocols import Capabilities, Kind
+from model.kinds import Kind
+from model.protocols import Capabilities
 
 NOT_AFTER = datetime(2026, 11, 25, tzinfo=UTC)
 ANY = st.text(st.characters(exclude_categories=("Cs",)), max_size=300)

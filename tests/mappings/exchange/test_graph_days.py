@@ -17,7 +17,8 @@ from test_graph_records import Json, losses, mapped, text
 from mappings.fields.context import Context
 from mappings.registry import FORMS
 from model.errors import Rejected
-from model.protocols import Capabilities, Kind, Mapped, Native
+from model.kinds import Kind
+from model.protocols import Capabilities, Mapped, Native
 from practice.calendar.appointments import Event
 from practice.calendar.event_desk import at, timed, whole_days
 from practice.calendar.series import Daily, Monthly, Recurrence, Weekly

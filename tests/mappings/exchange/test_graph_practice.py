@@ -10,7 +10,7 @@ import pytest
 from graph_worlds import KINDS, Pair, Sources, differences, same, sources
 
 from mappings.registry import FORMS
-from model.protocols import Kind
+from model.kinds import Kind
 from practice.world.world import World
 
 UNTOLD: dict[tuple[Kind, str], str] = {

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from mappings.fields.context import Context
 from mappings.registry import FORMS
 from model.errors import Rejected
-from model.protocols import Capabilities, Kind, Mapped, Native, Ref
+from model.kinds import Kind
+from model.protocols import Capabilities, Mapped, Native, Ref
 
 FORMATS = {Kind.CALENDAR: "graph-event", Kind.CONTACTS: "graph-contact", Kind.TASKS: "graph-task"}
 WHEN = {"dateTime": "2026-03-02T08:00:00.0000000", "timeZone": "UTC"}

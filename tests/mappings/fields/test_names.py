@@ -15,7 +15,8 @@ from imapclient import imap_utf7
 
 from mappings.fields.folder_names import INBOX, PATH_BYTES, REFUSED_FACT, modified_utf7, original, plan_names
 from model.event_limits import EventLimits
-from model.protocols import Capabilities, Container, Kind, Role
+from model.kinds import Kind
+from model.protocols import Capabilities, Container, Role
 
 MAIL = frozenset({Kind.MAIL})
 DOVECOT = Capabilities(MAIL)

@@ -8,7 +8,8 @@ import pytest
 from services import need_dovecot
 
 from mappings.fields.folder_names import modified_utf7, plan_names
-from model.protocols import Capabilities, Container, Kind, Role
+from model.kinds import Kind
+from model.protocols import Capabilities, Container, Role
 from practice.servers.dovecot import USER_PASSWORD, start_dovecot
 
 NASTY = (

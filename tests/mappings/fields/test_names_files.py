@@ -21,7 +21,8 @@ from mappings.fields.file_names import (
 )
 from mappings.fields.folder_names import plan_names
 from model.file_names import FileNames
-from model.protocols import Capabilities, Container, Kind, Role, key_of
+from model.kinds import Kind
+from model.protocols import Capabilities, Container, Role, key_of
 
 PLAIN = FileNames()
 NEXTCLOUD = FileNames(

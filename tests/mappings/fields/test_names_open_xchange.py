@@ -12,7 +12,8 @@ from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
 from connectors.settings import Account
 from mappings.fields.folder_names import plan_names
-from model.protocols import Container, Kind, Role
+from model.kinds import Kind
+from model.protocols import Container, Role
 from practice.open_xchange.server import OpenXchangeServer
 
 ANNA, PASSWORD_ENV = "anna@ox.test", "DAV_PASSWORD"

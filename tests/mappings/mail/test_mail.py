@@ -18,7 +18,8 @@ from mappings.losses.catalogue import LOSSES, REJECTIONS, SKIPS, lose
 from mappings.mail.digest import canonical
 from mappings.mail.mail import date_of, flags_of, map_mail, skip_reason
 from model.errors import Corrupt, Rejected
-from model.protocols import Capabilities, Kind, Loss, Mapped, Native, Ref, key_of
+from model.kinds import Kind
+from model.protocols import Capabilities, Loss, Mapped, Native, Ref, key_of
 
 NOT_AFTER = datetime(2026, 11, 25, tzinfo=UTC)
 RAW = b"Subject: x\r\n\r\nbody\r\n"

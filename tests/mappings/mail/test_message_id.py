@@ -9,7 +9,8 @@ import pytest
 
 from mappings.fields.message_id import HEAD_MOST, HeaderStream, message_id, plain, read_message_id
 from mappings.mail.mail import map_mail, message_id_of
-from model.protocols import Capabilities, Kind, Native, Ref
+from model.kinds import Kind
+from model.protocols import Capabilities, Native, Ref
 
 HEADERS = {
     b"Message-ID: <a@x.example>\r\n": "<a@x.example>",

@@ -18,13 +18,13 @@ from memory.conditional import BATCH, ROUNDS, MemoryConditional
 from memory.line import Step, body_of, no_step
 from memory.shelf import Answer, Collection, MemoryShelf, Request, Shelved, Status
 from model.errors import Blocked, Rejected
+from model.kinds import Kind
 from model.protocols import (
     Capabilities,
     Container,
     Failed,
     Guard,
     Item,
-    Kind,
     Listed,
     Native,
     Ref,

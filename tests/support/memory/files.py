@@ -18,13 +18,13 @@ from memory.cabinet import Drawer, MemoryCabinet, Paper, Request, Status, Verb
 from memory.conditional import BATCH, ROUNDS, MemoryConditional
 from memory.line import Step, body_of, no_step
 from model.errors import Blocked, Rejected
+from model.kinds import Kind
 from model.protocols import (
     Capabilities,
     Container,
     Failed,
     Guard,
     Item,
-    Kind,
     Listed,
     Loss,
     Native,

@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from enum import Enum
 
 from mappings.registry import FORMS
-from model.protocols import Kind, Role
+from model.kinds import Kind
+from model.protocols import Role
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 _UID = re.compile(rb"^UID[^:\r\n]*:([^\r\n]*)", re.MULTILINE)

@@ -13,7 +13,8 @@ from memory.line import Line, Step, body_of, no_step
 from memory.mailbox import Folder, MemoryMailbox, Message
 from memory.records import attachments
 from model.errors import CursorLost, Rejected, Transient
-from model.protocols import Capabilities, Container, Failed, Identity, Kind, Native, Page, Ref, key_of
+from model.kinds import Kind
+from model.protocols import Capabilities, Container, Failed, Identity, Native, Page, Ref, key_of
 
 FORMATS = {
     Kind.MAIL: "ews-message",

@@ -13,6 +13,7 @@ from mappings.mail.digest import canonical
 from memory.line import Line, Step, body_of, no_step, not_when_live
 from memory.store import MemoryStore, Path, StoredFolder, StoredMessage, normal
 from model.errors import Blocked, MigrationError, Rejected, Transient
+from model.kinds import Kind
 from model.protocols import (
     Amendment,
     Capabilities,
@@ -21,7 +22,6 @@ from model.protocols import (
     Guard,
     Identity,
     Item,
-    Kind,
     Listed,
     Native,
     Ref,

@@ -11,7 +11,8 @@ from typing import Any
 from event_native import context, native
 
 from mappings.calendar.event import map_event
-from model.protocols import Capabilities, Kind, Mapped
+from model.kinds import Kind
+from model.protocols import Capabilities, Mapped
 
 FOLDER = Path(__file__).parents[2] / "mappings" / "goldens" / "event"
 

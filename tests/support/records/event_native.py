@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import Element, child, items
-from model.protocols import Body, Capabilities, Kind, Native, Ref
+from model.kinds import Kind
+from model.protocols import Body, Capabilities, Native, Ref
 
 NOT_AFTER = datetime(2026, 11, 25, 12, tzinfo=UTC)
 HEAD = (

@@ -13,7 +13,8 @@ from typing import BinaryIO
 from lxml import etree
 
 from mappings.fields.context import Context
-from model.protocols import Capabilities, Kind, Native, Ref
+from model.kinds import Kind
+from model.protocols import Capabilities, Native, Ref
 
 GOLDENS = Path(__file__).parents[2] / "mappings" / "goldens"
 NOT_AFTER = datetime(2026, 11, 25, tzinfo=UTC)

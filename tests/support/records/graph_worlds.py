@@ -17,7 +17,8 @@ from connectors.graph.source import GraphSource
 from connectors.settings import Account, Secret
 from engine.pacing.call_metrics import Meter, metered
 from mappings.fields.context import Context
-from model.protocols import Capabilities, Container, Failed, Kind, Mapped, Native, Source
+from model.kinds import Kind
+from model.protocols import Capabilities, Container, Failed, Mapped, Native, Source
 from practice.exchange.server import ExchangeServer
 from practice.graph.server import GraphServer
 from practice.graph.wire import rest_id

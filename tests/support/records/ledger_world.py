@@ -15,7 +15,8 @@ from ledger.db.schema import metadata
 from ledger.leg.leg_session import LegLedger
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from model.protocols import Container, Item, Kind, Loss, Mapped, Page, Ref, Role, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Container, Item, Loss, Mapped, Page, Ref, Role, Stored, key_of
 
 KEK = bytes(range(32))
 INBOX = Container(Kind.MAIL, "folder-inbox", ("Posteingang",), Role.INBOX, 3)

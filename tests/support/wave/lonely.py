@@ -10,7 +10,7 @@ from configurations import NO_APPROVAL, SILENT, imap_sides
 from ledger.db.rows import Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from model.protocols import Kind
+from model.kinds import Kind
 
 TOML = NO_APPROVAL + imap_sides("localhost", "localhost", SILENT, "KOGGE_TEST_PASSWORD")
 

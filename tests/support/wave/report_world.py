@@ -17,7 +17,7 @@ from ledger.db.rows import LegState, Outcome, Phase, State
 from ledger.db.schema import checked, container, finding, item, leg, loss, mailbox, pulse, seal
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from model.protocols import Kind
+from model.kinds import Kind
 
 PRIVATE = ("Zaphod", "zaphod", "Geheim", "geheim")
 WAVE = "pilot"

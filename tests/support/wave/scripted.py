@@ -16,7 +16,7 @@ from flows.deploy import prefect_server
 from ledger.db.rows import LegState, Phase, Tally
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from model.protocols import Kind
+from model.kinds import Kind
 
 SIDES = NO_APPROVAL + imap_sides()
 """Begins a configuration that needs no approval; no server is reached."""

@@ -24,7 +24,8 @@ from ledger.db.rows import Finding, LegState, Outcome, Phase
 from ledger.leg.leg_session import LegLedger
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from model.protocols import Container, Item, Kind, Loss, Mapped, Page, Ref, Stored, key_of
+from model.kinds import Kind
+from model.protocols import Container, Item, Loss, Mapped, Page, Ref, Stored, key_of
 from model.signing_keys import new_key, read_key, write_key
 
 WAVE = "w"

@@ -28,7 +28,8 @@ from engine.verify.compare import Level
 from ledger.db.rows import LegState, Outcome, Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from model.protocols import Guard, Identity, Kind, key_of
+from model.kinds import Kind
+from model.protocols import Guard, Identity, key_of
 from practice.drive.drive import Drive, Node
 from practice.drive.drive_population import Tree
 from practice.drive.drives import Drives

@@ -12,7 +12,8 @@ import pytest
 
 from connectors.graph.source import GraphSettings, GraphSource
 from connectors.settings import Account, Secret
-from model.protocols import Container, Failed, Kind, Native, Ref, key_of
+from model.kinds import Kind
+from model.protocols import Container, Failed, Native, Ref, key_of
 from practice.drive.drive import Drive, Node
 from practice.drive.drive_population import Tree
 from practice.drive.drives import Drives

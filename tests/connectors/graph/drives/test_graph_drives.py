@@ -12,7 +12,8 @@ from graph_drive_desk import Desk, code, desk, fetched, folders, listed, one, re
 
 from connectors.graph.source import GraphSource
 from model.errors import Blocked, CursorLost, Transient
-from model.protocols import Container, Failed, Kind, Native, Role, key_of
+from model.kinds import Kind
+from model.protocols import Container, Failed, Native, Role, key_of
 from practice.drive.drive import Form
 from practice.drive.drive_population import PRECISE, Tree
 from practice.graph.tokens import App

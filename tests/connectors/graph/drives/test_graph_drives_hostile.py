@@ -16,7 +16,8 @@ from connectors.graph.source import GraphSettings, GraphSource
 from connectors.http.transport import Send
 from connectors.settings import Secret
 from model.errors import Blocked, CursorLost, MigrationError, Transient
-from model.protocols import Failed, Kind, Ref
+from model.kinds import Kind
+from model.protocols import Failed, Ref
 from practice.drive.quickxor import quickxor_text
 
 DRIVE = "b!drive"

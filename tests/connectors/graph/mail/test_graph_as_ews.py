@@ -13,7 +13,8 @@ from graph_script import Open
 from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
 from mappings.mail.mail import map_mail, skip_reason
-from model.protocols import Capabilities, Container, Failed, Kind, Native, Source
+from model.kinds import Kind
+from model.protocols import Capabilities, Container, Failed, Native, Source
 from practice.exchange.server import ExchangeServer
 from practice.graph.server import GraphServer
 from practice.world.world import World

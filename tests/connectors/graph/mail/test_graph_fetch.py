@@ -11,7 +11,8 @@ from graph_script import HOME, INBOX, Answer, Ask, Cloud, Open, error, message
 from connectors.graph_api.messages import moment, properties
 from connectors.graph_items.mail import SMALL
 from model.errors import Blocked, Transient
-from model.protocols import Failed, Kind, Native, Ref, key_of
+from model.kinds import Kind
+from model.protocols import Failed, Native, Ref, key_of
 
 MIME = b"Subject: hello\r\n\r\nbody\r\n"
 BASE = f"{HOME}/messages/"

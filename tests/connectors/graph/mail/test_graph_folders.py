@@ -7,7 +7,8 @@ from graph_script import HOME, Answer, Ask, Cloud, Open, error
 
 from connectors.settings import Account
 from model.errors import Blocked, MigrationError
-from model.protocols import Kind, Role
+from model.kinds import Kind
+from model.protocols import Role
 from practice.graph.server import GraphServer
 
 Row = dict[str, object]

@@ -9,7 +9,8 @@ from graph_script import HOME, Answer, Ask, Cloud, Open, error
 from test_graph_folders import TOP, row, tree
 
 from connectors.graph_api.folders import DELETED
-from model.protocols import Container, Kind, Role
+from model.kinds import Kind
+from model.protocols import Container, Role
 
 PEOPLE = frozenset({Kind.MAIL, Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS})
 ROWS = [

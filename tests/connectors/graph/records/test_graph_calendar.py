@@ -13,7 +13,8 @@ from graph_script import ACCOUNT, HOME, Answer, Ask, Cloud, Open, error
 from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
 from mappings.exchange.graph_json import record
-from model.protocols import Body, Container, Failed, Kind, Native, Ref, Role
+from model.kinds import Kind
+from model.protocols import Body, Container, Failed, Native, Ref, Role
 from practice.calendar.event_desk import at, timed
 from practice.calendar.series import Recurrence, Weekly
 from practice.exchange.server import ExchangeServer

@@ -16,7 +16,8 @@ from mappings.exchange.graph_json import record
 from mappings.fields.context import Context
 from mappings.registry import FORMS
 from model.errors import Blocked, CursorLost
-from model.protocols import Capabilities, Container, Failed, Kind, Loss, Native, Ref, Role
+from model.kinds import Kind
+from model.protocols import Capabilities, Container, Failed, Loss, Native, Ref, Role
 from practice.graph.server import GraphServer
 from practice.world.world import World
 
