@@ -7,7 +7,7 @@
     wave.dsse.json                    the signed statement, over the two files above
     wave.tsq, wave.tsr                a request for a time stamp, and its reply: in no manifest
 
-What is not finished is written anew; what is finished is on the disk when its writer returns. The same lines
+What is not finished is written again; what is finished is on the disk when its writer returns. The same lines
 give the same bytes.
 """
 
@@ -40,7 +40,7 @@ _GZIP = 31  # of zlib: a gzip header without a name, its time 0
 
 
 class Written(NamedTuple):
-    """A finished file of a bag. name: below the bag."""
+    """Describe a finished file of a bag; its name is relative to the bag."""
 
     name: str
     sha256: str
@@ -48,7 +48,7 @@ class Written(NamedTuple):
 
 
 class AnsweredLine(NamedTuple):
-    """An inventory's line and the one that answers it; verdict: of the answer."""
+    """Hold a line of an inventory, the line that answers it, and the verdict of the answer."""
 
     listed: bytes
     result: bytes
@@ -57,8 +57,14 @@ class AnsweredLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PackSection:
-    """What a pass listed of a workload, and what became of it. n, root: of its closed inventory. listed,
-    answered: the headers of both files."""
+    """Hold what one pass listed of a workload, and what became of it.
+
+    Attributes:
+        n: how many lines the closed inventory has.
+        root: of its hash tree.
+        listed: the header in the file of inventories.
+        answered: the header in the file of results.
+    """
 
     kind: Kind
     number: int
@@ -72,7 +78,7 @@ class PackSection:
 
 @dataclass(frozen=True, slots=True)
 class WrittenMailbox:
-    """What is finished of a mailbox. roots: its lines of data/roots.jsonl."""
+    """Describe what is finished of a mailbox; `roots` are its lines of data/roots.jsonl."""
 
     mailbox: str
     files: tuple[Written, ...]
@@ -82,8 +88,14 @@ class WrittenMailbox:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """All of a bag's payload. root: over the lines of data/roots.jsonl. oxum: how much it is, as BagIt says.
-    workloads: those that have a section. verdicts: of all lines, LATER ones too."""
+    """Describe the whole payload of a bag.
+
+    Attributes:
+        root: of the hash tree over the lines of data/roots.jsonl.
+        oxum: bytes and files, as BagIt writes them.
+        workloads: those that have a section.
+        verdicts: of all lines, with those that are LATER.
+    """
 
     root: bytes
     roots: Written
@@ -96,12 +108,15 @@ class Payload:
 
     @property
     def items(self) -> int:
-        """Each has one line that is not LATER."""
+        """Count the items: each has exactly one line that is not LATER."""
         return sum(self.verdicts.values()) - self.verdicts.get(LATER, 0)
 
 
 class LineFile:
-    """A gzip file of lines; a context manager. Nothing of it counts before finish."""
+    """Write a gzip file of lines, as a context manager.
+
+    The file counts only after `finish`. Without it the part that was written is worth nothing.
+    """
 
     def __init__(self, bag: Path, name: str) -> None:
         self._name = name
@@ -113,6 +128,7 @@ class LineFile:
         self._held_bytes = 0
 
     def add(self, line: bytes) -> None:
+        """Add a line; it may stay in memory for a while."""
         self._held.append(line)
         self._held_bytes += len(line)
         if self._held_bytes >= BUFFER:
@@ -130,7 +146,7 @@ class LineFile:
         self._size += len(data)
 
     def finish(self) -> Written:
-        """On the disk from here on."""
+        """Put the whole file on the disk and describe it."""
         self._flush()
         self._put(self._zip.flush())
         make_durable(self._file)
@@ -144,12 +160,17 @@ class LineFile:
 
 
 def file_of(folder: str, mailbox: str) -> str:
+    """Return the name of a mailbox's file in one of the bag's folders."""
     return f"{folder}/{mailbox}.jsonl.gz"
 
 
 def write_mailbox(bag: Path, mailbox: str, sections: Iterable[PackSection]) -> WrittenMailbox:
-    """Writes both files of a mailbox, with all its sections in the order given. Raises Misconfigured, and
-    Corrupt where lines are not those that an inventory was closed over: then neither file is there."""
+    """Write both files of a mailbox, with all its sections in the order given.
+
+    Raises:
+        Misconfigured: the place cannot be written.
+        Corrupt: the lines are not those that an inventory was closed over; neither file is left there.
+    """
     try:
         return _write_files(bag, mailbox, sections)
     except Corrupt:
@@ -195,7 +216,7 @@ def _write_section(
 
 
 def write_payload(bag: Path, mailboxes: Iterable[WrittenMailbox]) -> Payload:
-    """What follows from all mailboxes together: roots and manifest."""
+    """Write what follows from all mailboxes together: the roots and the manifest."""
     tree, verdicts = MerkleTree(), Counter[str]()
     files: list[Written] = []
     lines: list[bytes] = []
@@ -218,7 +239,7 @@ def write_payload(bag: Path, mailboxes: Iterable[WrittenMailbox]) -> Payload:
 
 
 def finish(bag: Path, payload: Payload, told: Mapping[str, str], statement: bytes, request: bytes) -> None:
-    """All that is told about the bag, and about a statement that sign() has yet to write."""
+    """Write the files that describe the bag, and its statement, which `sign` writes later."""
     info = "".join(f"{name}: {text}\n" for name, text in {**told, "Payload-Oxum": payload.oxum}.items())
     tags = [
         write_file(bag, INFO, info.encode()),
@@ -234,7 +255,7 @@ def finish(bag: Path, payload: Payload, told: Mapping[str, str], statement: byte
 
 
 def sign(bag: Path, statement: bytes) -> None:
-    """Writes the signed statement, last of all: until then nothing of the bag is worth anything."""
+    """Write the signed statement. It comes last, because the bag is worth nothing without it."""
     write_file(bag, STATEMENT, statement)
     make_folder_durable(bag)
 
@@ -244,8 +265,14 @@ def _manifest(files: Iterable[Written]) -> bytes:
 
 
 def is_whole(bag: Path, stated: Mapping[str, str]) -> bool:
-    """Whether a finished bag is what was sealed, and nothing else lies below data/: every file is hashed, but
-    for the signed statement. stated: the SHA-256 of that one, roots and manifest, by name."""
+    """Return True if a finished bag is what was sealed, and nothing else lies below data/.
+
+    Every file but the signed statement is hashed.
+
+    Args:
+        bag: the folder of the bag.
+        stated: SHA-256 by name, as the statement has them, and of the statement itself.
+    """
     try:
         payload, tags = _manifest_in(bag, MANIFEST), _manifest_in(bag, TAG_MANIFEST)
         there = {path.relative_to(bag).as_posix() for path in (bag / "data").rglob("*")}
@@ -262,13 +289,13 @@ def is_whole(bag: Path, stated: Mapping[str, str]) -> bool:
 
 
 def _manifest_in(bag: Path, name: str) -> dict[str, str]:
-    """SHA-256 by name, as _manifest wrote it. Raises OSError, ValueError."""
+    """Return SHA-256 by name, as `_manifest` wrote it. Raise OSError or ValueError."""
     lines = (bag / name).read_text(encoding="utf-8").splitlines()
     return {file: digest for digest, file in (line.split("  ", 1) for line in lines)}
 
 
 def is_kept(bag: Path, name: str, digest: str) -> bool:
-    """Whether a file of a bag, behind no link, has this SHA-256."""
+    """Return True if a file of the bag has this SHA-256, and no link leads to it."""
     path = bag / name
     try:
         if path.resolve() != bag.resolve() / name or not path.is_file():
@@ -280,7 +307,7 @@ def is_kept(bag: Path, name: str, digest: str) -> bool:
 
 
 def write_file(bag: Path, name: str, data: bytes) -> Written:
-    """A small file, as a whole; on the disk when this returns. Raises Misconfigured."""
+    """Write a small file at once, and return when it is on the disk. Raise Misconfigured."""
     with writable(), open_new(bag / name) as file:
         file.write(data)
         make_durable(file)
@@ -288,18 +315,19 @@ def write_file(bag: Path, name: str, data: bytes) -> Written:
 
 
 def open_new(path: Path) -> BinaryIO:
-    """For writing, in place of what is there; a link is an OSError."""
+    """Open a file for writing, in place of an earlier one. Raise OSError for a link."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW, 0o644), "wb")
 
 
 def make_durable(file: BinaryIO) -> None:
+    """Return when the content of the file is on the disk."""
     file.flush()
     os.fsync(file.fileno())
 
 
 def make_folder_durable(folder: Path) -> None:
-    """The names in it, that is."""
+    """Return when the names in the folder are on the disk."""
     number = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(number)
@@ -309,7 +337,7 @@ def make_folder_durable(folder: Path) -> None:
 
 @contextmanager
 def writable() -> Iterator[None]:
-    """A full disk, or a folder of somebody else, as Misconfigured."""
+    """Translate a full disk, or a folder of another account, into Misconfigured."""
     try:
         yield
     except OSError as error:

@@ -19,19 +19,26 @@ IN_TOTO = "application/vnd.in-toto+json"
 
 
 def to_sign(payload: bytes, kind: str) -> bytes:
-    """The pre-authentication encoding: what a signature is over."""
+    """Return the pre-authentication encoding, which is what a signature is made over."""
     return b"DSSEv1 %d %s %d %s" % (len(kind.encode()), kind.encode(), len(payload), payload)
 
 
 def envelope(payload: bytes, kind: str, key: Ed25519PrivateKey) -> bytes:
-    """The same payload and key give the same bytes (Ed25519 takes no random number)."""
+    """Return the signed envelope of a payload.
+
+    The same payload and key give the same bytes, because Ed25519 takes no random number.
+    """
     signature = {"keyid": line_of(key), "sig": _text(key.sign(to_sign(payload, kind)))}
     document = {"payload": _text(payload), "payloadType": kind, "signatures": [signature]}
     return json.dumps(document, separators=(",", ":")).encode() + b"\n"
 
 
 def statement_in(pack: Path) -> bytes:
-    """The statement of a pack as it is. What is no plain file, or huge, is not read. Raises Misconfigured."""
+    """Return the statement of a pack as it lies there.
+
+    Raises:
+        Misconfigured: there is none, it is no plain file, or it is too large to be one.
+    """
     try:
         with verifier.open_file(pack.resolve() / STATEMENT) as file:
             return file.read()
@@ -42,8 +49,11 @@ def statement_in(pack: Path) -> bytes:
 
 
 def payload_in(pack: Path) -> dict[str, Any]:
-    """What the statement of a pack says. Nothing is checked: that is a verifier's part. Raises
-    Misconfigured."""
+    """Return what the statement of a pack says. It checks nothing, which is the verifier's part.
+
+    Raises:
+        Misconfigured: the statement is not of the form that `kogge audit seal` writes.
+    """
     try:
         found = json.loads(statement_in(pack).decode())
         document = json.loads(b64decode(found["payload"], validate=True))

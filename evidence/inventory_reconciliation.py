@@ -33,15 +33,20 @@ SLASHES, BACKSLASHES = "\uf022\uf8ff", "\uf026"
 """What Exchange writes for a slash, or a backslash, within a folder's name."""
 ASIDE = frozenset({"root", "calendarlogging", "audits", "subscriptions"})
 RECOVERABLE = "recoverableitems"
-"""Types of folders that nobody sees, and how others of them begin: not of the mailbox that moves."""
+"""Types of folders that no person sees, and how others of them begin: not of the mailbox that moves."""
 LONGEST_COUNT = 15
 PURPOSE = "the organisation's own export: a folder's path and its number of items in each line"
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A folder of the export. aside: its type is one that no person sees. line: where it stands in the file;
-    type: as the export has it."""
+    """Hold a folder of the export.
+
+    Attributes:
+        aside: True if no person sees folders of its type.
+        line: where it stands in the file, from 1.
+        type: as the export has it.
+    """
 
     path: str
     names: tuple[str, ...]
@@ -52,6 +57,8 @@ class Counted:
 
 
 class ReconciliationOutcome(StrEnum):
+    """Name what the comparison of one folder showed."""
+
     AGREES = "agrees"
     DIFFERS = "differs"
     ONLY_THERE = "only there"
@@ -63,10 +70,18 @@ class ReconciliationOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A folder, or the sum of those that share a path. path: as in the export, or a part of its pseudonym.
-    ours: None: the inventory does not say; of an omitted one, the source's own count. theirs: None: the
-    export does not name it. code: why nothing in it moves. line: in the export; kind: what it holds, or the
-    type there. several: more than one folder has this path."""
+    """Hold the comparison of a folder, or of the sum of the folders that share a path.
+
+    Attributes:
+        path: as in the export, or the beginning of its pseudonym.
+        ours: items in the inventory; None if it does not count them; of an omitted folder, the source's own
+            count.
+        theirs: items in the export; None if it has no such folder.
+        code: why nothing in the folder moves.
+        line: in the export.
+        kind: what the folder holds, or the type that the export has.
+        several: True if more than one folder has this path.
+    """
 
     path: str
     ours: int | None
@@ -79,7 +94,7 @@ class Compared:
 
     @property
     def difference(self) -> int | None:
-        """How many more the inventory has; None: one of them does not say."""
+        """Return how many more items the inventory has; None if one side does not count them."""
         if self.outcome is ReconciliationOutcome.ONLY_THERE:
             return -(self.theirs or 0)
         if self.outcome is ReconciliationOutcome.ONLY_HERE:
@@ -88,7 +103,7 @@ class Compared:
 
     @property
     def amiss(self) -> bool:
-        """Items that one side has and the other has not."""
+        """Return True if one side has items that the other one lacks."""
         if self.outcome is ReconciliationOutcome.ONLY_THERE:
             return self.theirs != 0
         if self.outcome is ReconciliationOutcome.ONLY_HERE:
@@ -98,8 +113,12 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """One pass of a mailbox. closed: when its first inventory was, by the ledger's clock. folders: in the
-    export's order, then what only the inventory has."""
+    """Hold the comparison of one pass of a mailbox.
+
+    Attributes:
+        closed: when its first inventory was closed, by the ledger's clock.
+        folders: in the order of the export, then those that only the inventory has.
+    """
 
     mailbox: str
     number: int
@@ -108,15 +127,21 @@ class Reconciled:
 
     @property
     def amiss(self) -> list[Compared]:
+        """Return the folders in which one side lacks items."""
         return [one for one in self.folders if one.amiss]
 
     @property
     def omitted(self) -> list[Compared]:
+        """Return the folders that do not move."""
         return [one for one in self.folders if one.outcome is ReconciliationOutcome.OMITTED]
 
 
 def read_export(path: Path) -> list[Counted]:
-    """Raises Misconfigured."""
+    """Read the folders and their numbers of items from a CSV file.
+
+    Raises:
+        Misconfigured: a column is missing or there twice, or a row cannot be understood.
+    """
     records = _records(path, read_text(path, PURPOSE))
     _, cells = next(records, (0, []))
     header = [cell.strip().casefold() for cell in cells]
@@ -140,7 +165,7 @@ def read_export(path: Path) -> list[Counted]:
 
 
 def _records(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    """(the line in which it begins, cells) of every row that is not blank. Raises Misconfigured."""
+    """Yield (line in which it begins, cells) of every row that is not blank. Raise Misconfigured."""
     lines = text.split("\n")
     begin = 0
     while begin < len(lines) and (not lines[begin].strip() or lines[begin].startswith("#TYPE")):
@@ -186,7 +211,10 @@ def _counted(path: Path, column: str, rows: Sequence[tuple[int, Mapping[str, str
 
 
 def _names(text: str, identity: bool) -> tuple[str, ...]:
-    """Of a folder and those it is in. An identity begins with the mailbox, and has backslashes in between."""
+    """Return the names of a folder and of those it is in, the outermost first.
+
+    An identity begins with the mailbox and has backslashes between the names; a path has slashes.
+    """
     parts = text.split("\\")[1:] if identity else text.split("/")
     table = str.maketrans({**dict.fromkeys(SLASHES, "/"), **dict.fromkeys(BACKSLASHES, "\\")})
     return tuple(part.translate(table) for part in parts if part)
@@ -200,8 +228,14 @@ class _Folder:
 
 
 def reconcile(place: Path, key: MailboxKey, export: Sequence[Counted], number: int = 1) -> Reconciled:
-    """Pass 1 is counted by its lines. A later one lists what changed alone: there the source's own count is
-    taken. Raises Misconfigured."""
+    """Compare the folders of one pass with an export.
+
+    Pass 1 is counted by its lines. A later pass lists only what changed, so the source's own count is taken
+    for it.
+
+    Raises:
+        Misconfigured: the pack has no such pass, or is not whole.
+    """
     closed, ours = _folders(place, key, number)
     theirs: dict[str, list[Counted]] = defaultdict(list)
     for one in export:
@@ -216,7 +250,10 @@ def reconcile(place: Path, key: MailboxKey, export: Sequence[Counted], number: i
 
 
 def _folders(place: Path, key: MailboxKey, number: int) -> tuple[datetime, dict[str, list[_Folder]]]:
-    """By the pseudonym of the path: two folders may differ in nothing but case."""
+    """Return when the pass was closed, and its folders by the pseudonym of their path.
+
+    Folders of one pseudonym are in a list, because two folders may differ in nothing but case.
+    """
     pack = MailboxPack(place, key.mailbox)
     rows = [row for row in pack.rows if row.number == number and row.section != Kind.FILES.value]
     if not rows:
@@ -236,7 +273,7 @@ def _folders(place: Path, key: MailboxKey, number: int) -> tuple[datetime, dict[
 
 
 def _header(line: bytes, row: Row) -> dict[str, Any]:
-    """Raises Failed or ValueError unless it is one, to the byte, and this section's."""
+    """Read a header. Raise Failed or ValueError if it is malformed or of another section."""
     ((section, number, *_, text),) = verifier.INVENTORY_HEADER.findall(line)
     folders = verifier.FOLDER.findall(text.replace(b"},{", b"}\n{"))
     verifier.require(len(folders) == bool(text) + text.count(b"},{"), "a folder is malformed")
@@ -247,9 +284,15 @@ def _header(line: bytes, row: Row) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Parted:
-    """The rows of one path. rows: those to compare with the listed folders. strange: of these, the ones whose
-    number no listed folder has. omitted: each folder, with its row where there is one. unnamed: rows of
-    folders that a later pass has no reason to name. sure: no other folder's row can be among rows."""
+    """Hold the rows of one path, sorted by what they belong to.
+
+    Attributes:
+        rows: those to compare with the listed folders.
+        strange: of these, the ones whose number no listed folder has.
+        omitted: each folder that does not move, with its row if there is one.
+        unnamed: rows of folders that a later pass has no reason to name.
+        sure: True if no row of another folder can be among `rows`.
+    """
 
     rows: Sequence[Counted]
     strange: Sequence[Counted]
@@ -259,8 +302,12 @@ class _Parted:
 
 
 def _compared(rows: Sequence[Counted], folders: Sequence[_Folder], number: int) -> Iterator[Compared]:
-    """Of one path. What is aside, and what is omitted, is apart from the others: no number of theirs makes
-    two others agree. Listed folders that share the path are compared by their sum."""
+    """Yield the comparisons of one path.
+
+    Rows that are aside, and omitted folders, are compared apart, so that their numbers cannot make two others
+    agree.
+    Listed folders that share the path are compared by their sum.
+    """
     seen = [one for one in rows if not one.aside]
     crowd = len(rows) > 1 or len(folders) > 1 or len(seen) < len(rows)
     several = crowd and bool(seen or folders)
@@ -289,8 +336,12 @@ def _compared(rows: Sequence[Counted], folders: Sequence[_Folder], number: int) 
 def _parted(
     rows: Sequence[Counted], listed: Sequence[_Folder], omitted: Sequence[_Folder], number: int
 ) -> _Parted:
-    """Whose row is whose, by their numbers. Omitted folders get only rows beyond as many as there are listed
-    ones: each the row of its own number, and then those that are left when every listed one has its own."""
+    """Assign the rows of one path to its folders, by their numbers.
+
+    There are rows for omitted folders only if there are more rows than listed folders. Each omitted folder
+    gets
+    the row with its own number first; then the rest is given out, once every listed folder has its row.
+    """
     numbers = Counter(one.items for one in listed)
     left, spare = list(rows), max(0, len(rows) - len(listed))
     pairs: list[tuple[_Folder, Counted | None]] = []
@@ -331,7 +382,7 @@ def _of_row(row: Counted, outcome: ReconciliationOutcome, several: bool) -> Comp
 
 
 def _left(path: str, folders: Iterable[_Folder], several: bool) -> Iterator[Compared]:
-    """Of which the export has nothing: each for itself."""
+    """Yield each folder that the export lacks."""
     for one in folders:
         outcome = ReconciliationOutcome.ONLY_HERE if one.code is None else ReconciliationOutcome.OMITTED
         yield Compared(path, one.items, None, outcome, one.code, None, one.kind, several)
@@ -343,13 +394,16 @@ def _sum(counts: Iterable[int | None]) -> int | None:
 
 
 def sums(found: Iterable[Compared]) -> dict[ReconciliationOutcome, int]:
-    """How many folders, by outcome."""
+    """Count the folders by outcome."""
     counts = Counter(one.outcome for one in found)
     return {outcome: counts[outcome] for outcome in ReconciliationOutcome if counts[outcome]}
 
 
 def lossy(export: Iterable[Counted]) -> Iterator[str]:
-    """Paths whose letters the export lost: PowerShell 5 writes ASCII unless it is told otherwise."""
+    """Yield paths in which the export lost letters.
+
+    PowerShell 5 writes ASCII unless another encoding is asked for.
+    """
     for one in export:
         if "?" in one.path or "\ufffd" in unicodedata.normalize("NFC", one.path):
             yield one.path

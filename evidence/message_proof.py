@@ -1,7 +1,7 @@
 """Did my message arrive? The line of a Message-ID in a pack, and a proof of it that stands alone.
 
 A proof holds two stored lines (what was listed, what became of it), their ways up to the wave's root, and the
-signed statement. It says of a line that it was sealed. Whose message that is, only the mailbox's key tells.
+signed statement. It says of a line that it was sealed. Only the mailbox's key shows whose message that is.
 """
 
 from __future__ import annotations
@@ -28,16 +28,17 @@ ARRIVED = frozenset({MATCH, NORMALISED, CONVERTED})
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """A stored line, and its way up to a root."""
+    """Hold a stored line and its way up to a root."""
 
     line: bytes
     proof: InclusionProof
 
     def place(self) -> verifier.ProvenLine:
-        """As the verifier takes it."""
+        """Return the line in the verifier's own type."""
         return verifier.ProvenLine(self.line, self.proof.index, self.proof.size, self.proof.path)
 
     def document(self) -> dict[str, object]:
+        """Return the line and its way for the proof's JSON."""
         path = [step.hex() for step in self.proof.path]
         return {
             "line": self.line.decode(),
@@ -49,7 +50,13 @@ class Proven:
 
 @dataclass(frozen=True, slots=True)
 class ProofItem:
-    """One item: listed and result are lines of its section, section a line of data/roots.jsonl."""
+    """Hold what proves one item.
+
+    Attributes:
+        listed: its line of the inventory.
+        result: its line of the results.
+        section: the line of data/roots.jsonl.
+    """
 
     listed: Proven
     result: Proven
@@ -57,24 +64,31 @@ class ProofItem:
 
     @property
     def fate(self) -> Mapping[str, Any]:
-        """The line of results."""
+        """Return the line of the results."""
         found: dict[str, Any] = json.loads(self.result.line)
         return found
 
     @property
     def place(self) -> Mapping[str, Any]:
-        """The line of data/roots.jsonl."""
+        """Return the line of data/roots.jsonl."""
         found: dict[str, Any] = json.loads(self.section.line)
         return found
 
     @property
     def arrived(self) -> bool:
+        """Return True if the item is at the target."""
         return self.fate["verdict"] in ARRIVED
 
 
 @dataclass(frozen=True, slots=True)
 class MailboxMails:
-    """envelope: wave.dsse.json. mails: of the mailbox, each once. nameless: those without a Message-ID."""
+    """Hold the items of a mailbox that have one Message-ID.
+
+    Attributes:
+        envelope: wave.dsse.json.
+        mails: how many mails of the mailbox the pack names, each once.
+        nameless: how many of them have no Message-ID.
+    """
 
     envelope: bytes
     items: tuple[ProofItem, ...]
@@ -82,6 +96,7 @@ class MailboxMails:
     nameless: int
 
     def document(self) -> dict[str, object]:
+        """Return the proof as JSON."""
         return {
             "kind": KIND,
             "statement": self.envelope.decode(),
@@ -97,7 +112,11 @@ class MailboxMails:
 
 
 def find(place: Path, message_id: str, key: MailboxKey) -> MailboxMails:
-    """All items with this Message-ID. Raises Misconfigured, also where one of them is not what was stated."""
+    """Find all items with this Message-ID.
+
+    Raises:
+        Misconfigured: the pack is not whole, or one of the items is not what was stated.
+    """
     names = [f'"mid":"{name}"}}'.encode() for name in _names(message_id, key)]
     pack = MailboxPack(place, key.mailbox)
     items: list[ProofItem] = []
@@ -152,7 +171,7 @@ def _proven(lines: Iterable[bytes], index: int) -> Proven:
 
 
 class Standing(StrEnum):
-    """What a proof is worth."""
+    """Name what a proof is worth."""
 
     ANCHORED = "anchored"
     UNANCHORED = "unanchored"
@@ -161,8 +180,13 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A proof as it was read. why: it is broken. whole: the anchor is one of all that is stated. about: the
-    statement's predicate."""
+    """Hold a proof as it was read, and what it is worth.
+
+    Attributes:
+        why: why it is broken, or "".
+        about: the predicate of the statement.
+        statement: the hash of the statement.
+    """
 
     standing: Standing
     why: str = ""
@@ -172,8 +196,16 @@ class Checked:
 
 
 def check(document: bytes, keys: Sequence[object], roots: Collection[str] = ()) -> Checked:
-    """Says what a proof is worth, whatever is in it. keys: public ones, one of which has signed. roots: known
-    from elsewhere, of waves, or hashes of statements. Raises Misconfigured for what is no proof at all."""
+    """Judge a proof, whatever is in it.
+
+    Args:
+        document: the proof's bytes.
+        keys: public keys; one of them has signed.
+        roots: roots of waves, or hashes of statements, that are known from elsewhere.
+
+    Raises:
+        Misconfigured: the document is no proof at all.
+    """
     if not _is_proof(document):
         raise Misconfigured("--check", "is no proof, or a cut one: give what `kogge audit prove --out` wrote")
     try:
@@ -185,7 +217,7 @@ def check(document: bytes, keys: Sequence[object], roots: Collection[str] = ()) 
 
 
 def _is_proof(document: bytes) -> bool:
-    """Whether it says that it is one, of this kind."""
+    """Return True if the document claims to be a proof of this kind."""
     try:
         told = json.loads(document.decode())
     except (ValueError, RecursionError):
@@ -209,7 +241,7 @@ def _proven_line(one: verifier.ProvenLine) -> Proven:
 
 
 def is_about(item: ProofItem, message_id: str, key: MailboxKey) -> bool:
-    """Whether a proven line is that of this Message-ID, in the mailbox of the key."""
+    """Return True if a proven line has this Message-ID, in the mailbox of the key."""
     if item.place["mailbox"] != key.mailbox:
         return False
     return any(hmac.compare_digest(name, item.fate["mid"] or "") for name in _names(message_id, key))

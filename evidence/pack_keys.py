@@ -22,7 +22,13 @@ SHOWN = 10
 
 
 def known_key_of_keys(config: Config) -> bytes:
-    """The key that wraps the others, never a new one: that would be a second. Raises Misconfigured."""
+    """Return the key that wraps the others.
+
+    It never makes one, because that would be a second key.
+
+    Raises:
+        Misconfigured: there is none, or it cannot be read.
+    """
     if config.evidence.key is None and not (path := key_file(config)).exists():
         raise Misconfigured(
             str(path), "no such file: run this where the migration ran, or give its key as [evidence] key"
@@ -31,7 +37,11 @@ def known_key_of_keys(config: Config) -> bytes:
 
 
 def opening_key(config: Config, ledger: Ledger) -> bytes:
-    """The same, where the ledger's keys are wrapped by it. Raises Misconfigured."""
+    """Return the key that wraps the others, if the keys in the ledger are wrapped by it.
+
+    Raises:
+        Misconfigured: there is no key, or it is another one.
+    """
     key = known_key_of_keys(config)
     with reading(ledger.engine) as connection:
         keystore.refuse_another(connection, key)
@@ -40,8 +50,14 @@ def opening_key(config: Config, ledger: Ledger) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class KeyLook:
-    """What the key of keys opens. keys: how many mailboxes' keys; shut: the ids of those whose key it does
-    not open. why it is no use at all; "" if it is, or none is needed yet. new: where it will be made."""
+    """Hold what the key of keys opens.
+
+    Attributes:
+        keys: how many mailboxes' keys it opens.
+        shut: ids of the mailboxes whose key it does not open.
+        why: why the key is of no use; "" if it can be used, or if none is needed yet.
+        new: where the key will be made.
+    """
 
     keys: int = 0
     shut: tuple[str, ...] = ()
@@ -50,9 +66,11 @@ class KeyLook:
 
     @property
     def good(self) -> bool:
+        """Return True if the key can be used, and opens the keys of all mailboxes."""
         return not self.why and not self.shut
 
     def line(self) -> str:
+        """Return one line for the operator."""
         if self.why:
             return f"evidence: nothing can be sealed: {self.why}"
         if self.shut:
@@ -66,11 +84,17 @@ class KeyLook:
         return f"evidence: the key of keys opens the keys of all {self.keys:,} mailboxes that have one"
 
     def document(self) -> dict[str, object]:
+        """Return the same for JSON."""
         return {"keys": self.keys, "shut": list(self.shut), "why": self.why, "made_yet": self.new is None}
 
 
 def inspect_keys(config: Config, ledger: Ledger | None) -> KeyLook:
-    """Reads only, and makes no key. ledger: None where there is none yet."""
+    """Look which mailboxes' keys the key of keys opens. It reads only, and makes no key.
+
+    Args:
+        config: names the key.
+        ledger: None if there is none yet.
+    """
     if config.evidence.key is None and not (path := key_file(config)).exists() and not _has_begun(ledger):
         return KeyLook(new=path)
     try:
@@ -85,7 +109,7 @@ def inspect_keys(config: Config, ledger: Ledger | None) -> KeyLook:
 
 
 def look_of(config: Config) -> KeyLook:
-    """The same, of the configured ledger; makes none."""
+    """Inspect the keys of the configured ledger, without making a ledger."""
     if config.ledger_file is not None and not config.ledger_file.exists():
         return inspect_keys(config, None)
     with opened(config.ledger_url()) as ledger:
@@ -100,7 +124,12 @@ def _has_begun(ledger: Ledger | None) -> bool:
 
 
 def export_key(config: Config, ledger: Ledger, mailbox_id: str, out: Path, by: str) -> None:
-    """Writes it where nothing is yet; recorded before. Raises Misconfigured, Blocked where it is gone."""
+    """Write a mailbox's key to a new file. The export is recorded before it is written.
+
+    Raises:
+        Misconfigured: the mailbox has no key yet, the file is there already, or it cannot be written.
+        Blocked: the key was destroyed.
+    """
     with reading(ledger.engine) as connection:
         key = keystore.key_of(connection, mailbox_id, known_key_of_keys(config))
     if key is None:

@@ -34,7 +34,7 @@ _SECTIONS = 1 << 21
 
 @dataclass(frozen=True, slots=True)
 class MailboxKey:
-    """As `kogge audit keys export` writes it."""
+    """Hold a mailbox's key as `kogge audit keys export` writes it."""
 
     mailbox: str
     key: bytes
@@ -42,8 +42,15 @@ class MailboxKey:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of data/roots.jsonl. index: its place there. begin: of its header, in the mailbox's files. n: of
-    lines after that. inventory, results: the roots of its trees, in hexadecimal digits."""
+    """Hold a line of data/roots.jsonl.
+
+    Attributes:
+        index: its place in that file, from 0.
+        begin: the place of its header in the mailbox's files.
+        n: how many lines follow the header.
+        inventory: the root of the tree over its listed lines, in hexadecimal digits.
+        results: the root of the tree over its results, in hexadecimal digits.
+    """
 
     line: bytes
     index: int
@@ -56,9 +63,16 @@ class Row:
 
 
 class MailboxPack:
-    """A pack, as far as it is about one mailbox. envelope: wave.dsse.json; about: the predicate in it. roots:
-    all lines of data/roots.jsonl; rows: its own of them. Making one, and reading it, raise Misconfigured
-    where the pack is not whole, or not what was stated."""
+    """Read what a pack says about one mailbox.
+
+    Making one, and reading from it, raise Misconfigured if the pack is not whole or not what was stated.
+
+    Attributes:
+        envelope: wave.dsse.json.
+        about: the predicate in it.
+        roots: all lines of data/roots.jsonl.
+        rows: the mailbox's own lines of them.
+    """
 
     def __init__(self, place: Path, mailbox: str) -> None:
         self.mailbox = mailbox
@@ -87,10 +101,11 @@ class MailboxPack:
                 begin += int(n) + 1
 
     def inventory(self, row: Row) -> Iterator[bytes]:
-        """A section's stored lines, its header first."""
+        """Yield the stored lines of a section's inventory, the header first."""
         return self._lines(file_of(INVENTORY, self.mailbox), row)
 
     def results(self, row: Row) -> Iterator[bytes]:
+        """Yield the stored lines of a section's results, the header first."""
         return self._lines(file_of(RESULTS, self.mailbox), row)
 
     def _lines(self, name: str, row: Row) -> Iterator[bytes]:
@@ -106,7 +121,7 @@ class MailboxPack:
 
 
 def refuse_no_pack(place: Path) -> None:
-    """Raises Misconfigured where there is no directory, or one that is no pack at all."""
+    """Raise Misconfigured if there is no directory, or if it is no pack."""
     if not place.is_dir():
         raise Misconfigured("PACK", f"there is no directory {place}")
     if not os.path.lexists(place / STATEMENT):
@@ -114,7 +129,7 @@ def refuse_no_pack(place: Path) -> None:
 
 
 def read_key(path: Path) -> MailboxKey:
-    """Raises Misconfigured; nothing of the key is in its text."""
+    """Read a mailbox's key. Raise Misconfigured, without a part of the key in its text."""
     try:
         told = json.loads(path.read_bytes())
         key = bytes.fromhex(told["key"])
@@ -129,7 +144,7 @@ def read_key(path: Path) -> MailboxKey:
 
 
 def signer_in(place: Path) -> str:
-    """The public key that a pack says it is signed with, as a line; not checked. Raises Misconfigured."""
+    """Return the line of the public key that a pack names as its signer; unchecked. Raise Misconfigured."""
     raw = statement_in(place)
     with readable():
         (signed,) = json.loads(raw.decode())["signatures"]
@@ -138,7 +153,7 @@ def signer_in(place: Path) -> str:
 
 @contextmanager
 def readable() -> Iterator[None]:
-    """What is raised of a pack's content within becomes Misconfigured."""
+    """Translate what reading a pack's content raises into Misconfigured."""
     try:
         yield
     except verifier.VerificationFailed as error:

@@ -1,12 +1,12 @@
-"""How far the writing of a pack is, beside it on the disk: whoever is interrupted goes on where it was.
+"""How far the writing of a pack is, next to it on the disk: a run that was interrupted goes on where it was.
 
 A folder .wave-NAME.sealing holds the pack as far as it is, and a file that says for what state of the ledger
 it is written (the frame), and which mailboxes are finished. In another frame, after a week, and before its
-beginning (a clock that was ahead), all begins anew: a pack says when it was begun, and its time stamp has to
-come soon after. Nothing on the disk is believed: each line of the file has an HMAC over it and all before it,
-under a key that only the workers have, and every finished file is hashed again. The first line that does not
-fit, or whose files do not, ends what is kept. Once the seal is in the ledger the folder is named
-.wave-NAME.sealed, and then the pack gets its place.
+beginning (a clock that was ahead), everything begins again: a pack says when it was begun, and its time stamp
+has to come soon after. Nothing on the disk is believed: each line of the file has an HMAC over it and all
+before it, under a key that only the workers have, and every finished file is hashed again. The first line
+that does not fit, or whose files do not, ends what is reused. Once the seal is in the ledger the folder is
+named .wave-NAME.sealed, and then the pack gets its place.
 """
 
 from __future__ import annotations
@@ -41,9 +41,13 @@ OLDEST = 7 * 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What decides about every byte of a pack's payload. state: a fingerprint of what the ledger knows; see
-    ledger.views.seal_chain. program: by which version it is written. sealed: since when, in seconds since
-    1970 UTC."""
+    """Hold what decides about every byte of a pack's payload.
+
+    Attributes:
+        state: a fingerprint of what the ledger knows; see ledger.views.seal_chain.
+        program: the version that writes the pack.
+        sealed: when the sealing began, in seconds since 1970 UTC.
+    """
 
     wave: str
     state: str
@@ -52,7 +56,10 @@ class Frame:
 
 
 class Progress:
-    """A context manager that one process at a time enters; another is Misconfigured. begin comes first."""
+    """Record how far the writing of a pack is, as a context manager.
+
+    One process at a time can enter it; another one gets Misconfigured. Call `begin` first.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -80,8 +87,12 @@ class Progress:
         os.close(self._lock)
 
     def begin(self, frame: Frame, kek: bytes) -> Frame:
-        """The frame to write in: the one that was begun, or this one, and then nothing is finished yet. kek:
-        the key that wraps the mailboxes' keys."""
+        """Return the frame to write in: the one that was begun, or this one with nothing finished yet.
+
+        Args:
+            frame: what would be written now.
+            kek: the key that wraps the mailboxes' keys.
+        """
         self._key, self._mac = hmac.digest(kek, LABEL, "sha256"), b""
         self._finished.clear()
         lines = self._believed()
@@ -118,35 +129,38 @@ class Progress:
             make_folder_durable(self.folder)
 
     def _remove_others(self) -> None:
-        """What no line names: half of a mailbox, or somebody's."""
+        """Remove every file that no line names: half of a mailbox, or a stranger's."""
         known = {self.pack / file.name for one in self._finished for file in one.files}
         for path in sorted(self.pack.rglob("*"), reverse=True):
             if path.is_symlink() or (path.is_file() and path not in known):
                 path.unlink()
 
     def finished(self) -> Iterator[WrittenMailbox]:
-        """In the order in which they were."""
+        """Yield the finished mailboxes in the order in which they were finished."""
         return iter(tuple(self._finished))
 
     def note(self, one: WrittenMailbox) -> None:
+        """Record that a mailbox is finished."""
         with writable():
             self._append(asdict(one))
         self._finished.append(one)
 
     def draft(self, statement: bytes) -> None:
-        """Keeps what is about to be signed: it is signed once the seal is in the ledger."""
+        """Store what is about to be signed; it is signed once the seal is in the ledger."""
         write_file(self.folder, DRAFT, statement)
         with writable():
             make_folder_durable(self.folder)
 
     def drafted(self) -> bytes | None:
-        """None too where there is no pack to it."""
+        """Return the stored draft; None if there is none, or no pack that it is about."""
         path = self.folder / DRAFT
         return path.read_bytes() if path.is_file() and _is_folder(self.pack) else None
 
     def discard(self) -> None:
-        """Takes away all that is there, if nothing is finished yet: there is nothing to go on with. Of the
-        folder it is in, too, if that is empty then."""
+        """Remove everything if nothing is finished yet, because there is nothing to go on with.
+
+        The folder around it is removed, too, if it is empty then.
+        """
         if self._finished or (self.folder / DRAFT).exists():
             return
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -154,7 +168,7 @@ class Progress:
             self.folder.parent.rmdir()
 
     def publish(self, place: Path) -> None:
-        """The pack gets its name. Raises Misconfigured."""
+        """Give the pack its name. Raise Misconfigured."""
         with writable():
             self.folder.rename(named_when_sealed(self.folder))
         complete(self.folder, place)
@@ -172,7 +186,7 @@ class Progress:
         return hmac.digest(self._key, self._mac + line, "sha256")
 
     def _believed(self) -> Iterator[tuple[dict[str, Any], int]]:
-        """The lines that are whole and ours, up to the first that is not, and how long they are."""
+        """Yield (line, length) of the whole lines that this key wrote, up to the first other one."""
         with suppress(OSError), _opened(self._file) as file:
             for whole in file:
                 line, _, told = whole.rpartition(b" ")
@@ -197,12 +211,21 @@ def _is_folder(path: Path) -> bool:
 
 
 def named_when_sealed(folder: Path) -> Path:
+    """Return the name of the folder once its pack is sealed."""
     return folder.with_suffix(".sealed")
 
 
 def complete(folder: Path, place: Path) -> bool:
-    """What publish does once the folder has its other name; whoever died in there does it again. False: there
-    is nothing to do. Raises Misconfigured."""
+    """Move the sealed pack to its place, after the folder has its other name.
+
+    A later run does it again if this one dies in between.
+
+    Returns:
+        False if there is nothing to do.
+
+    Raises:
+        Misconfigured: the place cannot be written.
+    """
     sealed = named_when_sealed(folder)
     if not _is_folder(sealed):
         return False

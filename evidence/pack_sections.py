@@ -41,8 +41,16 @@ NO_CODE = "no-code"
 
 
 def sections(connection: Connection, mailbox_id: str, key: bytes, sealed: float) -> Iterator[PackSection]:
-    """All of a mailbox. key: its own; sealed: in seconds since 1970 UTC. Their lines are read from the
-    connection, one section after the other."""
+    """Yield all sections of a mailbox.
+
+    Their lines are read from the connection while they are used, one section after the other.
+
+    Args:
+        connection: to the ledger.
+        mailbox_id: the random id.
+        key: the mailbox's own.
+        sealed: in seconds since 1970 UTC.
+    """
     for one in inventory.sections(connection, mailbox_id):
         answered = results_header(
             one.workload, one.number, one.root, one.n, one.state.value, one.verified, sealed
@@ -66,8 +74,13 @@ def _lines(connection: Connection, key: bytes, section: inventory.InventorySecti
 
 
 def result_of(key: bytes, section: Kind, number: int, line: inventory.InventoryLine) -> LineResult:
-    """What became of an item that pass `number` listed. An item that a later pass listed again has its fate
-    there. Raises Corrupt."""
+    """Return what became of an item that pass `number` listed.
+
+    An item that a later pass listed again has its result there.
+
+    Raises:
+        Corrupt: the item does not know the inventory that names it.
+    """
     if line.newest is None or line.newest < number:
         raise Corrupt("inventory-broken", "an item does not know the inventory that names it")
     if line.newest > number:
@@ -89,7 +102,7 @@ def result_of(key: bytes, section: Kind, number: int, line: inventory.InventoryL
 
 
 def _verdict(line: inventory.InventoryLine) -> tuple[str, str | None]:
-    """With its rule."""
+    """Return the verdict of a line, and its rule."""
     match line.state:
         case State.VERIFIED if line.losses:
             return CONVERTED, ",".join(sorted({f"{one.field}:{one.reason}" for one in line.losses}))

@@ -24,7 +24,7 @@ from model.signing_keys import line_of
 
 
 class NotWhole(Misconfigured):
-    """What was sealed is there no more as it was. remedy: what to do with it, before "make another"."""
+    """Report that a sealed pack is not there as it was; `remedy` names the step before "make another"."""
 
     def __init__(self, place: Path, remedy: str) -> None:
         self.why = f"its files were changed or are missing since it was sealed: {remedy}"
@@ -32,9 +32,15 @@ class NotWhole(Misconfigured):
 
 
 def interrupted(ledger: Ledger, order: SealRequest) -> Sealed | None:
-    """Signs and publishes the pack of the newest seal, where whoever made it died before that. None: there is
-    no such, or it is not what was ordered: another reason to correct was given. Raises Misconfigured, and
-    NotWhole of a pack that was damaged meanwhile."""
+    """Sign and publish the pack of the newest seal, if an earlier run died before it did so.
+
+    Returns:
+        None if there is no such pack, or if another reason to correct was given than the pack has.
+
+    Raises:
+        Misconfigured: the place cannot be written, or the key is another one.
+        NotWhole: the pack was damaged since.
+    """
     seals, folder = Seals(ledger).all(order.wave), folder_of(order.out, order.wave)
     if not seals:
         return None
@@ -60,7 +66,7 @@ def interrupted(ledger: Ledger, order: SealRequest) -> Sealed | None:
 
 
 def _renamed(folder: Path, seals: list[SealRow]) -> SealRow | None:
-    """The seal whose pack lies there and only lacks its name. Raises NotWhole."""
+    """Return the seal whose pack lies in the folder and lacks only its name. Raise NotWhole."""
     pack = folder / PACK
     if not pack.is_dir():
         return None
@@ -72,7 +78,10 @@ def _renamed(folder: Path, seals: list[SealRow]) -> SealRow | None:
 
 
 def _signed_again(draft: bytes, newest: SealRow, order: SealRequest) -> bytes | None:
-    """The statement of the newest seal, if this is the draft of it: a key signs the same in the same way."""
+    """Return the signed statement of the newest seal, if this is its draft.
+
+    A key signs the same bytes always in the same way, so the result can be compared with the ledger.
+    """
     signed = envelope(draft, IN_TOTO, order.key)
     if sha256(signed).digest() == newest.statement:
         return signed
@@ -87,9 +96,13 @@ def _signed_again(draft: bytes, newest: SealRow, order: SealRequest) -> bytes | 
 
 
 def sealed_already(order: SealRequest, found: Outlook) -> Sealed | None:
-    """The pack of the wave's newest seal, if it lies where it was ordered, nothing changed since, and no
-    other is asked for: to correct with the reason that it has itself, and its key, asks for none. Raises
-    NotWhole, unless a pack in its place is asked for."""
+    """Return the pack of the wave's newest seal, if nothing else is asked for and nothing changed since.
+
+    A correction with the same reason and key as the newest seal asks for nothing else.
+
+    Raises:
+        NotWhole: the pack is damaged, and no other one in its place was asked for.
+    """
     newest = found.newest
     if newest is None or found.changed:
         return None
@@ -113,17 +126,20 @@ def _is_answered(order: SealRequest, newest: SealRow, place: Path) -> bool:
 
 
 def damaged(place: Path) -> NotWhole:
-    """Of a pack that has its name."""
+    """Describe a damaged pack that has its name already."""
     return NotWhole(place, "put a copy of it back, or")
 
 
 def is_sealed_in(pack: Path, seal: SealRow) -> bool:
-    """Whether a signed pack is what was sealed, whole. Reads all of it."""
+    """Return True if a signed pack is what was sealed, whole. It reads all of it."""
     return _hash_in(pack) == seal.statement and is_whole(pack, _stated(payload_in(pack), seal))
 
 
 def is_unpublished(out: Path, newest: SealRow) -> bool:
-    """Whether a run died after this seal was in the ledger, before its pack had its name: it lies in out."""
+    """Return True if a run died between this seal and the naming of its pack.
+
+    The pack lies below `out` then.
+    """
     folder = folder_of(out, newest.wave)
     if (named_when_sealed(folder) / PACK).is_dir():
         return True
@@ -135,7 +151,7 @@ def is_unpublished(out: Path, newest: SealRow) -> bool:
 
 
 def _stated(document: Mapping[str, Any], seal: SealRow) -> dict[str, str]:
-    """SHA-256 by name: what a statement that the ledger knows names, and its own."""
+    """Return SHA-256 by name: what the known statement names, and the statement itself."""
     named = {one["name"]: one["digest"]["sha256"] for one in document["subject"]}
     return named | {STATEMENT: seal.statement.hex()}
 

@@ -6,7 +6,7 @@
         certReq         BOOLEAN TRUE }
 
 There is no nonce: the hash is of a file that exists once, and the same file gives the same request. certReq
-asks for the authority's certificate within the reply, so that nobody has to look for it years later.
+asks for the authority's certificate within the reply, so that no person has to look for it years later.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CONTENT_TYPE = "application/timestamp-query"
 
 
 def request(digest: bytes) -> bytes:
-    """digest: SHA-256 of what is to be stamped."""
+    """Return the request for a time stamp on a SHA-256 digest of 32 bytes."""
     if len(digest) != 32:
         raise ValueError("not a SHA-256")
     return _BEFORE + digest + _AFTER

@@ -35,8 +35,14 @@ _NUMBERED = re.compile(r"[1-9][0-9]{0,9}")
 
 @dataclass(frozen=True, slots=True)
 class SampledLine:
-    """A row of a work sheet. number: of the row; turn: the pass; line: of its section, from 1; source: the
-    item's pseudonym."""
+    """Hold a row of a work sheet.
+
+    Attributes:
+        number: of the row in the sheet.
+        turn: the pass.
+        line: of its section, from 1.
+        source: the item's pseudonym.
+    """
 
     number: int
     mailbox: str
@@ -48,7 +54,7 @@ class SampledLine:
 
 @dataclass(frozen=True, slots=True)
 class SampledItem:
-    """A row, and what the ledger says of it today. item: None where the ledger no longer has it."""
+    """Hold a row and what the ledger has of it today; `item` is None if the ledger has it no longer."""
 
     asked: SampledLine
     container: ContainerRow
@@ -56,7 +62,7 @@ class SampledItem:
 
 
 def read_sheet(path: Path) -> list[SampledLine]:
-    """All rows, also of a sheet that a spreadsheet wrote again. Raises Misconfigured."""
+    """Read all rows, also of a sheet that a spreadsheet saved again. Raise Misconfigured."""
     text = read_text(path, PURPOSE)
     try:
         rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator(text), strict=True))
@@ -77,8 +83,12 @@ def _line(path: Path, place: int, row: Mapping[str, str | None]) -> SampledLine:
 
 
 def find(config: Config, ledger: Ledger, asked: Sequence[SampledLine]) -> Iterator[SampledItem]:
-    """Each row's item, by mailbox, workload and pass. Raises Misconfigured where one is of another ledger,
-    and Blocked where a mailbox's key was destroyed: then nobody can say which item a line is about."""
+    """Yield the item of each row, by mailbox, workload and pass.
+
+    Raises:
+        Misconfigured: a row is of another ledger.
+        Blocked: a mailbox's key was destroyed, so that it cannot be known which item a line is about.
+    """
     kek = opening_key(config, ledger)
     in_turn = attrgetter("mailbox", "workload", "turn", "line")
     with reading(ledger.engine) as connection:
@@ -97,7 +107,7 @@ def _foreign(mailbox: str) -> Misconfigured:
 
 
 def _of_section(connection: Connection, key: bytes, asked: Sequence[SampledLine]) -> Iterator[SampledItem]:
-    """asked: of one section, by line."""
+    """Yield the items of rows that are all of one section, ordered by line."""
     first = asked[0]
     wanted = {one.line: one for one in asked}
     closed = inventory.sections(connection, first.mailbox)

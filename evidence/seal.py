@@ -1,14 +1,14 @@
 """Sealing a wave: from the ledger to a pack that anybody can check, and the line in the chain of seals.
 
     refuse       while something of the wave is open, or a worker is at it
-    write        mailbox by mailbox, into a folder beside the pack's place; what is finished is kept
+    write        mailbox by mailbox, into a folder next to the pack's place; what is finished stays
     state        one signed statement over all of it
     commit       the seal and its event, if the ledger is still what was written of
     sign         no signature is on the disk before: what was refused is worth nothing
     publish      the folder becomes the pack
 
-Whoever dies anywhere in between does it again, with the same command: it goes on where it was, and the pack
-has the same bytes. After commit the seal is in the ledger, and the same command only signs and publishes.
+After a death anywhere in between, run the same command again: it goes on where it was, and the pack has the
+same bytes. After commit the seal is in the ledger, and the same command only signs and publishes.
 """
 
 from __future__ import annotations
@@ -52,8 +52,12 @@ SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class SealRequest:
-    """What was asked. incomplete: seal what is there, and name what is not. reason: why another pack takes
-    the place of the wave's newest one."""
+    """Hold what was asked for.
+
+    Attributes:
+        incomplete: seal what is there, and name what is not.
+        reason: why another pack takes the place of the wave's newest one.
+    """
 
     wave: str
     key: Ed25519PrivateKey
@@ -64,9 +68,19 @@ class SealRequest:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What a seal would be about. state: of what the ledger knows, taken before anything else was asked.
-    mailboxes: all of the wave; ready: those that have something to seal, with how many sections and lines.
-    newest: its newest seal; changed: the wave went on since."""
+    """Hold what a seal would be about.
+
+    Attributes:
+        state: a fingerprint of what the ledger knows, taken before anything else was asked.
+        mailboxes: all of the wave.
+        ready: those that have something to seal.
+        loose: workloads that are not settled.
+        at_work: the workers that are still at the wave.
+        newest: its newest seal.
+        changed: True if the wave went on since the newest seal.
+        sections: of the ready mailboxes.
+        lines: in these sections.
+    """
 
     state: str
     mailboxes: int
@@ -80,17 +94,20 @@ class Outlook:
 
     @property
     def complete(self) -> bool:
+        """Return True if nothing is open and no worker is at the wave."""
         return not self.loose and not self.at_work
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
+    """Hold a seal and the place of its pack."""
+
     seal: SealRow
     pack: Path
 
 
 def outlook(ledger: Ledger, wave: str) -> Outlook:
-    """Reads only."""
+    """Collect what a seal of this wave would be about. It reads only."""
     seals = Seals(ledger)
     state = seals.state(wave)
     loose = seals.loose(wave)
@@ -108,12 +125,12 @@ def outlook(ledger: Ledger, wave: str) -> Outlook:
 
 
 def place_of(out: Path, wave: str, corrects: int | None, number: int) -> Path:
-    """A correction lies beside what it corrects."""
+    """Return the folder of a pack; a correction gets a name of its own next to what it corrects."""
     return out / (f"wave-{wave}" if corrects is None else f"wave-{wave}-seal-{number}")
 
 
 def other_signer(ledger: Ledger, key: Ed25519PrivateKey) -> tuple[SealRow, str] | None:
-    """The newest seal of all waves and the public key that signed it, if that is another one than this."""
+    """Return the newest seal of all waves and the key that signed it, if this key is another one."""
     seals = Seals(ledger)
     newest = next(reversed(seals.all()), None)
     signer = None if newest is None else seals.signer(newest)
@@ -123,9 +140,21 @@ def other_signer(ledger: Ledger, key: Ed25519PrivateKey) -> tuple[SealRow, str] 
 def write(
     config: Config, ledger: Ledger, order: SealRequest, found: Outlook, tell: Callable[[], None]
 ) -> Sealed:
-    """Seals a wave that may be sealed. tell: called after each mailbox that is ready. Raises Misconfigured,
-    Corrupt, and Transient("ledger-changed"): then again. A mailbox whose evidence is damaged is Corrupt, once
-    all are looked at; of an incomplete pack it is left out."""
+    """Seal a wave that may be sealed.
+
+    Args:
+        config: names the keys and the approvers.
+        ledger: what is sealed.
+        order: what was asked for.
+        found: the outlook that allowed it.
+        tell: called after each mailbox that is ready.
+
+    Raises:
+        Misconfigured: the pack's place is taken, or it cannot be written.
+        Corrupt: the evidence of a mailbox is damaged. It is raised once all are looked at; an incomplete pack
+            leaves the mailbox out.
+        Transient: "ledger-changed": the ledger went on, so that the sealing has to begin again.
+    """
     number = _number(Seals(ledger).basis(order.wave))
     place = place_of(order.out, order.wave, _corrects(order, found), number)
     if place.exists():
@@ -178,7 +207,7 @@ def _write(config: Config, ledger: Ledger, order: SealRequest, found: Outlook, w
 def _write_mailboxes(
     ledger: Ledger, writer: _Writer, frame: Frame, wanted: Iterable[str]
 ) -> dict[str, Corrupt]:
-    """Returns those that cannot be written, and why."""
+    """Write the mailboxes, and return those that cannot be written, with the error."""
     progress, damaged = writer.progress, dict[str, Corrupt]()
     done = {one.mailbox for one in progress.finished()}
     for mailbox in wanted:
@@ -200,7 +229,7 @@ def _write_mailbox(ledger: Ledger, writer: _Writer, frame: Frame, mailbox: str) 
 
 
 def _refuse_damaged(damaged: Mapping[str, Corrupt], order: SealRequest, found: Outlook) -> None:
-    """Raises Corrupt, unless the others are to be sealed, and there are any."""
+    """Raise Corrupt for damaged mailboxes, unless an incomplete pack of the others is wanted and possible."""
     if not damaged or (order.incomplete and len(damaged) < len(found.ready)):
         return
     names = ", ".join(sorted(damaged)[:SHOWN])
@@ -210,7 +239,7 @@ def _refuse_damaged(damaged: Mapping[str, Corrupt], order: SealRequest, found: O
 
 
 def _without(ledger: Ledger, found: Outlook, damaged: Mapping[str, Corrupt]) -> Outlook:
-    """What is left to seal; every leg of the others is loose."""
+    """Return the outlook without the damaged mailboxes, of which every leg is loose."""
     if not damaged:
         return found
     lost = [
@@ -233,7 +262,7 @@ class _Facts:
 def statement(
     config: Config, ledger: Ledger, order: SealRequest, found: Outlook, facts: _Facts
 ) -> dict[str, Any]:
-    """What is signed: an in-toto Statement over roots and manifest, and what is known of the wave."""
+    """Return what is signed: an in-toto Statement over roots and manifest, and the facts about the wave."""
     payload, basis = facts.payload, facts.basis
     subject = [
         {"name": one.name, "digest": {"sha256": one.sha256}} for one in (payload.roots, payload.manifest)
@@ -268,13 +297,13 @@ def statement(
 
 
 def _missing(one: Loose) -> dict[str, str | None]:
-    """section, state: null of a mailbox of which no workload is planned."""
+    """Describe what is missing; section and state are null for a mailbox without a planned workload."""
     section, state = (None if value is None else str(value) for value in (one.section, one.state))
     return {"mailbox": one.mailbox, "section": section, "state": state, "code": one.code}
 
 
 def _previous(newest: SealRow | None) -> dict[str, object] | None:
-    """Of all waves: so that none can be taken out of their row."""
+    """Describe the newest seal of all waves, so that no seal can be taken out of the row."""
     if newest is None:
         return None
     return {
@@ -292,7 +321,7 @@ def _corrected(order: SealRequest, newest: SealRow | None) -> dict[str, object] 
 
 
 def _approvals(config: Config, ledger: Ledger, wave: str) -> list[dict[str, object]]:
-    """Checks the whole chain of the wave's decisions on the way."""
+    """Describe the approvals that count. It checks the whole chain of the wave's decisions."""
     return [
         {
             "purpose": one.statement.stage,
@@ -307,13 +336,13 @@ def _approvals(config: Config, ledger: Ledger, wave: str) -> list[dict[str, obje
 
 
 def _phases(ledger: Ledger, wave: str) -> dict[str, int]:
-    """How many mailboxes are in each phase: what arrived is in use where the phase is live."""
+    """Count the mailboxes in each phase: what arrived is in use if the phase is live."""
     counts = Counter(str(row.phase) for row in ledger.mailboxes(wave))
     return {str(phase): counts[phase] for phase in Phase}
 
 
 def _score(ledger: Ledger, wave: str) -> dict[str, object]:
-    """not_verified: how many mailboxes have no score; then the wave has no rating, either."""
+    """Describe the wave's rating; it has none as long as a mailbox has no score."""
     ids = [row.id for row in ledger.mailboxes(wave)]
     found = scores(ledger, ids)
     told = wave_score(found, len(ids) - len(found))
@@ -333,10 +362,10 @@ def _corrects(order: SealRequest, found: Outlook) -> int | None:
 
 
 def folder_of(out: Path, wave: str) -> Path:
-    """Where a pack is written before it has its place."""
+    """Return the folder in which a pack is written before it gets its place."""
     return out / f".wave-{wave}.sealing"
 
 
 def _moment(seconds: float) -> str:
-    """RFC 3339."""
+    """Return a time as RFC 3339 writes it, in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,7 +1,7 @@
 """The pictures of a report: static SVG, drawn by Vega-Lite (vl-convert), without scripts or the network.
 
 Colours are the page's custom properties, so that one picture serves light, dark and print. Each has a title
-and a description, and beside it on the page a table with the same numbers.
+and a description, and next to it on the page is a table with the same numbers.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """wide, narrow: the same for two widths. words: what is to be seen in it."""
+    """Hold one picture drawn for a wide and for a narrow page, and `words`: what is to be seen in it."""
 
     wide: Markup
     narrow: Markup
@@ -64,7 +64,7 @@ def _config(size: int) -> Row:
 
 
 class Charts:
-    """Of one page: their elements' ids are its own."""
+    """Draw the pictures of one page; the ids of their elements are unique on it."""
 
     def __init__(self, text: Wording) -> None:
         self._text = text
@@ -82,7 +82,7 @@ class Charts:
         return self._told(etree.fromstring(drawn.encode()), title, description)
 
     def _told(self, root: etree._Element, title: str, description: str) -> Markup:
-        """With a name and a description, and as wide as there is room."""
+        """Return the SVG with a name and a description, as wide as there is room."""
         self._drawn_before += 1
         name = f"chart-{self._drawn_before}"
         for element in root.iter():
@@ -97,14 +97,14 @@ class Charts:
         return Markup(etree.tostring(root, encoding="unicode"))  # noqa: S704  (its text was escaped by lxml)
 
     def _both(self, spec: Any, title: str, description: str) -> Picture:
-        """spec: of a width."""
+        """Return the picture in both widths; `spec` makes the specification for a width."""
         wide, narrow = (self._drawn(spec(width), title, description) for width in (WIDE, NARROW))
         return Picture(wide, narrow, description)
 
     # What became of the items
 
     def flow(self, fates: Mapping[Fate, int]) -> Picture | None:
-        """From the inventory to every fate that has an item; None where nothing was listed."""
+        """Draw the way from the inventory to every fate that has an item; None if nothing was listed."""
         known = {fate: fates.get(fate, 0) for fate in Fate if fates.get(fate, 0)}
         if not known:
             return None
@@ -152,7 +152,7 @@ class Charts:
         ]
 
     def _head(self, total: int, place: _Places, left: float, wide: bool) -> list[Row]:
-        """What the whole is."""
+        """Return the words for the whole."""
         inventory = self._text("chart.inventory", n=total)
         if wide:
             first, *rest = inventory.split(" ")
@@ -166,7 +166,7 @@ class Charts:
     # How good, how far, how fast
 
     def scores(self, report: WaveReport) -> Picture | None:
-        """None where there is no mailbox."""
+        """Draw how many mailboxes have each rating; None if there is no mailbox."""
         text = self._text
         counts = {str(rating): number for rating, number in report.score.distribution.items()}
         counts["none"] = sum(box.score is None for box in report.boxes)
@@ -181,7 +181,7 @@ class Charts:
         return self._both(lambda width: _bars(rows, width), text("chart.scores"), description)
 
     def progress(self, beats: Sequence[Beat]) -> Picture | None:
-        """Nothing is drawn of less than two points in time."""
+        """Draw how many items were known and done over time; None for fewer than two points in time."""
         if len(beats) < 2:
             return None
         text, last = self._text, beats[-1]
@@ -201,6 +201,7 @@ class Charts:
         return self._both(spec, text("chart.progress"), description)
 
     def throughput(self, beats: Sequence[Beat]) -> Picture | None:
+        """Draw how many items were copied in a second over time; None if nothing was copied."""
         rates = speeds(beats)
         if not any(rates):
             return None
@@ -220,7 +221,7 @@ class Charts:
         return self._both(spec, text("chart.throughput"), text("chart.throughput-desc", **numbers))
 
     def pace(self, beats: Sequence[Beat]) -> Picture | None:
-        """A row of bars for each side, in per cent of full speed; None where nothing was ever slower."""
+        """Draw a row of bars for each side, in per cent of full speed; None if neither was ever slower."""
         text = self._text
         told = [
             (beat, side, min(1.0, pace))
@@ -256,13 +257,16 @@ class Charts:
         return self._both(spec, text("chart.pace"), text("chart.pace-desc", least=text.percent(least)))
 
     def _local(self, seconds: int) -> int:
-        """Milliseconds by the clock of the page's time zone, for an axis that is drawn in UTC."""
+        """Return milliseconds by the clock of the page's time zone, for an axis that is drawn in UTC."""
         offset = self._text.local(seconds).utcoffset() or timedelta()
         return (seconds + int(offset.total_seconds())) * 1000
 
 
 def speeds(beats: Sequence[Beat]) -> list[float]:
-    """Items copied a second of work, for each beat but the first, of which nobody knows since when."""
+    """Return the items copied in a second of work, for each beat but the first.
+
+    Of the first beat it is not known since when it counts.
+    """
     return [max(0.0, (own.copied - before.copied) / own.worked) for before, own in pairwise(beats)]
 
 
@@ -275,8 +279,13 @@ def _colour(fate: Fate) -> str:
 
 
 class _Places:
-    """Where the ribbons begin (from_), where they end (to), and how high it all is. slot: the least that a
-    label needs."""
+    """Compute where the ribbons begin and end, and how high the picture is.
+
+    Attributes:
+        from_: where each ribbon begins at the inventory (top, bottom).
+        to: where it ends at its fate (top, bottom).
+        height: of the whole.
+    """
 
     def __init__(self, known: Mapping[Fate, int], high: float, slot: float) -> None:
         self.total = sum(known.values())

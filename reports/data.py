@@ -22,7 +22,7 @@ UNWELL = frozenset({LegState.BLOCKED, LegState.DIFFERS})
 
 
 class Fate(StrEnum):
-    """What became of an item that the source ever listed; each has exactly one.
+    """Name what became of an item that the source ever listed; each has exactly one.
 
     migrated    at the target, as it was           transformed  at the target, with losses that are named
     skipped     does not move, by a rule           failed       could not be moved: a person decides
@@ -45,7 +45,7 @@ AWAITED = (*ARRIVED, Fate.FAILED, Fate.TAKEN_BACK, Fate.OPEN)
 
 
 class Status(StrEnum):
-    """Where a mailbox is; the first that fits."""
+    """Name where a mailbox is; the first one that fits."""
 
     MOVED = "moved"
     PERSON = "person"
@@ -56,7 +56,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """So many items of a workload, and why."""
+    """Count the items of a workload that have one code."""
 
     workload: Kind
     code: str
@@ -65,7 +65,7 @@ class Coded:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """What so many items of a workload arrived without; or, of folders, so many folders."""
+    """Count what arrived without a detail: items of a workload, or folders."""
 
     workload: Kind
     field: str
@@ -75,13 +75,19 @@ class Lost:
 
     @property
     def kind(self) -> Class:
+        """Return the class of the loss."""
         return class_of(self.field, self.reason)
 
 
 @dataclass(frozen=True, slots=True)
 class WorkloadReport:
-    """A workload of a mailbox. unread: items at the target that no verification has read back. level: how it
-    was proven whose accounts these are; None: not yet. findings: what the newest verification found."""
+    """Report on a workload of a mailbox.
+
+    Attributes:
+        level: how it was proven whose accounts these are; None if it is not proven yet.
+        unread: items at the target that no verification has read back.
+        findings: what the newest verification found.
+    """
 
     workload: Kind
     state: LegState
@@ -94,16 +100,25 @@ class WorkloadReport:
 
     @property
     def taken_back(self) -> bool:
+        """Return True if a rollback removed what was copied."""
         return self.code == "rolled-back"
 
 
 @dataclass(frozen=True, slots=True)
 class MailboxReport:
-    """A mailbox. withheld: the code why it must not run. score: of a verified one. omitted: items in folders
-    that do not move, by the source's own count, and what lies beside all folders, such as an online archive.
-    asked: the source was asked for the latter. accepted: a person lets it go live with this score; missed:
-    items that did not arrive, for which a person answered. given_back: its cutover was begun once, and then
-    taken back: its owner works at the source again."""
+    """Report on a mailbox.
+
+    Attributes:
+        withheld: the code why it must not run.
+        score: of a verified mailbox.
+        omitted: items in folders that do not move, by the source's own count, and what is outside all
+            folders, such as an online archive.
+        asked: True if the source was asked what is outside all folders.
+        accepted: True if a person lets it go live with this score.
+        missed: items that did not arrive, for which a person took responsibility.
+        given_back: True if its cutover was begun and then taken back, so that its owner works at the source
+            again.
+    """
 
     id: str
     phase: Phase
@@ -121,10 +136,12 @@ class MailboxReport:
 
     @property
     def verified(self) -> bool:
+        """Return True if it has workloads, and all of them are verified."""
         return bool(self.parts) and all(part.state is LegState.VERIFIED for part in self.parts)
 
     @property
     def status(self) -> Status:
+        """Return where the mailbox is."""
         states = {part.state for part in self.parts if not part.taken_back}
         if self.verified:
             return Status.MOVED
@@ -136,50 +153,58 @@ class MailboxReport:
 
     @property
     def fates(self) -> Counter[Fate]:
+        """Count its items by fate."""
         return added(part.fates for part in self.parts)
 
     @property
     def codes(self) -> list[str]:
-        """Why it is where it is: of the mailbox, then of its workloads, each once."""
+        """Return why it is where it is: codes of the mailbox, then of its workloads, each once."""
         own = [self.withheld, *(part.code for part in self.parts if part.state is not LegState.VERIFIED)]
         return list(dict.fromkeys(code for code in own if code))
 
     @property
     def complete(self) -> bool:
-        """Whether all of it that was to move has moved, and was checked."""
+        """Return True if everything that was to move has moved, and was checked."""
         return self.status is Status.MOVED and awaited(self.fates) == arrived(self.fates)
 
     @property
     def low(self) -> bool:
-        """Whether a person has to look at its score before it goes live."""
+        """Return True if a person has to look at its score before it goes live."""
         staying = self.phase is not Phase.LIVE and not self.accepted
         return staying and self.score is not None and self.score.is_low
 
     @property
     def only_copied(self) -> bool:
-        """Whether its person was given back: what is at the new system is a copy that nobody uses."""
+        """Return True if its person was given back, so that the copy at the new system is not in use."""
         return self.given_back and self.phase is Phase.STAGING
 
     @property
     def waiting(self) -> bool:
-        """Whether all of it that can move has moved, and its cutover is still to come."""
+        """Return True if all that can move has moved, and its cutover is still to come."""
         return self.status is Status.MOVED and self.phase is Phase.STAGING
 
     @property
     def failing(self) -> bool:
-        """Whether items of it failed for which nobody answered yet."""
+        """Return True if items of it failed and no person took responsibility for them yet."""
         return self.fates[Fate.FAILED] > self.missed
 
     @property
     def attention(self) -> bool:
-        """Whether somebody has to look at it."""
+        """Return True if a person has to look at it."""
         return self.status is Status.PERSON or self.low or self.failing
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What one person decided, as often as it was said for the same reason. about: the code or phase that it
-    was about, or ""; mailboxes: how many of them it named one by one. An address in a reason is not told."""
+    """Hold what one person decided, however often they decided it for the same reason.
+
+    An address in a reason is hidden.
+
+    Attributes:
+        about: the code or phase that it was about, or "".
+        times: how often it was recorded.
+        mailboxes: how many mailboxes it named one by one.
+    """
 
     kind: str
     about: str
@@ -193,8 +218,12 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The wave's recorded decisions. recorded: how many of each kind the program wrote by itself. head: the
-    newest one's hash; None: the chain was altered."""
+    """Hold the wave's recorded decisions.
+
+    Attributes:
+        head: the hash of the newest record; None if the chain was altered.
+        recorded: how many records of each kind the program wrote by itself.
+    """
 
     events: int
     head: str | None
@@ -204,7 +233,10 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class InvitationProbe:
-    """A meeting between two accounts that are nobody's, to see whether the calendar server mails people."""
+    """Hold the result of a meeting between two accounts that belong to no person.
+
+    It shows whether the calendar server sends mail to people.
+    """
 
     outcome: str
     at: float
@@ -212,8 +244,15 @@ class InvitationProbe:
 
 @dataclass(frozen=True, slots=True)
 class SealReport:
-    """The newest of the wave. root, statement: in hexadecimal. corrected: how many were sealed before it.
-    complete: nothing was missing; changed: the wave went on since."""
+    """Report on the newest seal of the wave.
+
+    Attributes:
+        root: in hexadecimal.
+        statement: its hash, in hexadecimal.
+        corrected: how many seals came before it.
+        complete: True if nothing was missing.
+        changed: True if the wave went on since.
+    """
 
     number: int
     at: float
@@ -225,13 +264,13 @@ class SealReport:
 
     @property
     def holds(self) -> bool:
-        """Whether its pack says what became of the whole wave."""
+        """Return True if its pack says what became of the whole wave."""
         return self.complete and not self.changed
 
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """Whose migration it is. logo: a picture as a data: URI, or ""."""
+    """Describe whose migration it is; `logo` is a picture as a data: URI, or ""."""
 
     name: str = ""
     logo: str = ""
@@ -239,8 +278,12 @@ class Organisation:
 
 @dataclass(frozen=True, slots=True)
 class WaveReport:
-    """All that is told of a wave. at: when the ledger was read; all times are seconds since 1970 UTC.
-    beats: its course, empty where none is recorded."""
+    """Report on a wave.
+
+    Attributes:
+        at: when the ledger was read. All times are in seconds since 1970 UTC.
+        beats: the course of the wave; empty if none is recorded.
+    """
 
     wave: str
     at: float
@@ -255,54 +298,61 @@ class WaveReport:
 
     @property
     def fates(self) -> Counter[Fate]:
+        """Count the items by fate."""
         return added(box.fates for box in self.boxes)
 
     @property
     def statuses(self) -> Counter[Status]:
+        """Count the mailboxes by status."""
         return Counter(box.status for box in self.boxes)
 
     @property
     def changing(self) -> bool:
-        """Whether the cutover of any of them ever began."""
+        """Return True if the cutover of any mailbox ever began."""
         return any(box.given_back or box.phase is not Phase.STAGING for box in self.boxes)
 
     @property
     def complete(self) -> int:
-        """How many mailboxes have moved completely."""
+        """Count the mailboxes that have moved completely."""
         return sum(box.complete for box in self.boxes)
 
     @property
     def attention(self) -> list[MailboxReport]:
-        """Those that are not verified first, then the worst."""
+        """Return the mailboxes that a person has to look at: first those not verified, then the worst."""
         found = [box for box in self.boxes if box.attention]
         return sorted(found, key=lambda box: (box.verified, -box.fates[Fate.FAILED], box.id))
 
     @property
     def score(self) -> WaveScore:
+        """Return the score of the wave."""
         found = {box.id: box.score for box in self.boxes if box.score is not None}
         return wave_score(found, len(self.boxes) - len(found))
 
     @property
     def unread(self) -> int:
+        """Count the items at the target that no verification has read back."""
         return sum(part.unread for box in self.boxes for part in box.parts)
 
     @property
     def bytes(self) -> int:
+        """Count the bytes."""
         return sum(part.bytes for box in self.boxes for part in box.parts)
 
     @property
     def findings(self) -> Counter[Outcome]:
+        """Count what the newest verifications found."""
         return added(part.findings for box in self.boxes for part in box.parts)
 
     @property
     def levels(self) -> Counter[str | None]:
-        """Mailboxes by the weakest proof of any of their workloads."""
+        """Count the mailboxes by the weakest proof of any of their workloads."""
         order = (None, "asserted", "address", "directory")
         return Counter(
             min((part.level for part in box.parts), key=order.index, default=None) for box in self.boxes
         )
 
     def by_workload(self) -> dict[Kind, Counter[Fate]]:
+        """Count the items by workload and fate."""
         parts = [part for box in self.boxes for part in box.parts]
         return {
             kind: added(part.fates for part in parts if part.workload is kind)
@@ -312,6 +362,7 @@ class WaveReport:
 
 
 def added(counts: Iterable[Mapping[Any, int]]) -> Counter[Any]:
+    """Add up counts."""
     found: Counter[Any] = Counter()
     for one in counts:
         found.update(one)
@@ -319,28 +370,30 @@ def added(counts: Iterable[Mapping[Any, int]]) -> Counter[Any]:
 
 
 def awaited(fates: Mapping[Fate, int]) -> int:
-    """How many items were to arrive."""
+    """Count the items that were to arrive."""
     return sum(fates.get(fate, 0) for fate in AWAITED)
 
 
 def arrived(fates: Mapping[Fate, int]) -> int:
+    """Count the items that arrived."""
     return sum(fates.get(fate, 0) for fate in ARRIVED)
 
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """The same of several mailboxes together."""
+    """Add up the same thing of several mailboxes."""
 
     one: Coded | Lost
     mailboxes: int
 
     @property
     def items(self) -> int:
+        """Return the number of items."""
         return self.one.items
 
 
 def totals(each: Iterable[Sequence[Coded] | Sequence[Lost]]) -> list[Total]:
-    """By workload, the most items first; each: of one mailbox."""
+    """Add up by workload, the most items first; each element of `each` is of one mailbox."""
     items: Counter[tuple[Any, ...]] = Counter()
     boxes: Counter[tuple[Any, ...]] = Counter()
     kinds: dict[tuple[Any, ...], Coded | Lost] = {}

@@ -1,7 +1,7 @@
 """Group what a report says of losses, failures and rules into what concerns the person whose mailbox it is.
 
 The words are in reports/templates/everyday_LANG.toml: a title, a sentence, and what the person can do, if
-there is something. A loss that concerns nobody in daily work is a detail of appearance: pages count it and
+there is something. A loss that no person meets in daily work is a detail of appearance: pages count it and
 do not describe it.
 """
 
@@ -118,7 +118,7 @@ DETAILS: Mapping[str, str] = {
     "time-zone": "hour-twice zone-of-series",
     "uid": "too-long",
 }
-"""Losses of a function that nobody meets in daily work, beside all losses of the class "cosmetic"."""
+"""Losses of a function that no person meets in daily work, in addition to the class "cosmetic"."""
 OTHER = "other"
 """The concern of a loss that another version of Kogge recorded, and of a code that no table here names."""
 
@@ -222,12 +222,12 @@ def details(losses: Iterable[Lost]) -> int:
 
 
 def refusals(failures: Iterable[Coded]) -> list[Concern]:
-    """Return the items that could not be moved, added up by what a person is told of them."""
+    """Return the items that could not be moved, added up by the words for a person."""
     return _coded(failures, _REFUSAL, (*REFUSALS, OTHER))
 
 
 def stays(left: Iterable[Coded]) -> list[Concern]:
-    """Return what does not move by a rule, added up by what a person is told of it."""
+    """Return what does not move by a rule, added up by the words for a person."""
     return _coded(left, _STAY, (*STAYS, OTHER))
 
 

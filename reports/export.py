@@ -13,7 +13,7 @@ from reports.data import Fate, Lost, MailboxReport, Status, Total, WaveReport, a
 
 
 def document(report: WaveReport) -> dict[str, Any]:
-    """For --json: the facts, and what follows from them."""
+    """Return the facts, and what follows from them, for --json."""
     found: dict[str, Any] = {
         "wave": report.wave,
         "at": _moment(report.at),
@@ -78,8 +78,10 @@ COLUMNS = (
 
 
 def rows(report: WaveReport) -> Iterator[dict[str, object]]:
-    """A row for each mailbox, for the help desk: COLUMNS. codes: of the mailbox and its workloads, then of
-    its failed items with their number."""
+    """Yield a row with COLUMNS for each mailbox, for the help desk.
+
+    The codes are those of the mailbox and its workloads, then of its failed items with their number.
+    """
     for box in report.boxes:
         fates = box.fates
         lost = {str(kind): "" if box.score is None else box.score.lost(kind) for kind in Class}

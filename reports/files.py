@@ -18,12 +18,12 @@ OWNERS = "owners"
 
 
 def page_of(wave: str, language: str) -> str:
-    """The name of a wave's page; no two waves share one."""
+    """Return the name of a wave's page; no two waves share one."""
     return f"wave-{quote(wave, safe=' ')}.{language}.html"
 
 
 def newest_page(state: Path, wave: str) -> Path | None:
-    """Of the wave's pages that lie at their usual place, in whatever language."""
+    """Return the newest of the wave's pages at their usual place, in any language."""
     head, _, _ = page_of(wave, "en").rpartition(".en.html")
     folder = state / REPORTS
     pages = [path for path in folder.glob("wave-*.html") if path.name.rsplit(".", 2)[0] == head]
@@ -31,8 +31,13 @@ def newest_page(state: Path, wave: str) -> Path | None:
 
 
 def put(path: Path, words: str, option: str) -> Path:
-    """Whole, or not at all: a file that is there stays until the new one is. No other account of this machine
-    reads it, for it names who decided. Raises Misconfigured."""
+    """Write a file whole, or not at all: an earlier one stays until the new one is complete.
+
+    No other account of this machine can read it, because it names who decided.
+
+    Raises:
+        Misconfigured: the file cannot be written.
+    """
     part = path.with_name(f".{path.name}.part")
     try:
         make_directory(path.parent)

@@ -1,5 +1,7 @@
-"""The pages of a report: one of a wave, one for each of its people. Each is a single file of HTML that asks
-nothing of the network, and is read without scripts."""
+"""The pages of a report: one of a wave, one for each of its people.
+
+Each is a single file of HTML that asks nothing of the network, and is read without scripts.
+"""
 
 from __future__ import annotations
 
@@ -59,16 +61,17 @@ def _environment() -> Environment:
 
 
 def glued(words: str) -> str:
-    """No line ends between a number and what it counts."""
+    """Return the words so that no line ends between a number and what it counts."""
     return AFTER_NUMBER.sub("\N{NO-BREAK SPACE}", words)
 
 
 def coded(words: str) -> Markup:
-    """`words` between backticks as code."""
+    """Return the text with `words` between backticks as code."""
     return Markup(CODE.sub(r"<code>\1</code>", str(escape(words))))  # noqa: S704  (escaped before)
 
 
 def wave_page(report: WaveReport, text: Wording) -> str:
+    """Return the page of a wave."""
     charts = Charts(text)
     total = report.fates
     unscored = sum(box.score is None for box in report.boxes)
@@ -110,8 +113,14 @@ def wave_page(report: WaveReport, text: Wording) -> str:
 
 
 def person_page(report: WaveReport, box: MailboxReport, text: Wording, own: OwnFolders | None = None) -> str:
-    """For the person whose mailbox it is: nothing of anybody else's. own: the mailbox's folders, for a page
-    that is for its owner alone."""
+    """Return the page for the person whose mailbox it is. It has nothing of another person.
+
+    Args:
+        report: of the wave.
+        box: the mailbox.
+        text: the language.
+        own: the mailbox's folders, for a page that is for its owner alone.
+    """
     changes = everyday.changes(box.losses)
     to_do = [one for one in changes if text.has(f"change.{one.name}.do")]
     return _rendered(
@@ -137,7 +146,7 @@ def person_page(report: WaveReport, box: MailboxReport, text: Wording, own: OwnF
 
 
 def _rendered(name: str, text: Wording, **facts: Any) -> str:
-    """Says so where a sentence is in another language than the page."""
+    """Render a template. The page says so if a sentence on it is in another language."""
     template = _environment().get_template(name)
     page = template.render(t=text, untranslated=False, **facts)
     return template.render(t=text, untranslated=True, **facts) if "<span lang=" in page else page

@@ -29,12 +29,12 @@ LANGUAGES = ("en", "de", "fr")
 ENGLISH = "en"
 MINUS = "\N{MINUS SIGN}"
 FINE = 100
-"""Hundredths of a percent are told."""
+"""How many parts of a percent are shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """What the program says of a code. language: the one that it is in."""
+    """Hold what the program says of a code, and the language that it is in."""
 
     text: str
     language: str
@@ -42,7 +42,13 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """One language. words: by section and key; sentences: by the English one; zone: of the times it tells."""
+    """Write texts, numbers and times in one language.
+
+    Attributes:
+        words: by section and key.
+        sentences: by the English sentence.
+        zone: of the times.
+    """
 
     language: str
     words: Mapping[str, Mapping[str, Any]]
@@ -50,8 +56,14 @@ class Wording:
     zone: tzinfo = UTC
 
     def __call__(self, key: str, **values: object) -> str:
-        """The words of "section.key". Whole numbers among the values are written as the language does; of
-        several forms the one for n is taken. Raises KeyError for a key that is not there."""
+        """Return the words of "section.key".
+
+        Whole numbers among the values are written as the language does. If there are several forms, `n`
+        selects one.
+
+        Raises:
+            KeyError: there is no such key.
+        """
         section, _, name = key.partition(".")
         found = self.words[section][name]
         if isinstance(found, list):
@@ -62,28 +74,33 @@ class Wording:
         return str(found).format(**shown) if values else str(found)
 
     def _form(self, count: object) -> int:
-        """In French nothing is said of none as of one."""
+        """Return the index of the form for a number; French uses the singular for 0, too."""
         return 0 if count == 1 or (count == 0 and self.language == "fr") else 1
 
     def name(self, section: str, key: object) -> str:
-        """The word for a code; the code itself where there is none."""
+        """Return the word for a code, or the code itself if there is none."""
         return str(self.words[section].get(str(key), key))
 
     def has(self, key: str) -> bool:
-        """Tell whether there are words of "section.key"."""
+        """Return True if there are words of "section.key"."""
         section, _, name = key.partition(".")
         return name in self.words.get(section, {})
 
     def names(self, section: str, keys: Iterable[object]) -> list[str]:
+        """Return the words for several codes."""
         return [self.name(section, key) for key in keys]
 
     def number(self, value: float, digits: int = 0) -> str:
+        """Write a number as the language does."""
         form = self.words["format"]
         shown = f"{value:,.{digits}f}"
         return shown.translate(str.maketrans({",": form["group"], ".": form["decimal"]}))
 
     def share(self, part: int, whole: int) -> str:
-        """As a percentage, to hundredths. Never "100%" of what is not all, nor "0%" of what is something."""
+        """Write a share as a percentage, to hundredths.
+
+        It is never "100%" for a part that is not the whole, and never "0%" for a part that is not empty.
+        """
         hundredths = FINE * 100 * part // whole if whole else FINE * 100
         if part and not hundredths:
             hundredths = 1
@@ -91,15 +108,16 @@ class Wording:
         return self("format.percent", n=self.number(hundredths / FINE, digits))
 
     def percent(self, share: float) -> str:
+        """Write a share between 0 and 1 as a whole percentage."""
         return self("format.percent", n=self.number(100 * share))
 
     @property
     def zone_name(self) -> str:
-        """The time zone as the configuration names it."""
+        """Return the time zone as the configuration names it."""
         return str(self.zone)
 
     def size(self, count: int) -> str:
-        """Bytes in decimal units."""
+        """Write bytes in decimal units."""
         units = self.words["format"]["units"]
         amount, at = float(count), 0
         while amount >= 1000 and at < len(units) - 1:
@@ -107,7 +125,7 @@ class Wording:
         return f"{self.number(amount, 1 if at else 0)}\N{NO-BREAK SPACE}{units[at]}"
 
     def span(self, seconds: float) -> str:
-        """A length of time: minutes, from two hours on hours."""
+        """Write a length of time in minutes, from two hours on in hours."""
         if seconds < 7200:
             return self("format.minutes", n=self.number(max(1, round(seconds / 60))))
         return self("format.hours", n=self.number(seconds / 3600, 1))
@@ -117,15 +135,20 @@ class Wording:
         return datetime.fromtimestamp(seconds, UTC).astimezone(self.zone)
 
     def day(self, seconds: float) -> str:
+        """Write a date by the page's time zone."""
         return self._day(self.local(seconds))
 
     def moment(self, seconds: float, form: str = "moment") -> str:
-        """To the minute, by the page's time zone, which is told with it. form: "minute" where a heading tells
-        the zone."""
+        """Write a time to the minute, by the page's time zone, and name the zone.
+
+        Args:
+            seconds: since 1970 UTC.
+            form: "minute" leaves the zone out, where a heading names it.
+        """
         return self._moment(self.local(seconds), form)
 
     def utc(self, seconds: float) -> str:
-        """As moment does, but in UTC."""
+        """Write a time as `moment` does, but in UTC."""
         return self._moment(datetime.fromtimestamp(seconds, UTC), "moment")
 
     def _day(self, when: datetime) -> str:
@@ -137,14 +160,18 @@ class Wording:
         return told.format(date=self._day(when), time=f"{when:%H:%M}", zone=offset_of(when))
 
     def iso(self, seconds: float) -> str:
-        """For machines, in UTC."""
+        """Write a time for machines, in UTC."""
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%MZ}"
 
     def listed(self, parts: list[str]) -> str:
+        """Join parts as the language does."""
         return str(self.words["format"]["list"]).join(parts)
 
     def sentence(self, english: str) -> Sentence:
-        """In this language where there is a translation; then of both halves of one that ends as many do."""
+        """Return a sentence in this language if there is a translation, else in English.
+
+        Of a sentence that ends as many do, both halves are translated.
+        """
         if self.language == ENGLISH or not english:
             return Sentence(english, self.language)
         head = english.removesuffix(f" {PERSON}")
@@ -158,25 +185,26 @@ class Wording:
     # What the program says
 
     def loss(self, one: Lost) -> Sentence:
+        """Return what a loss means."""
         return self.sentence(meaning(one.workload, one.field, one.reason))
 
     def advice(self, code: str) -> Sentence:
-        """What an operator does about a code."""
+        """Return what an operator does about a code."""
         return self.sentence(ADVICE.get(code, ""))
 
     def meaning(self, code: str) -> Sentence | None:
-        """What a mailbox's code means, for anybody; None where there is no sentence in this language."""
+        """Return what a mailbox's code means, for anybody; None without a sentence in this language."""
         found = self.sentence(_meanings().get(code, ""))
         return found if found.text and found.language == self.language else None
 
     def reason(self, one: Coded) -> Sentence:
-        """Why an item could not be moved or was left out, for anybody; "" where only advice is known."""
+        """Return why an item did not move, for anybody; "" if only advice is known."""
         table = DECLARED[one.workload]
         told: str = table.REJECTIONS.get(one.code) or table.SKIPS.get(one.code, "")
         return self.sentence(told)
 
     def stays(self, code: str) -> Sentence:
-        """What part of a mailbox does not move, as the beginning of a sentence."""
+        """Return what part of a mailbox does not move, as the beginning of a sentence."""
         found = self.sentence(STAYS.get(code, ""))
         return Sentence(found.text[:1].upper() + found.text[1:], found.language)
 
@@ -196,8 +224,15 @@ def offset_of(when: datetime) -> str:
 
 
 def text(language: str, zone: str = "UTC") -> Wording:
-    """zone: the time zone of the times, such as Europe/Berlin. Raises KeyError for a language that there is
-    none of."""
+    """Return the texts of a language.
+
+    Args:
+        language: one of LANGUAGES.
+        zone: the time zone of the times, such as Europe/Berlin.
+
+    Raises:
+        KeyError: there is no such language.
+    """
     if language not in LANGUAGES:
         raise KeyError(language)
     found = _wording(language)
@@ -218,7 +253,7 @@ def _read(name: str) -> dict[str, Any]:
 
 
 def _flat(sections: Mapping[str, Mapping[str, Mapping[str, str]]]) -> dict[str, dict[str, str]]:
-    """What is said of each name, by "name.title" and the like."""
+    """Return the texts of each name by "name.title" and the like."""
     return {
         section: {f"{name}.{part}": words for name, own in names.items() for part, words in own.items()}
         for section, names in sections.items()
@@ -226,7 +261,10 @@ def _flat(sections: Mapping[str, Mapping[str, Mapping[str, str]]]) -> dict[str, 
 
 
 def _spaced(value: Any) -> Any:
-    """French sets a space before these marks at which no line may break; in the files it is a plain one."""
+    """Return the texts with the spaces that French sets before these marks.
+
+    No line may break at them. In the files they are plain spaces.
+    """
     if isinstance(value, dict):
         return {key: _spaced(own) for key, own in value.items()}
     if isinstance(value, list):

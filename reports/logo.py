@@ -37,7 +37,7 @@ def logo_data(path: Path) -> str:
 
 
 def _is_svg(content: bytes) -> bool:
-    """Tell whether it is an SVG document without a document type, which could define entities."""
+    """Return True if it is an SVG document without a document type, which could define entities."""
     try:
         root = etree.fromstring(content, _PARSER)
     except etree.XMLSyntaxError:

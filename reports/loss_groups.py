@@ -10,7 +10,7 @@ from reports.data import Lost, MailboxReport, Total, totals
 from reports.everyday import CHANGES, OTHER, changes, concern_of
 
 APPEARANCE = "appearance"
-"""The group of all details that matter to nobody in daily work."""
+"""The group of all details that matter to no person in daily work."""
 WORST = tuple(Class)
 
 

@@ -18,17 +18,19 @@ CONCERNS: Mapping[Class, str] = {
     Class.COSMETIC: "only how it looks or is spelt",
 }
 SHOWN: Mapping[Class, int] = {Class.CONTENT: 12, Class.FUNCTIONAL: 6, Class.COSMETIC: 0}
-"""How many kinds of loss of each class are said in a sentence each; of the others, how many there are."""
+"""How many kinds of loss of each class get a sentence each; the others are only counted."""
 Lost = tuple[Kind, str, str]
 """Workload, field, reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """The losses of one class.
+    """Hold the losses of one class.
 
-    kinds: how many kinds of loss there are. count: how often something was lost. lines: a sentence for each
-    of the most frequent kinds.
+    Attributes:
+        kinds: how many kinds of loss there are.
+        count: how often something was lost.
+        lines: a sentence for each of the most frequent kinds.
     """
 
     class_: Class
@@ -38,12 +40,12 @@ class Concern:
 
     @property
     def title(self) -> str:
-        """What losses of this class have in common."""
+        """Return what losses of this class have in common."""
         return f"{self.class_}: {CONCERNS[self.class_]}"
 
     @property
     def rest(self) -> str:
-        """What the lines do not say; "" if they say all."""
+        """Return what the lines leave out; "" if they have everything."""
         if not (hidden := self.kinds - len(self.lines)):
             return ""
         if self.lines:
@@ -52,12 +54,12 @@ class Concern:
 
 
 def by_concern(lost: Mapping[Lost, int], shown: Mapping[Class, int] = SHOWN) -> list[Concern]:
-    """Returns the losses by class, the gravest class and the most frequent kind first.
+    """Return the losses by class, the gravest class and the most frequent kind first.
 
     What several workloads lost alike is one kind.
 
     Args:
-        lost: how often what was lost.
+        lost: how often each thing was lost.
         shown: how many kinds of each class get a sentence.
     """
     alike: dict[Class, dict[str, Counter[tuple[str, str]]]] = {}
@@ -81,7 +83,7 @@ def _counted(counts: Counter[tuple[str, str]]) -> str:
 
 
 def _noun(kind: Kind, field: str, reason: str) -> tuple[str, str]:
-    """The word for one, and for more, of what lost this."""
+    """Return the word for one, and for several, of what lost this."""
     from mappings.losses.mail import LOSSES
 
     is_folder = f"{field} {reason}".startswith(OF_FOLDERS) and (field, reason) in LOSSES
@@ -89,7 +91,7 @@ def _noun(kind: Kind, field: str, reason: str) -> tuple[str, str]:
 
 
 def closing_lines(lost: Mapping[Lost, int], shown: Mapping[Class, int] = SHOWN) -> Iterator[str]:
-    """Yields the losses for the end of a command: a title a class, and below it a sentence a kind of loss."""
+    """Yield the losses for the end of a command: a title a class, then a sentence a kind of loss."""
     for one in by_concern(lost, shown):
         if one.lines:
             yield f"  {one.title}"
@@ -99,7 +101,7 @@ def closing_lines(lost: Mapping[Lost, int], shown: Mapping[Class, int] = SHOWN) 
 
 
 def meaning(kind: Kind, field: str, reason: str) -> str:
-    """The sentence that declares a loss of this workload; "" for one that an older version recorded."""
+    """Return the sentence that declares a loss; "" for a loss that an older version recorded."""
     from mappings.losses import any_item
     from mappings.losses.catalogue import DECLARED
 

@@ -1,4 +1,4 @@
-"""Tell which legs the plan withholds, and which of their mailboxes somebody took out for good.
+"""Tell which legs the plan withholds, and which of their mailboxes were taken out for good.
 
 A mailbox that has begun and has no row any more is not brought up to date: what arrives at its source stays
 there. So it counts as open, also if its newest pass verified it. Once all of it is rolled back nothing of it
@@ -14,16 +14,23 @@ from ledger.db.rows import NOT_IN_PLAN, ROLLED_BACK, LegState
 
 
 class Withholdable(Protocol):
-    """What is asked of a leg here: LegRow and LegSummary have it."""
+    """Describe what is asked of a leg here; LegRow and LegSummary have it."""
 
     @property
-    def mailbox(self) -> str: ...
+    def mailbox(self) -> str:
+        """Return the mailbox's random id."""
+
     @property
-    def state(self) -> LegState: ...
+    def state(self) -> LegState:
+        """Return the leg's state."""
+
     @property
-    def code(self) -> str | None: ...
+    def code(self) -> str | None:
+        """Return the code of its state."""
+
     @property
-    def withheld(self) -> str | None: ...
+    def withheld(self) -> str | None:
+        """Return the code why the plan withholds it; None if it does not."""
 
 
 def is_settled(leg: Withholdable) -> bool:

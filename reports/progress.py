@@ -27,14 +27,21 @@ DRY_RUN = "dry-run"
 
 
 class Legs(Protocol):
-    """What is asked of the ledger here."""
+    """Describe what is asked of the ledger here."""
 
-    def legs(self, wave: str | None = None, *, of: Collection[str] = ()) -> Iterable[LegRow]: ...
+    def legs(self, wave: str | None = None, *, of: Collection[str] = ()) -> Iterable[LegRow]:
+        """Return the legs of a wave, or only those of some mailboxes."""
 
 
 def expected(legs: Iterable[LegRow], checked: Mapping[str, int]) -> int:
-    """Returns how many items there are in all, as far as anybody knows: what was listed, or what `kogge
-    check` counted of a mailbox (checked, by its id) where that is more."""
+    """Return how many items there are in all, as far as it is known.
+
+    It is what was listed, or what `kogge check` counted of a mailbox if that is more.
+
+    Args:
+        legs: with what was listed.
+        checked: what `kogge check` counted, by the mailbox's id.
+    """
     listed: Counter[str] = Counter()
     for leg in legs:
         listed[leg.mailbox] += leg.items
@@ -43,9 +50,13 @@ def expected(legs: Iterable[LegRow], checked: Mapping[str, int]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The legs of a run at one moment. at: seconds of this process's monotonic clock. unwell: a line for each
-    server that is asked for less than usual, and why. news: in words, what a dry run found at the source that
-    the ledger does not have."""
+    """Hold the legs of a run at one moment.
+
+    Attributes:
+        at: seconds of this process's monotonic clock.
+        unwell: a line for each server that is asked for less than usual, and why.
+        news: in words, what a dry run found at the source that the ledger does not have.
+    """
 
     legs: tuple[LegRow, ...]
     at: float = field(default_factory=time.monotonic)
@@ -54,27 +65,32 @@ class Snapshot:
 
     @property
     def mailboxes(self) -> int:
+        """Count the mailboxes."""
         return len({leg.mailbox for leg in self.legs})
 
     @property
     def items(self) -> int:
+        """Count the items that are known."""
         return sum(leg.items for leg in self.legs)
 
     @property
     def done(self) -> int:
+        """Count the items that are done."""
         return sum(leg.done for leg in self.legs)
 
     @property
     def bytes(self) -> int:
+        """Count the bytes that are done."""
         return sum(leg.bytes for leg in self.legs)
 
     @property
     def states(self) -> Counter[LegState]:
+        """Count the legs by state."""
         return Counter(leg.state for leg in self.legs)
 
     @property
     def told_states(self) -> str:
-        """How many legs are in which state, for people: of those at work, which have nothing left to copy."""
+        """Return how many legs are in which state, and how many at work have nothing left to copy."""
         counts = Counter(str(leg.state) for leg in self.legs)
         copied = sum(leg.state is LegState.RUNNING and 0 < leg.items <= leg.done for leg in self.legs)
         told = ", ".join(f"{count:,} {state}" for state, count in sorted(counts.items()))
@@ -82,12 +98,14 @@ class Snapshot:
 
     @property
     def open(self) -> tuple[LegRow, ...]:
-        """Legs whose items do not all have a fate, although that was asked for; and those that the plan
-        withholds."""
+        """Return the legs that the plan withholds, and those with items that have no fate.
+
+        What a dry run left out was not asked for, so it is not open.
+        """
         return tuple(leg for leg in self.legs if not is_settled(leg) and leg.code != DRY_RUN)
 
     def counts(self) -> dict[str, int]:
-        """Plain counts: what a flow returns."""
+        """Return plain counts, which are the result of a flow."""
         states = {str(state): count for state, count in sorted(self.states.items())}
         sums = {"mailboxes": self.mailboxes, "legs": len(self.legs), "items": self.items}
         return {**sums, "done": self.done, "bytes": self.bytes, **states}
@@ -96,8 +114,10 @@ class Snapshot:
 def read(
     ledger: Legs, wave: str | None, mailboxes: Collection[str] = (), workloads: Collection[str] = ()
 ) -> Snapshot:
-    """The legs of a wave, in a stable order; only the given mailboxes and workloads, where any are.
-    Otherwise mailboxes that were left out of the plan and rolled back are not among them."""
+    """Return the legs of a wave in a stable order, or only those of some mailboxes and workloads.
+
+    Without a choice of mailboxes, those that were taken out of the plan and rolled back are left out.
+    """
     legs = list(ledger.legs(wave, of=mailboxes))
     out = frozenset() if mailboxes else left_out(legs)
     chosen = [leg for leg in legs if leg.mailbox not in out and (not workloads or leg.workload in workloads)]
@@ -105,22 +125,26 @@ def read(
 
 
 def percent(snapshot: Snapshot) -> float:
-    """How much of what is known so far is done, 0 to 100; the source may still name more. 100 only
-    when nothing is open."""
+    """Return how much of what is known so far is done, from 0 to 100.
+
+    The source may still name more. It is 100 only if nothing is open.
+    """
     if not snapshot.open:
         return 100.0
     return min(99.0, 100.0 * snapshot.done / snapshot.items) if snapshot.items else 0.0
 
 
 def share(shot: Snapshot, expected: int) -> float:
-    """How much is done, 0 to 100, of what is listed, or of what the preflight counted if that is
-    more."""
+    """Return how much is done, from 0 to 100, of what is listed or of what the preflight counted.
+
+    The larger of the two is taken.
+    """
     known = percent(shot)
     return min(known, 100.0 * shot.done / expected) if shot.open and expected else known
 
 
 def verdict(snapshot: Snapshot) -> str:
-    """One line, at the end of a run: whether all is accounted for, and if not, what is open and why."""
+    """Return one line for the end of a run: whether all is accounted for, or what is open and why."""
     total = len(snapshot.legs)
     listed = sum(leg.code == DRY_RUN for leg in snapshot.legs)
     if not snapshot.open and listed:
@@ -140,22 +164,22 @@ def verdict(snapshot: Snapshot) -> str:
 
 
 def _told(state: LegState) -> str:
-    """Returns the state of an open leg. One that is verified was withheld from this run."""
+    """Return the state of an open leg; one that is verified was withheld from this run."""
     return "not run" if state in SETTLED else str(state)
 
 
 def _untold(state: LegState) -> str | None:
-    """Returns why a leg is left in a state that has no code: a run that has ended holds none itself."""
+    """Return why a leg is in a state without a code: a run that has ended holds none itself."""
     return HELD_ELSEWHERE if state is LegState.RUNNING else None
 
 
 def slug(*words: object) -> str:
-    """An artifact key: lower-case letters, digits and dashes."""
+    """Return a key of an artifact: lower-case letters, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", "-".join(str(word) for word in words).lower()).strip("-")
 
 
 def size(count: int) -> str:
-    """Bytes for people: decimal units."""
+    """Write bytes for people, in decimal units."""
     amount = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if amount < 1000:

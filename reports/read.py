@@ -48,8 +48,14 @@ UNKNOWN = "unknown"
 
 
 def read(ledger: Ledger, wave: str, targets: Iterable[BaseModel] = (), contact: str = "") -> WaveReport:
-    """Of a wave that the ledger knows, as it is at one moment, also while a run is on. targets: the settings
-    of those of its targets that keep calendars."""
+    """Read the report of a wave that the ledger knows, as it is at one moment, also during a run.
+
+    Args:
+        ledger: what is read.
+        wave: its name.
+        targets: the settings of those of its targets that keep calendars.
+        contact: whom people may ask.
+    """
     with snapshot(ledger.engine):
         return _read(ledger, wave, targets, contact)
 
@@ -74,12 +80,12 @@ def _read(ledger: Ledger, wave: str, targets: Iterable[BaseModel], contact: str)
 
 
 def calendars(settings: Mapping[Kind, BaseModel | None]) -> list[BaseModel]:
-    """The settings of the targets whose items may have attendees."""
+    """Return the settings of the targets whose items may have attendees."""
     return [one for kind, one in settings.items() if kind in SCHEDULED and one is not None]
 
 
 class _Facts:
-    """Of every mailbox of a wave, as the ledger counts them."""
+    """Collect what the ledger counts for every mailbox of a wave."""
 
     def __init__(self, ledger: Ledger, wave: str, rows: Sequence[MailboxRow]) -> None:
         ids = [row.id for row in rows]
@@ -122,7 +128,7 @@ class _Facts:
 
 
 def _beside(extras: Extras) -> Iterator[Coded]:
-    """What lies beside all folders: it is counted with mail, whose server tells of it."""
+    """Yield what is outside all folders. It is counted with mail, whose server reports it."""
     return (Coded(Kind.MAIL, code, count) for code, count in extras.items() if count)
 
 
@@ -145,7 +151,12 @@ def _part(leg: LegRow, counts: Counts, summary: LegSummary | None) -> WorkloadRe
 
 
 def fates_of(own: PartCounts, back: bool) -> dict[Fate, int]:
-    """Every item of a workload once. back: what is still to come was there, and was taken back."""
+    """Count every item of a workload once.
+
+    Args:
+        own: the counts by state.
+        back: True if the items that are still to come were at the target and were taken back.
+    """
     states = own.states
     transformed = own.lost.total()
     rest = states.total() - sum(states[state] for state in (*ARRIVED, *_SETTLED))
@@ -183,7 +194,7 @@ def _losses(items: Iterable[Lacking], folders: Iterable[Lacking]) -> tuple[Lost,
 
 
 def _given_back(events: Iterable[Event]) -> set[str]:
-    """Mailboxes that are in staging again, after their cutover had begun."""
+    """Return the mailboxes that are in staging again after their cutover had begun."""
     begun, back = set[str](), set[str]()
     for event in events:
         if event.kind != MOVED or event.subject is None:
@@ -197,7 +208,7 @@ def _given_back(events: Iterable[Event]) -> set[str]:
 
 
 def _chain(ledger: Ledger, wave: str) -> tuple[Chain, list[Event]]:
-    """A chain that was altered is told, not hidden: the report says so, and shows what is there."""
+    """Read the chain. One that was altered is not hidden: the report says so, and shows what is there."""
     try:
         (count, head), events = events_since(ledger, wave)
     except Corrupt:
@@ -211,7 +222,7 @@ def _recorded(events: Iterable[Event]) -> dict[str, int]:
 
 
 def _decisions(events: Iterable[Event]) -> tuple[Decision, ...]:
-    """What people decided, in the order in which each was first said."""
+    """Return what people decided, in the order in which each decision was first made."""
     groups: dict[tuple[str, str, str, str], list[Event]] = {}
     for event in events:
         if who := decider(event):
@@ -230,12 +241,12 @@ def _decision(key: tuple[str, str, str, str], own: Sequence[Event]) -> Decision:
 
 
 def hidden(text: str) -> str:
-    """Without addresses: whoever gave a reason may have named somebody."""
+    """Return the text without addresses, because a reason may name a person."""
     return ADDRESS.sub(HIDDEN, text)
 
 
 def _invitation_probe(ledger: Ledger, targets: Iterable[BaseModel]) -> InvitationProbe | None:
-    """The newest word on any of these targets."""
+    """Return the newest result for any of these targets."""
     kinds = {kind for settings in targets for kind in kinds_of(settings)}
     said = [event for event in ledger.events(CHAIN) if event.kind in kinds]
     return InvitationProbe(str(said[-1].detail.get("outcome", "")), said[-1].at) if said else None

@@ -19,6 +19,8 @@ KEPT, BROKEN, NOT_YET, PARTLY = "yes", "no", "open", "part"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
+    """Hold a number, the words for it, and a note."""
+
     number: str
     words: str
     note: str
@@ -26,7 +28,11 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """kept: KEPT, BROKEN, NOT_YET, or PARTLY where the ledger cannot know."""
+    """Hold a promise and what came of it.
+
+    Attributes:
+        kept: KEPT, BROKEN, NOT_YET, or PARTLY if the ledger cannot know.
+    """
 
     title: str
     words: str
@@ -36,7 +42,7 @@ class Promise:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """code: "" where there is none of its own."""
+    """Hold a reason; `code` is "" if it has none of its own."""
 
     code: str
     where: str
@@ -45,7 +51,7 @@ class Why:
 
 @dataclass(frozen=True, slots=True)
 class AttentionRow:
-    """Mailboxes that somebody has to look at for the same reasons. more: how many are not named."""
+    """Hold mailboxes that need a person for the same reasons; `more` counts those that are not named."""
 
     ids: list[str]
     more: int
@@ -55,7 +61,7 @@ class AttentionRow:
 
 @dataclass(frozen=True, slots=True)
 class LeftRow:
-    """What does not move, for the same reason. folders: counted by the old system itself."""
+    """Hold what does not move for the same reason; `folders`: the old system itself counted it."""
 
     workloads: list[str]
     words: Sentence
@@ -66,8 +72,10 @@ class LeftRow:
 
 
 def headline(report: WaveReport, text: Wording) -> str:
-    """The one sentence, for somebody who reads no further: how many have moved completely, and then where
-    the others are."""
+    """Return the one sentence for somebody who reads no further.
+
+    It says how many mailboxes have moved completely, and then where the others are.
+    """
     statuses, whole, complete = report.statuses, len(report.boxes), report.complete
     if statuses[Status.PLANNED] == whole:
         return f"{text('sentence.planned', n=whole)}."
@@ -97,12 +105,12 @@ def headline(report: WaveReport, text: Wording) -> str:
 
 
 def _how(report: WaveReport) -> str:
-    """The end of the names of sentences for a wave of which not everything that was copied has moved."""
+    """Return the end of the names of sentences; "-copied" if a mailbox is only copied."""
     return "-copied" if any(box.only_copied for box in report.boxes) else ""
 
 
 def _gaps(report: WaveReport, text: Wording) -> Iterator[str]:
-    """Of the mailboxes that have moved but for some items."""
+    """Yield the sentence about mailboxes that have moved without some items."""
     found = [box for box in report.boxes if box.status is Status.MOVED and not box.complete]
     if found:
         left = sum(awaited(box.fates) - arrived(box.fates) for box in found)
@@ -110,7 +118,10 @@ def _gaps(report: WaveReport, text: Wording) -> Iterator[str]:
 
 
 def _not_in_use(report: WaveReport, text: Wording) -> Iterator[str]:
-    """Of the mailboxes that have moved, those that nobody uses yet; once the first cutover has begun."""
+    """Yield sentences about mailboxes that have moved and are not in use yet.
+
+    There are none before the first cutover has begun.
+    """
     if not report.changing:
         return
     waiting = [box for box in report.boxes if box.waiting]
@@ -123,12 +134,12 @@ def _not_in_use(report: WaveReport, text: Wording) -> Iterator[str]:
 
 
 def _low(report: WaveReport) -> int:
-    """Mailboxes that a person looks at for their score."""
+    """Count the mailboxes whose score a person has to look at."""
     return sum(box.low for box in report.boxes)
 
 
 def figures(report: WaveReport, text: Wording) -> list[Figure]:
-    """Three of them."""
+    """Return the three large numbers of the page."""
     fates, attention = report.fates, len(report.attention)
     due, there = awaited(fates), arrived(fates)
     return [
@@ -151,7 +162,7 @@ def figures(report: WaveReport, text: Wording) -> list[Figure]:
 
 
 def _demands(report: WaveReport, text: Wording) -> str:
-    """Why people are needed."""
+    """Return why people are needed."""
     counts = {
         "stuck": report.statuses[Status.PERSON],
         "attention-of": sum(box.fates[Fate.FAILED] for box in report.boxes if box.failing),
@@ -162,6 +173,7 @@ def _demands(report: WaveReport, text: Wording) -> str:
 
 
 def promises(report: WaveReport, text: Wording) -> list[Promise]:
+    """Return each promise and what came of it."""
     told = (_right, _lost, _notices, _fates, _anyone)
     names = ("right", "lost", "notices", "fate", "anyone")
     found = []
@@ -183,7 +195,10 @@ def _right(report: WaveReport, text: Wording) -> tuple[list[str], str]:
 
 
 def _lost(report: WaveReport, text: Wording) -> tuple[list[str], str]:
-    """Differences that are found before anybody works there are repaired; those found after are a breach."""
+    """Return what happened to the promise that nothing is lost, and whether it was kept.
+
+    Differences that are found before a person works at the target are repaired; those found later break it.
+    """
     there, unread, found = arrived(report.fates), report.unread, report.findings
     read = text("promises.lost-unread", n=unread) if unread else text("promises.lost-all")
     parts = [text("promises.lost-read", n=there), *([read] if there else [])]
@@ -203,7 +218,10 @@ def _lost(report: WaveReport, text: Wording) -> tuple[list[str], str]:
 
 
 def _notices(report: WaveReport, text: Wording) -> tuple[list[str], str]:
-    """What a server mails, no ledger knows: kept as far as it is recorded."""
+    """Return what happened to the promise that nobody notices, and whether it was kept.
+
+    The ledger does not know what a server mails, so it is kept as far as it is recorded.
+    """
     probe = report.invitation_probe
     if probe is None:
         parts = [text("promises.probe-none")]
@@ -250,7 +268,7 @@ def _anyone(report: WaveReport, text: Wording) -> tuple[list[str], str]:
 
 
 def reasons(box: MailboxReport, text: Wording) -> Iterator[Why]:
-    """Why somebody has to look at a mailbox."""
+    """Yield why a person has to look at a mailbox."""
     if box.withheld is not None:
         yield Why(box.withheld, "", _meaning(box.withheld, "withheld", text))
     for code in dict.fromkeys(part.code for part in box.parts if part.code):
@@ -269,12 +287,12 @@ def reasons(box: MailboxReport, text: Wording) -> Iterator[Why]:
 
 
 def _meaning(code: str, otherwise: str, text: Wording) -> Sentence:
-    """otherwise: what is said of a code that has no sentence in this language."""
+    """Return what a code means, or the sentence `otherwise` if it has none in this language."""
     return text.meaning(code) or Sentence(text(f"attention.{otherwise}"), text.language)
 
 
 def attention(report: WaveReport, text: Wording) -> list[AttentionRow]:
-    """Those that are not verified first; the same reasons are told once."""
+    """Return the rows of mailboxes that need a person; those with the same reasons share a row."""
     groups: dict[tuple[Status, tuple[Why, ...]], list[str]] = {}
     for box in report.attention:
         groups.setdefault((box.status, tuple(reasons(box, text))), []).append(box.id)
@@ -287,18 +305,18 @@ def attention(report: WaveReport, text: Wording) -> list[AttentionRow]:
 def advised(
     rows: Iterable[AttentionRow], failures: Iterable[Total], text: Wording
 ) -> list[tuple[str, Sentence]]:
-    """What an engineer does about each code on the page."""
+    """Return what an engineer does about each code on the page."""
     stopped = [why.code for row in rows for why in row.whys if why.code]
     codes = dict.fromkeys([*stopped, *(one.one.code for one in failures if isinstance(one.one, Coded))])
     return [(code, found) for code in codes if (found := text.advice(code)).text]
 
 
 TO_DECIDE = frozenset({"archive-mailbox", "delegates", "holds", "inbox-rules"})
-"""What nobody meets in a folder, and is gone with the old system."""
+"""What no person meets in a folder, and is gone with the old system."""
 
 
 def left_rows(report: WaveReport, text: Wording) -> list[LeftRow]:
-    """What does not move by a rule: one row for each reason, whatever kinds of items it is of."""
+    """Return what does not move by a rule: one row for each reason, whatever its items are."""
     found = []
     for folders in (False, True):
         each = [box.omitted if folders else box.skips for box in report.boxes]
@@ -321,12 +339,12 @@ def left_rows(report: WaveReport, text: Wording) -> list[LeftRow]:
 
 
 def decided_by_somebody(report: WaveReport) -> bool:
-    """Whether what stays is gone with the old system unless somebody decides about it."""
+    """Return True if something stays that is lost with the old system unless a person decides."""
     return any(one.code in TO_DECIDE for box in report.boxes for one in box.omitted)
 
 
 def gists(report: WaveReport, text: Wording) -> dict[str, str]:
-    """One line for each folded section, for those who do not unfold it."""
+    """Return one line for each folded section, for those who do not unfold it."""
     rating, deciders = report.score.rating, {one.by for one in report.chain.decisions}
     left = sum(one.items for box in report.boxes for one in (*box.skips, *box.omitted))
     return {
@@ -349,7 +367,7 @@ def gists(report: WaveReport, text: Wording) -> dict[str, str]:
 
 
 def greeting(box: MailboxReport, text: Wording) -> str:
-    """The one sentence for the person."""
+    """Return the one sentence for the person."""
     fates = box.fates
     due, there, failed = awaited(fates), arrived(fates), fates[Fate.FAILED]
     if box.status is Status.TAKEN_BACK and not there:
@@ -365,7 +383,10 @@ def greeting(box: MailboxReport, text: Wording) -> str:
 
 
 def situation(box: MailboxReport, text: Wording) -> str | None:
-    """Where the person works now. None of one whose move was taken back: the greeting says it."""
+    """Return where the person works now.
+
+    It is None for a person whose move was taken back, because the greeting says it.
+    """
     if box.status is Status.TAKEN_BACK and box.phase is not Phase.LIVE:
         return None
     return text("person.given-back" if box.only_copied else f"person.{box.phase}")
