@@ -17,8 +17,8 @@ from engine.leg.run_options import AS_CONFIGURED, RunOptions
 from engine.opening.gate_files import addresses, parties, rules
 from engine.opening.open_sides import open_ledger, opener, planned_pair
 from engine.pacing.measured_sides import measured_alone
-from engine.steps import invitation_policy
-from engine.steps.ledger_generation import Generations
+from engine.steps.beginning import invitation_policy
+from engine.steps.beginning.ledger_generation import Generations
 from engine.verify.compare import Level
 from model.protocols import Source
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from engine.approvals.low_score_approval import answered, is_accepted
 from engine.approvals.score import LIGHTER, score_of
-from engine.steps.invitation_policy import CHAIN, SCHEDULED, kinds_of
+from engine.steps.beginning.invitation_policy import CHAIN, SCHEDULED, kinds_of
 from ledger.db.audit_log import Event
 from ledger.db.engine import snapshot
 from ledger.db.rows import ROLLED_BACK, LegRow, LegState, MailboxRow, Outcome, Phase, State

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from engine.steps.invitation_policy import SILENT
+from engine.steps.beginning.invitation_policy import SILENT
 from ledger.db.rows import LegState, Outcome, Phase
 from model.kinds import Kind
 from reports.data import Coded, Fate, MailboxReport, Status, Total, WaveReport, added, arrived, awaited

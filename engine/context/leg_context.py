@@ -156,10 +156,10 @@ class LegContext:
         parties: who people and groups of the source are at the target.
         directory: says which addresses are one person's.
         deny: the people whom no wave may touch.
-        delivered: what a live target received by itself (engine.steps.late_mail); None if the mailbox is not
-            live.
+        delivered: what a live target received by itself (engine.steps.listing.late_mail); None if the
+            mailbox is not live.
         at_source: in a live mailbox, the keys of what the source has in a container, by the container's id
-            (engine.steps.late_moves).
+            (engine.steps.copying.late_moves).
         turn: waits, before a batch, until the servers may be asked for more. Returns a code if the leg is to
             end with it, else None.
         now: the clock that says when a record was read.

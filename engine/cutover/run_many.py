@@ -25,7 +25,7 @@ from engine.opening.open_sides import accounts, open_target
 from engine.pacing.run_legs import Boundary, run_mailboxes
 from engine.pacing.worker_slots import Through, WorkerSlots
 from engine.planning.maintenance_windows import PAUSED
-from engine.steps.ledger_generation import Generations, leave_move, leave_move_at
+from engine.steps.beginning.ledger_generation import Generations, leave_move, leave_move_at
 from ledger.db.rows import LegRow, LegState, MailboxRow, Phase
 from ledger.plan.waves import Waves
 from ledger.store import Ledger
@@ -185,7 +185,7 @@ def _leave_at(config: Config, ledger: Ledger, leg: LegRow, account: Account, _th
 
 
 def no_lease() -> None:
-    """A guard of what needs no lease; see engine.steps.ledger_generation.leave_move_at."""
+    """A guard of what needs no lease; see engine.steps.beginning.ledger_generation.leave_move_at."""
 
 
 def concerned(

@@ -16,8 +16,8 @@ from engine.control import lease
 from engine.control.server_words_file import Words
 from engine.control.stop_signal import StopRequested
 from engine.identity import account_binding, identity_gate
-from engine.steps import ledger_generation
-from engine.steps.worker_deaths import Cause
+from engine.steps.beginning import ledger_generation
+from engine.steps.settling.worker_deaths import Cause
 from ledger.db.rows import Lease, LegRow, Phase
 from ledger.leg.cutover_steps import is_releasing
 from model.errors import MigrationError, Transient

@@ -16,7 +16,8 @@ from engine.identity import identity_gate
 from engine.leg.connect import open_to_look
 from engine.leg.leg_result import News
 from engine.restored import newer_traces
-from engine.steps import discover, ledger_generation
+from engine.steps.beginning import ledger_generation
+from engine.steps.listing import discover
 from ledger.db.encoding import version_number
 from ledger.db.rows import ContainerRow, LegRow, LegState
 from ledger.leg import listing_diff

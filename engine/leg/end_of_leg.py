@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.context.leg_context import LegContext
 from engine.restored import restored_target
-from engine.steps import organizer_first
+from engine.steps.copying import organizer_first
 from engine.verify.compare import Level, Verdict
 from ledger.db.incidents import KILLS_WORKER
 from ledger.db.rows import SOURCE_RESTORED, Lease, LegRow, LegState, Outcome

@@ -64,26 +64,16 @@ from engine.leg.end_of_leg import end_of, stands
 from engine.leg.leg_result import LegResult, News
 from engine.opening.open_sides import refuse_replanned
 from engine.restored import newer_traces, restored_target
-from engine.steps import (
-    accepted_differences,
-    discover,
-    folder_renames,
-    invitation_policy,
-    late_mail,
-    ledger_generation,
-    organizer_first,
-    placement,
-    reconcile,
-    rekeying,
-    renamed,
-    unchanged,
-)
-from engine.steps import amend as changes
-from engine.steps import copy as transfer
-from engine.steps import remove as withdraw
-from engine.steps.ledger_generation import Generations
-from engine.steps.unchanged import Unchanged
-from engine.steps.worker_deaths import Cause, cause_of
+from engine.steps.beginning import invitation_policy, ledger_generation
+from engine.steps.beginning.ledger_generation import Generations
+from engine.steps.copying import copy as transfer
+from engine.steps.copying import organizer_first
+from engine.steps.following import amend as changes
+from engine.steps.following import remove as withdraw
+from engine.steps.listing import discover, folder_renames, late_mail, placement, rekeying, unchanged
+from engine.steps.listing.unchanged import Unchanged
+from engine.steps.settling import accepted_differences, reconcile, renamed
+from engine.steps.settling.worker_deaths import Cause, cause_of
 from engine.verify import compare as verify
 from engine.verify import second_look
 from engine.verify.compare import Level, Verdict
@@ -163,12 +153,12 @@ class LegSetting:
         silenced: returns True if an invitation probe showed that the target invites nobody.
         authorize: see engine.approvals.plan_approval.permission.
         tally: what was done at the target; kept over the passes of the walk.
-        cause: says why an owner did not release its leg, see engine.steps.worker_deaths.cause_of.
+        cause: says why an owner did not release its leg, see engine.steps.settling.worker_deaths.cause_of.
         walk: another walk than to copy and verify; None for that one.
         kek: returns the key of keys, see ledger.inventory.keystore; called when an inventory is closed.
         now: see LegContext.
         breaker: the circuit breaker that the legs of one run share, for sources that lost much.
-        generations: see engine.steps.ledger_generation; None if nothing remembers generations.
+        generations: see engine.steps.beginning.ledger_generation; None if nothing remembers generations.
         words: keeps what servers say of failures, see engine.control.server_words_file.
     """
 

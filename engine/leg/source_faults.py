@@ -13,7 +13,7 @@ from itertools import islice
 
 from engine.context.fetch_results import FetchResults
 from engine.context.leg_context import LegContext
-from engine.steps import copy
+from engine.steps.copying import copy
 from ledger.db.incidents import SOURCE_FAILS
 from ledger.db.rows import ContainerRow, ItemRow, State
 from model.errors import Transient

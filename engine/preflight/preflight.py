@@ -37,7 +37,7 @@ from engine.planning.mailbox_list import Person
 from engine.preflight.credential_scope import refuse_excess, withheld
 from engine.preflight.parallel_checks import map_mailboxes
 from engine.preflight.side_settings import login_place
-from engine.steps.ledger_generation import newest_left_at
+from engine.steps.beginning.ledger_generation import newest_left_at
 from ledger.store import Ledger
 from model.errors import Blocked, Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
 from model.kinds import Kind

@@ -17,8 +17,8 @@ from engine.leg.run import Leg, LegSetting, pause_after
 from engine.pacing.measured_sides import measured_alone
 from engine.pacing.worker_slots import Through
 from engine.restored import newer_traces
-from engine.steps import discover
-from engine.steps.ledger_generation import refuse_older
+from engine.steps.beginning.ledger_generation import refuse_older
+from engine.steps.listing import discover
 from ledger.db.rows import Lease, LegRow, LegState
 from ledger.leg.rollback import refuse_unfinished
 from model.errors import Corrupt, LeaseLost, MigrationError, Misconfigured, Transient

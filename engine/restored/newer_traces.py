@@ -22,8 +22,15 @@ from engine.context.leg_context import LegContext, as_container
 from engine.context.restored_ledger_breaker import CODE as RESTORED
 from engine.identity.provisioning_items import artefacts_among
 from engine.restored.restored_target import is_unreached
-from engine.steps.discover import Sides
-from engine.steps.reconcile import AT_TARGET, era_of, listed_once, number_of, read_digests, unless_missing
+from engine.steps.listing.discover import Sides
+from engine.steps.settling.reconcile import (
+    AT_TARGET,
+    era_of,
+    listed_once,
+    number_of,
+    read_digests,
+    unless_missing,
+)
 from ledger.db.rows import ContainerRow, ItemRow, State
 from model.errors import Blocked, CursorLost, Rejected
 from model.protocols import Container, Failed, Listed, Native, Ref, key_of
@@ -78,7 +85,7 @@ def refuse_newer(leg: LegContext, sides: Sides, unchanged: Collection[int], *, o
 
     Returns:
         True if the ledger is older, and a person approved that the pass goes on; see
-            engine.steps.ledger_generation.adopt.
+            engine.steps.beginning.ledger_generation.adopt.
 
     Raises:
         Blocked: `ledger-restored` or `target-in-use` without an approval.
@@ -126,7 +133,7 @@ def look(leg: LegContext, sides: Sides, unchanged: Collection[int]) -> Traces:
     """Count what the target holds beyond the ledger; the source is asked only if something is strange.
 
     In the live phase nothing is looked for: what is strange there is its user's, and late mail that is there
-    already is recognised by engine.steps.late_mail.
+    already is recognised by engine.steps.listing.late_mail.
 
     Args:
         leg: the open leg.

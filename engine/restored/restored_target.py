@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.context.leg_context import LegContext
-from engine.steps.reconcile import AT_TARGET, era_of, listed_once, number_of, paired
+from engine.steps.settling.reconcile import AT_TARGET, era_of, listed_once, number_of, paired
 from ledger.db.rows import TARGET_RESTORED as CODE
 from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.leg.matching import Wanted

@@ -17,7 +17,7 @@ from engine.pacing.worker_slots import Through
 from engine.rollback.classify import Judged, RollbackFate, judge, search
 from engine.rollback.report import RollbackReport
 from engine.rollback.walk import RollbackScope, by_href, roll_back
-from engine.steps.ledger_generation import refuse_unwritten
+from engine.steps.beginning.ledger_generation import refuse_unwritten
 from ledger.db.rows import ROLLING, ContainerRow, LegRow, MailboxRow
 from ledger.leg.rollback import APPROVAL, RECALL, SHARED, rested_on
 from ledger.store import Ledger

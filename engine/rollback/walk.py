@@ -32,8 +32,10 @@ from engine.leg.leg_result import LegResult
 from engine.leg.run import Leg, LegSetting, pause_after
 from engine.rollback.classify import Judged, RollbackFate, judge, listing_of, search
 from engine.rollback.report import RollbackReport, detail_of
-from engine.steps import folder_renames, invitation_policy, ledger_generation, reconcile
-from engine.steps import remove as withdraw
+from engine.steps.beginning import invitation_policy, ledger_generation
+from engine.steps.following import remove as withdraw
+from engine.steps.listing import folder_renames
+from engine.steps.settling import reconcile
 from ledger.db.rows import (
     ROLLED_BACK,
     ROLLING,

@@ -1,1 +1,1 @@
-"""The steps of a leg: discover, copy, amend, remove, reconcile after a crash."""
+"""The steps of a leg, in the order of its walk: beginning, settling, listing, copying, following."""

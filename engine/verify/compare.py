@@ -25,9 +25,10 @@ from itertools import islice
 
 from engine.context.leg_context import LegContext
 from engine.files import file_versions
-from engine.steps import accepted_differences, unchanged
-from engine.steps.discover import Sides
-from engine.steps.unchanged import Unchanged
+from engine.steps.listing import unchanged
+from engine.steps.listing.discover import Sides
+from engine.steps.listing.unchanged import Unchanged
+from engine.steps.settling import accepted_differences
 from engine.verify import shares as verify_shares
 from engine.verify import source as verify_source
 from engine.verify import target as verify_target

@@ -17,7 +17,7 @@ from typing import Protocol, runtime_checkable
 
 from engine.context.fetch_results import FetchResults
 from engine.context.leg_context import LegContext, as_container
-from engine.steps.discover import Listing
+from engine.steps.listing.discover import Listing
 from engine.verify.source import CHUNK, HELD, is_right, mapped_again
 from ledger.db.rows import ContainerRow, Phase
 from mappings.losses.catalogue import lose

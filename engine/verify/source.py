@@ -9,7 +9,8 @@ from typing import BinaryIO
 
 from engine.context.fetch_results import SILENT, FetchResults
 from engine.context.leg_context import LegContext, as_container
-from engine.steps import discover, item_dates
+from engine.steps import item_dates
+from engine.steps.listing import discover
 from engine.verify import occurrences
 from engine.verify.occurrences import Almanac
 from ledger.db.encoding import version_hash

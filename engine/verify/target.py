@@ -11,8 +11,8 @@ from engine.context.leg_context import LegContext
 from engine.identity.own_items import invitations_among
 from engine.identity.provisioning_items import artefacts_among
 from engine.restored.restored_target import is_unreached, named_lost
-from engine.steps.accepted_differences import MEETING_TWICE, RENUMBERED
-from engine.steps.reconcile import (
+from engine.steps.settling.accepted_differences import MEETING_TWICE, RENUMBERED
+from engine.steps.settling.reconcile import (
     digests_once,
     era_of,
     listed_once,
@@ -132,7 +132,7 @@ def survey(
     Args:
         leg: the open leg.
         asked: which bodies to read; everything is listed in any case.
-        unchanged: the containers that need no look, see engine.steps.unchanged.
+        unchanged: the containers that need no look, see engine.steps.listing.unchanged.
         counted: how many items the target counts in a container, by href; those of 0 are opened together.
     """
     result = Survey()

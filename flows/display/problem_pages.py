@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from engine.steps.accepted_differences import code_of
+from engine.steps.settling.accepted_differences import code_of
 from flows.display.advice_list import advice_list
 from ledger.db.rows import Finding, Outcome, State
 from ledger.views.reports import LegSummary

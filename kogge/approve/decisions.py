@@ -305,7 +305,7 @@ def _leave_moves(settings: Config, ledger: Ledger, moved: Sequence[str]) -> None
     """In the state directory, where a ledger that is restored finds them. What cannot be left now is left by
     the next pass."""
     from engine.control.remedies import advice
-    from engine.steps.ledger_generation import Generations, leave_move
+    from engine.steps.beginning.ledger_generation import Generations, leave_move
 
     for number in moved:
         try:

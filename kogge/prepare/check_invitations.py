@@ -29,7 +29,7 @@ from engine.preflight.invitation_probe import Progress as Report
 from engine.preflight.preflight import PreflightResult, never, side_of
 from engine.preflight.probe_run import OutsideGuest, prove_server
 from engine.preflight.probe_state import LedgerMemory
-from engine.steps import invitation_policy
+from engine.steps.beginning import invitation_policy
 from kogge.terminal.options import errors, say
 from kogge.terminal.tables import BAD, CARE, GOOD
 from ledger.store import Ledger

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from engine.steps.accepted_differences import code_of
+from engine.steps.settling.accepted_differences import code_of
 from ledger.db.rows import ContainerRow, Finding, ItemRow, MailboxRow, Outcome
 from ledger.views.reports import Differing, Rejection
 from model.kinds import Kind

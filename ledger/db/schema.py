@@ -206,7 +206,8 @@ busy: seconds that workers held it, over all its runs; copied, copied_bytes: wha
 since when the present worker holds it. before: the owner that did not release it before that. unproven: the
 end of a worker that held it is not proven, and it may write for a while. revision: of the schema, as the
 program that holds the leg knows it. generation: of its newest pass that began to write; see
-engine.steps.ledger_generation. detail: what is known beside the code; see model.errors.MigrationError.
+engine.steps.beginning.ledger_generation. detail: what is known beside the code; see
+model.errors.MigrationError.
 verified, skipped, rejected: items with this fate when the leg was last released, and causes: those that were
 skipped or rejected by their code, as JSON (ledger.db.fates); NULL as long as nothing was counted. settled:
 the newest pass that left no listed item open; settled_since: when that began (see ledger.leg.meetings).

@@ -303,7 +303,7 @@ _APPLY = (
     .values(
         state=bindparam("b_state", type_=SmallInteger),
         version=bindparam("b_version"),
-        # Why it has no copy: the source may list it under another id (engine.steps.rekeyed_fates).
+        # Why it has no copy: the source may list it under another id (engine.steps.listing.rekeyed_fates).
         code=case((_LEAVES_SKIPPED, item.c.code), else_=bindparam("b_code", type_=Text)),
         inventory=bindparam("b_inventory"),
     )

@@ -1,9 +1,9 @@
 """Record a rollback: which copies are about to be removed, which are gone, which containers were made.
 
 A copy that is about to be removed is in doubt like one that is being written: WRITING, with the code DOOMED.
-The next worker looks for it (engine.steps.reconcile.settle): a copy that is still there was not removed, and
-one that is not there is to be written again. From start to end of a rollback its leg has the code ROLLING: no
-other run works on it.
+The next worker looks for it (engine.steps.settling.reconcile.settle): a copy that is still there was not
+removed, and one that is not there is to be written again. From start to end of a rollback its leg has the
+code ROLLING: no other run works on it.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from calendars import calendar_trial
 from memory.doubles import MemoryMailbox, MemoryStore
 from walking import PACE, SOURCE, Trial, letter
 
-from engine.steps import copy
-from engine.steps.copy import FIRST
+from engine.steps.copying import copy
+from engine.steps.copying.copy import FIRST
 from ledger.db.rows import LegState, State
 from ledger.leg.leg_session import LegLedger
 from model.protocols import Role

@@ -10,7 +10,7 @@ from memory.doubles import Marks, MemoryMailbox, MemoryStore
 from walking import Died, Trial, a_mailbox, letter
 
 from engine.leg.leg_result import LegResult
-from engine.steps.worker_deaths import Cause
+from engine.steps.settling.worker_deaths import Cause
 from ledger.db.rows import LegState, State
 from model.errors import Rejected, Transient
 from model.protocols import Role, key_of

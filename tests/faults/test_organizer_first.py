@@ -28,8 +28,8 @@ from engine.identity.identity_gate import GateRules
 from engine.leg.run import Task
 from engine.planning.deny_list import DenyList
 from engine.planning.mailbox_list import Directory
-from engine.steps import organizer_first
-from engine.steps.copy import PreparedBatch
+from engine.steps.copying import organizer_first
+from engine.steps.copying.copy import PreparedBatch
 from engine.verify.compare import Level
 from ledger.db.rows import ContainerRow, ItemRow, LegState, Phase, State
 from ledger.leg.rollback import rested_on

@@ -15,7 +15,7 @@ from walking import Died, Failing, dying_at, letter
 from engine.context.leg_context import LegContext
 from engine.identity import account_binding
 from engine.leg.leg_result import LegResult
-from engine.steps.worker_deaths import Cause
+from engine.steps.settling.worker_deaths import Cause
 from ledger.db.engine import writing
 from ledger.db.rows import LegState
 from ledger.db.schema import leg

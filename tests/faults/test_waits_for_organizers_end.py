@@ -26,7 +26,7 @@ from test_organizer_first import (
 
 from engine.config.hooks import HooksSettings
 from engine.context.leg_context import LegContext
-from engine.steps import organizer_first
+from engine.steps.copying import organizer_first
 from ledger.db.rows import ContainerRow, Phase
 
 __all__ = ["join", "server"]

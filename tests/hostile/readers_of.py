@@ -45,7 +45,7 @@ THROUGH_OTHERS: Mapping[str, str] = {
     "connectors/open_xchange/answers.py": "json",
     "connectors/webdav/account.py": "json",
     "connectors/webdav/ocs_capabilities.py": "json",
-    "engine/steps/rekeyed_fates.py": "tolerant",
+    "engine/steps/listing/rekeyed_fates.py": "tolerant",
 }
 """Modules that parse with nothing but a reader of another module."""
 

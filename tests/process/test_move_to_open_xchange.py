@@ -16,7 +16,7 @@ from proving import Place, accounted, asked, until
 
 from connectors.caldav.settings import DavSettings
 from connectors.settings import Secret
-from engine.steps import invitation_policy
+from engine.steps.beginning import invitation_policy
 from ledger.open_ledgers import opened
 from practice.dav.smtp_sink import SmtpSink
 from practice.exchange.server import ExchangeServer

@@ -16,7 +16,7 @@ from sqlalchemy import func, select, update
 from connectors.caldav.settings import DavSettings
 from engine.approvals.low_score_approval import record
 from engine.approvals.score import Rating, scores
-from engine.steps.invitation_policy import CHAIN, kinds_of
+from engine.steps.beginning.invitation_policy import CHAIN, kinds_of
 from ledger.db.audit_log import Event
 from ledger.db.engine import writing
 from ledger.db.rows import Outcome, Phase, State

@@ -10,7 +10,7 @@ from memory.doubles import MemoryStore
 from undoing import Undoing, undone
 from walking import Trial, a_mailbox, letter
 
-from engine.steps.ledger_generation import Generations
+from engine.steps.beginning.ledger_generation import Generations
 from ledger.db.rows import LegState, Phase
 from model.errors import Blocked
 

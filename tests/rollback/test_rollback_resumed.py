@@ -12,8 +12,8 @@ from undoing import Undoing
 from walking import Died, Trial, a_mailbox
 
 from engine.pacing.login_breaker import REFUSED
-from engine.steps.ledger_generation import Generations
-from engine.steps.outside_marks import Pass
+from engine.steps.beginning.ledger_generation import Generations
+from engine.steps.beginning.outside_marks import Pass
 from ledger.db.rows import LegState
 from model.errors import Corrupt, Transient
 

@@ -18,7 +18,7 @@ from engine.leg.leg_result import LegResult
 from engine.leg.run import Leg, LegSetting, Task, approvals
 from engine.pacing.measured_sides import measured_alone
 from engine.planning.mailbox_list import Directory
-from engine.steps.worker_deaths import Cause, cause_of
+from engine.steps.settling.worker_deaths import Cause, cause_of
 from engine.verify.compare import Level
 from ledger.db.engine import writing
 from ledger.db.rows import Phase

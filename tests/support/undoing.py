@@ -21,7 +21,7 @@ from engine.repair.run import run_in
 from engine.rollback.report import RollbackReport
 from engine.rollback.run import NoSource, look_at
 from engine.rollback.walk import RollbackScope, nothing_rests, roll_back
-from engine.steps.ledger_generation import Generations
+from engine.steps.beginning.ledger_generation import Generations
 from ledger.db.rows import LegRow
 from ledger.leg.rollback import APPROVAL, RECALL
 from ledger.store import Ledger

@@ -36,8 +36,8 @@ from engine.leg.leg_result import LegResult
 from engine.leg.run import Leg, LegSetting, Task, approvals
 from engine.pacing.measured_sides import measured_alone
 from engine.planning.mailbox_list import Directory
-from engine.steps.ledger_generation import Generations, leave_move, leave_move_at
-from engine.steps.worker_deaths import Cause
+from engine.steps.beginning.ledger_generation import Generations, leave_move, leave_move_at
+from engine.steps.settling.worker_deaths import Cause
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase, State
 from ledger.plan.mailboxes import PlannedMailbox

@@ -11,7 +11,7 @@ from powerless import powerless
 from walking import SOURCE, Trial, letter
 
 from engine.control import crash_note
-from engine.steps.ledger_generation import Generations
+from engine.steps.beginning.ledger_generation import Generations
 from ledger.db.rows import LegState
 from model.errors import Blocked
 from model.protocols import Role

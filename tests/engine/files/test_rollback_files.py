@@ -16,7 +16,7 @@ from walking import PACE, SOURCE, TARGET
 from connectors.settings import Account
 from engine.context.leg_context import BatchLimits
 from engine.identity.identity_gate import GateRules, Pair
-from engine.steps.ledger_generation import Generations
+from engine.steps.beginning.ledger_generation import Generations
 from ledger.db.rows import LegState, Phase
 from ledger.store import Ledger
 from model.protocols import Guard, Target

@@ -16,7 +16,7 @@ from server_fixtures import dovecot_fixture
 from walking import SOURCE, letter
 
 from connectors.imap.wire.connection import ImapConnection
-from engine.steps import copy as transfer
+from engine.steps.copying import copy as transfer
 from ledger.db.rows import LegState
 from model.protocols import Role
 from practice.servers.dovecot import Dovecot

@@ -18,7 +18,7 @@ from walking import SOURCE, TARGET, Died, verified
 from connectors.http.client import HttpClient
 from engine.context.leg_context import LegContext
 from engine.leg.run import Task
-from engine.steps import reconcile
+from engine.steps.settling import reconcile
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase, State
 from model.kinds import Kind

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.steps.placement import place
+from engine.steps.listing.placement import place
 from ledger.leg.containers import Placed
 from model.errors import Rejected, Transient
 from model.kinds import Kind

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from engine.steps import item_dates, rekeying
-from engine.steps.rekeying import Copies, Copy
+from engine.steps import item_dates
+from engine.steps.listing import rekeying
+from engine.steps.listing.rekeying import Copies, Copy
 from ledger.db.rows import ItemRow, State
 from model.kinds import KINDS, Kind
 

@@ -13,7 +13,7 @@ from memory.mailbox import Marks, MemoryMailbox
 from walking import TODAY, Trial, a_mailbox, letter, verified
 
 from engine.leg.run import Task
-from engine.steps.unchanged import LOOK_AGAIN
+from engine.steps.listing.unchanged import LOOK_AGAIN
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase, State
 

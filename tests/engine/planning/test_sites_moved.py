@@ -13,7 +13,7 @@ from site_place import DOCUMENTS, LIBRARY, SERVICE, SITE, Place, contents, moved
 from engine.context.leg_context import LegContext
 from engine.planning.load_plan import plan
 from engine.planning.mailbox_list_checks import mailboxes
-from engine.steps import reconcile
+from engine.steps.settling import reconcile
 from kogge.app import main
 from ledger.db.rows import LegState, Phase
 from ledger.store import Ledger

@@ -16,7 +16,7 @@ from engine.config.load import Config, InvitationProbeSettings
 from engine.planning.mailbox_list import Person
 from engine.preflight.invitation_probe import ProbeResult
 from engine.preflight.preflight import PreflightResult, side_of
-from engine.steps import invitation_policy
+from engine.steps.beginning import invitation_policy
 from kogge.prepare import check_invitations
 from ledger.store import Ledger
 from model.errors import Blocked, Misconfigured

@@ -12,7 +12,7 @@ from memory.store import EPOCH
 from walking import Died, Trial, a_mailbox, dying_at, letter
 
 from engine.context.delivered import ALIKE_MOST
-from engine.steps.late_mail import DELIVERED, DIFFERS
+from engine.steps.listing.late_mail import DELIVERED, DIFFERS
 from ledger.db.rows import LegState, Phase, State
 from model.errors import Blocked, Rejected
 from model.protocols import Failed, Native, Role, key_of

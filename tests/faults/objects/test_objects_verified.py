@@ -13,8 +13,8 @@ from memory.records import APPOINTMENT, broken, event
 from walking import Died, Trial, verified
 
 from engine.leg.run import Task
-from engine.steps.accepted_differences import REWRITES_MOST
-from engine.steps.worker_deaths import BEFORE_REJECTED
+from engine.steps.settling.accepted_differences import REWRITES_MOST
+from engine.steps.settling.worker_deaths import BEFORE_REJECTED
 from engine.verify.compare import Level
 from ledger.db.rows import KEPT, LegState, State
 from model.protocols import key_of

@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from walking import SOURCE, Died, Trial, dying_at, letter
 
 from engine.leg.run import Task, approvals
-from engine.steps.ledger_generation import Generations
+from engine.steps.beginning.ledger_generation import Generations
 from ledger.db.engine import reading
 from ledger.db.rows import LegState, Phase
 from ledger.db.schema import incident

@@ -16,7 +16,7 @@ from walking import SOURCE, TARGET, Died, Trial, dying_at, letter
 
 from engine.leg.repair_walk import What
 from engine.leg.run import Task
-from engine.steps.ledger_generation import Generations
+from engine.steps.beginning.ledger_generation import Generations
 from ledger.db.rows import LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from model.kinds import Kind

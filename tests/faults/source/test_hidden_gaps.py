@@ -13,7 +13,7 @@ from memory.doubles import MemoryMailbox, MemorySource, MemoryStore, MemoryTarge
 from walking import Trial, a_mailbox, letter
 
 from engine.leg.run import Task
-from engine.steps import reconcile
+from engine.steps.settling import reconcile
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, State
 from model.protocols import Container, Failed, Guard, Item, Native, Ref, Stored, Target

@@ -13,7 +13,7 @@ from memory.doubles import MemoryMailbox, MemoryStore
 from walking import PACE, Trial, letter
 
 from engine.control import crash_note
-from engine.steps.worker_deaths import cause_of
+from engine.steps.settling.worker_deaths import cause_of
 from model.protocols import Role
 
 ITEMS = 40

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from dying_process import ITEMS, made
 
-from engine.steps.worker_deaths import BEFORE_REJECTED, Cause, counted
+from engine.steps.settling.worker_deaths import BEFORE_REJECTED, Cause, counted
 from model.protocols import key_of
 
 WAIT = 300.0

@@ -15,7 +15,7 @@ from engine.pacing.server_notices import clock_time
 from engine.planning.mailbox_list import Person
 from engine.preflight.invitation_probe import OUTAGE_SECONDS, ProbeResult
 from engine.preflight.probe_state import LedgerMemory
-from engine.steps import invitation_policy
+from engine.steps.beginning import invitation_policy
 from kogge.prepare import check_invitations
 from kogge.prepare.check_invitations import InvitationEvidence
 from ledger.store import Ledger

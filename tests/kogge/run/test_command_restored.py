@@ -84,7 +84,7 @@ def test_a_phase_is_set_though_the_state_directory_takes_no_mark(
         raise Blocked("state-full", "no room")
 
     number = plan(settle(tmp_path, monkeypatch))
-    monkeypatch.setattr("engine.steps.ledger_generation.Generations.write_move", full)
+    monkeypatch.setattr("engine.steps.beginning.ledger_generation.Generations.write_move", full)
     assert run("phase", "frozen", "--mailbox", number, "--by", "A") == 0
     told = capsys.readouterr()
     assert "1 mailbox is frozen now" in told.out

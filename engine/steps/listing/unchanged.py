@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from engine.context.leg_context import LegContext
 from engine.steps import item_dates
-from engine.steps.discover import Sides
+from engine.steps.listing.discover import Sides
 from ledger.db.incidents import SOURCE_FAILS
 from ledger.db.rows import ContainerRow, Phase, State
 from ledger.leg.containers import NO_STATES, States

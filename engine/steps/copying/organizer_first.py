@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from engine.context.leg_context import LegContext
 from engine.planning.mailbox_list import canonical
-from engine.steps.remove import split, stored
+from engine.steps.following.remove import split, stored
 from ledger.db.rows import ORGANIZER_FIRST, ContainerRow, ItemRow
 from ledger.leg.meetings import GUESTS_FIRST, NOBODY, OWNER, Answer, Noted, Organized
 from mappings.compare.shared_meeting import attendees
@@ -27,7 +27,7 @@ from mappings.losses.catalogue import lose
 from model.protocols import Item, Mapped
 
 if TYPE_CHECKING:
-    from engine.steps.copy import PreparedBatch
+    from engine.steps.copying.copy import PreparedBatch
 
 WAITS = {Answer.AWAITED: ORGANIZER_FIRST, Answer.GUESTS: GUESTS_FIRST}
 """The answers for which an item waits, each with its code."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.context.leg_context import LegContext
-from engine.steps.reconcile import AT_TARGET
+from engine.steps.settling.reconcile import AT_TARGET
 from model.optional_protocols import NamesOtherwise
 
 

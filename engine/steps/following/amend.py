@@ -3,7 +3,7 @@
 Flags are amended, the body of a mail never changes.
 
 A draft whose text changed, and a note, are removed and written again. If a target replaces in place, changed
-items are written like new ones (engine.steps.copy).
+items are written like new ones (engine.steps.copying.copy).
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 
 from engine.context.fetch_results import FetchResults
 from engine.context.leg_context import LegContext
-from engine.steps import discover, reconcile
-from engine.steps.remove import CHANGED, split, stored
+from engine.steps.following.remove import CHANGED, split, stored
+from engine.steps.listing import discover
+from engine.steps.settling import reconcile
 from ledger.db.rows import ContainerRow, ItemRow, State
 from model.errors import Rejected, Transient
 from model.protocols import Amendment, Failed, Loss, Mapped, Native

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from engine.context.leg_context import LegContext, as_container
 from engine.control.stop_signal import StopRequested
-from engine.steps.folder_renames import adopt, rename_as_source
-from engine.steps.placement import AT_ONCE, held_places, place, put_back
+from engine.steps.listing.folder_renames import adopt, rename_as_source
+from engine.steps.listing.placement import AT_ONCE, held_places, place, put_back
 from ledger.db.leases import AT_TARGET
 from ledger.db.rows import ContainerRow, Outcome, State
 from ledger.leg.containers import Placed
@@ -153,7 +153,7 @@ def _inherit(
 ) -> list[ContainerRow]:
     """Give the target's folders of former containers to their heirs, with everything in them.
 
-    What lies in them is recognised by engine.steps.rekeying. A folder that Kogge made for the former
+    What lies in them is recognised by engine.steps.listing.rekeying. A folder that Kogge made for the former
     container counts as made for its heir.
     """
     made_by_us = leg.ledger.folders.made() if heirs else frozenset()
@@ -281,7 +281,7 @@ def _follow(leg: LegContext, row: ContainerRow, cursor: str | None, *, first: bo
     had_items = bool(leg.ledger.counts(row.id))
     moves = leg.source.capabilities.moves and not first
     # In the live phase, removals leave no trace in the ledger, so the cursor waits for
-    # engine.steps.rekeying.
+    # engine.steps.listing.rekeying.
     waits = had_items and row.complete and not leg.mirror
     listed_keys: set[bytes] | None = None
     deleted: set[bytes] = set()

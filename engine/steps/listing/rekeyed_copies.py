@@ -10,7 +10,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
 
-from engine.steps.rekeyed_fates import Fates
+from engine.steps.listing.rekeyed_fates import Fates
 from ledger.db.rows import ItemRow
 
 

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 
 from engine.context.delivered import OUTGOING, Delivered, Likeness, Place, content_of
 from engine.context.leg_context import LegContext
-from engine.steps import reconcile
+from engine.steps.settling import reconcile
 from ledger.db.rows import ContainerRow, ItemRow, LegState, State
 from mappings.mail.delivery import NAMES, mark
 from model.errors import Blocked, Rejected

@@ -19,11 +19,13 @@ from engine.context.leg_context import LegContext
 from engine.control.server_words_file import Told, told
 from engine.control.stop_signal import StopRequested, reason
 from engine.files import file_names, file_versions
-from engine.steps import item_dates, late_mail, late_moves, organizer_first
-from engine.steps.rekeyed_fates import meaning
-from engine.steps.remove import DUPLICATE_UID, stored
-from engine.steps.single_item import Hold
-from engine.steps.worker_deaths import BEFORE_ALONE, BEFORE_ALONE_IN_PROCESS, BEFORE_REJECTED
+from engine.steps import item_dates
+from engine.steps.copying import late_moves, organizer_first
+from engine.steps.copying.single_item import Hold
+from engine.steps.following.remove import DUPLICATE_UID, stored
+from engine.steps.listing import late_mail
+from engine.steps.listing.rekeyed_fates import meaning
+from engine.steps.settling.worker_deaths import BEFORE_ALONE, BEFORE_ALONE_IN_PROCESS, BEFORE_REJECTED
 from ledger.db.encoding import UNORDERED
 from ledger.db.incidents import NONE
 from ledger.db.rows import ContainerRow, ItemRow
@@ -113,7 +115,7 @@ def copy_pending(leg: LegContext, row: ContainerRow) -> int:
     """Copy every item that is owed to a container (LegContext.owed).
 
     On any error, everything that is known is settled; the rest stays WRITING, and
-    engine.steps.reconcile.settle decides about it. Idempotent.
+    engine.steps.settling.reconcile.settle decides about it. Idempotent.
 
     Args:
         leg: the open leg.

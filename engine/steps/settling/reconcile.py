@@ -16,9 +16,9 @@ from typing import TypeVar
 
 from engine.context.leg_context import InDoubtWrite, LegContext
 from engine.files import file_names, file_versions
-from engine.steps import accepted_differences
-from engine.steps.remove import CHANGED, reconsider, split, stored
-from engine.steps.worker_deaths import TRIED_AGAIN, Cause, counted
+from engine.steps.following.remove import CHANGED, reconsider, split, stored
+from engine.steps.settling import accepted_differences
+from engine.steps.settling.worker_deaths import TRIED_AGAIN, Cause, counted
 from ledger.db.incidents import NONE
 from ledger.db.rows import KEPT, ContainerRow, Finding, ItemRow, Outcome, State
 from ledger.leg.matching import Matching, TargetItem, Wanted, match, narrow

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from engine.context.leg_context import LegContext
-from engine.steps import discover
-from engine.steps.reconcile import read_once, unless_missing
-from engine.steps.remove import MOVED
+from engine.steps.following.remove import MOVED
+from engine.steps.listing import discover
+from engine.steps.settling.reconcile import read_once, unless_missing
 from ledger.db.rows import ContainerRow, ItemRow
 from ledger.inventory.lines import message_mark
 from ledger.leg.item_states import Unwritten

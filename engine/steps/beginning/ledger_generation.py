@@ -26,8 +26,17 @@ from connectors.spool import bytes_body
 from engine.context.fetch_results import FetchResults
 from engine.context.leg_context import LegContext, spent_as
 from engine.context.restored_ledger_breaker import CODE
-from engine.steps.outside_marks import NONE, PHASES, Mark, Move, Pass, newest_move, read_mark, read_move
-from engine.steps.reconcile import era_of, listed_once, read_digests
+from engine.steps.beginning.outside_marks import (
+    NONE,
+    PHASES,
+    Mark,
+    Move,
+    Pass,
+    newest_move,
+    read_mark,
+    read_move,
+)
+from engine.steps.settling.reconcile import era_of, listed_once, read_digests
 from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.leg.matching import TargetItem, Wanted, match, narrow
 from ledger.leg.phase_moves import BEHIND, COUNT, Moves

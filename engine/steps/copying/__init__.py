@@ -1,0 +1,1 @@
+"""Copy what is pending, one batch after the other."""

@@ -1,0 +1,1 @@
+"""Follow what the source changed and deleted since it was copied."""

@@ -1,0 +1,1 @@
+"""Decide what an earlier worker or verification left behind."""
