@@ -76,11 +76,12 @@ ROOMS = {
         "cutover",
         "rollback",
     ),
+    "engine/steps": ("", "beginning", "settling", "listing", "copying", "following"),
     "flows": ("process", "deploy", "display", ""),
     "kogge": ("terminal", "shown", "prepare", "approve", "audit", "run", ""),
 }
-"""The rooms of a package, lowest first; "" is what lies in the package itself. A room imports itself and
-lower ones."""
+"""The rooms of a folder, lowest first; "" is what lies in the folder itself. A room imports itself and lower
+ones. The steps of a leg stand in the order of its walk."""
 
 PACKAGES = tuple(package for floor in FLOORS for package in floor)
 CODE = (*PACKAGES, "practice", "handbook")
@@ -161,9 +162,9 @@ def own(path: Path) -> frozenset[str]:
     return frozenset(module for module in imported(path) if module.partition(".")[0] in CODE)
 
 
-def room(module: str) -> str:
-    """The room of a module, within its package."""
-    parts = module.split(".")[1:]
+def room(module: str, folder: str) -> str:
+    """The room of a module, within a folder."""
+    parts = module.removeprefix(folder.replace("/", ".")).removeprefix(".").split(".")
     return parts[0] if len(parts) > 1 else ""
 
 
@@ -182,16 +183,16 @@ def above(path: Path) -> set[str]:
 
 
 def test_rooms_know_lower_rooms() -> None:
-    strange = {name(path): higher(path) for path in sources(*ROOMS)}
+    strange = {(folder, name(path)): higher(path, folder) for folder in ROOMS for path in sources(folder)}
     assert {path: found for path, found in strange.items() if found} == {}
 
 
-def higher(path: Path) -> set[str]:
-    """The rooms of its package that a file imports and must not."""
-    package, *inner = path.relative_to(ROOT).parts
-    order = ROOMS[package]
+def higher(path: Path, folder: str) -> set[str]:
+    """The rooms of a folder that a file in it imports and must not."""
+    order, inner = ROOMS[folder], path.relative_to(ROOT / folder).parts
     here = inner[0] if len(inner) > 1 else ""
-    known = {room(module) for module in own(path) if module.partition(".")[0] == package}
+    within = folder.replace("/", ".")
+    known = {room(module, folder) for module in own(path) if f"{module}.".startswith(f"{within}.")}
     if here == "" and path.stem == "__init__":
         return known
     return known - set(order[: order.index(here) + 1])

@@ -15,8 +15,8 @@ from engine.context.leg_context import LegContext, as_container
 from engine.files import file_names
 from engine.identity.provisioning_items import is_artefact
 from engine.steps.copying import copy as transfer
-from engine.steps.following.remove import split
 from engine.steps.listing import discover, folder_renames, placement
+from engine.steps.own_copies import split
 from ledger.db.rows import ContainerRow, ItemRow, State
 from mappings.fields.file_names import file_name, identity, partings, unparted
 from mappings.fields.folder_names import Path, plan_names

@@ -20,9 +20,9 @@ from itertools import islice
 
 from engine.context.leg_context import LegContext, as_container
 from engine.steps import item_dates as dates
-from engine.steps.following.remove import split, stored
 from engine.steps.listing import discover, folder_renames
-from engine.steps.settling.reconcile import listed_once, paired, read_digests, read_once
+from engine.steps.own_copies import split, stored
+from engine.steps.target_reading import listed_once, paired, read_digests, read_once
 from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.leg.matching import Wanted
 from ledger.leg.rollback import Corrected

@@ -23,14 +23,9 @@ from engine.context.restored_ledger_breaker import CODE as RESTORED
 from engine.identity.provisioning_items import artefacts_among
 from engine.restored.restored_target import is_unreached
 from engine.steps.listing.discover import Sides
-from engine.steps.settling.reconcile import (
-    AT_TARGET,
-    era_of,
-    listed_once,
-    number_of,
-    read_digests,
-    unless_missing,
-)
+from engine.steps.positions import era_of, number_of
+from engine.steps.settling.reconcile import AT_TARGET
+from engine.steps.target_reading import listed_once, read_digests, unless_missing
 from ledger.db.rows import ContainerRow, ItemRow, State
 from model.errors import Blocked, CursorLost, Rejected
 from model.protocols import Container, Failed, Listed, Native, Ref, key_of

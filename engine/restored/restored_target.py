@@ -17,7 +17,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.context.leg_context import LegContext
-from engine.steps.settling.reconcile import AT_TARGET, era_of, listed_once, number_of, paired
+from engine.steps.positions import era_of, number_of
+from engine.steps.settling.reconcile import AT_TARGET
+from engine.steps.target_reading import listed_once, paired
 from ledger.db.rows import TARGET_RESTORED as CODE
 from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.leg.matching import Wanted

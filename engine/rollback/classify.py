@@ -11,7 +11,7 @@ from enum import StrEnum
 from itertools import islice
 
 from engine.context.leg_context import LegContext
-from engine.steps.settling.reconcile import digests_once, listed_once, read_digests, read_once
+from engine.steps.target_reading import digests_once, listed_once, read_digests, read_once
 from ledger.db.rows import ContainerRow, ItemRow
 from ledger.leg.matching import TargetItem, Wanted, match, narrow
 from model.errors import Blocked

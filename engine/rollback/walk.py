@@ -32,8 +32,8 @@ from engine.leg.leg_result import LegResult
 from engine.leg.run import Leg, LegSetting, pause_after
 from engine.rollback.classify import Judged, RollbackFate, judge, listing_of, search
 from engine.rollback.report import RollbackReport, detail_of
+from engine.steps import own_copies
 from engine.steps.beginning import invitation_policy, ledger_generation
-from engine.steps.following import remove as withdraw
 from engine.steps.listing import folder_renames
 from engine.steps.settling import reconcile
 from ledger.db.rows import (
@@ -165,7 +165,7 @@ def _undo(order: RollbackScope, setting: LegSetting, leg: LegContext, begun: Beg
         reconcile.settle(leg, died=None)
         for href in list(leg.in_doubt):
             _sweep(leg, href)
-        withdraw.reconsider(leg)
+        own_copies.reconsider(leg)
         unshare(leg, order.report)
         _Removing(order, leg).all()
     ledger.finish(order.report.numbers(), recall=order.recall)
@@ -288,7 +288,7 @@ class _Removing:
         else:
             ledger.note(container, by_key.keys(), findings)
         copies = [_stored(entry) for entry in ours]
-        removed, failed = withdraw.split(leg.target.remove(ours[0].folder, copies))
+        removed, failed = own_copies.split(leg.target.remove(ours[0].folder, copies))
         removed_keys = {result.key for result in removed}
         self._removed += [by_key[key] for key in removed_keys]
         if not doomed:
@@ -309,7 +309,7 @@ class _Removing:
         self._tell(replace(entry, fate=RollbackFate.REFUSED) for entry in still_there)
 
     def _spare(self, container: int, by_key: dict[bytes, Judged], failed: Sequence[Failed]) -> None:
-        fates = {withdraw.CHANGED: RollbackFate.CHANGED, "cannot-remove": RollbackFate.REFUSED}
+        fates = {own_copies.CHANGED: RollbackFate.CHANGED, "cannot-remove": RollbackFate.REFUSED}
         spared = {failure.key: fates[failure.error.code] for failure in failed if failure.error.code in fates}
         self._leg.ledger.rollback.spared(container, spared.keys())
         self._tell(replace(by_key[key], fate=fate) for key, fate in spared.items())
@@ -382,5 +382,5 @@ def _folder(judged: Judged) -> tuple[int, str]:
 def _stored(judged: Judged) -> Stored:
     if judged.item is None:
         return Stored(judged.key, judged.href, judged.version, digest=judged.digest)
-    copy = withdraw.stored(judged.item)
+    copy = own_copies.stored(judged.item)
     return replace(copy, href=judged.href, version=judged.version or copy.version)

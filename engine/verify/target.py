@@ -11,13 +11,11 @@ from engine.context.leg_context import LegContext
 from engine.identity.own_items import invitations_among
 from engine.identity.provisioning_items import artefacts_among
 from engine.restored.restored_target import is_unreached, named_lost
+from engine.steps.positions import era_of, number_of, reaches
 from engine.steps.settling.accepted_differences import MEETING_TWICE, RENUMBERED
-from engine.steps.settling.reconcile import (
+from engine.steps.target_reading import (
     digests_once,
-    era_of,
     listed_once,
-    number_of,
-    reaches,
     read_digests,
     read_once,
     sized_like,

@@ -36,7 +36,8 @@ from engine.steps.beginning.outside_marks import (
     read_mark,
     read_move,
 )
-from engine.steps.settling.reconcile import era_of, listed_once, read_digests
+from engine.steps.positions import era_of
+from engine.steps.target_reading import listed_once, read_digests
 from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.leg.matching import TargetItem, Wanted, match, narrow
 from ledger.leg.phase_moves import BEHIND, COUNT, Moves

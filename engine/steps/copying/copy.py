@@ -22,9 +22,9 @@ from engine.files import file_names, file_versions
 from engine.steps import item_dates
 from engine.steps.copying import late_moves, organizer_first
 from engine.steps.copying.single_item import Hold
-from engine.steps.following.remove import DUPLICATE_UID, stored
 from engine.steps.listing import late_mail
 from engine.steps.listing.rekeyed_fates import meaning
+from engine.steps.own_copies import DUPLICATE_UID, stored
 from engine.steps.settling.worker_deaths import BEFORE_ALONE, BEFORE_ALONE_IN_PROCESS, BEFORE_REJECTED
 from ledger.db.encoding import UNORDERED
 from ledger.db.incidents import NONE

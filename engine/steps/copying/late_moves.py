@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from engine.context.leg_context import LegContext
-from engine.steps.following.remove import MOVED
 from engine.steps.listing import discover
-from engine.steps.settling.reconcile import read_once, unless_missing
+from engine.steps.own_copies import MOVED
+from engine.steps.target_reading import read_once, unless_missing
 from ledger.db.rows import ContainerRow, ItemRow
 from ledger.inventory.lines import message_mark
 from ledger.leg.item_states import Unwritten

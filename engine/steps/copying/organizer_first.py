@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from engine.context.leg_context import LegContext
 from engine.planning.mailbox_list import canonical
-from engine.steps.following.remove import split, stored
+from engine.steps.own_copies import split, stored
 from ledger.db.rows import ORGANIZER_FIRST, ContainerRow, ItemRow
 from ledger.leg.meetings import GUESTS_FIRST, NOBODY, OWNER, Answer, Noted, Organized
 from mappings.compare.shared_meeting import attendees

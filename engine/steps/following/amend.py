@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 
 from engine.context.fetch_results import FetchResults
 from engine.context.leg_context import LegContext
-from engine.steps.following.remove import CHANGED, split, stored
+from engine.steps import positions
 from engine.steps.listing import discover
-from engine.steps.settling import reconcile
+from engine.steps.own_copies import CHANGED, split, stored
 from ledger.db.rows import ContainerRow, ItemRow, State
 from model.errors import Rejected, Transient
 from model.protocols import Amendment, Failed, Loss, Mapped, Native
@@ -98,8 +98,8 @@ def _refuse_renumbered(leg: LegContext, row: ContainerRow, changes: Sequence[Ame
 
     The next walk finds its items again.
     """
-    era = reconcile.era_of(leg.target.position(str(row.href)))
-    if any(reconcile.era_of(change.stored.href) != era for change in changes):
+    era = positions.era_of(leg.target.position(str(row.href)))
+    if any(positions.era_of(change.stored.href) != era for change in changes):
         raise Transient("container-renumbered")
 
 

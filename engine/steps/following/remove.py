@@ -11,6 +11,7 @@ from itertools import islice
 
 from engine.context.leg_context import LegContext
 from engine.context.shrink_guard import CODE, is_halved, is_mostly_gone, is_shrunk
+from engine.steps.own_copies import CHANGED, DUPLICATE_UID, reconsider, split, stored
 from ledger.db.leases import AT_TARGET
 from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.inventory.lines import NOT_OURS
@@ -18,16 +19,7 @@ from ledger.leg.meetings import STAYS_FOR_GUESTS
 from model.errors import Blocked, MigrationError
 from model.protocols import Failed, Loss, Stored
 
-DUPLICATE_UID = "duplicate-uid"
-"""The code of an item that was skipped because another of ours has its UID and the same meaning. It may be
-owed once that one is gone or has another meaning."""
-MOVED = "moved-at-source"
-"""The code of a late item whose copy is where the source had the item before."""
-STOOD_FOR = (DUPLICATE_UID, "uid-conflict", MOVED)
-"""The codes of items that have not arrived because something else has their UID, or is their copy."""
 LEFT_EMPTY = Loss("folder-name", "left-empty")
-CHANGED = "changed-at-target"
-"""The code with which Target.remove and amend say that something else is there than what Kogge wrote."""
 
 
 def withdraw(leg: LegContext, rows: Sequence[ContainerRow]) -> int:
@@ -83,12 +75,6 @@ def name_left(leg: LegContext, rows: Sequence[ContainerRow]) -> None:
 def _holds(leg: LegContext, row: ContainerRow) -> bool:
     counts = leg.ledger.counts(row.id)
     return any(counts.get(state) for state in AT_TARGET)
-
-
-def reconsider(leg: LegContext) -> None:
-    """Make pending again what was kept away by a UID, or a copy, of ours that is about to go."""
-    for code in STOOD_FOR:
-        leg.ledger.reconsider(code)
 
 
 def refuse_shrunk(leg: LegContext, rows: Sequence[ContainerRow]) -> None:
@@ -200,28 +186,3 @@ def _take(here: Counter[bytes | None], digests: Iterable[bytes | None]) -> int:
             here[digest] -= 1
             count += 1
     return count
-
-
-def split(results: Iterator[Stored | Failed]) -> tuple[list[Stored], list[Failed]]:
-    """Separate what was done from what failed."""
-    done: list[Stored] = []
-    failed: list[Failed] = []
-    for result in results:
-        if isinstance(result, Stored):
-            done.append(result)
-        else:
-            failed.append(result)
-    return done, failed
-
-
-def stored(item: ItemRow) -> Stored:
-    """Return what the ledger says is at the target."""
-    return Stored(
-        item.key,
-        str(item.href),
-        item.target_version or "",
-        digest=item.digest or b"",
-        size=item.size,
-        date=item.date,
-        mid=item.mid,
-    )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from engine.context.leg_context import LegContext
 from engine.control.server_words_file import told
 from engine.steps.listing.placement import joined
-from engine.steps.settling.reconcile import era_of
+from engine.steps.positions import era_of
 from ledger.db.leases import AT_TARGET
 from ledger.db.rows import ContainerRow
 from mappings.fields.folder_names import Path, Placement

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 
 from engine.context.delivered import OUTGOING, Delivered, Likeness, Place, content_of
 from engine.context.leg_context import LegContext
-from engine.steps.settling import reconcile
+from engine.steps import target_reading
 from ledger.db.rows import ContainerRow, ItemRow, LegState, State
 from mappings.mail.delivery import NAMES, mark
 from model.errors import Blocked, Rejected
@@ -57,7 +57,7 @@ def find_delivered(leg: LegContext, rows: Sequence[ContainerRow]) -> Delivered |
     attempted = [item for row in rows for item in leg.ledger.rows(row.id, (State.SEEN,)) if item.digest]
     for container in list(leg.target.containers()):
         # Its user may just have removed the folder; one of ours, the copy will ask for.
-        with reconcile.unless_missing():
+        with target_reading.unless_missing():
             _note(leg, target, container, delivered, _cut_off(leg, container.id, attempted, delivered))
     for places in delivered.places.values():
         places.sort()
@@ -74,7 +74,7 @@ def _cut_off(leg: LegContext, href: str, attempted: Sequence[ItemRow], delivered
     if not wanted:
         return found
     ours = leg.ledger.claimed(href)
-    for item, digest in reconcile.sized_like(leg, href, {row.size or 0 for row in attempted}):
+    for item, digest in target_reading.sized_like(leg, href, {row.size or 0 for row in attempted}):
         keys = [] if item.date is None else wanted[digest, int(item.date.timestamp() // 1)]
         if keys and item.href not in ours:
             delivered.cut_off[keys.pop()] = digest
@@ -167,8 +167,8 @@ def _read_alike(leg: LegContext, target_mail: Delivered, alike: Set[Likeness]) -
         by_folder[place.folder].append(place.href)
     for folder, hrefs in by_folder.items():
         leg.check()
-        with reconcile.unless_missing():  # its user may just have removed the folder
-            for href, native in reconcile.read_once(leg, folder, hrefs):
+        with target_reading.unless_missing():  # its user may just have removed the folder
+            for href, native in target_reading.read_once(leg, folder, hrefs):
                 target_mail.note({Place(folder, href): _content_if_read(native)})
 
 

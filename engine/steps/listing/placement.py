@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from engine.context.leg_context import LegContext, as_container
 from engine.control.server_words_file import told
-from engine.steps.settling.reconcile import era_of
+from engine.steps.positions import era_of
 from ledger.db.leases import AT_TARGET
 from ledger.db.rows import ContainerRow, State
 from ledger.leg.containers import Placed

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from engine.context.leg_context import LegContext
-from engine.steps.following.remove import DUPLICATE_UID
 from engine.steps.listing.discover import Listing
 from engine.steps.listing.late_mail import DELIVERED
+from engine.steps.own_copies import DUPLICATE_UID
 from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.leg.rekeying import Refated
 from model.protocols import Body

@@ -19,12 +19,12 @@ from engine.context.fetch_results import FetchResults
 from engine.context.leg_context import LegContext
 from engine.context.shrink_guard import FEW, LEAST, is_halved, is_shrunk
 from engine.steps import item_dates
-from engine.steps.following.remove import MOVED
 from engine.steps.listing import discover
 from engine.steps.listing.discover import Listing
 from engine.steps.listing.rekeyed_copies import Copies, Copy
 from engine.steps.listing.rekeyed_fates import fates_of, meaning
-from engine.steps.settling.reconcile import read_once
+from engine.steps.own_copies import MOVED
+from engine.steps.target_reading import read_once
 from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.inventory.lines import message_mark
 from ledger.leg.rekeying import Refated, Rekeyed

@@ -9,25 +9,22 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from engine.context.leg_context import InDoubtWrite, LegContext
 from engine.files import file_names, file_versions
-from engine.steps.following.remove import CHANGED, reconsider, split, stored
+from engine.steps.own_copies import CHANGED, reconsider, split, stored
+from engine.steps.positions import earliest, era_of, reaches
 from engine.steps.settling import accepted_differences
 from engine.steps.settling.worker_deaths import TRIED_AGAIN, Cause, counted
+from engine.steps.target_reading import listed_once, paired, read_digests
 from ledger.db.incidents import NONE
 from ledger.db.rows import KEPT, ContainerRow, Finding, ItemRow, Outcome, State
-from ledger.leg.matching import Matching, TargetItem, Wanted, match, narrow
+from ledger.leg.matching import Wanted
 from ledger.leg.rollback import DOOMS
-from model.errors import Blocked, Rejected, Transient
-from model.optional_protocols import LooksUp, SupportsDigests
-from model.protocols import Failed, Listed, Native, Stored
-
-T = TypeVar("T")
+from model.errors import Blocked
+from model.protocols import Listed, Stored
 
 REPAIRED = (Outcome.MISSING, Outcome.DIFFERS)
 REWRITTEN = ("", "date", "source-date", "body")
@@ -186,156 +183,6 @@ def _detail_to_mend(leg: LegContext, finding: Finding) -> str | None:
     return None if code != KEPT or leg.approved(code) else finding.detail.partition(":")[2]
 
 
-def listed_once(leg: LegContext, href: str, since: str | None = None) -> Iterator[Listed]:
-    """List as Target.listing, but each item once, even if a server names it twice.
-
-    Where a target lists a part only, every item that this leg may have written is asked for by its name.
-    Items of others that the target does not list stay unknown.
-
-    Args:
-        leg: the open leg.
-        href: the folder at the target.
-        since: the position at which the listing begins; None for all.
-    """
-    hrefs: set[str] = set()
-    for item in leg.target.listing(href, since):
-        if item.href not in hrefs:
-            hrefs.add(item.href)
-            yield item
-    if leg.context.target.lists_partly and isinstance(leg.target, LooksUp):
-        unlisted = dict.fromkeys(name for name in _own_names(leg, href) if name not in hrefs)
-        for item in leg.target.look_up(href, list(unlisted)):
-            if item.href in unlisted:
-                del unlisted[item.href]
-                yield item
-
-
-def _own_names(leg: LegContext, href: str) -> Iterator[str]:
-    """Yield where the items of this leg in a folder are, or would be."""
-    for container in leg.ledger.containers():
-        for row in leg.ledger.rows(container.id) if container.href == href else ():
-            name = row.href if row.href is not None else file_names.place(leg, row)
-            if name is not None and "/" not in name:
-                yield name
-
-
-def read_once(leg: LegContext, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
-    """Read as Target.read, but leave out answers that were not asked for, and second answers.
-
-    Args:
-        leg: the open leg.
-        href: the folder at the target.
-        hrefs: the items to read.
-    """
-    return _each_once(leg.target.read, href, hrefs)
-
-
-def digests_once(leg: LegContext, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, bytes | Failed]]:
-    """Yield the digest of each item at the target, once.
-
-    A target that hashes what it stores is believed; otherwise the item is read. An item without a body is
-    left out.
-
-    Args:
-        leg: the open leg.
-        href: the folder at the target.
-        hrefs: the items.
-    """
-    if isinstance(leg.target, SupportsDigests):
-        yield from _each_once(leg.target.digests, href, hrefs)
-        return
-    for item, result in read_once(leg, href, hrefs):
-        if isinstance(result, Failed):
-            yield item, result
-        elif result.body is not None:
-            yield item, leg.digest(result.body)
-
-
-def _each_once(
-    ask: Callable[[str, list[str]], Iterator[tuple[str, T]]], href: str, hrefs: Iterable[str]
-) -> Iterator[tuple[str, T]]:
-    awaited = dict.fromkeys(hrefs)
-    for item, result in ask(href, list(awaited)) if awaited else ():
-        if item in awaited:
-            del awaited[item]
-            yield item, result
-
-
-def read_digests(leg: LegContext, href: str, hrefs: Iterable[str]) -> dict[str, bytes]:
-    """Return the digests of items at the target; vanished items are left out.
-
-    Args:
-        leg: the open leg.
-        href: the folder at the target.
-        hrefs: the items.
-
-    Raises:
-        Transient: `target-read-empty` if the target says nothing about an item. The outcome is unknown then:
-            settling on half a view would write twice.
-        MigrationError: what the target raised about an item.
-    """
-    silent = dict.fromkeys(hrefs)
-    digests: dict[str, bytes] = {}
-    for item, result in digests_once(leg, href, list(silent)):
-        del silent[item]
-        if not isinstance(result, Failed):
-            digests[item] = result
-        elif not isinstance(result.error, Rejected) or result.error.code != "vanished":
-            raise result.error
-    if silent:
-        raise Transient("target-read-empty")
-    return digests
-
-
-@contextmanager
-def unless_missing() -> Iterator[None]:
-    """Go on if a folder is not there: in a live mailbox its user may just have removed it."""
-    try:
-        yield
-    except Blocked as error:
-        if error.code != "container-missing":
-            raise
-
-
-def sized_like(leg: LegContext, href: str, sizes: Collection[int]) -> Iterator[tuple[Listed, bytes]]:
-    """Yield the items of a folder that have one of these sizes, with their digests.
-
-    No other item is read: the folder may be a user's own, and large.
-
-    Args:
-        leg: the open leg.
-        href: the folder at the target.
-        sizes: in bytes.
-    """
-    if sizes:
-        leg.check()
-        items = {item.href: item for item in listed_once(leg, href) if item.size in sizes}
-        for found, digest in read_digests(leg, href, items).items():
-            yield items[found], digest
-
-
-def earliest(positions: Iterable[str | None]) -> str | None:
-    """Return the lowest of several positions of one container.
-
-    Returns:
-        The position; None (list everything) if one is unknown or if they belong to different incarnations of
-            the folder.
-    """
-    all_positions = list(positions)
-    marks = [mark for mark in all_positions if mark is not None]
-    if not marks or len(marks) < len(all_positions) or len({era_of(mark) for mark in marks}) > 1:
-        return None
-    return min(marks, key=lambda mark: number_of(mark) or 0)
-
-
-def era_of(href: str) -> str:
-    """Return the incarnation of a folder (UIDVALIDITY) to which an href or a position belongs.
-
-    "" if it has none.
-    """
-    return href.rpartition(":")[0] if number_of(href) is not None else ""
-
-
 def settle_doomed(leg: LegContext) -> list[tuple[ContainerRow, ItemRow]]:
     """Settle removals during which a rollback died or was cut off.
 
@@ -462,34 +309,6 @@ def _note_in_doubt(
         in_doubt.digests[digest] = earliest([position, in_doubt.digests.get(digest, position)])
 
 
-def paired(leg: LegContext, href: str, rows: Sequence[Wanted], since: str | None) -> Matching:
-    """Pair expected items with the target's items that no row owns (R3).
-
-    Args:
-        leg: the open leg.
-        href: the folder at the target.
-        rows: the expected items.
-        since: the position at which the listing begins; None for all.
-
-    Raises:
-        Transient: see read_digests.
-    """
-    try:
-        listing = [_target_item(item) for item in listed_once(leg, href, since)]
-    except Blocked as error:
-        if error.code != "container-missing":
-            raise
-        listing = []  # someone removed the folder with everything in it
-    claimed = set() if since is None and not rows else leg.ledger.claimed(href)
-    free = [item for item in listing if item.href not in claimed]
-    digests = read_digests(leg, href, narrow(rows, free, set()))
-    return match(rows, free, digests)
-
-
-def _target_item(item: Listed) -> TargetItem:
-    return TargetItem(item.href, item.size, item.message_id)
-
-
 def _unclaimed(leg: LegContext, href: str, since: str) -> list[Listed]:
     claimed = leg.ledger.claimed(href)
     return [item for item in listed_once(leg, href, since or None) if item.href not in claimed]
@@ -508,22 +327,3 @@ def _written_since(leg: LegContext, href: str, lost: dict[bytes, str | None]) ->
                 position = positions.get(row.digest, row.since)
                 positions[row.digest] = earliest([position, row.since])
     return positions
-
-
-def reaches(since: str | None, item: str) -> bool:
-    """Return True if an item stands at or above a position, in the same incarnation of its folder.
-
-    Args:
-        since: the position; None if it is unknown.
-        item: the href of the item.
-    """
-    if since is None or era_of(since) != era_of(item):
-        return False
-    number = number_of(item)
-    return number is None or number >= (number_of(since) or 0)
-
-
-def number_of(mark: str) -> int | None:
-    """Return the number of an item or a position in its folder; None for an href without an order."""
-    _, separator, number = mark.rpartition(":")
-    return int(number) if separator and number.isdecimal() and number.isascii() else None

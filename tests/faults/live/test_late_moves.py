@@ -15,7 +15,7 @@ from memory.records import APPOINTMENT, CARD, contact, event, task
 from undoing import undone
 from walking import SOURCE, Died, Trial, a_mailbox, dying_at, letter
 
-from engine.steps.following.remove import MOVED
+from engine.steps.own_copies import MOVED
 from ledger.db.rows import LegState, Phase, State
 from model.kinds import Kind
 from model.protocols import Role
