@@ -14,7 +14,7 @@ from dataclasses import replace
 from engine.context.leg_context import LegContext, as_container
 from engine.files import file_names
 from engine.identity.provisioning_items import is_artefact
-from engine.steps.copying import copy as transfer
+from engine.steps.copying import copy
 from engine.steps.listing import discover, folder_renames, placement
 from engine.steps.own_copies import split
 from ledger.db.rows import ContainerRow, ItemRow, State
@@ -54,7 +54,7 @@ def tidy(leg: LegContext, rows: Sequence[ContainerRow]) -> list[ContainerRow]:
     reconsidered = leg.ledger.reconsider(NAME_TAKEN)
     for row in rows:
         if not row.gone and (_free_names(leg, row, rules) or reconsidered):
-            transfer.copy_pending(leg, row)
+            copy.copy_pending(leg, row)
     return rows
 
 

@@ -19,7 +19,7 @@ from enum import StrEnum
 from itertools import islice
 
 from engine.context.leg_context import LegContext, as_container
-from engine.steps import item_dates as dates
+from engine.steps import item_dates
 from engine.steps.listing import discover, folder_renames
 from engine.steps.own_copies import split, stored
 from engine.steps.target_reading import listed_once, paired, read_digests, read_once
@@ -198,7 +198,7 @@ def _deviation(
     try:
         if what is What.FLAGS and leg.form.flags is not None:
             return Deviation(item, listed, leg.form.flags(native, leg.context.target)[0], listed.date)
-        date, own_date = dates.of(leg, item, native)
+        date, own_date = item_dates.of(leg, item, native)
     except Rejected:
         return None
     return Deviation(item, listed, now, date, own_date) if date is not None else None
@@ -258,7 +258,7 @@ def _drop_clamped(leg: LegContext, order: Repair, row: ContainerRow, right: Sequ
     """Remove the loss "in the future" of items that have their own date now."""
     if order.what is What.DATES:
         leg.ledger.losses.drop(
-            row.id, {deviation.item.key for deviation in right if deviation.own_date}, dates.CLAMPED
+            row.id, {deviation.item.key for deviation in right if deviation.own_date}, item_dates.CLAMPED
         )
 
 

@@ -54,8 +54,7 @@ from engine.control.error_log import contain_defects
 from engine.control.json_log import log_leg
 from engine.control.server_words_file import Words, told
 from engine.control.stop_signal import StopRequested, reason
-from engine.files import file_names
-from engine.files import shares as sharing
+from engine.files import file_names, shares
 from engine.identity import account_binding, identity_gate, other_readers
 from engine.identity.identity_gate import GateRules, Pair
 from engine.leg import dry_run, file_cleanup, overdue_dates, source_faults
@@ -66,16 +65,13 @@ from engine.opening.open_sides import refuse_replanned
 from engine.restored import newer_traces, restored_target
 from engine.steps.beginning import invitation_policy, ledger_generation
 from engine.steps.beginning.ledger_generation import Generations
-from engine.steps.copying import copy as transfer
-from engine.steps.copying import organizer_first
-from engine.steps.following import amend as changes
-from engine.steps.following import remove as withdraw
+from engine.steps.copying import copy, organizer_first
+from engine.steps.following import amend, remove
 from engine.steps.listing import discover, folder_renames, late_mail, placement, rekeying, unchanged
 from engine.steps.listing.unchanged import Unchanged
 from engine.steps.settling import accepted_differences, reconcile, renamed
 from engine.steps.settling.worker_deaths import Cause, cause_of
-from engine.verify import compare as verify
-from engine.verify import second_look
+from engine.verify import compare, second_look
 from engine.verify.compare import Level, Verdict
 from ledger.db.counters import LEG_ENDS, counters_of
 from ledger.db.incidents import KILLS_WORKER
@@ -454,13 +450,13 @@ def _walk_once(
             return dry_run.list_first(setting, leg)
     if not task.copy:
         with open_leg(setting, held, keeper, attempt) as leg:
-            if not verify.has_run(leg, leg_of(setting, held)):
+            if not compare.has_run(leg, leg_of(setting, held)):
                 return LegState.PENDING, "not-run"
             attempt.proven = True  # nothing is written, so the target need not be empty
             pass_gate(setting, held, leg, attempt)
             renamed.follow(leg)
             folder_renames.catch_up(leg)
-            return end_of(leg, task.level, verify.compare(leg, task.level, task.sample_percent))
+            return end_of(leg, task.level, compare.compare(leg, task.level, task.sample_percent))
     return _copy_and_verify(setting, held, keeper, attempt)
 
 
@@ -479,7 +475,7 @@ def _copy_and_verify(
                 return end_of(leg, setting.task.level, before)
         with open_leg(setting, held, keeper, attempt, ahead=True) as leg:
             task = setting.task
-            verdict = verify.compare(leg, task.level, task.sample_percent, again=False)
+            verdict = compare.compare(leg, task.level, task.sample_percent, again=False)
             result = end_of(leg, task.level, verdict)
         if verdict.clean:
             break
@@ -500,7 +496,7 @@ def _pass(
     if same.all and attempt.died is None and not leg.approved(RESTORED):  # keep() spends that
         leg.breaker.note(leg.mailbox.id, gone=False)
         organizer_first.tell_settled(leg)
-        return verify.as_before(leg, setting.task.level)
+        return compare.as_before(leg, setting.task.level)
     older = newer_traces.refuse_newer(leg, sides, same.target, older=older)
     if not older:
         ledger_generation.keep(leg, setting.generations)
@@ -528,17 +524,17 @@ def _pass(
     for row in containers:
         accepted_differences.doubt_changed(leg, row.id)
         if placement.ensure_needed(leg, row):
-            transfer.copy_pending(leg, row)
-        changes.apply_changes(leg, row)
+            copy.copy_pending(leg, row)
+        amend.apply_changes(leg, row)
         reconcile.sweep(leg, str(row.href))
     source_faults.ask_again(leg, containers)
     organizer_first.tell_settled(leg)
-    withdraw.refuse_shrunk(leg, containers)
-    withdraw.withdraw(leg, containers)
+    remove.refuse_shrunk(leg, containers)
+    remove.withdraw(leg, containers)
     leg.spend()  # what was approved is done: after a fault in what follows, it must not cover a later loss
-    withdraw.name_left(leg, containers)
+    remove.name_left(leg, containers)
     containers = file_cleanup.tidy(leg, containers)
-    sharing.share(leg, containers)
+    shares.share(leg, containers)
     file_names.stamp(leg, containers)
     leg.target.label(leg.ledger.labels())
     return None

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from engine.context.leg_context import LegContext
-from engine.files import shares as sharing
+from engine.files import shares
 from ledger.db.rows import ContainerRow, Finding, Outcome
 from ledger.leg.shares import FOUND, ShareRow
 from model.errors import Rejected
@@ -34,38 +34,36 @@ def compare(leg: LegContext, container: ContainerRow, *, source: bool) -> Iterat
         leg.check()
         if not _as_shared(leg, container, key, rows, now):
             yield Finding(Outcome.DIFFERS, key or None, None, DETAIL)
-    if source and container.omit is None and sharing.is_time(leg):
+    if source and container.omit is None and shares.is_time(leg):
         yield from _changed(leg, container, share_rows, now)
 
 
 def _as_shared(
     leg: LegContext, container: ContainerRow, key: bytes, rows: Sequence[ShareRow], now: float
 ) -> bool:
-    name = None if key == sharing.WHOLE else sharing.name_of(leg, container.id, key)
-    if not isinstance(leg.target, SupportsShares) or (name is None and key != sharing.WHOLE):
+    name = None if key == shares.WHOLE else shares.name_of(leg, container.id, key)
+    if not isinstance(leg.target, SupportsShares) or (name is None and key != shares.WHOLE):
         return True
     try:
         grants = leg.target.shared(str(container.href), name)
     except Rejected:
         return True  # another finding reports that it is missing
-    return {sharing.digest_of(grant) for grant in grants} == {row.digest for row in rows if row.is_there(now)}
+    return {shares.digest_of(grant) for grant in grants} == {row.digest for row in rows if row.is_there(now)}
 
 
 def _changed(
     leg: LegContext, container: ContainerRow, share_rows: Mapping[bytes, Sequence[ShareRow]], now: float
 ) -> Iterator[Finding]:
-    plans = sharing.plan(leg, container)
+    plans = shares.plan(leg, container)
     for key in sorted({*plans, *share_rows}):
-        plan = plans.get(key, sharing.SharePlan())
+        plan = plans.get(key, shares.SharePlan())
         if not plan.told:
             continue
         rows = [row for row in share_rows.get(key, ()) if row.ends is None or row.ends > now]
         found_parties = {row.party for row in rows if row.code == FOUND}
         expected = {
-            sharing.digest_of(grant) for grant in plan.grants if sharing.party_of(grant) not in found_parties
+            shares.digest_of(grant) for grant in plan.grants if shares.party_of(grant) not in found_parties
         }
         shared = {row.digest for row in rows if row.party not in found_parties}
-        if expected != shared and (
-            key == sharing.WHOLE or sharing.name_of(leg, container.id, key) is not None
-        ):
+        if expected != shared and (key == shares.WHOLE or shares.name_of(leg, container.id, key) is not None):
             yield Finding(Outcome.UNCHECKED, key or None, None, DETAIL)

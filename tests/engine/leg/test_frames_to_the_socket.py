@@ -16,7 +16,7 @@ from server_fixtures import dovecot_fixture
 from walking import SOURCE, letter
 
 from connectors.imap.wire.connection import ImapConnection
-from engine.steps.copying import copy as transfer
+from engine.steps.copying import copy
 from ledger.db.rows import LegState
 from model.protocols import Role
 from practice.servers.dovecot import Dovecot
@@ -50,7 +50,7 @@ def test_a_message_is_a_few_calls_away_from_its_leg(
     def submitted(
         pool: ThreadPoolExecutor, call: Callable[..., Any], *given: Any, **more: Any
     ) -> Future[Any]:
-        if call is transfer._write:
+        if call is copy._write:
             handed.append(calls(sys._getframe(1)))
         return submit(pool, call, *given, **more)
 
