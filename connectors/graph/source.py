@@ -14,7 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from connectors.graph.calendar import CalendarReader
+from connectors.graph.contacts import ContactReader
+from connectors.graph.mail import MailReader
 from connectors.graph.preflight import extras, rights, sent_from, server, withheld
+from connectors.graph.todo import TaskReader
 from connectors.graph_api.client import GraphClient
 from connectors.graph_api.errors import GraphRefusal
 from connectors.graph_api.identity import identity
@@ -23,10 +27,6 @@ from connectors.graph_api.settings import GraphSettings
 from connectors.graph_drives.drives import DriveReader
 from connectors.graph_drives.links import Links
 from connectors.graph_drives.sites import is_site, site_identity
-from connectors.graph_items.calendar import CalendarReader
-from connectors.graph_items.contacts import ContactReader
-from connectors.graph_items.mail import MailReader
-from connectors.graph_items.todo import TaskReader
 from connectors.http.transport import Send
 from connectors.settings import Account
 from model.errors import Misconfigured

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from graph_script import HOME, INBOX, Answer, Ask, Cloud, Open, error, message
 
+from connectors.graph.mail import SMALL
 from connectors.graph_api.messages import moment, properties
-from connectors.graph_items.mail import SMALL
 from model.errors import Blocked, Transient
 from model.kinds import Kind
 from model.protocols import Failed, Native, Ref, key_of

@@ -8,7 +8,7 @@ import pytest
 from graph_script import HOME, Answer, Ask, Cloud, Open, error
 from test_graph_calendar import CALENDAR, CALENDARS, WEEKLY, Row, event
 
-from connectors.graph_items.instances import COVERED, MARGIN, window
+from connectors.graph.instances import COVERED, MARGIN, window
 from mappings.exchange.graph_json import record
 from model.protocols import Failed, Native, Ref
 

@@ -15,6 +15,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from connectors.graph.attachments import Attached, attachments, contents
+from connectors.graph.instances import instances
 from connectors.graph_api.batch import BatchReader
 from connectors.graph_api.client import GraphClient, Json, query, segment
 from connectors.graph_api.errors import GraphRefusal
@@ -22,8 +24,6 @@ from connectors.graph_api.fields import EVENT, EVENT_EXPAND, SERIES, expand
 from connectors.graph_api.folders import tagged
 from connectors.graph_api.item_errors import refused
 from connectors.graph_api.messages import version_of
-from connectors.graph_items.attachments import Attached, attachments, contents
-from connectors.graph_items.instances import instances
 from model.errors import MigrationError, Rejected
 from model.protocols import Body, Failed, Native, Ref, key_of
 

@@ -12,6 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
+from connectors.graph.attachments import TASK_LISTED, Attached, attachments, contents
+from connectors.graph.calendar import SHARED
+from connectors.graph.events import AS_TEXT, written
 from connectors.graph_api.batch import PARTS_MOST, BatchReader
 from connectors.graph_api.client import GraphClient, Json, query, segment
 from connectors.graph_api.errors import GraphRefusal
@@ -19,9 +22,6 @@ from connectors.graph_api.fields import TASK, TASK_EXPAND
 from connectors.graph_api.item_errors import refused
 from connectors.graph_api.messages import version_of
 from connectors.graph_api.reader import pages
-from connectors.graph_items.attachments import TASK_LISTED, Attached, attachments, contents
-from connectors.graph_items.calendar import SHARED
-from connectors.graph_items.events import AS_TEXT, written
 from model.errors import Rejected
 from model.kinds import Kind
 from model.protocols import Body, Container, Failed, Native, Page, Ref, Role, key_of

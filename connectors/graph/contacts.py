@@ -13,6 +13,9 @@ from dataclasses import replace
 from itertools import islice
 
 from connectors.exchange.folders import ExchangeFolder, containers
+from connectors.graph.attachments import content
+from connectors.graph.calendar import classes
+from connectors.graph.events import BARE, ITEM_CLASS, written
 from connectors.graph_api.batch import PARTS_MOST, BatchReader
 from connectors.graph_api.client import GraphClient, Json, query, segment
 from connectors.graph_api.errors import GraphRefusal
@@ -21,9 +24,6 @@ from connectors.graph_api.folders import FOLDERS_MOST, tagged
 from connectors.graph_api.item_errors import refused
 from connectors.graph_api.messages import version_of
 from connectors.graph_api.reader import pages
-from connectors.graph_items.attachments import content
-from connectors.graph_items.calendar import classes
-from connectors.graph_items.events import BARE, ITEM_CLASS, written
 from connectors.spool import bytes_body
 from model.errors import Rejected, Transient
 from model.protocols import Body, Container, Failed, Native, Page, Ref, key_of

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from connectors.graph.mime_fallback import rebuilt
 from connectors.graph_api.batch import PARTS_MOST, SUSPECT, WAITED_OUT, BatchReader, BatchReply
 from connectors.graph_api.client import GraphClient, query, segment
 from connectors.graph_api.errors import GraphRefusal, translated
@@ -23,7 +24,6 @@ from connectors.graph_api.folders import ELSEWHERE, mailbox_containers, unseen
 from connectors.graph_api.item_errors import poison, refused
 from connectors.graph_api.messages import EXPAND, FIELDS, LISTED, properties, version_of
 from connectors.graph_api.reader import pages
-from connectors.graph_items.mime_fallback import rebuilt
 from connectors.spool import bytes_body
 from model.errors import Rejected, Transient
 from model.protocols import Container, Failed, Native, Page, Ref, key_of

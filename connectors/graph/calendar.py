@@ -20,13 +20,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 
 from connectors.exchange.folders import ExchangeFolder, containers
+from connectors.graph.events import Events
 from connectors.graph_api.batch import PARTS_MOST, BatchReader
 from connectors.graph_api.client import GraphClient, Json, query, segment
 from connectors.graph_api.errors import GraphRefusal
 from connectors.graph_api.fields import EVENT_LISTED, FOLDER_EXPAND
 from connectors.graph_api.folders import CLASS, tagged
 from connectors.graph_api.messages import moment, version_of
-from connectors.graph_items.events import Events
 from model.protocols import Container, Failed, Native, Page, Ref
 
 APPOINTMENTS = "IPF.Appointment"

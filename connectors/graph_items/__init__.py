@@ -1,1 +1,0 @@
-"""Read mail, events, contacts and tasks over Graph."""

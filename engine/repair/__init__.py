@@ -1,1 +1,0 @@
-"""Puts dates, flags and folders right in place: one leg, and many."""
