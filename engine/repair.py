@@ -1,9 +1,10 @@
-"""Repair a leg as configured, under a lease as in every walk; or only look, without a lease."""
+"""Repair legs as configured, under a lease as in every walk; or only look, without a lease."""
 
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 
 from engine.assembly import OtherWalk, build_leg
@@ -12,10 +13,11 @@ from engine.control import lease
 from engine.control.stop_signal import StopRequested
 from engine.leg.connect import AttemptState, open_leg, open_to_look, pass_gate
 from engine.leg.leg_result import LegResult
-from engine.leg.repair_walk import Repair, repair
+from engine.leg.repair_walk import Repair, What, repair
 from engine.leg.run import Leg, LegSetting, pause_after
 from engine.pacing.measured_sides import measured_alone
-from engine.pacing.worker_slots import Through
+from engine.pacing.run_legs import Boundary, by_mailbox, run_mailboxes
+from engine.pacing.worker_slots import Through, WorkerSlots
 from engine.restored import newer_traces
 from engine.steps.beginning.ledger_generation import refuse_older
 from engine.steps.listing import discover
@@ -118,3 +120,70 @@ def _until_done(order: Repair, setting: LegSetting, held: Lease, keeper: lease.L
             keeper.guard()
             faults = 1 if order.counts["repaired"] > done else faults + 1
             pause_after(setting, error, faults)
+
+
+@dataclass(frozen=True, slots=True)
+class RepairResult:
+    """Say how one leg ended.
+
+    Attributes:
+        leg: the leg.
+        order: what was repaired.
+    """
+
+    leg: LegRow
+    order: Repair
+
+    @property
+    def code(self) -> str | None:
+        """Why the repair did not end; None if it did."""
+        return self.order.code
+
+    @property
+    def accepted(self) -> bool:
+        """True if both sides accepted the login, as far as a repair tells."""
+        return self.code is None
+
+
+@dataclass(frozen=True, slots=True)
+class RepairRequest:
+    """Carry out one request to repair, or to look.
+
+    Attributes:
+        config: the configuration.
+        what: what to repair.
+        boundary: contains the trouble of one mailbox.
+        worker_slots: admit the legs.
+        execute: False to only look.
+    """
+
+    config: Config
+    what: What
+    boundary: Boundary
+    worker_slots: WorkerSlots
+    execute: bool = False
+
+    def leg(self, row: LegRow) -> RepairResult:
+        """Repair one leg, to its end."""
+        order = Repair(self.what, self.execute)
+
+        def walk(through: Through) -> str | None:
+            run(self.config, row.id, order, stop=self.worker_slots.stop, through=through)
+            return order.code
+
+        def ended(code: str | None) -> RepairResult:
+            order.code = code
+            return RepairResult(row, order)
+
+        return self.boundary.within(
+            row.mailbox,
+            lambda: ended(self.worker_slots.walk(row.workload, walk)),
+            lambda error: ended(error.code),
+        )
+
+
+def all_of(order: RepairRequest, rows: Iterable[LegRow]) -> list[RepairResult]:
+    """Repair the legs, several mailboxes at once."""
+    return run_mailboxes(
+        by_mailbox(rows), order.config.run.mailboxes_at_once, lambda: order.worker_slots.shut, order.leg
+    )

@@ -40,7 +40,7 @@ from reports.progress import LATER
 if TYPE_CHECKING:
     from engine.config.load import Config
     from engine.pacing.watchdog import WavePolicy
-    from engine.repair.run_many import RepairResult
+    from engine.repair import RepairResult
     from ledger.db.rows import LegRow, MailboxRow
     from ledger.store import Ledger
 
@@ -128,7 +128,7 @@ def _walk(
     from engine.leg.repair_walk import What
     from engine.pacing.run_legs import Boundary
     from engine.pacing.worker_slots import open_worker_slots
-    from engine.repair.run_many import RepairRequest, all_of
+    from engine.repair import RepairRequest, all_of
     from flows.launch import signals
     from flows.process.leg_runner import Shutdown
 

@@ -17,7 +17,7 @@ from engine.leg.leg_result import LegResult
 from engine.leg.repair_walk import Repair, What
 from engine.leg.run import LegSetting, Task, approvals
 from engine.pacing.measured_sides import measured_alone
-from engine.repair.run import run_in
+from engine.repair import run_in
 from engine.rollback.report import RollbackReport
 from engine.rollback.run import NoSource, look_at
 from engine.rollback.walk import RollbackScope, nothing_rests, roll_back

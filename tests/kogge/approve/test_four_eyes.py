@@ -16,7 +16,7 @@ from engine.config.load import load
 from engine.control.ledger_access import opened_ledger
 from engine.cutover.run_many import permit_mailbox
 from engine.leg.repair_walk import Repair, What
-from engine.repair.run import run as run_repair
+from engine.repair import run as run_repair
 from kogge.command_table import COMMANDS
 from ledger.db.engine import writing
 from ledger.db.rows import LegState, Phase
