@@ -13,7 +13,7 @@ from engine.steps.listing.placement import AT_ONCE, held_places, place, put_back
 from ledger.db.leases import AT_TARGET
 from ledger.db.rows import ContainerRow, Outcome, State
 from ledger.leg.containers import Placed
-from mappings.fields.folder_names import Placement, plan_names
+from mappings.fields.folder_names import Path, Placement, plan_names
 from model.errors import Blocked, CursorLost, MigrationError
 from model.kinds import Kind
 from model.optional_protocols import AsksAhead
@@ -96,11 +96,11 @@ def list_containers(leg: LegContext, sides: Sides) -> list[ContainerRow]:
     heirs = _heirs(found, placed, present)
     adopt(leg, placed, existing)
     put_back(leg, placed.values(), existing)
-    plan = _plan(leg, found, placed, existing, heirs)
+    plan, in_place = _plan(leg, found, placed, existing, heirs)
     if any(container.id in placed and placed[container.id].path != container.path for container in found):
         rename_as_source(leg, found, placed, plan, existing)
-        plan = _plan(leg, found, placed, existing, heirs, stay=True)
-    rows = _inherit(leg, leg.ledger.record_containers(found), heirs, plan, existing)
+        plan, in_place = _plan(leg, found, placed, existing, heirs, stay=True)
+    rows = _inherit(leg, leg.ledger.record_containers(found), in_place, plan, existing)
     place(leg, found, rows, plan, existing)
     for row in leg.ledger.gone_containers(present):
         _withdraw_all(leg, row)
@@ -345,8 +345,10 @@ def _plan(
     heirs: Mapping[str, ContainerRow],
     *,
     stay: bool = False,
-) -> dict[str, Placement]:
-    """Return where the folders go, by source id.
+) -> tuple[dict[str, Placement], dict[str, ContainerRow]]:
+    """Return where the folders go, by source id, and the heirs whose former folder is where theirs belongs.
+
+    A former folder that was carried along with a renamed one above it is not where its heir belongs.
 
     Args:
         leg: the open leg.
@@ -359,18 +361,47 @@ def _plan(
     """
     places, held = leg.ledger.placed(), held_places(leg, placed.values(), existing)
     now = {} if stay else {container.id: container.path for container in found}
-    former_ids = {old.id for old in heirs.values()}
-    fixed = {
-        source_id: place
-        for source_id, place in held.items()
-        if (row := placed[source_id]).id not in former_ids and now.get(source_id, row.path) == row.path
-    }
-    fixed |= {new: places[old.id] for new, old in heirs.items() if old.id in places}
     special: dict[Role, tuple[str, ...]] = {
         container.role: container.path for container in existing.values() if container.role is not None
     }
     movers = [container for container in found if container.omit is None]
-    return plan_names(movers, leg.context.target, *apart(leg, special, fixed))
+
+    def plan_with(heirs: Mapping[str, ContainerRow]) -> dict[str, Placement]:
+        former_ids = {old.id for old in heirs.values()}
+        fixed = {
+            source_id: place
+            for source_id, place in held.items()
+            if (row := placed[source_id]).id not in former_ids and now.get(source_id, row.path) == row.path
+        }
+        fixed |= {new: places[old.id] for new, old in heirs.items() if old.id in places}
+        return plan_names(movers, leg.context.target, *apart(leg, special, fixed))
+
+    in_place = dict(heirs)
+    while True:  # without its heir a folder may get another place, and all below it with it
+        plan = plan_with(in_place)
+        here = {container.path: plan[container.id].path for container in movers}
+        away = [new for new, old in in_place.items() if _is_carried_away(leg, old, places, here)]
+        if not away:
+            return plan, in_place
+        for new in away:
+            del in_place[new]
+
+
+def _is_carried_away(
+    leg: LegContext, old: ContainerRow, places: Mapping[int, Path], here: Mapping[Path, Path]
+) -> bool:
+    """Return True if a former folder is not below the place of the folder that is above its heir.
+
+    Args:
+        leg: the open leg.
+        old: the former folder.
+        places: the places of the ledger's folders, by their ids.
+        here: the places of the source's folders, by their paths there.
+    """
+    if old.id not in places or not leg.context.target.separator:
+        return False
+    above = places[old.id][:-1]
+    return here.get(old.path[:-1], above) != above
 
 
 def apart(

@@ -45,6 +45,14 @@ def losses(trial: Trial) -> set[str]:
     return {loss.reason for _, _, loss in trial.ledger.losses(leg.id)}
 
 
+def run_until_death(trial: Trial, called: str, times: int) -> None:
+    step = dying_at(called, times)
+    quiet = trial.commits(step)
+    with contextlib.suppress(Died):
+        trial.run(step)
+    quiet()
+
+
 @pytest.mark.parametrize("order", [("Alt", "Neu", "Vorhaben"), ("Vorhaben", "Neu", "Alt")])
 def test_a_name_is_passed_on(trial: Trial, order: tuple[str, str, str]) -> None:
     """The first takes the name of the second, that of the third, and the third a new one."""
@@ -97,8 +105,7 @@ def test_a_worker_dies_while_names_are_exchanged(
 ) -> None:
     wanted = exchanged(trial, names)
     folders, mails = len(trial.store.folders), stored(trial)
-    with contextlib.suppress(Died):
-        trial.run(dying_at(called, renames))
+    run_until_death(trial, called, renames)
     assert trial.run().state is LegState.VERIFIED
     assert lives(trial).items() >= wanted.items()
     assert len(trial.store.folders) == folders
@@ -149,10 +156,36 @@ def test_any_renames(trial: Trial, seed: int) -> None:
         for id_, path in zip(ids, random.sample(TREE, len(TREE)), strict=True):
             trial.mailbox.folders[id_].path = path
         if random.random() < 0.5:
-            with contextlib.suppress(Died):
-                trial.run(dying_at("commit", random.randrange(1, 40)))
+            run_until_death(trial, "commit", random.randrange(1, 40))
         assert trial.run().state is LegState.VERIFIED
         assert stored(trial) == mails
     at = {one.raw: path for path, folder in trial.store.folders.items() for one in folder.messages.values()}
     wrong = [id_ for id_, raw in zip(ids, raws, strict=True) if at[raw] != trial.mailbox.folders[id_].path]
     assert not wrong or "rename-refused" in losses(trial)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("dies", [0, *range(1, 25, 2)])
+def test_a_folder_and_what_was_in_it_are_made_again_where_they_were_before_a_rename(
+    trial: Trial, dies: int, deep: bool
+) -> None:
+    """What was below the renamed folder went along with it at the target; what is new belongs elsewhere."""
+    above = ("Amt",) if deep else ()
+    if deep:
+        trial.mailbox.create_folder(above)
+    former = trial.mailbox.create_folder((*above, "Alt"))
+    below = trial.mailbox.create_folder((*above, "Alt", "Akten"))
+    trial.mailbox.deliver(trial.mailbox.create_folder((*above, "Alt", "Bilder")), letter(700))
+    trial.run()
+    trial.mailbox.rename_folder(former, ("Neu",))
+    trial.mailbox.delete_folder(below)
+    for number, path in enumerate([("Alt",), ("Alt", "Akten"), ("Alt", "Akten", "Mai")]):
+        trial.mailbox.deliver(trial.mailbox.create_folder((*above, *path)), letter(701 + number))
+    if dies:
+        run_until_death(trial, "commit", dies)
+    assert trial.run().state is LegState.VERIFIED
+    at = {one.raw: path for path, folder in trial.store.folders.items() for one in folder.messages.values()}
+    ours = [(folder.path, one.raw) for folder, one in trial.mailbox.messages() if folder.role is None]
+    assert {
+        raw: path for path, raw in ours if len(path) > 2 or path[0] != "Posteingang"
+    }.items() <= at.items()
