@@ -65,7 +65,7 @@ stack: install ## the containers of docker-compose.yml on a Docker host (ARGS="-
 
 SIZE ?= whole
 rehearsal: install ## 40,000 practice mailboxes while all is killed; goes on where it was (SIZE=ci: 500)
-	PYTHONPATH=tests $(RUN) python -m rehearsal.run --size $(SIZE) $(ARGS)
+	PYTHONPATH=tests:tests/support $(RUN) python -m rehearsal.run --size $(SIZE) $(ARGS)
 
 live: install ## tests against real servers whose addresses the environment gives
 	$(RUN) pytest -m live tests/live $(ARGS)

@@ -15,6 +15,7 @@ import ready_schema
 import samples
 from hypothesis import settings
 from judges.court import SCHEMAS, Court
+from servers.postgres import Postgres, serve
 from services import need_postgres
 
 from connectors.accepted_logins import LOGINS
@@ -22,7 +23,6 @@ from flows.deploy.server_login import CLIENT_AUTH_STRING
 from ledger import migrations, store
 from model.masking import SECRETS
 from practice.harness.served import Served
-from practice.servers.postgres import Postgres, serve
 
 os.environ[CLIENT_AUTH_STRING] = ready_prefect.LOGIN  # before anything loads Prefect's settings
 MEMORY = Path("/dev/shm")

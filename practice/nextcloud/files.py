@@ -7,7 +7,7 @@ with NextcloudFiles(["anna"]) as cloud:
     cloud.shelves["anna"]
 
 Logins are Basic with USER_PASSWORD, or AppAPI with app. Layers stand in front, as those of
-practice.dav.proxy: practice.dav.faults among them. A body in Transfer-Encoding chunks makes an empty file.
+practice.dav.proxy. A body in Transfer-Encoding chunks makes an empty file.
 Eleven wrong logins, and everybody is refused with 429, unless this host is on the list of the allowed.
 """
 

@@ -1,1 +1,1 @@
-"""Real servers on private ports: Dovecot, Cyrus, PostgreSQL, WebDAV."""
+"""Real servers on private ports: Dovecot, pymap; and people who work at a target meanwhile."""

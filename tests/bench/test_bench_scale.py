@@ -13,9 +13,8 @@ from statistics import median
 import pytest
 from bench_board import Board
 from bench_crew import Crewed, measure
+from servers.postgres import Postgres, serve
 from services import need_postgres
-
-from practice.servers.postgres import Postgres, serve
 
 pytestmark = [pytest.mark.bench, pytest.mark.postgres, pytest.mark.timeout(1800)]
 MAILBOXES, ROUNDS = 40, 3

@@ -18,6 +18,8 @@ import httpx
 from connector_settings import graph_settings
 from imapclient import IMAPClient
 from memory.doubles import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget
+from servers.exo.agenda import ExoAgenda
+from servers.open_xchange.server import OpenXchangeServer
 from target_items import AGENDA, FILES, MAILS, Goods
 
 from connectors.caldav.target import DavSettings, DavTarget
@@ -36,9 +38,7 @@ from model.protocols import Guard, Source, Target
 from practice.dav.proxy import DavProxy
 from practice.dav.radicale import RadicaleServer
 from practice.exchange.server import ExchangeServer
-from practice.exo.agenda import ExoAgenda
 from practice.graph.server import GraphServer
-from practice.open_xchange.server import OpenXchangeServer
 from practice.servers.imap import ImapServer
 from practice.world.folders import Folder
 from practice.world.mailbox import Mailbox

@@ -26,6 +26,10 @@ from benches import (
 from files_bench import GraphFilesBench, online_drive
 from memory.doubles import MemoryMailbox, MemoryStore
 from server_fixtures import radicale_fixture
+from servers.dav.manners import manners
+from servers.exo.agenda import ExoAgenda
+from servers.open_xchange.server import OpenXchangeServer
+from servers.webdav import WebDavServer
 from services import need_dovecot
 from target_items import (
     CARDS,
@@ -40,17 +44,13 @@ from target_items import (
 )
 
 from model.protocols import Target
-from practice.dav.manners import manners
 from practice.dav.proxy import DavProxy
 from practice.dav.radicale import RadicaleServer
-from practice.exo.agenda import ExoAgenda
 from practice.nextcloud.files import NextcloudFiles
 from practice.nextcloud.store import composed
-from practice.open_xchange.server import OpenXchangeServer
 from practice.servers.dovecot import start_dovecot
 from practice.servers.imap import ImapServer
 from practice.servers.pymap_server import start_pymap
-from practice.servers.webdav import WebDavServer
 
 USERS = tuple(f"user{number}" for number in range(250))
 Started = Callable[[str], ImapServer]

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from servers.slow_proxy import DrippingProxy
 
 from connectors.caldav.target import DavSettings
 from connectors.ews.client import EwsClient
@@ -24,7 +25,6 @@ from connectors.imap.session import ImapSettings, Session
 from connectors.settings import Account, Secret
 from model.errors import Transient
 from practice.servers.pymap_server import USER_PASSWORD, start_pymap
-from practice.servers.slow_proxy import DrippingProxy
 
 ANNA = Account(login="anna@old.example", address="anna@old.example")
 SIZE = 200_000

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from servers.connect_proxy import ConnectProxy
 from test_deadline import ANNA, SIZE, Answering
 
 from connectors.caldav.settings import DavSettings
@@ -23,7 +24,6 @@ from connectors.http.proxy import Network, Networked, Proxy
 from connectors.settings import Secret, Tls
 from model.errors import Blocked, Misconfigured, Transient
 from practice.harness.tls import Certificate, make_certificate
-from practice.servers.connect_proxy import ConnectProxy
 
 Opened = tuple[Networked, Callable[[], object]]
 

@@ -15,6 +15,7 @@ from calendars import a_calendar, edit_calendar
 from dying_requests import OnServer, die_everywhere, every_request_is_a_step, meaning
 from memory.doubles import MemoryShelf, Step, no_step
 from memory.shelf import MOMENT
+from servers.exo.agenda import USER_PASSWORD, ExoAgenda
 from walking import TARGET
 
 from connectors.exo.settings import AgendaSettings
@@ -24,7 +25,6 @@ from ledger.db.rows import LegState
 from mappings.registry import FORMS
 from model.kinds import Kind
 from model.protocols import Guard, Native, Target
-from practice.exo.agenda import USER_PASSWORD, ExoAgenda
 
 PASSWORD_ENV = "KOGGE_TEST_EXO"
 LASTING = {"POST", "PATCH", "DELETE"}

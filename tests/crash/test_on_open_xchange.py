@@ -15,12 +15,12 @@ from dying_requests import Begun, OnServer, die_everywhere, every_request_is_a_s
 from memory.doubles import MemoryMailbox, MemoryShelf
 from memory.records import APPOINTMENT, event
 from on_open_xchange import PASSWORD_ENV, Colleague, OnOpenXchange
+from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 from walking import SOURCE, TARGET
 
 from engine.leg.leg_result import LegResult
 from ledger.db.rows import LegState
 from model.protocols import Role
-from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 
 LASTING = {"PUT", "DELETE", "MKCALENDAR", "PROPPATCH", "POST"}
 

@@ -15,12 +15,12 @@ from memory.doubles import MemoryShelf
 from memory.mailbox import MemoryMailbox
 from memory.records import ALL_DAYS, LIST, TASK, TUESDAYS, team, todo
 from on_open_xchange import PASSWORD_ENV, OnOpenXchange
+from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 from walking import SOURCE, TARGET
 
 from ledger.db.rows import LegState
 from model.kinds import Kind
 from model.protocols import Role
-from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 
 LASTING = {"PUT", "DELETE", "MKCOL", "PROPPATCH"}
 """Of the API all changes are PUTs."""

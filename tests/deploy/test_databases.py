@@ -9,9 +9,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from servers.postgres import Postgres, serve
 from services import need_postgres
-
-from practice.servers.postgres import Postgres, serve
 
 SCRIPT = Path(__file__).parents[2] / "deploy" / "databases.sql"
 PASSWORDS = {"LEDGER_PASSWORD": "one", "PREFECT_PASSWORD": "two"}

@@ -18,6 +18,10 @@ from cutting import Rig
 from memory.doubles import MemoryMailbox, MemoryShelf
 from memory.records import APPOINTMENT, event
 from on_open_xchange import ONE, PASSWORD_ENV, Colleague
+from servers.open_xchange import people
+from servers.open_xchange.content_lines import Line
+from servers.open_xchange.server import OpenXchangeServer, Rate
+from servers.smtp_sink import SmtpSink
 from undoing import Undoing, undone
 from walking import Trial, verified
 
@@ -37,10 +41,6 @@ from ledger.plan.mailboxes import PlannedMailbox
 from model.kinds import Kind
 from model.protocols import Role
 from practice.dav.proxy import Forward, Reply, Request, reply
-from practice.dav.smtp_sink import SmtpSink
-from practice.open_xchange import people
-from practice.open_xchange.content_lines import Line
-from practice.open_xchange.server import OpenXchangeServer, Rate
 
 ANNA, BERT, CHRISTA = "anna@old.example", "bert@old.example", "christa@old.example"
 WAITS = ("SKIPPED", "organizer-first")

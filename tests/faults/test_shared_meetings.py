@@ -11,6 +11,8 @@ from typing import Protocol
 import pytest
 from memory.records import event
 from on_open_xchange import PASSWORD_ENV, Colleague
+from servers.open_xchange.server import OpenXchangeServer
+from servers.smtp_sink import SmtpSink
 from undoing import Undoing, undone
 from walking import SOURCE
 
@@ -18,8 +20,6 @@ from engine.leg.run import Task
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, State
 from ledger.leg.rollback import rested_on
-from practice.dav.smtp_sink import SmtpSink
-from practice.open_xchange.server import OpenXchangeServer
 
 CHAIR = "chair@old.example"
 OWN_PART = "shared-meeting/own-part-not-kept"

@@ -19,6 +19,7 @@ import yaml
 from prefect import flow, get_client, task
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Crashed, Running
+from servers.smtp_sink import Mail, SmtpSink
 
 from engine.config.load import load
 from engine.config.maintenance_windows import WindowSpan
@@ -31,7 +32,6 @@ from ledger.plan.mailboxes import PlannedMailbox
 from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
 from model.kinds import Kind
-from practice.dav.smtp_sink import Mail, SmtpSink
 
 # Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -9,12 +9,12 @@ from pathlib import Path
 import psycopg
 import pytest
 from ledger_world import INBOX, claimed
+from servers.postgres import Postgres
 
 from ledger.db.rows import ContainerRow, Lease
 from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
 from model.protocols import Container
-from practice.servers.postgres import Postgres
 
 _numbers = itertools.count()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from secured_postgres import Authority, Secured, serve_secured
+from servers.postgres import Postgres
 from services import need_postgres
 from sqlalchemy import make_url, text
 
@@ -20,7 +21,6 @@ from engine.config.ledger import LedgerSettings
 from ledger.db.engine import reading
 from ledger.store import Ledger
 from model.errors import MigrationError, Misconfigured, Transient
-from practice.servers.postgres import Postgres
 
 HOST, PASSWORD = "db.example.test", "THE-LEDGER-PASSWORD"
 SSL_REQUEST = 80877103

@@ -12,6 +12,7 @@ import pytest
 from commands import run
 from lonely import TOML, settle
 from memory.doubles import MemoryStore
+from servers.postgres import Postgres
 from silent_proxy import SilentProxy, silent_proxy, to_socket
 from sqlalchemy import Connection, event, literal, select, text
 from walking import Trial, a_mailbox
@@ -22,7 +23,6 @@ from ledger.db.readers import streamed
 from ledger.db.rows import LegState
 from ledger.store import Ledger
 from model.errors import Transient
-from practice.servers.postgres import Postgres
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(120)]
 SHOWN = text(

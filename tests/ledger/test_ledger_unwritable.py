@@ -13,6 +13,7 @@ from commands import run
 from lonely import plan, settle
 from memory.doubles import MemoryStore
 from powerless import powerless
+from servers.postgres import Postgres
 from sqlalchemy import Connection, event, text
 from walking import Trial, a_mailbox
 
@@ -20,7 +21,6 @@ from ledger.db.engine import reading, writing
 from ledger.db.rows import LegState
 from ledger.store import Ledger
 from model.errors import Transient, Unwritable
-from practice.servers.postgres import Postgres
 
 
 @contextmanager

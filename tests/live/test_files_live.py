@@ -25,12 +25,12 @@ from live_files import (
     noise,
     stored,
 )
+from servers.dav.faults import Fault, Faults
 
 from connectors.files.target import FilesTarget
 from connectors.webdav.names import takes
 from model.errors import Blocked, Transient
 from model.protocols import Failed, Role, Stored
-from practice.dav.faults import Fault, Faults
 from practice.drive.drive_names import FOLDERS, NAMES
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]

@@ -13,13 +13,13 @@ from urllib.parse import urlencode
 
 import pytest
 from live_files import Desk, asked, file, folder, stored
+from servers.smtp_sink import SmtpSink
 
 from connectors.files.shares import FORM, SHARES
 from connectors.files.target import FilesTarget
 from model.errors import Blocked, Rejected
 from model.optional_protocols import Grant, Sharing
 from model.protocols import Loss
-from practice.dav.smtp_sink import SmtpSink
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1500)]
 LOUD_SECONDS, QUIET_SECONDS = 60.0, 10.0

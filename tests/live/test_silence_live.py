@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from live_dav import RUN, account, container, made, opened, settings, written
+from servers.smtp_sink import SmtpSink
 
 from connectors.caldav.target import DavTarget
 from connectors.settings import Secret
@@ -23,7 +24,6 @@ from engine.preflight.probe_caldav import CalendarHost, CalendarWatch, Desk
 from engine.preflight.probe_run import prove_server
 from model.kinds import Kind
 from model.protocols import Item, Stored
-from practice.dav.smtp_sink import SmtpSink
 
 pytestmark = pytest.mark.live
 LOUD_SECONDS, QUIET_SECONDS = 60.0, 10.0

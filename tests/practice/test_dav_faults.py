@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from server_fixtures import radicale_fixture
+from servers.dav.faults import Fault, Faults
 
-from practice.dav.faults import Fault, Faults
 from practice.dav.proxy import DavProxy
 from practice.dav.radicale import USER_PASSWORD, RadicaleServer
 

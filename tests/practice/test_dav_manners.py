@@ -12,9 +12,9 @@ from functools import partial
 import httpx
 import pytest
 from server_fixtures import radicale_fixture
+from servers.dav.manners import manners
+from servers.dav.nextcloud import Collides, Fullness, Trash, adds_what_is_missing, one_uid, refuses_media
 
-from practice.dav.manners import manners
-from practice.dav.nextcloud import Collides, Fullness, Trash, adds_what_is_missing, one_uid, refuses_media
 from practice.dav.proxy import DavProxy, Layer
 from practice.dav.radicale import USER_PASSWORD, RadicaleServer
 

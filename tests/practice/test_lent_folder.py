@@ -12,10 +12,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from servers.webdav import WebDavServer
 
 from practice.harness.lent_folder import LOCK, LentFolder, remove_abandoned
 from practice.nextcloud.files import NextcloudFiles
-from practice.servers.webdav import WebDavServer
 
 PREFIX = "kogge-test-"
 ROOT = Path(__file__).parents[2]

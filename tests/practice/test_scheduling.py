@@ -9,10 +9,10 @@ import httpx
 import pytest
 from clocks import Clock
 from server_fixtures import radicale_fixture, sink_fixture
+from servers.dav.scheduling import ProductName, SchedulingServer, start_scheduling
+from servers.smtp_sink import SmtpSink
 
 from practice.dav.radicale import USER_PASSWORD, RadicaleServer
-from practice.dav.scheduling import ProductName, SchedulingServer, start_scheduling
-from practice.dav.smtp_sink import SmtpSink
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 SILENCE: Mapping[str, Mapping[str, str]] = {

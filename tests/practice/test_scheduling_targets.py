@@ -15,6 +15,9 @@ import httpx
 import pytest
 from clocks import Clock
 from server_fixtures import radicale_fixture, sink_fixture
+from servers.dav.manners import manners, splits_categories
+from servers.dav.scheduling import ProductName, SchedulingServer, start_scheduling
+from servers.smtp_sink import SmtpSink
 
 from connectors.caldav.products import ProfileName
 from connectors.caldav.settings import DavSettings
@@ -24,11 +27,8 @@ from connectors.settings import Account, Secret
 from mappings.compare.semantic_digest import calendar_digest
 from model.kinds import Kind
 from model.protocols import Container, Item, Role, Stored, key_of
-from practice.dav.manners import manners, splits_categories
 from practice.dav.proxy import Forward, Reply, Request, reply
 from practice.dav.radicale import USER_PASSWORD, RadicaleServer
-from practice.dav.scheduling import ProductName, SchedulingServer, start_scheduling
-from practice.dav.smtp_sink import SmtpSink
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 LAST = NOW + timedelta(days=730)

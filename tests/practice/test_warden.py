@@ -18,12 +18,12 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from servers.postgres import serve
 from services import need_dovecot, need_postgres
 from sqlalchemy import create_engine
 
 from practice.harness.served import Signalled
 from practice.harness.warden import watch_over
-from practice.servers.postgres import serve
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 20.0
@@ -42,7 +42,7 @@ time.sleep(300)
 """
 POSTGRES = """
 import time
-from practice.servers.postgres import serve
+from servers.postgres import serve
 with serve() as server:
     print(server.folder, 0, flush=True)
     time.sleep(300)

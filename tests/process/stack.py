@@ -23,8 +23,7 @@ import psycopg
 import yaml
 from psycopg.conninfo import make_conninfo
 from rehearsal.crew import Child
-
-from practice.servers.postgres import find_programs
+from servers.postgres import find_programs
 
 ROOT = Path(__file__).parents[2]
 VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^{}]*))?\}")

@@ -14,11 +14,11 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
+from servers.postgres import Postgres
 
 from ledger.store import Ledger
 from practice.dav.proxy import Request
-from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
-from practice.servers.postgres import Postgres
 
 ANNA = "anna@new.example"
 NUMBER = itertools.count()

@@ -13,15 +13,15 @@ from pathlib import Path
 import httpx
 import pytest
 from proving import Place, accounted, asked, until
+from servers.open_xchange.cards import Card
+from servers.open_xchange.server import OpenXchangeServer, Rate
+from servers.smtp_sink import SmtpSink
 
 from connectors.caldav.settings import DavSettings
 from connectors.settings import Secret
 from engine.steps.beginning import invitation_policy
 from ledger.open_ledgers import opened
-from practice.dav.smtp_sink import SmtpSink
 from practice.exchange.server import ExchangeServer
-from practice.open_xchange.cards import Card
-from practice.open_xchange.server import OpenXchangeServer, Rate
 from practice.servers.dovecot import Dovecot, start_dovecot
 from practice.world.work import work
 from practice.world.world import World

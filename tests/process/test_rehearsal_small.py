@@ -41,7 +41,7 @@ def started(state: Path, size: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-m", "rehearsal.run", *words],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT / "tests"), MARK: str(state)},
+            env={**os.environ, "PYTHONPATH": f"{ROOT}/tests:{ROOT}/tests/support", MARK: str(state)},
             stdout=output,
             stderr=output,
         )

@@ -19,13 +19,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psycopg
+from servers.postgres import find_programs
 from sqlalchemy import Dialect, Engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.util import LRUCache
 
 from ledger import migrations
 from ledger.db.engine import make_engine
-from practice.servers.postgres import find_programs
 
 _upgrade = migrations.upgrade
 _one_at_a_time = threading.Lock()

@@ -24,9 +24,9 @@ from typing import IO
 
 import psycopg
 from bench_crew_worker import Share, Worked
+from servers.postgres import Postgres, run, serve
 
 from ledger.store import Ledger
-from practice.servers.postgres import Postgres, run, serve
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]

@@ -15,13 +15,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from servers.webdav import WebDavServer
+
 from practice.drive.drive import Drive, Node
 from practice.drive.drive_population import Tree
 from practice.drive.drives import Drives
 from practice.graph.server import GraphServer
 from practice.graph_items.drives import GraphDrives
 from practice.nextcloud.files import NextcloudFiles
-from practice.servers.webdav import WebDavServer
 from practice.world.world import World
 
 USER, ADDRESS = "bench", "bench@new.example"

@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from servers.postgres import Postgres, serve
 
 from flows.deploy import prefect_server
 from flows.deploy.server_login import AUTH_STRING
-from practice.servers.postgres import Postgres, serve
 
 QUIET_SECONDS = 8.0
 TICKS = os.sysconf("SC_CLK_TCK")

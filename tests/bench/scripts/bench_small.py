@@ -28,6 +28,7 @@ import psycopg
 from rehearsal.meter import Meter
 from rehearsal.place import LEDGER, Place
 from rehearsal.size import world_of
+from servers.postgres import Postgres, serve
 from sqlalchemy import Engine, event
 
 from connectors.http.transport import Transport
@@ -41,7 +42,6 @@ from ledger.store import Ledger
 from practice.exchange.server import ExchangeServer
 from practice.harness.served import Signalled
 from practice.servers.dovecot import Dovecot
-from practice.servers.postgres import Postgres, serve
 
 SIZE = "ci"
 SAMPLE_SECONDS = 0.002

@@ -13,6 +13,7 @@ from event_native import NOT_AFTER, context, native
 from icalendar import Calendar
 from recurring_ical_events import of
 from results import stored
+from servers.open_xchange.server import OpenXchangeServer
 
 from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
@@ -21,7 +22,6 @@ from mappings.calendar.event import map_event
 from mappings.compare.semantic_digest import calendar_digest
 from model.kinds import Kind
 from model.protocols import Container, Mapped, Native, Role, Stored
-from practice.open_xchange.server import OpenXchangeServer
 
 ANNA, BERT = "anna@ox.test", "bert@ox.test"
 CALENDAR = Container(Kind.CALENDAR, "source-1", ("Kalender",), Role.CALENDAR)

@@ -19,6 +19,9 @@ from dav_desk import PASSWORD_ENV
 from hypothesis import given
 from hypothesis import strategies as st
 from results import codes, stored
+from servers.open_xchange.events import Row
+from servers.open_xchange.server import OpenXchangeServer
+from servers.smtp_sink import SmtpSink
 
 from connectors.caldav.attachments import parted
 from connectors.caldav.settings import DavSettings
@@ -32,9 +35,6 @@ from model.kinds import Kind
 from model.protocols import Container, Failed, Guard, Item, Role, Stored, key_of
 from model.target_losses import ATTACHMENT_REFUSED
 from practice.dav.proxy import Fate, Forward, Reply, Request, reply
-from practice.dav.smtp_sink import SmtpSink
-from practice.open_xchange.events import Row
-from practice.open_xchange.server import OpenXchangeServer
 
 ANNA, BERT = "anna@ox.test", "bert@ox.test"
 CALENDAR = Container(Kind.CALENDAR, "source-1", ("Kalender",), Role.CALENDAR)

@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from dav_desk import CALENDAR, SECOND, Desk, item
+from servers.dav.faults import Fault, Faults
+from servers.dav.nextcloud import Fullness
+from servers.dav.scheduling import now
 
 from connectors.caldav.collections import DEFAULTS
 from model.errors import Blocked, Rejected, Transient
 from model.kinds import Kind
 from model.protocols import Container, Role
-from practice.dav.faults import Fault, Faults
-from practice.dav.nextcloud import Fullness
 from practice.dav.proxy import Forward, Layer, Reply, Request, reply
-from practice.dav.scheduling import now
 
 MADE = Container(Kind.CALENDAR, "source-9", ("Projekt Ä & <b>",), color="#ff8800", order=7)
 BOOK = Container(Kind.CONTACTS, "source-3", ("Kontakte",))

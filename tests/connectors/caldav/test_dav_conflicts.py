@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from dav_desk import CALENDAR, Desk, bodies, card, event, item, written
 from results import by_key, codes, stored
+from servers.dav.manners import manners
+from servers.dav.nextcloud import one_uid
 
 from model.errors import Blocked
 from model.kinds import Kind
 from model.protocols import Container, Role
-from practice.dav.manners import manners
-from practice.dav.nextcloud import one_uid
 from practice.dav.proxy import Forward, Layer, Reply, Request, dav_error, reply
 
 BOOK = Container(Kind.CONTACTS, "source-3", ("Kontakte",), Role.CONTACTS)

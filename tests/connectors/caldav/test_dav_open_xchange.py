@@ -15,6 +15,8 @@ import httpx
 import pytest
 from dav_desk import PASSWORD_ENV, event, item, meaning
 from results import codes, stored
+from servers.open_xchange.server import OpenXchangeServer
+from servers.smtp_sink import SmtpSink
 
 from connectors.caldav.sequence import at_least, sequence
 from connectors.caldav.settings import DavSettings
@@ -24,8 +26,6 @@ from model.errors import Blocked, Transient
 from model.kinds import Kind
 from model.protocols import Container, Failed, Item, Role, Stored, key_of
 from practice.dav.proxy import Forward, Reply, Request, reply
-from practice.dav.smtp_sink import SmtpSink
-from practice.open_xchange.server import OpenXchangeServer
 
 ANNA, BERT = "anna@ox.test", "bert@ox.test"
 CALENDAR = Container(Kind.CALENDAR, "source-1", ("Kalender",), Role.CALENDAR)

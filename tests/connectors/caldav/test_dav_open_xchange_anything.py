@@ -18,13 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from open_xchange_desk import PASSWORD_ENV, OpenXchangeDesk, desk_on
 from results import stored
+from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
+from servers.smtp_sink import SmtpSink
 
 from mappings.calendar.event import map_event
 from mappings.compare.semantic_digest import calendar_differing, calendar_digest
 from model.errors import Rejected
 from model.protocols import Item
-from practice.dav.smtp_sink import SmtpSink
-from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 
 OWNER = "jette.brandt@kiel.example"
 NUMBERS = count(1)

@@ -16,13 +16,13 @@ from icalendar import Calendar
 from odd_events import OWNER, OddEvents, begins, odd_events
 from open_xchange_desk import PASSWORD_ENV, desk_on
 from recurring_ical_events import of
+from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
+from servers.smtp_sink import SmtpSink
 
 from mappings.calendar.event import map_event, skip_event
 from mappings.compare.semantic_digest import calendar_differing
 from model.protocols import Mapped
 from practice.calendar.appointments import Event
-from practice.dav.smtp_sink import SmtpSink
-from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 
 FROM, TO, EDGE = datetime(2024, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC), timedelta(days=3)
 LOSSES = {

@@ -14,9 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from icalendar import Calendar, Event
 from open_xchange_desk import ANNA, BERT, PASSWORD_ENV, OpenXchangeDesk, desk_on, occurrences
-
-from practice.dav.smtp_sink import SmtpSink
-from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
+from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
+from servers.smtp_sink import SmtpSink
 
 EVE = "eve@elsewhere.example"
 FIRST = datetime(2026, 12, 7, 9, tzinfo=UTC)

@@ -10,8 +10,7 @@ import pytest
 from event_native import BERLIN, event_xml
 from icalendar import Calendar, Event
 from open_xchange_desk import ANNA, PASSWORD_ENV, OpenXchangeDesk, desk_on
-
-from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
+from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 
 REMINDER = (
     "<t:ReminderIsSet>true</t:ReminderIsSet><t:ReminderMinutesBeforeStart>10</t:ReminderMinutesBeforeStart>"

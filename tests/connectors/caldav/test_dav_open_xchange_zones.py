@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from icalendar import Calendar
 from open_xchange_desk import ANNA, BERT, PASSWORD_ENV, OpenXchangeDesk, desk_on, occurrences
+from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 
 from model.errors import Rejected
 from practice.calendar.timezones import CUSTOM, ISLAND, REFORMED, ZONES, Rules, Switch, Zone
-from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 
 QUARTER = Zone(CUSTOM, "+00:45", ((1, Rules(45)),))
 THIRTEEN = Zone(CUSTOM, "+13:00", ((1, Rules(780)),))

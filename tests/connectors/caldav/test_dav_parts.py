@@ -18,6 +18,7 @@ from dav_raw import account, multistatus, raw, response, whole
 from hypothesis import given
 from hypothesis import strategies as st
 from results import stored
+from servers.dav.faults import Fault, Faults
 
 from connectors.caldav.attachments import parted
 from connectors.caldav.attachments import whole as whole_again
@@ -31,7 +32,6 @@ from connectors.http.upload import PieceSink
 from model.errors import Blocked, MigrationError, Transient
 from model.kinds import Kind
 from model.protocols import Amendment, Failed, Stored, key_of
-from practice.dav.faults import Fault, Faults
 from practice.dav.proxy import Forward, Reply, Request
 from practice.harness.tls import make_certificate
 

@@ -8,13 +8,13 @@ import pytest
 from dav_desk import CALENDAR, PASSWORD_ENV, Desk, item, written
 from results import codes
 from server_fixtures import radicale_fixture
+from servers.dav.manners import manners
+from servers.dav.scheduling import ProductName, SchedulingServer, address_of, start_scheduling
+from servers.smtp_sink import SmtpSink
 
 from model.kinds import Kind
 from model.protocols import Item, Stored, key_of
-from practice.dav.manners import manners
 from practice.dav.radicale import USER_PASSWORD, RadicaleServer
-from practice.dav.scheduling import ProductName, SchedulingServer, address_of, start_scheduling
-from practice.dav.smtp_sink import SmtpSink
 
 PRODUCTS: tuple[ProductName, ...] = ("nextcloud", "cyrus")
 LATER = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=30)).strftime("%Y%m%dT%H0000Z")

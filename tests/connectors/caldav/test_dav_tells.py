@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from dav_desk import PASSWORD_ENV, Desk
 from dav_raw import RawServer, account, head, raw, whole
+from servers.dav.manners import manners
+from servers.dav.scheduling import ProductName, start_scheduling
+from servers.smtp_sink import SmtpSink
 
 from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
@@ -15,10 +18,7 @@ from connectors.settings import Account
 from model.errors import Transient
 from model.kinds import Kind
 from model.optional_protocols import Schedules
-from practice.dav.manners import manners
 from practice.dav.radicale import USER_PASSWORD
-from practice.dav.scheduling import ProductName, start_scheduling
-from practice.dav.smtp_sink import SmtpSink
 
 PLAIN = "DAV: 1, 2, 3, calendar-access, addressbook, extended-mkcol"
 MAILS = "DAV: 1, 3, access-control, calendar-access, calendar-auto-schedule"

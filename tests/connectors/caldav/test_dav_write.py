@@ -8,11 +8,11 @@ from collections.abc import Callable
 import pytest
 from dav_desk import CALENDAR, Desk, bodies, event, item
 from results import by_key, codes, stored
+from servers.dav.faults import Away, Fault, Faults
+from servers.dav.nextcloud import Collides, adds_what_is_missing
 
 from connectors.http.suspects import FAULTS
 from model.errors import Blocked, LeaseLost, Transient
-from practice.dav.faults import Away, Fault, Faults
-from practice.dav.nextcloud import Collides, adds_what_is_missing
 from practice.dav.proxy import Forward, Reply, Request, reply
 
 PASSING = [

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import BinaryIO
 
+from servers.dav.faults import Fault, Faults
+from servers.exo.agenda import ExoAgenda
+
 from connectors.exo.target import AgendaSettings, AgendaTarget
 from connectors.settings import Account
 from mappings.compare.semantic_digest import calendar_digest
 from model.kinds import Kind
 from model.protocols import Guard, Item, Native, key_of
-from practice.dav.faults import Fault, Faults
-from practice.exo.agenda import ExoAgenda
 
 PASSWORD_ENV = "KOGGE_AGENDA_PASSWORD"
 NOW = datetime(2026, 1, 15, tzinfo=UTC)

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from agenda_desk import PASSWORD_ENV, Desk
-
-from practice.exo.agenda import USER_PASSWORD, ExoAgenda
+from servers.exo.agenda import USER_PASSWORD, ExoAgenda
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from agenda_desk import HREF, SINGLE, Desk, item, read, series
 from results import by_key, code, stored
+from servers.dav.faults import Away, Fault
 
 from model.errors import Blocked, Transient
 from model.protocols import Native
-from practice.dav.faults import Away, Fault
 from practice.dav.proxy import Fate, Forward, Reply, Request, reply
 
 

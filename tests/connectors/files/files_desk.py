@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from servers.dav.faults import Fault, Faults
+
 from connectors.files.target import FilesSettings, FilesTarget
 from connectors.settings import Account
 from model.kinds import Kind
 from model.protocols import Container, Guard, Item, Stored, key_of
-from practice.dav.faults import Fault, Faults
 from practice.nextcloud.files import NextcloudFiles
 
 PASSWORD_ENV = "KOGGE_FILES_PASSWORD"

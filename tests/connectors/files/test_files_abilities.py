@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from results import stored
+from servers.webdav import WebDavServer
 
 from connectors.files.target import FilesSettings, FilesTarget
 from connectors.settings import Account
@@ -21,7 +22,6 @@ from model.errors import Blocked
 from model.file_names import FileNames
 from practice.dav.proxy import Reply, Request, reply
 from practice.nextcloud.files import App, NextcloudFiles
-from practice.servers.webdav import WebDavServer
 
 RULES = st.builds(
     FileNames,

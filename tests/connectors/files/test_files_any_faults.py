@@ -7,10 +7,10 @@ from random import Random
 
 import pytest
 from files_desk import WHEN, Desk, file, folder
+from servers.dav.faults import Fault, Faults
 
 from model.errors import Blocked, Transient
 from model.protocols import Failed, Item, Stored
-from practice.dav.faults import Fault, Faults
 
 PASSING = [one for one in Fault if one is not Fault.FULL]
 SETTINGS = {"bulk_below": 1000, "bulk_items": 4, "patience_seconds": 3}

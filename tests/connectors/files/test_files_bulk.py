@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from files_desk import WHEN, Desk, file, folder
 from results import code, stored
+from servers.dav.faults import Fault
 
 from model.errors import Blocked, LeaseLost
 from model.protocols import Failed, Stored
-from practice.dav.faults import Fault
 from practice.dav.proxy import Forward, Reply, Request
 
 BULK = {"bulk_below": 1000, "bulk_items": 10}

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 import pytest
 from files_desk import CHUNK, WHEN, Desk, file
 from results import code, stored
+from servers.dav.faults import Fault
 
 from model.errors import Blocked, LeaseLost, Transient
 from model.protocols import Stored
-from practice.dav.faults import Fault
 from practice.dav.proxy import Fate, Forward, Reply, Request, reply
 from practice.nextcloud.files import NextcloudFiles
 

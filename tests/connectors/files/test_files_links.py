@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from files_desk import PASSWORD_ENV
+from servers.webdav import USER_PASSWORD, WebDavServer
 
 from connectors.files.folders import DEEPEST
 from connectors.files.target import FilesTarget
 from connectors.settings import Account
 from connectors.webdav.settings import FilesSettings
 from model.protocols import Container
-from practice.servers.webdav import USER_PASSWORD, WebDavServer
 
 
 @pytest.fixture

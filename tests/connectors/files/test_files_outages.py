@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from files_desk import Desk, file, folder
 from results import by_key
+from servers.dav.faults import Away
 
 from model.errors import Transient
-from practice.dav.faults import Away
 from practice.dav.proxy import Forward, Reply, Request, reply
 
 OUTAGES = {

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from files_desk import PASSWORD_ENV, Desk, file, folder
 from results import stored
+from servers.dav.faults import Fault
+from servers.webdav import WebDavServer
 
 from connectors.files import shares as files_shares
 from connectors.files.target import FilesSettings, FilesTarget
@@ -20,11 +22,9 @@ from connectors.settings import Account
 from model.errors import Blocked, LeaseLost, Rejected, Transient
 from model.optional_protocols import Grant, Sharing, SupportsShares
 from model.protocols import Loss
-from practice.dav.faults import Fault
 from practice.dav.proxy import Forward, Reply, Request, reply
 from practice.nextcloud.files import USER_PASSWORD, NextcloudFiles
 from practice.nextcloud.shares import GROUP, LINK, USER, NextcloudShares
-from practice.servers.webdav import WebDavServer
 
 BERND = Grant(Sharing.USER, "bernd")
 TEAM = Grant(Sharing.GROUP, "team")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from files_desk import WHEN, Desk, file, folder
 from results import stored
+from servers.dav.faults import Fault
 
 from connectors.files.folders import href_of, names_of
 from connectors.http.hrefs import Origin
@@ -20,7 +21,6 @@ from connectors.webdav.read import paths
 from model.errors import Blocked, Rejected
 from model.kinds import Kind
 from model.protocols import Container, Loss, Role
-from practice.dav.faults import Fault
 from practice.dav.proxy import Forward, Reply, Request
 
 HERE = Origin("http", "127.0.0.1", 80)

@@ -13,6 +13,7 @@ import pytest
 from files_desk import CHUNK, WHEN, Desk, file, folder
 from pydantic import ValidationError
 from results import code, stored
+from servers.dav.faults import Fault, Faults
 from walking import Died
 
 from connectors.files.target import FilesTarget
@@ -21,7 +22,6 @@ from connectors.webdav.settings import FilesSettings
 from model.errors import Blocked, LeaseLost, Misconfigured, Transient
 from model.file_versions import Older
 from model.protocols import Item, Loss, Stored
-from practice.dav.faults import Fault, Faults
 from practice.dav.proxy import Forward, Reply, Request, reply
 
 NOT_KEPT = Loss("versions", "not-kept")

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 import pytest
 from files_desk import WHEN, Desk, file, folder
 from results import code, stored
+from servers.dav.faults import Fault
 
 from model.errors import Blocked, MigrationError, Transient
 from model.protocols import Failed, Stored
-from practice.dav.faults import Fault
 from practice.dav.proxy import Forward, Reply, Request
 from practice.nextcloud.files import NextcloudFiles
 

@@ -1,4 +1,4 @@
-"""The same habits on a real Cyrus, where one is given: see practice.servers.cyrus."""
+"""The same habits on a real Cyrus, where one is given: see servers.cyrus."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from imap_script import Settings, item
+from servers.cyrus import VARIABLE, CyrusServer, root, start_cyrus
 
 from connectors.imap.keywords import NOT_TAKEN
 from connectors.imap.source import ImapSource
@@ -21,7 +22,6 @@ from mappings.fields.look_alikes import harmless
 from model.errors import Rejected
 from model.kinds import Kind
 from model.protocols import Amendment, Container, Item, Stored
-from practice.servers.cyrus import VARIABLE, CyrusServer, root, start_cyrus
 
 pytestmark = pytest.mark.skipif(root() is None, reason=f"no unpacked Cyrus: {VARIABLE} names none")
 TAKEN = 100

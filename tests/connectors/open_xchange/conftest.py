@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 from ox_api_desk import ANNA, BERT, PASSWORD_ENV, ApiDesk, Misbehaving
-
-from practice.dav.smtp_sink import SmtpSink
-from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer
+from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer
+from servers.smtp_sink import SmtpSink
 
 
 @pytest.fixture

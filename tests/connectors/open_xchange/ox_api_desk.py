@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import httpx
+from servers.open_xchange.server import OpenXchangeServer
+from servers.smtp_sink import SmtpSink
 
 from connectors.caldav.principal import Principal
 from connectors.caldav.products import PROFILES
@@ -20,8 +22,6 @@ from mappings.registry import FORMS
 from model.kinds import Kind
 from model.protocols import Guard
 from practice.dav.proxy import Forward, Reply, Request
-from practice.dav.smtp_sink import SmtpSink
-from practice.open_xchange.server import OpenXchangeServer
 
 PASSWORD_ENV = "KOGGE_OX_API_TEST_PASSWORD"
 ANNA, BERT = "anna@ox.test", "bert@ox.test"

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from ox_api_desk import ANNA, ApiDesk, Misbehaving, lost
 from pydantic import ValidationError
+from servers.open_xchange.server import USER_PASSWORD
 
 from connectors.caldav.products import PROFILES
 from connectors.open_xchange import answers
@@ -19,7 +20,6 @@ from connectors.open_xchange.client import ApiClient, cookies_of
 from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Rejected, Transient
 from practice.dav.proxy import Reply, reply
-from practice.open_xchange.server import USER_PASSWORD
 
 FOLDERS = {"content_type": "event", "columns": "1,300"}
 ENDLESS = b'{"data":["' + b"x" * 9_000_000

@@ -8,13 +8,13 @@ from itertools import product
 import httpx
 import pytest
 from ox_api_desk import ANNA, BERT, ApiDesk
+from servers.open_xchange.context import Folder
 
 from connectors.caldav.target import DavTarget
 from model.errors import Blocked
 from model.kinds import Kind
 from model.protocols import Container, Role
 from practice.dav.proxy import Forward, Reply, Request
-from practice.open_xchange.context import Folder
 
 LOCALES = ("en_US", "de_DE", "fr_FR", "it_IT")
 NAMES = {

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from servers.webdav import WebDavServer
 from share_office import BERND, CARLA, LATER, Office, opened
 from walking import Died
 from whole_tables import every_row
@@ -28,7 +29,6 @@ from model.optional_protocols import Grant, Sharing
 from model.protocols import Container
 from practice.drive.drive_shares import Grantee, Party, Permission, Scope, group, guest, link, user
 from practice.nextcloud.shares import GROUP, LINK, USER
-from practice.servers.webdav import WebDavServer
 
 
 @pytest.fixture

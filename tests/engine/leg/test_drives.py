@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from configurations import graph_source
+from servers.dav.restarts import Restarts
 
 from connectors.http.client import HttpClient
 from engine.assembly import build_leg
@@ -28,7 +29,6 @@ from practice.graph.server import GraphServer
 from practice.graph_items.downloads import Downloads
 from practice.graph_items.drives import GraphDrives
 from practice.nextcloud.files import App, NextcloudFiles
-from practice.nextcloud.restarts import Restarts
 from practice.world.world import World
 
 NOT_MOVED = Counter({"not-a-file": 2, "blocked-by-source": 1})

@@ -12,6 +12,8 @@ from memory.mailbox import MemoryMailbox
 from memory.records import ALL_DAYS, CARD, LIST, TASK, TUESDAYS, contact, team, todo
 from memory.shelf import MemoryShelf
 from on_open_xchange import PASSWORD_ENV, OnOpenXchange
+from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
+from servers.smtp_sink import SmtpSink
 from undoing import undone
 from walking import SOURCE, TARGET, Died, verified
 
@@ -23,8 +25,6 @@ from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase, State
 from model.kinds import Kind
 from model.protocols import Loss, Role
-from practice.dav.smtp_sink import SmtpSink
-from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 
 PEOPLE = ("a@x.example", "b@x.example")
 Lists = list[tuple[str, str, list[str]]]

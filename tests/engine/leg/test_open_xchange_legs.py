@@ -12,6 +12,8 @@ from calendars import HOME, a_calendar, an_address_book, edit_address_book, edit
 from memory.doubles import MemoryShelf
 from memory.records import APPOINTMENT, event
 from on_open_xchange import PASSWORD_ENV, OnOpenXchange
+from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
+from servers.smtp_sink import SmtpSink
 from undoing import undone
 from walking import TARGET, verified
 
@@ -21,8 +23,6 @@ from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase, State
 from model.kinds import Kind
 from practice.dav.proxy import Forward, Reply, Request, reply
-from practice.dav.smtp_sink import SmtpSink
-from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 
 BERT = "bert@new.example"
 

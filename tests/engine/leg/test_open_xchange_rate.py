@@ -12,6 +12,8 @@ from calendars import a_calendar, an_address_book, edit_address_book, edit_calen
 from memory.doubles import MemoryShelf
 from memory.records import LIST, team
 from on_open_xchange import PASSWORD_ENV, OnOpenXchange
+from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
+from servers.smtp_sink import SmtpSink
 from walking import TARGET, verified
 
 from connectors.http.rate_limit import RateLimit
@@ -25,8 +27,6 @@ from ledger.db.rows import LegState
 from ledger.db.shared_values import change_value
 from model.kinds import Kind
 from practice.dav.proxy import Forward, Reply, Request, reply
-from practice.dav.smtp_sink import SmtpSink
-from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 
 
 @dataclass

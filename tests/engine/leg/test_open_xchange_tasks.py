@@ -10,6 +10,7 @@ import pytest
 from memory.doubles import MemoryMailbox, MemoryShelf
 from memory.records import TASK, task
 from on_open_xchange import PASSWORD_ENV, OnOpenXchange
+from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 from walking import SOURCE, TARGET, verified
 
 from engine.leg.run import Task
@@ -17,7 +18,6 @@ from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase, State
 from model.kinds import Kind
 from model.protocols import Role
-from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from servers.postgres import Postgres
 
 from connectors.caldav.products import PROFILES
 from connectors.caldav.settings import DavSettings
@@ -32,7 +33,6 @@ from ledger.db.shared_values import change_value, drop_value, read_value
 from ledger.store import Ledger
 from model.errors import Transient
 from model.kinds import Kind
-from practice.servers.postgres import Postgres
 
 NUMBER = itertools.count()
 HOUR = RateLimit(90, 3600.0)

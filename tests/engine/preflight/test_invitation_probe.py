@@ -12,6 +12,10 @@ import httpx
 import pytest
 from probe_clock import Clock
 from server_fixtures import radicale_fixture, sink_fixture
+from servers.dav.faults import Fault, Faults
+from servers.dav.manners import manners
+from servers.dav.scheduling import ProductName, SchedulingServer, start_scheduling
+from servers.smtp_sink import SmtpSink
 
 from connectors.caldav.products import ProfileName
 from connectors.caldav.settings import DavSettings
@@ -29,11 +33,7 @@ from engine.preflight.invitation_probe import (
 from engine.preflight.probe_caldav import CalendarHost, CalendarWatch, Desk
 from engine.preflight.probe_run import prove_server
 from model.errors import Blocked
-from practice.dav.faults import Fault, Faults
-from practice.dav.manners import manners
 from practice.dav.radicale import USER_PASSWORD, RadicaleServer
-from practice.dav.scheduling import ProductName, SchedulingServer, start_scheduling
-from practice.dav.smtp_sink import SmtpSink
 from practice.servers.pymap_server import PymapServer, start_pymap
 
 ANNA = Account(login="anna", address="anna@practice.test")

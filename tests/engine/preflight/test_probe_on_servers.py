@@ -20,6 +20,10 @@ from connector_settings import dovecot_settings
 from imapclient import IMAPClient
 from probe_clock import NOW, Clock
 from server_fixtures import dovecot_fixture, radicale_fixture, sink_fixture
+from servers.dav.scheduling import start_scheduling
+from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer
+from servers.slow_proxy import DrippingProxy
+from servers.smtp_sink import SmtpSink
 
 from connectors.caldav.settings import DavSettings
 from connectors.imap.target import ImapTarget
@@ -30,11 +34,7 @@ from engine.preflight.probe_state import LedgerMemory, ProbeState
 from ledger.store import Ledger
 from practice.dav.proxy import Forward, Layer, Reply, Request
 from practice.dav.radicale import RadicaleServer
-from practice.dav.scheduling import start_scheduling
-from practice.dav.smtp_sink import SmtpSink
-from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer
 from practice.servers.dovecot import Dovecot
-from practice.servers.slow_proxy import DrippingProxy
 
 HOST, GUEST = "probe-a@new.example", "probe-b@new.example"
 OUTSIDE = "probe-b+outside@new.example"

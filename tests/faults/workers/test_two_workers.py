@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from lost_leases import LONG, WAIT, Stuck, expire
 from memory.doubles import MemoryStore
+from servers import postgres
 from two_workers_process import opened
 from walking import PACE, Trial, a_mailbox
 
@@ -24,7 +25,6 @@ from engine.control import lease
 from engine.leg.leg_result import LegResult
 from ledger.db.rows import LegState, State
 from ledger.store import Ledger
-from practice.servers import postgres
 
 SHORT = replace(PACE, lease=1.0, margin=0.3)
 

@@ -13,13 +13,13 @@ import pytest
 from commands import run
 from lonely import TOML, settle
 from memory.doubles import MemoryStore
+from servers.postgres import Postgres
 from walking import Trial, a_mailbox, edit
 
 from ledger.db.rows import LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.kinds import Kind
-from practice.servers.postgres import Postgres
 
 MANY = {"sqlite": 300, "postgresql": 80}
 """Each is a transaction of several statements."""

@@ -12,13 +12,13 @@ import pytest
 from commands import run
 from imapclient import IMAPClient
 from server_fixtures import dovecot_fixture, sink_fixture
+from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer
+from servers.smtp_sink import SmtpSink
 
 from connectors.caldav.products import PROFILES
 from engine.preflight import invitation_probe
 from ledger.db.shared_values import read_value
 from ledger.store import Ledger
-from practice.dav.smtp_sink import SmtpSink
-from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer
 from practice.servers.dovecot import Dovecot
 
 ANNA, HOST, GUEST = "anna@new.example", "probe-a@new.example", "probe-b@new.example"

@@ -11,6 +11,8 @@ import httpx
 import pytest
 from golden_records import NOT_AFTER, context, golden, names, record
 from icalendar import Calendar, Todo
+from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer
+from servers.smtp_sink import SmtpSink
 
 from connectors.caldav.product_open_xchange import PROFILE
 from connectors.open_xchange.target import _with_rules
@@ -19,8 +21,6 @@ from mappings.compare.semantic_digest import calendar_digest
 from mappings.losses.catalogue import LOSSES
 from model.kinds import Kind
 from model.protocols import Capabilities, Mapped, Native
-from practice.dav.smtp_sink import SmtpSink
-from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer
 
 ANNA = "anna@ox.test"
 TARGET = Capabilities(

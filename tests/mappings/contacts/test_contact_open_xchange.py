@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 import httpx
 import pytest
 from golden_records import context, golden, names
+from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer
 from test_contact import NOT_AFTER, contact, unfolded
 
 from connectors.caldav.product_open_xchange import PROFILE
@@ -17,7 +18,6 @@ from mappings.compare.semantic_digest import card_meaning
 from mappings.contacts.contact import map_contact
 from model.kinds import Kind
 from model.protocols import Capabilities, Mapped, Native
-from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer
 
 ANNA = "anna@ox.test"
 TARGET = Capabilities(

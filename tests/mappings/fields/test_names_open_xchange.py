@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from servers.open_xchange.server import OpenXchangeServer
 
 from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
@@ -14,7 +15,6 @@ from connectors.settings import Account
 from mappings.fields.folder_names import plan_names
 from model.kinds import Kind
 from model.protocols import Container, Role
-from practice.open_xchange.server import OpenXchangeServer
 
 ANNA, PASSWORD_ENV = "anna@ox.test", "DAV_PASSWORD"
 CALENDARS = [

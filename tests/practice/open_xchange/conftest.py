@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from ox_asking import NOW, USERS, Asker, asking
-
-from practice.dav.smtp_sink import SmtpSink
-from practice.open_xchange.server import OpenXchangeServer
+from servers.open_xchange.server import OpenXchangeServer
+from servers.smtp_sink import SmtpSink
 
 
 @pytest.fixture

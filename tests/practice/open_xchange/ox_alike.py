@@ -14,8 +14,7 @@ from typing import Any
 import httpx
 from lxml import etree
 from ox_recordings import Message
-
-from practice.open_xchange.content_lines import Line, Part, parse
+from servers.open_xchange.content_lines import Line, Part, parse
 
 DAV = "{DAV:}"
 TOLD = ("Allow", "DAV", "MS-Author-Via", "WWW-Authenticate", "Retry-After", "Content-Location")

@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 
 import httpx
 from lxml import etree
-
-from practice.open_xchange.content_lines import Part, parse
-from practice.open_xchange.server import OpenXchangeServer
+from servers.open_xchange.content_lines import Part, parse
+from servers.open_xchange.server import OpenXchangeServer
 
 NOW = datetime(2026, 11, 28, 18, 38, tzinfo=UTC)
 USERS = {"alice@ox.test": "Alice Anders", "bob@ox.test": "Bob Berger", "carol@ox.test": "Carol Clausen"}

@@ -11,10 +11,9 @@ import httpx
 import pytest
 from ox_asking import ALICE, BOB, BOOK, QUIET, TASKS, Asker, card, event, meeting, vevent
 from ox_asking import calendar as whole
-
-from practice.dav.smtp_sink import SmtpSink
-from practice.open_xchange import mailfilter
-from practice.open_xchange.server import USER_PASSWORD, OpenXchangeServer
+from servers.open_xchange import mailfilter
+from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer
+from servers.smtp_sink import SmtpSink
 
 RANGE = {"rangeStart": "20190101T000000Z", "rangeEnd": "20290101T000000Z"}
 

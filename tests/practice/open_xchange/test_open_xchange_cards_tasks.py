@@ -6,9 +6,8 @@ import base64
 
 import pytest
 from ox_asking import BOOK, QUIET, SYNC, TASKS, Asker, card, event, gone, meeting, names, todo, token
-
-from practice.dav.smtp_sink import SmtpSink
-from practice.open_xchange.content_lines import Part
+from servers.open_xchange.content_lines import Part
+from servers.smtp_sink import SmtpSink
 
 
 def test_a_task_is_stored_under_its_uid(alice: Asker) -> None:

@@ -8,8 +8,7 @@ import httpx
 import pytest
 from ox_asking import ALICE, Asker, event, vevent
 from ox_asking import calendar as whole
-
-from practice.open_xchange.content_lines import Line, Part
+from servers.open_xchange.content_lines import Line, Part
 
 PATH = f"{ALICE}a.ics"
 

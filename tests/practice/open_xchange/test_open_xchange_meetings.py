@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 from ox_asking import ALICE, BOB, QUIET, Asker, event, meeting, vevent
 from ox_asking import calendar as whole
-
-from practice.dav.smtp_sink import SmtpSink
-from practice.open_xchange import people
-from practice.open_xchange.content_lines import Part
+from servers.open_xchange import people
+from servers.open_xchange.content_lines import Part
+from servers.smtp_sink import SmtpSink
 
 EXT, BOSS = "ext@extern.test", "boss@extern.test"
 REPLY_F = {"Schedule_Reply": "F"}

@@ -22,8 +22,7 @@ from ox_asking import (
     vevent,
 )
 from ox_asking import calendar as whole
-
-from practice.open_xchange.server import OpenXchangeServer
+from servers.open_xchange.server import OpenXchangeServer
 
 OLD, FAR = "20190610T10", "20280610T10"
 

@@ -25,8 +25,7 @@ from ox_asking import (
     todo,
     tree,
 )
-
-from practice.open_xchange.server import OpenXchangeServer, Rate
+from servers.open_xchange.server import OpenXchangeServer, Rate
 
 CAL = "{urn:ietf:params:xml:ns:caldav}"
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from servers.dav.scheduling import SchedulingServer
+
 from engine.preflight.invitation_probe import Time
-from practice.dav.scheduling import SchedulingServer
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 

@@ -20,8 +20,8 @@ from urllib.parse import parse_qs
 import httpx
 
 from practice.dav.proxy import Reply, Request
-from practice.open_xchange.context import ALL_USERS, NUMBER, OWNER, USERS_BOOK, Folder, Kind, User
-from practice.open_xchange.suite import Suite
+from servers.open_xchange.context import ALL_USERS, NUMBER, OWNER, USERS_BOOK, Folder, Kind, User
+from servers.open_xchange.suite import Suite
 
 UNCACHED = {
     "Expires": "Sat, 06 May 1995 12:00:00 GMT",

@@ -14,8 +14,8 @@ from xml.sax.saxutils import escape
 
 from practice.dav.proxy import Forward, Reply, Request, dav_error, puts_event, reply, stored, upstream
 from practice.dav.radicale import RadicaleServer
-from practice.dav.scheduling_itip import uids
-from practice.dav.scheduling_post import INBOX, LocalCalendars
+from servers.dav.scheduling_itip import uids
+from servers.dav.scheduling_post import INBOX, LocalCalendars
 
 TRASH = "trashbin/objects/"
 LISTED = """<d:response><d:href>{path}</d:href><d:propstat><d:prop><d:resourcetype>{kind}</d:resourcetype>

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from practice.open_xchange import attachments
-from practice.open_xchange.content_lines import Line, Part, text_of
-from practice.open_xchange.context import NUMBER, Context, Folder, Gone, User
-from practice.open_xchange.times import Range, instant, moment, occurrences, span, stamp, vtimezones
+from servers.open_xchange import attachments
+from servers.open_xchange.content_lines import Line, Part, text_of
+from servers.open_xchange.context import NUMBER, Context, Folder, Gone, User
+from servers.open_xchange.times import Range, instant, moment, occurrences, span, stamp, vtimezones
 
 PRODID = "-//Open-Xchange//8.19//EN"
 

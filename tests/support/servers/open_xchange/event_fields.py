@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import replace
 
-from practice.open_xchange.content_lines import Line, Part, escaped, plain
+from servers.open_xchange.content_lines import Line, Part, escaped, plain
 
 LONGEST = {"SUMMARY": 255, "LOCATION": 255, "DESCRIPTION": 65535}
 DROPPED = {"X-MICROSOFT-CDO-BUSYSTATUS", "X-MOZ-LASTACK"}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from practice.open_xchange import people
-from practice.open_xchange.content_lines import Part
-from practice.open_xchange.context import Context, User
-from practice.open_xchange.times import breaks_server, end_of, instant, moment, span
+from servers.open_xchange import people
+from servers.open_xchange.content_lines import Part
+from servers.open_xchange.context import Context, User
+from servers.open_xchange.times import breaks_server, end_of, instant, moment, span
 
 CALDAV = "urn:ietf:params:xml:ns:caldav"
 CALENDARSERVER = "http://calendarserver.org/ns/"

@@ -8,7 +8,7 @@ with ExoAgenda(["anna"]) as exo:
 
 Logins are Basic with USER_PASSWORD. Nobody writes into another one's calendar: 401. What is refused because
 of what was sent is 500 with "field:agenda.key". The same event twice is two events. Layers stand in front, as
-those of practice.dav.proxy: practice.dav.faults among them.
+those of practice.dav.proxy: servers.dav.faults among them.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from practice.dav.proxy import Fronted, Layer, Reply, Request, reply, stack
-from practice.exo.events import Agenda, Json, Refused, window
 from practice.nextcloud.files import FilesHandler
+from servers.exo.events import Agenda, Json, Refused, window
 
 USER_PASSWORD = "userpw"
 REST = "/rest/private"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from practice.open_xchange.content_lines import Line, Part
-from practice.open_xchange.context import Context
+from servers.open_xchange.content_lines import Line, Part
+from servers.open_xchange.context import Context
 
 OPEN = "NEEDS-ACTION"
 STAMP = "X-CALENDARSERVER-DTSTAMP"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from practice.open_xchange.attachments import Attachments
-from practice.open_xchange.cards import Cards
-from practice.open_xchange.context import Context, Folder
-from practice.open_xchange.event_changes import EventChanges
-from practice.open_xchange.events import Events
-from practice.open_xchange.scheduling import Mailer
-from practice.open_xchange.tasks import Tasks
-from practice.open_xchange.times import Range, window
+from servers.open_xchange.attachments import Attachments
+from servers.open_xchange.cards import Cards
+from servers.open_xchange.context import Context, Folder
+from servers.open_xchange.event_changes import EventChanges
+from servers.open_xchange.events import Events
+from servers.open_xchange.scheduling import Mailer
+from servers.open_xchange.tasks import Tasks
+from servers.open_xchange.times import Range, window
 
 MAX_RESULTS = 1000
 """com.openexchange.calendar.maxEventResults: of events that one answer may list."""

@@ -6,8 +6,8 @@ import base64
 import binascii
 from dataclasses import dataclass
 
-from practice.open_xchange.content_lines import Line, Part
-from practice.open_xchange.context import encoded
+from servers.open_xchange.content_lines import Line, Part
+from servers.open_xchange.context import encoded
 
 INLINE_MOST = 512_000
 """400,000 bytes inline were kept, 600,000 stored as 0 bytes; between 500,000 and 530,000 lies the limit."""

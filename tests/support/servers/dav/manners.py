@@ -1,4 +1,4 @@
-"""What products do to a client, as layers for practice.dav.proxy and practice.dav.scheduling. Any of them may
+"""What products do to a client, as layers for practice.dav.proxy and servers.dav.scheduling. Any of them may
 stand alone; manners() has what each product does together.
 
 with start_scheduling(radicale, "nextcloud", sink, around=manners("nextcloud", radicale)) as server: ...
@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from practice.dav.nextcloud import (
+from practice.dav.proxy import Forward, Layer, Reply, Request, puts_event
+from practice.dav.radicale import RadicaleServer
+from servers.dav.nextcloud import (
     Fullness,
     Trash,
     adds_what_is_missing,
@@ -19,9 +21,7 @@ from practice.dav.nextcloud import (
     refuses_media,
     shows_itself,
 )
-from practice.dav.proxy import Forward, Layer, Reply, Request, puts_event
-from practice.dav.radicale import RadicaleServer
-from practice.dav.scheduling import now
+from servers.dav.scheduling import now
 
 Clock = Callable[[], datetime]
 

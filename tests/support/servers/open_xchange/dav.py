@@ -12,15 +12,15 @@ import httpx
 from lxml import etree
 
 from practice.dav.proxy import Reply, Request
-from practice.open_xchange import dav_properties as properties
-from practice.open_xchange.content_lines import Line, Part, Unreadable, parse
-from practice.open_xchange.context import READ, READ_WRITE, USERS_BOOK, Folder, Kind, User, decoded
-from practice.open_xchange.dav_properties import APPLE, CAL, CS, DAV
-from practice.open_xchange.dav_reports import ICS, VCF, Entry, Listings, asked
-from practice.open_xchange.event_rules import Refused
-from practice.open_xchange.people import address
-from practice.open_xchange.scheduling import is_silent
-from practice.open_xchange.suite import Suite
+from servers.open_xchange import dav_properties as properties
+from servers.open_xchange.content_lines import Line, Part, Unreadable, parse
+from servers.open_xchange.context import READ, READ_WRITE, USERS_BOOK, Folder, Kind, User, decoded
+from servers.open_xchange.dav_properties import APPLE, CAL, CS, DAV
+from servers.open_xchange.dav_reports import ICS, VCF, Entry, Listings, asked
+from servers.open_xchange.event_rules import Refused
+from servers.open_xchange.people import address
+from servers.open_xchange.scheduling import is_silent
+from servers.open_xchange.suite import Suite
 
 NOTHING: Final = "There is nothing here, sorry."
 XML: Final = {"Content-Type": "text/xml; charset=UTF-8"}

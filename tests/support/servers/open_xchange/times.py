@@ -13,7 +13,7 @@ import recurring_ical_events
 from icalendar import Calendar, Timezone
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
-from practice.open_xchange.content_lines import Line, Part, parse, text_of
+from servers.open_xchange.content_lines import Line, Part, parse, text_of
 
 USER_ZONE = "Europe/Berlin"
 """The zone of every user, as of those that were measured."""

@@ -17,8 +17,8 @@ from lxml import etree
 
 from practice.dav.proxy import Forward, Request, login
 from practice.dav.radicale import USER_PASSWORD
-from practice.dav.scheduling_itip import Notice
-from practice.dav.smtp_sink import SmtpSink
+from servers.dav.scheduling_itip import Notice
+from servers.smtp_sink import SmtpSink
 
 DAV = "{DAV:}"
 CALDAV = "{urn:ietf:params:xml:ns:caldav}"

@@ -20,9 +20,9 @@ from lxml import etree
 
 from practice.dav.proxy import DavProxy, Forward, Layer, Reply, Request, upstream
 from practice.dav.radicale import RadicaleServer
-from practice.dav.scheduling_itip import Agents, Notice, notices
-from practice.dav.scheduling_post import CALDAV, DAV, INBOX, LocalCalendars, PostOffice
-from practice.dav.smtp_sink import SmtpSink
+from servers.dav.scheduling_itip import Agents, Notice, notices
+from servers.dav.scheduling_post import CALDAV, DAV, INBOX, LocalCalendars, PostOffice
+from servers.smtp_sink import SmtpSink
 
 ProductName = Literal["nextcloud", "open-xchange", "cyrus", "deaf", "mute"]
 DOMAIN = "practice.test"
@@ -211,7 +211,7 @@ def start_scheduling(
     shared: bool = False,
 ) -> SchedulingServer:
     """A running server in front of radicale. around: what else the product does to a client, the first one
-    nearest to the client (practice.dav.manners); shared: see Product; clock: decides what is past, and when
+    nearest to the client (servers.dav.manners); shared: see Product; clock: decides what is past, and when
     what was gathered is mailed."""
     product = replace(PRODUCTS[name], shared=shared)
     ask = upstream(radicale)

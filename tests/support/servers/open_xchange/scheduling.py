@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from email.message import EmailMessage
 from html import escape
 
-from practice.dav.smtp_sink import SmtpSink
-from practice.open_xchange import people
-from practice.open_xchange.content_lines import Line, Part, plain, text_of
-from practice.open_xchange.context import Context, User
-from practice.open_xchange.event_changes import Change
-from practice.open_xchange.events import PRODID
-from practice.open_xchange.times import is_over, vtimezones
+from servers.open_xchange import people
+from servers.open_xchange.content_lines import Line, Part, plain, text_of
+from servers.open_xchange.context import Context, User
+from servers.open_xchange.event_changes import Change
+from servers.open_xchange.events import PRODID
+from servers.open_xchange.times import is_over, vtimezones
+from servers.smtp_sink import SmtpSink
 
 SUBJECTS = {
     "new": "New appointment",

@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from practice.open_xchange import people
-from practice.open_xchange.api import Action, ApiError, Call
-from practice.open_xchange.cards import Card
-from practice.open_xchange.content_lines import Line, Part, escaped, parse, plain, text_of
-from practice.open_xchange.context import Folder, User
-from practice.open_xchange.event_rules import Refused
-from practice.open_xchange.events import Row
-from practice.open_xchange.tasks import Task
-from practice.open_xchange.times import STAMP, Range, occurrences, stamp
+from servers.open_xchange import people
+from servers.open_xchange.api import Action, ApiError, Call
+from servers.open_xchange.cards import Card
+from servers.open_xchange.content_lines import Line, Part, escaped, parse, plain, text_of
+from servers.open_xchange.context import Folder, User
+from servers.open_xchange.event_rules import Refused
+from servers.open_xchange.events import Row
+from servers.open_xchange.tasks import Task
+from servers.open_xchange.times import STAMP, Range, occurrences, stamp
 
 DAYS = {"SU": 1, "MO": 2, "TU": 4, "WE": 8, "TH": 16, "FR": 32, "SA": 64}
 EVERY = {"DAILY": 1, "WEEKLY": 2, "MONTHLY": 3, "YEARLY": 4}

@@ -23,14 +23,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from practice.dav.proxy import Fronted, Layer, Reply, Request, stack
-from practice.dav.smtp_sink import SmtpSink
-from practice.open_xchange import api_modules, mailfilter
-from practice.open_xchange.api import HttpApi
-from practice.open_xchange.attachments import INLINE_MOST, Attachments
-from practice.open_xchange.context import Clock, Context, User
-from practice.open_xchange.dav import Dav, answer, page
-from practice.open_xchange.scheduling import Mailer
-from practice.open_xchange.suite import MAX_RESULTS, Suite
+from servers.open_xchange import api_modules, mailfilter
+from servers.open_xchange.api import HttpApi
+from servers.open_xchange.attachments import INLINE_MOST, Attachments
+from servers.open_xchange.context import Clock, Context, User
+from servers.open_xchange.dav import Dav, answer, page
+from servers.open_xchange.scheduling import Mailer
+from servers.open_xchange.suite import MAX_RESULTS, Suite
+from servers.smtp_sink import SmtpSink
 
 USER_PASSWORD = "userpw"
 DOMAIN = "practice.test"

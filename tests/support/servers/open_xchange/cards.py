@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from practice.open_xchange.content_lines import Line, Part, escaped, fields, plain, text_of
-from practice.open_xchange.context import NUMBER, USERS_BOOK, Context, Folder, Gone
-from practice.open_xchange.event_rules import Refused
-from practice.open_xchange.events import PRODID
+from servers.open_xchange.content_lines import Line, Part, escaped, fields, plain, text_of
+from servers.open_xchange.context import NUMBER, USERS_BOOK, Context, Folder, Gone
+from servers.open_xchange.event_rules import Refused
+from servers.open_xchange.events import PRODID
 
 CARDDAV = "urn:ietf:params:xml:ns:carddav"
 MAX_BYTES = 4_194_304

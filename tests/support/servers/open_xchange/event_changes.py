@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from practice.open_xchange import event_fields, people
-from practice.open_xchange.attachments import Attachments
-from practice.open_xchange.content_lines import Part
-from practice.open_xchange.context import Context, Folder, User
-from practice.open_xchange.event_rules import Refused, check, check_exception, events_of, is_moved
-from practice.open_xchange.events import Events, Resource, Row
-from practice.open_xchange.times import Range, instant, moment, span, stamp, zones_replaced
+from servers.open_xchange import event_fields, people
+from servers.open_xchange.attachments import Attachments
+from servers.open_xchange.content_lines import Part
+from servers.open_xchange.context import Context, Folder, User
+from servers.open_xchange.event_rules import Refused, check, check_exception, events_of, is_moved
+from servers.open_xchange.events import Events, Resource, Row
+from servers.open_xchange.times import Range, instant, moment, span, stamp, zones_replaced
 
 Verb = Literal["new", "changed", "canceled", "declined"]
 MASTER = None

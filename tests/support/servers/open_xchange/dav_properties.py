@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 from lxml import etree
 
-from practice.open_xchange.cards import MAX_BYTES
-from practice.open_xchange.context import Folder, User
-from practice.open_xchange.suite import Suite
-from practice.open_xchange.times import stamp
+from servers.open_xchange.cards import MAX_BYTES
+from servers.open_xchange.context import Folder, User
+from servers.open_xchange.suite import Suite
+from servers.open_xchange.times import stamp
 
 DAV, CAL, CARD = "{DAV:}", "{urn:ietf:params:xml:ns:caldav}", "{urn:ietf:params:xml:ns:carddav}"
 CS, APPLE = "{http://calendarserver.org/ns/}", "{http://apple.com/ns/ical/}"

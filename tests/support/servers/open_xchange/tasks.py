@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from practice.open_xchange import people
-from practice.open_xchange.content_lines import Line, Part, escaped, text_of
-from practice.open_xchange.context import NUMBER, Context, Folder, Gone
-from practice.open_xchange.event_rules import Refused
-from practice.open_xchange.times import instant, moment, stamp, vtimezones, zones_replaced
+from servers.open_xchange import people
+from servers.open_xchange.content_lines import Line, Part, escaped, text_of
+from servers.open_xchange.context import NUMBER, Context, Folder, Gone
+from servers.open_xchange.event_rules import Refused
+from servers.open_xchange.times import instant, moment, stamp, vtimezones, zones_replaced
 
 KEPT = (
     "SUMMARY",

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from practice.open_xchange.api import Action, Call
-from practice.open_xchange.context import User
-from practice.open_xchange.suite import Suite
+from servers.open_xchange.api import Action, Call
+from servers.open_xchange.context import User
+from servers.open_xchange.suite import Suite
 
 WORDS = ("regex", "is", "contains", "matches", "startswith", "endswith")
 BOTH = (*WORDS, *(f"not {one}" for one in WORDS))

@@ -15,15 +15,15 @@ from urllib.parse import quote, unquote, urlsplit
 
 from lxml import etree
 
-from practice.open_xchange import dav_properties as properties
-from practice.open_xchange.cards import Card
-from practice.open_xchange.content_lines import Line, Part, escaped, text_of
-from practice.open_xchange.context import NUMBER, Folder, User
-from practice.open_xchange.dav_properties import CAL, CARD, DAV, element
-from practice.open_xchange.event_rules import Refused
-from practice.open_xchange.events import PRODID
-from practice.open_xchange.suite import Suite
-from practice.open_xchange.times import STAMP, Range, instant
+from servers.open_xchange import dav_properties as properties
+from servers.open_xchange.cards import Card
+from servers.open_xchange.content_lines import Line, Part, escaped, text_of
+from servers.open_xchange.context import NUMBER, Folder, User
+from servers.open_xchange.dav_properties import CAL, CARD, DAV, element
+from servers.open_xchange.event_rules import Refused
+from servers.open_xchange.events import PRODID
+from servers.open_xchange.suite import Suite
+from servers.open_xchange.times import STAMP, Range, instant
 
 ICS, VCF = "text/calendar; charset=UTF-8", "text/vcard;charset=utf-8"
 TOKEN = re.compile(r"(\d+)(?:\.\d+){0,2}")

@@ -1,0 +1,1 @@
+"""What CalDAV products and a Nextcloud do to a client, as layers for practice.dav.proxy."""
