@@ -5,7 +5,7 @@
     python -I verify_kogge.py --proof proof.json --pubkey operator.pub --root HEX
 
 It needs Python 3.11 or newer, and `cryptography`. The signature in wave.dsse.json covers every file below
-data/. Whoever has the key can sign a pack anew. That nobody did is shown by --root, the SHA-256 of
+data/. Who has the key can sign a pack again. That this was not done is shown by --root, the SHA-256 of
 wave.dsse.json from a signed paper, or by a time stamp (wave.tsr) that was made within 31 days after the
 sealing.
 Exit codes, the first that is true: 1 tampered; 4 no verdict, something cannot be read; 2 incomplete;
@@ -13,7 +13,8 @@ Exit codes, the first that is true: 1 tampered; 4 no verdict, something cannot b
 In this file: the form of each line; files and manifests; hash trees; signatures and the statement; time
 stamps; the draw of a sample; the lines of one workload; one pack; the chain of packs; a proof of one item.
 These make the verdict. The rest writes it down, as text, page and work sheet; then the command, where it
-begins."""
+begins.
+"""
 
 import sys
 
@@ -142,7 +143,7 @@ Section = namedtuple("Section", "mailbox workload number count inventory results
 
 
 class VerificationFailed(ValueError):
-    """Tell by a text and an exit code that something is changed, contradicts itself, or is not there."""
+    """Report by a text and an exit code that something is changed, contradicts itself, or is not there."""
 
 
 def require(condition: object, message: str, code: int = TAMPERED) -> None:
@@ -172,7 +173,8 @@ def open_file(path: Path, digest: str | None = None) -> Iterator[io.BufferedRead
     """Open a file of a pack; one that ends in .gz is unpacked while it is read.
 
     A link, a device or a huge file is refused unread: a pack must hold all itself. digest: SHA-256, from
-    a manifest or the statement; nothing is looked into before the whole file has it."""
+    a manifest or the statement; nothing is looked into before the whole file has it.
+    """
     size, name = path.lstat().st_size, display_name(path)
     is_own = path.is_file() and os.path.realpath(path) == str(path)
     is_small = size <= LARGEST.get(path.suffix, LARGEST_OTHER)
@@ -190,7 +192,8 @@ def open_file(path: Path, digest: str | None = None) -> Iterator[io.BufferedRead
 def read_lines(file: io.BufferedReader, count: int, first_limit: int = LONGEST_LINE) -> list[bytes]:
     """Read the next lines, without their line feeds; fewer than count at the file's end alone.
 
-    first_limit: bytes that the first line may have. A longer line is refused before it fills the memory."""
+    first_limit: bytes that the first line may have. A longer line is refused before it fills the memory.
+    """
     raw, limit = list[bytes](), first_limit
     for _ in range(count):
         line = file.readline(limit)
@@ -235,7 +238,8 @@ def is_included(line: bytes, index: int, size: int, path: Iterable[bytes], root:
     """Return whether a tree of so many lines has this root, and this line at this place, counted from 0.
 
     path: the hashes from the leaf to the root, one from each level that has a partner. Source: RFC 9162,
-    2.1.3.2."""
+    2.1.3.2.
+    """
     if not 0 <= index < size:
         return False
     first, last, node = index, size - 1, sha256(b"\0" + line).digest()
@@ -274,7 +278,8 @@ def is_signature(key: Any, signature: bytes, data: bytes, algorithm: Any = None)
     """Return whether a key signed the data.
 
     algorithm: of the hash. MD5 and SHA-1 can be forged: with them, or with none, a key that brings its own
-    (Ed25519) alone can have signed. An RSA key may have signed with either padding (RFC 8017, 8)."""
+    (Ed25519) alone can have signed. An RSA key may have signed with either padding (RFC 8017, 8).
+    """
     ways: list[tuple[Any, ...]] = [()]
     if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         if algorithm is None or algorithm.digest_size <= hashes.SHA1.digest_size:
@@ -300,7 +305,7 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def parse_json(raw: bytes) -> Any:
-    """Read strict JSON in UTF-8. (int refuses NaN and Infinity, which are no JSON.)"""
+    """Read strict JSON in UTF-8; int refuses NaN and Infinity, which are no JSON."""
     return json.loads(raw.decode(), object_pairs_hook=unique_keys, parse_constant=int)
 
 
@@ -316,7 +321,8 @@ def check_statement(raw: bytes, keys: list[Any]) -> tuple[dict[str, Any], dict[s
     """Check that one of the keys signed wave.dsse.json, and return what it states.
 
     The signature is over the payload and its type, each with its length. Returns the predicate, and the
-    SHA-256 of the two files that it is about. Source: DSSE 1.0 (protocol.md); in-toto Statement v1."""
+    SHA-256 of the two files that it is about. Source: DSSE 1.0 (protocol.md); in-toto Statement v1.
+    """
     envelope = parse_json(raw)
     (signed,) = envelope["signatures"]
     kind = envelope["payloadType"]
@@ -398,7 +404,8 @@ def find_signer(signer: SignerInfo, certificates: list[x509.Certificate]) -> x50
     """Return the certificate whose key signed, which must be for time stamps alone, and say so critically.
 
     Where the signature names its certificate by a hash, another one for the same key does not count.
-    Source: RFC 3161, 2.3; RFC 5816, 2.2. Raises VerificationFailed where there is none."""
+    Source: RFC 3161, 2.3; RFC 5816, 2.2. Raises VerificationFailed where there is none.
+    """
     named = list[bytes]()
     if SIGNING_CERTIFICATE in signer.attributes:
         identifier = first_of(first_of(signer.attributes[SIGNING_CERTIFICATE]))
@@ -429,7 +436,8 @@ def check_time_stamp(reply: bytes, data: bytes, roots: list[x509.Certificate]) -
 
     It must be granted, and be about the data; the signature must be over what it says, and by a certificate
     that leads to one of the roots. All were valid then, and may have ended since. Source: RFC 3161, 2.4.2;
-    RFC 5652, 5.1, 11.1, 11.2. Raises VerificationFailed; another error where it is malformed."""
+    RFC 5652, 5.1, 11.1, 11.2. Raises VerificationFailed; another error where it is malformed.
+    """
     (response,) = parse_der(reply)
     status, token = parse_der(response.content)
     _, signed_data = parse_der(token.content)
@@ -457,13 +465,14 @@ def check_time_stamp(reply: bytes, data: bytes, roots: list[x509.Certificate]) -
 
 
 class Draw:
-    """Draw a sample of what was copied, so that nobody can choose it.
+    """Draw a sample of what was copied, so that no person can choose it.
 
     Each line gets a ticket: the SHA-256 of `SEED MAILBOX WORKLOAD PASS LINE`. The smallest tickets are drawn.
     The seed is the statement's SHA-256; with an auditor's word it is the SHA-256 of `STATEMENT WORD`.
     All who have the pack and the word draw the same. Each set of so many lines is equally likely: a simple
     random sample, without replacement. size: how many to draw. population: how many took part. kept: the
-    smallest tickets, with their lines; each is negative, as a heap has its smallest number first."""
+    smallest tickets, with their lines; each is negative, as a heap has its smallest number first.
+    """
 
     def __init__(self, size: int = 0, workload: str | None = None, word: str = "") -> None:
         self.size, self.workload, self.word = size, workload, word
@@ -520,7 +529,8 @@ class Workload:
     """Check one workload of a mailbox, pass after pass: each item has one final verdict over all passes.
 
     `later` is none: it names the pass that lists the item again. final: items that have a verdict. awaited:
-    of others, the pass that must list them, and the one that said so. lost: items without any verdict."""
+    of others, the pass that must list them, and the one that said so. lost: items without any verdict.
+    """
 
     def __init__(self, inventory: io.BufferedReader, results: io.BufferedReader, draw: Draw) -> None:
         self.inventory, self.results, self.draw = inventory, results, draw
@@ -610,7 +620,8 @@ class Workload:
 class Evidence:
     """Collect what is found of one pack, one proof, or one folder: an exit code and a text each.
 
-    digest: SHA-256 of its statement. facts: what it says, once that is checked, for the page."""
+    digest: SHA-256 of its statement. facts: what it says, once that is checked, for the page.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path, self.findings, self.digest = path, list[tuple[int, str]](), ""
@@ -646,7 +657,8 @@ class Pack(Evidence):
 
     stated: the predicate. stamps: when it, or a later pack, was stamped. anchored: 0 not, 1 its items, 2 all
     that it states. lost, verdicts, rules: sums over all mailboxes. is_read: all lines were checked and
-    counted."""
+    counted.
+    """
 
     def __init__(self, path: Path, draw: Draw | None = None) -> None:
         super().__init__(path)
@@ -812,7 +824,8 @@ def refuse_slip(given: Iterable[str], names: Iterable[str]) -> None:
 def check_row(packs: list[Pack], roots: set[str]) -> None:
     """Check that each pack names the one before it, and what anchors each, from the newest to the oldest.
 
-    roots: hashes of statements, and roots of waves, that the auditor has from elsewhere."""
+    roots: hashes of statements, and roots of waves, that the auditor has from elsewhere.
+    """
     packs.sort(key=Pack.earliest_stamp, reverse=True)  # those without a stamp first
     row = {pack.digest: pack for pack in packs if pack.stated}  # of copies, the one that was stamped first
     ordered = sorted(row.values(), key=attrgetter("number"))
@@ -854,9 +867,10 @@ def check_predecessor(pack: Pack, ordered: list[Pack], place: int) -> None:
 
 
 def check_anchor(pack: Pack, unknown_roots: set[str], *, is_whole: bool) -> None:
-    """Check that a hash from elsewhere, or a stamp soon after sealing, shows that it is not signed anew.
+    """Check that a hash from elsewhere, or a stamp soon after sealing, shows that it was not signed later.
 
-    is_whole: no pack lacks its statement. Otherwise an unknown hash may be of that one."""
+    is_whole: no pack lacks its statement. Otherwise an unknown hash may be of that one.
+    """
     sealed = datetime.strptime(pack.stated["sealed"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
     told, is_anchored = f"sealed {sealed:%Y-%m-%d %H:%M} UTC", pack.anchored == 2
     if pack.stamps:
@@ -922,7 +936,8 @@ def check_proof(raw: bytes, keys: list[Any]) -> tuple[dict[str, Any], str, list[
 def message_names(message_id: str, key: bytes) -> list[str]:
     """Return what stands for a Message-ID in the lines of the mailbox that has this key.
 
-    It is compared with its angle brackets, and without white space; without brackets both forms are tried."""
+    It is compared with its angle brackets, and without white space; without brackets both forms are tried.
+    """
     bare = "".join(message_id.split())
     start = bare.find("<")
     end = bare.find(">", start)
@@ -937,7 +952,8 @@ class Proof(Evidence):
     def check(self, keys: list[Any], roots: set[str], packs: list[Pack], message: tuple[str, Any]) -> None:
         """Check a proof against packs, where some are given, or else against roots.
 
-        message: a Message-ID and its mailbox's key, which show whose line it is; the key may be None."""
+        message: a Message-ID and its mailbox's key, which show whose line it is; the key may be None.
+        """
         with self.step("proof"), open_file(self.path) as file:
             raw = file.read()
             is_proof = raw[:1] == b"{" and PROOF.encode() in raw
@@ -1621,7 +1637,8 @@ def fields_of(text: str, form: list[str]) -> list[str] | None:
     """Return what stands between the parts of a form; None for a text of another form.
 
     Each part is found where it stands last. A regular expression with as many gaps would take hours for a
-    long text of a forged pack."""
+    long text of a forged pack.
+    """
     found, end = list[str](), len(text) - len(form[-1])
     if end < 0 or not text.endswith(form[-1]):
         return None
@@ -1638,7 +1655,8 @@ def fields_of(text: str, form: list[str]) -> list[str] | None:
 class Speaker:
     """Say in a language what this file says in English. What has no translation is said in English.
 
-    language: one of LANGUAGES."""
+    language: one of LANGUAGES.
+    """
 
     def __init__(self, language: str = "en") -> None:
         self.language, place = language, LANGUAGES.index(language)
@@ -1697,7 +1715,8 @@ def most_faulty(size: int, faults: int, confidence: float) -> float:
     It is the one-sided limit of Clopper and Pearson (1934): the share p at which so few faults would be found
     in 1 - confidence of all samples. This chance is the sum of C(size, k) p^k (1 - p)^(size - k) over all k
     from 0 to faults. The share is found by halving. Without faults it is 1 - (1 - confidence)^(1 / size). A
-    sample without replacement, as this one, excludes a little more than that."""
+    sample without replacement, as this one, excludes a little more than that.
+    """
     low, high = 0.0, 1.0
     for _ in range(50):
         share = (low + high) / 2
@@ -1929,7 +1948,8 @@ def html_table(
 ) -> str:
     """Return a table. name: said by a screen reader; head: the names of its columns, maybe none.
 
-    Who has no mouse can scroll it: it takes the focus."""
+    Who has no mouse can scroll it: it takes the focus.
+    """
     names = "".join([f'<th scope="col">{html_text(say(one))}</th>' for one in head])
     lines = [f"<thead><tr>{names}</tr></thead>"] if names else []
     cells = ([f"<td>{html_text(one)}</td>" for one in row] for row in rows)

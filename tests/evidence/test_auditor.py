@@ -389,7 +389,7 @@ def test_its_length_can_be_read() -> None:
     source = Path(verifier.__file__).read_text()
     verdict, marker, _ = source.partition("\n# From here on: what was found is written down.")
     assert marker
-    assert len(verdict.splitlines()) <= 985
+    assert len(verdict.splitlines()) <= 1000
 
 
 def test_its_hash_is_published() -> None:
