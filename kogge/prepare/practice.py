@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 practice = typer.Typer(help="Starts servers to practise on, and has their people work.", no_args_is_help=True)
 AGAIN = "of servers that have ended, the directory is of no use: delete it, or choose another"
-SERVERS = ("aiosmtpd", "cheroot", "pymap", "radicale", "starlette", "uvicorn", "wsgidav")
+SERVERS = ("pymap", "radicale", "starlette", "uvicorn")
 """What the extra `practice` brings."""
 EMBEDDED = (
     "No Dovecot 2.4 serves IMAP on this machine (Debian: dovecot-core and dovecot-imapd). The IMAP target is"
