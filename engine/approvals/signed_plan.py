@@ -93,10 +93,10 @@ def systems_of(config: Config, version: int = VERSION) -> dict[str, Any] | None:
         The systems; None if this version cannot express them.
     """
     gate = config.gate
-    source = _settings(config.source, version)
+    sources = {side: _settings(table, version) for side, table in config.source.tables().items()}
     targets = {str(kind): _settings(config.target.of(kind), version) for kind in config.workloads}
     network = _network(config)
-    if source is None or None in targets.values() or (network and version == 1):
+    if None in (*sources.values(), *targets.values()) or (version == 1 and (network or config.source.own)):
         return None
     proof = {
         "accept": gate.accept,
@@ -104,7 +104,7 @@ def systems_of(config: Config, version: int = VERSION) -> dict[str, Any] | None:
         "deny": _name(gate.deny),
         "directory": _name(gate.directory),
     }
-    systems = {"source": source, "targets": targets, "gate": proof, "canary": config.run.canary}
+    systems = {**sources, "targets": targets, "gate": proof, "canary": config.run.canary}
     return {**systems, "network": network} if network else systems
 
 

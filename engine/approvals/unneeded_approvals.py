@@ -61,7 +61,7 @@ def refuse_needless(
         )
     if code == "control-mailbox" and config.gate.control is None:
         raise _needless(code, "no control mailbox is set (gate.control)")
-    if code in OF_GRAPH and not connectors()[config.source.kind].scoped:
+    if code in OF_GRAPH and not any(connectors()[source.kind].scoped for source in config.sources.values()):
         raise _needless(code, "only Microsoft 365 tells what a credential may do")
     if code not in NEEDLESS:
         return

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
@@ -21,9 +20,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from connectors.catalogue.connector import Connector, named
+from connectors.catalogue.connector import named
 from connectors.catalogue.entries import connectors, sources, targets
 from connectors.http.proxy import Network, Networked
 from connectors.server_settings import ServerSettings
@@ -39,6 +37,7 @@ from engine.config.maintenance_windows import Windows
 from engine.config.planning import PlanSettings
 from engine.config.prefect import PrefectSettings
 from engine.config.report import ReportSettings
+from engine.config.sources import SOURCE, Sources, chooser, faults, model_of_source, read_sources, side_of_own
 from engine.config.throttling import AdmissionSettings
 from engine.config.toml_errors import explained, lines_of
 from model.errors import Misconfigured
@@ -48,36 +47,16 @@ PATHS = frozenset({"file", "ca_file", "certificate_file", "groups", "key_file"})
 """Fields of connectors' settings that name a file."""
 
 
-def _chooser(known: Callable[[], Mapping[str, Connector]]) -> Callable[[object], Strict]:
-    """Return a validator that picks the model of the settings by `kind`.
-
-    The model is imported only when the configuration names it: a command that uses no Exchange should not
-    load its libraries.
-    """
-
-    def choose(raw: object) -> Strict:
-        kind, choices = raw.get("kind") if isinstance(raw, dict) else None, known()
-        if not isinstance(kind, str) or kind not in choices:
-            text = " or ".join(f'kind = "{name}"' for name in choices)
-            fault = PydanticCustomError("kind", "give {choices}", {"choices": text})
-            details = InitErrorDetails(type=fault, loc=("kind",), input=None)
-            raise ValidationError.from_exception_data("kind", [details])
-        model: type[Strict] = named(choices[kind].settings)
-        return model.model_validate(raw)
-
-    return choose
-
-
 if TYPE_CHECKING:
-    SourceSettings: TypeAlias = ServerSettings
+    SourceTables: TypeAlias = Sources
     MailTargetSettings: TypeAlias = ServerSettings
 else:
-    MailTargetSettings = Annotated[Any, BeforeValidator(_chooser(functools.partial(targets, Kind.MAIL)))]
-    SourceSettings = Annotated[Any, BeforeValidator(_chooser(sources))]
+    MailTargetSettings = Annotated[Any, BeforeValidator(chooser(functools.partial(targets, Kind.MAIL)))]
+    SourceTables = Annotated[Any, BeforeValidator(read_sources)]
 
 
 def _target_field(workload: Kind) -> tuple[Any, None]:
-    return Annotated[Any, BeforeValidator(_chooser(functools.partial(targets, workload)))] | None, None
+    return Annotated[Any, BeforeValidator(chooser(functools.partial(targets, workload)))] | None, None
 
 
 class StateSettings(Strict):
@@ -240,7 +219,7 @@ class Config(Strict):
     addresses: Path | None = None
     ledger: LedgerSettings = LedgerSettings()
     state: StateSettings = StateSettings()
-    source: SourceSettings
+    source: SourceTables
     target: Targets
     gate: GateSettings = GateSettings()
     invitation_probe: InvitationProbeSettings | None = None
@@ -269,6 +248,29 @@ class Config(Strict):
     def workloads(self) -> tuple[Kind, ...]:
         """The workloads that have a target, in the order in which they run."""
         return tuple(kind for kind in Kind if self.target.of(kind) is not None)
+
+    @model_validator(mode="after")
+    def _sources_fit_targets(self) -> Self:
+        found = list(self.source.misfits(self.workloads))
+        if found:
+            raise faults(found)
+        return self
+
+    @property
+    def sources(self) -> dict[str, ServerSettings]:
+        """The settings of every source that some workload with a target is read from, by side."""
+        return {self.source.side(kind): self.source_of(kind) for kind in self.workloads}
+
+    def source_of(self, workload: Kind) -> ServerSettings:
+        """Return the settings of the source of a workload.
+
+        Raises:
+            Misconfigured: if nothing is configured to read it.
+        """
+        settings = self.source.of(workload)
+        if settings is None:
+            raise Misconfigured(side_of_own(workload), "is missing: nothing is set that it is read from")
+        return settings
 
     def file(self, path: Path) -> Path:
         """Return a path of the configuration, taken relative to kogge.toml."""
@@ -315,14 +317,19 @@ def load(path: Path) -> Config:
         return Problem(line_of(tuple(field.split("."))), field, "").where(path.name)
 
     name_fields(config, place, folder=folder)
-    for settings in (config.source, *(config.target.of(kind) for kind in Kind)):
+    tables = config.source.tables()
+    for side, table in tables.items():
+        name_fields(table, place, f"{side}.", folder)
+    for settings in (*tables.values(), *(config.target.of(kind) for kind in Kind)):
         if isinstance(settings, Networked):
             settings._network = config.network
     return config
 
 
 def _by_kind(field: str, kind: str) -> type[Strict] | None:
-    known = sources() if field == "source" else connectors()
+    if field == SOURCE:
+        return model_of_source(kind) if kind in sources() or not kind else None
+    known = connectors()
     return named(known[kind].settings) if kind in known else None
 
 

@@ -118,22 +118,31 @@ def refuse_replanned(ledger: Ledger, mailbox_id: str, pair: Pair) -> None:
         raise Blocked("plan-changed", "the row changed just before the workload was claimed")
 
 
-def open_source(config: Config, account: Account, kinds: frozenset[Kind], *, looking: bool = False) -> Source:
+def open_source(
+    config: Config,
+    account: Account,
+    kinds: frozenset[Kind],
+    *,
+    looking: bool = False,
+    side: str | None = None,
+) -> Source:
     """Open a source.
 
     Args:
         config: the configuration.
         account: the account.
-        kinds: what will be asked of it.
+        kinds: what will be asked of it; all of one source.
         looking: True if a person waits for the answer: outages are not waited out for long.
+        side: the table in which the source is set; None for that of the kinds.
 
     Raises:
         Misconfigured: if there is no connector for the kind.
     """
-    settings = brief(config.source) if looking else config.source
+    wanted = config.source_of(next(iter(kinds))) if side is None else config.source.tables()[side]
+    settings = brief(wanted) if looking else wanted
     opened = connectors()[settings.kind].open_source
     if opened is None:
-        raise Misconfigured("source.kind", "no connector reads from it")
+        raise Misconfigured(settings.where("kind"), "no connector reads from it")
     return opened(settings, SourceRequest(account, kinds, spool(config), looking))
 
 

@@ -21,10 +21,25 @@ def systems_of(config: Config, workload: Kind) -> tuple[str, str]:
 
     Workloads on one host and port have one server: `target.calendar-contacts`, say.
     """
-    server = _server(config.target.of(workload))
-    also = {kind for kind in config.workloads if _server(config.target.of(kind)) == server}
+    server = server_of(config.target.of(workload))
+    also = {kind for kind in config.workloads if server_of(config.target.of(kind)) == server}
     names = [kind.value for kind in Kind if kind is workload or kind in also]
-    return f"source.{config.source.kind}", f"target.{'-'.join(names)}"
+    return _source_name(config, workload), f"target.{'-'.join(names)}"
+
+
+def _source_name(config: Config, workload: Kind) -> str:
+    """Return the name of a workload's source: its connector, and its workloads where that has two servers."""
+    settings = config.source_of(workload)
+    alike = [kind for kind in config.workloads if config.source_of(kind).kind == settings.kind]
+    own = [kind for kind in alike if server_of(config.source_of(kind)) == server_of(settings)]
+    name = f"source.{settings.kind}"
+    return name if own == alike else f"{name}-{'-'.join(own)}"
+
+
+def read_elsewhere(config: Config, workload: Kind) -> frozenset[Kind]:
+    """Return the workloads that are read from another server than this one."""
+    server = server_of(config.source_of(workload))
+    return frozenset(kind for kind in config.workloads if server_of(config.source_of(kind)) != server)
 
 
 def endpoint_of(settings: ServerSettings) -> str:
@@ -33,6 +48,7 @@ def endpoint_of(settings: ServerSettings) -> str:
     return f"{host}:{port}" if host and port else host
 
 
-def _server(settings: ServerSettings) -> tuple[str, int | None]:
+def server_of(settings: ServerSettings) -> tuple[str, int | None]:
+    """Return the host and port of a server."""
     host, port, scheme = settings.endpoint
     return host.lower(), port or DEFAULT_PORTS.get(scheme)

@@ -88,9 +88,10 @@ def hosts_of(config: Config) -> dict[str, str]:
 
     Neither Prefect nor a log is told: they name systems alone.
     """
-    named = {f"source.{config.source.kind}": endpoint_of(config.source)}
+    named: dict[str, str] = {}
     for kind in config.workloads:
-        named[systems_of(config, kind)[1]] = endpoint_of(config.target.of(kind))
+        source, target = systems_of(config, kind)
+        named |= {source: endpoint_of(config.source_of(kind)), target: endpoint_of(config.target.of(kind))}
     return {system: endpoint for system, endpoint in named.items() if endpoint}
 
 

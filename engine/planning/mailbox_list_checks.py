@@ -39,8 +39,10 @@ def mailboxes(config: Config, *, unplanned: bool = False) -> tuple[Person, ...]:
 
 
 def _impossible(config: Config, people: Sequence[Person]) -> Iterator[Problem]:
+    files = config.source.of(Kind.FILES)
+    reads_sites = files is not None and connectors()[files.kind].of_sites
     for person in people:
-        if person.site is not None and not connectors()[config.source.kind].of_sites:
+        if person.site is not None and not reads_sites:
             yield Problem(person.line, "source", 'a site is read over Graph: [source] kind = "graph"')
         if (person.site is not None or person.folder) and not any(
             KINDS[kind].of_sites for kind in config.workloads

@@ -132,15 +132,18 @@ def requests_of(load: Load) -> int:
 
 
 def pace_of(config: Config, measured: Mapping[Kind, Measured]) -> Throughput:
-    """Return the configured rates and limits, corrected by what was measured."""
-    plan, source = config.plan, connectors()[config.source.kind]
+    """Return the configured rates and limits, corrected by what was measured.
+
+    Of several sources, the tightest limit counts for all.
+    """
+    plan, sources = config.plan, [connectors()[one.kind] for one in config.sources.values()]
     pace = Throughput(
         items={kind: plan.rates.of(kind) for kind in KINDS},
         bytes=plan.rates.bytes,
         parallel=config.run.mailboxes_at_once * plan.workers,
-        mailbox_requests=source.mailbox_requests,
+        mailbox_requests=min((one.mailbox_requests for one in sources if one.mailbox_requests), default=None),
         requests=plan.source_requests,
-        at_once=plan.source_at_once or source.at_once,
+        at_once=plan.source_at_once or min((one.at_once for one in sources if one.at_once), default=None),
         targets=tuple(target_rates(config)),
     )
     return replace(pace, slower=pace.corrected(measured))

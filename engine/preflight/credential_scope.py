@@ -42,6 +42,15 @@ def excess(rights: Rights | None) -> dict[str, tuple[str, ...]]:
     return {code: names for code, names in ((WIDE, rights.wide), (WRITES, rights.writes)) if names}
 
 
+def together(one: Rights | None, other: Rights | None) -> Rights | None:
+    """Return what two credentials may do beyond their need; None if nothing is known of either."""
+    if one is None or other is None:
+        return one or other
+    return Rights(
+        tuple(dict.fromkeys(one.wide + other.wide)), tuple(dict.fromkeys(one.writes + other.writes))
+    )
+
+
 def refuse_excess(config: Config, ledger: Ledger, wave: str) -> None:
     """Refuse rights that no person accepted for the wave.
 
@@ -76,9 +85,11 @@ def _asked(config: Config, ledger: Ledger, wave: str) -> Rights | None:
     row = next(iter(ledger.mailboxes(wave)), None)
     if row is None:
         return None
-    account = accounts(ledger, row).source
-    with closing(open_source(config, account, frozenset(), looking=True)) as source:
-        return source.rights() if isinstance(source, SupportsRights) else None
+    account, rights = accounts(ledger, row).source, None
+    for side in config.sources:
+        with closing(open_source(config, account, frozenset(), looking=True, side=side)) as source:
+            rights = together(rights, source.rights() if isinstance(source, SupportsRights) else None)
+    return rights
 
 
 _asking = threading.Lock()

@@ -20,7 +20,8 @@ def exposed_secrets(config: Config) -> list[str]:
 
     A file is not looked at if its name depends on the account, or if it is in one of GIVEN_BY_CONTAINERS.
     """
-    named = ((place, Path(file)) for place, file in _named(config) if "{" not in file)
+    tables = (config, *config.source.tables().values())
+    named = ((place, Path(file)) for one in tables for place, file in _named(one) if "{" not in file)
     return sorted({place for place, path in named if _is_exposed(path)})
 
 

@@ -222,7 +222,7 @@ class LinkReader:
         self, mailbox: str, pair: Pair, kind: Kind, rows: Rows
     ) -> Iterator[tuple[ContainerRow, list[Found]]]:
         with closing(open_source(self.config, pair.source, frozenset({kind}))) as source:
-            with self.breaker.login("source", mailbox):
+            with self.breaker.login(self.config.source.side(kind), mailbox):
                 source.identity()
             for container, batch in _batches(rows):
                 by_key = {item.key: item for item in batch}

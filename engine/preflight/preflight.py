@@ -18,6 +18,7 @@ from typing import NoReturn, TypeAlias
 from connectors.server_settings import ServerSettings
 from connectors.settings import Account
 from engine.config.load import Config
+from engine.config.sources import SOURCE
 from engine.context.restored_ledger_breaker import CODE
 from engine.control.error_log import Defect, contain_defects
 from engine.identity.identity_gate import (
@@ -34,7 +35,7 @@ from engine.identity.other_readers import CODE as READABLE
 from engine.opening.open_sides import open_source, open_target
 from engine.pacing.login_breaker import UNREACHABLE, LoginBreaker
 from engine.planning.mailbox_list import Person
-from engine.preflight.credential_scope import refuse_excess, withheld
+from engine.preflight.credential_scope import refuse_excess, together, withheld
 from engine.preflight.parallel_checks import map_mailboxes
 from engine.preflight.side_settings import login_place
 from engine.steps.beginning.ledger_generation import newest_left_at
@@ -209,18 +210,20 @@ def examine(
     """
     look, breaker = PreflightResult(person), breaker or LoginBreaker()
     pair = Pair(person.source_account, person.target_account, bound=begun)
+    workloads = person.moves(config.workloads)
     with ExitStack() as stack:
-        source: Source | None = None
-        with _noting(look, "source"):
-            refuse_denied(pair, next(iter(rules.values())))
-            kinds = frozenset(person.moves(config.workloads))
-            opened = stack.enter_context(closing(open_source(config, pair.source, kinds, looking=True)))
-            with breaker.login("source", person.source):
-                opened.identity()
-            source = opened  # the gate would wait a second time for what did not answer
-            _look_at_source(look, source, kinds)
-        for workload in person.moves(config.workloads):
-            known = passes.get((person.source, workload))
+        sources: dict[Kind, Source | None] = {}
+        for side, kinds in config.source.asked(workloads).items():
+            with _noting(look, side):
+                refuse_denied(pair, next(iter(rules.values())))
+                opened = stack.enter_context(closing(open_source(config, pair.source, kinds, looking=True)))
+                with breaker.login(side, person.source):
+                    opened.identity()
+                # Without an answer it is not put here: the gate would wait a second time.
+                sources |= dict.fromkeys(kinds, opened)
+                _look_at_source(look, side, opened, kinds)
+        for workload in workloads:
+            known, source = passes.get((person.source, workload)), sources.get(workload)
             _examine_target(look, config, workload, pair, source, rules[workload], breaker, known)
         if live:
             look.warnings = [warning for warning in look.warnings if warning[1] != READABLE]
@@ -311,39 +314,43 @@ def _noting(look: PreflightResult, side: str) -> Iterator[None]:
             look.passing += isinstance(error, Transient)
 
 
-def _look_at_source(look: PreflightResult, source: Source, workloads: frozenset[Kind]) -> None:
-    look.rights = source.rights() if isinstance(source, SupportsRights) else None
-    look.facts["source"] = (
+def _look_at_source(look: PreflightResult, side: str, source: Source, workloads: frozenset[Kind]) -> None:
+    look.rights = together(look.rights, source.rights() if isinstance(source, SupportsRights) else None)
+    look.facts[side] = (
         source.server() if isinstance(source, SupportsServerInfo) else source.capabilities.facts
     )
-    closed = [("source", code) for code in withheld(source)]
+    closed = [(side, code) for code in withheld(source)]
     look.faults += closed
     if not closed:
         _count(look, source, workloads)
 
 
 def _count(look: PreflightResult, source: Source, workloads: frozenset[Kind]) -> None:
-    """Note the source's own counts. A workload that it counts only in part is not counted."""
+    """Add a source's own counts. A workload that it counts only in part is not counted."""
     moving = [
         container
         for container in source.containers()
         if container.omit is None and container.kind in workloads
     ]
-    look.untold = {entry.kind for entry in moving if entry.total is None}
+    look.untold |= {entry.kind for entry in moving if entry.total is None}
     for entry in moving:
         if entry.kind not in look.untold:
             look.kinds[entry.kind] += entry.total or 0
     look.items = look.kinds.total() if look.kinds or not look.untold else None
     sizes = [entry.size for entry in moving]
-    look.bytes = sum(size or 0 for size in sizes) if any(size is not None for size in sizes) else None
+    if any(size is not None for size in sizes):
+        look.bytes = (look.bytes or 0) + sum(size or 0 for size in sizes)
 
 
 def hints(config: Config, looks: Sequence[PreflightResult]) -> list[str]:
     """Return codes of advice about a side as a whole; nothing is refused because of them."""
     facts = [stated for look in looks for stated in look.facts.values()]
     unproven = [EMPTINESS] if any(stated.get("emptiness") == "unproven" for stated in facts) else []
-    products = {look.facts.get("source", {}).get("product", "") for look in looks}
-    return [*config.source.advice(products), *unproven]
+    advice: dict[str, None] = {}
+    for side, source in config.source.tables().items():
+        products = {look.facts.get(side, {}).get("product", "") for look in looks}
+        advice |= dict.fromkeys(source.advice(products))
+    return [*advice, *unproven]
 
 
 def _look_at_target(look: PreflightResult, side: str, target: Target) -> None:
@@ -399,7 +406,7 @@ def unreachable_sides(looks: Sequence[PreflightResult]) -> frozenset[str]:
 
 
 def powers(config: Config, away: frozenset[str] = frozenset()) -> list[Power]:
-    """Try the control mailbox, which no credential should open, on both sides.
+    """Try the control mailbox, which no credential should open, on each side.
 
     Only a credential that serves many mailboxes is tried: a person's own password opens no other mailbox, and
     trying it on this one could lock its owner out.
@@ -416,7 +423,8 @@ def powers(config: Config, away: frozenset[str] = frozenset()) -> list[Power]:
         return []
     account = Account(login=control, address=control.lower())
     sides: list[tuple[str, ServerSettings, Callable[[], Source | Target]]] = [
-        ("source", config.source, lambda: open_source(config, account, frozenset({Kind.MAIL}), looking=True)),
+        (side, config.source.tables()[side], partial(_control_source, config, account, side, kinds))
+        for side, kinds in config.source.asked(config.workloads).items()
     ]
     sides += [
         (side_of(kind), config.target.of(kind), _opening(config, account, kind)) for kind in config.workloads
@@ -427,6 +435,11 @@ def powers(config: Config, away: frozenset[str] = frozenset()) -> list[Power]:
         else Power(side, None, tried=False)
         for side, settings, open_side in sides
     ]
+
+
+def _control_source(config: Config, account: Account, side: str, kinds: frozenset[Kind]) -> Source:
+    asked = frozenset({Kind.MAIL}) if side == SOURCE else kinds
+    return open_source(config, account, asked, looking=True, side=side)
 
 
 def _opening(config: Config, account: Account, workload: Kind) -> Callable[[], Target]:

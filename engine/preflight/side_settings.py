@@ -20,9 +20,11 @@ def login_place(config: Config, side: str) -> tuple[str, str]:
 
     Args:
         config: the configuration.
-        side: "source", "target" for that of mail, or "target." and another workload.
+        side: "source", or "source." and a workload that has one of its own; "target" for that of mail, or
+            "target." and another workload.
     """
     name = setting_of(side)
-    settings = config.source if name == "source" else config.target.of(Kind(name.partition(".")[2]))
+    sources = config.source.tables()
+    settings = sources[name] if name in sources else config.target.of(Kind(name.partition(".")[2]))
     field = next((one for one in SECRETS if getattr(settings, one, None) is not None), "kind")
     return settings.where(field), endpoint_of(settings) or "the server"

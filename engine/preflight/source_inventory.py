@@ -135,13 +135,14 @@ def take_inventory(
     inventory = Inventory(person)
     try:
         with contain_defects(f"line {person.line}"):
-            kinds = frozenset(person.moves(config.workloads))
-            with closing(open_source(config, person.source_account, kinds, looking=True)) as source:
-                with (breaker or LoginBreaker()).login("source", person.source):
-                    source.identity()
-                _count(inventory, source, kinds)
-                if delegates:
-                    _ask_delegates(inventory, source)
+            workloads, known = person.moves(config.workloads), False
+            for side, kinds in config.source.asked(workloads).items():
+                with closing(open_source(config, person.source_account, kinds, looking=True)) as source:
+                    with (breaker or LoginBreaker()).login(side, person.source):
+                        source.identity()
+                    _count(inventory, source, kinds, frozenset(workloads) - kinds)
+                    known |= delegates and _ask_delegates(inventory, source)
+            inventory.delegates_unknown = delegates and not known
     except (Misconfigured, Corrupt):
         raise
     except MigrationError as error:
@@ -151,8 +152,20 @@ def take_inventory(
     return inventory
 
 
-def _count(inventory: Inventory, source: Source, workloads: frozenset[Kind]) -> None:
+def _count(
+    inventory: Inventory, source: Source, workloads: frozenset[Kind], elsewhere: frozenset[Kind]
+) -> None:
+    """Count what one source has.
+
+    Args:
+        inventory: to which it is added.
+        source: the open source.
+        workloads: what is read from it.
+        elsewhere: what is read from another source: what this one has of that is not counted.
+    """
     for container in source.containers():
+        if container.kind in elsewhere:
+            continue
         stays = container.omit or (None if container.kind in workloads else f"no-target-{container.kind}")
         if stays is not None:
             _leave(inventory, stays, _total(source, container))
@@ -161,17 +174,20 @@ def _count(inventory: Inventory, source: Source, workloads: frozenset[Kind]) -> 
         _look(inventory, container)
         _enumerate(inventory, source, container)
     if isinstance(source, SupportsExtras):
-        inventory.extras = dict(source.extras())
-        for code, count in inventory.extras.items():
+        for code, count in dict(source.extras()).items():
+            more = inventory.extras.get(code, 0)
+            inventory.extras[code] = None if count is None or more is None else count + more
             if count is None:
                 inventory.unknown.append(code)
             elif count:
                 inventory.stays[code] += count
 
 
-def _ask_delegates(inventory: Inventory, source: Source) -> None:
+def _ask_delegates(inventory: Inventory, source: Source) -> bool:
+    """Note who may act for the owner; return False if this source does not say."""
     found = source.delegates() if isinstance(source, SupportsDelegates) else None
-    inventory.delegates, inventory.delegates_unknown = tuple(found or ()), found is None
+    inventory.delegates += tuple(one for one in found or () if one not in inventory.delegates)
+    return found is not None
 
 
 def _total(source: Source, container: Container) -> int | None:

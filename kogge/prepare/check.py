@@ -266,7 +266,7 @@ def _check_document(
         "control": {one.side: one.opens for one in power},
         "permissions": {code: list(names) for code, names in _excess(looks).items()},
         "hints": [{"code": code, "advice": advice(code)} for code in hints(config, looks)],
-        "servers": {side: dict(facts) for side, facts in _facts(looks)},
+        "servers": {side: dict(facts) for side, facts in _facts(config, looks)},
     }
 
 
@@ -277,10 +277,10 @@ def _excess(looks: Sequence[PreflightResult]) -> dict[str, tuple[str, ...]]:
     return excess(next((look.rights for look in looks if look.rights is not None), None))
 
 
-def _facts(looks: Sequence[PreflightResult]) -> Iterator[tuple[str, dict[str, str]]]:
+def _facts(config: Config, looks: Sequence[PreflightResult]) -> Iterator[tuple[str, dict[str, str]]]:
     """What the first mailbox that could be opened says of each side's server."""
     sides = dict.fromkeys(side for look in looks for side in look.facts)
-    for side in dict.fromkeys(("source", "target", *sides)):
+    for side in dict.fromkeys((*config.sources, "target", *sides)):
         facts = next((look.facts[side] for look in looks if look.facts.get(side)), {})
         yield side, dict(facts)
 
@@ -295,7 +295,7 @@ def _show_check(
     from engine.preflight.side_settings import setting_of
 
     out = screen()
-    for side, facts in _facts(looks):
+    for side, facts in _facts(config, looks):
         if side == "target" and not any(Kind.MAIL in look.person.moves(config.workloads) for look in looks):
             continue
         stated = ", ".join(f"{name} {value}" for name, value in facts.items())
@@ -307,7 +307,7 @@ def _show_check(
     show_kinds([look.kinds for look in looks], set[Kind]().union(*(look.untold for look in looks)))
     for line in _source_care(config, looks):
         out.print(Text(line, style=CARE), soft_wrap=True)
-    for line in _target_care(dict(_facts(looks))["target"]):
+    for line in _target_care(dict(_facts(config, looks))["target"]):
         out.print(Text(line, style=CARE), soft_wrap=True)
     for target_line in _target_lines(config, looks, heard):
         out.print(target_line, soft_wrap=True)

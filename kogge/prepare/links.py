@@ -112,7 +112,8 @@ def _resolver(config: Config, by: Config, ledger: Ledger, boxes: Sequence[Mailbo
         yield Resolver(config, ledger, None)
         return
     account = accounts(ledger, boxes[0]).source
-    with closing(open_source(by, account, frozenset({Kind.FILES}))) as source:
+    side = by.source.side(Kind.FILES) if by.source.of(Kind.FILES) is not None else next(iter(by.sources))
+    with closing(open_source(by, account, frozenset({Kind.FILES}), side=side)) as source:
         known: SupportsLinks | None = source if isinstance(source, SupportsLinks) else None
         if known is None:
             say("the source is not Microsoft 365, so the links are listed and not resolved; see --resolve-by")

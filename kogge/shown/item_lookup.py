@@ -34,7 +34,7 @@ def subjects_of(config: Config, ledger: Ledger, found: Sequence[Rejection]) -> d
     reached at all, it is not asked any more."""
     breaker, reached = LoginBreaker(), False
     subjects: dict[Spot, str] = {(row.id, item.key): UNREADABLE for _, row, item in found}
-    for _, group in groupby(found, key=lambda one: one[0].id):
+    for _, group in groupby(found, key=lambda one: (one[0].id, config.source.side(one[1].kind))):
         own = list(group)
         account, kinds = accounts(ledger, own[0][0]).source, frozenset(row.kind for _, row, _ in own)
         try:

@@ -147,8 +147,8 @@ def gather(config: Config, ledger: Ledger, named: NamedMailbox) -> MailboxPage:
 
 
 def servers_of(config: Config) -> dict[str, str]:
-    """Host and port of the source and of each workload's target, as the configuration has them."""
-    found = {"source": _place(config.source)}
+    """Host and port of each source and of each workload's target, as the configuration has them."""
+    found = {side: _place(source) for side, source in config.sources.items()}
     found |= {str(kind): _place(config.target.of(kind)) for kind in config.workloads}
     return {name: place for name, place in found.items() if place}
 
@@ -266,8 +266,9 @@ def _cut_off(stop: Stop) -> str:
 
 
 def _asked(page: MailboxPage, kinds: Sequence[Kind]) -> str:
-    """The source and the targets of these workloads, with host and port."""
-    names = ["source", *map(str, kinds)]
+    """The sources and the targets of these workloads, with host and port."""
+    own = [f"source.{kind}" for kind in kinds if f"source.{kind}" in page.servers]
+    names = [*(["source"] if len(own) < len(kinds) or not kinds else []), *own, *map(str, kinds)]
     return ", ".join(f"{name} {page.servers[name]}" for name in names if name in page.servers)
 
 

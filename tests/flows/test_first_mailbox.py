@@ -15,6 +15,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from scripted import SIDES, Ended, add, opened, serving
 
 from engine.config.load import Config
+from engine.config.sources import Sources
 from engine.leg.run_options import RunOptions
 from flows import canary_mailbox, launch, leg_task, migrate
 from flows.canary_mailbox import UNFINISHED, Stages, apart, passed
@@ -142,16 +143,21 @@ def test_a_first_mailbox_that_no_fault_stopped_is_not_said_to_have_failed(place:
     assert migrate._wave_state(seen, runner, first, "auth-refused").name == "CanaryFailed"
 
 
+def with_source(config: Config, **changed: object) -> Config:
+    assert config.source.whole is not None
+    sources = Sources(config.source.whole.model_copy(update=changed), {})
+    return config.model_copy(update={"source": sources})
+
+
 def test_other_systems_are_tried_with_one_mailbox_again(place: Place) -> None:
     first = place.apart().first
     assert first is not None
     place.end(first, LegState.VERIFIED)
     assert place.passed(first) is None
     assert place.apart().first is None
-    source = place.config.source
-    place.config = place.config.model_copy(update={"source": source.model_copy(update={"connections": 1})})
+    place.config = with_source(place.config, connections=1)
     assert place.apart().first is None, "a slower pace is no other system"
-    place.config = place.config.model_copy(update={"source": source.model_copy(update={"host": "other"})})
+    place.config = with_source(place.config, host="other")
     assert place.apart().first == first
 
 
@@ -286,8 +292,7 @@ def test_a_batch_without_its_wave_waits_for_the_first_mailbox_too(place: Place) 
     assert not may_run(place, other, (other + 1) % 5)
     goes(place, place.ids[other])
     assert may_run(place, other, (other + 1) % 5)
-    source = place.config.source
-    place.config = place.config.model_copy(update={"source": source.model_copy(update={"host": "other"})})
+    place.config = with_source(place.config, host="other")
     place.end(str(first), LegState.COPIED)
     place.end(place.ids[other], LegState.COPIED)
     assert not may_run(place, 0, 1), "other systems"

@@ -65,7 +65,7 @@ def test_a_secret_s_command_works_where_the_configuration_lies(
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     config = load(write(SIMPLE.replace('{ env = "SOURCE" }', '{ command = "./ask" }')))
-    secret = getattr(config.source, "password")  # noqa: B009 (a field of the source's own kind)
+    secret = getattr(config.source_of(Kind.MAIL), "password")  # noqa: B009 (a field of the source's own kind)
     assert secret.read().get_secret_value() == "hunter2"
 
 
@@ -86,7 +86,7 @@ password = { env = "TARGET" }
 
 def test_what_init_writes_is_accepted(write) -> None:
     config = load(write(TOML))
-    assert config.source.kind == "ews"
+    assert config.source_of(Kind.MAIL).kind == "ews"
     assert config.target.mail.auth == "master-user"
 
 
@@ -115,7 +115,7 @@ def test_every_table_that_may_stand_in_place_of_another_is_accepted(write, shown
     table = re.sub("^## ", "", shown, flags=re.MULTILINE)
     others = re.sub(r"(?ms)^\[source\]$.*?^$", "", TOML) if "[source]" in table else TOML
     config = load(write(others + table))
-    asked = [config.source, *(config.target.of(kind) for kind in config.workloads)]
+    asked = [*config.source.tables().values(), *(config.target.of(kind) for kind in config.workloads)]
     assert re.search('kind = "(.+?)"', table)[1] in {one.kind for one in asked}
 
 
@@ -267,7 +267,7 @@ def test_toml_errors_have_a_hint(write, text: str, hint: str) -> None:
 def test_a_file_that_a_field_names_is_told_with_its_place(write, tmp_path: Path) -> None:
     config = load(write(SIMPLE.replace("[target", 'tls = { ca_file = "none.pem" }\n[target')))
     with pytest.raises(Misconfigured) as caught:
-        config.source.tls.context("test")
+        config.source_of(Kind.MAIL).tls.context("test")
     told = f"{tmp_path}/none.pem cannot be read (No such file or directory)"
     assert caught.value.advice == f"kogge.toml:6: source.tls.ca_file: {told}"
 
@@ -280,7 +280,7 @@ def test_files_that_cannot_be_read(write, tmp_path: Path) -> None:
 
 
 def test_byte_order_mark_is_tolerated(write) -> None:
-    assert load(write(b"\xef\xbb\xbf" + SIMPLE.encode())).source.host == "old.example"
+    assert load(write(b"\xef\xbb\xbf" + SIMPLE.encode())).source_of(Kind.MAIL).host == "old.example"
 
 
 def test_ledger_password_is_read_late_and_quoted(write, monkeypatch: pytest.MonkeyPatch) -> None:

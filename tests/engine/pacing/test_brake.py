@@ -15,6 +15,7 @@ import pytest
 from connectors.ews.source import EwsSettings
 from connectors.imap.session import ImapSettings
 from connectors.settings import name_fields
+from engine.config.sources import Sources
 from engine.identity.identity_gate import GateRules
 from engine.pacing.login_breaker import REFUSALS_MOST, LoginBreaker
 from engine.planning.mailbox_list import Person
@@ -34,7 +35,7 @@ CONFIG: Any = SimpleNamespace(
     run=SimpleNamespace(mailboxes_at_once=4),
     gate=SimpleNamespace(control=None),
     workloads=(Kind.MAIL,),
-    source=SETTINGS["source"],
+    source=Sources(SETTINGS["source"], {}),
     target=SimpleNamespace(of=lambda kind: SETTINGS[f"target.{kind}"]),
 )
 
@@ -149,7 +150,7 @@ def test_the_control_mailbox_is_tried_with_shared_credentials_alone(
     gate = SimpleNamespace(control="Chief@old.example")
     config: Any = SimpleNamespace(
         gate=gate,
-        source=settings,
+        source=Sources(settings, {}),
         target=SimpleNamespace(of=lambda _: imap("password")),
         workloads=(Kind.MAIL,),
         path=Path("kogge.toml"),
@@ -182,7 +183,9 @@ def test_who_knows_the_control_mailbox_has_not_opened_it(
     settings = SimpleNamespace(of=lambda _: imap("password"))
     gate = SimpleNamespace(control="Chief@old.example")
     source = imap("master-user", username="master")
-    config: Any = SimpleNamespace(gate=gate, source=source, target=settings, workloads=(Kind.MAIL,))
+    config: Any = SimpleNamespace(
+        gate=gate, source=Sources(source, {}), target=settings, workloads=(Kind.MAIL,)
+    )
     monkeypatch.setattr(preflight, "open_source", lambda *_, **__: Scoped("source", refuses))
     assert preflight.powers(config)[0].opens is not refuses
 

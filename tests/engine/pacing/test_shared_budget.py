@@ -209,8 +209,8 @@ def test_all_workloads_of_a_server_share_one_budget(tmp_path: Path) -> None:
     config = configured(tmp_path)
     calendar, contacts = (config.target.of(kind) for kind in (Kind.CALENDAR, Kind.CONTACTS))
     assert budget_of(config, calendar) is budget_of(config, contacts)
-    assert budget_of(config, config.source) is None
-    assert request_budget(config, config.source) is NO_BUDGET
+    assert budget_of(config, config.source_of(Kind.MAIL)) is None
+    assert request_budget(config, config.source_of(Kind.MAIL)) is NO_BUDGET
     assert isinstance(request_budget(config, calendar, Stop()), StoppableBudget)
 
 
@@ -233,7 +233,7 @@ def test_the_ledger_keeps_it_once_there_is_one(tmp_path: Path) -> None:
     budget.refused(300.0)
     assert taken(budget) == 0
     assert waits_until(config, settings) is not None
-    assert waits_until(config, config.source) is None
+    assert waits_until(config, config.source_of(Kind.MAIL)) is None
 
 
 def test_what_the_profile_knows_and_what_the_configuration_says(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import pytest
 
 from connectors.imap.session import ImapSettings
+from engine.config.sources import Sources
 from engine.identity.identity_gate import GateRules
 from engine.pacing.login_breaker import AWAY_MOST, AWAY_SECONDS, LoginBreaker
 from engine.planning.mailbox_list import Person
@@ -20,7 +21,10 @@ from model.kinds import Kind
 
 PEOPLE = [Person(n, f"u{n}@o.example", f"u{n}@n.example", "w", f"u{n}", f"u{n}") for n in range(1, 21)]
 CONFIG: Any = SimpleNamespace(
-    run=SimpleNamespace(mailboxes_at_once=4), gate=SimpleNamespace(control=None), workloads=(Kind.MAIL,)
+    run=SimpleNamespace(mailboxes_at_once=4),
+    gate=SimpleNamespace(control=None),
+    workloads=(Kind.MAIL,),
+    source=Sources(None, {}),
 )
 RULES = {Kind.MAIL: GateRules()}
 CAUSE = "mail.example:443: Connection refused"
@@ -154,7 +158,7 @@ def test_the_power_of_a_credential_is_not_tried_at_a_side_that_is_away(
     )
     config: Any = SimpleNamespace(
         gate=SimpleNamespace(control="Chief@old.example"),
-        source=shared,
+        source=Sources(shared, {}),
         target=SimpleNamespace(of=lambda _: shared),
         workloads=(Kind.MAIL,),
     )

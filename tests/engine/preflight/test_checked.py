@@ -12,6 +12,7 @@ from lonely import plan, settle
 
 from engine.approvals.plan_approval import plan_of
 from engine.config.load import Config, load
+from engine.config.sources import Sources
 from engine.identity.identity_gate import GateRules
 from engine.planning.mailbox_list import Person
 from engine.preflight import preflight
@@ -73,7 +74,7 @@ def test_what_was_copied_already_needs_no_room(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(preflight, "open_source", lambda *_, **__: side)
     monkeypatch.setattr(preflight, "_look_at_source", source)
     monkeypatch.setattr(preflight, "_examine_target", lambda *_: None)
-    config: Any = SimpleNamespace(workloads=(Kind.MAIL,))
+    config: Any = SimpleNamespace(workloads=(Kind.MAIL,), source=Sources(None, {}))
     found = preflight.examine(config, ANNA, {Kind.MAIL: GateRules()}, begun=begun)
     assert found.faults == ([] if begun else [("target", "quota-too-small")])
 

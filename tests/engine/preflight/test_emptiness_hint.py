@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from connectors.server_settings import ServerSettings
+from engine.config.sources import Sources
 from engine.control.remedies import advice
 from engine.planning.mailbox_list import Person
 from engine.preflight import preflight
@@ -38,7 +39,7 @@ class WithAnotherWay(Partly):
 def test_a_check_says_that_emptiness_is_not_proven(target: Any, hinted: bool) -> None:
     result = PreflightResult(ANNA)
     preflight._look_at_target(result, "target.calendar", target)
-    config: Any = SimpleNamespace(source=ServerSettings(kind="practice"))
+    config: Any = SimpleNamespace(source=Sources(ServerSettings(kind="practice"), {}))
     assert preflight.hints(config, [result]) == ([preflight.EMPTINESS] if hinted else [])
     assert result.ready
     assert "`api`" in advice(preflight.EMPTINESS)

@@ -18,6 +18,7 @@ from practice_fixtures import world_fixture
 from connectors.ews.settings import EwsSettings
 from connectors.graph.preflight import NEEDED
 from engine.config.load import load
+from engine.config.sources import Sources
 from engine.control.remedies import advice
 from engine.planning.load_plan import plan
 from engine.preflight import credential_scope, preflight
@@ -180,6 +181,6 @@ def test_a_source_that_cannot_be_asked_is_asked_again(monkeypatch: pytest.Monkey
 def test_ews_of_exchange_online_is_sent_to_graph(url: str, product: str | None, hinted: bool) -> None:
     source = EwsSettings(url=url, username="service", password={"env": "X"})  # type: ignore[arg-type]
     look: Any = SimpleNamespace(facts={"source": {"product": product}} if product else {})
-    config: Any = SimpleNamespace(source=source)
+    config: Any = SimpleNamespace(source=Sources(source, {}))
     assert preflight.hints(config, [look]) == (["ews-ends"] if hinted else [])
     assert "graph" in advice("ews-ends")
