@@ -33,9 +33,8 @@ from kogge.terminal.options import (
     refuse_unsure,
     say,
     screen,
-    write_csv,
 )
-from kogge.terminal.tables import table
+from kogge.terminal.output import Column, Output
 from ledger.db.rows import (
     HELD_ELSEWHERE,
     KEPT,
@@ -513,20 +512,18 @@ def _show_waves(config: Config, rows: Sequence[MailboxRow], csv_file: Path | Non
 
     lines = {one.source: one.line for one in listed(config)}
     last = max(lines.values(), default=0) + 1
-    found: list[dict[str, object]] = [
-        {
-            "line": lines.get(row.source),
-            "mailbox": row.id,
-            "source": row.source,
-            "target": row.target,
-            "wave": row.wave,
-        }
-        for row in sorted(rows, key=lambda row: (lines.get(row.source, last), row.id))
-    ]
-    if csv_file is not None:
-        write_csv(csv_file, found, list(found[0]), "mailboxes")
-    if as_json:
-        emit(found)
-    elif csv_file is None:
-        columns = ("line", "mailbox", "source", "target")
-        screen().print(table(columns, ([str(one[name] or "-") for name in columns] for one in found)))
+
+    def of_list(row: MailboxRow) -> int | None:
+        return lines.get(row.source)
+
+    found = sorted(rows, key=lambda row: (lines.get(row.source, last), row.id))
+    output: Output[MailboxRow] = Output(
+        (
+            Column("line", of_list, "line", lambda row: str(of_list(row) or "-")),
+            Column("mailbox", lambda row: row.id, "mailbox"),
+            Column("source", heading="source"),
+            Column("target", heading="target"),
+            Column("wave"),
+        )
+    )
+    output.put(found, "mailboxes", csv_file, lambda: screen().print(output.grid(found)), as_json=as_json)

@@ -28,6 +28,7 @@ from kogge.terminal.options import (
     say,
     screen,
 )
+from kogge.terminal.output import Column, Output
 from kogge.terminal.tables import GOOD, table
 from model.date_text import date_of
 from model.kinds import Kind
@@ -39,7 +40,18 @@ if TYPE_CHECKING:
     from ledger.store import Ledger
     from model.optional_protocols import SupportsLinks
 
-COLUMNS = ("mailbox", "workload", "folder", "date", "url", "holder", "target", "why")
+LINKS: Output[Link] = Output(
+    (
+        Column("mailbox", lambda one: one.mailbox.id),
+        Column("workload", lambda one: str(one.container.kind)),
+        Column("folder", lambda one: " > ".join(one.container.path)),
+        Column("date", lambda one: date_of(one.item.date)),
+        Column("url"),
+        Column("holder", lambda one: one.end.mailbox),
+        Column("target", lambda one: one.end.path),
+        Column("why", lambda one: one.end.why),
+    )
+)
 WHYS = {
     "": "lead to a file or folder that moved",
     "not-migrated": "the file is there, but no mailbox of this ledger moved it (or not yet)",
@@ -93,7 +105,7 @@ def links(
     if csv_file is not None:
         say(f"{found.ends.total()} links in {csv_file}")
     if as_json:
-        emit({"links": kept, **_document(found)})
+        emit({"links": LINKS.documents(kept), **_document(found)})
     else:
         _show(found)
     _tell(found, resolver)
@@ -121,14 +133,14 @@ def _resolver(config: Config, by: Config, ledger: Ledger, boxes: Sequence[Mailbo
 
 
 @contextmanager
-def _sink(path: Path | None) -> Iterator[Callable[[dict[str, str]], None]]:
+def _sink(path: Path | None) -> Iterator[Callable[[Link], None]]:
     """Writes each row as it is found. Raises Misconfigured for --csv."""
     if path is None:
         yield lambda _row: None
         return
     with private_csv(path) as rows:
-        rows.put(COLUMNS)
-        yield lambda row: rows.put(row[name] for name in COLUMNS)
+        rows.put(LINKS.names)
+        yield lambda link: rows.put(LINKS.values(link))
 
 
 def _items(ledger: Ledger, boxes: Sequence[MailboxRow]) -> int:
@@ -153,26 +165,12 @@ def _rows(
     seen: Callable[[], None],
     *,
     at_target: bool,
-) -> Iterator[dict[str, str]]:
+) -> Iterator[Link]:
     from engine.preflight.link_report import LinkReader
 
     reading = LinkReader(config, ledger, resolver, at_target, found, seen)
     for box in boxes:
-        for link in reading.links(box):
-            yield _row(link)
-
-
-def _row(link: Link) -> dict[str, str]:
-    return {
-        "mailbox": link.mailbox.id,
-        "workload": str(link.container.kind),
-        "folder": " > ".join(link.container.path),
-        "date": date_of(link.item.date) or "",
-        "url": link.url,
-        "holder": link.end.mailbox,
-        "target": link.end.path,
-        "why": link.end.why,
-    }
+        yield from reading.links(box)
 
 
 def _document(found: LinkFindings) -> dict[str, object]:

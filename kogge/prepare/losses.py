@@ -13,8 +13,9 @@ from rich.text import Text
 
 from engine.config.load import Config
 from engine.control.code_book import unknown_code
-from kogge.terminal.options import emit, screen, write_csv
-from kogge.terminal.tables import GOOD, QUIET, table
+from kogge.terminal.options import screen
+from kogge.terminal.output import Column, Output
+from kogge.terminal.tables import GOOD, QUIET
 from mappings.losses.severity import Class, class_of
 from model.date_text import date_of
 from model.errors import Misconfigured
@@ -24,13 +25,26 @@ from reports.loss_texts import meaning
 
 if TYPE_CHECKING:
     from kogge.shown.item_lookup import Spot
+    from kogge.terminal.tables import Grid
     from ledger.store import Ledger
     from ledger.views.reports import LegSummary, Located, Lost
 
 SHOWN = 50
 FOLDER = 80
 """Characters of a folder's path on the screen; --json and --csv have the whole."""
-LOST = ("mailbox", "wave", "workload", "field", "reason", "class", "folder", "date", "meaning")
+LOST: tuple[Column[Lost], ...] = (
+    Column("mailbox", lambda one: one[0].id, "mailbox"),
+    Column("wave", lambda one: one[0].wave),
+    Column("workload", lambda one: str(one[1].kind), "workload"),
+    Column("", heading="lost", cell=lambda one: f"{one[3].field} {one[3].reason}"),
+    Column("field", lambda one: one[3].field),
+    Column("reason", lambda one: one[3].reason),
+    Column("class", lambda one: str(class_of(one[3].field, one[3].reason)), "class"),
+    Column("", heading="date", cell=lambda one: (_date(one) or "-")[:10]),
+    Column("folder", lambda one: _folder(one), "folder", lambda one: _short(_folder(one)), wrap=True),
+    Column("date", lambda one: _date(one)),
+    Column("meaning", lambda one: meaning(one[1].kind, one[3].field, one[3].reason)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +72,16 @@ def show(
     texts: Mapping[Spot, str] = {}
     if reader is not None:
         texts = subjects_of(config, ledger, [(box, row, item) for box, row, item, _ in found], reader)
-    rows = [_row(one, texts if subjects else None) for one in found]
-    if csv_file is not None:
-        write_csv(csv_file, rows, [*LOST, *(["subject"] if subjects else [])], "losses")
-    if as_json:
-        emit(rows)
-    elif csv_file is None and not rows:
-        told = "No loss has that field, reason or class." if asked.codes else "No item lost anything."
-        screen().print(Text(told, style=GOOD))
-    elif csv_file is None:
-        _print(rows, counted(ledger.summary(asked.wave), asked), subjects)
+    output = Output([*LOST, *([_subject(texts)] if subjects else [])])
+
+    def print_them() -> None:
+        if not found:
+            told = "No loss has that field, reason or class." if asked.codes else "No item lost anything."
+            screen().print(Text(told, style=GOOD))
+        else:
+            _print(output.grid(found), len(found), counted(ledger.summary(asked.wave), asked))
+
+    output.put(found, "losses", csv_file, print_them, as_json=as_json)
 
 
 def refuse_unknown_losses(ledger: Ledger, asked: Filters) -> None:
@@ -109,51 +123,39 @@ def counted(summaries: Sequence[LegSummary], asked: Filters) -> Counter[tuple[Ki
     return counts
 
 
-def _row(one: Lost, texts: Mapping[Spot, str] | None) -> dict[str, object]:
-    box, container, item, loss = one
-    found: dict[str, object] = {
-        "mailbox": box.id,
-        "wave": box.wave,
-        "workload": str(container.kind),
-        "field": loss.field,
-        "reason": loss.reason,
-        "class": str(class_of(loss.field, loss.reason)),
-        "folder": " > ".join(container.path),
-        "date": None if item is None or item.date is None else date_of(item.date),
-        "meaning": meaning(container.kind, loss.field, loss.reason),
-    }
-    if texts is not None:
-        found["subject"] = "" if item is None else texts.get((container.id, item.key), "")
-    return found
+def _subject(texts: Mapping[Spot, str]) -> Column[Lost]:
+    """The column of subjects, as they were read."""
+
+    def subject(one: Lost) -> str:
+        _, container, item, _ = one
+        return "" if item is None else texts.get((container.id, item.key), "")
+
+    return Column("subject", subject, "subject", wrap=True)
 
 
-def _print(
-    rows: Sequence[Mapping[str, object]], counts: Counter[tuple[Kind, str, str]], subjects: bool
-) -> None:
+def _date(one: Lost) -> str | None:
+    item = one[2]
+    return None if item is None or item.date is None else date_of(item.date)
+
+
+def _folder(one: Lost) -> str:
+    return " > ".join(one[1].path)
+
+
+def _short(folder: str) -> str:
+    return folder if len(folder) <= FOLDER else f"{folder[: FOLDER - 1]}…"
+
+
+def _print(grid: Grid, shown: int, counts: Counter[tuple[Kind, str, str]]) -> None:
     out = screen()
-    columns = ("mailbox", "workload", "lost", "class", "date", "folder", *(("subject",) if subjects else ()))
-    out.print(table(columns, (_cells(row, subjects) for row in rows), wrap=("folder", "subject")))
-    if counts.total() > len(rows):
-        more = f"and {counts.total() - len(rows):,} more: --json or --csv FILE lists them all; narrow with"
+    out.print(grid)
+    if counts.total() > shown:
+        more = f"and {counts.total() - shown:,} more: --json or --csv FILE lists them all; narrow with"
         out.print(Text(f"{more} --workload, --code or --mailbox", style=QUIET), soft_wrap=True)
     out.print()
     for (kind, field, reason), count in sorted(counts.items()):
         told = f"{count:,}, {class_of(field, reason)}"
         out.print(f"{kind}: {field} {reason} ({told}): {meaning(kind, field, reason)}", soft_wrap=True)
-
-
-def _cells(row: Mapping[str, object], subjects: bool) -> list[str]:
-    date = str(row["date"] or "-")[:10]
-    head = [
-        str(row["mailbox"]),
-        str(row["workload"]),
-        f"{row['field']} {row['reason']}",
-        str(row["class"]),
-        date,
-    ]
-    folder = str(row["folder"])
-    folder = folder if len(folder) <= FOLDER else f"{folder[: FOLDER - 1]}…"
-    return [*head, folder, *([str(row["subject"])] if subjects else [])]
 
 
 def subjects_of(config: Config, ledger: Ledger, found: Sequence[Located], by: str) -> dict[Spot, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,13 +26,11 @@ from kogge.terminal.options import (
     Wave,
     Workloads,
     chosen,
-    emit,
     given,
     screen,
-    write_csv,
 )
-from kogge.terminal.tables import CARE, GOOD, QUIET, bytes_cell, code_cell, table
-from model.date_text import date_of
+from kogge.terminal.output import Column, Output
+from kogge.terminal.tables import CARE, GOOD, QUIET, bytes_cell, code_cell
 from model.kinds import Kind
 from model.plural import many
 
@@ -72,10 +71,22 @@ NAMELESS = (
     "The ledger keeps no subject or name. {} reads them from the source: of mail, events, contacts, files."
 )
 """What is said below items without their subjects."""
-FAILED = (
-    "mailbox", "wave", "workload", "code", "detail", "container", "item", "folder", "date", "bytes",
-    "attempts", "advice",
-)  # fmt: skip
+FAILED: tuple[Column[Failure], ...] = (
+    Column("mailbox", lambda one: one.box.id, "mailbox"),
+    Column("wave", lambda one: one.box.wave),
+    Column("workload", lambda one: str(one.kind)),
+    Column("code", heading="code", cell=lambda one: one.coded),
+    Column("detail"),
+    Column("container", lambda one: one.container and one.container.id),
+    Column("item", lambda one: one.key),
+    Column("", heading="date", cell=lambda one: str(one.date)),
+    Column("", heading="size", cell=lambda one: bytes_cell(one.bytes)),
+    Column("folder", heading="folder", wrap=True),
+    Column("date"),
+    Column("bytes"),
+    Column("attempts", lambda one: 0 if one.item is None else one.item.attempts),
+    Column("advice", lambda one: advice(one.code)),
+)
 
 
 def failures(
@@ -108,6 +119,8 @@ def failures(
 
     Example: kogge failures --wave pilot --subjects --by "Night shift"
     """
+    from kogge.shown.failed_items import Failure
+
     settings = load(config)
     if server_words:
         command_words.refuse_both(losses, subjects)
@@ -128,20 +141,23 @@ def failures(
             raise typer.Exit(Exit.OK)
         found, texts = _found(settings, ledger, filters, reader)
         unfinished = _unfinished(ledger, wanted, kinds)
-    rows = [_failure(one, texts) for one in found]
-    waves = {row.id: row.wave for row in boxes}
-    stopped = [_stop(leg, waves) for leg in unfinished if leg.detail and (not codes or leg.code in codes)]
-    if csv_file is not None:
-        write_csv(csv_file, [*rows, *stopped], [*FAILED, *(["subject"] if subjects else [])], "failures")
-    if as_json:
-        emit([*rows, *stopped])
-    elif csv_file is None:
-        _show(rows, subjects, bool(code), unfinished)
-        if any(row["item"] for row in rows) and not subjects:
-            whose = "".join([f" --wave {wave}" if wave else "", *(f" -m {one}" for one in mailbox or ())])
-            command = next_command(config, f"failures{whose} --subjects --by NAME")
+    whose = {row.id: row for row in boxes}
+    stopped = [
+        Failure(whose[leg.mailbox], leg.workload, leg.code or str(leg.state), leg.detail)
+        for leg in unfinished
+        if leg.detail and (not codes or leg.code in codes)
+    ]
+    output = Output([*FAILED, *([_subject(texts)] if subjects else [])])
+
+    def print_them() -> None:
+        _show(found, output, bool(code), unfinished)
+        if any(row.key for row in found) and not subjects:
+            options = "".join([f" --wave {wave}" if wave else "", *(f" -m {one}" for one in mailbox or ())])
+            command = next_command(config, f"failures{options} --subjects --by NAME")
             screen().print(Text(NAMELESS.format(command), style=QUIET), soft_wrap=True)
-    raise typer.Exit(Exit.OPEN if rows else Exit.OK)
+
+    output.put([*found, *stopped], "failures", csv_file, print_them, as_json=as_json)
+    raise typer.Exit(Exit.OPEN if found else Exit.OK)
 
 
 def _found(
@@ -151,10 +167,10 @@ def _found(
     from kogge.shown.failed_items import differing, rejected
 
     every = [*rejected(ledger.rejected(filters.wave)), *differing(ledger.differing(filters.wave))]
-    every = [one for one in every if one.box.id in filters.mailboxes and one.container.kind in filters.kinds]
+    every = [one for one in every if one.box.id in filters.mailboxes and one.kind in filters.kinds]
     refuse_unknown_codes(filters.codes, (one.code for one in every))
     found = [one for one in every if not filters.codes or one.code in filters.codes]
-    placed = [(one.box, one.container, one.item) for one in found if one.item is not None]
+    placed = [one.place for one in found if one.place is not None]
     return found, {} if reader is None else subjects_of(settings, ledger, placed, reader)
 
 
@@ -166,37 +182,19 @@ def _unfinished(ledger: Ledger, wanted: frozenset[str], kinds: frozenset[Kind]) 
     return [leg for leg in legs if leg.state is not LegState.VERIFIED]
 
 
-def _failure(one: Failure, subjects: Mapping[Spot, str]) -> dict[str, object]:
-    box, container, item = one.box, one.container, one.item
-    found: dict[str, object] = {
-        "mailbox": box.id,
-        "wave": box.wave,
-        "workload": str(container.kind),
-        "code": one.code,
-        "detail": one.detail,
-        "container": container.id,
-        "item": one.key,
-        "folder": " > ".join(container.path),
-        "date": date_of(None if item is None else item.date),
-        "bytes": None if item is None else item.size,
-        "attempts": 0 if item is None else item.attempts,
-        "advice": advice(one.code),
-    }
-    if subjects:
-        found["subject"] = "" if item is None else subjects.get((container.id, item.key), "")
-    return found
+def _subject(texts: Mapping[Spot, str]) -> Column[Failure]:
+    """The column of subjects, as they were read. A workload has none."""
 
+    def subject(one: Failure) -> str | None:
+        if one.container is None or one.item is None:
+            return None if one.container is None else ""
+        return texts.get((one.container.id, one.item.key), "")
 
-def _stop(leg: LegRow, waves: Mapping[str, str]) -> dict[str, object]:
-    """A workload that did not get further, in the form of an item that failed."""
-    code = leg.code or str(leg.state)
-    known = {"mailbox": leg.mailbox, "wave": waves[leg.mailbox], "workload": str(leg.workload), "code": code}
-    told = {"detail": leg.detail, "attempts": 0, "advice": advice(code)}
-    return {**dict.fromkeys(FAILED), **known, **told}
+    return Column("subject", subject, "subject", wrap=True, optional=True)
 
 
 def _show(
-    rows: Sequence[Mapping[str, object]], subjects: bool, by_code: bool, unfinished: Sequence[LegRow]
+    rows: Sequence[Failure], output: Output[Failure], by_code: bool, unfinished: Sequence[LegRow]
 ) -> None:
     """unfinished: workloads of which this is not the last word."""
     out = screen()
@@ -211,21 +209,7 @@ def _show(
         more = f" so far; {workloads} not verified: kogge status"
         out.print(Text(told + (more if unfinished else "."), style=CARE if unfinished else GOOD))
         return
-    columns = ["mailbox", "code", "date", "size", "folder", *(["subject"] if subjects else [])]
-    cells = [_failure_cells(row, columns[4:]) for row in rows]
-    out.print(table(columns, cells, wrap=("folder", "subject")))
+    out.print(output.grid(rows))
     out.print()
-    for code in sorted({str(row["code"]) for row in rows}):
-        count = sum(row["code"] == code for row in rows)
+    for code, count in sorted(Counter(row.code for row in rows).items()):
         out.print(f"{code} ({count:,}): {advice(code)}", soft_wrap=True)
-
-
-def _failure_cells(row: Mapping[str, object], more: Sequence[str]) -> list[str | Text]:
-    detail = str(row["detail"]).rpartition(":")[2]
-    code = f"{row['code']} ({detail})" if detail and detail != row["code"] else str(row["code"])
-    head = (str(row["mailbox"]), code, str(row["date"]), bytes_cell(_size(row["bytes"])))
-    return [*head, *(str(row.get(name, "")) for name in more)]
-
-
-def _size(value: object) -> int | None:
-    return value if isinstance(value, int) else None

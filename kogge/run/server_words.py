@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,9 @@ from rich.text import Text
 from engine.config.load import Config
 from engine.control.server_words_file import FOLDER, FailureLine, Words
 from kogge.prepare.losses import refuse_unknown_codes
-from kogge.terminal.options import emit, screen, write_csv
-from kogge.terminal.tables import QUIET, table
+from kogge.terminal.options import screen
+from kogge.terminal.output import Column, Output
+from kogge.terminal.tables import QUIET
 from model.errors import Misconfigured
 from model.kinds import Kind
 
@@ -22,7 +23,18 @@ if TYPE_CHECKING:
     from ledger.store import Ledger
 
 EVENT = "server-words"
-COLUMNS = ("mailbox", "wave", "time", "workload", "code", "item", "words")
+Said = tuple["MailboxRow", FailureLine]
+WORDS: Output[Said] = Output(
+    (
+        Column("mailbox", lambda one: one[0].id, "mailbox"),
+        Column("wave", lambda one: one[0].wave),
+        Column("time", lambda one: one[1].time, "time", lambda one: one[1].time.removesuffix("+00:00")),
+        Column("workload", lambda one: one[1].workload, "workload"),
+        Column("code", lambda one: one[1].code, "code"),
+        Column("item", lambda one: one[1].item, "item", lambda one: one[1].item[:8]),
+        Column("words", lambda one: one[1].words, "words", wrap=True),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +69,9 @@ def show(
     for box, lines in chosen:
         if lines:
             ledger.event(box.wave, EVENT, {"by": reader, "lines": len(lines)}, subject=box.id)
-    rows = list(_rows(chosen))
-    if csv_file is not None:
-        write_csv(csv_file, rows, COLUMNS, "failures")
-    if as_json:
-        emit(rows)
-    elif csv_file is None:
-        _print(rows, config.state_directory / FOLDER)
+    rows = [(box, line) for box, lines in chosen for line in lines]
+    folder = config.state_directory / FOLDER
+    WORDS.put(rows, "failures", csv_file, lambda: _print(rows, folder), as_json=as_json)
 
 
 def _is_asked(line: FailureLine, asked: FailureSelection) -> bool:
@@ -71,23 +79,10 @@ def _is_asked(line: FailureLine, asked: FailureSelection) -> bool:
     return line.workload in kinds and (not asked.codes or line.code in asked.codes)
 
 
-def _rows(chosen: Sequence[tuple[MailboxRow, Sequence[FailureLine]]]) -> Iterator[dict[str, object]]:
-    for box, lines in chosen:
-        for line in lines:
-            yield {"mailbox": box.id, "wave": box.wave, **asdict(line)}
-
-
-def _print(rows: Sequence[dict[str, object]], folder: Path) -> None:
+def _print(rows: Sequence[Said], folder: Path) -> None:
     out = screen()
     if not rows:
         told = f"No server said anything about a failure that is kept in {folder}, on this machine."
         out.print(Text(told, style=QUIET), soft_wrap=True)
         return
-    columns = ("mailbox", "time", "workload", "code", "item", "words")
-    cells = ([_cell(name, row[name]) for name in columns] for row in rows)
-    out.print(table(columns, cells, wrap=("words",)))
-
-
-def _cell(name: str, value: object) -> str:
-    text = str(value)
-    return text[:8] if name == "item" else text.removesuffix("+00:00") if name == "time" else text
+    out.print(WORDS.grid(rows))
