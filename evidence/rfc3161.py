@@ -20,7 +20,6 @@ _BEFORE = bytes.fromhex(
     "0420"  # 32 bytes
 )
 _AFTER = bytes.fromhex("0101ff")
-CONTENT_TYPE = "application/timestamp-query"
 
 
 def request(digest: bytes) -> bytes:

@@ -46,7 +46,6 @@ SEED = 7
 LARGE = 3_000_000
 READS_BEFORE_USE = 3
 """The first mailbox is used after so many replies with mail: the migration is under way then."""
-START_SECONDS = 30.0
 
 
 def main() -> None:

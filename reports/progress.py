@@ -89,14 +89,6 @@ class Snapshot:
         return Counter(leg.state for leg in self.legs)
 
     @property
-    def told_states(self) -> str:
-        """Return how many legs are in which state, and how many at work have nothing left to copy."""
-        counts = Counter(str(leg.state) for leg in self.legs)
-        copied = sum(leg.state is LegState.RUNNING and 0 < leg.items <= leg.done for leg in self.legs)
-        told = ", ".join(f"{count:,} {state}" for state, count in sorted(counts.items()))
-        return f"{told} ({copied:,} of them listing or verifying)" if copied else told
-
-    @property
     def open(self) -> tuple[LegRow, ...]:
         """Return the legs that the plan withholds, and those with items that have no fate.
 

@@ -73,10 +73,6 @@ class Grid:
     wrap: frozenset[str]
     headed: bool = True
 
-    @property
-    def row_count(self) -> int:
-        return len(self.rows)
-
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         most = options.max_width
         widths = self._widths(most)

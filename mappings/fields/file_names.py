@@ -37,7 +37,6 @@ EXTENSION_BYTES = 20
 KEY_CHARACTERS = (8, 16, 32)
 LONGEST_CHARACTER = 4
 """Bytes of one character in UTF-8, at most."""
-_BACK = {ord(alike): plain for plain, alike in ALIKES.items()}
 
 
 def file_name(name: str, rules: FileNames) -> tuple[str, frozenset[str]]:
@@ -85,16 +84,6 @@ def unparted(name: str, key: bytes, rules: FileNames) -> str | None:
         if end and (not extension or extension.startswith(".")):
             return stem + extension
     return None
-
-
-def original(name: str, rules: FileNames) -> str:
-    """Return the name with look-alikes and the mark of reserved names turned back."""
-    if name == DOTS[".."]:
-        return ".."
-    stem, rest = _first_dot(name)
-    if stem.endswith(RESERVED) and (_is_reserved(stem[:-1] + rest, rules)):
-        name = stem[:-1] + rest
-    return name.translate(_BACK)
 
 
 def identity(name: str, rules: FileNames) -> str:

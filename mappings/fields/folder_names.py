@@ -139,16 +139,6 @@ def _in_one(containers: Sequence[Container], special: Mapping[Role, Path]) -> di
     }
 
 
-def original(path: Path) -> Path:
-    """Return the names with look-alikes turned back.
-
-    It is exact unless a name held a look-alike from the start, was cut, trimmed or numbered. The ledger's
-    path is the truth.
-    """
-    back = {ord(alike): plain for plain, alike in LOOK_ALIKES.items()}
-    return tuple(".." if name == DOTS[".."] else name.translate(back) for name in path)
-
-
 def modified_utf7(text: str) -> bytes:
     """Encode a name in IMAP's modified UTF-7.
 

@@ -248,10 +248,6 @@ def _meeting(scene: Scene, part: str) -> str:
     return {"uid": uid, "stamp": f"{start:%Y%m%dT%H%M%SZ}", "start": f"{start:%Y%m%dT%H0000Z}"}[part]
 
 
-def _folded(line: bytes, variant: int) -> bytes:
-    return folded(line.decode("latin-1"), variant).encode("latin-1")
-
-
 def _written_as(form: str, value: str) -> bytes:
     if form == "quoted-printable":
         return binascii.b2a_qp(value.encode(), istext=True)

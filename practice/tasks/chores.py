@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Literal
 
 from practice.contacts.cards import PLAIN
 from practice.exchange.soap import boolean, stamp
-from practice.world.record_elements import COMMON, TASK, dated, filled, leaf, named, present, strings
+from practice.world.record_elements import dated, filled, leaf, present, strings
 from practice.world.records import Common, Element
 
 if TYPE_CHECKING:
@@ -166,20 +166,6 @@ def _after(one: Chore, owner: str, dialect: Dialect) -> tuple[tuple[str, str], .
         ),
         ("task:TotalWork", _number("TotalWork", one.total_work)),
     )
-
-
-def local_days(start: date | None, due: date | None) -> tuple[str, ...]:
-    """The days themselves, as Outlook keeps them beside the moments: midnight UTC of the day that was meant
-    (PidLidTaskStartDate, PidLidTaskDueDate)."""
-    rows = ((0x8104, start), (0x8105, due))
-    return tuple(
-        named(TASK, number, datetime(day.year, day.month, day.day, tzinfo=UTC)) for number, day in rows if day
-    )
-
-
-def moments(start: datetime | None, due: datetime | None) -> tuple[str, ...]:
-    """The moments these days begin for their owner (PidLidCommonStart, PidLidCommonEnd)."""
-    return tuple(named(COMMON, number, each) for number, each in ((0x8516, start), (0x8517, due)) if each)
 
 
 def _number(tag: str, value: int | None) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Literal, cast
@@ -38,7 +38,6 @@ _PATTERNS: dict[str, type] = {
     "yearly_on": YearlyOn,
 }
 _OWN_ZONES = {zone.name: zone for zone in (ISLAND, REFORMED)}
-Table = Mapping[str, object]
 
 
 def contact(case: Case, desk: Desk) -> Contact:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 
 from practice.exchange.soap import boolean, escape, stamp
 from practice.world.records import Element
@@ -51,12 +51,6 @@ def dated(moment: datetime) -> str:
     if moment.tzinfo is UTC:
         return stamp(moment)
     return moment.isoformat(timespec="seconds")
-
-
-def at_midnight(year: int, month: int, day: int, hours: float = 0) -> datetime:
-    """The moment a day begins in a zone that is ahead of UTC by so many hours, in UTC."""
-    zone = timezone(timedelta(hours=hours))
-    return datetime(year, month, day, tzinfo=zone).astimezone(UTC)
 
 
 def tagged(tag: int, value: Value | tuple[bytes, ...], kind: str | None = None) -> str:

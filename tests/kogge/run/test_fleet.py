@@ -456,13 +456,3 @@ def text_of(fleet: WaveStatus) -> str:
     with console.capture() as got:
         console.print(drawn(fleet, Look()))
     return got.get()
-
-
-def test_a_leg_that_has_nothing_left_to_copy_is_said_to_look() -> None:
-    legs = (
-        replace(leg(1, LegState.RUNNING), items=9, done=9),
-        replace(leg(2, LegState.RUNNING), items=9),
-        leg(3),
-    )
-    assert Snapshot(legs).told_states == "1 pending, 2 running (1 of them listing or verifying)"
-    assert Snapshot(legs[1:]).told_states == "1 pending, 1 running"

@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 
 from mappings.fields.file_names import (
     ALIKES,
+    RESERVED,
     file_name,
     free_name,
     identity,
-    original,
     partings,
     unparted,
     utf8,
 )
 from mappings.fields.folder_names import plan_names
+from mappings.fields.look_alikes import DOTS
 from model.file_names import FileNames
 from model.kinds import Kind
 from model.protocols import Capabilities, Container, Role, key_of
@@ -106,6 +107,18 @@ def test_no_two_files_of_a_folder_meet(names: list[str], rules: FileNames) -> No
         assert taken_as_it_is(made, rules)
         assert identity(made, rules) not in taken
         taken.add(identity(made, rules))
+
+
+def original(name: str, rules: FileNames) -> str:
+    """The name with look-alikes and the mark of reserved names turned back."""
+    if name == DOTS[".."]:
+        return ".."
+    at = name.find(".", 1) if "." in name[1:] else len(name)
+    unmarked = name[:at].removesuffix(RESERVED) + name[at:]
+    stem = unmarked[: at - 1].lower()
+    if unmarked != name and (unmarked.lower() in rules.names or stem in rules.stems):
+        name = unmarked
+    return name.translate({ord(alike): plain for plain, alike in ALIKES.items()})
 
 
 @given(NAMES, RULES)
