@@ -1,1 +1,1 @@
-"""Practice CalDAV servers: Radicale with habits of products before it."""
+"""A practice Radicale, and how layers stand before a practice server that speaks HTTP."""

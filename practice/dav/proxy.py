@@ -1,19 +1,14 @@
-"""An HTTP proxy in front of a practice Radicale, in a thread of this process: what stands in its layers sees
-every request before Radicale does and every reply before the client does.
+"""The HTTP of a practice server, in threads of this process: its layers see every request before the server
+does, and every reply before the client does.
 
-with DavProxy(radicale, [layer, ...]) as proxy:
-    proxy.url       # http://127.0.0.1:PORT, in place of radicale.url
-    proxy.requests  # what came in, in order
-
-It keeps connections alive (HTTP/1.1), as products do and Radicale does not. A body without a Content-Length
-is refused with 411, as behind most reverse proxies.
+It keeps connections alive (HTTP/1.1), as products do. A body without a Content-Length is refused with 411, as
+behind most reverse proxies.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import http.client
 import socket
 import sys
 import threading
@@ -24,14 +19,10 @@ from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Protocol, Self
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from practice.dav.radicale import RadicaleServer
-
-HOP = ("connection", "keep-alive", "transfer-encoding", "accept-encoding", "host", "content-length", "expect")
-SECONDS = 30.0
 HALF = 2
 
 
@@ -106,29 +97,6 @@ def dav_error(status: int, condition: str, message: str = "") -> Reply:
     head = '<?xml version="1.0" encoding="utf-8"?>\n<d:error xmlns:d="DAV:" xmlns:s="http://sabredav.org/ns">'
     said = f"<s:message>{message}</s:message>" if message else ""
     return reply(status, f"{head}{condition}{said}</d:error>", kind="application/xml; charset=utf-8")
-
-
-def login(user: str, password: str) -> httpx.Headers:
-    token = base64.b64encode(f"{user}:{password}".encode()).decode()
-    return httpx.Headers({"Authorization": f"Basic {token}"})
-
-
-def upstream(radicale: RadicaleServer) -> Forward:
-    """Asks Radicale itself, a connection a request."""
-    address = urlsplit(radicale.url).netloc
-
-    def ask(request: Request) -> Reply:
-        line = http.client.HTTPConnection(address, timeout=SECONDS)
-        try:
-            headers = {name: text for name, text in request.headers.items() if name not in HOP}
-            line.request(request.method, quote(request.path), request.body or None, headers)
-            came = line.getresponse()
-            kept = httpx.Headers([one for one in came.getheaders() if one[0].lower() not in HOP])
-            return Reply(came.status, kept, came.read())
-        finally:
-            line.close()
-
-    return ask
 
 
 def stack(layers: Sequence[Layer], last: Forward) -> Forward:
@@ -220,38 +188,6 @@ class Fronted(ABC):
         self.stop()
 
 
-class DavProxy(Fronted):
-    """See the module. Layers may be replaced while it runs: requests then under way keep theirs."""
-
-    def __init__(self, radicale: RadicaleServer, layers: Sequence[Layer] = ()) -> None:
-        self.radicale = radicale
-        self.layers = tuple(layers)
-        self.requests: list[Request] = []
-        self._last = upstream(radicale)
-        super().__init__()
-
-    @property
-    def users(self) -> frozenset[str]:
-        return self.radicale.users
-
-    @property
-    def user_password(self) -> str:
-        return self.radicale.user_password
-
-    def home(self, user: str) -> str:
-        """As RadicaleServer.home, through the proxy."""
-        return f"{self.url}/{quote(user)}/"
-
-    def answer(self, request: Request) -> Reply:
-        self.requests.append(request)
-        answered = stack(self.layers, self._last)(request)
-        if "Location" in answered.headers:
-            headers = answered.headers.copy()
-            headers["Location"] = headers["Location"].replace(self.radicale.url, self.url)
-            return replace(answered, headers=headers)
-        return answered
-
-
 class Handler(BaseHTTPRequestHandler):
     server: Front
     protocol_version = "HTTP/1.1"
@@ -293,14 +229,3 @@ class Handler(BaseHTTPRequestHandler):
 
     do_OPTIONS = do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = serve  # noqa: N815
     do_PROPFIND = do_PROPPATCH = do_REPORT = do_MKCALENDAR = do_MKCOL = do_MOVE = serve  # noqa: N815
-
-
-def puts_event(request: Request) -> bool:
-    return request.method == "PUT" and b"BEGIN:VCALENDAR" in request.body
-
-
-def stored(request: Request, rest: Forward) -> bytes | None:
-    """What the user's object is now; None when there is none."""
-    known = httpx.Headers({"Authorization": request.headers.get("Authorization", "")})
-    found = rest(Request("GET", request.path, known))
-    return found.body if found.status == 200 else None

@@ -18,6 +18,7 @@ import httpx
 from connector_settings import graph_settings
 from imapclient import IMAPClient
 from memory.doubles import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget
+from servers.dav.dav_proxy import DavProxy
 from servers.exo.agenda import ExoAgenda
 from servers.open_xchange.server import OpenXchangeServer
 from target_items import AGENDA, FILES, MAILS, Goods
@@ -35,7 +36,6 @@ from connectors.settings import Account, Secret
 from engine.pacing.call_metrics import Meter, metered
 from model.kinds import Kind
 from model.protocols import Guard, Source, Target
-from practice.dav.proxy import DavProxy
 from practice.dav.radicale import RadicaleServer
 from practice.exchange.server import ExchangeServer
 from practice.graph.server import GraphServer

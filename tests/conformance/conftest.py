@@ -26,6 +26,7 @@ from benches import (
 from files_bench import GraphFilesBench, online_drive
 from memory.doubles import MemoryMailbox, MemoryStore
 from server_fixtures import radicale_fixture
+from servers.dav.dav_proxy import DavProxy
 from servers.dav.manners import manners
 from servers.exo.agenda import ExoAgenda
 from servers.open_xchange.server import OpenXchangeServer
@@ -44,7 +45,6 @@ from target_items import (
 )
 
 from model.protocols import Target
-from practice.dav.proxy import DavProxy
 from practice.dav.radicale import RadicaleServer
 from practice.nextcloud.files import NextcloudFiles
 from practice.nextcloud.store import composed

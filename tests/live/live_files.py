@@ -32,6 +32,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from servers.dav.dav_proxy import HOP
 
 from connectors.files.target import FilesTarget
 from connectors.http.client import HttpAnswer, HttpClient
@@ -42,7 +43,7 @@ from connectors.webdav.client import joined, passing
 from connectors.webdav.settings import FilesSettings
 from model.kinds import Kind
 from model.protocols import Container, Failed, Item, Native, Stored, key_of
-from practice.dav.proxy import HOP, Fate, Forward, Front, Layer, Reply, Request, reply, stack
+from practice.dav.proxy import Fate, Forward, Front, Layer, Reply, Request, reply, stack
 
 RUN = secrets.token_hex(4)
 WHEN = datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC)

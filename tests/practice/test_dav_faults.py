@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from server_fixtures import radicale_fixture
+from servers.dav.dav_proxy import DavProxy
 from servers.dav.faults import Fault, Faults
 
-from practice.dav.proxy import DavProxy
 from practice.dav.radicale import USER_PASSWORD, RadicaleServer
 
 CARD = b"BEGIN:VCARD\r\nVERSION:3.0\r\nUID:c1\r\nFN:Anna\r\nN:A;;;;\r\nEND:VCARD\r\n"

@@ -12,10 +12,11 @@ from functools import partial
 import httpx
 import pytest
 from server_fixtures import radicale_fixture
+from servers.dav.dav_proxy import DavProxy
 from servers.dav.manners import manners
 from servers.dav.nextcloud import Collides, Fullness, Trash, adds_what_is_missing, one_uid, refuses_media
 
-from practice.dav.proxy import DavProxy, Layer
+from practice.dav.proxy import Layer
 from practice.dav.radicale import USER_PASSWORD, RadicaleServer
 
 ANNA = ("anna", USER_PASSWORD)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from dav_desk import PASSWORD_ENV, Desk
 from server_fixtures import radicale_fixture
+from servers.dav.dav_proxy import DavProxy
 
-from practice.dav.proxy import DavProxy
 from practice.dav.radicale import USER_PASSWORD, RadicaleServer
 
 USERS = tuple(f"user{number}" for number in range(300))

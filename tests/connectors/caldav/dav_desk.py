@@ -11,13 +11,14 @@ from typing import Any, BinaryIO
 
 import httpx
 from results import stored
+from servers.dav.dav_proxy import DavProxy
 
 from connectors.caldav.target import DavSettings, DavTarget
 from connectors.settings import Account, Secret
 from model.errors import Rejected
 from model.kinds import Kind
 from model.protocols import Container, Guard, Item, Native, Role, Stored, key_of
-from practice.dav.proxy import DavProxy, Layer, Request
+from practice.dav.proxy import Layer, Request
 from practice.dav.radicale import RadicaleServer
 
 PASSWORD_ENV = "KOGGE_DAV_TEST_PASSWORD"

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from files_desk import PASSWORD_ENV, WHEN, file, folder
 from results import code, stored
+from servers.dav.dav_proxy import DavProxy
 from servers.dav.faults import Fault, Faults
 from servers.webdav import USER_PASSWORD, WebDavServer
 
 from connectors.files.target import FilesSettings, FilesTarget
 from connectors.settings import Account
 from model.errors import LeaseLost, Transient
-from practice.dav.proxy import DavProxy, Fate, Forward, Reply, Request, reply
+from practice.dav.proxy import Fate, Forward, Reply, Request, reply
 
 DATA = b"0123456789" * 40_000
 

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 
 import httpx
 from ox_recordings import Pair
+from servers.dav.dav_proxy import login
 from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer
 
-from practice.dav.proxy import Request, login
+from practice.dav.proxy import Request
 
 WORK = "/caldav/Y2FsOi8vMC82NA"
 ALICE = "/caldav/Y2FsOi8vMC8zMQ"

@@ -15,12 +15,11 @@ import samples
 from ox_alike import differences
 from ox_before import BEFORE, REBUILT, Preparing, noise
 from ox_recordings import HIDDEN, Pair, pairs
+from servers.dav.dav_proxy import login
 from servers.open_xchange import mailfilter
 from servers.open_xchange.content_lines import parse
 from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer
 from servers.smtp_sink import Mail, SmtpSink
-
-from practice.dav.proxy import login
 
 FOLDER = samples.BASE / "ox-recordings"
 PAIRS = pairs(FOLDER) if FOLDER.is_dir() else []

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from practice.dav.proxy import Forward, Layer, Reply, Request, puts_event
+from practice.dav.proxy import Forward, Layer, Reply, Request
 from practice.dav.radicale import RadicaleServer
+from servers.dav.dav_proxy import puts_event
 from servers.dav.nextcloud import (
     Fullness,
     Trash,

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-from practice.dav.proxy import Forward, Reply, Request, dav_error, puts_event, reply, stored, upstream
+from practice.dav.proxy import Forward, Reply, Request, dav_error, reply
 from practice.dav.radicale import RadicaleServer
+from servers.dav.dav_proxy import puts_event, stored, upstream
 from servers.dav.scheduling_itip import uids
 from servers.dav.scheduling_post import INBOX, LocalCalendars
 

@@ -18,8 +18,9 @@ from urllib.parse import quote, unquote
 import httpx
 from lxml import etree
 
-from practice.dav.proxy import DavProxy, Forward, Layer, Reply, Request, upstream
+from practice.dav.proxy import Forward, Layer, Reply, Request
 from practice.dav.radicale import RadicaleServer
+from servers.dav.dav_proxy import DavProxy, upstream
 from servers.dav.scheduling_itip import Agents, Notice, notices
 from servers.dav.scheduling_post import CALDAV, DAV, INBOX, LocalCalendars, PostOffice
 from servers.smtp_sink import SmtpSink

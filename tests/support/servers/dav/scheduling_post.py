@@ -15,8 +15,9 @@ import httpx
 from icalendar import Calendar
 from lxml import etree
 
-from practice.dav.proxy import Forward, Request, login
+from practice.dav.proxy import Forward, Request
 from practice.dav.radicale import USER_PASSWORD
+from servers.dav.dav_proxy import login
 from servers.dav.scheduling_itip import Notice
 from servers.smtp_sink import SmtpSink
 
