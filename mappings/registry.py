@@ -1,6 +1,6 @@
-"""Say what each kind of item becomes, and how two copies of it are compared: the one table the flows ask.
+"""Say what each record becomes, and how two copies of an item are compared: the two tables the flows ask.
 
-Formats of a Native, by kind (model.kinds.Kind):
+FORMS has a line for each format of a Native, by kind (model.kinds.Kind):
 
 mail      "ews-message", "graph-message", "rfc822"   see mappings.mail.mail
 calendar  "ews-event", "graph-event"
@@ -9,8 +9,8 @@ tasks     "ews-task", "graph-task"
 notes     "ews-note"
 files     "file"                    see mappings.files.file
 
-Records of Graph are JSON; see the mappings that read them into the elements below
-(mappings.exchange.elements).
+A source that comes later has a format of its own, and a line of its own in FORMS. Records of Graph are JSON;
+see the mappings that read them into the elements below (mappings.exchange.elements).
 
 The body of an EWS record is XML, UTF-8: <m:Items> (messages namespace) with the item's own element (types
 namespace) as GetItem gave it, and for a series one more <t:CalendarItem> for each modified occurrence, in the
@@ -37,12 +37,14 @@ from mappings.compare.semantic_digest import (
 )
 from mappings.compare.shared_meeting import shared
 from mappings.contacts import contact
+from mappings.exchange import elements
 from mappings.fields.context import Context
 from mappings.fields.flags import DRAFT
 from mappings.files import file
 from mappings.mail import mail
 from mappings.mail.digest import canonical, tolerant
 from mappings.notes import note
+from model.errors import Rejected
 from model.kinds import Kind
 from model.protocols import Capabilities, Loss, Mapped, Native
 
@@ -52,38 +54,95 @@ Flags = tuple[frozenset[str], tuple[tuple[str, str], ...], tuple[Loss, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class ItemForm:
-    """Describe one kind of item. All functions are pure.
+class RecordForm:
+    """Describe the records of one format. All functions are pure.
 
     Attributes:
         skip: returns a code why a record does not move by rule; None if it moves.
         map: maps a record; raises Rejected for a record that cannot move.
-        digest: returns what a body at the target means: equal digests, equal meaning. The moment is
-            Context.began.
-        tolerant: as `digest`, but equal for two renderings of one source record.
-        unsent: as `tolerant`, of an item that nobody sent yet (names.DRAFT). The attribute itself is None if
-            no item of this kind is sent.
-        differing: returns the names of the fields in which two bodies differ, safe to show.
+        title: returns what its owner calls it, for a screen; "" if it has no title. It raises Rejected for a
+            record that cannot be read.
         flags: returns flags, labels and losses of a record without its body; None if everything is in the
             body.
-        shared: returns what is lost if the second body, somebody else's, stands for the first, whose owner
-            has these addresses; None if it cannot. The attribute itself is None if no object of this kind
-            stands for another's.
-        date: returns the date of a record, and what is lost of it. The attribute itself is None if a target
-            keeps no date beside the body.
-        date_inside: True if the record must be read with its body to know its date.
+        date: returns the date of a record, and what is lost of it; None if a target keeps no date beside the
+            body.
     """
 
     skip: Callable[[Native], str | None]
     map: Callable[[Native, Context], Mapped]
+    title: Callable[[Native], str]
+    flags: Callable[[Native, Capabilities], Flags] | None = None
+    date: Callable[[Native, Context], Dated] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemForm:
+    """Describe one kind of item, whatever the format of its record. All functions are pure.
+
+    Attributes:
+        kind: of the items.
+        digest: returns what a body at the target means: equal digests, equal meaning. The moment is
+            Context.began.
+        tolerant: as `digest`, but equal for two renderings of one source record.
+        differing: returns the names of the fields in which two bodies differ, safe to show.
+        shared: returns what is lost if the second body, somebody else's, stands for the first, whose owner
+            has these addresses; None if it cannot. The attribute itself is None if no object of this kind
+            stands for another's.
+        flagged: True if flags and labels stand beside the body.
+        dated: True if a target keeps a date beside the body.
+        date_inside: True if the record must be read with its body to know its date.
+        unsent: as `tolerant`, of an item that nobody sent yet (names.DRAFT). The attribute itself is None if
+            no item of this kind is sent.
+    """
+
+    kind: Kind
     digest: Callable[[BinaryIO, datetime], bytes]
     tolerant: Callable[[BinaryIO, datetime], bytes]
     differing: Callable[[BinaryIO, BinaryIO, datetime], tuple[str, ...]]
-    flags: Callable[[Native, Capabilities], Flags] | None = None
     shared: Shared | None = None
-    date: Callable[[Native, Context], Dated] | None = None
+    flagged: bool = False
+    dated: bool = False
     date_inside: bool = False
     unsent: Callable[[BinaryIO], bytes] | None = None
+
+    def skip(self, native: Native) -> str | None:
+        """Return a code why a record does not move by rule; None if it moves or has an unknown format."""
+        form = FORMS.get((self.kind, native.format))
+        return None if form is None else form.skip(native)
+
+    def map(self, native: Native, context: Context) -> Mapped:
+        """Map a record.
+
+        Raises:
+            Rejected: "unknown-format", and what the mapping of its format raises.
+        """
+        return self._form(native).map(native, context)
+
+    def title(self, native: Native) -> str:
+        """Return what its owner calls a record, for a screen; "" if it has no title.
+
+        Raises:
+            Rejected: it cannot be read.
+        """
+        return self._form(native).title(native)
+
+    def flags(self, native: Native, target: Capabilities) -> Flags:
+        """Return flags, labels and losses of a record without its body; nothing if everything is in the body.
+
+        Raises:
+            Rejected: "unknown-format", and what the mapping of its format raises.
+        """
+        form = self._form(native)
+        return (frozenset(), (), ()) if form.flags is None else form.flags(native, target)
+
+    def date(self, native: Native, context: Context) -> Dated:
+        """Return the date of a record, and what is lost of it; None if a target keeps none beside the body.
+
+        Raises:
+            Rejected: "unknown-format", and what the mapping of its format raises.
+        """
+        form = self._form(native)
+        return (None, ()) if form.date is None else form.date(native, context)
 
     def meaning(self, stream: BinaryIO, moment: datetime, flags: Collection[str]) -> bytes:
         """Return the tolerant digest of a body.
@@ -96,6 +155,12 @@ class ItemForm:
         if self.unsent is not None and DRAFT in flags:
             return self.unsent(stream)
         return self.tolerant(stream, moment)
+
+    def _form(self, native: Native) -> RecordForm:
+        form = FORMS.get((self.kind, native.format))
+        if form is None:
+            raise Rejected("unknown-format", "no mapping for this kind of record")
+        return form
 
 
 def _mail_date(native: Native, context: Context) -> Dated:
@@ -122,44 +187,51 @@ def _body(_one: BinaryIO, _other: BinaryIO, _not_after: datetime) -> tuple[str, 
     return ("body",)
 
 
-FORMS: Mapping[Kind, ItemForm] = {
+def _event_title(native: Native) -> str:
+    return elements.title(Kind.CALENDAR, native)
+
+
+def _contact_title(native: Native) -> str:
+    return elements.title(Kind.CONTACTS, native)
+
+
+def _task_title(native: Native) -> str:
+    return elements.title(Kind.TASKS, native)
+
+
+def _note_title(native: Native) -> str:
+    return elements.title(Kind.NOTES, native)
+
+
+_MAIL = RecordForm(mail.skip_reason, _map_mail, mail.title_of, mail.flags_of, _mail_date)
+_EVENT = RecordForm(event.skip_event, event.map_event, _event_title)
+_CONTACT = RecordForm(contact.skip_contact, contact.map_contact, _contact_title)
+_TASK = RecordForm(task.skip_task, task.map_task, _task_title)
+
+FORMS: Mapping[tuple[Kind, str], RecordForm] = {
+    (Kind.MAIL, "ews-message"): _MAIL,
+    (Kind.MAIL, "graph-message"): _MAIL,
+    (Kind.MAIL, "rfc822"): _MAIL,
+    (Kind.CALENDAR, "ews-event"): _EVENT,
+    (Kind.CALENDAR, "graph-event"): _EVENT,
+    (Kind.CONTACTS, "ews-contact"): _CONTACT,
+    (Kind.CONTACTS, "graph-contact"): _CONTACT,
+    (Kind.TASKS, "ews-task"): _TASK,
+    (Kind.TASKS, "graph-task"): _TASK,
+    (Kind.NOTES, "ews-note"): RecordForm(note.skip_note, note.map_note, _note_title, date=note.date_of),
+    (Kind.FILES, "file"): RecordForm(file.skip_file, file.map_file, file.title_of, date=file.date_of),
+}
+"""By the kind of the item and the format of its record (Native.format)."""
+
+ITEM_FORMS: Mapping[Kind, ItemForm] = {
     Kind.MAIL: ItemForm(
-        mail.skip_reason,
-        _map_mail,
-        _mail_digest,
-        _mail_tolerant,
-        _body,
-        mail.flags_of,
-        date=_mail_date,
-        unsent=_unsent,
+        Kind.MAIL, _mail_digest, _mail_tolerant, _body, flagged=True, dated=True, unsent=_unsent
     ),
     Kind.CALENDAR: ItemForm(
-        event.skip_event,
-        event.map_event,
-        calendar_digest,
-        calendar_digest,
-        calendar_differing,
-        shared=shared,
+        Kind.CALENDAR, calendar_digest, calendar_digest, calendar_differing, shared=shared
     ),
-    Kind.CONTACTS: ItemForm(
-        contact.skip_contact, contact.map_contact, card_digest, card_tolerant, card_differing
-    ),
-    Kind.TASKS: ItemForm(task.skip_task, task.map_task, calendar_digest, task_tolerant, calendar_differing),
-    Kind.NOTES: ItemForm(
-        note.skip_note,
-        note.map_note,
-        _mail_digest,
-        _mail_tolerant,
-        _body,
-        date=note.date_of,
-        date_inside=True,
-    ),
-    Kind.FILES: ItemForm(
-        file.skip_file,
-        file.map_file,
-        file.file_digest,
-        file.file_digest,
-        file.file_differing,
-        date=file.date_of,
-    ),
+    Kind.CONTACTS: ItemForm(Kind.CONTACTS, card_digest, card_tolerant, card_differing),
+    Kind.TASKS: ItemForm(Kind.TASKS, calendar_digest, task_tolerant, calendar_differing),
+    Kind.NOTES: ItemForm(Kind.NOTES, _mail_digest, _mail_tolerant, _body, dated=True, date_inside=True),
+    Kind.FILES: ItemForm(Kind.FILES, file.file_digest, file.file_digest, file.file_differing, dated=True),
 }

@@ -21,7 +21,7 @@ from engine.planning.mailbox_list import Directory
 from ledger.db.rows import ACCEPTABLE, ContainerRow, ItemRow, MailboxRow, State
 from ledger.leg.leg_session import LegLedger
 from mappings.fields.context import Context
-from mappings.registry import FORMS, ItemForm
+from mappings.registry import ITEM_FORMS, ItemForm
 from model.errors import Rejected
 from model.kinds import KINDS, Kind, KindTraits
 from model.optional_protocols import SupportsMark
@@ -203,7 +203,7 @@ class LegContext:
     @property
     def form(self) -> ItemForm:
         """How the items of this leg are mapped and compared."""
-        return FORMS[self.kind]
+        return ITEM_FORMS[self.kind]
 
     @property
     def context(self) -> Context:

@@ -123,8 +123,8 @@ def repair_container(
 def is_kept(leg: LegContext, what: What) -> bool:
     """Return True if items of this kind have such a property beside their bodies, and the target keeps it."""
     if what is What.FLAGS:
-        return leg.form.flags is not None
-    if leg.form.date is None:
+        return leg.form.flagged
+    if not leg.form.dated:
         return False
     return not leg.context.target.replaces or isinstance(leg.target, SupportsItemDates)
 
@@ -196,7 +196,7 @@ def _deviation(
     listed = listing[str(item.href)]
     now = frozenset(flag for flag in listed.flags if flag.lower() != "\\recent")
     try:
-        if what is What.FLAGS and leg.form.flags is not None:
+        if what is What.FLAGS and leg.form.flagged:
             return Deviation(item, listed, leg.form.flags(native, leg.context.target)[0], listed.date)
         date, own_date = item_dates.of(leg, item, native)
     except Rejected:

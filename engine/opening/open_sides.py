@@ -27,7 +27,7 @@ from ledger.open_ledgers import kept
 from ledger.plan.mailboxes import Planned, refuse_code
 from ledger.store import Ledger
 from mappings.fields.message_id import message_id
-from mappings.registry import FORMS
+from mappings.registry import ITEM_FORMS
 from model.errors import Blocked, Misconfigured
 from model.kinds import Kind
 from model.private_files import make_directory, using_state
@@ -186,7 +186,7 @@ def open_target(
     """
     wanted = settings or config.target.of(workload)
     settings = brief(wanted) if looking else wanted
-    opened, form = connectors()[settings.kind].open_target, FORMS[workload]
+    opened, form = connectors()[settings.kind].open_target, ITEM_FORMS[workload]
     if opened is None:
         raise Misconfigured(f"target.{workload}", "no connector writes to it")
 

@@ -21,7 +21,7 @@ from engine.planning.mailbox_list import Person
 from engine.preflight.parallel_checks import map_mailboxes
 from engine.preflight.side_settings import login_place
 from ledger.plan.source_extras import keep_extras
-from mappings.registry import FORMS
+from mappings.registry import ITEM_FORMS
 from model.errors import Corrupt, MigrationError, Misconfigured, Transient
 from model.kinds import Kind
 from model.optional_protocols import SupportsDelegates, SupportsExtras
@@ -247,7 +247,7 @@ def _left_out(source: Source, container: Container, refs: Sequence[Ref]) -> dict
     """Return the code of the rule that leaves an item out, by the item's id, for those that do not move."""
     if not refs:
         return {}
-    skip = FORMS[container.kind].skip
+    skip = ITEM_FORMS[container.kind].skip
     answers = source.fetch(container, refs, bodies=False)
     return {
         answer.ref.id: code for answer in answers if isinstance(answer, Native) and (code := skip(answer))

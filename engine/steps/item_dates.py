@@ -57,7 +57,7 @@ def of(leg: LegContext, row: ItemRow, native: Native) -> tuple[datetime | None, 
     Raises:
         Rejected: if the record cannot be read.
     """
-    if leg.form.date is None:
+    if not leg.form.dated:
         return None, False
     date, losses = leg.form.date(native, leg.reading())
     return target_date(row, date, losses), date is not None and not is_clamped(losses)

@@ -274,7 +274,7 @@ def _judge(
         return
     if same_version:
         first[row.key] = _meaning(leg, mapped)
-    yield Finding(Outcome.DIFFERS, row.key, row.href, ELSE if leg.form.flags is None else STALE)
+    yield Finding(Outcome.DIFFERS, row.key, row.href, STALE if leg.form.flagged else ELSE)
 
 
 def _is_as_copied(leg: LegContext, container: ContainerRow, row: ItemRow, mapped: Mapped) -> bool:

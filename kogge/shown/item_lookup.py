@@ -13,9 +13,7 @@ from engine.pacing.login_breaker import UNREACHABLE, LoginBreaker
 from ledger.db.rows import ContainerRow
 from ledger.store import Ledger
 from ledger.views.reports import Rejection
-from mappings.exchange import elements
-from mappings.fields import ews_xml
-from mappings.fields.bounded_reading import decoded, head_of
+from mappings.registry import ITEM_FORMS
 from model.errors import Corrupt, MigrationError, Misconfigured, Rejected
 from model.kinds import KINDS, Kind
 from model.protocols import Container, Failed, Native, Ref, Source, key_of
@@ -24,8 +22,6 @@ Spot = tuple[int, bytes]
 """The ledger's number of a container, and an item's key."""
 
 UNREADABLE = "(cannot be read from the source)"
-HEADER_MOST = 65_536
-TITLES = ("t:Subject", "t:DisplayName", "t:FileAs")
 
 
 def subjects_of(config: Config, ledger: Ledger, found: Sequence[Rejection]) -> dict[Spot, str]:
@@ -69,24 +65,7 @@ def _container(row: ContainerRow) -> Container:
 
 
 def _subject(kind: Kind, native: Native) -> str:
-    if KINDS[kind].by_name:
-        return str(native.properties.get("Name") or UNREADABLE)
-    if native.body is None:
-        return UNREADABLE
-    if not KINDS[kind].by_message_id:
-        return _title(kind, native)
-    with native.body() as stream:
-        parsed = head_of(stream.read(HEADER_MOST))
-    return decoded(str(parsed.get("Subject", "")))
-
-
-def _title(kind: Kind, native: Native) -> str:
-    """Of an event, a contact, a task or a note. An event's begin follows its title, which many share."""
     try:
-        record = (elements.items(kind, native) if kind in elements.READERS else ews_xml.items(native))[0]
+        return ITEM_FORMS[kind].title(native)
     except Rejected:
         return UNREADABLE
-    found = (" ".join(ews_xml.printable(ews_xml.text(record, name)).split()) for name in TITLES)
-    begins = ews_xml.moment(ews_xml.text(record, "t:Start")) if KINDS[kind].occurs else None
-    when = "" if begins is None else f"{begins:%Y-%m-%d %H:%M} UTC"
-    return ", ".join(filter(None, (next(filter(None, found), ""), when)))

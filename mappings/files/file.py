@@ -30,10 +30,8 @@ def map_file(native: Native, context: Context) -> Mapped:
     """Map a file.
 
     Raises:
-        Rejected: "unknown-format" or "malformed-record".
+        Rejected: "malformed-record".
     """
-    if native.format != "file":
-        raise Rejected("unknown-format", "no mapping for this kind of record")
     name, digest = native.properties.get("Name"), _digest_of(native)
     if not isinstance(name, str) or not name or native.body is None:
         raise Rejected("malformed-record", "a file without a name, or without its bytes")
@@ -53,6 +51,18 @@ def map_file(native: Native, context: Context) -> Mapped:
     )
     losses = [lose("file-name", reason) for reason in sorted(reasons)]
     return Mapped(item, (*losses, *dated, *left))
+
+
+def title_of(native: Native) -> str:
+    """Return the name of a file.
+
+    Raises:
+        Rejected: "malformed-record" if it has none.
+    """
+    name = native.properties.get("Name")
+    if not name:
+        raise Rejected("malformed-record", "a file without a name")
+    return str(name)
 
 
 def file_digest(stream: BinaryIO, _not_after: datetime) -> bytes:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mappings.fields import flags as names
+from mappings.fields.bounded_reading import decoded, head_of
 from mappings.fields.message_id import HeaderStream, read_message_id
 from mappings.losses.catalogue import lose
 from mappings.mail.digest import Digested, canonical
@@ -48,6 +49,9 @@ SKIPPED_CLASSES: Mapping[str, str] = {
 }
 
 REPLIED_VERBS, FORWARDED_VERB, NO_VERB = (102, 103), 104, (None, 0)
+
+_HEAD_MOST = 65_536
+"""Octets that are read for a subject."""
 
 Labels = tuple[tuple[str, str], ...]
 Properties = Mapping[str, object]
@@ -113,6 +117,19 @@ def flags_of(native: Native, target: Capabilities) -> tuple[frozenset[str], Labe
     """
     marks = _form(native).marks(native.properties, target)
     return marks.flags, marks.labels, marks.losses
+
+
+def title_of(native: Native) -> str:
+    """Return the subject of a mail; "" if it has none.
+
+    Raises:
+        Rejected: "body-missing".
+    """
+    if native.body is None:
+        raise Rejected("body-missing", "the record was fetched without its body")
+    with native.body() as stream:
+        head = head_of(stream.read(_HEAD_MOST))
+    return decoded(str(head.get("Subject", "")))
 
 
 def message_id_of(native: Native) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from record_benches import GOODS, Goods, RecordBench, record_bench
 
-from mappings.registry import FORMS
+from mappings.registry import ITEM_FORMS
 from model.errors import CursorLost, MigrationError
 from model.protocols import Container, Failed, Native, Page, Ref, Source, key_of
 
@@ -129,7 +129,7 @@ def test_each_record_maps_and_can_be_read_again(bench: RecordBench, source: Sour
         assert result.body is not None
         with result.body() as one, result.body() as other:
             assert one.read() == other.read()
-        assert FORMS[bench.goods.kind].skip(result) is None
+        assert ITEM_FORMS[bench.goods.kind].skip(result) is None
 
 
 def test_fetch_without_bodies_gives_the_same_class(bench: RecordBench, source: Source) -> None:

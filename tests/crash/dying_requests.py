@@ -16,7 +16,7 @@ from walking import Died, Trial
 
 from connectors.http.client import HttpClient
 from ledger.db.rows import LegState
-from mappings.registry import FORMS
+from mappings.registry import ITEM_FORMS
 from model.kinds import Kind
 
 
@@ -35,7 +35,7 @@ Begun = Callable[[str], AbstractContextManager[OnServer]]
 
 
 def meaning(stream: BinaryIO) -> bytes:
-    return FORMS[Kind.CALENDAR].digest(stream, MOMENT)
+    return ITEM_FORMS[Kind.CALENDAR].digest(stream, MOMENT)
 
 
 def every_request_is_a_step(monkeypatch: pytest.MonkeyPatch) -> None:

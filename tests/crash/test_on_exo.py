@@ -22,7 +22,7 @@ from connectors.exo.settings import AgendaSettings
 from connectors.exo.target import AgendaTarget
 from connectors.settings import Account, Secret
 from ledger.db.rows import LegState
-from mappings.registry import FORMS
+from mappings.registry import ITEM_FORMS
 from model.kinds import Kind
 from model.protocols import Guard, Native, Target
 
@@ -45,7 +45,7 @@ class OnExo(OnServer):
         settings = AgendaSettings(kind="exo-agenda", url=self.server.url, password=Secret(env=PASSWORD_ENV))
 
         def digest(stream: BinaryIO) -> bytes:
-            return FORMS[Kind.CALENDAR].digest(stream, moment)
+            return ITEM_FORMS[Kind.CALENDAR].digest(stream, moment)
 
         return AgendaTarget(settings, Account(login=TARGET), guard, digest=digest, live=live)
 

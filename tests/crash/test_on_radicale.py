@@ -24,7 +24,7 @@ from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
 from connectors.settings import Account, Secret
 from ledger.db.rows import LegState
-from mappings.registry import FORMS
+from mappings.registry import ITEM_FORMS
 from model.kinds import Kind
 from model.protocols import Guard, Target
 from practice.dav.radicale import USER_PASSWORD, RadicaleServer
@@ -62,7 +62,7 @@ class OnRadicale(OnServer):
         )
 
         def digest(stream: BinaryIO) -> bytes:
-            return FORMS[Kind.CALENDAR].digest(stream, moment)
+            return ITEM_FORMS[Kind.CALENDAR].digest(stream, moment)
 
         account = Account(login=self.user)
         return DavTarget(

@@ -15,13 +15,14 @@ from evidence import verifier
 from flows.process.parameters import Workload
 from ledger.inventory.lines import SECTIONS
 from mappings.losses.catalogue import DECLARED
-from mappings.registry import FORMS
+from mappings.registry import FORMS, ITEM_FORMS
 from model.kinds import KINDS, Kind, KindTraits, kinds_that
 from reports.i18n import HOME, LANGUAGES
 
 TABLES: dict[str, Collection[object]] = {
     "model.kinds.KINDS": KINDS,
-    "mappings.registry.FORMS": FORMS,
+    "mappings.registry.ITEM_FORMS": ITEM_FORMS,
+    "mappings.registry.FORMS": list(dict.fromkeys(kind for kind, _ in FORMS)),
     "mappings.losses.catalogue.DECLARED": DECLARED,
     "ledger.inventory.lines.SECTIONS": SECTIONS,
     "engine.config.load.Targets": [Kind(name) for name in Targets.model_fields],

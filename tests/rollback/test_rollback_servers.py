@@ -25,7 +25,7 @@ from connectors.imap.delete_mailbox import aside_of
 from connectors.imap.target import ImapTarget
 from connectors.settings import Account, Secret
 from ledger.db.rows import LegState, Phase
-from mappings.registry import FORMS
+from mappings.registry import ITEM_FORMS
 from model.kinds import Kind
 from model.protocols import Guard, Target
 from practice.dav.radicale import USER_PASSWORD, RadicaleServer
@@ -149,7 +149,7 @@ class OnRadicale(Trial):
         )
 
         def digest(stream: BinaryIO) -> bytes:
-            return FORMS[Kind.CALENDAR].digest(stream, moment)
+            return ITEM_FORMS[Kind.CALENDAR].digest(stream, moment)
 
         account = Account(login=self.user)
         return DavTarget(

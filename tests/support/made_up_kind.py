@@ -58,7 +58,9 @@ def add_to_mappings(toys: Kind) -> None:
     from mappings import registry
     from mappings.losses import catalogue
 
-    registry.FORMS[toys] = registry.FORMS[Kind.MAIL]  # type: ignore[index]
+    mails = {form: described for (kind, form), described in registry.FORMS.items() if kind is Kind.MAIL}
+    registry.FORMS = {**registry.FORMS, **{(toys, form): described for form, described in mails.items()}}
+    registry.ITEM_FORMS[toys] = replace(registry.ITEM_FORMS[Kind.MAIL], kind=toys)  # type: ignore[index]
     catalogue.DECLARED[toys] = catalogue.DECLARED[Kind.MAIL]  # type: ignore[index]
 
 

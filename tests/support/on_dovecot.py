@@ -30,7 +30,7 @@ from engine.verify.compare import Level
 from ledger.db.rows import Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from mappings.registry import FORMS
+from mappings.registry import ITEM_FORMS
 from model.kinds import Kind
 from model.protocols import Guard, Target
 from practice.servers.dovecot import Dovecot
@@ -45,7 +45,7 @@ class OnDovecot(Trial):
 
     def open_target(self, guard: Guard, step: Step, moment: datetime, *, live: bool) -> Target:
         settings = dovecot_settings(self.server, self.directory, **self.more)
-        judge = Judge(lambda stream: FORMS[Kind.MAIL].digest(stream, moment), mark_of)
+        judge = Judge(lambda stream: ITEM_FORMS[Kind.MAIL].digest(stream, moment), mark_of)
         return ImapTarget(settings, Account(login=self.user), guard, self.directory, live=live, judge=judge)
 
     @contextmanager

@@ -42,7 +42,7 @@ from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase, State
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from mappings.registry import FORMS
+from mappings.registry import ITEM_FORMS
 from model.kinds import Kind
 from model.protocols import Guard, Role, Target, key_of
 
@@ -181,7 +181,7 @@ class Trial:
             return MemoryTarget(self.store, guard, step, live=live)
         if isinstance(self.store, MemoryCabinet):
             return MemoryFiles(self.store, guard, step, live=live)
-        digest = FORMS[self.kind].digest
+        digest = ITEM_FORMS[self.kind].digest
         return MemoryDav(self.store, guard, lambda stream: digest(stream, moment), step, live=live)
 
     def begin_earlier(self, by: timedelta) -> None:

@@ -43,7 +43,7 @@ def apply_changes(leg: LegContext, row: ContainerRow) -> None:
 
 
 def _apply(leg: LegContext, row: ContainerRow, rows: Sequence[ItemRow]) -> None:
-    if leg.form.flags is None:
+    if not leg.form.flagged:
         _renew(leg, row, rows)
         return
     answers = FetchResults(leg, row)

@@ -34,7 +34,6 @@ from connectors.imap.settings import ImapSettings
 from connectors.imap.source import ImapSource
 from connectors.imap.target import ImapTarget
 from connectors.settings import Account
-from engine.context import leg_context
 from engine.context.leg_context import BatchLimits, Opener
 from engine.identity.identity_gate import GateRules, Pair
 from engine.leg.leg_result import LegResult
@@ -44,7 +43,8 @@ from ledger.db.rows import Lease, Phase, State, Tally
 from ledger.leg.leg_session import LegLedger
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from mappings.registry import FORMS
+from mappings import registry
+from mappings.registry import ITEM_FORMS
 from model.kinds import Kind
 from model.protocols import Guard, Source, Target
 
@@ -215,8 +215,12 @@ def run(job: Job) -> Taken:
     def target(guard: Guard, moment: datetime) -> Target:
         return metered(_target(job, guard, moment), "write", meter)
 
-    mapping = meter.charge("map and digest", FORMS[kind].map)
-    leg_context.FORMS = {**FORMS, kind: replace(FORMS[kind], map=mapping)}
+    charged = {
+        (own, form): replace(described, map=meter.charge("map and digest", described.map))
+        for (own, form), described in registry.FORMS.items()
+        if own is kind
+    }
+    registry.FORMS = {**registry.FORMS, **charged}
     watch.note()
     result = _walk(ledger, job, Opener(source, target))
     watch.note()
@@ -255,7 +259,7 @@ def _target(job: Job, guard: Guard, moment: datetime) -> Target:
         return FilesTarget(FilesSettings.model_validate(job.target), account, guard, Path(job.spool))
 
     def digest(stream: BinaryIO) -> bytes:
-        return FORMS[kind].digest(stream, moment)
+        return ITEM_FORMS[kind].digest(stream, moment)
 
     settings = DavSettings.model_validate(job.target)
     return DavTarget(settings, account, guard, Path(job.spool), kind=kind, digest=digest)

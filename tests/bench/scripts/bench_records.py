@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account
 from mappings.fields.context import Context
-from mappings.registry import FORMS
+from mappings.registry import ITEM_FORMS
 from model.errors import Rejected
 from model.kinds import Kind
 from model.protocols import Capabilities, Container, Failed, Identity, Mapped, Native, Page, Ref, Role
@@ -119,7 +119,7 @@ def bodies(file: Path, kind: Kind) -> list[bytes]:
     context = Context(Capabilities(frozenset({kind})), NOT_AFTER, NOT_AFTER)
     found = []
     for record in records(file):
-        with FORMS[kind].map(record.native(), context).item.body() as stream:
+        with ITEM_FORMS[kind].map(record.native(), context).item.body() as stream:
             found.append(stream.read())
     return found
 
@@ -169,7 +169,7 @@ def _natives(source: EwsSource, kind: Kind) -> Iterator[Native]:
 
 
 def _mapped(native: Native, kind: Kind, context: Context) -> Mapped | None:
-    form = FORMS[kind]
+    form = ITEM_FORMS[kind]
     if form.skip(native):
         return None
     try:

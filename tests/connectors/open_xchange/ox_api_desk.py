@@ -18,7 +18,7 @@ from connectors.caldav.target import DavTarget
 from connectors.open_xchange.client import ApiClient
 from connectors.open_xchange.target import OpenXchangeTarget
 from connectors.settings import Account
-from mappings.registry import FORMS
+from mappings.registry import ITEM_FORMS
 from model.kinds import Kind
 from model.protocols import Guard
 from practice.dav.proxy import Forward, Reply, Request
@@ -89,7 +89,7 @@ class ApiDesk:
 
     def without_api(self, kind: Kind, login: str = ANNA) -> DavTarget:
         settings = self.settings(kind, api=None)
-        account, digest = Account(login=login), FORMS[kind].digest
+        account, digest = Account(login=login), ITEM_FORMS[kind].digest
         made = DavTarget(
             settings, account, free, self.spool, kind=kind, digest=lambda stream: digest(stream, MOMENT)
         )
@@ -99,7 +99,7 @@ class ApiDesk:
     def target(
         self, kind: Kind, login: str = ANNA, *, live: bool = False, guard: Guard = free, **more: object
     ) -> OpenXchangeTarget:
-        form = FORMS[kind]
+        form = ITEM_FORMS[kind]
 
         def digest(stream: BinaryIO) -> bytes:
             return form.digest(stream, MOMENT)

@@ -16,7 +16,7 @@ from engine.opening.open_sides import open_source
 from engine.planning.mailbox_list import read_mailboxes
 from kogge.prepare.practice_servers import practising
 from mappings.losses.catalogue import SKIPS
-from mappings.registry import FORMS
+from mappings.registry import ITEM_FORMS
 from model.protocols import Native
 
 PEOPLE = 5
@@ -37,7 +37,7 @@ def counted(place: Path) -> tuple[int, Counter[str]]:
                 items += len(refs)
                 answers = source.fetch(container, refs, bodies=False)
                 read = [one for one in answers if isinstance(one, Native)]
-                skipped.update(code for one in read if (code := FORMS[container.kind].skip(one)))
+                skipped.update(code for one in read if (code := ITEM_FORMS[container.kind].skip(one)))
     return items, skipped
 
 

@@ -15,7 +15,7 @@ from graph_worlds import Sources, fetched
 from test_graph_records import Json, losses, mapped, text
 
 from mappings.fields.context import Context
-from mappings.registry import FORMS
+from mappings.registry import ITEM_FORMS
 from model.errors import Rejected
 from model.kinds import Kind
 from model.protocols import Capabilities, Mapped, Native
@@ -56,7 +56,7 @@ def series(sources: Sources, address: str) -> dict[str, Native]:
 def told(native: Native, address: str) -> Mapped | str:
     try:
         context = Context(CAPABLE, NOT_AFTER, NOT_AFTER, frozenset({address.lower()}))
-        return FORMS[CALENDAR].map(native, context)
+        return ITEM_FORMS[CALENDAR].map(native, context)
     except Rejected as error:
         return error.code
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from graph_worlds import KINDS, Pair, Sources, differences, same, sources
 
-from mappings.registry import FORMS
+from mappings.registry import ITEM_FORMS
 from model.kinds import Kind
 from practice.world.world import World
 
@@ -62,7 +62,7 @@ def moving(paired: Paired) -> Iterator[tuple[Pair, set[str]]]:
     """What both give and what moves, with the names of what differs."""
     both, pairs = paired
     for pair in pairs:
-        form, context = FORMS[pair.kind], both.context(pair)
+        form, context = ITEM_FORMS[pair.kind], both.context(pair)
         if pair.ews and pair.graph and form.skip(pair.ews) is None:
             one, other = form.map(pair.ews, context), form.map(pair.graph, context)
             found = set() if same(one, other) else differences(one, other)
@@ -91,5 +91,5 @@ def test_graph_has_nothing_that_ews_does_not_have(paired: Paired) -> None:
 def test_both_skip_the_same(paired: Paired) -> None:
     for pair in paired[1]:
         if pair.ews and pair.graph:
-            skip = FORMS[pair.kind].skip
+            skip = ITEM_FORMS[pair.kind].skip
             assert skip(pair.ews) == skip(pair.graph)

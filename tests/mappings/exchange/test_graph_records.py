@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mappings.fields.context import Context
-from mappings.registry import FORMS
+from mappings.registry import ITEM_FORMS
 from model.errors import Rejected
 from model.kinds import Kind
 from model.protocols import Capabilities, Mapped, Native, Ref
@@ -32,7 +32,7 @@ def event(**more: object) -> Json:
 def mapped(kind: Kind, record: object) -> Mapped:
     data = record if isinstance(record, bytes) else json.dumps(record).encode()
     native = Native(Ref("id-1", "v1"), FORMATS[kind], {"Attachments": {}}, lambda: io.BytesIO(data))
-    return FORMS[kind].map(native, Context(Capabilities(frozenset({kind})), NOT_AFTER, NOT_AFTER))
+    return ITEM_FORMS[kind].map(native, Context(Capabilities(frozenset({kind})), NOT_AFTER, NOT_AFTER))
 
 
 def text(kind: Kind, record: object) -> str:

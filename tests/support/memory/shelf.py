@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 
-from mappings.registry import FORMS
+from mappings.registry import ITEM_FORMS
 from model.kinds import Kind
 from model.protocols import Role
 
@@ -146,7 +146,7 @@ class MemoryShelf:
                 yield href, name, one
 
     def meaning(self, raw: bytes) -> bytes:
-        return FORMS[self.kind].digest(io.BytesIO(raw), MOMENT)
+        return ITEM_FORMS[self.kind].digest(io.BytesIO(raw), MOMENT)
 
     def snapshot(self) -> Snapshot:
         """What "the same target" means: collection and meaning of every object."""

@@ -14,7 +14,7 @@ from mappings.calendar.task import map_task
 from mappings.contacts.contact import map_contact
 from mappings.exchange.graph_json import record
 from mappings.fields.context import Context
-from mappings.registry import FORMS
+from mappings.registry import ITEM_FORMS
 from model.errors import Blocked, CursorLost
 from model.kinds import Kind
 from model.protocols import Capabilities, Container, Failed, Loss, Native, Ref, Role
@@ -207,5 +207,5 @@ def test_a_practice_list_with_steps_moves_whole(source: Open) -> None:
     stepped = [one for one in natives if record(one)["item"]["checklistItems"]]
     assert len(stepped) > 20
     for native in stepped:
-        made = FORMS[Kind.TASKS].map(native, context(Kind.TASKS))
+        made = ITEM_FORMS[Kind.TASKS].map(native, context(Kind.TASKS))
         assert ("steps", "in-text") in {(loss.field, loss.reason) for loss in made.losses}
