@@ -317,12 +317,19 @@ class Ledger:
             return phase_moves.unanswered(connection, mailbox_ids)
 
     def bind(
-        self, lease: Lease, source: Identity, target: Identity, level: str, *, replaced: bool = False
+        self,
+        lease: Lease,
+        source: Identity,
+        target: Identity,
+        level: str,
+        *,
+        replaced: bool = False,
+        apart: Collection[Kind] = (),
     ) -> None:
         """Bind the leg's mailbox to both accounts at the first call; prove them again at every other.
 
         Idempotent. An account belongs to one mailbox of the ledger, on each side, and a mailbox has one
-        account in each system. A new binding is recorded.
+        account in each system; at the source, one on each server. A new binding is recorded.
 
         Args:
             lease: of the leg.
@@ -330,6 +337,7 @@ class Ledger:
             target: the account at the target.
             level: of the proof.
             replaced: True if another folder of the account than before may be bound.
+            apart: the workloads that are read from another server than that of this leg.
 
         Raises:
             Blocked: "identity-bound-elsewhere", "identity-changed" or "folder-replaced".
@@ -340,7 +348,7 @@ class Ledger:
                 return
         with writing(self._engine) as connection:
             leases.fence(connection, lease)
-            planning.bind(connection, lease, source, target, level, replaced=replaced)
+            planning.bind(connection, lease, source, target, level, replaced=replaced, apart=apart)
 
     # Claims
 

@@ -17,12 +17,19 @@ from ledger.db.rows import Lease
 from ledger.leg.target_accounts import Doubt
 from ledger.store import Ledger
 from model.errors import Blocked, Transient
+from model.kinds import Kind
 
 REPLACED = "folder-replaced"
 
 
 def bind(
-    ledger: Ledger, claim: Lease, leg: LegContext, proof: IdentityProof, *, first: bool
+    ledger: Ledger,
+    claim: Lease,
+    leg: LegContext,
+    proof: IdentityProof,
+    *,
+    first: bool,
+    apart: frozenset[Kind] = frozenset(),
 ) -> Callable[[], None]:
     """Bind both accounts in the ledger, see Ledger.bind. Idempotent.
 
@@ -34,6 +41,7 @@ def bind(
         leg: the open leg.
         proof: what the identity gate has proven.
         first: True if nothing was put into the folder yet.
+        apart: see Ledger.bind.
 
     Returns:
         A function that binds the folder of files that did not exist yet. Call it once the folder is made,
@@ -46,21 +54,21 @@ def bind(
     if first:
         refuse_lent(proof.target, leg.approved)
     try:
-        ledger.bind(claim, proof.source, proof.target, proof.level)
+        ledger.bind(claim, proof.source, proof.target, proof.level, apart=apart)
     except Blocked as error:
         if error.code == REPLACED and not leg.traits.of_sites:
             raise Blocked("identity-changed", "the account was made anew under the same name") from None
         if error.code != REPLACED or not leg.allowed_once(REPLACED, 1):
             raise
         leg.spend()  # before it is bound: not every walk that binds comes to its end
-        ledger.bind(claim, proof.source, proof.target, proof.level, replaced=True)
+        ledger.bind(claim, proof.source, proof.target, proof.level, replaced=True, apart=apart)
     if not first or not leg.traits.of_sites or proof.target.part:
         return _already_bound
 
     def bind_made() -> None:
         identity = leg.target.identity()
         refuse_lent(identity, leg.approved)
-        ledger.bind(claim, proof.source, identity, proof.level)
+        ledger.bind(claim, proof.source, identity, proof.level, apart=apart)
 
     return bind_made
 

@@ -31,7 +31,7 @@ from engine.identity.provisioning_items import artefacts_among
 from engine.planning.deny_list import DenyList
 from engine.planning.mailbox_list import Directory, exact
 from model.errors import Blocked
-from model.kinds import KINDS
+from model.kinds import KINDS, Kind
 from model.optional_protocols import ListsWhole, SupportsSenders, TellsEmpty
 from model.protocols import Container, Identity, Source, Target
 from model.sites import Site
@@ -61,6 +61,7 @@ class GateRules:
         deny: the deny list.
         accept: the lowest level that needs no approval.
         artefacts: how the subjects of provisioning mail begin.
+        apart: the workloads that are read from another server; a person has another account there.
         approved: returns True if a person approved this code for this mailbox or its wave.
     """
 
@@ -68,6 +69,7 @@ class GateRules:
     deny: DenyList = field(default_factory=DenyList)
     accept: str = "address"
     artefacts: tuple[str, ...] = ()
+    apart: frozenset[Kind] = frozenset()
     approved: Callable[[str], bool] = nothing_approved
 
 

@@ -86,7 +86,9 @@ def pass_gate(
     )
     if setting.task.copy:
         setting.authorize(proof.level)
-    bind_folder = account_binding.bind(setting.ledger, claim, leg, proof, first=not begun)
+    bind_folder = account_binding.bind(
+        setting.ledger, claim, leg, proof, first=not begun, apart=setting.rules.apart
+    )
     attempt.proven = True
     attempt.owner = leg.owner = leg.owner | proof.source.addresses
     return bind_folder

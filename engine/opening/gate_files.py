@@ -11,6 +11,7 @@ from engine.config.file_cache import FileCache
 from engine.config.load import Config
 from engine.context.principals import Parties, read_groups
 from engine.identity.identity_gate import GateRules
+from engine.pacing.server_names import read_elsewhere
 from engine.planning.deny_list import DenyList, read_deny
 from engine.planning.mailbox_list import Directory, Person, read_addresses, read_directory
 from ledger.store import Ledger
@@ -60,6 +61,7 @@ def rules(config: Config, workload: Kind, approved: Callable[[str], bool]) -> Ga
         deny=deny_list(config),
         accept=config.gate.accept,
         artefacts=tuple(getattr(config.target.of(workload), "artefacts", ())),
+        apart=read_elsewhere(config, workload),
         approved=approved,
     )
 

@@ -138,6 +138,9 @@ _OWNERS = select(identity.c.side, identity.c.identity, identity.c.mailbox).where
         ),
     )
 )
+_SOURCES = select(leg.c.workload, leg.c.source_identity).where(
+    leg.c.mailbox == bindparam("of"), leg.c.source_identity.is_not(None)
+)
 _WAVE = select(mailbox.c.wave).where(mailbox.c.id == bindparam("of"))
 _OWNED = select(identity.c.side, identity.c.identity).where(identity.c.mailbox == bindparam("of"))
 
@@ -455,6 +458,7 @@ def bind(
     level: str,
     *,
     replaced: bool = False,
+    apart: Collection[Kind] = (),
 ) -> None:
     """Bind or prove the accounts of a leg; see Ledger.bind."""
     held = {
@@ -467,7 +471,8 @@ def bind(
     for old, account in zip(bound, (source, target), strict=True):
         if old is not None:
             refuse_another(old, account, replaced=replaced)
-    _own(connection, lease.mailbox, {"source": source, "target": target})
+    elsewhere = _bound_elsewhere(connection, lease.mailbox, apart)
+    _own(connection, lease.mailbox, {"source": source, "target": target}, elsewhere)
     connection.execute(update(leg).where(leg.c.id == lease.leg).values(held))
     if bound[0] is None:
         detail = {"level": level, "workload": lease.workload.value}
@@ -519,8 +524,33 @@ def _bound_as(account: Identity) -> str:
     return f"{_name(account)}#{account.part}" if account.part else _name(account)
 
 
-def _own(connection: Connection, owner: str, accounts: Mapping[str, Identity]) -> None:
-    """Record whose the accounts are, by side, unless another mailbox has them or this one has others."""
+def _bound_elsewhere(connection: Connection, owner: str, apart: Collection[Kind]) -> frozenset[str]:
+    """Return the source accounts that this mailbox has at other servers alone.
+
+    Args:
+        connection: of the ledger.
+        owner: the mailbox.
+        apart: the workloads that are read from another server than this one.
+    """
+    if not apart:
+        return frozenset()
+    names: dict[bool, set[str]] = {True: set(), False: set()}
+    for workload, bound in connection.execute(_SOURCES, {"of": owner}):
+        names[Kind(workload) in apart].add(bound)
+    return frozenset(names[True] - names[False])
+
+
+def _own(
+    connection: Connection, owner: str, accounts: Mapping[str, Identity], elsewhere: frozenset[str]
+) -> None:
+    """Record whose the accounts are, by side, unless another mailbox has them or this one has others.
+
+    Args:
+        connection: of the ledger.
+        owner: the mailbox.
+        accounts: by side.
+        elsewhere: other accounts that it may have at the source.
+    """
     rows = [
         {"side": side, "identity": _name(account), "mailbox": owner} for side, account in accounts.items()
     ]
@@ -530,7 +560,8 @@ def _own(connection: Connection, owner: str, accounts: Mapping[str, Identity]) -
     for side, account in accounts.items():
         name = _name(account)
         of_system = [one for where, one, whose in found if (where, whose) == (side, owner)]
-        if any(one != name and one.startswith(f"{account.system}:") for one in of_system):
+        others = {one for one in of_system if one.startswith(f"{account.system}:")} - {name}
+        if others - (elsewhere if side == "source" else frozenset()):
             raise Blocked("identity-changed", "the account is not the one this mailbox was bound to")
         if name not in of_system:
             raise Blocked("identity-bound-elsewhere", "another mailbox of this ledger owns the account")

@@ -121,7 +121,7 @@ def test_every_table_that_may_stand_in_place_of_another_is_accepted(write, shown
 
 def test_the_other_tables_are_those_of_other_connectors() -> None:
     kinds = re.findall('^## kind = "(.+?)"', TOML, re.MULTILINE)
-    assert kinds == ["graph", "exo-agenda", "webdav", "exo"]
+    assert kinds == ["graph", "imap", "exo-agenda", "webdav", "exo"]
 
 
 def is_setting(line: str) -> bool:

@@ -273,6 +273,53 @@ def test_a_persons_calendars_and_contacts_may_lie_on_two_servers(
     assert (raised.value.code if raised else None) == code
 
 
+def both_held(ledger: Ledger) -> tuple[Lease, Lease]:
+    ledger.add_mailboxes([planned(workloads=frozenset({Kind.MAIL, Kind.CALENDAR}))])
+    calendar, mail = (ledger.claim(leg.id, "worker-1", 60) for leg in ledger.legs())
+    assert mail is not None
+    assert calendar is not None
+    return mail, calendar
+
+
+def test_a_mailbox_has_one_account_on_each_server_it_is_read_from(ledger: Ledger) -> None:
+    """Two Exchange servers know one person by two ids: each leg is bound to that of its own."""
+    mail, calendar = both_held(ledger)
+    other, dav = Identity("ews", "guid-2"), Identity("dav", "user-1")
+    ledger.bind(mail, EWS, IMAP, "address", apart=(Kind.CALENDAR,))
+    for _ in range(2):
+        ledger.bind(calendar, other, dav, "address", apart=(Kind.MAIL,))
+        ledger.bind(mail, EWS, IMAP, "address", apart=(Kind.CALENDAR,))
+    before = dump(ledger)
+    for swapped in (EWS, Identity("ews", "guid-3"), Identity("imap", "guid-2")):
+        with pytest.raises(Blocked) as raised:
+            ledger.bind(calendar, swapped, dav, "address", apart=(Kind.MAIL,))
+        assert raised.value.code == "identity-changed", "a workload stays where it was bound"
+    assert dump(ledger) == before
+
+
+def test_another_mailbox_has_none_of_the_two_accounts(ledger: Ledger) -> None:
+    mail, calendar = both_held(ledger)
+    ledger.bind(mail, EWS, IMAP, "address", apart=(Kind.CALENDAR,))
+    other, dav = Identity("ews", "guid-2"), Identity("dav", "user-1")
+    ledger.bind(calendar, other, dav, "address", apart=(Kind.MAIL,))
+    stranger = claimed(ledger, "bert@old.example")
+    for taken in (EWS, other):
+        with pytest.raises(Blocked) as raised:
+            ledger.bind(stranger, taken, Identity("imap", "user-2"), "address", apart=(Kind.CALENDAR,))
+        assert raised.value.code == "identity-bound-elsewhere"
+
+
+def test_workloads_of_one_server_share_one_account_there(ledger: Ledger) -> None:
+    """It does not help that some other workload is read from elsewhere."""
+    mail, calendar = both_held(ledger)
+    ledger.bind(mail, EWS, IMAP, "address")
+    with pytest.raises(Blocked) as raised:
+        ledger.bind(
+            calendar, Identity("ews", "guid-2"), Identity("dav", "user-1"), "address", apart=(Kind.TASKS,)
+        )
+    assert raised.value.code == "identity-changed"
+
+
 def test_who_is_recorded_without_an_address(ledger: Ledger, lease: Lease) -> None:
     for asked in (lease.mailbox, "anna@old.example", "anna@old.example.new"):
         assert ledger.who(asked, "operator").id == lease.mailbox
