@@ -27,7 +27,7 @@ from ledger.store import Ledger
 from model.errors import Blocked
 
 DAYS = 14.0
-"""After which a run that nobody resumed fails; starting it again asks anew."""
+"""After which a run that was not resumed fails; starting it again asks anew."""
 
 
 NO_NAME = "Nobody said who resumes. Press Resume again, choose Go on, and give a name or a sign of your own."
@@ -78,7 +78,7 @@ async def wait_for_approval(
         waits: shows why the run waits; None if the state and the log are enough.
 
     Raises:
-        Blocked: `not-approved` in a run without a deployment, which nobody could resume.
+        Blocked: `not-approved` in a run without a deployment, which cannot be resumed.
         Misconfigured: as refuse_unapproved.
         Corrupt: as refuse_unapproved.
     """
@@ -100,7 +100,7 @@ async def wait_for_approval(
 
 
 async def _suspend(why: str, key: str, days: float) -> None:
-    """Suspends this run; its state and the form behind Resume say why."""
+    """Suspend this run; its state and the form behind Resume say why."""
     form = Approve.with_initial_data(description=why)
     try:
         await asuspend_flow_run(wait_for_input=form, timeout=int(days * 86_400), key=key)
@@ -109,7 +109,7 @@ async def _suspend(why: str, key: str, days: float) -> None:
 
 
 def _without_path(config: Config, text: str) -> str:
-    """Leaves the configuration's path out of a command: where it lies may name a person."""
+    """Return a command without the configuration's path, because the path may name a person."""
     option = next_command(config.path, "").removeprefix("kogge ").rstrip()
     return text.replace(option, "") if option else text
 
@@ -127,7 +127,7 @@ def _key(stage: str, number: int) -> str:
 
 
 async def _times_asked(stage: str) -> int:
-    """How often this very run was suspended here."""
+    """Count how often this very run was suspended here."""
     async with get_client() as client:
         run = await client.read_flow_run(UUID(runtime.flow_run.get_id()))
     keys = run.empirical_policy.pause_keys or set()
@@ -135,7 +135,7 @@ async def _times_asked(stage: str) -> int:
 
 
 async def _objection(key: str) -> str | None:
-    """What is wrong with the answer to a suspension that is over; None if it is a yes. No answer is none."""
+    """Return what is wrong with the answer to a suspension that is over; None for a yes."""
     try:
         answer = await asuspend_flow_run(wait_for_input=Approve, key=key)
     except (ObjectNotFound, ValidationError):

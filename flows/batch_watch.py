@@ -19,9 +19,14 @@ NOT_BEGUN = "had not begun when its process or Prefect failed: `Crashed`; nothin
 
 
 class BatchWatch:
-    """left: the runs that have not ended, in their order. lost: what a worker could not begin. begun: how
-    many have begun. cut: whether one ended early. sent: what each got. say: takes a line of the wave's
-    log."""
+    """Watch the batches of a wave that workers have.
+
+    Attributes:
+        left: the runs that have not ended, in their order.
+        lost: what a worker could not begin.
+        begun: how many have begun.
+        cut: True if one ended early.
+    """
 
     def __init__(self, sent: Mapping[UUID, BatchParameters], say: Callable[[str], None]) -> None:
         self.left = list(sent)
@@ -33,20 +38,22 @@ class BatchWatch:
         self._told: dict[UUID, str] = {}
 
     def add(self, number: UUID, shard: BatchParameters) -> None:
-        """Watches another run, too."""
+        """Watch another run, too."""
         if number not in self._sent:
             self.left.append(number)
         self._sent[number] = shard
 
     def take_lost(self) -> list[BatchParameters]:
-        """What is to be begun anew; it is whoever takes it who does."""
+        """Return the batches that the caller has to begin again, and forget them."""
         taken, self.lost = self.lost, []
         return taken
 
     async def all_ended(self) -> bool:
-        """Takes those that have ended from the list: one question a tick, however many there are up to PAGE.
-        True also when one could not begin.
-        The wave's log hears of each that has begun, was suspended, or has ended."""
+        """Return True if all have ended, or if one could not begin.
+
+        It asks one question a tick, however many runs there are up to PAGE, and takes those that have ended
+        from the list. The wave's log gets a line for each that has begun, was suspended, or has ended.
+        """
         asked = self.left[:PAGE]
         if asked:
             wanted = FlowRunFilter(id=FlowRunFilterId(any_=asked))
@@ -72,12 +79,15 @@ class BatchWatch:
 
 
 def could_not_begin(run: FlowRun) -> bool:
-    """Whether a worker took it, and it ended before any of it ran: Prefect did not answer that worker."""
+    """Return True if a worker took the run and it ended before any of it ran."""
     return run.state is not None and run.state.is_crashed() and run.start_time is None
 
 
 def has_ended(run: FlowRun, now: datetime) -> bool:
-    """Whether nothing of it comes any more. A suspended one may be resumed for as long as Prefect offers."""
+    """Return True if nothing of the run comes any more.
+
+    A suspended one may be resumed for as long as Prefect offers that.
+    """
     state = run.state
     if state is None:
         return False
@@ -86,7 +96,7 @@ def has_ended(run: FlowRun, now: datetime) -> bool:
 
 
 def word_of(run: FlowRun | None) -> str | None:
-    """What is said of a batch; None while it only waits for a worker."""
+    """Return what the log says of a batch; None while it only waits for a worker."""
     if run is None:
         return "was deleted in Prefect; the next run of the wave takes up what it left"
     state = run.state
@@ -104,7 +114,7 @@ def word_of(run: FlowRun | None) -> str | None:
 
 
 def end_of(state: State[Any]) -> str:
-    """What is said of a batch that has ended: its state, whose name is not said twice, and its message."""
+    """Return what the log says of a batch that has ended: its state, named once, and its message."""
     name = str(state.name)
     message = (state.message or "").removeprefix(f"{name.lower()}: ")
     return f"ended: {name}: {message}" if message else f"ended: {name}"

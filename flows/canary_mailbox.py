@@ -30,8 +30,13 @@ UNFINISHED = "unfinished"
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """A wave's batches. first: the mailbox that goes alone, or None where none has to. alone: its batch;
-    empty where it cannot run now, as it is blocked."""
+    """Hold a wave's batches in two stages.
+
+    Attributes:
+        others: the batches of the second stage.
+        first: the mailbox that goes alone; None if none has to.
+        alone: its batch; empty if it cannot run now, because it is blocked.
+    """
 
     others: Sequence[BatchParameters]
     first: str | None = None
@@ -44,7 +49,7 @@ def apart(
     asked: WaveParameters | VerifyParameters,
     shards: Sequence[BatchParameters],
 ) -> Stages:
-    """The batches of a wave in two stages. Idempotent: the mailbox that was chosen stays the first."""
+    """Split the batches of a wave into two stages. Idempotent: the chosen mailbox stays the first."""
     first = _first(config, ledger, asked, [one for shard in shards for one in shard.mailboxes])
     if first is None:
         return Stages(shards)
@@ -63,8 +68,10 @@ def apart(
 def passed(
     config: Config, ledger: Ledger, asked: WaveParameters | VerifyParameters, first: str
 ) -> str | None:
-    """None when the first mailbox is verified, else the code that keeps it from it; recorded. UNFINISHED if
-    nothing is known against it: its batch ended before it did."""
+    """Return None if the first mailbox is verified, else the code that prevents it. The result is recorded.
+
+    It is UNFINISHED if nothing is known against the mailbox: its batch ended before the mailbox did.
+    """
     legs = ledger.legs(asked.wave, mailbox=first)
     not_verified = _not_verified(config, legs, asked.workloads)
     bad = min(not_verified, key=lambda leg: leg.code is None, default=None)
@@ -80,8 +87,9 @@ def passed(
 
 
 def refuse_before_first(config: Config, ledger: Ledger, asked: BatchParameters) -> None:
-    """Refuse a batch that writes before the first mailbox of its wave was verified: somebody started it
-    without the wave. One mailbox may go by itself, as it may in a wave that was asked for it alone.
+    """Refuse a batch that writes before the first mailbox of its wave was verified.
+
+    Such a batch was started without its wave. One mailbox may go by itself, as it may in a wave for it alone.
 
     Raises:
         Blocked: `canary-failed`.
@@ -101,15 +109,22 @@ def refuse_before_first(config: Config, ledger: Ledger, asked: BatchParameters) 
 
 
 def _not_verified(config: Config, legs: Sequence[LegRow], workloads: Sequence[str]) -> list[LegRow]:
-    """The legs of these workloads that keep their mailbox from being called verified; workloads: none for
-    all."""
+    """Return the legs that prevent their mailbox from being called verified.
+
+    Args:
+        config: says how deep a verification looks.
+        legs: of one mailbox.
+        workloads: those that count; empty for all.
+    """
     wanted = [leg for leg in legs if not workloads or str(leg.workload) in workloads]
     return [leg for leg in wanted if leg.state is not LegState.VERIFIED and not _unseen(config, leg)]
 
 
 def _unseen(config: Config, leg: LegRow) -> bool:
-    """Whether a leg differs only in what no other mailbox of the wave is looked at for: that the source gives
-    one item in two ways shows only where both sides are read."""
+    """Return True if a leg differs only in what is not looked for in other mailboxes of the wave.
+
+    That the source gives one item in two ways shows only if both sides are read.
+    """
     return leg.state is LegState.DIFFERS and leg.code == UNSTABLE and config.verify.level != "both"
 
 
@@ -144,7 +159,7 @@ def _chosen(ledger: Ledger, wave: str, ready: Sequence[str]) -> str:
 
 
 def _items(ledger: Ledger, wave: str) -> Mapping[str, int]:
-    """What the newest check counted, or what was listed since."""
+    """Return the items that were listed for each mailbox, or what the newest check counted."""
     found = {row.mailbox: row.items for row in plan_rows(ledger, wave)}
     listed: dict[str, int] = {}
     for leg in ledger.legs(wave):
@@ -153,7 +168,7 @@ def _items(ledger: Ledger, wave: str) -> Mapping[str, int]:
 
 
 def _have_passed(config: Config, ledger: Ledger, wave: str) -> set[str]:
-    """The first mailboxes of this wave, of whatever plan, that show that it can be moved as it is now."""
+    """Return the first mailboxes of any plan of this wave that show that it can be moved as it is now."""
     found: dict[str, object] = {}
     for one in ledger.events(wave):
         if one.kind == ROLLED_BACK and one.subject is not None:
@@ -165,7 +180,7 @@ def _have_passed(config: Config, ledger: Ledger, wave: str) -> set[str]:
 
 
 def _systems(config: Config) -> list[str]:
-    """In every version that can say what they are, the newest first."""
+    """Return the digests of the systems in every version of the form, the newest first."""
     # Imported late: most flows on a supervising machine need no connectors.
     from engine.approvals.signed_plan import digests_of_systems
 

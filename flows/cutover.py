@@ -46,7 +46,7 @@ BY = "prefect"
 
 
 class CutoverParameters(RunParameters):
-    """Cuts a wave over. The ledger must hold the approvals of its cutover."""
+    """Cut a wave over. The ledger must hold the approvals of its cutover."""
 
     wave: WaveName
     mailboxes: Boxes = Field(default=[])
@@ -63,7 +63,7 @@ class CutoverParameters(RunParameters):
 async def cut_over(
     mailbox: str, order: CutoverRequest, runner: LegRunner, ended: list[CutoverResult]
 ) -> State[Any]:
-    """One mailbox, in a thread of the runner."""
+    """Cut one mailbox over, in a thread of the runner."""
     cut = await asyncio.get_running_loop().run_in_executor(runner.pool, order.mailbox, mailbox)
     ended.append(cut)
     if cut.code is None:
@@ -74,8 +74,11 @@ async def cut_over(
 
 @flow(name="cutover", flow_run_name="cutover {parameters.wave}", persist_result=False)
 async def cutover(parameters: CutoverParameters) -> State[Any]:
-    """Freeze hooks, final delta, verification, score, release hooks, live. See engine.cutover.steps. In the
-    wave's hours: when they are over no mailbox begins any more, and those at work go on to their end."""
+    """Run freeze hooks, final delta, verification, score and release hooks, then go live.
+
+    See engine.cutover.steps. It keeps to the wave's hours: when they are over, no more mailboxes begin, and
+    those at work go on to their end.
+    """
     with ExitStack() as stack:
         try:
             runner = stack.enter_context(opened(chosen(parameters.configuration)))
@@ -93,7 +96,7 @@ async def cutover(parameters: CutoverParameters) -> State[Any]:
         if not rows:
             return Failed(message="nothing to do: no mailbox of this wave is to be cut over")
         stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
-        # Whoever may start a run is nobody: to name a person here lets nobody in again who was given back.
+        # A run has no person behind it: naming a mailbox here does not bring back one that was given back.
         begun = await asyncio.to_thread(concerned, runner.ledger, rows, named=False)
         await asyncio.to_thread(announce, order, begun, named=False)
         async with watched(runner.drain) as own, standing("the page of a cutover", page.look, TICK_SECONDS):
@@ -126,7 +129,7 @@ async def _mailbox(
 
 
 def _advice(wave: str, lines: list[CutoverLine]) -> str:
-    """Who is locked out, since when, and what to type; "" if there is nothing to say."""
+    """Return who is locked out, since when, and what to type; "" if there is nothing to say."""
     told = [held_told(lines, datetime.now(UTC))]
     commands = next_steps(wave, lines)
     told += [f"Next: {'; then: '.join(commands)}"] if commands else []
@@ -138,7 +141,15 @@ def _advice(wave: str, lines: list[CutoverLine]) -> str:
 def _end_state(
     wave: str, ended: list[CutoverResult], count: int, order: CutoverRequest, advice: str
 ) -> State[Any]:
-    """advice: who is locked out, and what to type; "" if there is nothing to say."""
+    """Return the state in which the run ends.
+
+    Args:
+        wave: its name.
+        ended: the results so far.
+        count: how many mailboxes there are.
+        order: what was asked for.
+        advice: who is locked out, and what to type; "" if there is nothing to say.
+    """
     live = sum(cut.code is None for cut in ended)
     codes = ", ".join(sorted({cut.code for cut in ended if cut.code is not None}))
     if order.boundary.fault is not None:

@@ -52,8 +52,10 @@ Batch = Flow[[BatchParameters], Any]
 
 
 async def inline(batch: Batch, shards: Sequence[BatchParameters], runner: LegRunner) -> None:
-    """Runs the batches here, a few at once, those that come first in line before the others. Returns when all
-    have ended, however they ended."""
+    """Run the batches here, a few at the same time, in their order.
+
+    It returns when all have ended, however they ended.
+    """
     places = asyncio.Semaphore(INLINE_BATCHES)
     patience = _patience(runner)
     runner.underway.clear()
@@ -77,7 +79,7 @@ async def inline(batch: Batch, shards: Sequence[BatchParameters], runner: LegRun
 
 
 def _patience(runner: LegRunner) -> PrefectPatience:
-    """With Prefect's API. The log of the run hears of it; so does the terminal of a command."""
+    """Return the patience with Prefect's API; the log of the run and a command's terminal show it."""
 
     def say(line: str) -> None:
         runner.notice = line
@@ -87,7 +89,7 @@ def _patience(runner: LegRunner) -> PrefectPatience:
 
 
 async def _here(batch: Batch, shard: BatchParameters, runner: LegRunner, patience: PrefectPatience) -> None:
-    """Runs a batch in this process. Prefect tells the wave's log of its start, this of its end."""
+    """Run a batch in this process. Prefect logs its start for the wave, and this logs its end."""
 
     async def run() -> State[Any]:
         state: State[Any] = await batch(shard, return_state=True)
@@ -102,18 +104,20 @@ async def _here(batch: Batch, shard: BatchParameters, runner: LegRunner, patienc
 
 
 def _give_up(runner: LegRunner, unanswered: Transient) -> None:
-    """Prefect did not answer for too long, or somebody wants to stop meanwhile."""
+    """End the run: Prefect did not answer for too long, or a stop is wanted."""
     runner.cut = True
     if not runner.drain.stopping:
         runner.boundary.end(unanswered)
 
 
 async def deployed(_batch: Batch, shards: Sequence[BatchParameters], runner: LegRunner) -> None:
-    """Creates a deployment run a batch and waits until all have ended. Idempotent within one wave run:
-    a wave that Prefect starts again finds those of its batches that still run instead of doubling them; what
-    ended is begun anew, and so is what a worker could not begin. Stopping the wave cancels its batches, which
-    drain. While Prefect does not answer it is asked again; if it does not for minutes, what has begun is
-    waited for, and the run ends."""
+    """Create a deployment run for each batch, and wait until all have ended.
+
+    It is idempotent within one wave run: a wave that Prefect starts again finds those of its batches that
+    still run and does not double them. What ended is begun again, and so is what a worker could not begin.
+    Stopping the wave cancels its batches, which drain. While Prefect does not answer it is asked again; if it
+    does not for minutes, what has begun is waited for, and the run ends.
+    """
     queue = queue_of(runtime.deployment.get_name(), _priority(runner, shards))
     watch = BatchWatch({}, lambda line: get_run_logger().info(line))
     unanswered: Transient | None = None
@@ -142,14 +146,16 @@ async def deployed(_batch: Batch, shards: Sequence[BatchParameters], runner: Leg
 async def _send(
     shards: Sequence[BatchParameters], queue: str, watch: BatchWatch, patience: PrefectPatience
 ) -> None:
-    """Begins each of these batches, and has it watched. Raises Transient when Prefect does not answer."""
+    """Begin each of these batches, and have it watched. Raise Transient if Prefect does not answer."""
     for shard in shards:
         watch.add(await patience.ask(functools.partial(_begun, shard, queue)), shard)
 
 
 async def _wait_for_all(runner: LegRunner, watch: BatchWatch, queue: str) -> None:
-    """Waits until all have ended, or for a wish to stop. What a worker could not begin is begun anew, after a
-    pause that grows until one has begun."""
+    """Wait until all have ended, or for a wish to stop.
+
+    What a worker could not begin is begun again, after a pause that grows until one has begun.
+    """
     beginning, asking = _patience(runner), _patience(runner)
     begun = 0
     while True:
@@ -168,7 +174,10 @@ async def _wait_for_all(runner: LegRunner, watch: BatchWatch, queue: str) -> Non
 
 
 async def _begun(shard: BatchParameters, queue: str) -> UUID:
-    """Its number says nothing: a wave that goes on is cut otherwise."""
+    """Begin a batch, or find the run that has it already, and return its id.
+
+    The number of a batch does not identify it, because a wave that goes on is cut in another way.
+    """
     what = shard.model_dump_json(exclude={"number", "of"}).encode()
     key = f"{runtime.flow_run.get_id()}/{blake2b(what, digest_size=8).hexdigest()}"
     run = await _known_or_started(shard, key, queue)
@@ -185,15 +194,17 @@ async def _known_or_started(shard: BatchParameters, key: str, queue: str) -> Flo
 
 
 async def _known(key: str) -> FlowRun | None:
-    """The batch of this key that this wave's run has begun, if any. Asked for before, as beginning it again
-    would leave another task in the wave's timeline."""
+    """Return the batch of this key that this wave's run has begun, if any.
+
+    It is asked for first, because beginning it again would leave another task in the wave's timeline.
+    """
     own = FlowRunFilter(idempotency_key=FlowRunFilterIdempotencyKey(any_=[key]))
     async with get_client() as client:
         return next(iter(await client.read_flow_runs(flow_run_filter=own, limit=1)), None)
 
 
 async def _started(shard: BatchParameters, key: str, queue: str) -> FlowRun:
-    """As a part of the wave's run: its timeline shows it, with the way to its page."""
+    """Start the batch as a part of the wave's run, whose timeline shows it with a link to its page."""
     return await arun_deployment(
         DEPLOYMENT,
         parameters={"parameters": shard.model_dump()},
@@ -206,12 +217,12 @@ async def _started(shard: BatchParameters, key: str, queue: str) -> FlowRun:
 
 
 def _priority(runner: LegRunner, shards: Sequence[BatchParameters]) -> int:
-    """Of several waves at once, whose batches workers take first."""
+    """Return the highest priority of the waves, which decides whose batches workers take first."""
     return max((Waves(runner.ledger).read(wave).priority for wave in {one.wave for one in shards}), default=0)
 
 
 async def _wait(runner: LegRunner, ended: Callable[[], Awaitable[bool]]) -> None:
-    """Until ended(), whatever fails in between, or a wish to stop."""
+    """Wait until ended() is true, whatever fails in between, or for a wish to stop."""
     done = asyncio.Event()
     began, due = time.monotonic(), 0.0
 
@@ -228,9 +239,19 @@ async def _wait(runner: LegRunner, ended: Callable[[], Awaitable[bool]]) -> None
 
 
 async def _drained(watch: BatchWatch, name: str, seconds: float | None = None) -> bool:
-    """A window closed, or somebody paused the wave: each batch at work hears of it from the ledger, too, and
-    stops by itself. Those that wait for a worker are called off; name: how their state says why. Waits for so
-    many seconds at most, DRAIN_SECONDS by default. False: one did not end."""
+    """Wait for the batches at work, and call off those that wait for a worker.
+
+    A window closed, or the wave was paused. Each batch at work reads that in the ledger, too, and stops by
+    itself.
+
+    Args:
+        watch: the batches.
+        name: of the state of those that are called off.
+        seconds: how long to wait; DRAIN_SECONDS by default.
+
+    Returns:
+        False if one did not end.
+    """
 
     async def call_off(number: UUID) -> None:
         async with get_client() as client:
@@ -247,7 +268,7 @@ async def _drained(watch: BatchWatch, name: str, seconds: float | None = None) -
 
 
 async def _called_off(client: PrefectClient, number: UUID, name: str) -> bool:
-    """Whether a batch had not begun, and does not begin any more; its state says so."""
+    """Return True if a batch had not begun and does not begin any more; its state says so."""
     run = await client.read_flow_run(number)
     waits = run.state is not None and (run.state.is_scheduled() or run.state.is_pending())
     if waits:

@@ -1,7 +1,7 @@
 """The Prefect flow `janitor`: settles what died, so that what Prefect and the ledger show is so.
 
 A batch that is killed leaves its task runs running for good in Prefect, and its mailboxes running in the
-ledger until somebody claims them. Every step may run twice, and beside a wave at work.
+ledger until somebody claims them. Every step may run twice, and next to a wave at work.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ HEALTH_SECONDS = 3600.0
 
 
 class JanitorParameters(RunParameters):
-    """Settles what died."""
+    """Settle what died."""
 
     minutes: int = Field(
         5,
@@ -65,7 +65,7 @@ class JanitorParameters(RunParameters):
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """How many of each were found and settled."""
+    """Count what was found and settled."""
 
     orphan_task_runs: int
     runs_put_back: int
@@ -80,8 +80,11 @@ class Swept:
 
 @flow(name="janitor", flow_run_name="janitor", persist_result=False)
 async def janitor(parameters: JanitorParameters) -> State[Any]:
-    """Settles what died: task runs whose run has ended, runs whose worker died before they began
-    or with them, legs whose lease has ended, reports and pages nobody renews."""
+    """Settle what died.
+
+    It looks for task runs whose run has ended, runs whose worker died before they began or with them, legs
+    whose lease has ended, and reports and pages that are not renewed.
+    """
     with ExitStack() as stack:
         quieten()
         try:
@@ -111,7 +114,11 @@ def _stopped_pages(config: Config, ledger: Ledger) -> list[ArtifactCreate]:
 
 
 async def crash_orphans(client: PrefectClient, since: timedelta) -> int:
-    """Task runs that run although their flow run has ended, longer ago than since, are Crashed. How many."""
+    """Mark task runs as Crashed whose flow run ended longer ago than `since`.
+
+    Returns:
+        How many task runs it were.
+    """
     known: set[object] = set()
     before = datetime.now(UTC) - since
     while found := [run for run in await _orphans(client, before) if run.id not in known]:
@@ -122,7 +129,10 @@ async def crash_orphans(client: PrefectClient, since: timedelta) -> int:
 
 
 async def _orphans(client: PrefectClient, before: datetime) -> list[TaskRun]:
-    """Of runs of ours: a Prefect server may have others, of somebody else, and flows of the same name."""
+    """Return task runs of our runs alone.
+
+    A Prefect server may have runs of others, and their flows may have the same names.
+    """
     ended = FlowRunFilterStateType(any_=sorted(TERMINAL_STATES))
     return await client.read_task_runs(
         flow_run_filter=FlowRunFilter(
@@ -136,6 +146,6 @@ async def _orphans(client: PrefectClient, before: datetime) -> list[TaskRun]:
 
 
 def report(swept: Swept) -> str:
-    """As a markdown artifact."""
+    """Return a Markdown artifact."""
     rows = [f"| {name.replace('_', ' ')} | {count:,} |" for name, count in asdict(swept).items()]
     return "\n".join(["## Janitor", "", "| settled | |", "|---|---:|", *rows, ""])

@@ -48,9 +48,16 @@ STOPPING = "stopping: what is at work ends with its batch, within seconds; run i
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """complete: every item of the run has a fate. stopped: somebody asked to stop before that. message
-    is one line, safe to show. seen: the legs at the end. fault: what concerned every mailbox and ended
-    the run. tally: what was done at the targets; None when workers elsewhere did it."""
+    """Hold how a run ended.
+
+    Attributes:
+        complete: every item of the run has a fate.
+        stopped: a stop was asked for before that.
+        message: one line, safe to show.
+        seen: the legs at the end.
+        fault: what concerned every mailbox and ended the run.
+        tally: what was done at the targets; None if workers elsewhere did it.
+    """
 
     complete: bool
     stopped: bool
@@ -61,6 +68,7 @@ class RunResult:
     tally: Tally | None = None
 
     def counts(self) -> dict[str, int]:
+        """Return plain counts."""
         return self.seen.counts()
 
 
@@ -76,14 +84,24 @@ def launch(
     on_api: Callable[[Api], None] | None = None,
     on_notice: Callable[[str], None] | None = None,
 ) -> RunResult:
-    """Runs a wave (or some mailboxes of it, by random id, or some workloads) to its end; SIGINT and SIGTERM
-    end it early. planned: the list of mailboxes was read in this run, and is not read again.
+    """Run a wave, or a part of it, to its end; SIGINT and SIGTERM end it early.
 
-    on_api is told where the run can be watched, before it begins; on_progress gets a snapshot of the
-    ledger twice a second, or less often where that takes long; on_notice is told what keeps work from
-    beginning, and when Prefect's server is away and back. Raises Misconfigured, and
-    Transient("prefect-unavailable") when the Prefect API goes away: the ledger is intact then, and the next
-    run resumes."""
+    Args:
+        config: the configuration.
+        wave: its name.
+        mailboxes: random ids; none for all.
+        workloads: their names; none for all.
+        options: of the run.
+        planned: the list of mailboxes was read in this run, and is not read again.
+        on_progress: gets a snapshot of the ledger twice a second, or less often if that takes long.
+        on_api: is called with the place where the run can be watched, before it begins.
+        on_notice: gets what prevents work from beginning, and when Prefect's server is away and back.
+
+    Raises:
+        Misconfigured: the run cannot begin.
+        Transient: "prefect-unavailable": the Prefect API went away. The ledger is intact, and the next run
+            resumes.
+    """
     json_log.use(config)  # before Prefect is loaded: it leaves the console to us then
     api = ensure_api(config)
     if on_api is not None:
@@ -152,7 +170,7 @@ def _form(
 
 
 class _Flow:
-    """The flow run in its thread. It sees this thread's context: Prefect keeps its settings there."""
+    """Run the flow in a thread that sees this thread's context, in which Prefect has its settings."""
 
     def __init__(
         self, form: WaveParameters | VerifyParameters, api: Api, runner: LegRunner, *, planned: bool
@@ -243,7 +261,7 @@ class _Flow:
 
 @contextmanager
 def signals(drain: Shutdown) -> Iterator[None]:
-    """The first SIGINT or SIGTERM drains; a second SIGINT interrupts as usual."""
+    """Let the first SIGINT or SIGTERM drain; a second SIGINT interrupts as usual."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -262,7 +280,7 @@ def signals(drain: Shutdown) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The terminal is for our own progress. Prefect's log stays, in its API and UI."""
+    """Keep Prefect's log off the terminal, which is for our own progress; its API and UI have it."""
     from prefect.logging.configuration import ensure_logging_setup
     from prefect.logging.handlers import PrefectConsoleHandler
 

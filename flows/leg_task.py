@@ -41,9 +41,17 @@ async def leg(
     *,
     told_to_all: bool = True,
 ) -> State[Any]:
-    """Runs one mailbox's workload in a thread of the runner, and tries it again while it only waits. shut:
-    returns True once no more legs begin; then it is not tried again. told_to_all: False if it only looks:
-    what a look meets is no event of the wave."""
+    """Run one mailbox's workload in a thread of the runner, and try again while it only waits.
+
+    Args:
+        mailbox: its random id.
+        workload: its name.
+        wave: its name.
+        slot: the place that it needs.
+        work: what is done.
+        shut: returns True once no more legs begin; then it is not tried again.
+        told_to_all: False if it only looks, because what a look meets is no event of the wave.
+    """
     run = ToldTaskRun("leg", f"{mailbox}/{workload}", (TAG, wave_tag(wave)), len(RETRY_SECONDS))
     told = False
     try:
@@ -69,7 +77,7 @@ async def leg(
 
 
 async def _worked(where: str, slot: LegSlot, work: Work) -> tuple[LegState, str | None]:
-    """Does the work in a place of its own. What fails there is no reason to end the batch."""
+    """Do the work in a place of its own. What fails there is no reason to end the batch."""
     await slot.acquire()
     try:
         with contain_defects(where):
@@ -81,7 +89,7 @@ async def _worked(where: str, slot: LegSlot, work: Work) -> tuple[LegState, str 
 
 
 async def _wait(run: ToldTaskRun, seconds: float, code: str | None, shut: Callable[[], bool]) -> bool:
-    """Waits before another try, without a place. Returns False if there is to be none."""
+    """Wait before another try, without a place. Return False if there is to be none."""
     run.tell(AwaitingRetry(scheduled_time=datetime.now(UTC) + timedelta(seconds=seconds)))
     run.logger().info("waits (%s); it is tried again in %.0f seconds", code, seconds)
     while seconds > 0 and not shut():
@@ -94,7 +102,7 @@ async def _wait(run: ToldTaskRun, seconds: float, code: str | None, shut: Callab
 
 
 def tell_leg(wave: str, mailbox: str, workload: str, state: LegState, code: str | None) -> None:
-    """Tells, as an event, that a leg is verified or blocked."""
+    """Send the event that a leg is verified or blocked."""
     if state is LegState.BLOCKED:
         tell("mailbox.blocked", wave, mailbox=mailbox, workload=workload, code=code)
     elif state is LegState.VERIFIED:
@@ -102,7 +110,7 @@ def tell_leg(wave: str, mailbox: str, workload: str, state: LegState, code: str 
 
 
 def leg_state(state: LegState, code: str | None) -> State[Any]:
-    """How a leg's end shows in Prefect: the state's name is the ledger's, the message is the code."""
+    """Return how a leg's end shows in Prefect: the state's name is the ledger's, the message is the code."""
     message = code or str(state)
     if state in progress.SETTLED:
         return Completed(message=message)

@@ -65,12 +65,16 @@ sends a leg back."""
 
 
 def batch_flow(around: LegRunner | None = None) -> Flow[[BatchParameters], Any]:
-    """The flow of a batch. around: the leg runner of the wave in whose process it runs; None on a worker: it
-    opens one of its own. It is no parameter: Prefect would want to keep it."""
+    """Return the flow of a batch.
+
+    Args:
+        around: the leg runner of the wave in whose process it runs; None on a worker, where it opens one of
+            its own. It is no parameter of the flow, because Prefect would store it.
+    """
 
     @form_flow("batch", "batch {parameters.wave} {parameters.number}/{parameters.of}")
     async def batch(parameters: BatchParameters) -> State[Any]:
-        """Runs the legs of some mailboxes, as many at once as the configuration allows."""
+        """Run the legs of some mailboxes, as many at once as the configuration allows."""
         with ExitStack() as stack:
             try:
                 runner = around or stack.enter_context(opened(chosen(parameters.configuration)))
@@ -104,18 +108,21 @@ async def _work(parameters: BatchParameters, runner: LegRunner, before: progress
 
 
 def writes(asked: Asked) -> bool:
-    """Whether a run goes by its wave's window: what only looks may run at any time."""
+    """Return True if a run goes by its wave's window; what only looks may run at any time."""
     return asked.options.writes
 
 
 def seen_of(runner: LegRunner, asked: Asked) -> progress.Snapshot:
-    """The legs that a run is about: their verdict is its verdict."""
+    """Return the legs that a run is about, whose verdict is its verdict."""
     return runner.snapshot(asked.wave, asked.mailboxes, asked.workloads)
 
 
 def runs(row: LegRow, asked: Asked) -> bool:
-    """What the plan withholds is not copied; to verify it changes nothing. Of the rest is what a run before
-    did not come to verify."""
+    """Return True if a run has to run this leg.
+
+    What the plan withholds is not copied; to verify it changes nothing. `rest` selects what an earlier run
+    did not come to verify.
+    """
     options = asked.options
     if options.rest and row.state in progress.SETTLED and row.code != ORGANIZER_FIRST:
         return False
@@ -123,19 +130,19 @@ def runs(row: LegRow, asked: Asked) -> bool:
 
 
 def in_turn(mailboxes: Sequence[str], rows: Iterable[LegRow]) -> list[LegRow]:
-    """As the batch names its mailboxes: who goes first begins first."""
+    """Return the legs in the order in which the batch names its mailboxes."""
     turn = {number: place for place, number in enumerate(mailboxes)}
     return sorted(rows, key=lambda row: turn[row.mailbox])
 
 
 def by_mailbox(rows: Iterable[LegRow]) -> list[list[LegRow]]:
-    """Each mailbox's legs, mail first: one after the other, so that no account has two workers."""
+    """Return each mailbox's legs, mail first. They run one after the other, one worker an account."""
     order = list(Kind)
     return run_legs.by_mailbox(sorted(rows, key=lambda row: order.index(row.workload)))
 
 
 async def _run_mailbox(rows: Sequence[LegRow], runner: LegRunner, asked: BatchParameters, rank: int) -> None:
-    """Waits for a slot before the task of a leg begins, so that only legs at work show as running."""
+    """Run a mailbox's legs; each waits for a slot before its task begins, so only legs at work show."""
     for row in rows:
         slot = LegSlot(runner, row.workload, (asked.number, rank))
         work = functools.partial(runner.run_leg, row, slot, asked.options)
@@ -158,8 +165,11 @@ async def _run_mailbox(rows: Sequence[LegRow], runner: LegRunner, asked: BatchPa
 
 
 def end_state(seen: progress.Snapshot, runner: LegRunner) -> State[Any]:
-    """How a batch or a wave ends: Completed only when every item of it is accounted for, or listed when only
-    that was asked, and nothing was left out: what an earlier run verified may have changed since."""
+    """Return how a batch or a wave ends.
+
+    It is Completed only if every item has a fate, or is listed when only that was asked, and nothing was left
+    out: what an earlier run verified may have changed since.
+    """
     message = progress.verdict(seen)
     if isinstance(runner.fault, Transient):
         return Failed(name="Incomplete", message=f"{runner.fault}; {message}")
@@ -177,7 +187,7 @@ def end_state(seen: progress.Snapshot, runner: LegRunner) -> State[Any]:
 
 
 def tell_end(wave: str, seen: progress.Snapshot, runner: LegRunner) -> None:
-    """How a wave's run ended, as an event."""
+    """Send the event that says how a wave's run ended."""
     blocked = seen.states[LegState.BLOCKED]
     counts = {"mailboxes": seen.mailboxes, "items": seen.items, "done": seen.done, "blocked": blocked}
     if runner.fault is None and not seen.open and not runner.cut:
@@ -198,12 +208,19 @@ def wave_flow(
     begun: Begun | None = None,
     ended: Ended | None = None,
 ) -> Flow[[WaveParameters], Any]:
-    """The flow of a wave. around: the leg runner of the command that runs it; None for a run that Prefect
-    starts: it opens one of its own. planned: that command has read the list of mailboxes in this run."""
+    """Return the flow of a wave.
+
+    Args:
+        around: the leg runner of the command that runs it; None for a run that Prefect starts, which opens
+            one of its own.
+        planned: True if that command has read the list of mailboxes in this run.
+        begun: called when the wave has begun.
+        ended: called with its end.
+    """
 
     @form_flow("wave", "wave {parameters.wave}")
     async def wave(parameters: WaveParameters) -> State[Any]:
-        """Moves the mailboxes of a wave, or brings them up to date, and verifies them."""
+        """Move the mailboxes of a wave, or bring them up to date, and verify them."""
         return _told(await _run_wave(parameters, around, planned=planned, begun=begun), ended)
 
     return wave
@@ -212,11 +229,11 @@ def wave_flow(
 def verify_flow(
     around: LegRunner | None = None, begun: Begun | None = None, ended: Ended | None = None
 ) -> Flow[[VerifyParameters], Any]:
-    """The flow of a verification; see wave_flow."""
+    """Return the flow of a verification; see wave_flow."""
 
     @form_flow("verify", "verify {parameters.wave}")
     async def verify(parameters: VerifyParameters) -> State[Any]:
-        """Compares the mailboxes of a wave with their source once more; writes nothing to either side."""
+        """Compare the mailboxes of a wave with their source once more; write nothing to either side."""
         return _told(await _run_wave(parameters, around, begun=begun), ended)
 
     return verify
@@ -284,7 +301,14 @@ async def _run_wave(
 def _wave_state(
     after: progress.Snapshot, runner: LegRunner, first: str | None, code: str | None
 ) -> State[Any]:
-    """How a wave ends. first: the mailbox that went alone, if one did. code: why no other has begun."""
+    """Return how a wave ends.
+
+    Args:
+        after: its legs.
+        runner: of this process.
+        first: the mailbox that went alone, if one did.
+        code: why no other has begun.
+    """
     if code == first_mailbox.UNFINISHED:
         state = end_state(after, runner)
         told = (
@@ -298,10 +322,13 @@ def _wave_state(
 
 
 def left_out(before: progress.Snapshot, after: progress.Snapshot, asked: Asked, runner: LegRunner) -> bool:
-    """Whether nobody had a leg in hand that this run was to run, whatever Prefect says of its batches: the
-    epoch of a leg rises with each claim. Of a run that was started again nobody can say so: what its first
-    process had in hand counts as well. A dry run claims no leg of which something was copied: there the
-    process that looked knows, and of another worker's looks only the end of its batch is known."""
+    """Return True if a leg that this run was to run was in no worker's hand.
+
+    It does not depend on what Prefect says of the batches: the epoch of a leg rises with each claim. For a
+    run that was started again this cannot be known, so what its first process had in hand counts as well. A
+    dry run claims no leg of which something was copied. There the process that looked knows it, and of
+    another worker's looks only the end of its batch is known.
+    """
     epochs = {row.id: row.epoch for row in after.legs}
     idle = (row for row in before.legs if runs(row, asked) and epochs.get(row.id) == row.epoch)
     if asked.options.dry_run:
@@ -320,14 +347,17 @@ async def _send_others(
 
 
 async def _hear_what_ended_batches(runner: LegRunner) -> None:
-    """Batches of workers may have heard of a pause, or of the end of a window, before this process did."""
+    """Look for a pause, and for the end of a window.
+
+    Batches of workers may have met it before this process did.
+    """
     await tried("the wave's hours", functools.partial(asyncio.to_thread, runner.watchdog.look))
 
 
 def _failed_first(
     runner: LegRunner, parameters: WaveParameters | VerifyParameters, first: str | None
 ) -> str | None:
-    """Why the others may not begin; None also where the run itself came to an end meanwhile."""
+    """Return why the others may not begin; None also if the run itself came to an end."""
     if first is None or runner.fault is not None or runner.shut:
         return None
     code = first_mailbox.passed(runner.config, runner.ledger, parameters, first)
@@ -337,8 +367,16 @@ def _failed_first(
 
 
 def _prepare(runner: LegRunner, parameters: WaveParameters | VerifyParameters, *, planned: bool) -> None:
-    """A wave started in Prefect's UI goes by the list as it is now, too. Raises Misconfigured for a wave that
-    there is not, before anything else is asked of it. planned: the command that runs it has read the list."""
+    """Read the list as it is now, also for a wave that was started in Prefect's UI.
+
+    Args:
+        runner: of this process.
+        parameters: of the run.
+        planned: True if the command that runs it has read the list.
+
+    Raises:
+        Misconfigured: there is no such wave; nothing else is asked of it before.
+    """
     if isinstance(parameters, WaveParameters) and not planned:
         from engine.approvals.pinned_settings import refuse_weaker
         from engine.approvals.signed_list import refuse_changed_list
@@ -353,8 +391,13 @@ def _prepare(runner: LegRunner, parameters: WaveParameters | VerifyParameters, *
 
 
 def _prepare_batch(runner: LegRunner, parameters: BatchParameters) -> None:
-    """A batch may have been started in Prefect without its wave: it asks for all that a wave asks for. It
-    takes nothing of the list over. Raises MigrationError."""
+    """Ask for everything that a wave asks for, because a batch may have been started without its wave.
+
+    It takes over nothing of the list.
+
+    Raises:
+        MigrationError: the batch may not start.
+    """
     from engine.approvals.pinned_settings import refuse_weaker
     from engine.approvals.signed_list import refuse_changed_list, refuse_changed_rows
 
@@ -366,7 +409,7 @@ def _prepare_batch(runner: LegRunner, parameters: BatchParameters) -> None:
 
 
 def _refuse_start(runner: LegRunner, wave: str) -> None:
-    """Refuses a wave that may not start, and pins by which settings one does that may."""
+    """Refuse a wave that may not start, and pin the settings by which one starts."""
     # Imported late, with the connectors: most flows on a supervising machine need none.
     from engine.approvals.pinned_settings import pin_at_start
     from engine.approvals.plan_approval import START, refuse_unapproved
@@ -378,7 +421,7 @@ def _refuse_start(runner: LegRunner, wave: str) -> None:
 
 
 def _opened_again(runner: LegRunner, parameters: WaveParameters) -> None:
-    """What an earlier run only looked at is still to be moved by this one."""
+    """Queue what an earlier run only looked at, because this one has to move it."""
     seen = seen_of(runner, parameters)
     runner.ledger.requeue(
         (row.id for row in seen.legs if row.code == progress.DRY_RUN), states=(LegState.PENDING,)
@@ -391,8 +434,14 @@ def shared_out(
     size: int,
     ranks: Mapping[str, int] | None = None,
 ) -> list[BatchParameters]:
-    """Batches of at most `size` mailboxes, of those that have something to run, in the order of their
-    priorities (ranks)."""
+    """Return batches of at most `size` mailboxes that have something to run, by priority.
+
+    Args:
+        seen: the legs.
+        parameters: of the run.
+        size: of a batch.
+        ranks: the priorities by mailbox.
+    """
     wanted = {row.mailbox for row in seen.legs if runs(row, parameters)}
     known = ranks or {}
     ready = sorted(wanted, key=lambda number: (-known.get(number, 0), number))

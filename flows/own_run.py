@@ -26,8 +26,12 @@ CANCELS = (StateType.CANCELLING, StateType.CANCELLED)
 
 
 class OwnRun:
-    """What is asked of this run. suspended: the state in which somebody suspended it, else None.
-    told_by_task: a task met it, so that Prefect may have the state under another id."""
+    """Watch what is asked of this run.
+
+    Attributes:
+        suspended: the state in which a person suspended it, else None.
+        told_by_task: True if a task met it, so that Prefect may have the state under another id.
+    """
 
     def __init__(self, drain: Shutdown) -> None:
         self._drain = drain
@@ -38,7 +42,7 @@ class OwnRun:
         self.told_by_task = False
 
     async def look(self) -> None:
-        """Asks Prefect now and then whether to go on; keeps SIGTERM ours."""
+        """Ask Prefect now and then whether to go on; keep SIGTERM ours."""
         self._drain.arm()
         if time.monotonic() < self._asked + ASK_SECONDS:
             return
@@ -53,9 +57,11 @@ class OwnRun:
             self._drain.event.set()
 
     async def leave(self, suspended: State[Any], message: str) -> NoReturn:
-        """Ends this process, and leaves the run suspended: the state that Prefect shows says how far it came.
-        Whoever resumes it starts it from the top. Who did so already, while this process came to its end, has
-        a process of their own at work by now: its state and its batches stay as they are."""
+        """End this process, and leave the run suspended with a state that says how far it came.
+
+        Resuming starts it from the top. If it was resumed already, while this process came to its end,
+        another process is at work by now: its state and its batches stay as they are.
+        """
         told = f"{SUSPENDED}; {message}; *Resume*, or a new run{_of_its_deployment()}, goes on from here"
         said = {"id": uuid4(), "timestamp": datetime.now(UTC), "message": told}
         state: State[Any] = suspended.model_copy(update=said)
@@ -71,7 +77,7 @@ class OwnRun:
         raise Pause(state=state)
 
     async def _stays(self, suspended: State[Any]) -> bool:
-        """Whether the run is in this very suspension still."""
+        """Return True if the run is still in this very suspension."""
         if self._resumed:
             return False
         async with get_client() as client:
@@ -81,8 +87,10 @@ class OwnRun:
         return self.told_by_task or state.id == suspended.id
 
     async def _end_children(self) -> None:
-        """Prefect suspends this run alone. Its batches that a suspension ended on the way would be taken for
-        dead."""
+        """End the run's batches that a suspension ended on the way.
+
+        Prefect suspends this run alone, and would take its batches for dead.
+        """
         own = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[self._id]))
         async with get_client() as client:
             for run in await client.read_flow_runs(flow_run_filter=own):
@@ -94,9 +102,15 @@ class OwnRun:
 
 @asynccontextmanager
 async def watched(drain: Shutdown, *, nested: bool = False) -> AsyncIterator[OwnRun]:
-    """Hears for the length of the block what is asked of this run in the UI: to cancel or to suspend it makes
-    the legs at work stop at their next batch. Raises what the block does, but for a suspension that a task
-    met first. nested: it runs within another one that is watched, too; Prefect lets nobody suspend it."""
+    """Watch during the block what is asked of this run in the UI.
+
+    If it is cancelled or suspended, the legs at work stop at their next batch. It raises what the block does,
+    but for a suspension that a task met first.
+
+    Args:
+        drain: the wish to stop.
+        nested: it runs within another run that is watched, too; Prefect allows no suspension of it.
+    """
     own = OwnRun(drain)
     if nested:
         async with standing("watching the batch", own.look, TICK_SECONDS, died=drain.event.set):
@@ -112,8 +126,7 @@ async def watched(drain: Shutdown, *, nested: bool = False) -> AsyncIterator[Own
 
 
 def stopped(state: State[Any]) -> State[Any]:
-    """The end of a run of a deployment that somebody stopped, which also says what goes on; any other as it
-    is."""
+    """Return the end of a deployment's stopped run with what goes on; any other end as it is."""
     deployment = _of_its_deployment()
     if state.name != "Stopped" or not deployment:
         return state
@@ -121,13 +134,13 @@ def stopped(state: State[Any]) -> State[Any]:
 
 
 def _of_its_deployment() -> str:
-    """Whose run this is, as FLOW/NAME; "" for a command's, which has no deployment."""
+    """Return whose run this is, as FLOW/NAME; "" for a command's, which has no deployment."""
     name = runtime.deployment.get_name()
     return f" of {runtime.flow_run.get_flow_name()}/{name}" if name else ""
 
 
 async def mark(wave: str) -> None:
-    """Tags this run with its wave, as its children are tagged: a search by the wave finds it."""
+    """Tag this run with its wave, as its children are tagged, so that a search by the wave finds it."""
 
     async def add() -> None:
         number = UUID(runtime.flow_run.get_id())

@@ -29,7 +29,7 @@ there is one for all."""
 
 
 class PauseParameters(RunParameters):
-    """Stops a wave, or lets it run again. Recorded in the ledger, as everything that people decide."""
+    """Stop a wave, or let it run again. Recorded in the ledger, as everything that people decide."""
 
     wave: WaveName
     operator: str = Field(
@@ -43,13 +43,13 @@ class PauseParameters(RunParameters):
 
 @flow(name="pause", flow_run_name="pause {parameters.wave}", persist_result=False)
 async def pause(parameters: PauseParameters) -> State[Any]:
-    """Stops every run of a wave within seconds, and lets none begin until it is resumed."""
+    """Stop every run of a wave within seconds, and let none begin until it is resumed."""
     return await _set(parameters, paused=True)
 
 
 @flow(name="resume", flow_run_name="resume {parameters.wave}", persist_result=False)
 async def resume(parameters: PauseParameters) -> State[Any]:
-    """Lets a paused wave run again. It starts nothing by itself."""
+    """Let a paused wave run again. It starts nothing by itself."""
     return await _set(parameters, paused=False)
 
 
@@ -71,7 +71,7 @@ def _record(parameters: PauseParameters, paused: bool) -> bool:
 
 
 def said(wave: str, *, paused: bool, changed: bool) -> str:
-    """What the run says at its end, with what comes next."""
+    """Return what the run says at its end, with what comes next."""
     if paused:
         now = f"wave {wave} is paused" if changed else f"wave {wave} was paused already"
         return f"{now}: what is at work settles within seconds. To go on: resume/{wave}, then wave/{wave}"

@@ -36,7 +36,7 @@ from model.plural import many
 
 
 class RollbackParameters(RunParameters):
-    """Takes back what was approved to be taken back."""
+    """Take back what was approved to be taken back."""
 
     wave: WaveName
     mailboxes: Boxes = Field(default=[])
@@ -61,7 +61,7 @@ async def rollback_leg(
     runner: LegRunner,
     ended: list[RollbackResult],
 ) -> State[Any]:
-    """One mailbox's workload, in a thread of the runner."""
+    """Take one mailbox's workload back, in a thread of the runner."""
     told = await asyncio.get_running_loop().run_in_executor(runner.pool, order.leg, row)
     ended.append(told)
     if told.code is None:
@@ -71,7 +71,7 @@ async def rollback_leg(
 
 @flow(name="rollback", flow_run_name="rollback {parameters.wave}", persist_result=False)
 async def rollback(parameters: RollbackParameters) -> State[Any]:
-    """Takes back what Kogge wrote and nobody has changed since. See engine.rollback.walk."""
+    """Take back what Kogge wrote and no user has changed since. See engine.rollback.walk."""
     with ExitStack() as stack:
         try:
             runner = stack.enter_context(opened(chosen(parameters.configuration)))
@@ -108,8 +108,11 @@ async def rollback(parameters: RollbackParameters) -> State[Any]:
 
 
 def _legs(runner: LegRunner, parameters: RollbackParameters) -> list[LegRow]:
-    """What is still to be taken back: a leg that is rolled back already has nothing left to do. Raises
-    Misconfigured for a configuration that asks for less than the ledger is held to."""
+    """Return the legs that are still to be taken back.
+
+    Raises:
+        Misconfigured: the configuration asks for less than the ledger is held to.
+    """
     from engine.approvals.pinned_settings import refuse_weaker  # late, with the connectors
 
     refuse_weaker(runner.config, runner.ledger)
@@ -128,7 +131,7 @@ def _going(runner: LegRunner, ids: frozenset[str], recall: bool) -> frozenset[st
 async def _mailbox(
     legs: Sequence[LegRow], order: RollbackRequest, runner: LegRunner, ended: list[RollbackResult]
 ) -> None:
-    """The legs of a mailbox one after the other, so that no account has two workers."""
+    """Take the legs of a mailbox back one after the other, so that no account has two workers."""
     for row in legs:
         async with runner.slots:
             if runner.shut:

@@ -1,7 +1,7 @@
 """Notes of the runs of Prefect that commands work on, and what becomes of a killed command's run.
 
 A run that a worker started is watched by the worker, and by the automation that `kogge setup` makes. A run of
-`kogge migrate` or `kogge verify` is watched by nobody: killed with SIGKILL, it would be shown as running for
+`kogge migrate` or `kogge verify` is not watched: killed with SIGKILL, it would be shown as running for
 good. So the command keeps a note in the state directory for as long as it works on its run. The next command
 on this machine finds the note of a process that is proven to be dead, and settles the run.
 """
@@ -44,7 +44,7 @@ KILLED = "the command that ran it was killed; run it again, and it goes on"
 
 
 class RunNote:
-    """The note of one command. Not thread-safe."""
+    """Write the note of one command. Not thread-safe."""
 
     def __init__(self, state_directory: Path, api: Api) -> None:
         self._folder = state_directory / FOLDER
@@ -53,7 +53,7 @@ class RunNote:
         self._path: Path | None = None
 
     def take(self, run: UUID) -> None:
-        """Writes the note. Raises Blocked when the state directory cannot be used."""
+        """Write the note. Raise Blocked if the state directory cannot be used."""
         path = self._folder / str(run)
         with using_state():
             make_directory(self._folder)
@@ -63,15 +63,20 @@ class RunNote:
         self._path = path
 
     def drop(self, *, ended: bool) -> None:
-        """Ends the note. ended: Prefect knows how the run ended; else the next command settles the run."""
+        """End the note; unless Prefect knows the run's end (`ended`), the next command settles the run."""
         lease.retire(self._owner)
         if ended and self._path is not None:
             self._path.unlink(missing_ok=True)
 
 
 async def settle_killed(state_directory: Path, api: Api) -> int:
-    """Runs at this API whose command was killed on this machine are Crashed, and so is all that ran in them.
-    How many. A note goes when its run is settled, so a failing API is asked again by the next command."""
+    """Mark runs at this API as Crashed whose command was killed on this machine, with all that ran in them.
+
+    A note is removed when its run is settled, so that the next command asks a failing API again.
+
+    Returns:
+        How many runs it were.
+    """
     settled = 0
     for path in list(_of_the_dead(state_directory / FOLDER, _name_of(api))):
         async with get_client() as client:
@@ -81,8 +86,10 @@ async def settle_killed(state_directory: Path, api: Api) -> int:
 
 
 def machine() -> str:
-    """The id of this installation, which stays when the machine is started again (machine-id(5)); "" where
-    there is none, as in many containers."""
+    """Return the id of this installation, which stays when the machine is started again (machine-id(5)).
+
+    It is "" if there is none, as in many containers.
+    """
     try:
         return MACHINE_ID.read_text(encoding="ascii").strip()
     except (OSError, ValueError):
@@ -90,12 +97,12 @@ def machine() -> str:
 
 
 def _name_of(api: Api) -> str:
-    """A local server may get another port when it is started again; its runs stay."""
+    """Return the name of an API: "" for a local server, which may get another port and still has its runs."""
     return "" if api.local else api.url
 
 
 def _of_the_dead(folder: Path, api: str) -> Iterator[Path]:
-    """The notes of processes that are proven to be dead; old notes are removed."""
+    """Yield the notes of processes that are proven to be dead, and remove old notes."""
     if not folder.is_dir():
         return
     for path in sorted(folder.iterdir()):
@@ -106,7 +113,7 @@ def _of_the_dead(folder: Path, api: str) -> Iterator[Path]:
 
 
 def _is_of_the_dead(path: Path, api: str) -> bool:
-    """False also for what is no note, or was not written to its end."""
+    """Return True for the note of a dead process; False for what is no whole note."""
     try:
         UUID(path.name)
         note = json.loads(path.read_text(encoding="utf-8"))
@@ -116,7 +123,7 @@ def _is_of_the_dead(path: Path, api: str) -> bool:
 
 
 def _ran_before_a_restart(note: dict[str, str]) -> bool:
-    """Whether it is this machine's, which was started again since: no process outlives that."""
+    """Return True if the note is this machine's, which was started again since: no process outlives that."""
     own = machine()
     return bool(own) and note.get("machine") == own and not lease.ran_here(note["owner"])
 
@@ -130,7 +137,7 @@ def _is_old(path: Path) -> bool:
 
 
 async def _crash(client: PrefectClient, run: UUID) -> int:
-    """How many were unfinished: the run itself; 0 for one that is not there, has ended, or waits."""
+    """Mark a run as crashed with all in it. Return 1, or 0 if it is not there, has ended, or waits."""
     try:
         own = await client.read_flow_run(run)
     except ObjectNotFound:
@@ -146,7 +153,7 @@ async def _crash(client: PrefectClient, run: UUID) -> int:
 
 
 async def _below(client: PrefectClient, run: UUID) -> Sequence[FlowRun]:
-    """The runs that were part of it, in its process: what a worker runs for it is of a deployment."""
+    """Return the runs that were part of it, in its process; what a worker runs for it is of a deployment."""
     parent = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run]))
     found: list[FlowRun] = []
     while page := await client.read_flow_runs(flow_run_filter=parent, limit=PAGE, offset=len(found)):

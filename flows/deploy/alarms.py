@@ -52,8 +52,10 @@ def blocked() -> Alarm:
 
 
 def crashed() -> Iterator[Alarm]:
-    """Yield the alarms for runs of Kogge whose process died: of a cutover each, of others the first within
-    QUIET."""
+    """Yield the alarms for runs of Kogge whose process died.
+
+    There is one for each cutover; of other runs only the first within QUIET.
+    """
     names = {name_of(one.entrypoint) for one in DEPLOYMENTS}
     cutover = name_of(CUTOVER.entrypoint)
     yield Alarm(
@@ -134,7 +136,7 @@ def alarms(settings: PrefectSettings) -> Iterator[Alarm]:
 
 
 def _of_runs(flows: set[str], each: str) -> EventTrigger:
-    """Returns a trigger that fires when a run of these flows of ours is Crashed."""
+    """Return a trigger that fires when a run of these flows of ours is Crashed."""
     return _reactive(
         {"prefect.flow-run.Crashed"},
         each,
@@ -160,8 +162,14 @@ def _reactive(
     match: ResourceSpecification = ANY,
     match_related: ResourceSpecification | list[ResourceSpecification] | None = None,
 ) -> EventTrigger:
-    """Returns a trigger that fires at the first event, and then is silent for QUIET. each: the label of the
-    resource by which it is silent; None: by none."""
+    """Return a trigger that fires at the first event, and then is silent for QUIET.
+
+    Args:
+        events: their names.
+        each: the label of the resource by which it is silent; None for all together.
+        match: the resource.
+        match_related: related resources.
+    """
     return EventTrigger(
         expect=events,
         match=match,

@@ -14,8 +14,13 @@ from model.errors import Misconfigured
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """A Prefect API. local: Kogge started it, and leaves it running. login: USER:PASSWORD of a server that
-    Kogge started; "" for another, whose login stands in PREFECT_API_AUTH_STRING."""
+    """Describe a Prefect API.
+
+    Attributes:
+        local: True if Kogge started it; it stays on.
+        login: USER:PASSWORD of a server that Kogge started; "" for another one, whose login is in
+            PREFECT_API_AUTH_STRING.
+    """
 
     url: str
     local: bool
@@ -23,15 +28,19 @@ class Api:
 
     @property
     def ui(self) -> str:
+        """Return the address of its pages."""
         return self.url.removesuffix("/").removesuffix("/api")
 
 
 def ensure_api(config: Config) -> Api:
-    """The configured Prefect API (kogge.toml, or PREFECT_API_URL), else the local server, started now
-    if need be. Never Prefect's ephemeral server, which costs ten seconds a run and forgets.
+    """Return the configured Prefect API, or the local server, which is started if need be.
 
-    Raises Misconfigured when the configured one does not answer, or asks for another login; for the local one
-    as prefect_server.up."""
+    It is never Prefect's ephemeral server, which costs ten seconds a run and forgets.
+
+    Raises:
+        Misconfigured: the configured one does not answer, or asks for another login; for the local server see
+            prefect_server.up.
+    """
     url = configured_api(config)
     if url is None:
         server = prefect_server.up(config.state_directory, config.prefect.port)
@@ -57,8 +66,10 @@ def running_api(config: Config) -> Api | None:
 
 
 def known_api(config: Config) -> Api | None:
-    """Return the configured Prefect API, whether it answers or not, or the local one if it runs; None for
-    neither.
+    """Return the configured Prefect API, answering or not, or the local one if it runs.
+
+    Returns:
+        None if there is neither.
 
     Raises:
         Misconfigured: as configured_api.
@@ -71,15 +82,18 @@ def known_api(config: Config) -> Api | None:
 
 
 def _named(config: Config, url: str) -> Api:
-    """The API at a configured address. Where that is the local server after all, its login is known."""
+    """Return the API at a configured address; the login is known if it is the local server after all."""
     server = prefect_server.status(config.state_directory) if f"//{HOST}:" in url else None
     own = server is not None and url.rstrip("/") == server.api
     return Api(url, local=False, login=server.login if server is not None and own else "")
 
 
 def configured_api(config: Config) -> str | None:
-    """The Prefect API that kogge.toml or PREFECT_API_URL names. Raises Misconfigured for one on another
-    machine that is asked without TLS, unless prefect.plain_http allows it."""
+    """Return the address that kogge.toml or PREFECT_API_URL names; None without one.
+
+    Raises:
+        Misconfigured: it is on another machine without TLS, and prefect.plain_http does not allow that.
+    """
     url = config.prefect.api_url or os.environ.get("PREFECT_API_URL") or None
     if url is not None:
         try:

@@ -63,7 +63,11 @@ MADE = "Made by `kogge setup`, from [prefect] of kogge.toml"
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A block of Prefect that takes a notification. url: where it leads, if it is ours to make."""
+    """Describe a block of Prefect that takes a notification.
+
+    Attributes:
+        url: where it leads, if Kogge has to make it.
+    """
 
     type: str
     block: str
@@ -72,9 +76,11 @@ class Channel:
 
     @property
     def name(self) -> str:
+        """Return the name of the block with its type."""
         return f"{self.type}/{self.block}"
 
     async def look(self, client: PrefectClient) -> Inspection:
+        """Compare the block in Prefect with what is wanted."""
         found = await self.read(client)
         if found is None:
             return MISSING
@@ -82,6 +88,12 @@ class Channel:
         return Inspection.at(() if same else ("url",))
 
     async def put(self, client: PrefectClient) -> None:
+        """Create or update the block.
+
+        Raises:
+            Misconfigured: a block that a person has to make is missing, or the server knows no blocks of its
+                type.
+        """
         if self.url is None:
             raise Misconfigured("prefect.blocks", f"Prefect has no block {self.name}; make it there first")
         # Not by the block's own class: that loads all that Apprise can do.
@@ -98,6 +110,7 @@ class Channel:
         )
 
     async def read(self, client: PrefectClient) -> BlockDocument | None:
+        """Return the block as Prefect has it; None if there is none."""
         try:
             return await client.read_block_document_by_name(self.block, self.type, include_secrets=True)
         except ObjectNotFound:
@@ -107,7 +120,7 @@ class Channel:
         return "" if self.url is None else self.url.read().get_secret_value()
 
     def action(self, block: UUID, alarm: Alarm | None) -> ActionTypes:
-        """What it does. alarm: says what happened and what to do; None: the event says it."""
+        """Return what an automation does with this block; without an alarm, the event says what happened."""
         if self.type == HOOK:
             return CallWebhook(block_document_id=block, payload=_payload(alarm))
         subject = f"Kogge: {SUBJECT if alarm is None else alarm.subject}"
@@ -116,15 +129,20 @@ class Channel:
 
 
 def _payload(alarm: Alarm | None) -> str:
-    """The body of a webhook: JSON, with what to do where that is known."""
+    """Return the JSON body of a webhook, with what to do if that is known."""
     texts = {"subject": SUBJECT} if alarm is None else {"subject": alarm.subject, "do": alarm.advice}
     return JSON + "".join(f', "{name}": "{text}"' for name, text in texts.items()) + "}"
 
 
 @dataclass(frozen=True, slots=True)
 class Automated:
-    """An automation. channels: whom it tells; without any it acts by itself, or only shows in Prefect's event
-    feed that it fired. alarm: what it says. One that a person switched off stays off."""
+    """Describe an automation. One that a person switched off stays off.
+
+    Attributes:
+        channels: whom it notifies. Without any it acts by itself, or its firing only shows in Prefect's event
+            feed.
+        alarm: what it says.
+    """
 
     name: str
     description: str
@@ -135,6 +153,7 @@ class Automated:
     kind: str = "automation"
 
     async def look(self, client: PrefectClient) -> Inspection:
+        """Compare the automation in Prefect with what is wanted."""
         found = await self._read(client)
         if found is None:
             return MISSING
@@ -145,6 +164,11 @@ class Automated:
         return Inspection.at(name for name in names if getattr(found, name) != getattr(wanted, name))
 
     async def put(self, client: PrefectClient) -> None:
+        """Create or update the automation.
+
+        Raises:
+            Misconfigured: a block that it needs is missing.
+        """
         found = await self._read(client)
         wanted = await self._wanted(client, found.enabled if found is not None else True)
         if wanted is None:
@@ -158,7 +182,7 @@ class Automated:
         return next(iter(await client.read_automations_by_name(self.name)), None)
 
     async def _wanted(self, client: PrefectClient, enabled: bool) -> AutomationCore | None:
-        """None while a block of a channel is missing."""
+        """Return the automation as wanted; None while a block of a channel is missing."""
         actions = list(self.actions)
         for channel in self.channels:
             block = await channel.read(client)
@@ -175,7 +199,7 @@ class Automated:
 
 
 def automations(config: Config) -> Iterator[Thing]:
-    """All of them, and before them the blocks they use."""
+    """Yield all of them, and before them the blocks that they use."""
     yield orphans()
     channels = tuple(_channels(config))
     yield from channels
@@ -198,8 +222,10 @@ def _waves(told_elsewhere: set[str]) -> EventTrigger:
 
 
 def orphans() -> Automated:
-    """A run that tells nothing for three heartbeats is Crashed. Whatever a run tells counts, as ours end in
-    states of names of their own."""
+    """Return the automation that marks a run as Crashed if it sends nothing for three heartbeats.
+
+    Any event of a run counts, because ours end in states with names of their own.
+    """
     return Automated(
         "Kogge notices runs that died",
         "Made by `kogge setup`: a run without a heartbeat is marked as crashed",

@@ -35,9 +35,14 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """A deployment. Its schedules begin switched off; those that are there stay as they were switched, and
-    those that a person gave to a wave's own stay as they are. waves: from which its form lets choose; none:
-    any name can be typed."""
+    """Describe a deployment in Prefect.
+
+    Its schedules begin switched off. Those that are there stay switched as they are, and those that a person
+    gave to a wave's own deployment stay as they are.
+
+    Attributes:
+        waves: those that its form offers; without any, each name can be typed.
+    """
 
     deployment: Deployment
     schedules: tuple[Schedule, ...]
@@ -47,10 +52,12 @@ class Deployed:
 
     @property
     def name(self) -> str:
+        """Return its name; that of a wave's own deployment has the kind in front."""
         one = self.deployment
         return one.name if one.wave is None else f"{one.kind}/{one.name}"
 
     async def look(self, client: PrefectClient) -> Inspection:
+        """Compare the deployment in Prefect with what is wanted."""
         found = await self._read(client)
         if found is None:
             return MISSING
@@ -66,6 +73,7 @@ class Deployed:
         return Inspection.at(WORDS.get(name, name.replace("_", " ")) for name in differs)
 
     async def put(self, client: PrefectClient) -> None:
+        """Create or update the deployment."""
         flow = flow_of(self.deployment.entrypoint)
         wanted = self._wanted(await self._read(client))
         options = wanted.pop("concurrency_options")
@@ -134,7 +142,7 @@ class Deployed:
 
 
 def _plain(schedules: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """What is compared of schedules."""
+    """Return what is compared of schedules."""
     return sorted(
         (
             (one.slug, one.active, one.schedule.cron, one.schedule.timezone, one.parameters)
@@ -145,7 +153,7 @@ def _plain(schedules: Sequence[Any]) -> list[tuple[Any, ...]]:
 
 
 def offer(schema: dict[str, Any], waves: Collection[str]) -> None:
-    """Makes the field of the wave in a form a choice among these."""
+    """Make the field of the wave in a form a choice among these waves."""
     for model in schema.get("definitions", {}).values():
         if "wave" in model.get("properties", {}):
             model["properties"]["wave"]["enum"] = sorted(waves)
@@ -153,24 +161,25 @@ def offer(schema: dict[str, Any], waves: Collection[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A deployment of a wave that is not there any more."""
+    """Describe a deployment of a wave that is not there any more."""
 
     deployment: DeploymentResponse
     name: str
     kind: str = "deployment"
 
     async def look(self, _client: PrefectClient) -> Inspection:
+        """Return that it is unwanted."""
         return Inspection(Presence.UNWANTED, ("its wave is not there any more",))
 
     async def put(self, client: PrefectClient) -> None:
+        """Delete the deployment."""
         await client.delete_deployment(self.deployment.id)
 
 
 async def arrange_all(
     things: Iterable[Thing], config: Config, waves: Collection[str], *, check: bool
 ) -> list[SetupOutcome]:
-    """Puts all of these there, as arrange does, and then removes the deployments of waves that are not among
-    these waves."""
+    """Put all things there, as `arrange` does, then remove deployments of waves that are not among these."""
     made = await arrange(things, check=check)
     async with get_client() as client:
         gone = await leftovers(client, config, waves)
@@ -178,7 +187,7 @@ async def arrange_all(
 
 
 async def leftovers(client: PrefectClient, config: Config, waves: Collection[str]) -> list[Leftover]:
-    """The deployments that Kogge made for waves of this configuration that are not among these."""
+    """Return the deployments of this configuration whose wave is not among these."""
     own = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
     found: list[DeploymentResponse] = []
     while page := await client.read_deployments(deployment_filter=own, limit=PAGE, offset=len(found)):
@@ -192,7 +201,7 @@ async def leftovers(client: PrefectClient, config: Config, waves: Collection[str
 
 
 def is_left(one: DeploymentResponse, configuration: str, waves: Collection[str]) -> bool:
-    """Whether a deployment is one wave's, made for this configuration, and the wave is not among these."""
+    """Return True if a deployment is one wave's, of this configuration, and the wave is not among these."""
     given = one.parameters.get("parameters", {})
     made = wave_tag(one.name) in one.tags and given.get("wave") == one.name
     return made and given.get("configuration") == configuration and one.name not in waves

@@ -1,5 +1,6 @@
-"""What workers can be asked to run: the deployments, the queues they wait in, and when they start by
-themselves. prefect.yaml says the same to `prefect deploy`.
+"""What workers can run: the deployments, the queues they wait in, and when they start by themselves.
+
+prefect.yaml says the same to `prefect deploy`.
 
 A wave watches over batches and does little itself: it has a queue, and workers, of its own. In one queue with
 them, waves would take the places of the batches they wait for.
@@ -23,7 +24,7 @@ NIGHTLY = "nightly"
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """priority: of several with work, workers ask the one with the lowest first."""
+    """Describe a queue; of several with work, workers ask the one with the lowest priority number first."""
 
     name: str
     priority: int
@@ -40,7 +41,11 @@ QUEUES = (
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When a run starts by itself, once somebody switched it on. parameters: beside the deployment's own."""
+    """Describe when a run starts by itself, once a person switched the schedule on.
+
+    Attributes:
+        parameters: in addition to those of the deployment.
+    """
 
     slug: str
     cron: str
@@ -50,8 +55,13 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """limit: runs at once; one too many is cancelled. kind: what it does, which is its name unless it is one
-    wave's. wave: the only wave that it is for; None: its form asks for one, or it has none."""
+    """Describe what workers can be asked to run.
+
+    Attributes:
+        limit: runs at the same time; one too many is cancelled.
+        kind: what it does; "" if that is its name.
+        wave: the only wave that it is for; None if its form asks for one, or if it has none.
+    """
 
     name: str
     entrypoint: str
@@ -64,11 +74,12 @@ class Deployment:
 
     @property
     def tags(self) -> list[str]:
+        """Return its tags in Prefect."""
         own = [TAG, self.kind or self.name]
         return own if self.wave is None else [*own, wave_tag(self.wave)]
 
     def of(self, wave: str) -> Deployment:
-        """The same for one wave alone: it asks nothing. Its name is the wave's."""
+        """Return the same for one wave alone, whose name it gets. It asks nothing."""
         return replace(
             self,
             name=wave,
@@ -155,13 +166,15 @@ ENVIRONMENT = {
 
 
 def wave_tag(wave: str) -> str:
-    """The tag by which Prefect finds all that is one wave's."""
+    """Return the tag by which Prefect finds everything of one wave."""
     return f"wave:{wave}"
 
 
 def deployments_of(waves: Iterable[str]) -> Iterator[Deployment]:
-    """The deployments of each of these waves. A wave that is called as a deployment with a form has none:
-    its names are taken."""
+    """Yield the deployments of each of these waves.
+
+    A wave whose name is that of a deployment with a form has none, because its name is taken.
+    """
     taken = {one.name for one in DEPLOYMENTS}
     for wave in sorted({*waves} - taken):
         for one in FOR_EACH_WAVE:
@@ -169,7 +182,12 @@ def deployments_of(waves: Iterable[str]) -> Iterator[Deployment]:
 
 
 def queue_of(deployment: str | None, priority: int) -> str:
-    """Where the batches wait of a wave with this priority, which ran as that deployment (None: by hand)."""
+    """Return the queue for the batches of a wave with this priority.
+
+    Args:
+        deployment: that the wave ran as; None if it was started by hand.
+        priority: of the wave.
+    """
     if priority > 0:
         return URGENT
     return NIGHTLY if deployment == DELTA.name else NORMAL

@@ -30,7 +30,7 @@ def origins(port: int) -> tuple[str, ...]:
 
 
 class Guard:
-    """An ASGI application before another one.
+    """Refuse what is not for an ASGI application behind it.
 
     Args:
         app: gets what is let through.
@@ -57,7 +57,7 @@ class Guard:
             await self._app(scope, receive, send)
 
     def _is_own(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-        """Whether a request names this server, and comes from one of its pages or from none."""
+        """Return True if a request names this server, and comes from one of its pages or from none."""
         named = [(name.lower(), value.decode("latin-1").lower()) for name, value in headers]
         hosts = [value for name, value in named if name == b"host"]
         pages = [value for name, value in named if name == b"origin"]

@@ -57,7 +57,7 @@ TUNING = {
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "500",
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE": "100",
-    # With PostgreSQL alone: by default 5 connections are kept, and 10 more are made anew whenever they are
+    # With PostgreSQL alone: by default 5 connections stay open, and 10 more are opened whenever they are
     # needed; that was for every tenth transaction.
     "PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE": "15",
     "PREFECT_SERVER_DATABASE_SQLALCHEMY_MAX_OVERFLOW": "0",
@@ -83,8 +83,12 @@ EARLIER = ("prefect", "server", "start")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running local server. started: seconds since 1970, by this machine's clock. login: USER:PASSWORD of
-    its API and its pages."""
+    """Describe a running local server.
+
+    Attributes:
+        started: seconds since 1970, by this machine's clock.
+        login: USER:PASSWORD of its API and its pages.
+    """
 
     pid: int
     port: int
@@ -93,29 +97,39 @@ class Server:
 
     @property
     def ui(self) -> str:
+        """Return the address of its pages."""
         return f"http://{HOST}:{self.port}"
 
     @property
     def api(self) -> str:
+        """Return the address of its API."""
         return f"{self.ui}/api"
 
 
 def home(state: Path) -> Path:
+    """Return the folder of the server in the state directory."""
     return state / "prefect"
 
 
 def log_path(state: Path) -> Path:
+    """Return the path of its log."""
     return home(state) / "server.log"
 
 
 def up(state: Path, port: int = PORT) -> Server:
-    """Starts the server unless it runs already; returns when it answers. Safe to call from several
-    processes at once. port: 0 means any that is free. A server of an earlier version, which asks for no
-    login, is ended first.
+    """Start the server unless it runs already, and return when it answers.
 
-    Raises Misconfigured when another program has the port: a server on one that nobody named would be found
-    by nobody, and would stay. Also when it ends before it answers; its log says why. Raises
-    Transient("prefect-unavailable") when it does not answer in time: that passes, as the machine's load does.
+    Several processes may call it at the same time. A server of an earlier version, which asks for no login,
+    is ended first.
+
+    Args:
+        state: the state directory.
+        port: where it listens; 0 for any free port.
+
+    Raises:
+        Misconfigured: another program has the port (a server on another one would not be found, and would
+            stay); or it ended before it answered, and its log says why.
+        Transient: "prefect-unavailable": it did not answer in time. That passes, as the machine's load does.
     """
     folder = home(state)
     make_directory(folder)
@@ -139,7 +153,7 @@ def up(state: Path, port: int = PORT) -> Server:
 
 
 def down(state: Path) -> bool:
-    """Stops the server; False when none was running. Returns when the process has ended."""
+    """Stop the server, and return when its process has ended; False if none was running."""
     folder = home(state)
     if not folder.is_dir():
         return False
@@ -153,13 +167,13 @@ def down(state: Path) -> bool:
 
 
 def status(state: Path) -> Server | None:
-    """The server of this state directory, if its process lives and it answers."""
+    """Return the server of this state directory, if its process lives and it answers."""
     server = _recorded(state)
     return server if server is not None and _is_home(server) else None
 
 
 def _awaited(state: Path) -> Server | None:
-    """The server of this state directory, which may be too busy to answer at once."""
+    """Return the server of this state directory, which may be too busy to answer at once."""
     deadline = time.monotonic() + BUSY_SECONDS
     while (found := _recorded(state)) is not None and time.monotonic() < deadline:
         if _is_home(found):
@@ -169,12 +183,12 @@ def _awaited(state: Path) -> Server | None:
 
 
 def login_file(state: Path) -> Path:
-    """Where the login of the server of this state directory lies."""
+    """Return the file with the login of the server of this state directory."""
     return login_path(home(state))
 
 
 def answers(api: str, seconds: float = 3.0) -> bool:
-    """Whether a Prefect API answers at this address. One that asks for a password answers, too."""
+    """Return True if a Prefect API answers at this address, also if it asks for a password."""
     try:
         with urllib.request.urlopen(f"{api.rstrip('/')}/health", timeout=seconds) as reply:  # noqa: S310 (the operator's own address)
             return bool(reply.status == 200)
@@ -185,7 +199,7 @@ def answers(api: str, seconds: float = 3.0) -> bool:
 
 
 def refuses(api: str) -> bool:
-    """Whether a Prefect API asks for another login than this process has, or for one at all."""
+    """Return True if a Prefect API asks for another login than this process has, or for one at all."""
     request = urllib.request.Request(  # noqa: S310 (the operator's own address)
         f"{api.rstrip('/')}/admin/version", headers=header(os.environ.get(CLIENT_AUTH_STRING, ""))
     )
@@ -199,14 +213,15 @@ def refuses(api: str) -> bool:
 
 
 def _is_home(server: Server, seconds: float = 3.0) -> bool:
-    """Whether the server that answers there is that of this state directory, and not one that was faster to
-    take the port."""
+    """Return True if the server that answers is this state directory's, and no other took the port."""
     return proves(server.login, server.port, seconds)
 
 
 def environment(state: Path, port: int) -> dict[str, str]:
-    """The server's whole environment: no secret of ours but its own login, and nothing of any other Prefect
-    configuration."""
+    """Return the server's whole environment.
+
+    It has no secret of ours but the server's own login, and nothing of another Prefect configuration.
+    """
     folder = home(state).resolve()
     return {
         **plain(),
@@ -224,7 +239,7 @@ def environment(state: Path, port: int) -> dict[str, str]:
 
 
 def _start(state: Path, port: int) -> Server | None:
-    """None: somebody else has the port now. Raises Misconfigured."""
+    """Start a server; None if another program has the port by now. Raise Misconfigured."""
     command = [sys.executable, "-P", "-m", MODULE, str(port)]
     with log_path(state).open("ab") as log:
         process = subprocess.Popen(
@@ -243,7 +258,7 @@ def _start(state: Path, port: int) -> Server | None:
 
 
 def _answers_in_time(process: subprocess.Popen[bytes], server: Server, state: Path) -> bool:
-    """False: it ended, and somebody else has the port now. Raises as up does."""
+    """Wait for the server; False if it ended because another one has the port. Raise as `up` does."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         if _is_home(server, seconds=2.0):
@@ -268,7 +283,10 @@ def _record_path(state: Path) -> Path:
 
 
 def _recorded(state: Path) -> Server | None:
-    """What the record names, if that process lives and is a Prefect server (process ids are reused)."""
+    """Return the recorded server, if its process lives and is a Prefect server.
+
+    Process ids are used again, so the record alone is not enough.
+    """
     try:
         server = Server(**json.loads(_record_path(state).read_text()), login=known_login(home(state)))
     except (OSError, ValueError, TypeError):
@@ -281,7 +299,7 @@ def _is_server(pid: int) -> bool:
 
 
 def _has_words(pid: int, words: tuple[str, ...]) -> bool:
-    """Whether the command of a process has these words, one after the other."""
+    """Return True if the command of a process has these words, one after the other."""
     if Path("/proc/self").exists():
         with suppress(OSError):  # a zombie's command line is empty
             return "\0".join(words).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()

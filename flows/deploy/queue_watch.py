@@ -20,8 +20,15 @@ SILENT_SECONDS = 60.0
 
 
 class QueueWatch:
-    """left: the runs that have not ended, in their order. Its word is runner.notice, and a line in the wave's
-    log, once for each change."""
+    """Watch whether a worker takes the runs of a queue.
+
+    What it finds is in runner.notice, and in a line of the wave's log for each change.
+
+    Args:
+        runner: gets the notice.
+        queue: its name.
+        left: the runs that have not ended, in their order.
+    """
 
     def __init__(self, runner: LegRunner, queue: str, left: list[UUID]) -> None:
         self._runner = runner
@@ -30,7 +37,7 @@ class QueueWatch:
         self._since = time.monotonic()
 
     async def look(self) -> None:
-        """Asks Prefect whether the next of them has begun, and if not, who asks the queue for work."""
+        """Ask Prefect whether the next run has begun, and if not, who asks the queue for work."""
         word = None
         if self._left and time.monotonic() > self._since + BEGIN_SECONDS:
             async with get_client() as client:
@@ -62,7 +69,10 @@ class QueueWatch:
 
 
 def _is_asked(queue: WorkQueue) -> bool:
-    """Whether a worker asked it for work lately. By this machine's clock and the server's."""
+    """Return True if a worker asked the queue for work a short time ago.
+
+    It compares this machine's clock with the server's.
+    """
     if queue.last_polled is None:
         return False
     return (datetime.now(UTC) - queue.last_polled).total_seconds() < SILENT_SECONDS

@@ -1,6 +1,6 @@
 """The login of the local Prefect server: who may use it, and how a client knows it before it says the login.
 
-The login lies beside the server's database, readable by its owner alone. Another account of this machine may
+The login lies next to the server's database, readable by its owner alone. Another account of this machine may
 take the server's port while it is down; so a client first asks for a proof that only the holder of the login
 can give.
 """
@@ -38,7 +38,7 @@ def login_path(folder: Path) -> Path:
 def login(folder: Path) -> str:
     """Return the login of a server, USER:PASSWORD; it is made at first and then stays.
 
-    A process that dies meanwhile leaves no login without a password.
+    A process that dies before the end leaves no login without a password.
     """
     path = login_path(make_directory(folder))
     if found := known_login(folder):
@@ -70,7 +70,7 @@ def proof(login: str, port: int, nonce: str) -> str:
 
 
 def proves(login: str, port: int, seconds: float) -> bool:
-    """Whether the server at this port of this machine has this login. It is not said."""
+    """Return True if the server at this port of this machine has this login. The login is not sent."""
     nonce = secrets.token_hex(16)
     try:
         with urllib.request.urlopen(f"http://{HOST}:{port}{PROOF}{nonce}", timeout=seconds) as reply:

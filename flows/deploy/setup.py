@@ -22,7 +22,7 @@ from flows.process.refused_loads import refuse_loads
 
 
 class Presence(StrEnum):
-    """What a look at a thing found."""
+    """Name what a look at a thing found."""
 
     THERE = "there"
     MISSING = "missing"
@@ -32,14 +32,14 @@ class Presence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a look at a thing found, and what of it differs, in words; nothing of a secret."""
+    """Hold what a look at a thing found, and what differs, in words, without anything of a secret."""
 
     found: Presence
     differs: tuple[str, ...] = ()
 
     @classmethod
     def at(cls, differs: Iterable[str]) -> Inspection:
-        """Of a thing that is there."""
+        """Return the inspection of a thing that is there."""
         told = tuple(differs)
         return cls(Presence.DIFFERENT if told else Presence.THERE, told)
 
@@ -54,19 +54,32 @@ PUT = {
 
 
 class Thing(Protocol):
-    """Something that Prefect is to have, or not to have any more."""
+    """Describe something that Prefect is to have, or not to have any more."""
 
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """Return what it is, for people."""
+
     @property
-    def name(self) -> str: ...
-    async def look(self, client: PrefectClient) -> Inspection: ...
-    async def put(self, client: PrefectClient) -> None: ...
+    def name(self) -> str:
+        """Return its name."""
+
+    async def look(self, client: PrefectClient) -> Inspection:
+        """Compare what Prefect has with what is wanted; change nothing."""
+
+    async def put(self, client: PrefectClient) -> None:
+        """Make it as wanted. Idempotent."""
 
 
 @dataclass(frozen=True, slots=True)
 class SetupOutcome:
-    """found: before anything was done. done: whether it was put there. differs: what was not as wanted."""
+    """Hold what became of one thing.
+
+    Attributes:
+        found: before anything was done.
+        done: True if it was put there.
+        differs: what was not as wanted.
+    """
 
     kind: str
     name: str
@@ -76,9 +89,11 @@ class SetupOutcome:
 
     @property
     def open(self) -> bool:
+        """Return True if the thing is still not as wanted."""
         return self.found is not Presence.THERE and not self.done
 
     def line(self) -> str:
+        """Return a line for people."""
         if self.found is Presence.THERE:
             return f"{self.kind} {self.name}: is there"
         what = f" ({', '.join(self.differs)})" if self.differs else ""
@@ -88,7 +103,7 @@ class SetupOutcome:
 
 
 async def arrange(things: Iterable[Thing], *, check: bool) -> list[SetupOutcome]:
-    """Looks at each in turn and puts there what is not as wanted; with check it only looks."""
+    """Look at each thing in turn, and put there what is not as wanted; with `check` only look."""
     outcomes = []
     async with get_client() as client:
         for thing in things:
@@ -102,7 +117,7 @@ async def arrange(things: Iterable[Thing], *, check: bool) -> list[SetupOutcome]
 
 @contextmanager
 def talking_to(api: Api, config: Config) -> Iterator[None]:
-    """Prefect's client speaks to this API, and to no other that the machine knows."""
+    """Let Prefect's client talk to this API, and to no other that the machine knows."""
     refuse_loads()
     updates = {settings.PREFECT_API_URL: api.url}
     if api.login:

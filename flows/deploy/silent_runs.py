@@ -3,7 +3,7 @@
 The automation that waits for heartbeats knows a run from the first one that it has read. A run that dies
 before its first heartbeat is unknown to it, and so is one whose heartbeat came while the database or Redis
 was away. Such a run would be `Running` for good, and its wave would wait as long. So every worker, and the
-janitor, look for runs whose worker is gone and that have told nothing for minutes.
+janitor, look for runs whose worker is gone and that have sent nothing for minutes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,11 @@ CLOCKS = timedelta(days=1)
 async def crash_silent(
     client: PrefectClient, pool: str, patience: timedelta = PATIENCE, newcomer: Newcomer | None = None
 ) -> int:
-    """Marks runs as crashed that have told nothing for so long, and whose worker is gone. How many."""
+    """Mark runs as crashed that have sent nothing for so long, and whose worker is gone.
+
+    Returns:
+        How many runs it were.
+    """
     since = datetime.now(UTC) - patience
     begun = await runs_since(client, pool, AT_WORK, since)
     silent = await _silent(client, begun, since) if begun else []
@@ -49,7 +53,7 @@ async def crash_silent(
 
 
 async def _silent(client: PrefectClient, runs: Sequence[FlowRun], since: datetime) -> list[FlowRun]:
-    """Those of which no event is known since then: one question for all."""
+    """Return the runs of which no event is known since then; it asks one question for all."""
     called = {f"prefect.flow-run.{run.id}": run for run in runs}
     wanted = EventFilter(
         occurred=EventOccurredFilter(since=since, until=datetime.now(UTC) + CLOCKS),

@@ -38,15 +38,21 @@ TLS = "PREFECT_SERVER_DATABASE_SQLALCHEMY_CONNECT_ARGS_TLS"
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """What somebody says of the server.
+    """Hold what the operator says of the server.
 
-    database: postgresql://USER@HOST:PORT/DATABASE, of Prefect alone. password: of its user; None for none.
-    redis: redis://HOST:PORT or rediss://…, without the number of a database. redis_password: of Redis; None
-    for none. login: USER:PASSWORD that the
-    API asks for; None for an API that anybody who reaches it may use. host, port: where it listens. public:
-    the address at which browsers reach its API; None for the one at which it listens. home: Prefect's
-    directory. key: that of an earlier environment; None for a new one. ca_file: the authority of the
-    database's certificate; None for those that the system trusts. plain: no TLS to other machines.
+    Attributes:
+        database: postgresql://USER@HOST:PORT/DATABASE, of Prefect alone.
+        redis: redis://HOST:PORT or rediss://…, without the number of a database.
+        password: of the database's user; None for none.
+        login: USER:PASSWORD that the API asks for; None for an API that is open to all who reach it.
+        host: where it listens.
+        port: where it listens.
+        public: the address at which browsers reach its API; None for the one at which it listens.
+        home: Prefect's directory.
+        key: that of an earlier environment; None for a new one.
+        redis_password: None for none.
+        ca_file: the authority of the database's certificate; None for those that the system trusts.
+        plain: no TLS to other machines.
     """
 
     database: str
@@ -64,7 +70,11 @@ class ServerSettings:
 
 
 def server_environment(settings: ServerSettings) -> dict[str, str]:
-    """Returns the variables by name. Raises Misconfigured, for the option that is wrong."""
+    """Return the variables by name.
+
+    Raises:
+        Misconfigured: an option is wrong, and is named.
+    """
     login = settings.login
     if login is not None and not all(login.partition(":")):
         raise Misconfigured("--login-env", "the variable holds no USER:PASSWORD")
@@ -79,7 +89,7 @@ def server_environment(settings: ServerSettings) -> dict[str, str]:
         "PREFECT_SERVER_API_PORT": str(settings.port),
         **({} if login is None else {"PREFECT_SERVER_API_AUTH_STRING": login}),
         "PREFECT_SERVER_UI_API_URL": settings.public or f"http://{listens}:{settings.port}/api",
-        # Without it, the key of what blocks keep lies beside them in the database.
+        # Without it, the key of what blocks hold lies next to them in the database.
         KEY: settings.key or base64.urlsafe_b64encode(os.urandom(32)).decode(),
         "PREFECT_HOME": settings.home,
         **FIXED,
@@ -87,8 +97,13 @@ def server_environment(settings: ServerSettings) -> dict[str, str]:
 
 
 def as_environment_file(environment: Mapping[str, str]) -> str:
-    """Returns the text of a file for `EnvironmentFile=` of systemd; a shell reads it, too (`set -a; . FILE`).
-    Raises Misconfigured for a value that such a file cannot hold."""
+    """Return the text of a file for `EnvironmentFile=` of systemd.
+
+    A shell reads it, too (`set -a; . FILE`).
+
+    Raises:
+        Misconfigured: such a file cannot hold a value.
+    """
     for name, value in environment.items():
         if not value.isprintable() or "'" in value:
             raise Misconfigured(name, "holds a quote or a sign that no file of variables can hold")
@@ -96,7 +111,7 @@ def as_environment_file(environment: Mapping[str, str]) -> str:
 
 
 def key_of(text: str) -> str | None:
-    """Returns the encryption key of an earlier file; what blocks keep can be read with no other."""
+    """Return the encryption key of an earlier file; what blocks hold can be read with no other."""
     found = re.search(rf"^{KEY}='?([A-Za-z0-9_=-]+)'?$", text, re.MULTILINE)
     return None if found is None else found.group(1)
 
@@ -120,8 +135,11 @@ def _database(url: str, password: str | None) -> str:
 
 
 def _database_tls(settings: ServerSettings) -> dict[str, str]:
-    """None for this machine. Prefect's driver sends the password as text to a server that asks for it so; one
-    on another machine has to prove first who it is."""
+    """Return the variables for TLS to the database; none if it is on this machine.
+
+    Prefect's driver sends the password as text to a server that asks for it so. A server on another machine
+    has to prove first who it is.
+    """
     host = urlsplit(settings.database).hostname or ""
     if settings.plain or is_loopback(host):
         return {}
@@ -130,7 +148,10 @@ def _database_tls(settings: ServerSettings) -> dict[str, str]:
 
 
 def _redis(settings: ServerSettings) -> str:
-    """Whoever may write to this Redis runs commands in Prefect's server: it needs a password everywhere."""
+    """Return the address of Redis with its password.
+
+    The password is needed everywhere, because who may write to this Redis runs commands in Prefect's server.
+    """
     url, password = settings.redis, settings.redis_password
     try:
         parts = urlsplit(url)

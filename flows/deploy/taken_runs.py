@@ -1,7 +1,7 @@
 """Runs that a worker took and never began, because it died in between.
 
 A worker claims a run by the state `Pending`, and then starts a process for it. A worker that dies between the
-two leaves a run that nobody takes again: no process is there whose heartbeat could be missed. So the claim
+two leaves a run that no worker takes again: no process is there whose heartbeat could be missed. So the claim
 names its worker, and every worker, and the janitor, put such runs back into their queue.
 """
 
@@ -39,21 +39,25 @@ PUT_BACK = "its worker died before it began; it waits for another worker"
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """A worker that looks for such runs. since: what another of its name took before was not its own."""
+    """Describe a worker that looks for such runs; what one of its name took before `since` is another's."""
 
     name: str
     since: datetime
 
 
 def claim(worker: str) -> str:
-    """The message of the state by which a worker takes a run."""
+    """Return the message of the state by which a worker takes a run."""
     return f"{TAKEN}{worker}"
 
 
 async def put_back(
     client: PrefectClient, pool: str, patience: timedelta = PATIENCE, newcomer: Newcomer | None = None
 ) -> int:
-    """Puts runs of ours back that were taken longer ago than patience by a worker that is gone. How many."""
+    """Put runs of ours back that were taken longer ago than `patience` by a worker that is gone.
+
+    Returns:
+        How many runs it were.
+    """
     old = await runs_since(client, pool, (StateType.PENDING,), datetime.now(UTC) - patience)
     if not old:
         return 0
@@ -63,7 +67,7 @@ async def put_back(
 
 
 def taker_is_gone(state: State[object], alive: Collection[str], newcomer: Newcomer | None) -> bool:
-    """Whether the worker that took a run by this state is known, and known to be gone."""
+    """Return True if the worker that took a run by this state is known, and known to be gone."""
     message = state.message or ""
     if not message.startswith(TAKEN):
         return False
@@ -76,7 +80,7 @@ def taker_is_gone(state: State[object], alive: Collection[str], newcomer: Newcom
 async def runs_since(
     client: PrefectClient, pool: str, types: Sequence[StateType], before: datetime
 ) -> list[FlowRun]:
-    """Our runs of the pool that are in such a state since an earlier moment."""
+    """Return our runs of the pool that are in such a state since an earlier moment."""
     found: list[FlowRun] = []
     wanted = FlowRunFilter(
         tags=FlowRunFilterTags(all_=[TAG]),
@@ -91,7 +95,7 @@ async def runs_since(
 
 
 async def online(client: PrefectClient, pool: str) -> set[str]:
-    """The workers of the pool that the server heard of lately, by its own clock."""
+    """Return the workers of the pool that the server heard of a short time ago, by its own clock."""
     online, found = WorkerFilter(status=WorkerFilterStatus(any_=["ONLINE"])), 0
     names: set[str] = set()
     while page := await client.read_workers_for_work_pool(pool, online, offset=found, limit=PAGE):
@@ -101,7 +105,7 @@ async def online(client: PrefectClient, pool: str) -> set[str]:
 
 
 async def _put_back(client: PrefectClient, run: FlowRun) -> bool:
-    """As it waited before it was taken: a run that was resumed is told so once more."""
+    """Put a run back as it waited before; one that was resumed learns that once more."""
     states = sorted(await client.read_flow_run_states(run.id), key=lambda one: one.timestamp)
     waited = next((one for one in reversed(states) if one.is_scheduled()), None)
     now = datetime.now(UTC)
@@ -112,7 +116,7 @@ async def _put_back(client: PrefectClient, run: FlowRun) -> bool:
 
 
 async def settle(client: PrefectClient, run: FlowRun, state: State[object]) -> bool:
-    """Gives a run another state. False: it has changed meanwhile by itself, or another was faster."""
+    """Give a run another state; False if it has changed since, by itself or by a faster one."""
     try:
         current = (await client.read_flow_run(run.id)).state
     except ObjectNotFound:

@@ -1,5 +1,7 @@
-"""Whether Prefect has the deployments of a wave. Prefect's client, which takes a second to load, is not
-needed to ask that."""
+"""Whether Prefect has the deployments of a wave.
+
+Prefect's client, which takes a second to load, is not needed to ask that.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,11 @@ ASK_SECONDS = 3.0
 
 
 def setup_advice(config: Config, wave: str) -> str | None:
-    """What to type where workers take runs from Prefect and Prefect does not know this wave yet: nobody can
-    choose it there. None where it does, where there are no workers, and where Prefect cannot be asked."""
+    """Return what to type if workers take runs from Prefect and Prefect does not know this wave yet.
+
+    Without that the wave cannot be chosen there. It is None if Prefect knows the wave, if there are no
+    workers, and if Prefect cannot be asked.
+    """
     if config.prefect.dispatch != "deployment":
         return None
     api = configured_api(config)
@@ -30,7 +35,7 @@ def setup_advice(config: Config, wave: str) -> str | None:
 
 
 def _is_there(url: str) -> bool:
-    """False only if Prefect says that there is none."""
+    """Return False only if Prefect answers that there is none."""
     login = header(os.environ.get(CLIENT_AUTH_STRING, ""))
     request = urllib.request.Request(url, headers=login)  # noqa: S310 (the operator's own address)
     try:

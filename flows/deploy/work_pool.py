@@ -20,8 +20,10 @@ FIXED = ("command", "env", "working_dir")
 
 
 def template() -> dict[str, Any]:
-    """What a run is given. Nothing in it can be chosen by a run or a deployment; Prefect refuses one that
-    tries."""
+    """Return what a run is given.
+
+    A run or a deployment can choose nothing in it; Prefect refuses one that tries.
+    """
     return {
         "job_configuration": {
             "command": None,
@@ -37,24 +39,33 @@ def template() -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A process pool. One of another type (Docker, Kubernetes) keeps its own template, but runs must not be
-    able to choose what the module names in FIXED."""
+    """Describe a process pool.
+
+    One of another type (Docker, Kubernetes) has its own template, but runs must not be able to choose what
+    FIXED names.
+    """
 
     name: str
     kind: str = "work pool"
 
     async def look(self, client: PrefectClient) -> Inspection:
+        """Compare the pool in Prefect with what is wanted."""
         found = await self._read(client)
         return MISSING if found is None else Inspection.at(self.differences(found))
 
     def differences(self, found: WorkPool) -> list[str]:
-        """What is not as it is wanted, in words."""
+        """Return what is not as it is wanted, in words."""
         if found.type == PROCESS:
             return [] if found.base_job_template == template() else ["base job template"]
         told = found.base_job_template.get("job_configuration", {})
         return [f"a run may choose its {name}" for name in FIXED if "{{" in str(told.get(name, ""))]
 
     async def put(self, client: PrefectClient) -> None:
+        """Create or update the pool.
+
+        Raises:
+            Misconfigured: a pool of another type lets a run choose what it must not.
+        """
         found = await self._read(client)
         if found is None:
             await client.create_work_pool(

@@ -25,7 +25,11 @@ DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 @dataclass(frozen=True, slots=True)
 class WorkQueue:
-    """limit: runs at once, of all workers together; None: as many as the workers take."""
+    """Describe a queue of the pool.
+
+    Attributes:
+        limit: runs at the same time, of all workers together; None for as many as the workers take.
+    """
 
     pool: str
     queue: Queue
@@ -34,9 +38,11 @@ class WorkQueue:
 
     @property
     def name(self) -> str:
+        """Return its name."""
         return self.queue.name
 
     async def look(self, client: PrefectClient) -> Inspection:
+        """Compare the queue in Prefect with what is wanted."""
         try:
             found = await client.read_work_queue_by_name(self.name, work_pool_name=self.pool)
         except ObjectNotFound:
@@ -48,6 +54,7 @@ class WorkQueue:
         return dict(zip(("description", "concurrency_limit", "priority"), given, strict=True))
 
     async def put(self, client: PrefectClient) -> None:
+        """Create or update the queue."""
         wanted = self._wanted()
         try:
             found = await client.read_work_queue_by_name(self.name, work_pool_name=self.pool)
@@ -58,7 +65,7 @@ class WorkQueue:
 
 
 def work(config: Config, ledger: Ledger) -> Iterator[Thing]:
-    """All of it but what is to go, in the order in which it must be made."""
+    """Yield all that has to be there, in the order in which it must be made."""
     pool = config.prefect.work_pool
     yield Pool(pool)
     for queue in QUEUES:
@@ -73,8 +80,10 @@ def work(config: Config, ledger: Ledger) -> Iterator[Thing]:
 
 
 def own_waves(config: Config, ledger: Ledger) -> frozenset[str]:
-    """The waves of this configuration: those of its list, and of the ledger where no list is at hand. The
-    ledger may have another configuration's, too."""
+    """Return the waves of this configuration: those of its list, or of the ledger if no list is at hand.
+
+    The ledger may have waves of another configuration, too.
+    """
     planned = frozenset(row.wave for row in ledger.mailboxes())
     if not config.file(config.mailboxes).exists():
         return planned
@@ -82,7 +91,7 @@ def own_waves(config: Config, ledger: Ledger) -> frozenset[str]:
 
 
 def nightly(config: Config, ledger: Ledger) -> tuple[Schedule, ...]:
-    """When each wave that has mailboxes in staging is brought up to date: as its window opens."""
+    """Return when each wave with mailboxes in staging is brought up to date: as its window opens."""
     staging = {row.wave for row in ledger.mailboxes() if row.phase is Phase.STAGING}
     staging &= own_waves(config, ledger)
     planned = Waves(ledger)
@@ -97,7 +106,7 @@ def nightly(config: Config, ledger: Ledger) -> tuple[Schedule, ...]:
 
 
 def cron_of(span: WindowSpan) -> str:
-    """The moments at which a span begins."""
+    """Return the moments at which a span begins, as a line of cron."""
     hour, minute = divmod(span.begins % DAY, 60)
     days = "*" if len(span.days) == len(DAYS) else ",".join(DAYS[day] for day in sorted(span.days))
     return f"{minute} {hour} * * {days}"

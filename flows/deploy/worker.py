@@ -1,7 +1,7 @@
 """A Prefect worker that runs nothing but Kogge's own flows.
 
 Prefect's own process worker does what Prefect's server says: the work pool, the deployment and the run may
-each name a command, an environment, a directory, and steps to take before. Whoever may write to Prefect's API
+each name a command, an environment, a directory, and steps to take before. Who may write to Prefect's API
 would have the account of the worker that way. This one takes only three things from there: which run, which
 of our flows, and the parameters, which the flow checks. The process of a run is ours, too (run_engine).
 """
@@ -56,21 +56,27 @@ has ended."""
 
 
 class RunJob(ProcessJobConfiguration):
-    """What a run is given. entrypoint: of its flow; None until it is prepared."""
+    """Hold what a run is given; `entrypoint` is that of its flow, None until it is prepared."""
 
     entrypoint: str | None = None
 
     @classmethod
     async def from_template_and_values(cls, *_given: Any, **_named: Any) -> Self:
-        """Takes nothing from the work pool, the deployment and the run. In their templates `{{ $NAME }}` is a
-        variable of this process's environment, and Prefect's server keeps what a wrong value was."""
+        """Take nothing from the work pool, the deployment and the run.
+
+        In their templates `{{ $NAME }}` is a variable of this process's environment, and Prefect's server
+        stores what a wrong value was.
+        """
         return cls()
 
     def prepare_for_flow_run(
         self, flow_run: FlowRun, deployment: DeploymentResponse | None = None, *more: Any, **others: Any
     ) -> None:
-        """Forgets what Prefect's server said of how to run it. Raises Misconfigured for what is no flow of
-        ours."""
+        """Set how the run is started, whatever Prefect's server says of it.
+
+        Raises:
+            Misconfigured: it is no flow of ours.
+        """
         self.entrypoint = own_entrypoint(None if deployment is None else deployment.entrypoint)
         self.command = command_to_string(command(self.entrypoint))
         self.env = {}
@@ -80,8 +86,10 @@ class RunJob(ProcessJobConfiguration):
 
 
 class Worker(ProcessWorker):
-    """See the module. Its work pool has the type "process", and a worker of Prefect's own could take from it:
-    start none."""
+    """Take runs of Kogge's own flows; see the module.
+
+    Its work pool has the type "process", and a worker of Prefect's own could take from it: start none.
+    """
 
     job_configuration = RunJob
     cutover_died: CutoverDied | None = None
@@ -98,7 +106,7 @@ class Worker(ProcessWorker):
         return await super()._submit_scheduled_flow_runs(admitted(flow_run_response, places))
 
     async def _propose_pending_state(self, flow_run: FlowRun) -> bool:
-        """Takes a run, and says who did: see taken_runs."""
+        """Take a run, and note who did; see taken_runs."""
         logger = self.get_flow_run_logger(flow_run)
         try:
             taken: State[Any] = Pending(message=claim(self.name))
@@ -112,7 +120,7 @@ class Worker(ProcessWorker):
         return state.is_pending()
 
     async def _propose_submitting_state(self, flow_run: FlowRun) -> None:
-        """Does nothing: it would replace the state that says who has the run."""
+        """Do nothing, because it would replace the state that names who has the run."""
 
     async def run(
         self,
@@ -120,8 +128,13 @@ class Worker(ProcessWorker):
         configuration: ProcessJobConfiguration,
         task_status: anyio.abc.TaskStatus[int] | None = None,
     ) -> ProcessWorkerResult:
-        """Runs it in a process of its own, in an empty directory. It does what Prefect's does, but never
-        loads a flow the way a deployment says. Raises Misconfigured for a flow that is not ours."""
+        """Run it in a process of its own, in an empty directory.
+
+        It does what Prefect's worker does, but never loads a flow the way a deployment says.
+
+        Raises:
+            Misconfigured: the flow is not ours.
+        """
         flow = flow_of(configuration.entrypoint if isinstance(configuration, RunJob) else None)
         status = anyio.TASK_STATUS_IGNORED if task_status is None else task_status
         with tempfile.TemporaryDirectory(suffix="kogge") as directory:
@@ -151,8 +164,12 @@ class Worker(ProcessWorker):
 
 
 def admitted(waiting: list[WorkerFlowRunResponse], places: int | None) -> list[WorkerFlowRunResponse]:
-    """Of the runs that wait those that may begin: what brakes a wave first, then as many others as places are
-    left but for those of brakes. None: there is no limit."""
+    """Return the waiting runs that may begin: what brakes a wave first, then others.
+
+    Args:
+        waiting: the runs.
+        places: free ones; of these BRAKE_PLACES are reserved for brakes. None: there is no limit.
+    """
     brakes = [one for one in waiting if BRAKES & {*one.flow_run.tags}]
     others = [one for one in waiting if not BRAKES & {*one.flow_run.tags}]
     free = len(others) if places is None else max(0, places - BRAKE_PLACES)
@@ -174,9 +191,11 @@ async def _executed(executor: Any, status: Any) -> FlowRunExecutionResult | None
 
 
 async def _last_word(client: PrefectClient, flow_run: FlowRun) -> None:
-    """Prefect says of a run that was cancelled that it was, and forgets how far the run said it came. And of
-    one that is suspended its heart was perhaps heard last, so that it would be taken for dead: the state is
-    said once more."""
+    """Set the last state of a run once more.
+
+    Prefect replaces the state of a cancelled run, and with it how far the run came. The heartbeat of a
+    suspended run may have arrived last, so that the run would be taken for dead.
+    """
     states = sorted(await client.read_flow_run_states(flow_run.id), key=lambda one: one.timestamp)
     if not states:
         return
@@ -190,7 +209,7 @@ async def _last_word(client: PrefectClient, flow_run: FlowRun) -> None:
     said = word.model_copy(update={"id": uuid4(), "timestamp": datetime.now(UTC)})
     current = (await client.read_flow_run(flow_run.id)).state
     if current is None or current.id != last.id:
-        return  # somebody resumed it meanwhile, or started it anew
+        return  # it was resumed or started again since
     await client.set_flow_run_state(flow_run.id, said, force=True)
 
 
@@ -202,13 +221,18 @@ def _always(flow: Flow[..., Any]) -> Any:
 
 
 def own() -> Mapping[str, str]:
-    """The environment of a run, beside the worker's own."""
+    """Return the environment of a run, in addition to the worker's own."""
     return {**ENVIRONMENT, **SAFE_PATH}
 
 
 def environment(api: Api, configurations: str, *, as_json: bool = False) -> None:
-    """Makes this process, and the runs that it starts, use this API and offer these configurations.
-    as_json: whether they log JSON from their first line on."""
+    """Make this process, and the runs that it starts, use this API and offer these configurations.
+
+    Args:
+        api: the API.
+        configurations: their files.
+        as_json: they log JSON from their first line on.
+    """
     os.environ |= PREFECT_ENVIRONMENT if as_json else {}
     os.environ |= {**ENVIRONMENT, "PREFECT_API_URL": api.url, "KOGGE_CONFIGS": configurations}
     os.environ |= {CLIENT_AUTH_STRING: api.login} if api.login else {}
@@ -223,7 +247,17 @@ async def work(
     say: Callable[[str], None],
     cutover_died: CutoverDied,
 ) -> None:
-    """Takes runs until interrupted. say: prints a line. cutover_died: see Worker."""
+    """Take runs until interrupted.
+
+    Args:
+        pool: the work pool.
+        queues: those to take from.
+        limit: runs at the same time; None for no limit.
+        name: the worker's; None for one that Prefect makes.
+        healthcheck: answer on a port for health checks.
+        say: prints a line.
+        cutover_died: see Worker.
+    """
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
     from prefect.utilities.processutils import setup_signal_handlers_worker
 
@@ -245,6 +279,7 @@ async def work(
         newcomer = Newcomer(worker.name, datetime.now(UTC))
 
         async def look() -> None:
+            """Put back and settle what died with its worker."""
             async with get_client() as client:
                 if count := await put_back(client, pool, newcomer=newcomer):
                     say(f"put {many(count, 'run', 'runs')} back whose worker had died")

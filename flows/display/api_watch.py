@@ -17,7 +17,7 @@ ANSWER_SECONDS = 10.0
 
 
 def away_text(api: Api) -> str:
-    """What somebody who waits should know and can do."""
+    """Return what a person who waits should know and can do."""
     start = "`kogge server up` in another terminal starts it again" if api.local else "see that it runs"
     return (
         f"Prefect's server does not answer ({api.ui}). Nothing is lost: batches at work go on. A further"
@@ -26,7 +26,7 @@ def away_text(api: Api) -> str:
 
 
 class ApiWatch:
-    """Asks a Prefect API now and then, in a thread of its own. A context manager.
+    """Ask a Prefect API now and then, in a thread of its own. A context manager.
 
     Args:
         api: the API.

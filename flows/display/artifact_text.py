@@ -1,5 +1,7 @@
-"""What Prefect's UI shows of a wave and of all waves, as markdown and rows. Pure; counts, codes and random
-ids alone, and never a line for an item."""
+"""What Prefect's UI shows of a wave and of all waves, as markdown and rows.
+
+Pure; counts, codes and random ids alone, and never a line for an item.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +30,17 @@ UNWELL = {LegState.BLOCKED, LegState.DIFFERS}
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """All that is told of a wave at one moment. rate: items a second lately; left: by the plan's estimate,
-    corrected by what was measured; None: nothing is left, or nobody knows. expected: items that the preflight
-    counted; 0: there was none. stopped: mailboxes that need a person, whatever their workloads say.
-    paused: since when the wave is; None: it is not. down: its servers that fail."""
+    """Hold what is known of a wave at one moment.
+
+    Attributes:
+        rate: items a second, of the last time.
+        left: by the plan's estimate, corrected by what was measured; None if nothing is left, or it is not
+            known.
+        expected: items that the preflight counted; 0 if there was none.
+        stopped: mailboxes that need a person, whatever their workloads say.
+        paused: since when the wave is paused; None if it is not.
+        down: its servers that fail.
+    """
 
     wave: str
     snapshot: Snapshot
@@ -52,7 +61,7 @@ STANDS_STILL = (
 
 
 def wave_text(seen: Seen, ended: bool = False) -> str:
-    """The summary of a wave."""
+    """Return the summary of a wave."""
     shot = seen.snapshot
     head = f"## {wave_named(seen.wave, seen.paused)}: {share(shot, seen.expected):.0f} %"
     lines = [head, "", verdict(shot) if ended else _going(seen), ""]
@@ -109,7 +118,7 @@ def _going(seen: Seen) -> str:
 
 
 def outlook(seen: Seen) -> str:
-    """How long the wave still takes; no time where it is paused, a server fails, or nothing moves."""
+    """Return how long the wave still takes; no time if it is paused, a server fails, or nothing moves."""
     if seen.paused is not None:
         return f"It is {pause_told(seen.paused)}."
     if seen.left is not None and seen.down:
@@ -121,7 +130,7 @@ def outlook(seen: Seen) -> str:
 
 
 def remaining(left: Estimate | None, now: datetime) -> str:
-    """How long it still takes, and why it takes so long where it is not the rate."""
+    """Return how long it still takes, and why, if it is not the rate."""
     if left is None:
         return "Nothing is left to copy."
     end = now + timedelta(seconds=left.seconds)
@@ -131,7 +140,7 @@ def remaining(left: Estimate | None, now: datetime) -> str:
 
 
 def span(seconds: float) -> str:
-    """For people: minutes below two hours, then hours, then days."""
+    """Return a length of time for people: minutes below two hours, then hours, then days."""
     if seconds < 90:
         return "a minute"
     if seconds < 7200:
@@ -140,7 +149,7 @@ def span(seconds: float) -> str:
 
 
 def _verified(legs: Iterable[LegRow]) -> set[str]:
-    """The mailboxes all of whose legs are."""
+    """Return the mailboxes all of whose legs are verified."""
     rows = list(legs)
     return {row.mailbox for row in rows} - {row.mailbox for row in rows if not is_settled(row)}
 
@@ -151,7 +160,7 @@ def _states(shot: Snapshot) -> list[str]:
 
 
 def _reasons(shot: Snapshot, wave: str) -> list[str]:
-    """Blocked and waiting ones by code, and what to do."""
+    """Return the blocked and waiting legs by code, and what to do."""
     found: Counter[tuple[LegState, str]] = Counter(
         (leg.state, code)
         for leg in shot.open
@@ -173,7 +182,7 @@ def _reasons(shot: Snapshot, wave: str) -> list[str]:
 
 
 def _servers(health: Sequence[Health]) -> list[str]:
-    """How fast each server is used: its slowest worker's pace decides."""
+    """Return how fast each server is used; its slowest worker's pace decides."""
     if not health:
         return []
     rows = []
@@ -190,7 +199,13 @@ def _servers(health: Sequence[Health]) -> list[str]:
 def batch_rows(
     shards: Sequence[BatchParameters], shot: Snapshot, checked: Mapping[str, int]
 ) -> list[dict[str, str | int]]:
-    """A row for each batch. checked: items that `kogge check` counted, by mailbox."""
+    """Return a row for each batch.
+
+    Args:
+        shards: the batches.
+        shot: the legs.
+        checked: items that `kogge check` counted, by mailbox.
+    """
     by_mailbox: dict[str, list[LegRow]] = {}
     for leg in shot.legs:
         by_mailbox.setdefault(leg.mailbox, []).append(leg)
@@ -218,7 +233,7 @@ def _batch_row(
 
 
 def score_rows(found: Mapping[str, Score], mailboxes: int) -> list[dict[str, str | int]]:
-    """How many mailboxes have each score, the best first; mailboxes: how many there are."""
+    """Return how many of the `mailboxes` have each score, the best first."""
     counts = wave_score(found).distribution
     rows: list[dict[str, str | int]] = [
         {"score": str(rating), "mailboxes": count} for rating, count in counts.items()

@@ -1,5 +1,6 @@
-"""A wave in Prefect's UI while it runs: its mailboxes, progress, failures, losses, all waves, and a way to
-its runs. One artifact each, kept current in place; another's run of the wave makes its own.
+"""A wave in Prefect's UI while it runs: its mailboxes, progress, failures, losses, all waves, its runs.
+
+Each has one artifact, which is updated in place; another run of the wave makes its own.
 
 What cannot be shown is not: a wave never fails because of its board.
 """
@@ -76,18 +77,22 @@ left of them."""
 
 @dataclass(slots=True)
 class Sparing:
-    """Says when something may be done again that takes one part in SPARING of the time. due: by the monotonic
-    clock."""
+    """Decide when something may be done again that takes one part in SPARING of the time.
+
+    Attributes:
+        due: by the monotonic clock.
+    """
 
     due: float = 0.0
 
     @property
     def waits(self) -> bool:
+        """Return True if it may not be done yet."""
         return time.monotonic() < self.due
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Counts the CPU of this thread."""
+        """Count the CPU of this thread."""
         began = time.thread_time()
         yield
         self.due = time.monotonic() + SPARING * (time.thread_time() - began)
@@ -95,8 +100,11 @@ class Sparing:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a look at the ledger found. waves: all of them as Markdown, and in a line; None where only this
-    wave was looked at."""
+    """Hold what a look at the ledger found.
+
+    Attributes:
+        waves: all of them as Markdown, and in a line; None if only this wave was looked at.
+    """
 
     seen: Seen
     batches: list[dict[str, str | int]]
@@ -106,9 +114,14 @@ class Look:
 
 @dataclass(slots=True)
 class Board:
-    """shards: the wave's batches. checked: items that `kogge check` counted, by mailbox. stopped: by mailbox,
-    why only a person moves it on, whatever its workloads say. canary: the first mailbox and why it is not
-    verified, once the wave has stopped at it."""
+    """Show a wave in Prefect's UI.
+
+    Attributes:
+        shards: the wave's batches.
+        checked: items that `kogge check` counted, by mailbox.
+        stopped: by mailbox, why only a person moves it on, whatever its workloads say.
+        canary: the first mailbox and why it is not verified, once the wave has stopped at it.
+    """
 
     runner: LegRunner
     asked: WaveParameters | VerifyParameters
@@ -128,14 +141,16 @@ class Board:
 
     @property
     def wave(self) -> str:
+        """Return the wave's name."""
         return self.asked.wave
 
     @property
     def key(self) -> str:
+        """Return the beginning of the artifacts' keys."""
         return progress.slug("wave", self.wave)
 
     async def show(self, ended: bool = False) -> None:
-        """Makes or renews all of it, and tells the run's log once a minute how far the wave is."""
+        """Make or renew all of it, and write to the run's log once a minute how far the wave is."""
         whole = ended or self.ticks < EARLY_TICKS or self.ticks % OVERALL_TICKS == 0
         narrated = not ended and (self.ticks == 1 or (self.ticks > 1 and self.ticks % OVERALL_TICKS == 0))
         self.ticks += 1
@@ -168,7 +183,7 @@ class Board:
         await self.artifacts.put(f"{self.key}-batches", look.batches, batches)
 
     async def _put_items(self, now: datetime) -> None:
-        """What failed and what was lost, by item."""
+        """Show what failed and what was lost, by item."""
         began = time.monotonic()
         failed, losses = await asyncio.to_thread(self._items)
         self.items_due = time.monotonic() + max(60.0, ITEMS_SHARE * (time.monotonic() - began))
@@ -188,20 +203,25 @@ class Board:
         await self.artifacts.put(f"{self.key}-scores", rows, f"scores: {counted} ({clock(seen.now)})")
 
     def _rated(self) -> dict[str, Score]:
-        """Asks the ledger; in a thread."""
+        """Ask the ledger for the scores, in a thread."""
         legs = self.runner.snapshot(self.wave, self.asked.mailboxes).legs
         return scores(self.runner.ledger, {leg.mailbox for leg in legs})
 
     def _items(self) -> tuple[dict[str, Failing], Counter[tuple[Kind, str, str]]]:
-        """Asks the ledger; in a thread."""
+        """Ask the ledger what failed and what was lost, in a thread."""
         ledger = self.runner.ledger
         summaries = ledger.summary(self.wave)
         absent = absent_of(ledger, {leg.mailbox for leg in summaries})
         return failing(absent, summaries), lost(summaries)
 
     def _read(self, whole: bool, rated: Mapping[str, Score], *, ended: bool) -> Look:
-        """Asks the ledger, and keeps the wave's pulse in it; in a thread. rated: scores by mailbox, once the
-        run has ended."""
+        """Ask the ledger, and record the wave's progress in it, in a thread.
+
+        Args:
+            whole: look at all waves, too.
+            rated: scores by mailbox, once the run has ended.
+            ended: the run has ended.
+        """
         ledger, now = self.runner.ledger, datetime.now(UTC)
         record(ledger, self.wave)
         if whole:
@@ -227,7 +247,7 @@ class Board:
         return Look(seen, batch_rows(self.shards, shot, self.checked), lines, all_waves)
 
     def _estimate(self, *, ended: bool) -> None:
-        """Asks the ledger what is left of all waves, unless that is to wait."""
+        """Ask the ledger what is left of all waves, unless that is to wait."""
         if self.estimate.waits and not ended:
             return
         with self.estimate.counted():
@@ -235,12 +255,12 @@ class Board:
             self.left = self.ahead.left()
 
     def _servers(self, shot: progress.Snapshot) -> set[str]:
-        """The servers that the wave uses."""
+        """Return the servers that the wave uses."""
         kinds = {leg.workload for leg in shot.legs}
         return {name for kind in kinds for name in systems_of(self.runner.config, kind)}
 
     def _all_waves(self, seen: Seen, lines: Sequence[MailboxLine]) -> tuple[str, str]:
-        """Asks the ledger."""
+        """Ask the ledger for all waves."""
         ledger = self.runner.ledger
         with self.waves.counted():
             checked = {number: items for number, (items, _) in checks(ledger).items()}
@@ -254,13 +274,13 @@ class Board:
             return overall_text(waves, self.left, seen.now, still), overall_told(waves, seen.now)
 
     def _stops(self, boxes: Sequence[MailboxRow], shot: progress.Snapshot) -> dict[str, Stop]:
-        """Asks the ledger; of the mailboxes that are looked at."""
+        """Ask the ledger why mailboxes need a person, of those that are looked at."""
         looked = {leg.mailbox for leg in shot.legs}
         own = [row for row in boxes if row.id in looked]
         return stops(self.runner.ledger, self.runner.config.hooks, own, shot.legs)
 
     def _rate(self, shot: progress.Snapshot) -> float:
-        """Items a second, lately."""
+        """Return the items a second of the last time."""
         self.past.append(shot)
         while len(self.past) > 2 and shot.at - self.past[1].at > RATE_SECONDS:
             self.past.popleft()
@@ -269,8 +289,10 @@ class Board:
         return max(0.0, (shot.done - first.done) / passed) if passed > 0 else 0.0
 
     async def _tell_report(self) -> None:
-        """The file of the newest report of this wave, where somebody made one. Its directory may name a
-        person, and is not told."""
+        """Show the file of the newest report of this wave, if there is one.
+
+        Its directory may name a person, so it is left out.
+        """
         state = self.runner.config.state_directory
         page = await asyncio.to_thread(newest_page, state, self.wave)
         if page is not None:
@@ -278,19 +300,19 @@ class Board:
             await self.artifacts.put(f"{self.key}-report", report_text(self.wave, page.name), told)
 
     async def link(self) -> None:
-        """The way to every run of this wave."""
+        """Show the link to every run of this wave."""
         if ui := ui_links.base():
             runs, text = ui_links.runs_of(ui, self.wave), f"All runs of wave {self.wave}"
             await self.artifacts.link(f"{self.key}-runs", runs, text, f"every run of wave {self.wave}")
 
 
 def report_text(wave: str, name: str) -> str:
-    """Where the page of a wave lies, by its file alone."""
+    """Return where the page of a wave lies, by its file alone."""
     return f"## Report of wave {wave}\n\nIt is the file `{name}` in `{REPORTS}` of the state directory.\n"
 
 
 def clock(now: datetime) -> str:
-    """The time of day, as cards show it."""
+    """Return the time of day, as cards show it."""
     return f"{now.astimezone(UTC):%H:%M} UTC"
 
 
@@ -298,10 +320,11 @@ def clock(now: datetime) -> str:
 async def shown(
     runner: LegRunner, asked: WaveParameters | VerifyParameters, shards: Sequence[BatchParameters]
 ) -> AsyncIterator[Board]:
-    """Keeps the board current for the length of the block, and leaves the wave's end on it.
+    """Keep the board current during the block, and leave the wave's end on it.
 
     It is made before the block begins. A Prefect server on SQLite refuses one of two writes at a time, and
-    its client waits two seconds before it asks again."""
+    its client waits two seconds before it asks again.
+    """
     board = Board(runner, asked, shards)
     await tried("the link of a wave", board.link)
     await tried("the page of a wave", board.show)

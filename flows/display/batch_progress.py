@@ -36,7 +36,7 @@ class _Shown:
         self._failing: frozenset[str] = frozenset()
 
     async def look(self) -> None:
-        """Renews what is shown, where it changed."""
+        """Renew what is shown, where it changed."""
         if self._made is None:
             self._made = await acreate_progress_artifact(
                 progress=self._told, key=self._key, description=self._title
@@ -54,14 +54,14 @@ class _Shown:
         self._announce(failing(self._runner.admission.seen), self._runner.admission.causes())
 
     def _share(self) -> float:
-        """Asks the ledger; in a thread. The share is that of the wave's own page."""
+        """Ask the ledger for the share that is done, in a thread; it is that of the wave's own page."""
         shot = self._seen()
         checked = {} if self._workloads else checks(self._runner.ledger, self._wave)
         known = {number: items for number, (items, _) in checked.items()}
         return progress.share(shot, progress.expected(shot.legs, known))
 
     def _announce(self, systems: frozenset[str], causes: Mapping[str, str]) -> None:
-        """Tells of each server once that begins to fail."""
+        """Send an event for each server once that begins to fail."""
         for system in sorted(systems - self._failing):
             tell_event("server.unwell", self._wave, system=system, code=causes.get(system) or UNWELL)
         self._failing = systems
@@ -71,8 +71,16 @@ class _Shown:
 async def shown(
     parameters: BatchParameters, runner: LegRunner, seen: Callable[[], progress.Snapshot], seconds: float
 ) -> AsyncIterator[None]:
-    """Keeps the batch's page current for the length of the block, once in so many seconds, and leaves its end
-    on it. It is made before the block begins, as that of its wave. seen: asks the ledger."""
+    """Keep the batch's page current during the block, and leave its end on it.
+
+    It is made before the block begins, as that of its wave.
+
+    Args:
+        parameters: of the batch.
+        runner: of this process.
+        seen: asks the ledger.
+        seconds: between two looks.
+    """
     page = _Shown(parameters, runner, seen)
     await tried("the page of a batch", page.look)
     try:
@@ -83,7 +91,7 @@ async def shown(
 
 
 async def tell(lines: Sequence[str], key: str, title: str) -> None:
-    """To Prefect: a line each in the run's log, and all of them as an artifact; none: all is well again."""
+    """Write the lines to the run's log and into an artifact; without a line all servers are well again."""
     from prefect import get_run_logger
     from prefect.artifacts import acreate_markdown_artifact
 

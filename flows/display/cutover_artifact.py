@@ -29,7 +29,7 @@ class CutoverArtifact:
         ledger: the ledger.
         wave: the wave.
         mailboxes: only these; empty for the whole wave.
-        ended: results so far; read at each look, and added to by whoever runs the cutover.
+        ended: results so far; read at each look, and added to by the cutover.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class CutoverArtifact:
         )
 
     def _read(self, *, foresee: bool) -> list[CutoverLine]:
-        """Asks the ledger; in a thread."""
+        """Ask the ledger, in a thread."""
         rows = [
             row
             for row in self._ledger.mailboxes(self._wave)

@@ -1,5 +1,7 @@
 """The cutover of a wave in Prefect's UI: who is frozen, since when, what is missing, what to type.
-Random ids, steps and codes alone."""
+
+Random ids, steps and codes alone.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,7 @@ class CutoverLine:
 
     @property
     def held(self) -> bool:
-        """True if its user is kept from the mailbox, wholly or in part."""
+        """Return True if its user is kept from the mailbox, wholly or in part."""
         return self.since is not None and self.phase is not Phase.LIVE
 
 
@@ -126,8 +128,13 @@ def work_told(lines: Sequence[CutoverLine]) -> str:
 
 
 def held_told(lines: Sequence[CutoverLine], now: datetime, *, at_work: bool = False) -> str:
-    """Return who is kept from their mailbox and since when, by random ids; "" if nobody is. at_work: a run
-    brings them live, so that this is as it should be."""
+    """Return who is kept from their mailbox and since when, by random ids; "" if that is no one.
+
+    Args:
+        lines: the mailboxes.
+        now: the time.
+        at_work: a run brings them live, so that this is as it should be.
+    """
     held = [line for line in lines if line.held]
     if not held:
         return ""
@@ -215,7 +222,10 @@ def cutover_text(
 
 
 def _held_text(lines: Sequence[CutoverLine], now: datetime, *, working: bool) -> list[str]:
-    """Who is kept from a mailbox. Of a run at work it is an emergency only where a mailbox has stopped."""
+    """Return who is kept from a mailbox.
+
+    While a run is at work it is an emergency only if a mailbox has stopped.
+    """
     if not working:
         return [held_told(lines, now) or "Nobody is kept from a mailbox.", ""]
     stopped = [line for line in lines if line.code is not None]

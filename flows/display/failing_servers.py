@@ -32,7 +32,7 @@ def failing(reports: Iterable[Health]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class FailingServer:
-    """A server by its role and what uses it, and since when it fails."""
+    """Describe a server by its role and what uses it, and since when it fails."""
 
     system: str
     since: datetime
@@ -48,8 +48,11 @@ class FailingServer:
 
 
 class FailingServers:
-    """Remembers since when each server fails. A halted one is asked so seldom that a single look may find
-    neither a call nor an error: it fails until calls to it succeed."""
+    """Remember since when each server fails.
+
+    A halted one is asked so seldom that a single look may find neither a call nor an error. It fails until
+    calls to it succeed.
+    """
 
     def __init__(self) -> None:
         self._since: dict[str, datetime] = {}

@@ -101,7 +101,7 @@ def show_cutovers(config: Config, ledger: Ledger, ended: Collection[CutoverResul
 
 
 def _show(config: Config, key: tuple[str, str], told: str, text: str) -> bool:
-    """Makes an artifact. What cannot be shown is not. False: no Prefect runs."""
+    """Make an artifact, if it can be shown. Return False if no Prefect runs."""
     api = running_api(config)
     if api is None:
         return False

@@ -1,5 +1,7 @@
-"""The mailboxes of a wave in Prefect's UI, a row each, what needs a person first. Pure; random ids, counts
-and codes alone."""
+"""The mailboxes of a wave in Prefect's UI, a row each, what needs a person first.
+
+Pure; random ids, counts and codes alone.
+"""
 
 from __future__ import annotations
 
@@ -50,23 +52,23 @@ class MailboxLine:
 
     @property
     def needs_person(self) -> bool:
-        """True if nothing but a person mends it."""
+        """Return True if only a person can mend it."""
         named = SCORE_LOW in self.codes or CANARY_FAILED in self.codes
         return self.stop is not None or self.state in PERSON or named
 
     @property
     def locked(self) -> bool:
-        """True if a cutover stopped, and its user may be kept from the mailbox."""
+        """Return True if a cutover stopped, and its user may be kept from the mailbox."""
         return self.stop is not None and self.stop.locked
 
     @property
     def cutover_begun(self) -> bool:
-        """True if its cutover has begun, so that a page tells of it."""
+        """Return True if its cutover has begun, so that a page reports it."""
         return self.phase is not Phase.STAGING or (self.stop is not None and bool(self.stop.step))
 
     @property
     def well(self) -> bool:
-        """True if nobody has to look at it now."""
+        """Return True if no person has to look at it now."""
         return not self.needs_person and self.phase is not Phase.FROZEN and self.state is not LegState.WAITING
 
 
@@ -129,7 +131,7 @@ def stopped_at(lines: Iterable[MailboxLine], canary: str, cause: str) -> list[Ma
     Args:
         lines: the mailboxes.
         canary: the first mailbox.
-        cause: the code that kept it from being verified, or its state if it has no code.
+        cause: the code why it is not verified, or its state if it has no code.
     """
     codes = (CANARY_FAILED, cause) if advice(cause) else (CANARY_FAILED,)
     told = [replace(line, codes=codes) if line.mailbox == canary else line for line in lines]

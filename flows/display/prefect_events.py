@@ -1,7 +1,7 @@
 """What happened, as Prefect events: automations of an organisation wait for them.
 
 An event names a wave, a random mailbox id, counts and codes; anything else is left out of it. Where no
-Prefect API is at hand nothing is told, and nothing that is told may fail a run: the ledger is the record,
+Prefect API is at hand nothing is sent, and what is sent may not fail a run: the ledger is the record,
 this is the bell.
 """
 
@@ -56,8 +56,10 @@ Value: TypeAlias = str | int | float | bool | None
 
 
 def tell(kind: Kind, wave: str, **payload: Value) -> None:
-    """Tells the Prefect API of this context of `kogge.{kind}`. With a mailbox or a system (a server) in the
-    payload the event is about that, else about the wave."""
+    """Send `kogge.{kind}` to the Prefect API of this context.
+
+    With a mailbox or a system (a server) in the payload the event is about that, else about the wave.
+    """
     if not os.environ.get("PREFECT_API_URL") and "prefect" not in sys.modules:
         return
     # Imported late: a command without Prefect need not load it.
@@ -80,8 +82,11 @@ def emit(
     payload: Mapping[str, object],
     **more: Any,
 ) -> None:
-    """Sends an event that is related to nothing but what it names. Prefect would add flow, deployment, queue,
-    pool and tags of the run that it is sent from; its server keeps a row for each."""
+    """Send an event that is related to nothing but what it names.
+
+    Prefect would add flow, deployment, queue, pool and tags of the run that it is sent from; its server
+    stores a row for each.
+    """
     from prefect.context import FlowRunContext, TaskRunContext
     from prefect.events import emit_event
 
@@ -96,7 +101,7 @@ def emit(
 
 
 def run_of(run: FlowRun | None) -> list[dict[str, str]]:
-    """The run of a flow as a resource: its timeline and its events have an event that is related to it."""
+    """Return the run of a flow as a resource; its timeline and its events have what is related to it."""
     if run is None:
         return []
     number = f"prefect.flow-run.{run.id}"
@@ -110,9 +115,14 @@ def run_of(run: FlowRun | None) -> list[dict[str, str]]:
 
 
 def farewell() -> bool:
-    """What was told so far arrives, Prefect's own events and logs among it, or is dropped after
-    FAREWELL_SECONDS: then False. What is told later goes to the API of its own context; Prefect would stay
-    with the first one of this process. Not to be called within an event loop."""
+    """Send what waits, with Prefect's own events and logs, or drop it after FAREWELL_SECONDS.
+
+    What comes later goes to the API of its own context; Prefect would stay with the first one of this
+    process. Do not call it within an event loop.
+
+    Returns:
+        False if something was dropped.
+    """
     if "prefect.events.worker" not in sys.modules:
         return True
     from prefect.events.worker import EventsWorker
@@ -130,7 +140,7 @@ def farewell() -> bool:
 
 
 def shown(value: Value) -> Value:
-    """The value if it may be seen by anyone, else LEFT_OUT."""
+    """Return the value if it may be seen by anyone, else LEFT_OUT."""
     return value if not isinstance(value, str) or CODE.fullmatch(value) else LEFT_OUT
 
 
@@ -143,7 +153,7 @@ def _resource(told: Mapping[str, Value]) -> dict[str, str]:
 
 
 def _related(resource: Mapping[str, str]) -> list[dict[str, str]]:
-    """The wave of an event about something else: the list of a wave's events has it, too."""
+    """Return the wave of an event about something else, so that the wave's list has the event, too."""
     wave = f"kogge.wave.{resource['kogge.wave']}"
     if resource["prefect.resource.id"] == wave:
         return []

@@ -1,5 +1,7 @@
-"""What failed, what was lost and where links lead, in Prefect's UI. Pure; counts and codes alone, and no line
-for an item: the commands that the texts name have those."""
+"""What failed, what was lost and where links lead, in Prefect's UI.
+
+Pure; counts and codes alone, and no line for an item: the commands that the texts name have those.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +47,7 @@ class Failing:
     mailboxes: set[str] = field(default_factory=set)
 
     def add(self, mailbox: str, count: int) -> None:
+        """Add items of a mailbox."""
         self.items += count
         self.mailboxes.add(mailbox)
 
@@ -103,8 +106,10 @@ def losses_told(counts: Mapping[tuple[Kind, str, str], int]) -> str:
 
 
 def losses_text(wave: str, counts: Mapping[tuple[Kind, str, str], int], now: datetime) -> str:
-    """Return the artifact `losses-NAME`: sentences by concern, the gravest first. What concerns appearance is
-    folded into its number."""
+    """Return the artifact `losses-NAME`: sentences by concern, the gravest first.
+
+    What concerns appearance is folded into its number.
+    """
     lines = [f"## Losses of wave {wave}: {losses_told(counts)}"]
     for one in by_concern(counts, SENTENCES):
         said = [f"- {line}" for line in one.lines]

@@ -17,7 +17,7 @@ from prefect.client.schemas.actions import ArtifactUpdate
 
 
 class Published:
-    """The artifacts of this run. Another run of the same wave makes newer versions of them."""
+    """Hold the artifacts of this run; another run of the same wave makes newer versions of them."""
 
     def __init__(self) -> None:
         self._made: dict[str, UUID] = {}

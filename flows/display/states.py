@@ -16,14 +16,14 @@ from reports.progress import LATER
 
 
 def refused(error: MigrationError) -> State[Any]:
-    """Of a run that may not begin."""
+    """Return the end of a run that may not begin."""
     if error.code in LATER:
         return Cancelled(name=LATER[error.code], message=str(error))
     return Failed(message=str(error))
 
 
 def put_off(refusal: Transient, message: str) -> State[Any]:
-    """Of a run that goes on another time. message: how far it came."""
+    """Return the end of a run that goes on another time; `message` says how far it came."""
     return Cancelled(name=LATER[refusal.code], message=f"{refusal}; {message}")
 
 
@@ -31,7 +31,7 @@ async def explained(state: State[Any] | None, message: str) -> State[Any] | None
     """Let the state in which this run was suspended say why, as Prefect shows it. What cannot be said is not.
 
     Args:
-        state: the state; None if Prefect told none.
+        state: the state; None if Prefect has none.
         message: why, and what to do.
 
     Returns:

@@ -38,7 +38,7 @@ def stopped_page(config: Config, ledger: Ledger, wave: str) -> ArtifactCreate:
 
 
 async def show_ended(client: PrefectClient, parameters: Mapping[str, Any]) -> None:
-    """Renews the page of a cutover whose process ended before it could.
+    """Renew the page of a cutover whose process ended before it could.
 
     Args:
         client: talks to Prefect.

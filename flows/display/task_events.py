@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ToldTaskRun:
-    """A task run of the flow's run at hand. It shows once its first state is told.
+    """Report a task run of the current flow run. It shows once its first state is sent.
 
     Args:
         task: the name of the task.
@@ -56,7 +56,7 @@ class ToldTaskRun:
 
         Args:
             state: the state.
-            after: seconds until it is told; if another state comes before, it never is, but counts.
+            after: seconds until it is sent; if another state comes before, it is never sent, but counts.
         """
         if self._later is not None:
             self._later.cancel()

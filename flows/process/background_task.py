@@ -1,7 +1,7 @@
 """What goes on beside a run's work, once in so many seconds: somebody watches, reports, keeps a page current.
 
 A passing fault of Prefect's API or of the ledger ends none of it. If it dies of a defect nevertheless, the
-log of defects says so, and whoever depends on it is told.
+log of defects says so, and what depends on it is informed.
 """
 
 from __future__ import annotations
@@ -33,8 +33,15 @@ async def standing(
     *,
     before: float = 0.0,
 ) -> AsyncIterator[None]:
-    """Calls look again and again for the length of the block, with a pause of so many seconds. died: is
-    called when it ends by a defect. before: seconds until the first call."""
+    """Call `look` again and again during the block.
+
+    Args:
+        name: for the log.
+        look: is called.
+        seconds: the pause between two calls.
+        died: is called if it ends by a defect.
+        before: seconds until the first call.
+    """
     task = asyncio.create_task(_repeated(name, look, seconds, before))
     task.add_done_callback(functools.partial(_ended, name, died))
     try:
@@ -52,7 +59,7 @@ async def _repeated(name: str, look: Callable[[], Awaitable[object]], seconds: f
 
 
 async def tried(name: str, look: Callable[[], Awaitable[object]]) -> None:
-    """Calls look once; a passing fault is logged by its class alone."""
+    """Call `look` once; a passing fault is logged by its class alone."""
     try:
         await look()
     except PASSING as error:
@@ -70,8 +77,10 @@ def _ended(name: str, died: Callable[[], None] | None, task: asyncio.Task[None])
 
 
 async def together(work: Iterable[Coroutine[Any, Any, None]], stop: threading.Event) -> None:
-    """Runs all at once. Returns when all have ended. When one raises, the others are asked to stop, and are
-    waited for before its error is raised."""
+    """Run all at the same time, and return when all have ended.
+
+    If one raises, the others are asked to stop, and are waited for before its error is raised.
+    """
     tasks = [asyncio.create_task(one) for one in work]
     try:
         await asyncio.gather(*tasks)
@@ -82,7 +91,7 @@ async def together(work: Iterable[Coroutine[Any, Any, None]], stop: threading.Ev
 
 
 async def all_ended(tasks: Collection[asyncio.Future[Any]]) -> None:
-    """Waits for them, however they end."""
+    """Wait for all, however they end."""
     if not tasks:
         return
     ended, _ = await asyncio.wait(tasks)

@@ -14,17 +14,20 @@ Run = Callable[[F], Awaitable[State[Any]]]
 
 
 class FormFlow(Flow[[F], Any]):
-    """A flow whose parameter is a model of pydantic, which writes itself down. Of any other parameter Prefect
-    has that done by FastAPI, in the same words."""
+    """Run a flow whose parameter is a model of pydantic, which writes itself down.
+
+    For any other parameter Prefect has that done by FastAPI, in the same words.
+    """
 
     def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Return the parameters as JSON values."""
         if not all(isinstance(form, BaseModel) for form in parameters.values()):
             return super().serialize_parameters(parameters)
         return {name: form.model_dump(mode="json", by_alias=True) for name, form in parameters.items()}
 
 
 def form_flow(name: str, run_name: str) -> Callable[[Run[F]], FormFlow[F]]:
-    """Makes the function below it a flow. Its result is not kept.
+    """Make the function below it a flow. Its result is not stored.
 
     Args:
         name: the flow's name.

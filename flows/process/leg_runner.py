@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class Shutdown:
-    """The wish to stop. Legs see it at their next batch boundary, settle, and release their lease."""
+    """Hold the wish to stop. Legs see it at their next batch, settle, and release their lease."""
 
     def __init__(self) -> None:
         self.event = Stop()
@@ -49,12 +49,15 @@ class Shutdown:
 
     @property
     def stopping(self) -> bool:
+        """Return True if a stop is wanted."""
         return self.event.is_set()
 
     def arm(self) -> None:
-        """Makes SIGTERM drain instead of kill; to be called again and again, because Prefect puts its
-        own handler (which raises wherever the program is) back for every nested flow. Does nothing
-        outside the main thread, where signals are another's."""
+        """Make SIGTERM drain instead of kill.
+
+        Call it again and again, because Prefect puts its own handler, which raises wherever the program is,
+        back for every nested flow. It does nothing outside the main thread, where signals are another's.
+        """
         if threading.current_thread() is not threading.main_thread():
             return
         installed = signal.getsignal(signal.SIGTERM)
@@ -64,6 +67,7 @@ class Shutdown:
             signal.signal(signal.SIGTERM, self._drain)
 
     def disarm(self) -> None:
+        """Put the earlier handler of SIGTERM back."""
         if self._replaced is not None:
             signal.signal(signal.SIGTERM, self._replaced)
             self._replaced = None
@@ -73,10 +77,15 @@ class Shutdown:
 
 
 class LegRunner:
-    """Runs legs. One a process and wave; made within the event loop that uses it. tally: what its
-    legs did. looked: by leg, how a dry run ended that left no trace in the ledger. underway: the numbers of
-    the batches whose mailboxes are in line. cut: whether the run left out something that it was to do.
-    notice: what keeps work from beginning, in a line for people."""
+    """Run legs. There is one for each process and wave, made within the event loop that uses it.
+
+    Attributes:
+        tally: what its legs did.
+        looked: by leg, how a dry run ended that left no trace in the ledger.
+        underway: the numbers of the batches whose mailboxes are in line.
+        cut: True if the run left out something that it was to do.
+        notice: what prevents work from beginning, in a line for people.
+    """
 
     def __init__(self, config: Config, ledger: Ledger, drain: Shutdown) -> None:
         self.config = config
@@ -96,28 +105,33 @@ class LegRunner:
 
     @property
     def fault(self) -> MigrationError | None:
-        """What concerned every mailbox and ended the run."""
+        """Return what concerned every mailbox and ended the run."""
         return self.boundary.fault
 
     @property
     def shut(self) -> bool:
-        """Whether no more legs begin: somebody wants to stop, or the wave's window is about to close."""
+        """Return True if no more legs begin: a stop is wanted, or the wave's window is about to close."""
         return self.drain.stopping or self.watchdog.closing
 
     def follow(self, wave: str, *, hours: bool = True) -> None:
-        """Says which wave is worked on; see engine.pacing.watchdog.Watchdog.follow. hours=False: what writes
-        nothing."""
+        """Set which wave is worked on; see engine.pacing.watchdog.Watchdog.follow.
+
+        Args:
+            wave: its name.
+            hours: False for what writes nothing.
+        """
         json_log.note_wave(wave)
         self.watchdog.follow(WavePolicy(wave, hours))
 
     @property
     def refusal(self) -> Transient | None:
-        """Why the wave may go on another time only."""
+        """Return why the wave may go on only at another time."""
         return self.watchdog.refusal
 
     def snapshot(
         self, wave: str | None, mailboxes: Collection[str] = (), workloads: Collection[str] = ()
     ) -> progress.Snapshot:
+        """Return the legs of a wave as they are now, with what is known of servers."""
         seen = self._with_looks(progress.read(self.ledger, wave, mailboxes, workloads))
         waits = rate_limit_lines(self.admission.rate_limited())
         causes = self.admission.causes()
@@ -129,7 +143,7 @@ class LegRunner:
         return replace(seen, unwell=(*trouble_lines(troubles), *halted, *waits, *slow))
 
     def _with_looks(self, seen: progress.Snapshot) -> progress.Snapshot:
-        """Puts what this process only looked at in the place of what the ledger says of it."""
+        """Replace the ledger's state of legs that this process only looked at by what it found."""
         looks = {leg.id: self.looked[leg.id] for leg in seen.legs if leg.id in self.looked}
         if not looks:
             return seen
@@ -143,10 +157,16 @@ class LegRunner:
         return replace(seen, legs=tuple(legs), news=news.told())
 
     async def run_leg(self, row: LegRow, slot: LegSlot, options: RunOptions) -> tuple[LegState, str | None]:
-        """Runs one leg to its end in a thread: its state and code. What concerns every mailbox (a wrong
-        configuration, a broken ledger) ends the run: see fault. A leg that ended because a server is not well
-        gives its place away, and goes on once there is room; after too long it is left waiting. One whose
-        mailbox was refused in this run is blocked: another try of the same login may lock the account."""
+        """Run one leg to its end in a thread.
+
+        What concerns every mailbox (a wrong configuration, a broken ledger) ends the run: see `fault`. A leg
+        that ended because a server is not well gives its place away, and goes on once there is room; after
+        too long it is left waiting. A leg whose mailbox was refused in this run is blocked, because another
+        try of the same login may lock the account.
+
+        Returns:
+            Its state and code.
+        """
         loop = asyncio.get_running_loop()
         while self.boundary.refused(row.mailbox) or not self._lost(slot):
             result = await loop.run_in_executor(self.pool, self._run_once, row, slot.entry, options)
@@ -173,7 +193,7 @@ class LegRunner:
         return slot.entry is not None and self.admission.lost(slot.entry)
 
     def _run_once(self, row: LegRow, entry: AdmissionEntry | None, options: RunOptions) -> LegResult:
-        """Runs a leg in this thread, within the boundary of its mailbox."""
+        """Run a leg in this thread, within the boundary of its mailbox."""
         through = measured_alone if entry is None else self.admission.through(entry, self.drain.event)
         act = functools.partial(
             _run_leg,
@@ -188,8 +208,11 @@ class LegRunner:
         return self.boundary.within(row.mailbox, act, failed)
 
     def _failed(self, row: LegRow, error: MigrationError, *, only_looks: bool) -> LegResult:
-        """The outcome of a leg whose walk did not begin. It is blocked: what it was before would pass for the
-        verdict of this run. What concerns every mailbox leaves it as it is, and so does a look."""
+        """Return the outcome of a leg whose walk did not begin.
+
+        It is blocked, because its earlier state would pass for the verdict of this run. What concerns every
+        mailbox leaves it as it is, and so does a look.
+        """
         if only_looks:
             return _looked(row, LegState.BLOCKED, error.code)
         if error.code not in (INTERNAL, REFUSED):
@@ -202,7 +225,7 @@ class LegRunner:
 
 
 def _looked(row: LegRow, state: LegState, code: str) -> LegResult:
-    """How a look ended that found nothing out."""
+    """Return the outcome of a look that found nothing out."""
     return LegResult(row.id, row.mailbox, row.workload, state, code, news=News())
 
 
@@ -217,7 +240,7 @@ def _run_leg(
 
 @contextmanager
 def opened(config: Config, drain: Shutdown | None = None) -> Iterator[LegRunner]:
-    """Opens the ledger and the threads. Waits at the end for legs at work."""
+    """Open the ledger and the threads; wait at the end for legs at work."""
     with crash_note.kept(config.state_directory):
         yield from _opened(config, drain)
 

@@ -1,5 +1,8 @@
-"""What a person may choose when starting a flow. Prefect renders these models as forms, and keeps their
-values: random ids, waves and names of configurations only."""
+"""What a person may choose when starting a flow.
+
+Prefect renders these models as forms, and keeps their values: random ids, waves and names of configurations
+only.
+"""
 
 from __future__ import annotations
 
@@ -46,18 +49,19 @@ Configuration: TypeAlias = Annotated[
 
 
 def _in_order(schema: dict[str, Any]) -> None:
-    """Numbers the fields, as Prefect's form sorts them: a PostgreSQL keeps a table's keys in an order of its
-    own."""
+    """Number the fields for Prefect's form, because PostgreSQL stores a table's keys in its own order."""
     for number, field in enumerate(schema.get("properties", {}).values()):
         field["position"] = number
 
 
 class RunParameters(BaseModel):
+    """Hold the parameters of a run, which Prefect shows as a form."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_in_order)
 
 
 class WaveParameters(RunParameters):
-    """Copies what is new in the mailboxes of a wave, and verifies them. Choosing the wave is enough."""
+    """Copy what is new in the mailboxes of a wave, and verify them. Choosing the wave is enough."""
 
     wave: WaveName
     mailboxes: Boxes = Field(default=[])
@@ -73,11 +77,12 @@ class WaveParameters(RunParameters):
 
     @property
     def options(self) -> RunOptions:
+        """Return them as options of a run."""
         return RunOptions(dry_run=self.dry_run, rest=self.rest, level=_level(self.level))
 
 
 class VerifyParameters(RunParameters):
-    """Compares a wave with its source once more. Writes to neither side."""
+    """Compare a wave with its source once more. Write to neither side."""
 
     wave: WaveName
     mailboxes: Boxes = Field(default=[])
@@ -87,11 +92,12 @@ class VerifyParameters(RunParameters):
 
     @property
     def options(self) -> RunOptions:
+        """Return them as options of a run."""
         return RunOptions(verify_only=True, level=_level(self.level))
 
 
 class BatchParameters(RunParameters):
-    """Runs one batch of a wave. number counts from 1."""
+    """Run one batch of a wave; its number counts from 1."""
 
     wave: WaveName
     mailboxes: list[str] = Field(title="Mailboxes", min_length=1)
@@ -106,6 +112,7 @@ class BatchParameters(RunParameters):
 
     @property
     def options(self) -> RunOptions:
+        """Return them as options of a run."""
         return RunOptions(self.verify_only, self.dry_run, self.rest, _level(self.level))
 
 
@@ -115,14 +122,17 @@ def _level(chosen: Level) -> str | None:
 
 
 def refuse_unknown_wave(ledger: Ledger, wave: str) -> None:
-    """Raises Misconfigured for a wave that the ledger has no mailbox of."""
+    """Raise Misconfigured for a wave without a mailbox in the ledger."""
     if not ledger.mailboxes(wave):
         raise Misconfigured("wave", unknown(wave, {row.wave for row in ledger.mailboxes()}))
 
 
 def workloads_of(config: Config, names: Iterable[str], where: str) -> frozenset[Kind]:
-    """The workloads of these names; all that have a target for none. Raises Misconfigured(where, ...) for one
-    that does not exist or has no target."""
+    """Return the workloads of these names; without names, all that have a target.
+
+    Raises:
+        Misconfigured: one does not exist or has no target; `where` names the place.
+    """
     known = {str(kind): kind for kind in Kind}
     wanted = list(names)
     for name in wanted:

@@ -26,7 +26,7 @@ class PrefectPatience:
     """Repeat what is asked of Prefect's API for as long as it may pass that the API does not answer.
 
     Args:
-        stopping: returns True once nobody wants to wait any more.
+        stopping: returns True once no more waiting is wanted.
         say: takes a line of the run's log.
         clock: returns seconds.
     """

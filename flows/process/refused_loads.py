@@ -43,16 +43,17 @@ REFUSED = (
 
 
 class LoadRefusedError(RuntimeError):
-    """Prefect's client was about to load what its API names."""
+    """Report that Prefect's client was about to load what its API names."""
 
     def __init__(self) -> None:
         super().__init__("Kogge loads nothing that Prefect's API names")
 
 
 def refuse_loads() -> None:
-    """Make each way of Prefect's client to load a result, a block, a step or an entry point raise
-    LoadRefusedError, for as long as this process lives. Call it before anything is read from Prefect's API.
-    Idempotent.
+    """Make Prefect's client refuse to load a result, a block, a step or an entry point.
+
+    Each of its ways to do so raises LoadRefusedError from now on, for as long as this process lives. Call it
+    before anything is read from Prefect's API. Idempotent.
 
     Raises:
         AttributeError: this version of Prefect has one of these ways under another name.
@@ -70,13 +71,15 @@ def refuse_loads() -> None:
 
 
 def refuse_unpickling() -> None:
-    """Refuse to unpickle any object in this process from now on, whoever asks. It cannot be taken back: for
-    processes of runs and workers alone."""
+    """Refuse to unpickle any object in this process from now on.
+
+    It cannot be taken back, so it is for processes of runs and workers alone.
+    """
     sys.addaudithook(_no_unpickling)
 
 
 def _refuse_copies(name: str, original: object) -> None:
-    """In modules that imported a function by its name."""
+    """Replace a function in modules that imported it by its name."""
     for module in [*sys.modules.values()]:
         of_prefect = isinstance(module, ModuleType) and module.__name__.startswith("prefect")
         if of_prefect and module.__dict__.get(name) is original:
@@ -84,7 +87,10 @@ def _refuse_copies(name: str, original: object) -> None:
 
 
 def _keep_no_results() -> None:
-    """Prefect keeps the exception that ended a flow as a result, in the place that its server names."""
+    """Let Prefect store no results.
+
+    It would store the exception that ended a flow, in the place that its server names.
+    """
     from prefect import results, serializers
 
     store: Any = results.ResultStore
@@ -102,11 +108,11 @@ def _refused(*_given: object, **_named: object) -> NoReturn:
 
 
 def _nothing(*_given: object, **_named: object) -> None:
-    """Does nothing."""
+    """Do nothing."""
 
 
 async def _nothing_later(*_given: object, **_named: object) -> None:
-    """Does nothing."""
+    """Do nothing."""
 
 
 def _as_it_is(name: str) -> str:
