@@ -231,17 +231,3 @@ def reasons(ledger: Ledger, mailbox_ids: Collection[str]) -> dict[str, list[Reas
 def _gravest_first(reason: Reason) -> tuple[int, int, Kind, str]:
     rank = len(RANKS) if reason.kind is None else RANKS.index(reason.kind)
     return -rank, -reason.items, reason.workload, reason.code
-
-
-def rule_table() -> str:
-    """Return the rule as Markdown: a generated part of docs/score.md."""
-    goes_on, waiting = "goes on", "waits for a person"
-    rows = (
-        ("Score", "Arrived, of all items", "Lack content, of all items", "At the cutover"),
-        ("---",) * 4,
-        (f"`{Rating.PERFECT}`", "all", "none", goes_on),
-        (f"`{Rating.GOOD}`", f"{GOOD_SHARE:.1%} or more", f"at most {GOOD_LACKING:.0%}", goes_on),
-        (f"`{Rating.INVESTIGATE}`", f"{FAIR_SHARE:.0%} or more", f"at most {FAIR_LACKING:.0%}", waiting),
-        (f"`{Rating.POOR}`", "less", "more", waiting),
-    )
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)

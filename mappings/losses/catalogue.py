@@ -7,7 +7,7 @@ each kind in mappings/losses; severity says how much each loss matters.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import ModuleType
 
 from mappings.losses import any_item
@@ -17,7 +17,6 @@ from mappings.losses import file as losses_file
 from mappings.losses import mail as losses_mail
 from mappings.losses import note as losses_note
 from mappings.losses import task as losses_task
-from mappings.losses.severity import Class, class_of
 from model.errors import Corrupt
 from model.kinds import KINDS, Kind
 from model.protocols import Loss
@@ -59,46 +58,3 @@ def lose(field: str, reason: str) -> Loss:
     if (field, reason) not in LOSSES:
         raise Corrupt("undeclared-loss", "mappings/losses/*.py do not declare it")
     return Loss(field, reason)
-
-
-def table() -> str:
-    """Return the declared losses, skips and rejections as Markdown: a part of docs/fidelity.md."""
-    lines: list[str] = []
-    for kind, declared in PARTS.items():
-        transformed: list[tuple[str, ...]] = [
-            (field, f"`{reason}`", class_of(field, reason), text)
-            for (field, reason), text in sorted(declared.LOSSES.items())
-        ]
-        lines += _rows(f"{kind}: transformed", ("What", "Code", "Class", "Meaning"), transformed)
-        for title, codes in (
-            ("skipped by rule", declared.SKIPS),
-            ("rejected, needs a person", declared.REJECTIONS),
-        ):
-            if codes:
-                rows: list[tuple[str, ...]] = [(f"`{code}`", text) for code, text in sorted(codes.items())]
-                lines += _rows(f"{kind}: {title}", ("Code", "Meaning"), rows)
-    return "\n".join(lines)
-
-
-def class_table() -> str:
-    """Return the class of every declared loss, by kind and field, as Markdown: a part of docs/score.md."""
-    lines: list[str] = []
-    for kind, declared in PARTS.items():
-        by_field: dict[str, dict[Class, list[str]]] = {}
-        for field, reason in sorted(declared.LOSSES):
-            by_field.setdefault(field, {}).setdefault(class_of(field, reason), []).append(f"`{reason}`")
-        rows = [
-            (field, *(", ".join(classes.get(class_, [])) for class_ in Class))
-            for field, classes in by_field.items()
-        ]
-        lines += _rows(kind, ("What", *Class), rows)
-    return "\n".join(lines)
-
-
-def _rows(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    lines = [f"### {title}", "", _row(head), _row(("---",) * len(head))]
-    return [*lines, *(_row(row) for row in rows), ""]
-
-
-def _row(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(cells) + " |"

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from meaning_tables import tables
 
+from handbook.score_tables import loss_table
 from mappings.compare.semantic_digest import CALENDAR_FIELDS, CARD_FIELDS, IGNORED
-from mappings.losses.catalogue import LOSSES, REJECTIONS, SKIPS, table
+from mappings.losses.catalogue import LOSSES, REJECTIONS, SKIPS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "fidelity.md"
@@ -28,8 +29,8 @@ def test_the_table_is_the_declared_one() -> None:
     _, _, rest = DOCUMENT.read_text().partition(BEGIN)
     shown, found, _ = rest.partition(END)
     assert found
-    assert shown == table() + "\n", (
-        "regenerate: python -c 'from mappings.losses.catalogue import table; print(table())'"
+    assert shown == loss_table() + "\n", (
+        "regenerate: python -c 'from handbook.score_tables import loss_table; print(loss_table())'"
     )
 
 

@@ -225,28 +225,8 @@ def uids(body: bytes) -> frozenset[str]:
     return frozenset(str(one.get("UID", "")) for one in _content(body))
 
 
-def kinds(body: bytes) -> list[str]:
-    """The RECURRENCE-IDs of an object's components, "" for each master."""
-    return [_key(one) for one in _content(body)]
-
-
 def _content(body: bytes) -> list[Component]:
     try:
         return [one for one in Calendar.from_ical(body).subcomponents if one.name in CONTENT]
     except ValueError:
         return []
-
-
-def organizer(body: bytes) -> str:
-    """The organizer's address; "" for what is no meeting."""
-    return next((address(one["ORGANIZER"]) for one in _content(body) if "ORGANIZER" in one), "")
-
-
-def answers(body: bytes, user: str) -> Mapping[str, str]:
-    """The user's PARTSTAT by component ("" for the master); only components that name the user."""
-    return {
-        _key(component): str(one.params.get("PARTSTAT", OPEN_ANSWER)).upper()
-        for component in _content(body)
-        for one in _attendees(component)
-        if address(one) == user
-    }
