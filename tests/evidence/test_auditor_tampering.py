@@ -45,6 +45,7 @@ ROOTS, MANIFEST, STATEMENT = "data/roots.jsonl", "manifest-sha256.txt", "wave.ds
 # Without the key
 
 
+@pytest.mark.usefixtures("key_is_read_once")
 @pytest.mark.parametrize("name", FILES)
 def test_a_bit_flipped_anywhere_is_found(desk: Desk, small: Sealed, name: str) -> None:
     path = small.path / name
@@ -57,6 +58,7 @@ def test_a_bit_flipped_anywhere_is_found(desk: Desk, small: Sealed, name: str) -
     assert missed == []
 
 
+@pytest.mark.usefixtures("key_is_read_once")
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_that_is_cut_off_or_goes_on_is_found(desk: Desk, small: Sealed, name: str) -> None:
     path = small.path / name
