@@ -199,10 +199,16 @@ def instances(event: Event, start: datetime, end: datetime) -> list[Event]:
     if event.recurrence is None:
         found = [event]
     else:
-        last = _day_after(end)
+        first, last = _day_before(start - (event.end - event.start)), _day_after(end)
+        planned = {day for day in event.days(last) if day >= first}
         moved = {each.day for each in event.changed}
-        found = [event.placed(day) for day in sorted({*event.days(last), *moved} - {*event.deleted})]
+        found = [event.placed(day) for day in sorted((planned | moved) - {*event.deleted})]
     return sorted((each for each in found if _overlaps(each, start, end)), key=lambda each: each.begins)
+
+
+def _day_before(moment: datetime) -> date:
+    """Zones are up to 14 hours from UTC, and the clocks may change in between."""
+    return (moment.astimezone(UTC) - timedelta(days=2)).date()
 
 
 def _day_after(moment: datetime) -> date:

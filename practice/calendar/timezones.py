@@ -34,8 +34,8 @@ class Switch:
     def _date(self, year: int) -> date:
         if self.day is not None:
             return date(year, self.month, self.day)
-        last = calendar.monthrange(year, self.month)[1]
-        found = [day for day in range(1, last + 1) if date(year, self.month, day).weekday() == self.weekday]
+        weekday, last = calendar.monthrange(year, self.month)
+        found = range(1 + (self.weekday - weekday) % 7, last + 1, 7)
         return date(year, self.month, found[self.nth - 1 if self.nth > 0 else -1])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from ews_asking import (
@@ -20,8 +20,11 @@ from ews_asking import (
 from ews_reading import fields, names, one, put, text
 from practice_fixtures import exchange_fixture, mailbox_fixture, world_fixture
 
-from practice.calendar.appointments import Event
+from practice.calendar.appointments import Changed, Event, instances
+from practice.calendar.event_desk import timed
 from practice.calendar.events import ODDITIES
+from practice.calendar.series import Daily, Recurrence
+from practice.calendar.timezones import NEW_YORK
 from practice.exchange.server import ExchangeServer
 from practice.exchange.soap import T
 from practice.harness.faults import FaultPlan
@@ -229,3 +232,18 @@ def test_an_event_is_a_value() -> None:
     event = ODDITIES["series_many"](Desk(1, 0, "x"))
     assert event == ODDITIES["series_many"](Desk(1, 0, "x"))
     assert isinstance(replace(event, start=event.start + timedelta(hours=1)), Event)
+
+
+def test_a_narrow_view_shows_what_a_wide_one_shows_there() -> None:
+    start, days = datetime(2024, 3, 1, tzinfo=UTC), timedelta(days=60)
+    desk = Desk(4, 0, "c")
+    week = timed(desk, "Wöchentlich", datetime(2024, 2, 6, 23), zone=NEW_YORK)
+    long = replace(week, end=week.end + timedelta(days=9), recurrence=Recurrence(Daily(every=5)))
+    moved = replace(week, start=week.start + timedelta(days=40), end=week.end + timedelta(days=40))
+    series = replace(week, recurrence=Recurrence(Daily()), changed=(Changed(date(2024, 2, 8), moved),))
+    for event in (week, long, series):
+        wide = instances(event, start, start + days)
+        for hours in range(0, 24 * 60, 7):
+            begin, end = start + timedelta(hours=hours), start + timedelta(hours=hours + 7)
+            there = [one for one in wide if one.begins < end and one.finishes > begin]
+            assert instances(event, begin, end) == there
