@@ -52,6 +52,7 @@ ROOMS = {
         "exchange",
         "contacts",
         "calendar",
+        "from_ical",
         "",
     ),
     "ledger": ("db", "plan", "inventory", "views", "leg", "migrations", ""),

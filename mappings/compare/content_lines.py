@@ -144,6 +144,28 @@ def read_block(stream: BinaryIO, name: str) -> Block:
     return block
 
 
+def read_lines(stream: BinaryIO, name: str) -> list[ContentLine]:
+    """Return the lines of the one block of this name that the stream holds, in their order.
+
+    Raises:
+        Malformed: the stream holds something else, or a block inside of it.
+    """
+    begin, *lines, end = _framed(_read(_unfolded(_all(stream))))
+    inside = any(line.name in ("BEGIN", "END") for line in lines)
+    if inside or (begin.name, end.name) != ("BEGIN", "END"):
+        raise Malformed
+    if not begin.value.strip().upper() == end.value.strip().upper() == name:
+        raise Malformed
+    return lines
+
+
+def _framed(lines: Iterable[ContentLine]) -> list[ContentLine]:
+    found = list(lines)
+    if len(found) < 2:
+        raise Malformed
+    return found
+
+
 def _all(stream: BinaryIO) -> bytes:
     chunks, size = [], 0
     while chunk := stream.read(1 << 20):

@@ -1,0 +1,1 @@
+"""Read calendar objects and cards that a source has in the formats of the RFCs already."""
