@@ -27,7 +27,7 @@ ABOUT = (
 
 
 class _Interruptible(LazyGroup):
-    """Typer ends an interrupted command with 130, but without a word."""
+    """End an interrupted command with 130 and a message; Typer ends it without one."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -72,7 +72,7 @@ def _root(
 
 
 def _options_of(words: Sequence[str]) -> frozenset[str]:
-    """The options of the command that these words name."""
+    """Return the options of the command that these words name."""
     command: Any = get_command(app)
     for word in words:
         if word not in getattr(command, "commands", {}):
@@ -82,7 +82,7 @@ def _options_of(words: Sequence[str]) -> frozenset[str]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs a command line and exits with its code. No traceback for what the operator can repair."""
+    """Run a command line and exit with its code, without a traceback for what the operator can repair."""
     quieten()
     hook(_defect)
     if "_KOGGE_COMPLETE" in os.environ:
@@ -110,7 +110,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _take_leave() -> None:
-    """Sends what Prefect is still to be told, when this command has loaded Prefect."""
+    """Send what still waits for Prefect, if this command has loaded Prefect."""
     if "prefect" in sys.modules:
         from flows.display.prefect_events import farewell
 
@@ -130,8 +130,10 @@ def _defect(line: str) -> None:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Makes SIGTERM and Ctrl-C end a command cleanly and with 130; a run at work drains instead. A SIGINT
-    that the parent ignores, as a shell does for what it starts in the background, stays ignored."""
+    """Make SIGTERM and Ctrl-C end a command cleanly and with 130; a run at work drains instead.
+
+    A SIGINT that the parent ignores, as a shell does for what it starts in the background, stays ignored.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return

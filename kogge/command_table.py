@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One command, or a group of commands.
+    """Describe one command, or a group of commands.
 
-    where: `module:name` of its function, or of its `typer.Typer` when it is a group.
-    purpose: the first paragraph of its help; a test compares both.
-    panel: the heading below which the list of commands shows it.
+    Attributes:
+        where: `module:name` of its function, or of its `typer.Typer` if it is a group.
+        purpose: the first paragraph of its help; a test compares both.
+        panel: the heading below which the list of commands shows it.
     """
 
     where: str

@@ -19,7 +19,7 @@ from kogge.terminal.given_once import GivenOnceCommand
 
 
 class Commands(MutableMapping[str, Any]):
-    """The commands of a group by name. One of the table is imported and built when it is looked up."""
+    """Hold the commands of a group by name. One of the table is imported and built when it is looked up."""
 
     def __init__(self, table: Mapping[str, Entry], more: Mapping[str, Any]) -> None:
         self._table = table
@@ -53,7 +53,7 @@ class Commands(MutableMapping[str, Any]):
 
 
 class LazyGroup(TyperGroup):
-    """The commands of the table. A list of them is shown without importing them."""
+    """Show the commands of the table without importing them."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)

@@ -20,10 +20,11 @@ LINGER_SECONDS = 1.0
 
 
 def main() -> None:
-    """Loads the command line and runs it.
+    """Load the command line and run it.
 
     Ctrl-C ends the program at once and without a word until `kogge.app.main` listens for it: an exception in
-    the middle of an import would be shown as a traceback. A signal that the parent ignores stays ignored."""
+    the middle of an import would be shown as a traceback. A signal that the parent ignores stays ignored.
+    """
     _collect_later()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # to look for some reads 170 packages' files
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -42,7 +43,7 @@ def main() -> None:
 
 
 def _collect_later() -> None:
-    """Lets the garbage collector look for the first time after the imports."""
+    """Let the garbage collector look for the first time after the imports."""
     rest = gc.get_threshold()[1:]
 
     def begin(phase: str, _told: object) -> None:
@@ -55,10 +56,11 @@ def _collect_later() -> None:
 
 
 def _leave_waiting_threads() -> None:
-    """Ends the process if a thread of an interrupted command still waits for a server.
+    """End the process if a thread of an interrupted command still waits for a server.
 
     Python would wait for that thread, for as long as the server takes. A command that writes to mailboxes has
-    ended its threads before; those of `kogge check` only read."""
+    ended its threads before; those of `kogge check` only read.
+    """
     until = time.monotonic() + LINGER_SECONDS
     while any(not one.daemon for one in threading.enumerate() if one is not threading.main_thread()):
         if time.monotonic() >= until:

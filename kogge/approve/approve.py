@@ -54,8 +54,15 @@ NEXT = {"start": "migrate --wave {wave}", "cutover": "cutover --wave {wave} --by
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRequest:
-    """What was asked. key, passphrase: to sign here; print_to: for signing elsewhere; signed: what was.
-    list_to: for the document that is signed."""
+    """Hold what was asked for.
+
+    Attributes:
+        key: the key to sign with here.
+        passphrase: of the key.
+        print_to: where to write what is signed elsewhere.
+        signed: what was signed elsewhere.
+        list_to: where to write the document that is signed.
+    """
 
     wave: str
     stage: str
@@ -71,8 +78,11 @@ class ApprovalRequest:
 
 
 def approve_plan(path: Path, order: ApprovalRequest) -> None:
-    """Shows the plan of a wave and lists it, signs it, prints what to sign, or takes in what was signed.
-    Raises Misconfigured with whatever speaks against it."""
+    """Show the plan of a wave and list it, sign it, print what to sign, or take in what was signed.
+
+    Raises:
+        Misconfigured: with whatever speaks against it.
+    """
     ways = sum(one is not None for one in (order.key, order.print_to, order.signed))
     if ways > 1 or (ways == 0 and order.list_to is None):
         raise Misconfigured(
@@ -102,7 +112,7 @@ def approve_plan(path: Path, order: ApprovalRequest) -> None:
 
 
 def refuse_unready(ledger: Ledger, plan: WavePlan, order: ApprovalRequest) -> None:
-    """Nobody signs what nobody has looked at."""
+    """Refuse to sign what was not checked as it is planned now."""
     from engine.approvals.plan_approval import unverified
 
     if plan.unchecked:
@@ -159,7 +169,7 @@ def _sign(config: Config, ledger: Ledger, plan: WavePlan, order: ApprovalRequest
 
 
 def ask(name: str, what: str) -> None:
-    """Asks an approver, at a terminal, whether they mean it. Raises Misconfigured unless they do."""
+    """Ask an approver at a terminal for confirmation. Raise Misconfigured without it."""
     refuse_unsure(f"{name}: do you approve {what}?", "approve", Misconfigured("approve", "not approved"))
 
 
@@ -198,8 +208,11 @@ def _read(path: Path) -> tuple[Statement, bytes]:
 
 
 def read_signed(path: Path, domain: bytes, names: Sequence[str]) -> tuple[dict[str, str], bytes, bytes]:
-    """A statement that --print wrote, field by field; its signature, which lies beside it; and its bytes.
-    Raises Misconfigured for --signed."""
+    """Read a statement that --print wrote: its fields, its signature, which lies next to it, and its bytes.
+
+    Raises:
+        Misconfigured: for --signed.
+    """
     try:
         text = path.read_bytes()
         signature = path.with_name(path.name + ".sig").read_bytes()
@@ -283,7 +296,7 @@ def approvals(
 
 @dataclass(frozen=True, slots=True)
 class _Approved:
-    """A wave's plan, the approvals that were given, and how many it takes."""
+    """Hold a wave's plan, the approvals that were given, and how many it takes."""
 
     plan: WavePlan
     given: Sequence[Approval]
@@ -291,7 +304,7 @@ class _Approved:
 
     @property
     def valid(self) -> Counter[str]:
-        """How many count, by stage."""
+        """Count the approvals that count, by stage."""
         return Counter(one.statement.stage for one in self.given if one.void is None)
 
     @property

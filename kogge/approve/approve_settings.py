@@ -84,7 +84,7 @@ def approve_settings(
 
 
 def _show(pinned: Pin, asked: Pin) -> None:
-    """Numbers and approvers' names; of the deny list nobody's."""
+    """Show numbers and approvers' names, and no name of the deny list."""
     out = screen()
     out.print(f"required    {pinned.required} pinned, {asked.required} asked for")
     new, gone = (
@@ -100,7 +100,7 @@ def _show(pinned: Pin, asked: Pin) -> None:
 
 
 class _Signing:
-    """One change of what is pinned. done: whether the configuration holds by now."""
+    """Sign one change of the pinned settings; `done` is True if the configuration holds by now."""
 
     def __init__(
         self, config: Config, ledger: Ledger, pinned: Pin, asked: Pin, reason: str | None, by: str | None
@@ -114,7 +114,7 @@ class _Signing:
         self._by = by
 
     def decide(self) -> None:
-        """Where no approval is required, one person's word is enough; recorded."""
+        """Record the word of one person, which is enough if no approval is required."""
         by = given("--by", self._by, WHY)
         self._put({"by": by, "reason": given("--reason", self._reason, WHY)})
 

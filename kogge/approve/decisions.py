@@ -171,7 +171,7 @@ def approve(
 
 
 def _answer_for(path: Path, code: str, by: str, reason: str, mailbox: str | None, wave: str | None) -> None:
-    """Records who takes responsibility for a code, of the mailbox or of the whole wave."""
+    """Record who takes responsibility for a code, of the mailbox or of the whole wave."""
     settings = load(path)
     with opened_ledger(settings) as ledger:
         _plan_unplanned(settings, ledger, wave)
@@ -191,8 +191,10 @@ def _answer_for(path: Path, code: str, by: str, reason: str, mailbox: str | None
 
 
 def _plan_unplanned(config: Config, ledger: Ledger, wave: str | None) -> None:
-    """Takes over the rows of a wave (or of the list) of which the ledger has none yet: what `kogge check`
-    found may be approved before the first run."""
+    """Take over the rows of a wave, or of the list, if the ledger has none yet.
+
+    What `kogge check` found may be approved before the first run.
+    """
     from engine.planning.load_plan import plan
 
     if not ledger.mailboxes(wave) and config.file(config.mailboxes).exists():
@@ -200,7 +202,7 @@ def _plan_unplanned(config: Config, ledger: Ledger, wave: str | None) -> None:
 
 
 def _next_of(ledger: Ledger, ids: Collection[str]) -> str:
-    """What is stopped has to be sent back into the queue; the rest only has to run."""
+    """Return the next command: what is stopped has to be queued again, the rest only has to run."""
     stopped = any(leg.state is LegState.BLOCKED for leg in ledger.legs() if leg.mailbox in ids)
     return "retry" if stopped else "migrate"
 
@@ -208,8 +210,16 @@ def _next_of(ledger: Ledger, ids: Collection[str]) -> str:
 def _let_go_live(
     ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str, path: Path, whose: str
 ) -> None:
-    """Each mailbox that waits for its score, with the numbers that are looked at. whose: the mailboxes, as
-    options."""
+    """Accept the score of each mailbox that waits for that, and show its numbers.
+
+    Args:
+        ledger: records it.
+        rows: the mailboxes.
+        by: who decides.
+        reason: why.
+        path: of the configuration.
+        whose: the mailboxes, as options.
+    """
     from engine.approvals.low_score_approval import accept
 
     for event in accept(ledger, rows, by, reason):
@@ -287,8 +297,11 @@ def _move(
     answers: Mapping[str, PhaseAcceptance],
     epochs: Mapping[int, int],
 ) -> dict[str, str]:
-    """Moves one after the other, each with what is answered for it. By mailbox, why one stays as it is: a
-    worker holds it, or held it since all this was looked at."""
+    """Move one mailbox after the other, each with the answers that are recorded for it.
+
+    Returns:
+        By mailbox, why one stays as it is: a worker holds it, or held it since all this was looked at.
+    """
     from ledger.leg.phases import PhaseAcceptance
 
     refused = {}
@@ -301,8 +314,10 @@ def _move(
 
 
 def _leave_moves(settings: Config, ledger: Ledger, moved: Sequence[str]) -> None:
-    """In the state directory, where a ledger that is restored finds them. What cannot be left now is left by
-    the next pass."""
+    """Note the moves in the state directory, where a restored ledger finds them.
+
+    What cannot be noted now is noted by the next pass.
+    """
     from engine.control.remedies import advice
     from engine.steps.beginning.ledger_generation import Generations, leave_move
 
@@ -343,9 +358,14 @@ def _refuse_move(ledger: Ledger, rows: Sequence[MailboxRow], to: str) -> None:
 
 
 def _refuse_unapproved_move(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], to: str) -> None:
-    """What a cutover does with the approvals of its stage alone, nobody does without them. Of a mailbox that
-    a pass found to be in another phase than the ledger says, the phase is a fact and no decision: such a one
-    is not among the rows. Raises Blocked: `not-approved`."""
+    """Refuse a move that a cutover makes only with the approvals of its stage.
+
+    The rows have no mailbox that a pass found to be in another phase than the ledger says: there the phase is
+    a fact and no decision.
+
+    Raises:
+        Blocked: `not-approved`.
+    """
     from engine.approvals.plan_approval import CUTOVER, refuse_unapproved_mailbox
 
     for row in rows if to != Phase.STAGING else ():
@@ -355,8 +375,17 @@ def _refuse_unapproved_move(config: Config, ledger: Ledger, rows: Sequence[Mailb
 def _leaping(
     rows: Sequence[MailboxRow], asked: Collection[str], reason: str | None, *, said: bool
 ) -> dict[str, str]:
-    """By mailbox that goes live from staging, why. asked: those whose phase is a fact, which need none.
-    Raises Misconfigured unless somebody said so, and why."""
+    """Return, by mailbox that goes live from staging, why.
+
+    Args:
+        rows: the mailboxes.
+        asked: those whose phase is a fact, which need no reason.
+        reason: as given.
+        said: --from-staging was given.
+
+    Raises:
+        Misconfigured: --from-staging or the reason is missing.
+    """
     leaping = [row.id for row in rows if row.phase is Phase.STAGING and row.id not in asked]
     if not leaping:
         return {}
@@ -372,7 +401,7 @@ def _leaping(
 
 
 def _hooks_left(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], to: str) -> dict[str, list[str]]:
-    """By mailbox, the hooks that a cutover would have run by then and that are not recorded as done."""
+    """Return, by mailbox, the hooks that a cutover would have run and that are not recorded as done."""
     from engine.cutover.steps import hook_steps
     from ledger.leg.cutover_steps import DONE, Steps
 
@@ -393,8 +422,16 @@ def _answers(
     reason: str | None,
     leaping: Mapping[str, str],
 ) -> dict[str, PhaseAcceptance]:
-    """By mailbox, what somebody takes responsibility for when it goes live. leaping: by mailbox that was
-    never frozen, why."""
+    """Return, by mailbox, what a person takes responsibility for when it goes live.
+
+    Args:
+        ledger: is read.
+        rows: the mailboxes.
+        unrun: by mailbox, the hooks that were not run.
+        by: who decides.
+        reason: as given.
+        leaping: by mailbox that was never frozen, why.
+    """
     from ledger.leg.phases import PhaseAcceptance
 
     hooks = _answer_for_hooks(unrun, by, reason)
@@ -405,7 +442,7 @@ def _answers(
 
 
 def _answer_for_hooks(unrun: Mapping[str, Sequence[str]], by: str, reason: str | None) -> dict[str, Said]:
-    """Who takes responsibility for what was not run. Raises Misconfigured without a reason."""
+    """Return who takes responsibility for what was not run. Raise Misconfigured without a reason."""
     if not unrun:
         return {}
     why = f"`kogge cutover` would run {_named(unrun)}; {AUDITOR} why they go live without"
@@ -421,8 +458,11 @@ def _named(hooks: Mapping[str, Sequence[str]]) -> str:
 def _answer_for_scores(
     ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str | None
 ) -> dict[str, Said]:
-    """Who takes responsibility for those that score low or have no score. Raises Misconfigured without a
-    reason."""
+    """Return who takes responsibility for those that score low or have no score.
+
+    Raises:
+        Misconfigured: there is no reason.
+    """
     from engine.approvals.low_score_approval import answer, unaccepted
 
     low = unaccepted(ledger, rows)
@@ -437,7 +477,7 @@ def _answer_for_scores(
 
 
 def _waiting(ledger: Ledger, mailboxes: Collection[str]) -> Counter[str]:
-    """By code, the shares that another frozen pass might have made."""
+    """Count, by code, the shares that another frozen pass might have made."""
     legs = [leg.id for leg in ledger.legs(workload=Kind.FILES) if leg.mailbox in mailboxes]
     found = (loss.reason for leg in legs for _, _, loss in ledger.losses(leg))
     return Counter(code for code in found if code in SHARES_LATER)
@@ -507,7 +547,7 @@ def _show_one(found: Mapping[str, str], as_json: bool) -> None:
 
 
 def _show_waves(config: Config, rows: Sequence[MailboxRow], csv_file: Path | None, as_json: bool) -> None:
-    """In the order of the list; a mailbox that no row names any more comes last, without a line."""
+    """Show the mailboxes in the order of the list; those that no row names any more come last."""
     from kogge.shown.mailbox_name import listed
 
     lines = {one.source: one.line for one in listed(config)}

@@ -18,9 +18,14 @@ OPTION = "--list"
 
 
 def write_list(ledger: Ledger, plan: WavePlan, path: Path) -> None:
-    """Writes the document whose SHA-256 is the plan's hash to path, and how it differs from the last one that
-    an approver of this wave signed to path.diff. Both name people, so their owner alone may read them. Says
-    on standard error how to check them. Raises Misconfigured for --list."""
+    """Write the document whose SHA-256 is the plan's hash.
+
+    How it differs from the last one that an approver of this wave signed goes to a second file, path.diff.
+    Both name people, so only their owner may read them. How to check them is said on standard error.
+
+    Raises:
+        Misconfigured: for --list.
+    """
     write_private(path, plan.text, OPTION)
     boxes = many(len(plan.rows), "mailbox", "mailboxes")
     say(f"{path}: the plan, {boxes}. `sha256sum {path}` must print {plan.hash}")
@@ -36,6 +41,6 @@ def write_list(ledger: Ledger, plan: WavePlan, path: Path) -> None:
 
 
 def difference(last: str, now: str) -> str:
-    """A unified diff; "" where both are the same."""
+    """Return a unified diff; "" if both are the same."""
     before, after = last.split("\n"), now.split("\n")
     return "\n".join(difflib.unified_diff(before, after, "signed last", "to be signed", n=0, lineterm=""))

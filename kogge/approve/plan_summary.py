@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def show(config: Config, ledger: Ledger, plan: WavePlan, stage: str) -> None:
-    """Shows what is approved: counts and codes, nobody's address."""
+    """Show what is approved: counts and codes, and no address."""
     for line in _lines(config, ledger, plan, stage):
         screen().print(line, soft_wrap=True)
 
 
 def counted(codes: Iterable[str | None]) -> str:
-    """Returns how many there are of each code, the most first."""
+    """Return how many there are of each code, the most first."""
     counts = Counter(code or "" for code in codes)
     return ", ".join(f"{count:,} {code}" for code, count in counts.most_common())
 
@@ -60,20 +60,20 @@ def _lines(config: Config, ledger: Ledger, plan: WavePlan, stage: str) -> Iterat
 
 
 def _checked_amount(rows: Sequence[PlanRow]) -> str:
-    """How much there was at the source by the last check."""
+    """Return how much there was at the source by the last check."""
     items, size = sum(row.items for row in rows), sum(row.bytes for row in rows)
     return f"{many(items, 'item', 'items')}, {bytes_cell(size)}"
 
 
 def _moved_amount(ledger: Ledger, plan: WavePlan) -> str:
-    """How much there is by the last pass of each workload."""
+    """Return how much there is by the last pass of each workload."""
     legs = ledger.legs(plan.wave.name)
     items, done = sum(leg.items for leg in legs), sum(leg.done for leg in legs)
     return f"{done:,} of {many(items, 'item', 'items')}, {bytes_cell(sum(leg.bytes for leg in legs))}"
 
 
 def _arrived(ledger: Ledger, plan: WavePlan) -> Iterator[str]:
-    """What the last passes found: the states of the workloads, and the score."""
+    """Yield what the last passes found: the states of the workloads, and the score."""
     from engine.approvals.score import scores
     from kogge.shown.score_tables import waves_of
 

@@ -113,8 +113,11 @@ def seal(
 
 
 def _plain(option: str, text: str | None, why: str) -> str:
-    """A reason, as given. Raises Misconfigured where it names an address: it is kept for good, and others
-    read it."""
+    """Return a reason as given.
+
+    Raises:
+        Misconfigured: it names an address. It is stored for good, and others read it.
+    """
     reason = given(option, text, why)
     if _AT.search(normalize("NFKC", reason)):
         raise Misconfigured(option, "names an address (it has @ or (at)); it is kept: name nobody in it")
@@ -239,7 +242,7 @@ def destroy(
 
 
 def _erase_words(settings: Config, number: str) -> None:
-    """What servers said about this mailbox goes too, as far as it lies on this machine."""
+    """Remove what servers said about this mailbox from this machine."""
     from engine.control.server_words_file import FOLDER, Words
 
     try:
@@ -250,7 +253,7 @@ def _erase_words(settings: Config, number: str) -> None:
 
 
 def _refuse_unsealed(ledger: Ledger, wave: str, config: Path) -> None:
-    """Raises Misconfigured where something of a wave is in no pack: it never will be."""
+    """Raise Misconfigured if something of a wave is in no pack, because it never will be."""
     from kogge.shown.seal_messages import SealOptions
     from ledger.views.seal_chain import Seals
 

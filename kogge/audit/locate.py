@@ -95,5 +95,5 @@ def _row(found: SampledItem, owner: MailboxRow, titles: dict[Spot, str]) -> dict
 
 
 def register(group: typer.Typer) -> None:
-    """The command of this file, in the group `audit`."""
+    """Add the command of this file to the group `audit`."""
     group.command(help=told(locate), epilog=CODES, cls=GivenOnceCommand)(locate)

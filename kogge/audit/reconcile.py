@@ -114,7 +114,7 @@ def _reason(one: Compared) -> str:
 
 
 def _meaning(found: Reconciled) -> list[str]:
-    """What it means, and what to do."""
+    """Return what it means, and what to do."""
     from evidence.inventory_reconciliation import ReconciliationOutcome
 
     said = []

@@ -121,7 +121,7 @@ def report(
 
 
 def of_wave(config: Config, ledger: Ledger, wave: str) -> WaveReport:
-    """As the ledger is now."""
+    """Read the report of a wave from the ledger as it is now."""
     from reports.read import calendars, read
 
     targets = {kind: config.target.of(kind) for kind in config.workloads}
@@ -130,13 +130,13 @@ def of_wave(config: Config, ledger: Ledger, wave: str) -> WaveReport:
 
 
 def _zone(config: Config) -> str:
-    """The time zone of the pages: their own, else that of the window in which waves run, else of the plan."""
+    """Return the time zone of the pages: their own, that of the window of the waves, or that of the plan."""
     window = config.windows.get(config.plan.window or "")
     return config.report.timezone or (window.timezone if window else config.plan.timezone)
 
 
 def _organisation(config: Config) -> Organisation:
-    """Whose migration it is. Raises Misconfigured for a logo that cannot be used."""
+    """Return whose migration it is. Raise Misconfigured for a logo that cannot be used."""
     from reports.data import Organisation
     from reports.logo import logo_data
 
@@ -152,7 +152,7 @@ def _wave(found: WaveReport, text: Wording, place: Path) -> Path:
 
 
 def _folders(ledger: Ledger, wave: str, ids: Sequence[str], reader: str) -> Mapping[str, OwnFolders]:
-    """The folders of these mailboxes; that somebody asks for them is recorded first."""
+    """Return the folders of these mailboxes. The question is recorded first."""
     from reports.own_folders import read_own_folders
 
     for number in ids:
@@ -167,7 +167,7 @@ def _people(
     place: Path,
     folders: Mapping[str, OwnFolders] | None,
 ) -> list[Path]:
-    """folders: name them, on pages that lie apart."""
+    """Write the pages of people; with `folders` they name those, and lie apart."""
     from reports.html import person_page
 
     boxes = {box.id: box for box in found.boxes}

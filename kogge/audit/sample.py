@@ -65,5 +65,5 @@ def sample(
 
 
 def register(group: typer.Typer) -> None:
-    """The command of this file, in the group `audit`."""
+    """Add the command of this file to the group `audit`."""
     group.command(help=told(sample), epilog=CODES, cls=VerifyingCommand)(sample)

@@ -40,9 +40,10 @@ UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
 
 
 class VerifyingCommand(GivenOnceCommand):
-    """Misuse must not look like a verdict."""
+    """End a misuse with an exit code that does not look like a verdict."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words of the command line. Raise UsageError with the exit code MISUSE."""
         try:
             return super().parse_args(ctx, args)
         except UsageError as error:
@@ -224,13 +225,13 @@ def _find(pack: Path, message_id: str, keys: Path, out: Path | None, as_json: bo
 
 
 def say_unchecked(pack: Path) -> None:
-    """On standard error, after an answer out of a pack."""
+    """Say on standard error that nothing was checked, after an answer out of a pack."""
     place = shlex.quote(str(pack))
     say(f"Nothing of this pack was checked here: kogge audit verify {place} --pubkey operator.pub --root HEX")
 
 
 def _write(out: Path, found: MailboxMails) -> None:
-    """Raises Misconfigured, and says that no proof is there."""
+    """Write a proof. Raise Misconfigured, which says that there is no proof."""
     from model.signing_keys import write_key
 
     try:
@@ -351,7 +352,7 @@ def _show(found: Checked, other: bool, *, known: bool) -> None:
 
 
 def register(group: typer.Typer) -> None:
-    """The commands of this file, in the group `audit`."""
+    """Add the commands of this file to the group `audit`."""
     group.command(help=told(verify), epilog=VERDICTS, cls=VerifyingCommand)(verify)
     group.command(help=told(prove), epilog=PROOFS, cls=GivenOnceCommand)(prove)
     group.command(help=told(verifier), epilog=CODES, cls=GivenOnceCommand)(verifier)

@@ -11,18 +11,18 @@ VARIABLE = "KOGGE_BY"
 
 
 def asker(by: str | None, why: str) -> str:
-    """The name given by --by; without it KOGGE_BY, and without that the login of this account.
+    """Return the name given by --by, or else KOGGE_BY, or else the login of this account.
 
     The login is that of the process, not a variable that anybody may set, and it is recorded as a login. The
-    login of root names nobody, so that a name has to be given there. Only a question takes a name from here:
-    a decision names its decider each time.
+    login of root names no person, so that a name has to be given there. Only a question takes a name from
+    here: a decision names its decider each time.
 
     Args:
         by: what --by says; None if it was not given.
         why: why the name is asked for.
 
     Raises:
-        Misconfigured: if --by or KOGGE_BY is given and empty, or if nothing names anybody.
+        Misconfigured: --by or KOGGE_BY is given and empty, or nothing names a person.
     """
     if by is not None:
         return given("--by", by, why)
@@ -34,7 +34,7 @@ def asker(by: str | None, why: str) -> str:
 
 
 def _login() -> str:
-    """The login of this process; "" for root, and for an account without one."""
+    """Return the login of this process; "" for root, and for an account without one."""
     number = os.getuid()
     if number == 0:
         return ""

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """Exit codes of every command."""
+    """Name the exit codes of every command."""
 
     OK = 0
     OPEN = 1

@@ -9,7 +9,7 @@ from typer.core import TyperCommand, TyperOption
 
 
 class GivenOnceCommand(TyperCommand):
-    """A command whose options are given once, unless they may be repeated."""
+    """Take each option once, unless it may be repeated."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words of the command line.

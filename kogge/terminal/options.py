@@ -81,7 +81,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 def given(option: str, text: str | None, why: str) -> str:
-    """What an option says. Raises Misconfigured, with why it is asked for, where it says nothing."""
+    """Return what an option says. Raise Misconfigured, with why it is asked for, if it is empty."""
     said = (text or "").strip()
     if not said:
         raise Misconfigured(option, f"is missing or empty; {why}")
@@ -89,25 +89,28 @@ def given(option: str, text: str | None, why: str) -> str:
 
 
 def told(command: Callable[..., None]) -> str:
-    """A command's docstring as its help: paragraphs that the terminal wraps, and brackets that are text."""
+    """Return a command's docstring as its help: paragraphs that the terminal wraps; brackets are text."""
     paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
     return escape("\n\n".join(" ".join(one.split()) for one in paragraphs))
 
 
 class _Screen(Console):
-    """A console on which nothing that a stranger wrote is a command: what is not printable is replaced."""
+    """Print so that text of a stranger is never a command: what is not printable is replaced."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=self._shown(segment.text))
 
     def _shown(self, text: str) -> str:
-        """As this terminal can show it: in its encoding, too."""
+        """Return the text as this terminal can show it, also in its encoding."""
         return printable(text).encode(self.encoding, "replace").decode(self.encoding)
 
 
 def screen() -> Console:
-    """Standard output. Without a terminal: no colour, and a fixed width so that no cell is cut at 80."""
+    """Return standard output.
+
+    Without a terminal it has no colour, and a fixed width, so that no cell is cut at 80.
+    """
     plain = not sys.stdout.isatty()
     return _Screen(
         width=max(WIDTH, int(os.environ.get("COLUMNS") or WIDTH)) if plain else None,
@@ -119,12 +122,12 @@ def screen() -> Console:
 
 
 def errors() -> Console:
-    """Standard error."""
+    """Return standard error."""
     return _Screen(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def say(text: str) -> None:
-    """One message on standard error; a log line where those are JSON."""
+    """Print one message on standard error, or write a log line if those are JSON."""
     if json_log.is_on():
         json_log.COMMAND.info("%s", text)
         return
@@ -132,18 +135,26 @@ def say(text: str) -> None:
 
 
 def echo(text: str) -> None:
-    """One line of an answer on standard output, never broken: a script may read it."""
+    """Print one line of an answer on standard output, never broken, because a script may read it."""
     screen().print(text, soft_wrap=True)
 
 
 def confirmed(question: str) -> bool:
-    """Whether the person at the terminal says yes."""
+    """Return True if the person at the terminal says yes."""
     return typer.confirm(printable(question, lines=False))
 
 
 def refuse_unsure(question: str, to_do: str, refused: Misconfigured) -> None:
-    """Asks the person at the terminal. to_do: what --yes does without a question. Raises Misconfigured where
-    nobody can be asked, and `refused` unless they say yes."""
+    """Ask the person at the terminal, and raise `refused` unless they say yes.
+
+    Args:
+        question: what is asked.
+        to_do: what --yes does without a question.
+        refused: the error.
+
+    Raises:
+        Misconfigured: there is no terminal.
+    """
     if not sys.stdin.isatty():
         raise Misconfigured("--yes", f"nobody can be asked here; give it to {to_do} without a question")
     if not confirmed(question):
@@ -151,7 +162,7 @@ def refuse_unsure(question: str, to_do: str, refused: Misconfigured) -> None:
 
 
 def emit(document: object) -> None:
-    """The one JSON document of a command. What a terminal would obey in it is escaped."""
+    """Print the one JSON document of a command. What a terminal would obey in it is escaped."""
     text = json_escaped(json.dumps(document, indent=2, ensure_ascii=False, default=_plain))
     encoding = sys.stdout.encoding or "utf-8"
     if not _encodes(text, encoding):
@@ -173,7 +184,7 @@ def _plain(value: Any) -> str:
 
 @contextmanager
 def progress_bar(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar on standard error, where that is a terminal."""
+    """Show a progress bar on standard error, if that is a terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -183,7 +194,7 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[], None]]:
 
 
 def report(error: MigrationError) -> int:
-    """Tells an error, where it is, and what to do about it; returns the exit code."""
+    """Print an error, where it is, and what to do about it; return the exit code."""
     if isinstance(error, Misconfigured):
         say(error.advice)
         if error.local:
@@ -208,11 +219,22 @@ def chosen(
     *,
     by_line: bool = True,
 ) -> list[MailboxRow]:
-    """The mailboxes of the ledger that the options choose; never none, for a typing error must not read as
-    "nothing amiss". option: where the wave was named. by_line: whether a number names a line of the list.
-    It does not where something is decided, removed or shown to an owner: a line is another person's once the
-    list has changed. Raises Misconfigured when a wave or a mailbox
-    does not exist or is not planned yet, or when there is none at all."""
+    """Return the mailboxes of the ledger that the options choose.
+
+    There is at least one, because a typing error must not read as "nothing amiss".
+
+    Args:
+        config: the configuration.
+        ledger: is read.
+        wave: its name; None for all.
+        wanted: names of mailboxes; None for all.
+        option: where the wave was named.
+        by_line: a number names a line of the list. It must not where something is decided, removed or shown
+            to an owner: a line is another person's once the list has changed.
+
+    Raises:
+        Misconfigured: a wave or a mailbox does not exist or is not planned yet, or there is none at all.
+    """
     from engine.planning.missing_wave import missing_wave
 
     rows = ledger.mailboxes(wave)
@@ -233,14 +255,14 @@ def chosen(
 
 
 def _lines(config: Config) -> dict[str, str]:
-    """Which line of the list names a source. Raises Misconfigured if the list cannot be read."""
+    """Return which line of the list names a source. Raise Misconfigured if the list cannot be read."""
     from engine.planning.mailbox_list_checks import mailboxes
 
     return {one.source: str(one.line) for one in mailboxes(config, unplanned=True)}
 
 
 def among(wanted: Iterable[str], names: Mapping[T, Iterable[str]]) -> tuple[set[T], set[str]]:
-    """Which have one of the wanted names, in whatever spelling; and the wanted names that one has."""
+    """Return which have one of the wanted names, in any spelling, and the names that were met."""
     asked = set(map(one_spelling, wanted))
     met = {one: asked.intersection(own) for one, own in names.items()}
     return {one for one, own in met.items() if own}, set().union(*met.values())
@@ -252,9 +274,16 @@ LINE_GIVEN = (
 
 
 def refuse_missing(wanted: Sequence[str], known: Collection[str], place: str, listed: str) -> None:
-    """Raises Misconfigured for a mailbox that is not among the known. A random id and a line are named; an
-    address, which a terminal's log should not keep, is counted off. listed: the name of the list, "" where
-    its lines name nobody."""
+    """Raise Misconfigured for a mailbox that is not among the known.
+
+    A random id and a line are named. An address, which should not be in a terminal's log, is counted off.
+
+    Args:
+        wanted: names as given.
+        known: names that exist.
+        place: where one is looked for.
+        listed: the name of the list; "" if its lines name no mailbox here.
+    """
     missing = [
         _named(name, number) for number, name in enumerate(wanted, 1) if one_spelling(name) not in known
     ]
@@ -269,7 +298,7 @@ def refuse_missing(wanted: Sequence[str], known: Collection[str], place: str, li
 
 
 def _like(wanted: Sequence[str], known: Collection[str]) -> str:
-    """The id that somebody probably meant; an address is never proposed."""
+    """Return the id that was probably meant; an address is never proposed."""
     from difflib import get_close_matches
 
     ids = [name for name in known if name.startswith("m-") and "@" not in name]
@@ -287,20 +316,25 @@ def _named(name: str, number: int) -> str:
 
 
 class Rows:
-    """Writes rows of a CSV file that a spreadsheet shows as text, whatever strangers wrote into them."""
+    """Write rows of a CSV file that a spreadsheet shows as text, whatever strangers wrote into them."""
 
     def __init__(self, file: TextIO) -> None:
         self._writer = csv.writer(file)
 
     def put(self, values: Iterable[object]) -> None:
-        """Writes one row."""
+        """Write one row."""
         self._writer.writerow(map(cell, values))
 
 
 @contextmanager
 def private_csv(path: Path, encoding: str = "utf-8") -> Iterator[Rows]:
-    """Opens a table with subjects, names of files or links that open without a login: nobody else reads it,
-    though it was there before. Raises Misconfigured for --csv."""
+    """Open a table with subjects, names of files or links that open without a login.
+
+    Only its owner can read it, also if it was there before.
+
+    Raises:
+        Misconfigured: for --csv.
+    """
     try:
         with open(path, "w", newline="", encoding=encoding, errors="replace", opener=open_private) as file:
             yield Rows(file)
@@ -309,7 +343,7 @@ def private_csv(path: Path, encoding: str = "utf-8") -> Iterator[Rows]:
 
 
 def write_private(path: Path, data: bytes, option: str) -> None:
-    """Writes a file that nobody else reads, though it was there before. Raises Misconfigured for option."""
+    """Write a file that only its owner can read, also if it was there before. Raise Misconfigured."""
     try:
         with open(path, "wb", opener=open_private) as file:
             file.write(data)
@@ -324,7 +358,7 @@ def write_csv(
     what: str,
     encoding: str = "utf-8",
 ) -> None:
-    """Writes the rows; says how many on standard error. Raises Misconfigured for --csv."""
+    """Write the rows, and say on standard error how many. Raise Misconfigured for --csv."""
     with private_csv(path, encoding) as out:
         out.put(columns)
         for row in rows:

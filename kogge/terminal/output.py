@@ -56,7 +56,7 @@ class Output(Generic[R]):
 
     @property
     def names(self) -> list[str]:
-        """The names in JSON and in CSV."""
+        """Return the names in JSON and in CSV."""
         return [one.name for one in self.columns if one.name]
 
     def values(self, row: R) -> list[object]:

@@ -33,12 +33,15 @@ WINDOW_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a snapshot says of a run.
+    """Hold what a snapshot says of a run.
 
-    whole: how many items there are in all; None while some are neither listed nor counted by `kogge check`.
-    unlisted: workloads of which nobody knows yet what they hold. rate: items a second, in the last minute.
-    left: seconds until all is copied, at that rate; None where nobody can know. finished: mailboxes of which
-    every workload is verified.
+    Attributes:
+        whole: how many items there are in all; None while some are neither listed nor counted by `kogge
+            check`.
+        unlisted: workloads of which it is not known yet what they hold.
+        rate: items a second, in the last minute.
+        left: seconds until all is copied, at that rate; None if it cannot be known.
+        finished: mailboxes of which every workload is verified.
     """
 
     done: int
@@ -55,23 +58,23 @@ class Progress:
 
     @property
     def percent(self) -> int | None:
-        """How much is copied, 0 to 100; 100 only when all is."""
+        """Return how much is copied, from 0 to 100; 100 only if everything is."""
         if self.whole is None:
             return None
         return 100 * self.done // self.whole if self.whole else 0
 
 
 class Display:
-    """Draws successive snapshots of a run. The rate is measured between them."""
+    """Draw successive snapshots of a run. The rate is measured between them."""
 
     def __init__(self, title: str, checked: Mapping[str, int] | None = None) -> None:
-        """checked: see reports.progress.expected."""
+        """Prepare; for `checked` see reports.progress.expected."""
         self._title = title
         self._checked = checked or {}
         self._past: deque[tuple[float, int]] = deque()
 
     def look(self, snapshot: Snapshot) -> Progress:
-        """Returns what the snapshot says, with the rate since the earlier ones."""
+        """Return what the snapshot says, with the rate since the earlier ones."""
         rate = self._rate(snapshot)
         unlisted = [leg for leg in snapshot.legs if _is_unlisted(leg)]
         unknown = any(leg.mailbox not in self._checked for leg in unlisted)
@@ -103,7 +106,7 @@ class Display:
         )
 
     def draw(self, snapshot: Snapshot) -> RenderableType:
-        """Returns the bar, the numbers below it, and the mailboxes at work."""
+        """Return the bar, the numbers below it, and the mailboxes at work."""
         now = self.look(snapshot)
         percent = now.percent
         bar = ProgressBar(total=100 if percent is not None else None, completed=percent or 0, width=40)
@@ -115,7 +118,7 @@ class Display:
         return Group(head, Text(", ".join(_numbers(now, percent=False))), *work, *stuck, *servers)
 
     def line(self, snapshot: Snapshot) -> str:
-        """Returns one line, for a log."""
+        """Return one line, for a log."""
         now = self.look(snapshot)
         names = [f"{mailbox} {_kinds(legs)}" for mailbox, legs in _first(now)]
         work = [f"at work: {', '.join(names)}{_others(now)}"] if names else []
@@ -123,7 +126,7 @@ class Display:
         return f"{self._title}: {'; '.join(parts)}"
 
     def _rate(self, snapshot: Snapshot) -> float:
-        """Items a second over the last WINDOW_SECONDS."""
+        """Return the items a second over the last WINDOW_SECONDS."""
         past = self._past
         past.append((snapshot.at, snapshot.done))
         while len(past) > 2 and snapshot.at - past[1][0] >= WINDOW_SECONDS:
@@ -134,7 +137,7 @@ class Display:
 
 
 def _is_unlisted(leg: LegRow) -> bool:
-    """Whether nobody has listed what the workload holds. What runs may be in the middle of it."""
+    """Return True if it is not listed what the workload holds. What runs may be in the middle of it."""
     return leg.items == 0 and leg.state in (LegState.PENDING, LegState.RUNNING, LegState.WAITING)
 
 
@@ -156,7 +159,7 @@ def _numbers(now: Progress, *, percent: bool = True) -> Iterator[str]:
 
 
 def _time(seconds: float) -> str:
-    """For people: seconds, minutes, hours. Never zero while something is left."""
+    """Write a time for people: seconds, minutes, hours; never zero while something is left."""
     whole = max(1, round(seconds))
     if whole < 90:
         return many(whole, "second", "seconds")

@@ -34,7 +34,7 @@ BETWEEN = 2
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, wrap: Sequence[str] = ()) -> Grid:
-    """Returns a table without a frame, which shows every character of every cell at any width.
+    """Return a table without a frame, which shows every character of every cell at any width.
 
     Args:
         columns: the names above; those of NUMBERS are aligned right.
@@ -46,13 +46,13 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, wrap:
 
 
 def facts(rows: Iterable[tuple[str, str | Text]]) -> Grid:
-    """Returns lines of a name and what is to be said of it, which breaks lines beside the name."""
+    """Return lines of a name and what belongs to it, which breaks lines next to the name."""
     told = [[Text(name, style=QUIET), _cell(said)] for name, said in rows]
     return Grid(("", "said"), told, frozenset({"said"}), headed=False)
 
 
 def _cell(content: str | Text) -> Text:
-    """A cell that we composed (Text) may have several lines; a plain one has none of its own."""
+    """Return a cell; a Text that we composed may have several lines, a plain one has none of its own."""
     if isinstance(content, str):
         return Text(printable(content, lines=False))
     plain = printable(content.plain)
@@ -65,8 +65,11 @@ def _cell(content: str | Text) -> Text:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table to print. Columns that have no room beside the others stand below their row, by name. headed:
-    whether the columns' names stand above."""
+    """Print a table. Columns for which there is no room stand below their row, by name.
+
+    Attributes:
+        headed: the columns' names stand above.
+    """
 
     columns: tuple[str, ...]
     rows: Sequence[Sequence[Text]]
@@ -87,7 +90,7 @@ class Grid:
                     yield line
 
     def _below(self, row: Sequence[Text], beside: int) -> Text:
-        """The cells that do not stand beside the first ones, each with its column's name."""
+        """Return the cells that have no room next to the first ones, each with its column's name."""
         line = Text()
         for name, content in zip(self.columns[beside:], row[beside:], strict=True):
             if content.plain:
@@ -95,7 +98,7 @@ class Grid:
         return line
 
     def _widths(self, most: int) -> list[int]:
-        """Of the columns that stand beside each other, as many as there is room for; at least one."""
+        """Return the widths of the columns that have room next to each other; at least one."""
         natural, least = [], []
         for at, name in enumerate(self.columns):
             lines = [line for row in self.rows for line in row[at].plain.split("\n")]
@@ -113,7 +116,7 @@ class Grid:
         )
 
     def _lines(self, console: Console, cells: Sequence[Text], widths: Sequence[int]) -> Iterator[Text]:
-        """One row, on as many lines as its highest cell has."""
+        """Yield one row, on as many lines as its highest cell has."""
         folded = [
             cell.wrap(console, width, overflow="fold") if cell.plain else [Text()]
             for cell, width in zip(cells, widths, strict=True)
@@ -134,7 +137,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Hanging:
-    """A line to print that begins with blanks; where it is too long, what follows has the same and more."""
+    """Print a line that begins with blanks; if it is too long, what follows has the same and more."""
 
     text: str
 
@@ -149,7 +152,7 @@ class Hanging:
 
 
 def _grown(least: list[int], natural: Sequence[int], most: int) -> list[int]:
-    """Widths between least and natural that use the room; who needs little gets it first."""
+    """Return widths between least and natural that use the room; narrow columns get it first."""
     room = most - sum(least)
     needy = sorted((at for at in range(len(least)) if natural[at] > least[at]), key=lambda at: natural[at])
     for done, at in enumerate(needy):
@@ -160,29 +163,32 @@ def _grown(least: list[int], natural: Sequence[int], most: int) -> list[int]:
 
 
 def state_cell(state: LegState) -> Text:
+    """Return a state in its colour."""
     return Text(str(state), style=COLOURS.get(state, ""))
 
 
 def code_cell(code: str | None, detail: str | None) -> str:
-    """A code, and what is known beside it; see model.errors.MigrationError."""
+    """Return a code and what is known with it; see model.errors.MigrationError."""
     return f"{code} ({detail})" if code and detail else code or ""
 
 
 def bytes_cell(count: int | None) -> str:
+    """Return a size for people; "-" if it is not known."""
     return "-" if count is None else size(count)
 
 
 def number_cell(count: int | None) -> str:
+    """Return a number for people; "-" if it is not known."""
     return "-" if count is None else f"{count:,}"
 
 
 def moment(when: datetime | None) -> str:
-    """UTC, to the second."""
+    """Write a time in UTC, to the second."""
     return "-" if when is None else when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def duration(seconds: float | None) -> str:
-    """For people: 45s, 12m, 3h05m, 4d02h."""
+    """Write a length of time for people: 45s, 12m, 3h05m, 4d02h."""
     if seconds is None:
         return "-"
     whole = round(seconds)
