@@ -78,7 +78,7 @@ def _rows(folder: Folder, view: View, dialect: Dialect) -> list[tuple[tuple[date
                     found.append(((item.record.begins, item.number, 0), item))
                 continue
         for one in instances(item.record, view.start, view.end):
-            row = item.folder.mailbox.occurrence(item, one.day) if one.day else item
+            row = item.folder.mailbox.placed(item, one, one.day) if one.day else item
             found.append(((one.begins, item.number, one.day.toordinal() if one.day else 0), row))
     return found
 

@@ -210,7 +210,7 @@ def _in_window(item: Message, start: datetime, end: datetime) -> Iterator[Messag
     """The item, or the occurrences of it, that take place between two moments."""
     event = event_of(item)
     for one in instances(event, start, end):
-        yield item if one.day is None else item.folder.mailbox.occurrence(item, one.day)
+        yield item if one.day is None else item.folder.mailbox.placed(item, one, one.day)
 
 
 def _view(context: Context) -> Reply:

@@ -114,7 +114,11 @@ class Mailbox:
         """The occurrence of a series whose original start is on this day. Raises KeyError."""
         if not isinstance(master.record, Series):
             raise KeyError("not a series")
-        item = message_of(master.record.instance(day), self.owner, master.seed)
+        return self.placed(master, master.record.instance(day), day)
+
+    def placed(self, master: Message, instance: Record, day: date) -> Message:
+        """Return the item of an instance of a series that is known to be the one of this day."""
+        item = message_of(instance, self.owner, master.seed)
         item.folder, item.number, item.day = master.folder, master.number, day
         item.origin = master.origin
         item.arrived, item.content_change = master.arrived, master.content_change
