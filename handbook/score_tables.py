@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from engine.approvals.score import FAIR_LACKING, FAIR_SHARE, GOOD_LACKING, GOOD_SHARE, Rating
 from mappings.losses.catalogue import PARTS
 from mappings.losses.severity import Class, class_of
+from model.code_entries import ENGLISH
 
 
 def loss_table() -> str:
@@ -14,16 +15,16 @@ def loss_table() -> str:
     lines: list[str] = []
     for kind, declared in PARTS.items():
         transformed: list[tuple[str, ...]] = [
-            (field, f"`{reason}`", class_of(field, reason), text)
-            for (field, reason), text in sorted(declared.LOSSES.items())
+            (field, f"`{reason}`", class_of(field, reason), declared.losses[field, reason][ENGLISH])
+            for field, reason in sorted(declared.losses)
         ]
         lines += _rows(f"{kind}: transformed", ("What", "Code", "Class", "Meaning"), transformed)
         for title, codes in (
-            ("skipped by rule", declared.SKIPS),
-            ("rejected, needs a person", declared.REJECTIONS),
+            ("skipped by rule", declared.skips),
+            ("rejected, needs a person", declared.rejections),
         ):
             if codes:
-                rows: list[tuple[str, ...]] = [(f"`{code}`", text) for code, text in sorted(codes.items())]
+                rows: list[tuple[str, ...]] = [(f"`{code}`", codes[code][ENGLISH]) for code in sorted(codes)]
                 lines += _rows(f"{kind}: {title}", ("Code", "Meaning"), rows)
     return "\n".join(lines)
 
@@ -33,7 +34,7 @@ def class_table() -> str:
     lines: list[str] = []
     for kind, declared in PARTS.items():
         by_field: dict[str, dict[Class, list[str]]] = {}
-        for field, reason in sorted(declared.LOSSES):
+        for field, reason in sorted(declared.losses):
             by_field.setdefault(field, {}).setdefault(class_of(field, reason), []).append(f"`{reason}`")
         rows = [
             (field, *(", ".join(classes.get(class_, [])) for class_ in Class))

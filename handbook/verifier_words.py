@@ -1,21 +1,22 @@
 """Write into the verifier what its pages say of losses: the classes and everyday sentences that reports have.
 
 An auditor has the verifier's one file alone, so that the words have to be in it. They are written once, in
-mappings/losses/severity.py, reports/everyday.py and reports/templates/everyday_*.toml; run
-`python -m handbook.verifier_words` after one of them changed. A test compares.
+model/codes; run `python -m handbook.verifier_words` after a change of them. A test compares.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from mappings.losses.severity import CLASSES, Class
-from reports.everyday import CHANGES, REFUSALS, STAYS
-from reports.i18n import HOME, LANGUAGES
+from engine.control.remedies import ADVICE, STAYS
+from mappings.losses.catalogue import SKIPS
+from mappings.losses.severity import ENTRIES, Class, losses_of
+from model.code_entries import everyday_sentences
+from reports.everyday import OTHER
+from reports.i18n import LANGUAGES
 
 ROOT = Path(__file__).parents[1]
 VERIFIER = ROOT / "evidence/verifier.py"
@@ -32,31 +33,27 @@ def written(source: str) -> str:
 
 def words() -> str:
     """Return the words as JSON, an entry a line: classes, then groups with their codes and sentences."""
-    everyday = {language: _everyday(language) for language in LANGUAGES}
-    lines = [_line("class", kind, _pairs(kind)) for kind in Class]
-    for name, fields in CHANGES.items():
-        pairs = [f"{field}:{reason}" for field, own in fields.items() for reason in own.split()]
-        lines.append(_line("change", name, pairs, everyday))
-    for section, table in (("refusal", REFUSALS), ("stay", STAYS)):
-        lines += [_line(section, name, codes.split(), everyday) for name, codes in table.items()]
+    lines = [_line("class", kind, [_name(*pair) for pair in losses_of(kind)]) for kind in Class]
+    declared = {
+        "change": {_name(*pair): entry for pair, entry in ENTRIES.items()},
+        "refusal": ADVICE.entries,
+        "stay": {**SKIPS.entries, **STAYS.entries},
+    }
+    for section, entries in declared.items():
+        for name, parts in everyday_sentences()[section].items():
+            if name != OTHER:
+                codes = [code for code, entry in entries.items() if entry.everyday == name]
+                texts = {one: [parts["title"][one], parts["says"][one]] for one in LANGUAGES}
+                lines.append(_line(section, name, codes, texts))
     return "[\n" + ",\n".join(lines) + "\n]\n"
 
 
-def _pairs(kind: Class) -> list[str]:
-    return sorted(f"{field}:{reason}" for (field, reason), own in CLASSES.items() if own is kind)
+def _name(field: str, reason: str) -> str:
+    return f"{field}:{reason}"
 
 
-def _line(section: str, name: str, codes: list[str], everyday: dict[str, Any] | None = None) -> str:
-    told = {
-        language: [entry["title"], entry["says"]]
-        for language, texts in (everyday or {}).items()
-        for entry in [texts[section][name]]
-    }
-    return json.dumps([section, str(name), " ".join(codes), told], ensure_ascii=False)
-
-
-def _everyday(language: str) -> dict[str, Any]:
-    return tomllib.loads((HOME / f"everyday_{language}.toml").read_text(encoding="utf-8"))
+def _line(section: str, name: str, codes: list[str], texts: Mapping[str, list[str]] | None = None) -> str:
+    return json.dumps([section, str(name), " ".join(sorted(codes)), texts or {}], ensure_ascii=False)
 
 
 def write() -> None:

@@ -1,9 +1,7 @@
 """The words of the reports, in English, German and French, and how each language writes numbers and dates.
 
 The words stand in reports/templates/LANG.toml, by section and key; those for a person about their own mailbox
-in reports/templates/everyday_LANG.toml. What the program itself says of a code is
-in English; reports/templates/sentences_LANG.toml has it by its English sentence. One that is not there stays
-English.
+and what the program itself says of a code, in model/codes. What has no translation there stays English.
 """
 
 from __future__ import annotations
@@ -18,15 +16,13 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from engine.control.code_book import CODES, entries
-from engine.control.remedies import ADVICE, PERSON, STAYS
-from mappings.losses.catalogue import DECLARED
+from engine.control.remedies import ADVICE, STAYS, advice_of
+from mappings.losses.catalogue import DECLARED, meaning_of_loss
+from model.code_entries import ENGLISH, Text, everyday_sentences
 from reports.data import Coded, Lost
-from reports.loss_texts import meaning
 
 HOME = Path(__file__).parent / "templates"
 LANGUAGES = ("en", "de", "fr")
-ENGLISH = "en"
 MINUS = "\N{MINUS SIGN}"
 FINE = 100
 """How many parts of a percent are shown."""
@@ -52,7 +48,6 @@ class Wording:
 
     language: str
     words: Mapping[str, Mapping[str, Any]]
-    sentences: Mapping[str, str]
     zone: tzinfo = UTC
 
     def __call__(self, key: str, **values: object) -> str:
@@ -167,51 +162,37 @@ class Wording:
         """Join parts as the language does."""
         return str(self.words["format"]["list"]).join(parts)
 
-    def sentence(self, english: str) -> Sentence:
-        """Return a sentence in this language if there is a translation, else in English.
-
-        Of a sentence that ends as many do, both halves are translated.
-        """
-        if self.language == ENGLISH or not english:
-            return Sentence(english, self.language)
-        head = english.removesuffix(f" {PERSON}")
-        halves = [head] if head == english else [head, PERSON]
-        found = [self.sentences.get(half) for half in halves]
-        told = [one for one in found if one is not None]
-        if len(told) < len(halves):
-            return Sentence(english, ENGLISH)
-        return Sentence(" ".join(told), self.language)
+    def sentence(self, text: Text) -> Sentence:
+        """Return a sentence in this language if there is a translation, else in English."""
+        if self.language in text or not text:
+            said = text.get(self.language, "")
+            return Sentence(_spaced(said) if self.language == "fr" else said, self.language)
+        return Sentence(text[ENGLISH], ENGLISH)
 
     # What the program says
 
     def loss(self, one: Lost) -> Sentence:
         """Return what a loss means."""
-        return self.sentence(meaning(one.workload, one.field, one.reason))
+        return self.sentence(meaning_of_loss(one.workload, one.field, one.reason))
 
     def advice(self, code: str) -> Sentence:
         """Return what an operator does about a code."""
-        return self.sentence(ADVICE.get(code, ""))
+        return self.sentence(advice_of(ADVICE.entries[code]) if code in ADVICE else {})
 
     def meaning(self, code: str) -> Sentence | None:
         """Return what a mailbox's code means, for anybody; None without a sentence in this language."""
-        found = self.sentence(_meanings().get(code, ""))
+        found = self.sentence(ADVICE.entries[code].meaning if code in ADVICE else {})
         return found if found.text and found.language == self.language else None
 
     def reason(self, one: Coded) -> Sentence:
         """Return why an item did not move, for anybody; "" if only advice is known."""
         table = DECLARED[one.workload]
-        told: str = table.REJECTIONS.get(one.code) or table.SKIPS.get(one.code, "")
-        return self.sentence(told)
+        return self.sentence(table.rejections.get(one.code) or table.skips.get(one.code, {}))
 
     def stays(self, code: str) -> Sentence:
         """Return what part of a mailbox does not move, as the beginning of a sentence."""
-        found = self.sentence(STAYS.get(code, ""))
+        found = self.sentence(STAYS.entries[code].meaning if code in STAYS else {})
         return Sentence(found.text[:1].upper() + found.text[1:], found.language)
-
-
-@cache
-def _meanings() -> Mapping[str, str]:
-    return {one.code: one.meaning for one in entries() if one.area in CODES}
 
 
 def offset_of(when: datetime) -> str:
@@ -241,22 +222,21 @@ def text(language: str, zone: str = "UTC") -> Wording:
 
 @cache
 def _wording(language: str) -> Wording:
-    words = _read(f"{language}.toml") | _flat(_read(f"everyday_{language}.toml"))
-    sentences = {} if language == ENGLISH else _read(f"sentences_{language}.toml")
-    if language == "fr":
-        words, sentences = _spaced(words), _spaced(sentences)
-    return Wording(language, words, sentences)
+    words = _read(f"{language}.toml") | _everyday(language)
+    return Wording(language, _spaced(words) if language == "fr" else words)
 
 
 def _read(name: str) -> dict[str, Any]:
     return tomllib.loads((HOME / name).read_text(encoding="utf-8"))
 
 
-def _flat(sections: Mapping[str, Mapping[str, Mapping[str, str]]]) -> dict[str, dict[str, str]]:
-    """Return the texts of each name by "name.title" and the like."""
+def _everyday(language: str) -> dict[str, dict[str, str]]:
+    """What is said of each name, by "name.title" and the like."""
     return {
-        section: {f"{name}.{part}": words for name, own in names.items() for part, words in own.items()}
-        for section, names in sections.items()
+        section: {
+            f"{name}.{part}": text[language] for name, own in names.items() for part, text in own.items()
+        }
+        for section, names in everyday_sentences().items()
     }
 
 

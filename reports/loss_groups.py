@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mappings.losses.severity import Class
 from reports.data import Lost, MailboxReport, Total, totals
-from reports.everyday import CHANGES, OTHER, changes, concern_of
+from reports.everyday import changes, concern_of, concerns
 
 APPEARANCE = "appearance"
 """The group of all details that matter to no person in daily work."""
@@ -19,7 +19,7 @@ class LossGroup:
     """Hold the losses of one concern.
 
     Attributes:
-        name: of reports.everyday.CHANGES, OTHER, or APPEARANCE.
+        name: a concern of reports.everyday, or APPEARANCE.
         kind: the gravest class of any of them.
         items: how many items; folders: how many folders.
         at_most: whether an item may be counted more than once.
@@ -41,7 +41,7 @@ def loss_groups(boxes: Iterable[MailboxReport]) -> list[LossGroup]:
     own = list(boxes)
     found = [
         _group(name, losses)
-        for name in (*CHANGES, OTHER, APPEARANCE)
+        for name in (*concerns("change"), APPEARANCE)
         if any(losses := [_of_group(box, name) for box in own])
     ]
     return sorted(found, key=lambda one: (one.name == APPEARANCE, WORST.index(one.kind), -one.items))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mappings.losses.severity import Class, class_of
+from model.code_entries import ENGLISH
 from model.kinds import KINDS, Kind
 from model.plural import many
 
@@ -84,9 +85,10 @@ def _counted(counts: Counter[tuple[str, str]]) -> str:
 
 def _noun(kind: Kind, field: str, reason: str) -> tuple[str, str]:
     """Return the word for one, and for several, of what lost this."""
-    from mappings.losses.mail import LOSSES
+    from mappings.losses.catalogue import DECLARED
 
-    is_folder = f"{field} {reason}".startswith(OF_FOLDERS) and (field, reason) in LOSSES
+    declared = DECLARED[Kind.MAIL].losses
+    is_folder = f"{field} {reason}".startswith(OF_FOLDERS) and (field, reason) in declared
     return ("folder", "folders") if is_folder else (KINDS[kind].noun, KINDS[kind].nouns)
 
 
@@ -102,8 +104,6 @@ def closing_lines(lost: Mapping[Lost, int], shown: Mapping[Class, int] = SHOWN) 
 
 def meaning(kind: Kind, field: str, reason: str) -> str:
     """Return the sentence that declares a loss; "" for a loss that an older version recorded."""
-    from mappings.losses import any_item
-    from mappings.losses.catalogue import DECLARED
+    from mappings.losses.catalogue import meaning_of_loss
 
-    tables = (DECLARED[kind].LOSSES, DECLARED[Kind.MAIL].LOSSES, any_item.LOSSES)
-    return next((str(one[field, reason]) for one in tables if (field, reason) in one), "")
+    return meaning_of_loss(kind, field, reason).get(ENGLISH, "")

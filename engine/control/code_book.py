@@ -1,27 +1,23 @@
 """Explain every code, state and loss that Kogge shows: what it means, why it happens, and what to do.
 
-The meanings stand in code_meanings.toml, the advice in remedies.py, and the losses, skips and rejections in
-mappings/losses. `kogge explain`, the suggestions for a mistyped code and the reference page use this module.
+They stand in model/codes, one entry a code. `kogge explain`, the suggestions for a mistyped code and the
+reference page use this module.
 """
 
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
-from pathlib import Path
-from typing import Any
 
 from engine.control.remedies import ITEM, MAILBOX, PASSING, RUN, STAYS
-from mappings.losses.catalogue import PARTS, REJECTIONS, SKIPS
+from mappings.losses.catalogue import PARTS, SKIPS
 from mappings.losses.severity import class_of
+from model.code_entries import ENGLISH, Sentences, entries_of
 
-MEANINGS = Path(__file__).with_name("code_meanings.toml")
 REFERENCE = "docs/reference/codes.md"
 FIDELITY = "docs/fidelity.md"
-PHASES = ("staging", "frozen", "live")
 SUGGESTED = 4
 LIKE = 0.6
 """How much alike a mistyped code and a suggestion are, by difflib's ratio."""
@@ -56,7 +52,7 @@ STATES = "A state, a phase or a fate"
 SKIPPED = "An item is skipped by a rule"
 LOST = "An item arrived without something"
 LEFT = "What `kogge discover` says stays behind"
-CODES: Mapping[str, Mapping[str, str]] = {
+CODES: Mapping[str, Sentences[str]] = {
     "A mailbox is blocked": MAILBOX,
     "An item is rejected, or not quite as it should be": ITEM,
     "Passing: the mailbox is left waiting": PASSING,
@@ -132,18 +128,10 @@ def _row(cells: tuple[str, ...]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-@cache
-def _data() -> Mapping[str, Any]:
-    return tomllib.loads(MEANINGS.read_text(encoding="utf-8"))
-
-
 def _coded() -> Iterator[CodeEntry]:
-    pages = {code: page for page, codes in _data()["pages"].items() for code in codes}
     for area, texts in CODES.items():
-        for code, advice in texts.items():
-            meaning, cause = _data()["meanings"][code]
-            page = pages.get(code, REFERENCE)
-            yield CodeEntry(code, area, meaning or REJECTIONS[code], cause, advice, page)
+        for code, one in texts.entries.items():
+            yield CodeEntry(code, area, one.meaning[ENGLISH], one.why, texts[code], one.page or REFERENCE)
 
 
 def _skipped() -> Iterator[CodeEntry]:
@@ -159,16 +147,15 @@ def _staying() -> Iterator[CodeEntry]:
 def _lost() -> Iterator[CodeEntry]:
     """Yield each loss; one that several kinds of items have, and say alike, once."""
     found: dict[tuple[str, str], list[str]] = {}
-    for kind, module in PARTS.items():
-        for (field, reason), text in module.LOSSES.items():
-            found.setdefault((f"{field} {reason}", text), []).append(kind)
-    for (code, text), kinds in found.items():
+    for kind, declared in PARTS.items():
+        for (field, reason), text in declared.losses.items():
+            found.setdefault((f"{field} {reason}", text[ENGLISH]), []).append(kind)
+    for (code, meaning), kinds in found.items():
         field, reason = code.split(" ")
         of = f"{', '.join(kinds)}. Class: {class_of(field, reason)}."
-        yield CodeEntry(code, LOST, text, of, "`kogge failures --losses` names the items.", FIDELITY)
+        yield CodeEntry(code, LOST, meaning, of, "`kogge failures --losses` names the items.", FIDELITY)
 
 
 def _states() -> Iterator[CodeEntry]:
-    for code, text in _data()["states"].items():
-        page = "docs/cutover-guide.md" if code in PHASES else "docs/running-waves.md"
-        yield CodeEntry(code, STATES, text, "", "", page)
+    for code, one in entries_of("states").items():
+        yield CodeEntry(code, STATES, one.meaning[ENGLISH], "", "", one.page or "docs/running-waves.md")

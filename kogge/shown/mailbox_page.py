@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from connectors.server_settings import ServerSettings
 from engine.approvals.score import Score, scores
 from engine.config.hints import next_command
-from engine.control.remedies import PASSING, RETRY, advice
+from engine.control.remedies import advice, is_tried_again
 from engine.control.server_words_file import Words
 from engine.cutover.given_back import TAKING_BACK
 from engine.cutover.stopped import Stop, stops
@@ -42,13 +42,8 @@ DECISIONS_SHOWN = 12
 COLUMNS = ("workload", "state", "items", "verified", "written", "skipped", "rejected", "open", "size", "code")
 SPARSE = ("written", "skipped", "rejected", "open", "code")
 """Columns that are shown only where there is something in them."""
-OF_CONNECTIONS = frozenset({code for code, said in PASSING.items() if said == RETRY}) | {
-    "login-refused",
-    "server-unreachable",
-    "tls-failed",
-    "unreachable",
-}
-"""Codes for which it helps to know which servers were asked."""
+OF_CONNECTIONS = frozenset({"login-refused", "server-unreachable", "tls-failed", "unreachable"})
+"""Codes for which it helps to know which servers were asked, as for each that is tried again."""
 PROOFS: Mapping[str, str] = {
     "directory": "proven by the directory export, which names both accounts",
     "address": "proven by the address that the target itself states",
@@ -249,7 +244,8 @@ def errors(page: MailboxPage) -> Iterator[tuple[str, str]]:
     elif page.stop is not None and page.stop.code == SCORE_LOW:
         yield SCORE_LOW, f"A cutover did not begin with it. {advice(SCORE_LOW)}"
     for code, kinds in page.stopped.items():
-        asked = f" Asked: {_asked(page, kinds)}." if code in OF_CONNECTIONS and page.servers else ""
+        is_of_connection = code in OF_CONNECTIONS or is_tried_again(code)
+        asked = f" Asked: {_asked(page, kinds)}." if is_of_connection and page.servers else ""
         yield code, f"{', '.join(map(str, kinds))}. {advice(code)}{asked}"
     for (kind, code), count in sorted(page.rejected.items()):
         yield code, f"{many(count, 'item', 'items')} of {kind} rejected. {advice(code)}"

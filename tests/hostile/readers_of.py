@@ -58,7 +58,6 @@ OURS: Mapping[str, str] = {
     "engine/approvals/signed_plan.py": "a plan that Kogge wrote",
     "engine/config/file_errors.py": "the operator's file",
     "engine/config/load.py": "the operator's file",
-    "engine/control/code_book.py": "a file of the program",
     "engine/control/server_words_file.py": "a file that Kogge wrote",
     "engine/pacing/request_budget.py": "a file that Kogge wrote",
     "engine/planning/missing_wave.py": "the operator's file",

@@ -20,7 +20,13 @@ COMPARED = "<!-- compared: begin -->\n", "<!-- compared: end -->\n"
 
 
 def sources() -> str:
-    places = ("mappings/**/*.py", "engine/**/*.py", "connectors/files/share*.py", "model/target_losses.py")
+    places = (
+        "mappings/**/*.py",
+        "engine/**/*.py",
+        "ledger/**/*.py",
+        "connectors/**/*.py",
+        "model/target_losses.py",
+    )
     files = [file for place in places for file in ROOT.glob(place) if file.parent.name != "losses"]
     return "\n".join(file.read_text() for file in files)
 

@@ -23,7 +23,7 @@ TABLES: dict[str, Collection[object]] = {
     "model.kinds.KINDS": KINDS,
     "mappings.registry.ITEM_FORMS": ITEM_FORMS,
     "mappings.registry.FORMS": list(dict.fromkeys(kind for kind, _ in FORMS)),
-    "mappings.losses.catalogue.DECLARED": DECLARED,
+    "model/codes/losses_*.toml": [kind for kind in Kind if DECLARED[kind].losses],
     "ledger.inventory.lines.SECTIONS": SECTIONS,
     "engine.config.load.Targets": [Kind(name) for name in Targets.model_fields],
     "engine.config.planning.PlanRates": [Kind(name) for name in PlanRates.model_fields if name != "bytes"],

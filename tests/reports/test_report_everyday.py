@@ -4,25 +4,24 @@ not those of an engineer."""
 from __future__ import annotations
 
 import re
-from itertools import chain
 from pathlib import Path
 
 import pytest
 
+from engine.control.remedies import ITEM
 from engine.control.remedies import STAYS as CODES_OF_WHAT_STAYS
 from mappings.losses.catalogue import LOSSES, REJECTIONS, SKIPS
 from mappings.losses.severity import Class, class_of
+from model.code_entries import Sentences
 from model.errors import Misconfigured
 from model.kinds import Kind
 from reports.data import Coded, Lost
 from reports.everyday import (
-    CHANGES,
-    DETAILS,
+    DETAIL,
     OTHER,
-    REFUSALS,
-    STAYS,
     changes,
     concern_of,
+    concerns,
     details,
     refusals,
     stays,
@@ -39,23 +38,19 @@ ENGINEERS = re.compile(
 )
 
 
-def declared_twice(pairs: list[tuple[str, str]]) -> set[tuple[str, str]]:
-    return {pair for pair in pairs if pairs.count(pair) > 1}
+USED = {
+    "change": {one.everyday for one in LOSSES.entries.values()},
+    "refusal": {one.everyday for one in ITEM.entries.values()},
+    "stay": {one.everyday for one in (*SKIPS.entries.values(), *CODES_OF_WHAT_STAYS.entries.values())},
+}
+"""What entries name in each section."""
 
 
-def test_every_loss_has_one_place_and_no_other_has() -> None:
-    pairs = [
-        (field, reason)
-        for fields in (*CHANGES.values(), DETAILS)
-        for field, reasons in fields.items()
-        for reason in reasons.split()
-    ]
-    assert declared_twice(pairs) == set()
-    assert set(pairs) <= LOSSES.keys(), "it is not a loss any more: take it out of reports/everyday.py"
+def test_every_loss_has_one_place() -> None:
     cosmetic = {pair for pair in LOSSES if class_of(*pair) is Class.COSMETIC}
-    assert set(pairs) & cosmetic == set(), "a cosmetic loss is a detail already"
-    missing = LOSSES.keys() - cosmetic - set(pairs)
-    assert missing == set(), "say in reports/everyday.py whether it matters to a person"
+    placed = {pair for pair, one in LOSSES.entries.items() if one.everyday}
+    assert placed & cosmetic == set(), "a cosmetic loss is a detail already"
+    assert LOSSES.keys() - cosmetic - placed == set(), "say in its entry whether it matters to a person"
 
 
 def test_what_is_missing_of_the_content_is_never_a_detail() -> None:
@@ -63,25 +58,20 @@ def test_what_is_missing_of_the_content_is_never_a_detail() -> None:
     assert hidden == set()
 
 
-@pytest.mark.parametrize(
-    ("groups", "codes"), [(REFUSALS, set(REJECTIONS)), (STAYS, {*SKIPS, *CODES_OF_WHAT_STAYS})]
-)
-def test_every_code_has_one_place(groups: dict[str, str], codes: set[str]) -> None:
-    found = list(chain.from_iterable(own.split() for own in groups.values()))
-    assert len(found) == len(set(found))
-    assert codes - set(found) == set(), "say it in reports/everyday.py"
+@pytest.mark.parametrize("table", [REJECTIONS, SKIPS, CODES_OF_WHAT_STAYS])
+def test_every_code_has_one_place(table: Sentences[str]) -> None:
+    assert {code for code, one in table.entries.items() if not one.everyday} == set()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize(
-    ("section", "names"),
-    [("change", {*CHANGES, OTHER}), ("refusal", {*REFUSALS, OTHER}), ("stay", {*STAYS, OTHER})],
-)
-def test_each_has_its_words_and_none_is_too_many(language: str, section: str, names: set[str]) -> None:
+@pytest.mark.parametrize("section", USED)
+def test_each_has_its_words_and_none_is_too_many(language: str, section: str) -> None:
     own = text(language).words[section]
+    names = USED[section] - {"", DETAIL} | {OTHER}
     assert {key.rpartition(".")[0] for key in own} == names
     assert {name for name in names if not {f"{name}.title", f"{name}.says"} <= own.keys()} == set()
     assert {key.rpartition(".")[2] for key in own} == {"title", "says", "do"}
+    assert concerns(section)[-1] == OTHER
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -470,13 +470,15 @@ def test_the_organisation_stands_at_the_top(report: WaveReport, pages: dict[str,
     assert not html.fromstring(pages["en"]).xpath("//img | //*[@class='masthead']"), "nothing is made up"
 
 
-def test_what_has_no_translation_is_marked_as_english(place: World, report: WaveReport) -> None:
+def test_what_has_no_translation_is_marked_as_english(
+    place: World, report: WaveReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
     part = WorkloadReport(
         next(iter(box(place, report, 7).parts)).workload, LegState.BLOCKED, "not-in-plan", None, {}
     )
     one = replace(box(place, report, 7), parts=(part,))
-    own = replace(text("de"), sentences={})
-    page = wave_page(replace(report, boxes=(one,)), own)
+    monkeypatch.setattr("reports.i18n.advice_of", lambda entry: {"en": entry.do["en"]})
+    page = wave_page(replace(report, boxes=(one,)), text("de"))
     assert '<span lang="en">' in page
     assert "gibt es noch keine Übersetzung" in page
 
