@@ -65,7 +65,7 @@ def ended() -> set[str]:
 
 def settled() -> set[str]:
     """`(key, "code")`: the fates the transfer gives without an error."""
-    source = (ROOT / "engine" / "steps" / "copy.py").read_text()
+    source = (ROOT / "engine" / "steps" / "copying" / "copy.py").read_text()
     return {
         word
         for node in ast.walk(ast.parse(source))
