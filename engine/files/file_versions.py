@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from engine.context.answers import refs_of
 from engine.context.leg_context import LegContext, as_container
 from ledger.db.rows import ContainerRow, Finding, ItemRow, Outcome, State
 from model.optional_protocols import SupportsVersionHistory, SupportsVersionWrites
-from model.protocols import Failed, Native, Ref, key_of
+from model.protocols import Failed, Native, key_of
 
 DETAIL = "versions"
 HELD = (State.WRITTEN, State.VERIFIED)
@@ -36,13 +37,12 @@ def fetch(
     """
     container, most, source = as_container(row), leg.context.target.versions, leg.source
     if not most or not isinstance(source, SupportsVersionHistory):
-        yield from source.fetch(container, _refs(rows))
+        yield from source.fetch(container, refs_of(rows))
         return
     new = [item for item in rows if item.href is None]
-    if new:
-        yield from source.fetch_versions(container, _refs(new), most if leg.mirror else 0)
+    yield from source.fetch_versions(container, refs_of(new), most if leg.mirror else 0)
     replaced = {item.key: item for item in rows if item.href is not None}
-    for result in source.fetch_versions(container, _refs(replaced.values()), 0) if replaced else ():
+    for result in source.fetch_versions(container, refs_of(list(replaced.values())), 0):
         yield result if isinstance(result, Failed) else _with_missing(result, replaced, sizes)
 
 
@@ -70,18 +70,14 @@ def compare(leg: LegContext, container: ContainerRow, *, again: bool) -> Iterato
             yield Finding(Outcome.DIFFERS, key, item.href, DETAIL)
 
 
-def _refs(rows: Iterable[ItemRow]) -> list[Ref]:
-    return [Ref(item.source_id, item.version, size=item.size) for item in rows]
-
-
 def _with_missing(native: Native, rows: Mapping[bytes, ItemRow], known: Mapping[bytes, int]) -> Native:
     """Return the record with the number of missing versions.
 
     What is at the target now becomes one more version there when other bytes replace it.
     """
     count, key = native.properties.get("Versions"), key_of(native.ref.id)
-    item = rows.get(key)
-    if not isinstance(count, int) or item is None:
+    item = rows[key]
+    if not isinstance(count, int):
         return native
     replaces = native.properties.get("Sha256") != (item.digest or b"").hex()
     missing = max(0, count - known.get(key, 0) - replaces)

@@ -16,6 +16,7 @@ from engine.control import lease
 from engine.control.server_words_file import Words
 from engine.control.stop_signal import StopRequested
 from engine.identity import account_binding, identity_gate
+from engine.opening.one_answer import UNASKED, CountsUnasked
 from engine.steps.beginning import ledger_generation
 from engine.steps.settling.worker_deaths import Cause
 from ledger.db.rows import Lease, LegRow, Phase
@@ -131,7 +132,9 @@ def open_leg(
             yield leg
         except Transient:
             _raise_refusal(leg)
+            _record_unasked(leg)
             raise
+        _record_unasked(leg)
 
 
 def _connect_ahead(leg: LegContext, copies: bool) -> None:
@@ -144,6 +147,15 @@ def _connect_ahead(leg: LegContext, copies: bool) -> None:
                 side.connect_ahead(copies=copies)
             if person is not None:
                 people.add(person)
+
+
+def _record_unasked(leg: LegContext) -> None:
+    """Record how many answers the source gave that were not asked for."""
+    unasked = leg.source.unasked() if isinstance(leg.source, CountsUnasked) else {}
+    numbers = {row.source_id: row.id for row in leg.ledger.containers()} if unasked else {}
+    for container, items in unasked.items():
+        place = {"container": numbers[container]} if container in numbers else {}
+        leg.ledger.event(UNASKED, {**place, "items": items})
 
 
 def _raise_refusal(leg: LegContext) -> None:

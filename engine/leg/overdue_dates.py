@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from engine.context.leg_context import LegContext, as_container
+from engine.context.answers import fetched
+from engine.context.leg_context import LegContext
 from engine.leg.repair_walk import Repair, What, is_kept, repair_container
 from engine.steps import item_dates
 from ledger.db.rows import ContainerRow, Tally
 from model.errors import Rejected
-from model.protocols import Failed, Ref, key_of
+from model.protocols import Failed
 
 
 def put_right(leg: LegContext, rows: Sequence[ContainerRow]) -> int:
@@ -47,13 +48,11 @@ def put_right(leg: LegContext, rows: Sequence[ContainerRow]) -> int:
 
 def _due(leg: LegContext, row: ContainerRow, keys: Collection[bytes]) -> set[bytes]:
     """Return those of these items whose date has come by now."""
-    items = {key: item for key in sorted(keys) if (item := leg.ledger.row(row.id, key)) is not None}
-    refs = [Ref(item.source_id, item.version, size=item.size) for item in items.values()]
+    items = [item for key in sorted(keys) if (item := leg.ledger.row(row.id, key)) is not None]
     due = set()
-    for result in leg.source.fetch(as_container(row), refs, bodies=leg.form.date_inside):
+    for item, result in fetched(leg, row, items, bodies=leg.form.date_inside):
         leg.check()
-        item = None if isinstance(result, Failed) else items.get(key_of(result.ref.id))
-        if item is None or isinstance(result, Failed):
+        if isinstance(result, Failed):
             continue
         try:
             _, came = item_dates.of(leg, item, result)

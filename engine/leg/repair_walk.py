@@ -18,18 +18,19 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 
+from engine.context.answers import fetched
 from engine.context.leg_context import LegContext, as_container
 from engine.steps import item_dates
 from engine.steps.listing import discover, folder_renames
 from engine.steps.own_copies import split, stored
-from engine.steps.target_reading import listed_once, paired, read_digests, read_once
+from engine.steps.target_reading import full_listing, paired, read_digests
 from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.leg.matching import Wanted
 from ledger.leg.rollback import Corrected
 from mappings.fields.folder_names import plan_names
 from model.errors import Rejected
 from model.optional_protocols import SupportsItemDates
-from model.protocols import Amendment, Container, Failed, Item, Listed, Native, Ref, key_of
+from model.protocols import Amendment, Container, Failed, Item, Listed, Native
 
 HELD = (State.WRITTEN, State.VERIFIED)
 
@@ -107,7 +108,7 @@ def repair_container(
         row: the container.
         only: the keys of the items to repair; None for all.
     """
-    listing = {entry.href: entry for entry in listed_once(leg, str(row.href))}
+    listing = {entry.href: entry for entry in full_listing(leg, str(row.href))}
     if order.execute:
         _find_again(leg, row, listing)
     for batch in _batches(leg, row, listing, only):
@@ -167,14 +168,8 @@ def _classify(
     """Return the items that are right, and those that are to be corrected."""
     right: list[Deviation] = []
     deviations: list[Deviation] = []
-    refs = [Ref(item.source_id, item.version, size=item.size) for item in batch.values()]
-    unanswered = dict(batch)
     bodies = order.what is What.DATES and leg.form.date_inside
-    for result in leg.source.fetch(as_container(row), refs, bodies=bodies):
-        key = result.key if isinstance(result, Failed) else key_of(result.ref.id)
-        item = unanswered.pop(key, None)
-        if item is None:
-            continue  # a source may answer twice, or unasked
+    for item, result in fetched(leg, row, list(batch.values()), bodies=bodies):
         deviation = None if isinstance(result, Failed) else _deviation(leg, order.what, item, result, listing)
         if deviation is None:
             order.counts["unread"] += 1
@@ -185,7 +180,6 @@ def _classify(
         else:
             deviations.append(deviation)
     order.counts["right"] += len(right)
-    order.counts["unread"] += len(unanswered)
     return right, deviations
 
 
@@ -290,7 +284,7 @@ def _write_again(
     new = _copies_of_an_earlier_attempt(leg, href, deviations, listing)
     items = {}
     waiting = {deviation.listed.href: deviation for deviation in deviations if deviation.item.key not in new}
-    for name, native in read_once(leg, href, list(waiting)):
+    for name, native in leg.target.read(href, waiting):
         one = waiting[name]
         if (
             isinstance(native, Native)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from engine.context.fetch_results import FetchResults
+from engine.context.answers import SILENT, fetched
 from engine.context.leg_context import LegContext
 from engine.steps.copying import copy
 from ledger.db.incidents import SOURCE_FAILS
@@ -70,7 +70,7 @@ def _gives_another(leg: LegContext, containers: Iterable[ContainerRow]) -> bool:
     others.sort(key=lambda other: other[1].size or 0)
     for asked, (row, item) in enumerate(others[:OTHERS]):
         leg.check()
-        if any(not _is_fault(result) for _, result in FetchResults(leg, row).about([item])):
+        if any(not _is_fault(result) for _, result in fetched(leg, row, [item])):
             return asked == 0
     if others:
         reopen(leg)
@@ -79,4 +79,4 @@ def _gives_another(leg: LegContext, containers: Iterable[ContainerRow]) -> bool:
 
 
 def _is_fault(result: Native | Failed) -> bool:
-    return isinstance(result, Failed) and result.error.code == SOURCE_FAILS
+    return isinstance(result, Failed) and result.error.code in (SOURCE_FAILS, SILENT)

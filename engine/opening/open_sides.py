@@ -20,6 +20,7 @@ from connectors.settings import Account
 from engine.config.load import Config
 from engine.context.leg_context import Opener
 from engine.identity.identity_gate import Pair
+from engine.opening.one_answer import one_answer
 from engine.pacing.shared_budget import request_budget
 from ledger.db.rows import MailboxRow, Phase
 from ledger.inventory.lines import message_mark
@@ -126,7 +127,7 @@ def open_source(
     looking: bool = False,
     side: str | None = None,
 ) -> Source:
-    """Open a source.
+    """Open a source; its answers are clean (engine.opening.one_answer).
 
     Args:
         config: the configuration.
@@ -143,7 +144,7 @@ def open_source(
     opened = connectors()[settings.kind].open_source
     if opened is None:
         raise Misconfigured(settings.where("kind"), "no connector reads from it")
-    return opened(settings, SourceRequest(account, kinds, spool(config), looking))
+    return one_answer(opened(settings, SourceRequest(account, kinds, spool(config), looking)))
 
 
 def brief(settings: T) -> T:
@@ -167,7 +168,7 @@ def open_target(
     stop: threading.Event | None = None,
     settings: ServerSettings | None = None,
 ) -> Target:
-    """Open a target.
+    """Open a target; its answers are clean (engine.opening.one_answer).
 
     Args:
         config: the configuration.
@@ -205,7 +206,7 @@ def open_target(
         mine=mine,
         budget=request_budget(config, settings, stop),
     )
-    return opened(settings, request)
+    return one_answer(opened(settings, request))
 
 
 def mark_of(header: bytes) -> int | None:

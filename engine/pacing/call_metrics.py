@@ -47,9 +47,11 @@ WAITING = ("share",)
 answers and faults count, and take no time."""
 UNMEASURED = (
     *("close", "trouble", "place", "kept", "names_otherwise", "stored_as", "stateless"),
-    *("connect_ahead", "ask_containers", "expect", "logs_in_as", "refused_ahead"),
+    *("connect_ahead", "ask_containers", "expect", "logs_in_as", "refused_ahead", "unasked"),
 )
 """What does not wait for a server."""
+CALLS = (*PLAIN, *STREAMS, *LISTINGS, *WAITING, *UNMEASURED)
+"""All that a side may have."""
 MEGABYTE = 1_000_000
 LISTED = 100
 OUTAGE = 3

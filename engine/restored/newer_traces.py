@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from engine.context.answers import is_silence
 from engine.context.leg_context import LegContext, as_container
 from engine.context.restored_ledger_breaker import CODE as RESTORED
 from engine.identity.provisioning_items import artefacts_among
@@ -25,7 +26,7 @@ from engine.restored.restored_target import is_unreached
 from engine.steps.listing.discover import Sides
 from engine.steps.positions import era_of, number_of
 from engine.steps.settling.reconcile import AT_TARGET
-from engine.steps.target_reading import listed_once, read_digests, unless_missing
+from engine.steps.target_reading import full_listing, read_digests, unless_missing
 from ledger.db.rows import ContainerRow, ItemRow, State
 from model.errors import Blocked, CursorLost, Rejected
 from model.protocols import Container, Failed, Listed, Native, Ref, key_of
@@ -171,7 +172,7 @@ def _strangers(leg: LegContext, href: str, rows: list[ContainerRow]) -> _Folder 
         return None
     claimed = leg.ledger.claimed(href)
     listed = [
-        item for item in listed_once(leg, href, f"{era_of(position)}:{first}") if item.href not in claimed
+        item for item in full_listing(leg, href, f"{era_of(position)}:{first}") if item.href not in claimed
     ]
     return _read(leg, href, rows, listed, rows)
 
@@ -230,7 +231,7 @@ def _unknown_folders(
         if container.id in ours or not container.total or container.omit is not None or container.readonly:
             continue
         with unless_missing():
-            listed = list(listed_once(leg, container.id))
+            listed = list(full_listing(leg, container.id))
             if writers is None:  # it reads all rows
                 writers = [row for row in rows if row.href is not None and _has_left(leg, sides, row)]
             found = by_path.get(container.path)
@@ -301,7 +302,7 @@ def _changes(leg: LegContext, container: Container, cursor: str | None) -> Itera
 
 def _digest(leg: LegContext, result: Native | Failed) -> bytes | None:
     if isinstance(result, Failed):
-        if not isinstance(result.error, Rejected):
+        if not isinstance(result.error, Rejected) and not is_silence(result):
             raise result.error
         return None
     try:
@@ -315,7 +316,7 @@ def _touched(leg: LegContext, href: str, rows: list[ContainerRow]) -> int:
     expected = {str(item.href): item for row in rows for item in leg.ledger.rows(row.id, (State.VERIFIED,))}
     if not expected:
         return 0
-    listed = {item.href: item for item in islice(listed_once(leg, href), None)}
+    listed = {item.href: item for item in islice(full_listing(leg, href), None)}
     position = leg.positions.get(href) or leg.target.position(href)
     return sum(
         _is_touched(item, listed.get(place))

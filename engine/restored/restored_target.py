@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from engine.context.leg_context import LegContext
 from engine.steps.positions import era_of, number_of
 from engine.steps.settling.reconcile import AT_TARGET
-from engine.steps.target_reading import listed_once, paired
+from engine.steps.target_reading import full_listing, paired
 from ledger.db.rows import TARGET_RESTORED as CODE
 from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.leg.matching import Wanted
@@ -116,7 +116,7 @@ def _unanswered(leg: LegContext) -> int:
 
 def _unlisted(leg: LegContext, href: str, position: str, rows: Sequence[ItemRow]) -> list[ItemRow]:
     """Return the rows whose copies are not there: a server may state an old position."""
-    there = {item.href for item in listed_once(leg, href, position)} if rows else set()
+    there = {item.href for item in full_listing(leg, href, position)} if rows else set()
     return [row for row in rows if row.href not in there]
 
 

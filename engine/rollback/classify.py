@@ -11,7 +11,7 @@ from enum import StrEnum
 from itertools import islice
 
 from engine.context.leg_context import LegContext
-from engine.steps.target_reading import digests_once, listed_once, read_digests, read_once
+from engine.steps.target_reading import each_digest, full_listing, read_digests
 from ledger.db.rows import ContainerRow, ItemRow
 from ledger.leg.matching import TargetItem, Wanted, match, narrow
 from model.errors import Blocked
@@ -173,7 +173,7 @@ def is_placed(leg: LegContext) -> bool:
 def listing_of(leg: LegContext, href: str) -> dict[str, Listed]:
     """Return what is in a folder, by href; nothing if the folder does not exist."""
     try:
-        return {item.href: item for item in listed_once(leg, href)}
+        return {item.href: item for item in full_listing(leg, href)}
     except Blocked as error:
         if error.code != "container-missing":
             raise
@@ -245,13 +245,13 @@ def _meanings(leg: LegContext, href: str, names: Iterable[str]) -> dict[str, tup
     Items about which the target says nothing are left out.
     """
     if isinstance(leg.target, SupportsDigests):
-        answers = digests_once(leg, href, names)
+        answers = each_digest(leg, href, names)
         return {
             name: (_failed_digest(answer) if isinstance(answer, Failed) else answer, "")
             for name, answer in answers
         }
     meanings: dict[str, tuple[bytes | None, str]] = {}
-    for name, native in read_once(leg, href, names):
+    for name, native in leg.target.read(href, names):
         if isinstance(native, Failed):
             meanings[name] = _failed_digest(native), ""
         elif native.body is not None:

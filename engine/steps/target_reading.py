@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
 
+from engine.context.answers import UNREAD
 from engine.context.leg_context import LegContext
 from engine.files import file_names
 from ledger.leg.matching import Matching, TargetItem, Wanted, match, narrow
 from model.errors import Blocked, Rejected, Transient
 from model.optional_protocols import LooksUp, SupportsDigests
-from model.protocols import Failed, Listed, Native
-
-T = TypeVar("T")
+from model.protocols import Failed, Listed, key_of
 
 
-def listed_once(leg: LegContext, href: str, since: str | None = None) -> Iterator[Listed]:
-    """List as Target.listing, but each item once, even if a server names it twice.
+def full_listing(leg: LegContext, href: str, since: str | None = None) -> Iterator[Listed]:
+    """List as Target.listing, and ask for what a listing leaves out.
 
     Where a target lists a part only, every item that this leg may have written is asked for by its name.
     Items of others that the target does not list stay unknown.
@@ -27,17 +25,15 @@ def listed_once(leg: LegContext, href: str, since: str | None = None) -> Iterato
         href: the folder at the target.
         since: the position at which the listing begins; None for all.
     """
+    target = leg.target
+    if not leg.context.target.lists_partly or not isinstance(target, LooksUp):
+        yield from target.listing(href, since)
+        return
     hrefs: set[str] = set()
-    for item in leg.target.listing(href, since):
-        if item.href not in hrefs:
-            hrefs.add(item.href)
-            yield item
-    if leg.context.target.lists_partly and isinstance(leg.target, LooksUp):
-        unlisted = dict.fromkeys(name for name in _own_names(leg, href) if name not in hrefs)
-        for item in leg.target.look_up(href, list(unlisted)):
-            if item.href in unlisted:
-                del unlisted[item.href]
-                yield item
+    for item in target.listing(href, since):
+        hrefs.add(item.href)
+        yield item
+    yield from target.look_up(href, [name for name in _own_names(leg, href) if name not in hrefs])
 
 
 def _own_names(leg: LegContext, href: str) -> Iterator[str]:
@@ -49,22 +45,11 @@ def _own_names(leg: LegContext, href: str) -> Iterator[str]:
                 yield name
 
 
-def read_once(leg: LegContext, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
-    """Read as Target.read, but leave out answers that were not asked for, and second answers.
-
-    Args:
-        leg: the open leg.
-        href: the folder at the target.
-        hrefs: the items to read.
-    """
-    return _each_once(leg.target.read, href, hrefs)
-
-
-def digests_once(leg: LegContext, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, bytes | Failed]]:
-    """Yield the digest of each item at the target, once.
+def each_digest(leg: LegContext, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, bytes | Failed]]:
+    """Yield the digest of each item at the target, in any order.
 
     A target that hashes what it stores is believed; otherwise the item is read. An item without a body is
-    left out.
+    Failed.
 
     Args:
         leg: the open leg.
@@ -72,23 +57,15 @@ def digests_once(leg: LegContext, href: str, hrefs: Iterable[str]) -> Iterator[t
         hrefs: the items.
     """
     if isinstance(leg.target, SupportsDigests):
-        yield from _each_once(leg.target.digests, href, hrefs)
+        yield from leg.target.digests(href, hrefs)
         return
-    for item, result in read_once(leg, href, hrefs):
+    for item, result in leg.target.read(href, hrefs):
         if isinstance(result, Failed):
             yield item, result
-        elif result.body is not None:
+        elif result.body is None:
+            yield item, Failed(key_of(item), Transient(UNREAD))
+        else:
             yield item, leg.digest(result.body)
-
-
-def _each_once(
-    ask: Callable[[str, list[str]], Iterator[tuple[str, T]]], href: str, hrefs: Iterable[str]
-) -> Iterator[tuple[str, T]]:
-    awaited = dict.fromkeys(hrefs)
-    for item, result in ask(href, list(awaited)) if awaited else ():
-        if item in awaited:
-            del awaited[item]
-            yield item, result
 
 
 def read_digests(leg: LegContext, href: str, hrefs: Iterable[str]) -> dict[str, bytes]:
@@ -104,17 +81,13 @@ def read_digests(leg: LegContext, href: str, hrefs: Iterable[str]) -> dict[str, 
             settling on half a view would write twice.
         MigrationError: what the target raised about an item.
     """
-    silent = dict.fromkeys(hrefs)
-    digests: dict[str, bytes] = {}
-    for item, result in digests_once(leg, href, list(silent)):
-        del silent[item]
+    found: dict[str, bytes] = {}
+    for item, result in each_digest(leg, href, hrefs):
         if not isinstance(result, Failed):
-            digests[item] = result
+            found[item] = result
         elif not isinstance(result.error, Rejected) or result.error.code != "vanished":
             raise result.error
-    if silent:
-        raise Transient("target-read-empty")
-    return digests
+    return found
 
 
 @contextmanager
@@ -139,7 +112,7 @@ def sized_like(leg: LegContext, href: str, sizes: Collection[int]) -> Iterator[t
     """
     if sizes:
         leg.check()
-        items = {item.href: item for item in listed_once(leg, href) if item.size in sizes}
+        items = {item.href: item for item in full_listing(leg, href) if item.size in sizes}
         for found, digest in read_digests(leg, href, items).items():
             yield items[found], digest
 
@@ -157,7 +130,7 @@ def paired(leg: LegContext, href: str, rows: Sequence[Wanted], since: str | None
         Transient: see read_digests.
     """
     try:
-        listing = [_target_item(item) for item in listed_once(leg, href, since)]
+        listing = [_target_item(item) for item in full_listing(leg, href, since)]
     except Blocked as error:
         if error.code != "container-missing":
             raise

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Set
 from itertools import islice
 from typing import Protocol, runtime_checkable
 
-from engine.context.fetch_results import FetchResults
+from engine.context.answers import fetched
 from engine.context.leg_context import LegContext, as_container
 from engine.steps.listing.discover import Listing
 from engine.verify.source import CHUNK, HELD, is_right, mapped_again
@@ -59,7 +59,7 @@ def look(leg: LegContext, row: ContainerRow, listing: Listing, lacking: Set[byte
     while chunk := list(islice(held, CHUNK)):
         leg.check()
         changed = []
-        for item, result in FetchResults(leg, row).about(chunk):
+        for item, result in fetched(leg, row, chunk):
             if isinstance(result, Failed):
                 continue
             mapped = mapped_again(leg, result)

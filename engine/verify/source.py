@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
-from engine.context.fetch_results import SILENT, FetchResults
+from engine.context.answers import SILENT, fetched, is_silence
 from engine.context.leg_context import LegContext, as_container
 from engine.steps import item_dates
 from engine.steps.listing import discover
@@ -166,17 +166,14 @@ def _read_again(
     findings: list[Finding] = []
     first: dict[bytes, bytes] = {}
     lost = 0
-    answers = FetchResults(leg, container)
     while chunk := list(islice(rows, CHUNK)):
         leg.check()
-        for row, result in answers.about(chunk):
+        for row, result in fetched(leg, container, chunk):
             leg.check()
             if not leg.mirror and isinstance(result, Failed) and result.error.code == "vanished":
                 lost += result.error.detail == PUT_BACK  # what the source lacks concerns no live mailbox
                 continue
             findings += _judge(leg, container, row, result, almanac, first)
-    findings += [Finding(Outcome.UNCHECKED, row.key, row.href, SILENT) for row in answers.silent]
-    answers.record()
     return Reading(findings, first, lost)
 
 
@@ -199,7 +196,7 @@ def again(
     while chunk := list(islice(keys, CHUNK)):
         leg.check()
         rows = [row for key in chunk if (row := leg.ledger.row(container.id, key)) is not None]
-        for row, result in FetchResults(leg, container).about(rows):
+        for row, result in fetched(leg, container, rows):
             mapped = None if isinstance(result, Failed) else mapped_again(leg, result)
             if mapped is None:
                 continue
@@ -254,6 +251,9 @@ def _judge(
     first: dict[bytes, bytes],
 ) -> Iterator[Finding]:
     """Yield the findings of one item; note in `first` the meaning of a body that is not what was copied."""
+    if is_silence(result):
+        yield Finding(Outcome.UNCHECKED, row.key, row.href, SILENT)
+        return
     mapped = None if isinstance(result, Failed) else mapped_again(leg, result)
     if mapped is None:
         yield Finding(Outcome.ERROR, row.key, row.href, UNREADABLE)
@@ -430,7 +430,7 @@ def _source(leg: LegContext, container_id: int, key: bytes) -> Mapped | None:
     container = next(entry for entry in leg.ledger.containers() if entry.id == container_id)
     if row is None:
         return None
-    for _, result in FetchResults(leg, container).about([row]):
+    for _, result in fetched(leg, container, [row]):
         if isinstance(result, Native):
             return mapped_again(leg, result)
     return None

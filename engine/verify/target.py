@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from itertools import islice
 
+from engine.context.answers import is_silence
 from engine.context.leg_context import LegContext
 from engine.identity.own_items import invitations_among
 from engine.identity.provisioning_items import artefacts_among
@@ -14,10 +15,9 @@ from engine.restored.restored_target import is_unreached, named_lost
 from engine.steps.positions import era_of, number_of, reaches
 from engine.steps.settling.accepted_differences import MEETING_TWICE, RENUMBERED
 from engine.steps.target_reading import (
-    digests_once,
-    listed_once,
+    each_digest,
+    full_listing,
     read_digests,
-    read_once,
     sized_like,
     unless_missing,
 )
@@ -220,18 +220,18 @@ def _expect(container: int, row: ItemRow) -> Expected:
 
 def _check_found(leg: LegContext, href: str, found_places: dict[str, list[Expected]], result: Survey) -> None:
     """Check items that were at the target already, perhaps in another container or for several rows."""
-    for place, native in read_once(leg, href, list(found_places)):
+    for place, native in leg.target.read(href, found_places):
         leg.check()
-        for expected in found_places.pop(place):
-            if isinstance(native, Failed) or native.body is None:
+        for expected in found_places[place]:
+            if is_silence(native):
+                _add_finding(result, expected, Outcome.ERROR, None, "unreadable")
+            elif isinstance(native, Failed) or native.body is None:
                 if not _is_theirs(leg, expected):
                     _add_finding(result, expected, Outcome.MISSING, place, "")
             elif leg.digest(native.body) != expected.digest and _still_stands(leg, expected, native.body):
                 result.read[expected.container].add(expected.key)
             else:
                 _judge(leg, expected, place, native.body, result)
-    for expected in (entry for group in found_places.values() for entry in group):
-        _add_finding(result, expected, Outcome.ERROR, None, "unreadable")
 
 
 def _still_stands(leg: LegContext, expected: Expected, body: Body) -> bool:
@@ -246,7 +246,7 @@ def _present(
     leftover: Leftover,
 ) -> Iterator[Listed]:
     try:
-        for item in listed_once(leg, href):
+        for item in full_listing(leg, href):
             leftover.position = _above(leftover.position, item.href)
             if item.href in expected:
                 yield item
@@ -299,30 +299,28 @@ def _compare_outside(leg: LegContext, item: Listed, expected: Expected, result: 
 
 
 def _read_back(leg: LegContext, href: str, pairs: dict[str, Expected], result: Survey) -> None:
-    silent = dict(pairs)
+    unread = dict(pairs)
     if isinstance(leg.target, SupportsDigests):
-        _confirm_digests(leg, href, silent, result)
-    for item, native in read_once(leg, href, list(silent)):
+        _confirm_digests(leg, href, unread, result)
+    for item, native in leg.target.read(href, unread):
         leg.check()  # reading a window may take long
-        expected = silent.pop(item)
+        expected = unread[item]
         if isinstance(native, Failed) or native.body is None:
             _add_finding(result, expected, Outcome.ERROR, item, "unreadable")
         elif is_twice(leg, href, native.body):
             _add_finding(result, expected, Outcome.DIFFERS, item, MEETING_TWICE)
         else:
             _judge(leg, expected, item, native.body, result)
-    for item, expected in silent.items():
-        _add_finding(result, expected, Outcome.ERROR, item, "unreadable")
 
 
-def _confirm_digests(leg: LegContext, href: str, silent: dict[str, Expected], result: Survey) -> None:
+def _confirm_digests(leg: LegContext, href: str, unread: dict[str, Expected], result: Survey) -> None:
     """Remove items whose digest the target itself confirms.
 
     The others are read: a wrong or missing hash is no finding yet.
     """
-    for item, digest in digests_once(leg, href, list(silent)):
-        if digest == silent[item].digest:
-            expected = silent.pop(item)
+    for item, digest in each_digest(leg, href, unread):
+        if digest == unread[item].digest:
+            expected = unread.pop(item)
             result.read[expected.container].add(expected.key)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from connector_settings import dovecot_settings
 from imapclient import IMAPClient
 from memory.doubles import MemoryStore, MemoryTarget, Step
+from memory.wrapped import wrapped
 from walking import KEK, PACE, PROVEN, SOURCE, TARGET, Trial
 
 from connectors.imap.source import ImapSource
@@ -25,7 +26,6 @@ from engine.identity.identity_gate import Pair
 from engine.leg.leg_result import LegResult
 from engine.leg.run import Leg, LegSetting, Task, approvals
 from engine.opening.open_sides import mark_of
-from engine.pacing.measured_sides import measured_alone
 from engine.verify.compare import Level
 from ledger.db.rows import Phase
 from ledger.plan.mailboxes import PlannedMailbox
@@ -79,7 +79,7 @@ class Walk:
             ledger=self.ledger,
             mailbox=mailbox,
             pair=Pair(Account(login=SOURCE, address=SOURCE), Account(login=TARGET, address=TARGET)),
-            opener=measured_alone(Opener(self.source, lambda guard, _: self.target(guard, live=live))),
+            opener=wrapped(Opener(self.source, lambda guard, _: self.target(guard, live=live))),
             rules=replace(PROVEN, approved=approvals(self.ledger, mailbox)),
             pace=replace(PACE, batch=50),
             task=task or Task(Level.TARGET),

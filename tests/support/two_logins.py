@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from memory.doubles import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget, Step, no_step
+from memory.wrapped import wrapped
 from sqlalchemy import update
 from walking import KEK, PACE, letter
 
@@ -16,7 +17,6 @@ from engine.context.leg_context import Opener
 from engine.identity.identity_gate import GateRules, Pair
 from engine.leg.leg_result import LegResult
 from engine.leg.run import Leg, LegSetting, Task, approvals
-from engine.pacing.measured_sides import measured_alone
 from engine.planning.mailbox_list import Directory
 from engine.steps.settling.worker_deaths import Cause, cause_of
 from engine.verify.compare import Level
@@ -85,7 +85,7 @@ class Two:
             ledger=self.ledger,
             mailbox=mailbox,
             pair=Pair(source, target),
-            opener=measured_alone(
+            opener=wrapped(
                 Opener(
                     source=lambda: MemorySource(self.sources[name], step, Kind.MAIL),
                     target=lambda guard, _moment: self.open_target(name, guard, step),

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from memory.doubles import MemorySource, Step, no_step
+from memory.wrapped import wrapped
 from walking import Trial
 
 from engine.context.leg_context import BatchLimits, Opener
@@ -16,7 +17,6 @@ from engine.identity.identity_gate import GateRules, Pair
 from engine.leg.leg_result import LegResult
 from engine.leg.repair_walk import Repair, What
 from engine.leg.run import LegSetting, Task, approvals
-from engine.pacing.measured_sides import measured_alone
 from engine.repair import run_in
 from engine.rollback.report import RollbackReport
 from engine.rollback.run import NoSource, look_at
@@ -81,7 +81,7 @@ class Undoing:
             ledger=trial.ledger,
             mailbox=mailbox,
             pair=trial.pair(),
-            opener=measured_alone(
+            opener=wrapped(
                 Opener(
                     source=NoSource,
                     target=lambda guard, moment: trial.open_target(guard, step, moment, live=not removes),
@@ -109,9 +109,7 @@ def undone(trial: Undoable, *, recall: bool = False) -> Undoing:
 def repaired(trial: Trial, what: What, step: Step = no_step, *, execute: bool = True) -> Repair:
     order = Repair(what, execute)
     setting = Undoing(trial).setting(step, removes=execute)
-    opener = measured_alone(
-        replace(setting.opener, source=lambda: MemorySource(trial.mailbox, step, trial.kind))
-    )
+    opener = wrapped(replace(setting.opener, source=lambda: MemorySource(trial.mailbox, step, trial.kind)))
     (row,) = trial.ledger.legs(mailbox=trial.id)
     run_in(replace(setting, opener=opener, stop=threading.Event()), row, order)
     return order

@@ -24,6 +24,7 @@ from memory.doubles import (
     Step,
     no_step,
 )
+from memory.wrapped import wrapped
 from sqlalchemy import Connection, event
 
 from connectors.settings import Account
@@ -34,7 +35,6 @@ from engine.cutover.dead_workers import release_dead_in
 from engine.identity.identity_gate import GateRules, Pair
 from engine.leg.leg_result import LegResult
 from engine.leg.run import Leg, LegSetting, Task, approvals
-from engine.pacing.measured_sides import measured_alone
 from engine.planning.mailbox_list import Directory
 from engine.steps.beginning.ledger_generation import Generations, leave_move, leave_move_at
 from engine.steps.settling.worker_deaths import Cause
@@ -150,7 +150,7 @@ class Trial:
             ledger=self.ledger,
             mailbox=mailbox,
             pair=self.pair(),
-            opener=measured_alone(
+            opener=wrapped(
                 through(
                     Opener(
                         source=lambda: MemorySource(self.mailbox, step, self.kind),

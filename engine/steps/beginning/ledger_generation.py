@@ -23,7 +23,7 @@ from itertools import islice
 from pathlib import Path
 
 from connectors.spool import bytes_body
-from engine.context.fetch_results import FetchResults
+from engine.context.answers import fetched
 from engine.context.leg_context import LegContext, spent_as
 from engine.context.restored_ledger_breaker import CODE
 from engine.steps.beginning.outside_marks import (
@@ -37,7 +37,7 @@ from engine.steps.beginning.outside_marks import (
     read_move,
 )
 from engine.steps.positions import era_of
-from engine.steps.target_reading import listed_once, read_digests
+from engine.steps.target_reading import full_listing, read_digests
 from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.leg.matching import TargetItem, Wanted, match, narrow
 from ledger.leg.phase_moves import BEHIND, COUNT, Moves
@@ -402,7 +402,7 @@ class _Folder:
     def of(cls, leg: LegContext, row: ContainerRow) -> _Folder:
         href = str(row.href)
         try:
-            listing = list(listed_once(leg, href))
+            listing = list(full_listing(leg, href))
         except Blocked as error:
             if error.code != "container-missing":
                 raise
@@ -432,13 +432,11 @@ class _Folder:
         return len(pairs)
 
     def _mapped(self, rows: Sequence[ItemRow]) -> list[Mapped]:
-        answers = FetchResults(self.leg, self.row)
         entries = []
-        for _, result in answers.about(rows):
+        for _, result in fetched(self.leg, self.row, rows):
             mapped = self._map(result)
             if mapped is not None:
                 entries.append(replace(mapped, item=replace(mapped.item, body=NOTHING)))
-        answers.require()
         return entries
 
     def _map(self, result: Native | Failed) -> Mapped | None:

@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from engine.context.answers import SILENT, is_silence, key_in
 from engine.context.delivered import Likeness
 from engine.context.leg_context import LegContext
 from engine.control.server_words_file import Told, told
@@ -33,7 +34,7 @@ from ledger.leg.item_states import Unwritten
 from mappings.fields.context import Context
 from mappings.mail.mail import message_id_of
 from model.errors import MigrationError, Rejected
-from model.protocols import Failed, Item, Mapped, Native, Stored, key_of
+from model.protocols import Failed, Item, Mapped, Native, Stored
 
 FIRST = 20
 """Items in a container's first batch, doubled from batch to batch, so that the target need not wait long for
@@ -64,11 +65,6 @@ class PreparedBatch:
     unwritten: list[Unwritten] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
     alike: dict[bytes, Likeness] = field(default_factory=dict)
-
-    def answered(self) -> set[bytes]:
-        """Return the keys about which something is known."""
-        decided = {key for key, _ in self.skipped + self.rejected}
-        return decided.union(self.vanished, (entry.item.key for entry in self.mapped))
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,8 +263,6 @@ class _Copying:
 
     def _intend(self, batch: BegunBatch) -> Writing:
         prepared = batch.coming.result()
-        answered = prepared.answered()
-        prepared.rejected += [(row.key, "source-silent") for row in batch.rows if row.key not in answered]
         self._leave_out_moved(prepared)
         self._leave_out_delivered(prepared)
         organizer_first.hold_back(self.leg, self.row, batch.rows, prepared)
@@ -354,14 +348,11 @@ def _prepare(
     known_versions: Mapping[bytes, int],
 ) -> PreparedBatch:
     prepared = PreparedBatch()
-    awaited = {item.key: item for item in rows}
+    by_key = {item.key: item for item in rows}
     for result in file_versions.fetch(leg, row, rows, known_versions):
         if leg.stop.is_set():
             raise StopRequested(reason(leg.stop))
-        key = result.key if isinstance(result, Failed) else key_of(result.ref.id)
-        item = awaited.pop(key, None)
-        if item is not None:  # a source may answer twice, or unasked
-            _sort_result(leg, prepared, item, result, context)
+        _sort_result(leg, prepared, by_key[key_in(result)], result, context)
     # Sort by the rows, not by the answers: of two items with one UID or name, the same one is always first.
     order = {item.key: number for number, item in enumerate(rows)}
     prepared.mapped.sort(key=lambda entry: order[entry.item.key])
@@ -372,6 +363,9 @@ def _prepare(
 def _sort_result(
     leg: LegContext, prepared: PreparedBatch, row: ItemRow, result: Native | Failed, context: Context
 ) -> None:
+    if is_silence(result):
+        prepared.rejected.append((row.key, SILENT))
+        return
     try:
         if isinstance(result, Failed):
             raise result.error

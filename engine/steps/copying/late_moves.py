@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
+from engine.context.answers import is_silence
 from engine.context.leg_context import LegContext
 from engine.steps.listing import discover
 from engine.steps.own_copies import MOVED
-from engine.steps.target_reading import read_once, unless_missing
+from engine.steps.target_reading import unless_missing
 from ledger.db.rows import ContainerRow, ItemRow
 from ledger.inventory.lines import message_mark
 from ledger.leg.item_states import Unwritten
@@ -160,9 +161,9 @@ class _Search:
         """Return True if a copy is another rendering of the same mail."""
         folder, href = str(self.rows[copy[0]].href), str(copy[1].href)
         with unless_missing():  # its user may have removed the folder
-            for _, native in read_once(self.leg, folder, [href]):
+            for _, native in self.leg.target.read(folder, [href]):
                 if isinstance(native, Failed):
-                    if not isinstance(native.error, Rejected):
+                    if not isinstance(native.error, Rejected) and not is_silence(native):
                         raise native.error
                 elif native.body is not None:
                     return _meaning(self.leg, native.body, item) == _meaning(self.leg, item.body, item)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from engine.context.fetch_results import FetchResults
+from engine.context.answers import fetched, is_silence
 from engine.context.leg_context import LegContext
 from engine.steps import positions
 from engine.steps.listing import discover
@@ -46,15 +46,17 @@ def _apply(leg: LegContext, row: ContainerRow, rows: Sequence[ItemRow]) -> None:
     if not leg.form.flagged:
         _renew(leg, row, rows)
         return
-    answers = FetchResults(leg, row)
     changes: list[Amendment] = []
     labels: dict[str, str] = {}
     drafts: list[ItemRow] = []
     vanished: list[str] = []
     rejected: list[bytes] = []
-    for item, result in answers.about(rows, bodies=False):
+    silent: list[Failed] = []
+    for item, result in fetched(leg, row, rows, bodies=False):
         if isinstance(result, Failed):
-            if result.error.code == "vanished":
+            if is_silence(result):
+                silent.append(result)
+            elif result.error.code == "vanished":
                 vanished.append(item.source_id)
             elif isinstance(result.error, Rejected):
                 rejected.append(item.key)
@@ -70,13 +72,19 @@ def _apply(leg: LegContext, row: ContainerRow, rows: Sequence[ItemRow]) -> None:
         if "\\Draft" in flags or "\\Draft" in (item.flags or "").split():
             drafts.append(item)
         changes.append(Amendment(stored(item), flags))
-    rewritten = _rewrite_drafts(leg, row, drafts, answers) | {item.key for item in answers.silent}
+    rewritten = _rewrite_drafts(leg, row, drafts, silent) | {failure.key for failure in silent}
     _amend(leg, row, [change for change in changes if change.stored.key not in rewritten], labels)
     discover.forget(leg, row, vanished)
     leg.ledger.unamended(row.id, rejected)
     for key in rejected:
         leg.ledger.lose(row.id, key, (Loss("flags", "change-unreadable"),))
-    answers.require()
+    _raise_first(silent)
+
+
+def _raise_first(silent: Sequence[Failed]) -> None:
+    """Raise that the source does not answer about an item, once the others have what they need."""
+    if silent:
+        raise silent[0].error
 
 
 def _amend(
@@ -104,25 +112,36 @@ def _refuse_renumbered(leg: LegContext, row: ContainerRow, changes: Sequence[Ame
 
 
 def _rewrite_drafts(
-    leg: LegContext, row: ContainerRow, drafts: Sequence[ItemRow], answers: FetchResults
+    leg: LegContext, row: ContainerRow, drafts: Sequence[ItemRow], silent: list[Failed]
 ) -> set[bytes]:
-    """Remove the copies of drafts whose text changed, so that they are written again. Return their keys."""
-    edited = [
-        item
-        for item, result in answers.about(drafts)
-        if isinstance(result, Native) and result.body is not None and leg.digest(result.body) != item.digest
-    ]
+    """Remove the copies of drafts whose text changed, so that they are written again. Return their keys.
+
+    Args:
+        leg: the open leg.
+        row: the container.
+        drafts: the drafts.
+        silent: drafts about which the source says nothing are added to it.
+    """
+    edited = []
+    for item, result in fetched(leg, row, drafts):
+        if isinstance(result, Failed):
+            silent += [result] if is_silence(result) else []
+        elif result.body is not None and leg.digest(result.body) != item.digest:
+            edited.append(item)
     _remove_old(leg, row, edited)
     return {item.key for item in edited}
 
 
 def _renew(leg: LegContext, row: ContainerRow, rows: Sequence[ItemRow]) -> None:
     """Update items whose whole content may change, at a target that does not replace in place."""
-    answers = FetchResults(leg, row)
     edited: list[ItemRow] = []
+    silent: list[Failed] = []
     unchanged: list[Amendment] = []
     labels: dict[str, str] = {}
-    for item, result in answers.about(rows):
+    for item, result in fetched(leg, row, rows):
+        if isinstance(result, Failed) and is_silence(result):
+            silent.append(result)
+            continue
         mapped = _mapped(leg, result)
         if mapped is None or mapped.item.digest != item.digest:
             edited.append(item)
@@ -131,7 +150,7 @@ def _renew(leg: LegContext, row: ContainerRow, rows: Sequence[ItemRow]) -> None:
             unchanged.append(Amendment(stored(item), mapped.item.flags))
     _remove_old(leg, row, edited)
     _amend(leg, row, unchanged, labels)
-    answers.require()
+    _raise_first(silent)
 
 
 def _mapped(leg: LegContext, result: Native | Failed) -> Mapped | None:

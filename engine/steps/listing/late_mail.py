@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 
+from engine.context.answers import is_silence
 from engine.context.delivered import OUTGOING, Delivered, Likeness, Place, content_of
 from engine.context.leg_context import LegContext
 from engine.steps import target_reading
@@ -168,7 +169,7 @@ def _read_alike(leg: LegContext, target_mail: Delivered, alike: Set[Likeness]) -
     for folder, hrefs in by_folder.items():
         leg.check()
         with target_reading.unless_missing():  # its user may just have removed the folder
-            for href, native in target_reading.read_once(leg, folder, hrefs):
+            for href, native in leg.target.read(folder, hrefs):
                 target_mail.note({Place(folder, href): _content_if_read(native)})
 
 
@@ -179,7 +180,7 @@ def _content_if_read(native: Native | Failed) -> bytes | None:
         MigrationError: a fault of the server, not of the mail.
     """
     if isinstance(native, Failed):
-        if not isinstance(native.error, Rejected):
+        if not isinstance(native.error, Rejected) and not is_silence(native):
             raise native.error
         return None
     return None if native.body is None else content_of(native.body)

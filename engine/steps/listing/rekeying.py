@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from engine.context.fetch_results import FetchResults
+from engine.context.answers import fetched, is_silence
 from engine.context.leg_context import LegContext
 from engine.context.shrink_guard import FEW, LEAST, is_halved, is_shrunk
 from engine.steps import item_dates
@@ -24,7 +24,6 @@ from engine.steps.listing.discover import Listing
 from engine.steps.listing.rekeyed_copies import Copies, Copy
 from engine.steps.listing.rekeyed_fates import fates_of, meaning
 from engine.steps.own_copies import MOVED
-from engine.steps.target_reading import read_once
 from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.inventory.lines import message_mark
 from ledger.leg.rekeying import Refated, Rekeyed
@@ -198,13 +197,12 @@ class RekeyResult:
 def _pair(
     leg: LegContext, row: ContainerRow, news: Sequence[ItemRow], copies: Copies, *, any_date: bool
 ) -> RekeyResult:
-    answers = FetchResults(leg, row)
     rekeyed = RekeyResult()
 
     def meant(entry: Mapped) -> Callable[[], bytes]:
         return lambda: meaning(leg, entry.item.body)
 
-    for item, result in answers.about(news):
+    for item, result in fetched(leg, row, news):
         mapped = _mapped(leg, result)
         if mapped is None or isinstance(result, Failed):
             continue
@@ -223,7 +221,6 @@ def _pair(
             rekeyed.fates.append(fate)
         else:
             rekeyed.doubtful += bool(namesakes)
-    answers.require()
     return rekeyed
 
 
@@ -300,9 +297,9 @@ def _rebuilt_copy(leg: LegContext, href: str, namesakes: Sequence[Copy], mapped:
     flags = mapped.item.flags
     meaning_of_item = _tolerant(leg, mapped.item.body, flags)
     by_href = {str(copy.item.href): copy for copy in namesakes}
-    for item, native in read_once(leg, href, by_href):
+    for item, native in leg.target.read(href, by_href):
         if isinstance(native, Failed):
-            if not isinstance(native.error, Rejected):
+            if not isinstance(native.error, Rejected) and not is_silence(native):
                 raise native.error
         elif native.body is not None and _tolerant(leg, native.body, flags) == meaning_of_item:
             return by_href[item]

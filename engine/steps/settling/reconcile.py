@@ -18,7 +18,7 @@ from engine.steps.own_copies import CHANGED, reconsider, split, stored
 from engine.steps.positions import earliest, era_of, reaches
 from engine.steps.settling import accepted_differences
 from engine.steps.settling.worker_deaths import TRIED_AGAIN, Cause, counted
-from engine.steps.target_reading import listed_once, paired, read_digests
+from engine.steps.target_reading import full_listing, paired, read_digests
 from ledger.db.incidents import NONE
 from ledger.db.rows import KEPT, ContainerRow, Finding, ItemRow, Outcome, State
 from ledger.leg.matching import Wanted
@@ -311,7 +311,7 @@ def _note_in_doubt(
 
 def _unclaimed(leg: LegContext, href: str, since: str) -> list[Listed]:
     claimed = leg.ledger.claimed(href)
-    return [item for item in listed_once(leg, href, since or None) if item.href not in claimed]
+    return [item for item in full_listing(leg, href, since or None) if item.href not in claimed]
 
 
 def _written_since(leg: LegContext, href: str, lost: dict[bytes, str | None]) -> dict[bytes, str | None]:

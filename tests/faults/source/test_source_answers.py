@@ -13,8 +13,9 @@ from calendars import calendar_trial, edit_calendar
 from memory.doubles import Marks, MemoryDav, MemorySource, MemoryStore
 from walking import Trial, a_mailbox, edit, letter
 
-from engine.context.fetch_results import SILENT, UNASKED
+from engine.context.answers import SILENT
 from engine.leg.run import Task
+from engine.opening.one_answer import UNASKED
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, State
 from model.errors import Rejected

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from connector_settings import graph_settings
+from memory.wrapped import wrapped
 from walking import PACE
 
 from connectors.files.target import FilesSettings, FilesTarget
@@ -21,7 +22,6 @@ from engine.context.principals import Parties
 from engine.identity.identity_gate import GateRules, Pair
 from engine.leg.leg_result import LegResult
 from engine.leg.run import Leg, LegSetting, Task, approvals
-from engine.pacing.measured_sides import measured_alone
 from engine.planning.deny_list import DenyList
 from engine.planning.mailbox_list import Directory
 from engine.verify.compare import Level
@@ -107,7 +107,7 @@ class Office:
             pair=Pair(
                 Account(login=self.people[0], address=self.people[0]), Account(login="anna", address=ANNA)
             ),
-            opener=measured_alone(Opener(self.source, lambda guard, _moment: self.target(guard, live=live))),
+            opener=wrapped(Opener(self.source, lambda guard, _moment: self.target(guard, live=live))),
             rules=replace(rules, approved=approvals(self.ledger, mailbox)),
             pace=PACE,
             task=task or Task(Level.TARGET),
