@@ -10,7 +10,6 @@ from engine.assembly import OtherWalk, build_leg
 from engine.config.load import Config
 from engine.context.leg_context import LegContext
 from engine.leg.connect import open_to_look
-from engine.leg.leg_result import LegResult
 from engine.leg.run import LegSetting, approvals
 from engine.pacing.measured_sides import measured_alone
 from engine.pacing.worker_slots import Through
@@ -136,61 +135,35 @@ def run(
     scope: Scope,
     report: RollbackReport,
     *,
+    execute: bool,
     recall: bool = False,
     stop: threading.Event | None = None,
     through: Through = measured_alone,
-) -> LegResult:
-    """Roll back what is approved. See engine.rollback.walk.roll_back.
+) -> None:
+    """Roll back what is approved (engine.rollback.walk.roll_back), or report what that would do now.
 
     Args:
         config: the configuration.
         leg_id: the leg.
         scope: whose mailboxes are rolled back.
         report: filled in.
+        execute: False to write nothing, neither to the target nor to the ledger.
         recall: True to remove from every folder.
         stop: set when the rollback is to stop; None if it is never stopped from outside.
         through: wraps the calls to the target.
 
-    Returns:
-        How the leg ended.
-    """
-    needs = OtherWalk(removes=True, source=NoSource)
-    leg = build_leg(config, leg_id, stop=stop, through=through, other=needs)
-    return roll_back(leg.setting, leg.row, RollbackScope(recall, scope.rested, report))
-
-
-def preview(
-    config: Config,
-    leg_id: int,
-    scope: Scope,
-    report: RollbackReport,
-    *,
-    recall: bool = False,
-    stop: threading.Event | None = None,
-    through: Through = measured_alone,
-) -> None:
-    """Report what a rollback would do now. Write nothing, neither to the target nor to the ledger.
-
-    Args:
-        config: the configuration.
-        leg_id: the leg.
-        scope: whose mailboxes would be rolled back.
-        report: filled in.
-        recall: True to remove from every folder.
-        stop: set when it is to stop; None if it is never stopped from outside.
-        through: wraps the calls to the target.
-
     Raises:
-        MigrationError: what the target raises.
-        StopRequested: if it is to stop.
+        MigrationError: while it only looks, what the target raises.
+        StopRequested: while it only looks, if it is to stop.
     """
-    needs = OtherWalk(removes=False, source=NoSource)
+    needs = OtherWalk(removes=execute, source=NoSource)
     leg = build_leg(config, leg_id, stop=stop, through=through, other=needs)
-    look_at(leg.setting, leg.row, RollbackScope(recall, scope.rested, report))
+    act = roll_back if execute else look_at
+    act(leg.setting, leg.row, RollbackScope(recall, scope.rested, report))
 
 
 def look_at(setting: LegSetting, row: LegRow, order: RollbackScope) -> None:
-    """Look at a leg in a given setting, as preview() does.
+    """Look at a leg in a given setting, as run() does without `execute`.
 
     Raises:
         MigrationError: what the target raises.

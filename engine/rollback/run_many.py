@@ -12,7 +12,7 @@ from engine.cutover.steps import refuse_releasing
 from engine.pacing.run_legs import Boundary, by_mailbox, run_mailboxes
 from engine.pacing.worker_slots import Through, WorkerSlots
 from engine.rollback.report import RollbackLine, RollbackReport, marks_in
-from engine.rollback.run import Scope, preview, run
+from engine.rollback.run import Scope, run
 from ledger.db.rows import LegRow
 from ledger.leg.rollback import recalled
 from ledger.store import Ledger
@@ -98,13 +98,13 @@ class RollbackRequest:
 
     def _act(self, row: LegRow, report: RollbackReport, through: Through) -> str | None:
         report.code, report.cause = None, ""
-        walk = run if self.execute else preview
         try:
-            walk(
+            run(
                 self.config,
                 row.id,
                 self.scope,
                 report,
+                execute=self.execute,
                 recall=self.recall,
                 stop=self.worker_slots.stop,
                 through=through,
