@@ -12,13 +12,11 @@ from enum import StrEnum
 from typing import Any
 
 from engine.approvals.score import Score, WaveScore, wave_score
-from ledger.db.rows import LegState, Outcome, Phase
+from ledger.db.rows import NEEDS_PERSON, LegState, Outcome, Phase
 from ledger.views.progress_samples import Beat
 from ledger.views.rates import Measured
 from mappings.losses.severity import Class, class_of
 from model.kinds import Kind
-
-UNWELL = frozenset({LegState.BLOCKED, LegState.DIFFERS})
 
 
 class Fate(StrEnum):
@@ -145,7 +143,7 @@ class MailboxReport:
         states = {part.state for part in self.parts if not part.taken_back}
         if self.verified:
             return Status.MOVED
-        if self.withheld is not None or states & UNWELL:
+        if self.withheld is not None or states & NEEDS_PERSON:
             return Status.PERSON
         if any(part.taken_back for part in self.parts):
             return Status.TAKEN_BACK

@@ -8,7 +8,7 @@ is at the target, and it counts as left out on purpose.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ledger.db.rows import NOT_IN_PLAN, ROLLED_BACK, LegState
 
@@ -31,6 +31,17 @@ class Withholdable(Protocol):
     @property
     def withheld(self) -> str | None:
         """Return the code why the plan withholds it; None if it does not."""
+
+
+Leg = TypeVar("Leg", bound=Withholdable)
+
+
+def by_mailbox(legs: Iterable[Leg]) -> dict[str, list[Leg]]:
+    """Return the legs of each mailbox, in the order given."""
+    found: dict[str, list[Leg]] = {}
+    for leg in legs:
+        found.setdefault(leg.mailbox, []).append(leg)
+    return found
 
 
 def is_settled(leg: Withholdable) -> bool:

@@ -40,6 +40,7 @@ from reports.data import (
     WaveReport,
     WorkloadReport,
 )
+from reports.plan_gaps import by_mailbox
 
 ADDRESS = re.compile(r"(?<![^\s@<>()\[\],;:\"'])[^\s@<>()\[\],;:\"']++@[^\s<>()\[\],;:\"']+")
 HIDDEN = "[…]"
@@ -95,12 +96,8 @@ class _Facts:
         self._lacking = lacking_of(ledger, ids)
         self._folders = folder_losses(ledger, wave)
         self._extras = extras_of(ledger, (row.source for row in rows))
-        self._legs: dict[str, list[LegRow]] = {}
-        for row in ledger.legs(wave):
-            self._legs.setdefault(row.mailbox, []).append(row)
-        self._summaries: dict[str, list[LegSummary]] = {}
-        for one in ledger.summary(wave):
-            self._summaries.setdefault(one.mailbox, []).append(one)
+        self._legs = by_mailbox(ledger.legs(wave))
+        self._summaries = by_mailbox(ledger.summary(wave))
 
     def box(self, row: MailboxRow) -> MailboxReport:
         counts = self._counts[row.id]

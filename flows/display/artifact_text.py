@@ -18,14 +18,11 @@ from flows.display.advice_list import advice_list
 from flows.display.failing_servers import FailingServer
 from flows.display.mailbox_rows import pause_told, wave_named
 from flows.process.parameters import BatchParameters
-from ledger.db.rows import LegRow, LegState
+from ledger.db.rows import NEEDS_PERSON, LegRow, LegState
 from ledger.views.server_health import Health
 from model.plural import many
-from reports.plan_gaps import is_settled, told_code
+from reports.plan_gaps import by_mailbox, is_settled, told_code
 from reports.progress import Snapshot, expected, share, size, verdict
-
-UNWELL = {LegState.BLOCKED, LegState.DIFFERS}
-"""They need a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +96,7 @@ def wave_told(seen: Seen, ended: bool = False) -> str:
         left = "time left is not known"
     else:
         left = f"about {span(seen.left.seconds)} left"
-    person = len({leg.mailbox for leg in shot.open if leg.state in UNWELL} | set(seen.stopped))
+    person = len({leg.mailbox for leg in shot.open if leg.state in NEEDS_PERSON} | set(seen.stopped))
     needs = f", {many(person, 'mailbox needs', 'mailboxes need')} a person" if person else ""
     at = f"{seen.now.astimezone(UTC):%H:%M} UTC"
     return f"wave {seen.wave}: {share(shot, seen.expected):.0f} %, {left}{needs} ({at})"
@@ -170,7 +167,9 @@ def _reasons(shot: Snapshot, wave: str) -> list[str]:
         return []
     rows = [
         f"| {state} | `{code}` | {count:,} |"
-        for (state, code), count in sorted(found.items(), key=lambda one: (one[0][0] not in UNWELL, -one[1]))
+        for (state, code), count in sorted(
+            found.items(), key=lambda one: (one[0][0] not in NEEDS_PERSON, -one[1])
+        )
     ]
     codes: Counter[str] = Counter()
     for (_, code), count in found.items():
@@ -206,11 +205,9 @@ def batch_rows(
         shot: the legs.
         checked: items that `kogge check` counted, by mailbox.
     """
-    by_mailbox: dict[str, list[LegRow]] = {}
-    for leg in shot.legs:
-        by_mailbox.setdefault(leg.mailbox, []).append(leg)
+    own = by_mailbox(shot.legs)
     return [
-        _batch_row(one, [leg for mailbox in one.mailboxes for leg in by_mailbox.get(mailbox, [])], checked)
+        _batch_row(one, [leg for mailbox in one.mailboxes for leg in own.get(mailbox, [])], checked)
         for one in shards
     ]
 

@@ -43,7 +43,6 @@ from flows.display.problem_pages import (
     failures_told,
     losses_text,
     losses_told,
-    lost,
 )
 from flows.display.published import Published
 from flows.process.background_task import standing, tried
@@ -60,6 +59,7 @@ from ledger.views.sizes import checks
 from model.kinds import Kind
 from model.plural import many
 from reports import progress
+from reports.facts import lost_of
 from reports.files import REPORTS, newest_page
 
 TICK_SECONDS = 10.0
@@ -212,7 +212,7 @@ class Board:
         ledger = self.runner.ledger
         summaries = ledger.summary(self.wave)
         absent = absent_of(ledger, {leg.mailbox for leg in summaries})
-        return failing(absent, summaries), lost(summaries)
+        return failing(absent, summaries), lost_of(summaries)
 
     def _read(self, whole: bool, rated: Mapping[str, Score], *, ended: bool) -> Look:
         """Ask the ledger, and record the wave's progress in it, in a thread.

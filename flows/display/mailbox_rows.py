@@ -5,7 +5,7 @@ Pure; random ids, counts and codes alone.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,13 +15,12 @@ from engine.cutover.stopped import Stop
 from flows.display.advice_commands import commands
 from flows.display.advice_list import advice_list
 from flows.display.ui_links import artifact, linked, tasks_of
-from ledger.db.rows import SCORE_LOW, URGENCY, LegRow, LegState, MailboxRow, Phase
+from ledger.db.rows import NEEDS_PERSON, SCORE_LOW, URGENCY, LegRow, LegState, MailboxRow, Phase
 from model.kinds import Kind
 from model.plural import many
+from reports.plan_gaps import by_mailbox
 from reports.progress import DRY_RUN, Snapshot, expected, share, slug
 
-PERSON = frozenset({LegState.BLOCKED, LegState.DIFFERS})
-"""States that nothing but a person mends."""
 CANARY_FAILED = "canary-failed"
 SHOWN = 60
 """So many rows an artifact has: a wave of 500 mailboxes stays readable."""
@@ -54,7 +53,7 @@ class MailboxLine:
     def needs_person(self) -> bool:
         """Return True if only a person can mend it."""
         named = SCORE_LOW in self.codes or CANARY_FAILED in self.codes
-        return self.stop is not None or self.state in PERSON or named
+        return self.stop is not None or self.state in NEEDS_PERSON or named
 
     @property
     def locked(self) -> bool:
@@ -89,10 +88,10 @@ def mailbox_lines(
         stopped: by mailbox, what engine.cutover.stopped found.
     """
     phases = {row.id: row.phase for row in mailboxes}
-    own: defaultdict[str, list[LegRow]] = defaultdict(list)
-    for leg in legs:
-        own[leg.mailbox].append(leg)
-    lines = [_line(number, rows, phases.get(number, Phase.STAGING), checked) for number, rows in own.items()]
+    lines = [
+        _line(number, rows, phases.get(number, Phase.STAGING), checked)
+        for number, rows in by_mailbox(legs).items()
+    ]
     lines = [replace(line, codes=(SCORE_LOW,)) if _only_low(line, low) else line for line in lines]
     return sorted((_with_stop(line, (stopped or {}).get(line.mailbox)) for line in lines), key=_urgency)
 

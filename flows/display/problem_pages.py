@@ -11,32 +11,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from engine.steps.settling.accepted_differences import code_of
 from flows.display.advice_list import advice_list
-from ledger.db.rows import Finding, Outcome, State
+from ledger.db.rows import Finding, State
 from ledger.views.reports import LegSummary
 from ledger.views.scores import Absent
 from mappings.losses.severity import Class, class_of
 from model.kinds import Kind
 from model.plural import many
+from reports.facts import LINKS, finding_code
 from reports.loss_texts import by_concern
 
-FOUND = {
-    Outcome.MISSING: "verification-missing",
-    Outcome.EXTRA: "verification-extra",
-    Outcome.DIFFERS: "verification-differs",
-    Outcome.ERROR: "verification-error",
-}
 SENTENCES = {Class.CONTENT: 60, Class.FUNCTIONAL: 30, Class.COSMETIC: 0}
 """So many kinds of loss of each class get a sentence; the rest is counted."""
-LINKS = {
-    "moved": "lead to a file or folder that moved",
-    "not-migrated": "the file is there, but no mailbox of this ledger moved it (or not yet)",
-    "gone": "there is nothing at this address any more",
-    "other-tenant": "somebody else's Microsoft 365, or a private OneDrive",
-    "unreadable": "Microsoft 365 does not tell this application what it leads to",
-    "unresolved": "nobody could be asked where it leads",
-}
 
 
 @dataclass(slots=True)
@@ -61,7 +47,7 @@ def failing(absent: Mapping[str, Iterable[Absent]], summaries: Iterable[LegSumma
                 found[row.code].add(mailbox, row.items)
     for leg in summaries:
         for (outcome, detail), count in leg.findings.items():
-            code = code_of(Finding(outcome, None, None, detail)) or FOUND.get(outcome)
+            code = finding_code(Finding(outcome, None, None, detail))
             if code is not None:
                 found[code].add(leg.mailbox, count)
     return dict(found)
@@ -85,15 +71,6 @@ def failures_text(wave: str, found: Mapping[str, Failing], now: datetime) -> str
         command = f"kogge failures --wave {shlex.quote(wave)}"
         lines += ["", f"`{command}` names each of them, and where its owner finds it."]
     return "\n".join([*lines, "", _as_of(now)]) + "\n"
-
-
-def lost(summaries: Iterable[LegSummary]) -> Counter[tuple[Kind, str, str]]:
-    """Return how many items lost what, by workload, field and reason."""
-    counts: Counter[tuple[Kind, str, str]] = Counter()
-    for leg in summaries:
-        for (name, reason), count in leg.losses.items():
-            counts[leg.workload, name, reason] += count
-    return counts
 
 
 def losses_told(counts: Mapping[tuple[Kind, str, str], int]) -> str:

@@ -52,14 +52,6 @@ LINKS: Output[Link] = Output(
         Column("why", lambda one: one.end.why),
     )
 )
-WHYS = {
-    "": "lead to a file or folder that moved",
-    "not-migrated": "the file is there, but no mailbox of this ledger moved it (or not yet)",
-    "gone": "there is nothing at this address any more",
-    "other-tenant": "somebody else's Microsoft 365, or a private OneDrive",
-    "unreadable": "Microsoft 365 does not tell this application what it leads to",
-    "unresolved": "nobody could be asked where it leads",
-}
 
 
 def links(
@@ -188,7 +180,9 @@ def _show(found: LinkFindings) -> None:
     if not found.ends:
         out.print(Text(f"No links in {many(found.items, 'item', 'items')}.", style=GOOD))
         return
-    rows = [(why or "moved", f"{count:,}", WHYS[why]) for why, count in sorted(found.ends.items())]
+    from reports.facts import LINKS as WAYS
+
+    rows = [(why or "moved", f"{count:,}", WAYS[why or "moved"]) for why, count in sorted(found.ends.items())]
     out.print(table(("links", "count", "what that means"), rows, wrap=("what that means",)))
 
 

@@ -21,6 +21,7 @@ from model.date_text import date_of
 from model.errors import Misconfigured
 from model.kinds import Kind
 from model.protocols import Loss
+from reports.facts import lost_of
 from reports.loss_texts import meaning
 
 if TYPE_CHECKING:
@@ -114,13 +115,8 @@ def _chosen(ledger: Ledger, asked: Filters) -> Iterator[Lost]:
 
 def counted(summaries: Sequence[LegSummary], asked: Filters) -> Counter[tuple[Kind, str, str]]:
     """How many items lost what, by workload, field and reason."""
-    counts: Counter[tuple[Kind, str, str]] = Counter()
-    for leg in summaries:
-        if leg.mailbox in asked.mailboxes and leg.workload in asked.kinds:
-            for (field, reason), count in leg.losses.items():
-                if asked.names(Loss(field, reason)):
-                    counts[leg.workload, field, reason] += count
-    return counts
+    own = (leg for leg in summaries if leg.mailbox in asked.mailboxes and leg.workload in asked.kinds)
+    return Counter({loss: count for loss, count in lost_of(own).items() if asked.names(Loss(*loss[1:]))})
 
 
 def _subject(texts: Mapping[Spot, str]) -> Column[Lost]:

@@ -179,19 +179,16 @@ def _tell_scores(ledger: Ledger, rows: Sequence[MailboxRow], found: Mapping[str,
         out.print(LOOK.format(low), soft_wrap=True)
 
 
-def _score(score: Score) -> dict[str, object]:
-    counts = {"items": score.items, "arrived": score.arrived, "lacking": score.lacking}
-    return {"rating": str(score.rating), **counts}
-
-
 def _document(
     row: MailboxRow, steps: Sequence[StepRow], score: Score | None, stop: Stop | None
 ) -> dict[str, object]:
+    from reports.facts import score_document
+
     return {
         "mailbox": row.id,
         "phase": str(row.phase),
         "stop": None if stop is None else stop.document(),
-        "score": None if score is None else _score(score),
+        "score": None if score is None else score_document(score),
         "steps": [
             {
                 "step": one.name,

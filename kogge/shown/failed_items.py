@@ -6,19 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from engine.steps.settling.accepted_differences import code_of
 from kogge.terminal.output import Column, Output
-from ledger.db.rows import ContainerRow, Finding, ItemRow, MailboxRow, Outcome
+from ledger.db.rows import ContainerRow, ItemRow, MailboxRow
 from ledger.views.reports import Differing, Located, Rejection
 from model.date_text import date_of
 from model.kinds import Kind
+from reports.facts import finding_code
 
-CODES = {
-    Outcome.MISSING: "verification-missing",
-    Outcome.EXTRA: "verification-extra",
-    Outcome.DIFFERS: "verification-differs",
-    Outcome.ERROR: "verification-error",
-}
 NAMED_MOST = 1000
 """So many findings a document names; `kogge failures --json` names all."""
 
@@ -88,11 +82,7 @@ def rejected(found: Iterable[Rejection]) -> Iterator[Failure]:
 def differing(found: Iterable[Differing]) -> Iterator[Failure]:
     for box, container, item, one in found:
         key = "" if one.key is None else one.key.hex()
-        yield Failure(box, container.kind, _code(one), one.detail, container, item, key)
-
-
-def _code(found: Finding) -> str:
-    return code_of(found) or CODES[found.outcome]
+        yield Failure(box, container.kind, finding_code(one) or "", one.detail, container, item, key)
 
 
 def document(

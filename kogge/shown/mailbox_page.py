@@ -22,13 +22,14 @@ from engine.pacing.server_names import DEFAULT_PORTS
 from kogge.shown.mailbox_name import NamedMailbox
 from kogge.shown.run_summary import OPEN_STATES, WORDS, cell_of
 from kogge.terminal.tables import bytes_cell, code_cell, moment, state_cell, table
-from ledger.db.rows import SCORE_LOW, LegRow, LegState, Phase, State
+from ledger.db.rows import NEEDS_PERSON, SCORE_LOW, LegRow, LegState, Phase, State
 from ledger.leg.cutover_steps import StepRow, Steps
 from ledger.plan.approvals import PlanRow, plan_rows
 from ledger.views.decisions import about, decider
 from ledger.views.reports import AMISS, LegSummary
 from model.kinds import Kind
 from model.plural import many
+from reports.facts import loss_documents, lost_of, score_document
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -99,10 +100,7 @@ class MailboxPage:
 
     @property
     def lost(self) -> Counter[tuple[Kind, str, str]]:
-        counts: Counter[tuple[Kind, str, str]] = Counter()
-        for one in self.summaries:
-            counts.update({(one.workload, *pair): count for pair, count in one.losses.items()})
-        return counts
+        return lost_of(self.summaries)
 
     @property
     def amiss(self) -> Counter[str]:
@@ -113,6 +111,11 @@ class MailboxPage:
                 if outcome in AMISS:
                     counts[WORDS[outcome]] += count
         return counts
+
+    @property
+    def halted(self) -> bool:
+        """True if only a person moves one of its workloads on."""
+        return any(leg.state in NEEDS_PERSON for leg in self.legs)
 
     @property
     def verified(self) -> bool:
@@ -285,8 +288,7 @@ def next_steps(page: MailboxPage, config: Config) -> Iterator[str]:
     elif page.stopped:
         code = next(iter(page.stopped))
         yield next_command(config.path, f"failures {only}") if page.amiss else f"kogge explain {code}"
-        blocked = any(leg.state in (LegState.BLOCKED, LegState.DIFFERS) for leg in page.legs)
-        if blocked:
+        if page.halted:
             yield next_command(config.path, f"retry {only}")
         yield next_command(config.path, f"migrate {only}")
     elif not page.verified:
@@ -308,7 +310,7 @@ def _on_or_back(page: MailboxPage, stop: Stop, config: Config) -> Iterator[str]:
         yield next_command(config.path, f"approve score-low {only} --by NAME --reason TEXT")
     elif page.stopped:
         yield f"kogge explain {next(iter(page.stopped))}"
-        if not stop.back and any(leg.state in (LegState.BLOCKED, LegState.DIFFERS) for leg in page.legs):
+        if not stop.back and page.halted:
             yield next_command(config.path, f"retry {only}")
     if not stop.back and stop.code != TAKING_BACK:
         yield next_command(config.path, f"cutover {only} --by NAME")
@@ -334,11 +336,8 @@ def document(page: MailboxPage, config: Config) -> dict[str, object]:
             {"workload": str(kind), "code": code, "items": count}
             for (kind, code), count in sorted(page.rejected.items())
         ],
-        "losses": [
-            {"workload": str(kind), "field": name, "reason": reason, "count": count}
-            for (kind, name, reason), count in page.lost.most_common()
-        ],
-        "score": None if page.score is None else _score_document(page.score),
+        "losses": loss_documents(page.lost),
+        "score": None if page.score is None else score_document(page.score),
         "steps": [
             {"step": one.name, "state": one.state, "attempts": one.attempts, "at": one.at}
             for one in page.steps
@@ -356,11 +355,6 @@ def document(page: MailboxPage, config: Config) -> dict[str, object]:
 def _checked(plan: PlanRow) -> dict[str, object]:
     at = None if plan.at is None else datetime.fromtimestamp(plan.at, UTC)
     return {"at": at, "code": plan.code, "level": plan.level, "items": plan.items, "bytes": plan.bytes}
-
-
-def _score_document(score: Score) -> dict[str, object]:
-    counts = {"items": score.items, "arrived": score.arrived, "lacking": score.lacking}
-    return {"rating": str(score.rating), **counts}
 
 
 def _workload(leg: LegRow, page: MailboxPage) -> dict[str, object]:

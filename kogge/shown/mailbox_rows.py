@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from kogge.terminal.tables import BAD, CARE, QUIET, code_cell
-from ledger.db.rows import LegState
+from ledger.db.rows import NEEDS_PERSON, LegState
 from model.kinds import KINDS, Kind
 from model.plural import many
 
@@ -27,7 +27,6 @@ URGENT = (
     LegState.COPIED,
     LegState.PENDING,
 )
-NEEDS_PERSON = frozenset({LegState.BLOCKED, LegState.DIFFERS})
 SIGNS: Mapping[LegState, tuple[str, str]] = {
     LegState.VERIFIED: ("ok", "green"),
     LegState.BLOCKED: ("stop", BAD),

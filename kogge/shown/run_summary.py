@@ -36,8 +36,9 @@ from ledger.db.rows import NOT_IN_PLAN, Outcome, State, Tally
 from ledger.views.reports import AMISS, LegSummary
 from model.kinds import KINDS, Kind
 from model.plural import many
-from reports.loss_texts import closing_lines
-from reports.plan_gaps import is_settled, told_code
+from reports.facts import loss_documents, lost_of
+from reports.loss_texts import Lost, closing_lines
+from reports.plan_gaps import by_mailbox, is_settled, told_code
 
 WORDS = {
     Outcome.MATCH: "match",
@@ -51,8 +52,6 @@ WORDS = {
 }
 OPEN_STATES = frozenset({State.SEEN, State.WRITING, State.CHANGED, State.LEAVING})
 MOVED = (State.WRITTEN, State.VERIFIED)
-Lost: TypeAlias = tuple[Kind, str, str]
-"""Workload, field, reason."""
 Found: TypeAlias = tuple[Outcome, str]
 """Outcome and detail, as ledger.db.rows.Finding has them."""
 
@@ -84,9 +83,6 @@ class RunSummary:
 
     def lines(self) -> list[MailboxLine]:
         """A row for each mailbox, what needs a person first."""
-        boxes: dict[str, list[LegSummary]] = {}
-        for leg in self.legs:
-            boxes.setdefault(leg.mailbox, []).append(leg)
         lines = (
             MailboxLine(
                 number,
@@ -96,7 +92,7 @@ class RunSummary:
                 self.checked.get(number, 0),
                 stop=_stop(own),
             )
-            for number, own in boxes.items()
+            for number, own in by_mailbox(self.legs).items()
         )
         return sorted(lines, key=urgency)
 
@@ -106,10 +102,7 @@ class RunSummary:
             "mailboxes": len({leg.mailbox for leg in self.legs}),
             "bytes": self.bytes,
             "fates": {state.name.lower(): count for state, count in sorted(self.fates.items())},
-            "losses": [
-                {"workload": str(kind), "field": name, "reason": reason, "count": count}
-                for (kind, name, reason), count in self.lost.most_common()
-            ],
+            "losses": loss_documents(self.lost),
             "skipped": dict(sorted(self.skipped.items())),
             "left_out": dict(sorted(self.omitted.items())),
             "findings": {str(one): sum(told.values()) for one, told in _by_outcome(self.findings).items()},
@@ -135,7 +128,6 @@ def result_of(
         if (wanted is None or one.mailbox in wanted) and (kinds is None or one.workload in kinds)
     )
     fates: Counter[State] = Counter()
-    lost: Counter[Lost] = Counter()
     findings: Counter[Found] = Counter()
     omitted: Counter[str] = Counter()
     skipped: Counter[str] = Counter()
@@ -143,10 +135,9 @@ def result_of(
         skipped.update(leg.skips)
         omitted.update(leg.omitted)
         fates.update(leg.counts)
-        lost.update({(leg.workload, *pair): count for pair, count in leg.losses.items()})
         findings.update(leg.findings)
     size = sum(leg.bytes for leg in legs)
-    return RunSummary(legs, fates, lost, findings, size, omitted, skipped, checked or {})
+    return RunSummary(legs, fates, lost_of(legs), findings, size, omitted, skipped, checked or {})
 
 
 def _stop(legs: Iterable[LegSummary]) -> Stop | None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from kogge.shown.mailbox_rows import NEEDS_PERSON, URGENT, MailboxLine, WorkloadCell, urgency
-from ledger.db.rows import LegRow, LegState, MailboxRow, State
+from kogge.shown.mailbox_rows import URGENT, MailboxLine, WorkloadCell, urgency
+from ledger.db.rows import NEEDS_PERSON, LegRow, LegState, MailboxRow, State
 from model.kinds import Kind
 from reports.plan_gaps import is_settled, left_out, told_code
 from reports.progress import expected

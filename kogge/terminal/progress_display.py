@@ -11,9 +11,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ledger.db.rows import LegRow, LegState
+from ledger.db.rows import NEEDS_PERSON, LegRow, LegState
 from model.plural import many
-from reports.plan_gaps import is_settled, told_code
+from reports.plan_gaps import by_mailbox, is_settled, told_code
 from reports.progress import Snapshot, expected, size
 
 COLOURS = {
@@ -26,7 +26,6 @@ COLOURS = {
 }
 SHOWN = 8
 """How many mailboxes at work are named."""
-NEEDS_PERSON = (LegState.BLOCKED, LegState.DIFFERS)
 WINDOW_SECONDS = 60.0
 """The rate is that of the last minute: a person wants to know how it goes now."""
 
@@ -80,12 +79,10 @@ class Display:
         unknown = any(leg.mailbox not in self._checked for leg in unlisted)
         whole = expected(snapshot.legs, self._checked) if unlisted else snapshot.items
         left = None if unknown or rate <= 0 or whole <= snapshot.done else (whole - snapshot.done) / rate
-        by_mailbox: dict[str, list[LegRow]] = {}
-        for leg in snapshot.legs:
-            by_mailbox.setdefault(leg.mailbox, []).append(leg)
+        boxes = by_mailbox(snapshot.legs)
         running = {
             mailbox: tuple(leg for leg in legs if leg.state is LegState.RUNNING)
-            for mailbox, legs in by_mailbox.items()
+            for mailbox, legs in boxes.items()
         }
         return Progress(
             done=snapshot.done,
@@ -95,8 +92,8 @@ class Display:
             bytes=snapshot.bytes,
             rate=rate,
             left=left,
-            finished=sum(all(map(is_settled, legs)) for legs in by_mailbox.values()),
-            mailboxes=len(by_mailbox),
+            finished=sum(all(map(is_settled, legs)) for legs in boxes.values()),
+            mailboxes=len(boxes),
             at_work={mailbox: legs for mailbox, legs in running.items() if legs},
             stuck=Counter(
                 told_code(leg) or str(leg.state)

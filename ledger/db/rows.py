@@ -104,6 +104,8 @@ URGENCY = (
     LegState.VERIFIED,
 )
 """A mailbox is in the first of these states that one of its workloads has."""
+NEEDS_PERSON = frozenset({LegState.BLOCKED, LegState.DIFFERS})
+"""The states that only a person ends."""
 
 
 class Outcome(StrEnum):

@@ -22,13 +22,13 @@ from flows.display.problem_pages import (
     links_told,
     losses_text,
     losses_told,
-    lost,
 )
 from flows.display.ui_links import runs_of, tasks_of
 from ledger.db.rows import LegRow, LegState, MailboxRow, Outcome, Phase, State
 from ledger.views.reports import LegSummary
 from ledger.views.scores import Absent
 from model.kinds import Kind
+from reports.facts import lost_of
 from reports.progress import Snapshot
 
 NOW = datetime(2026, 11, 29, 22, 14, tzinfo=UTC)
@@ -165,7 +165,7 @@ def test_losses_are_sentences_and_appearance_is_one_number() -> None:
         ("categories", "too-many"): 1,
         ("name", "characters-replaced"): 40,
     }
-    counts = lost([summary("m-1", losses=losses), summary("m-2", losses=losses)])
+    counts = lost_of([summary("m-1", losses=losses), summary("m-2", losses=losses)])
     assert counts[Kind.MAIL, "attachment", "too-large"] == 4
     text = losses_text("pilot", counts, NOW)
     assert text.index("### content: ") < text.index("### functional: ")
