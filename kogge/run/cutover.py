@@ -128,7 +128,7 @@ def cutover(
 
 
 def _show(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool) -> int:
-    """Writes nothing. Ends as `kogge status` does for what only a person moves on."""
+    """Show how far cutovers are, and write nothing. It ends as `kogge status` does."""
     from engine.approvals.score import scores
     from engine.cutover.stopped import stops
     from kogge.shown.cutover_rows import cutover_table
@@ -156,7 +156,7 @@ def _show(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: b
 
 
 def _tell_codes(codes: Sequence[str]) -> None:
-    """Each with what to do."""
+    """Print each code with what to do."""
     for code, count in sorted(Counter(codes).items()):
         screen().print(f"{code} ({count:,}): {advice(code)}", soft_wrap=True)
 
@@ -167,7 +167,7 @@ def _step_cells(one: StepRow) -> list[str]:
 
 
 def _tell_scores(ledger: Ledger, rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> None:
-    """Each wave's, and what to do about those that are low and that nobody approved."""
+    """Print each wave's score, and what to do about low ones that are not approved."""
     from engine.approvals.low_score_approval import would_stop
     from kogge.shown.score_tables import wave_line, waves_of
 
@@ -204,8 +204,14 @@ def _document(
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Who decides, whether it goes back, whether a window is no matter; whose mailboxes, as options; why, if
-    somebody said so; and whether the mailboxes were named, or are all of a wave."""
+    """Hold how a cutover was asked for.
+
+    Attributes:
+        by: who decides.
+        back: it goes back.
+        now: a window does not matter.
+        whose: the mailboxes, as options.
+    """
 
     by: str
     back: bool
@@ -217,7 +223,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How it went. refusals: why some may go on another time only."""
+    """Hold how it went; `refusals` say why some mailboxes may go on only at another time."""
 
     cuts: Sequence[CutoverResult]
     refusals: Sequence[Transient]
@@ -227,8 +233,10 @@ class Ended:
 def _look(
     config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool, *, now: bool, named: bool
 ) -> int:
-    """Writes nothing and runs no hook. Says of each mailbox what would stop it first, as the ledger is now:
-    it is not ready, its wave may not begin, or its score is low."""
+    """Say of each mailbox what would stop it first, as the ledger is now. It writes nothing and runs no hook.
+
+    A mailbox may not be ready, its wave may not begin, or its score may be low.
+    """
     from engine.approvals.low_score_approval import would_stop
     from engine.approvals.score import scores
     from engine.cutover.given_back import stay_out
@@ -265,7 +273,7 @@ def _look(
 
 
 def _look_back(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool) -> int:
-    """Writes nothing and undoes no hook. Says of each mailbox whether --back would take it back."""
+    """Say of each mailbox whether --back would take it back. It writes nothing and undoes no hook."""
     routes = [
         one if one.way != "roll-back" else replace(one, undone=(), by_hand=())
         for one in routes_of(config.hooks, ledger, rows)
@@ -280,8 +288,10 @@ def _look_back(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_js
 def _refusals(
     config: Config, ledger: Ledger, rows: Sequence[MailboxRow], *, hours: bool
 ) -> dict[str, MigrationError]:
-    """By wave, of each whose cutover is not approved, that is paused or, where hours count, out of its
-    window."""
+    """Return, by wave, why it may not be cut over.
+
+    A cutover is not approved, the wave is paused or, if hours count, it is out of its window.
+    """
     from engine.cutover.run_many import permit
     from engine.planning.maintenance_windows import refuse_closed
 
@@ -299,8 +309,17 @@ def _refusals(
 def act(
     config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way, path: Path | None = None
 ) -> Ended:
-    """What there is nothing to do for is neither told nor recorded as done; its result says why. path: of the
-    configuration, where people are told how it goes; None: nothing is told."""
+    """Cut mailboxes over, or take them back.
+
+    A mailbox without something to do is neither announced nor recorded as done; its result says why.
+
+    Args:
+        config: the configuration.
+        ledger: is read and written.
+        rows: the mailboxes.
+        way: how it was asked for.
+        path: of the configuration, for what is printed on the way; None prints nothing.
+    """
     from engine.control.error_log import defect_log
     from engine.cutover.run_many import all_of, announce, concerned, opened, tell_end
     from engine.pacing.worker_slots import open_worker_slots
@@ -342,7 +361,7 @@ def act(
 
 
 def _first(begun: Collection[str], way: Way, path: Path) -> str:
-    """What is about to be done, or that nothing is."""
+    """Return what is about to be done, or that there is nothing to do."""
     if not begun:
         return NOTHING_BACK if way.back else NOTHING_OVER
     count = many(len(begun), "mailbox", "mailboxes")
@@ -365,7 +384,7 @@ def _telling(
 
 
 def give_back(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], by: str, path: ConfigPath) -> None:
-    """Undoes the hooks of mailboxes that were rolled back, and brings these to staging; says how it went."""
+    """Undo the hooks of mailboxes that were rolled back, bring these to staging, and say how it went."""
     whose = " ".join(f"-m {row.id}" for row in rows)
     routes = routes_of(config.hooks, ledger, rows)
     ended = act(config, ledger, rows, Way(by, back=True, now=False, whose=whose))
@@ -380,7 +399,7 @@ def give_back(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], by: st
 
 
 def _duties(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -> list[WavePolicy]:
-    """To take back is always possible."""
+    """Return what the work goes by. It is always possible to go back."""
     from engine.pacing.watchdog import WavePolicy
 
     if way.back:
@@ -410,7 +429,7 @@ def _conclude(ended: Ended, rows: Sequence[MailboxRow], way: Way, as_json: bool,
 
 
 def _next_steps(cuts: Sequence[CutoverResult], asked: int, way: Way, path: ConfigPath) -> Iterator[str]:
-    """What to type now, a line each."""
+    """Yield what to type now, a line each."""
     by = f"--by {shlex.quote(way.by)}"
     again, back = (f"cutover {way.whose}{option} {by}" for option in (" --now" * way.now, " --back"))
     left = {one.code for one in cuts if one.code} | ({STOPPED} if len(cuts) < asked else set())
@@ -454,12 +473,12 @@ def _after_back(cuts: Sequence[CutoverResult], left: Set[str], back: str, path: 
 
 
 def _whose(cuts: Sequence[CutoverResult], code: str | None) -> str:
-    """As options, those that ended so."""
+    """Return, as options, the mailboxes that ended with this code."""
     return _shown([one for one in cuts if one.code == code])
 
 
 def _shown(cuts: Sequence[CutoverResult]) -> str:
-    """As options; of many a word that stands for each."""
+    """Return mailboxes as options, or a word that stands for each if there are many."""
     found = [f"-m {one.mailbox}" for one in cuts]
     return " ".join(found) if len(found) <= NAMED_MOST else "-m MAILBOX"
 
@@ -469,7 +488,7 @@ def _cell(one: CutoverResult) -> dict[str, str]:
 
 
 def _tell(ended: Sequence[CutoverResult], well: str) -> None:
-    """What needs a person first."""
+    """Print how each ended, first those that need a person."""
     order = sorted(ended, key=lambda one: (one.code is None, one.mailbox))
     cells = [
         [one.mailbox, str(one.phase), one.code or (well if one.phase is not Phase.LIVE else "")]

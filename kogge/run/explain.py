@@ -39,7 +39,7 @@ def explain(code: Word = None, as_json: AsJson = False) -> None:
 
 
 def _found(words: Sequence[str]) -> list[CodeEntry]:
-    """What the words name together, as the field and the reason of a loss do; else what each names."""
+    """Return what the words name together, as the field and the reason of a loss do, or what each names."""
     asked = " ".join(words)
     if found := find(asked):
         return found

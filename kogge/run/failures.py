@@ -163,7 +163,7 @@ def failures(
 def _found(
     settings: Config, ledger: Ledger, filters: command_losses.Filters, reader: str | None
 ) -> tuple[list[Failure], Mapping[Spot, str]]:
-    """The failures that are asked for, and the subjects of their items, for a reader who asks for them."""
+    """Return the failures that are asked for, and the subjects of their items, if a reader wants them."""
     from kogge.shown.failed_items import differing, rejected
 
     every = [*rejected(ledger.rejected(filters.wave)), *differing(ledger.differing(filters.wave))]
@@ -175,7 +175,7 @@ def _found(
 
 
 def _unfinished(ledger: Ledger, wanted: frozenset[str], kinds: frozenset[Kind]) -> list[LegRow]:
-    """The workloads of these mailboxes that are not verified: of them, more may come to light."""
+    """Return the workloads of these mailboxes that are not verified: more of them may come to light."""
     from ledger.db.rows import LegState
 
     legs = [leg for leg in ledger.legs() if leg.mailbox in wanted and leg.workload in kinds]
@@ -183,7 +183,7 @@ def _unfinished(ledger: Ledger, wanted: frozenset[str], kinds: frozenset[Kind]) 
 
 
 def _subject(texts: Mapping[Spot, str]) -> Column[Failure]:
-    """The column of subjects, as they were read. A workload has none."""
+    """Return the column of subjects, as they were read. A workload has none."""
 
     def subject(one: Failure) -> str | None:
         if one.container is None or one.item is None:
@@ -196,7 +196,7 @@ def _subject(texts: Mapping[Spot, str]) -> Column[Failure]:
 def _show(
     rows: Sequence[Failure], output: Output[Failure], by_code: bool, unfinished: Sequence[LegRow]
 ) -> None:
-    """unfinished: workloads of which this is not the last word."""
+    """Show the failures; for workloads that are `unfinished` this is not the final result."""
     out = screen()
     stopped = [leg for leg in unfinished if leg.detail][:STOPPED_SHOWN]
     for leg in stopped:

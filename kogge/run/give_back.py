@@ -124,8 +124,12 @@ def give_back(
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Who gives back, and why. reason: None where somebody approved the rollback before. lines: whether every
-    item is asked for."""
+    """Hold who gives back, and why.
+
+    Attributes:
+        reason: None if the rollback was approved before.
+        lines: every item is asked for.
+    """
 
     config: Config
     ledger: Ledger
@@ -136,8 +140,13 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One mailbox. route: what was needed. phase: where it is now. code: why it is not given back; None if it
-    is, or if nothing was to be done."""
+    """Hold what became of one mailbox.
+
+    Attributes:
+        route: what was needed.
+        phase: where it is now.
+        code: why it is not given back; None if it is, or if there was nothing to do.
+    """
 
     route: Route
     phase: Phase
@@ -145,15 +154,20 @@ class Given:
 
     @property
     def is_back(self) -> bool:
+        """Return True if the mailbox is given back."""
         return self.code is None and self.phase is Phase.STAGING
 
     def cell(self) -> dict[str, object]:
+        """Return the mailbox for JSON."""
         return {**self.route.cell(), "phase": str(self.phase), "code": self.code or ""}
 
 
 def _roll_back(order: Order, rows: Sequence[MailboxRow], dry_run: bool) -> Run:
-    """Takes back what Kogge wrote for these, or only looks. The reason that was given approves this command
-    alone: of a mailbox of which nothing was begun, nobody uses it later."""
+    """Take back what Kogge wrote for these, or only look.
+
+    The reason that was given approves this command alone: it is not used later for a mailbox of which nothing
+    was begun.
+    """
     if dry_run:
         return _run(order, rows, may_look(order.ledger, rows), execute=False)
     before = _approved(order.ledger, rows)
@@ -178,7 +192,7 @@ def _approved(ledger: Ledger, rows: Sequence[MailboxRow]) -> frozenset[str]:
 
 
 def _without_reason(ledger: Ledger, rows: Sequence[MailboxRow]) -> frozenset[str]:
-    """Those that the same command gives back without another reason."""
+    """Return the mailboxes that the same command gives back without another reason."""
     from engine.cutover.steps import is_rolled_back
 
     return _approved(ledger, rows) | {row.id for row in rows if is_rolled_back(ledger, row.id)}
@@ -191,8 +205,11 @@ def _spend_unused(ledger: Ledger, rows: Sequence[MailboxRow]) -> None:
 
 
 def _record(order: Order, rows: Sequence[MailboxRow]) -> None:
-    """The next cutover of their wave leaves these out. This is recorded before anything is undone: whoever
-    runs an interrupted command again may find nothing left to undo."""
+    """Record that the next cutover of their wave leaves these out.
+
+    It comes before anything is undone, because a second run of an interrupted command may find nothing left
+    to undo.
+    """
     from engine.cutover.given_back import record_begin
 
     record_begin(order.ledger, rows, order.by)
@@ -205,14 +222,14 @@ def _undo(order: Order, rows: Sequence[MailboxRow]) -> Ended:
 
 
 def _code(mailbox: str, run: Run | None, ended: Ended | None) -> str | None:
-    """Why this mailbox is where it is: the first thing that stopped it."""
+    """Return why this mailbox is where it is: the first thing that stopped it."""
     results = [(one.leg.mailbox, one.code) for one in (run.ended if run else ())]
     results += [(one.mailbox, one.code) for one in (ended.cuts if ended else ())]
     return next((code for number, code in results if number == mailbox and code), None)
 
 
 def _show(found: Sequence[Given], run: Run | None, path: Path, why: str) -> None:
-    """What would be done. why: the option that says why, where it is asked for."""
+    """Show what would be done; `why` is the option with the reason, if one is asked for."""
     show_routes([one.route for one in found])
     if run is not None:
         screen().print()
@@ -225,7 +242,7 @@ def _show(found: Sequence[Given], run: Run | None, path: Path, why: str) -> None
 
 
 def _tell(found: Sequence[Given], run: Run | None, path: Path, why: str) -> None:
-    """What was done, and what to type now. why: the option that says why, where it is asked for again."""
+    """Print what was done, and what to type now; `why` is the option with the reason, if asked for again."""
     if run is not None:
         show_counts(run.ended, execute=True)
     for one in found:

@@ -94,7 +94,11 @@ def _one(wave: str | None, only: str | None) -> str | None:
 
 
 def _moment(option: str, text: str | None, *, end: bool = False) -> float | None:
-    """Seconds since 1970 UTC; of a whole day its beginning, or with end its end. Raises Misconfigured."""
+    """Return seconds since 1970 UTC; of a whole day its beginning, or with `end` its end.
+
+    Raises:
+        Misconfigured: the text is no time.
+    """
     if text is None:
         return None
     for form in FORMS:
@@ -108,7 +112,7 @@ def _moment(option: str, text: str | None, *, end: bool = False) -> float | None
 
 
 def _drawn(events: Sequence[Event], *, with_wave: bool) -> Grid:
-    """The events as a table, without the columns that none of them fills."""
+    """Return the events as a table, without the columns that none of them fills."""
     columns = ["event", "wave", "when (UTC)", "what", "about", "detail"]
     rows = [_cells(event) for event in events]
     kept = [at for at, name in enumerate(columns) if any(row[at] for row in rows)]
@@ -124,7 +128,7 @@ def _cells(event: Event) -> list[str]:
 
 
 def _detail(event: Event) -> str:
-    """What an event says, but for the moment that stands beside it."""
+    """Return what an event says, without the time that stands next to it."""
     told = {name: _short(value) for name, value in event.detail.items()}
     if _repeats(event.detail.get("at", ""), event.moment):
         del told["at"]
@@ -132,7 +136,7 @@ def _detail(event: Event) -> str:
 
 
 def _repeats(value: str | int, when: datetime) -> bool:
-    """Whether an event tells the moment in which it was recorded, or the one just before."""
+    """Return True if a value is the time at which its event was recorded, or the second before."""
     try:
         told = datetime.fromisoformat(str(value))
     except ValueError:
@@ -142,7 +146,7 @@ def _repeats(value: str | int, when: datetime) -> bool:
 
 
 def _short(value: str | int) -> str:
-    """The beginning of a hash, as other commands show it; --json has the whole."""
+    """Return the beginning of a hash, as other commands show it; --json has the whole."""
     text = str(value)
     return f"{text[:HASH_SHOWN]}…" if HASH.fullmatch(text) else text
 

@@ -121,7 +121,7 @@ def migrate(
 
 
 def _to_run(rows: Sequence[MailboxRow], planned: LoadedPlan, wave: str | None) -> list[MailboxRow]:
-    """Only mailboxes that a row of mailboxes.csv still asks for."""
+    """Return only the mailboxes that a row of mailboxes.csv still asks for."""
     ids = frozenset(planned.ids)
     found = [row for row in rows if row.id in ids]
     if not found:
@@ -130,8 +130,10 @@ def _to_run(rows: Sequence[MailboxRow], planned: LoadedPlan, wave: str | None) -
 
 
 def _behind(ledger: Ledger, asked: Sequence[MailboxRow], rows: Sequence[MailboxRow]) -> frozenset[str]:
-    """Which mailboxes of these waves were asked for, too, and are withheld: not those that were left out on
-    purpose."""
+    """Return which mailboxes of these waves were asked for and are withheld.
+
+    Those that were left out on purpose are not among them.
+    """
     waves = {row.wave for row in rows}
     legs = [leg for wave in waves for leg in ledger.legs(wave)]
     ids = {row.id for row in asked if row.wave in waves}
@@ -182,16 +184,21 @@ def verify(
 
 
 def _has_run(ledger: Ledger, order: RunRequest) -> bool:
-    """Whether a worker had any of it in hand."""
+    """Return True if a worker had any of it in hand."""
     legs = ledger.legs(of=[row.id for row in order.rows])
     return any(leg.started is not None for leg in legs if leg.workload in order.kinds)
 
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What a run was asked for. some: not whole waves. named: the workloads as they were given; kinds: those
-    that it is about, all that have a target where none was given. behind: mailboxes that were asked for and
-    are withheld by the plan: they are not run, and are told."""
+    """Hold what a run was asked for.
+
+    Attributes:
+        some: not whole waves.
+        named: the workloads as they were given.
+        kinds: the workloads that it is about; all that have a target if none was given.
+        behind: mailboxes that were asked for and are withheld by the plan. They are not run, and are named.
+    """
 
     rows: Sequence[MailboxRow]
     some: bool
@@ -202,8 +209,11 @@ class RunRequest:
 
 
 def _run_all(config: Config, order: RunRequest, as_json: bool) -> int:
-    """Runs wave after wave; ends with the first one that was stopped, or that met a fault of every mailbox:
-    a wrong password is not tried on the next wave."""
+    """Run wave after wave.
+
+    It ends with the first one that was stopped, or that met a fault of every mailbox: a wrong password is not
+    tried on the next wave.
+    """
     from flows.deploy.prefect_server import status as local_server
     from flows.launch import launch
 
@@ -237,8 +247,10 @@ def _run_all(config: Config, order: RunRequest, as_json: bool) -> int:
 
 
 def _checked(ledger: Ledger, order: RunRequest, waves: Iterable[str]) -> dict[str, int]:
-    """How many items `kogge check` counted, by mailbox, where all of it is to be moved; before a listing
-    nobody knows better."""
+    """Return how many items `kogge check` counted, by mailbox, if all of it is to be moved.
+
+    Nothing better is known before a listing.
+    """
     from ledger.plan.approvals import plan_rows
 
     if order.named:
@@ -247,7 +259,7 @@ def _checked(ledger: Ledger, order: RunRequest, waves: Iterable[str]) -> dict[st
 
 
 def _in_order(config: Config, order: RunRequest) -> list[str]:
-    """The waves to run: by priority, then by date."""
+    """Return the waves to run: by priority, then by date."""
     from ledger.plan.waves import Waves
 
     with opened_ledger(config) as ledger:
@@ -284,7 +296,7 @@ def _fault_code(fault: MigrationError) -> int:
 def _shown(
     config: Config, title: str, as_json: bool, checked: Mapping[str, int]
 ) -> Iterator[Callable[[Snapshot], None] | None]:
-    """Progress: a bar that redraws itself on a terminal, a line once a minute elsewhere."""
+    """Show progress: a bar that redraws itself on a terminal, a line once a minute elsewhere."""
     from engine.pacing.server_notices import hosts_of, with_host
 
     board, hosts = Display(title, checked), hosts_of(config)
@@ -306,9 +318,15 @@ def _shown(
 
 
 class Changes:
-    """Passes on a snapshot when something of it changed, and what did not once in SAME_SECONDS: what keeps
-    the output of a container's terminal has a line of each redrawing. seconds: the least between two. news:
-    the least where what needs attention changed, a server or a code, and before the first one."""
+    """Pass on a snapshot if something of it changed, and without a change once in SAME_SECONDS.
+
+    What stores the output of a container's terminal has a line of each redrawing.
+
+    Args:
+        tell: gets the snapshot.
+        seconds: the least between two.
+        news: the least if what needs attention changed (a server or a code), and before the first one.
+    """
 
     def __init__(
         self,
@@ -326,6 +344,7 @@ class Changes:
         self._at = clock()
 
     def show(self, snapshot: Snapshot) -> None:
+        """Take the next snapshot."""
         now = self._clock()
         passed = now - self._at
         told, attention = (snapshot.legs, snapshot.unwell), _attention(snapshot)
@@ -337,14 +356,14 @@ class Changes:
 
 
 def _attention(snapshot: Snapshot) -> object:
-    """What somebody should hear soon: which servers are not well, and why workloads do not go on."""
+    """Return what a person should see soon: servers that are not well, and why workloads stopped."""
     servers = frozenset(line.partition(":")[0] for line in snapshot.unwell)
     stuck = {str(leg.state): leg.code for leg in snapshot.legs if str(leg.state) in ("blocked", "differs")}
     return servers, frozenset(stuck.items())
 
 
 def _tally(order: RunRequest, results: Sequence[RunResult]) -> Tally | None:
-    """What the whole pass did; None where nothing was to be written, or workers elsewhere wrote."""
+    """Return what the whole pass did; None if nothing was to be written, or workers elsewhere wrote."""
     from ledger.db.rows import Tally
 
     told = [result.tally for result in results if result.tally is not None]
@@ -426,7 +445,10 @@ def retry(
 
 
 def _going_back(config: Config, ledger: Ledger, rows: Sequence[MailboxRow]) -> set[str]:
-    """Those whose give-back was begun and has not ended: what Kogge wrote must not come back meanwhile."""
+    """Return the mailboxes whose give-back was begun and has not ended.
+
+    What Kogge wrote must not come back before that.
+    """
     from engine.cutover.given_back import GIVING_BACK
     from engine.cutover.stopped import stops
 
@@ -438,7 +460,7 @@ def _going_back(config: Config, ledger: Ledger, rows: Sequence[MailboxRow]) -> s
 def _requeue(
     ledger: Ledger, wave: str, wanted: frozenset[str], kinds: frozenset[Kind], rejected: bool
 ) -> tuple[int, int]:
-    """Of one wave: how many legs are pending again, and how many rejected items; an event says so."""
+    """Return how many legs of a wave are pending again, and how many rejected items; an event records it."""
     from ledger.db.rows import LegState, State
 
     legs = {leg.id for leg in ledger.legs(wave) if leg.mailbox in wanted and leg.workload in kinds}

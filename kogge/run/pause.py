@@ -65,7 +65,10 @@ def _set(wave: str, paused: bool, by: str, reason: str, config: ConfigPath) -> N
 
 
 def _refuse_unknown(config: Config, ledger: Ledger, wave: str) -> None:
-    """Raises Misconfigured for a wave of which nothing is planned: a name mistyped would stop nothing."""
+    """Raise Misconfigured for a wave of which nothing is planned.
+
+    A name that was mistyped would stop nothing.
+    """
     from engine.planning.missing_wave import missing_wave
     from ledger.plan.waves import Waves
 
@@ -77,8 +80,18 @@ def _refuse_unknown(config: Config, ledger: Ledger, wave: str) -> None:
 def that_may_run(
     config: Config, ledger: Ledger, rows: Sequence[MailboxRow], override_by: str | None
 ) -> list[MailboxRow]:
-    """The mailboxes whose waves may run now. override_by: who lets those run that may not; a pause stays. Of
-    several waves the others are told and left out. Raises Transient when none may run; Misconfigured."""
+    """Return the mailboxes whose waves may run now. The other waves are named and left out.
+
+    Args:
+        config: the configuration.
+        ledger: is read.
+        rows: the mailboxes.
+        override_by: who lets those run that may not; a pause stays.
+
+    Raises:
+        Transient: none may run.
+        Misconfigured: the plan cannot be used.
+    """
     from engine.planning.maintenance_windows import CLOSED, refuse_closed
     from ledger.plan.wave_control import override
 
@@ -101,7 +114,7 @@ def that_may_run(
 
 
 def may_look(ledger: Ledger, rows: Sequence[MailboxRow]) -> list[WavePolicy]:
-    """What those go by who only look: they may at any time, also while the wave is paused."""
+    """Return what looking goes by: it may at any time, also while the wave is paused."""
     from engine.pacing.watchdog import WavePolicy
     from ledger.plan.waves import Waves
 
@@ -119,9 +132,21 @@ def may_work(
     paused_too: bool = True,
     ends: bool = True,
 ) -> list[WavePolicy]:
-    """Of each wave that may be worked on now, what that work goes by; the others are told and left out. what:
-    the command. now_by: who lets it run outside of a wave's hours; recorded. paused_too: and although the
-    wave is paused; a pause that comes later counts. Raises Transient when none may run; Misconfigured."""
+    """Return what the work goes by, for each wave that may be worked on now; others are named and left out.
+
+    Args:
+        config: the configuration.
+        ledger: is read, and records who decided.
+        rows: the mailboxes.
+        what: the command.
+        now_by: who lets it run outside of a wave's hours; recorded.
+        paused_too: also while the wave is paused; a pause that comes later counts.
+        ends: the work has to end with the wave's hours.
+
+    Raises:
+        Transient: none may run.
+        Misconfigured: the plan cannot be used.
+    """
     from engine.pacing.watchdog import WavePolicy
     from engine.planning.maintenance_windows import PAUSED, gate_of, next_opening_text
     from ledger.plan.wave_control import let_outside

@@ -108,7 +108,12 @@ def repair(
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How it went. fault: what concerns every mailbox. refusals: why some may go on another time only."""
+    """Hold how it went.
+
+    Attributes:
+        fault: what concerns every mailbox.
+        refusals: why some may go on only at another time.
+    """
 
     legs: Sequence[RepairResult]
     fault: MigrationError | None
@@ -148,7 +153,7 @@ def _walk(
 
 
 def _exit(done: Done, *, all_waves: bool) -> int:
-    """Says what is left. all_waves: none was left out at the beginning."""
+    """Print what is left, and return the exit code; `all_waves`: none was left out at the beginning."""
     if done.fault is not None:
         return report(done.fault)
     for refusal in done.refusals:
@@ -163,14 +168,14 @@ def _exit(done: Done, *, all_waves: bool) -> int:
 def _duties(
     config: Config, ledger: Ledger, rows: Sequence[MailboxRow], by: str | None, *, now: bool
 ) -> list[WavePolicy]:
-    """by: who has it done; None: nobody, it is only looked at."""
+    """Return what the work goes by; without a `by` it only looks."""
     if by is None:
         return may_look(ledger, rows)
     return may_work(config, ledger, rows, "repair", by if now else None)
 
 
 def _tell(ended: Sequence[RepairResult], execute: bool, as_json: bool, again: str) -> None:
-    """again: what does it, once it was looked at."""
+    """Print how each ended; `again` is the command that repairs, after a look."""
     if as_json:
         legs = [
             {

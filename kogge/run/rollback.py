@@ -116,7 +116,7 @@ def rollback(
 
 @dataclass(frozen=True, slots=True)
 class RollbackSelection:
-    """What is to be rolled back, or looked at, and what that goes by."""
+    """Hold what is to be rolled back, or looked at, and what that goes by."""
 
     rows: Sequence[MailboxRow]
     duties: Sequence[WavePolicy]
@@ -127,7 +127,12 @@ class RollbackSelection:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How it went. left: how many workloads were not begun. refusals: why waves go on another time."""
+    """Hold how it went.
+
+    Attributes:
+        left: how many workloads were not begun.
+        refusals: why waves go on at another time.
+    """
 
     ended: Sequence[RollbackResult]
     left: int
@@ -138,8 +143,15 @@ class Run:
 def _about_phases(
     config: Config, ledger: Ledger, rows: Sequence[MailboxRow], path: Path, undo_by: str | None
 ) -> None:
-    """Says which mailboxes are rolled back and yet frozen or live, and what their hooks still do; or undoes
-    that. undo_by: who wants it undone; None: nobody does."""
+    """Print which mailboxes are rolled back and still frozen or live, and what their hooks do; or undo that.
+
+    Args:
+        config: the configuration.
+        ledger: is read and written.
+        rows: the mailboxes.
+        path: of the configuration.
+        undo_by: who wants it undone; None only prints.
+    """
     from engine.cutover.steps import in_force, is_rolled_back
     from kogge.run.cutover import give_back
     from ledger.db.rows import Phase
@@ -169,6 +181,7 @@ def _duties(
 
 
 def run_rollback(config: Config, ledger: Ledger, asked: RollbackSelection) -> Run:
+    """Take the selected workloads back, or only look."""
     from engine.approvals.pinned_settings import refuse_weaker
     from engine.control.error_log import defect_log
     from engine.cutover.steps import is_undone
@@ -207,7 +220,7 @@ def run_rollback(config: Config, ledger: Ledger, asked: RollbackSelection) -> Ru
 
 
 def _refuse_alone(settings: Config, by: str | None, *, execute: bool, now: bool, undo_hooks: bool) -> None:
-    """Raises Misconfigured for an option that goes with others, or if hooks could not be undone."""
+    """Raise Misconfigured for an option that goes with others, or if hooks could not be undone."""
     from engine.cutover.hooks import refuse_unreadable
 
     if now:
@@ -237,7 +250,12 @@ def _refuse_half(
 
 @dataclass(frozen=True, slots=True)
 class Responsibility:
-    """Who takes responsibility, and why; None: somebody did before. recall: also for every folder."""
+    """Hold who takes responsibility, and why.
+
+    Attributes:
+        reason: None if it was taken before.
+        recall: also for every folder.
+    """
 
     by: str | None
     reason: str | None
@@ -247,7 +265,7 @@ class Responsibility:
 def record_approval(
     ledger: Ledger, wave: str | None, rows: Sequence[MailboxRow], answer: Responsibility
 ) -> None:
-    """Records who takes responsibility; without a name, somebody must have before."""
+    """Record who takes responsibility; without a reason it must have been taken before."""
     from engine.rollback.run import approved
     from ledger.leg.rollback import APPROVAL, RECALL
 
@@ -272,7 +290,7 @@ def _tell(
     again: str,
     path: Path,
 ) -> None:
-    """again: what to say of moving them once more; or, if it only looked, what takes them back."""
+    """Print how each ended, and what to type next."""
     lines = [line.cells() for one in ended for line in one.report.lines or ()]
     if csv_file is not None:
         write_lines(csv_file, lines)
@@ -289,12 +307,14 @@ def _tell(
 
 
 def write_lines(path: Path, lines: Sequence[dict[str, object]]) -> None:
+    """Write the items into a CSV file."""
     from engine.rollback.report import RollbackLine
 
     write_csv(path, lines, [one.name for one in fields(RollbackLine)], "lines")
 
 
 def exit_code(run: Run, execute: bool) -> int:
+    """Return the exit code of a rollback."""
     codes = codes_of(run.ended)
     if run.refusals:
         return Exit.OPEN if codes.keys() - LATER.keys() else Exit.AGAIN

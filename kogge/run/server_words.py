@@ -39,7 +39,7 @@ WORDS: Output[Said] = Output(
 
 @dataclass(frozen=True, slots=True)
 class FailureSelection:
-    """Whose failures, of which workloads, and with which codes; no code means every code."""
+    """Hold whose failures, of which workloads, and with which codes; no code means every code."""
 
     mailboxes: Sequence[MailboxRow]
     kinds: frozenset[Kind]
@@ -47,7 +47,7 @@ class FailureSelection:
 
 
 def refuse_both(losses: bool, subjects: bool) -> None:
-    """Raises Misconfigured where another view is asked for as well."""
+    """Raise Misconfigured if another view is asked for as well."""
     for option, given in (("--losses", losses), ("--subjects", subjects)):
         if given:
             raise Misconfigured("--server-words", f"give it or {option}, not both")
@@ -56,11 +56,15 @@ def refuse_both(losses: bool, subjects: bool) -> None:
 def show(
     config: Config, ledger: Ledger, asked: FailureSelection, reader: str, csv_file: Path | None, as_json: bool
 ) -> None:
-    """Shows them; that somebody reads them, and whose, is recorded first.
+    """Show them. Who reads them, and whose, is recorded first.
 
     Args:
+        config: the configuration.
+        ledger: records it.
+        asked: which failures.
         reader: who reads them.
         csv_file: where they go, in place of the screen.
+        as_json: print JSON.
     """
     words = Words(config.state_directory)
     found = [(box, words.of(box.id)) for box in asked.mailboxes]

@@ -91,7 +91,7 @@ def status(
 
 
 def _kinds(config: Config, workload: Sequence[str] | None) -> frozenset[Kind] | None:
-    """The workloads that are looked at; None for all."""
+    """Return the workloads that are looked at; None for all."""
     if not workload:
         return None
     from flows.process.parameters import workloads_of
@@ -127,8 +127,14 @@ def _reseal(wave: str, config: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """What is looked at. wanted, kinds: only these mailbox ids and workloads; None means all. ahead: None
-    where not whole waves are looked at. checked: see WaveStatus."""
+    """Hold what is looked at.
+
+    Attributes:
+        wanted: only these mailbox ids; None for all.
+        kinds: only these workloads; None for all.
+        ahead: None if not whole waves are looked at.
+        checked: see WaveStatus.
+    """
 
     config: Config
     ledger: Ledger
