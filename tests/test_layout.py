@@ -50,6 +50,7 @@ ROOMS = {
         "time",
         "notes",
         "exchange",
+        "icalendar",
         "contacts",
         "calendar",
         "from_ical",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from mappings.calendar.component import Component
-from mappings.calendar.values import Duration, Moment, Text, Word
 from mappings.fields.ews_xml import Element, flag, number
+from mappings.icalendar.component import Component
+from mappings.icalendar.values import Duration, Moment, Text, Word
 from mappings.losses.catalogue import lose
 from model.protocols import Loss
 

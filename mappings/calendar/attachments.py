@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mappings.calendar.component import Component
-from mappings.calendar.values import Binary, Uri
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import Element, child, children, flag, kind, printable, text
+from mappings.icalendar.component import Component
+from mappings.icalendar.values import Binary, Uri
 from mappings.losses.catalogue import lose
 from model.errors import Rejected
 from model.protocols import Body, Loss, Native

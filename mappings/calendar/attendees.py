@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from mappings.calendar.component import Component
-from mappings.calendar.values import CalendarAddress
 from mappings.fields.addresses import nowhere, smtp
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import Element, child, children, flag, number, printable, text
+from mappings.icalendar.component import Component
+from mappings.icalendar.values import CalendarAddress
 from mappings.losses.catalogue import lose
 from model.protocols import Loss
 

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from mappings.calendar.component import Component
 from mappings.calendar.times import EventSpan
-from mappings.calendar.values import CalendarAddress, Text
+from mappings.icalendar.component import Component
+from mappings.icalendar.values import CalendarAddress, Text
 from mappings.losses.catalogue import lose
 from mappings.time.rrule import Start
 from model.protocols import Loss

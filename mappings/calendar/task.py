@@ -11,17 +11,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, time
 
 from mappings.calendar.attachments import attachments, room, too_large
-from mappings.calendar.component import Component
 from mappings.calendar.task_progress import completed, efforts, progress, whole
 from mappings.calendar.task_series import Days, days
 from mappings.calendar.text import PRIORITIES, wording
-from mappings.calendar.values import Moment, Text, Word
 from mappings.compare.semantic_digest import calendar_digest
 from mappings.contacts.dates import NEVER
 from mappings.contacts.organization import own_fields
 from mappings.exchange.elements import items, left_out
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import Element, altered, children, flag, kind, moment, text
+from mappings.icalendar.component import Component
+from mappings.icalendar.values import Moment, Text, Word
 from mappings.losses.catalogue import lose
 from mappings.notes.body_text import sensitivity
 from model.errors import Rejected

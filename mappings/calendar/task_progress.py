@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from mappings.calendar.component import Component
-from mappings.calendar.values import Moment, Text, Word
 from mappings.contacts.dates import NEVER
 from mappings.fields.ews_xml import Element, children, decimal, flag, moment, number, printable, text
+from mappings.icalendar.component import Component
+from mappings.icalendar.values import Moment, Text, Word
 from mappings.losses.catalogue import lose
 from model.kept_fields import TaskLimits
 from model.protocols import Loss

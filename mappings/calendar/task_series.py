@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
-from mappings.calendar.component import Component
 from mappings.calendar.task_progress import begun_unsaid, completed
-from mappings.calendar.values import Moment, Rule, Text
 from mappings.contacts.dates import day_of
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import Element, child, extended, moment, text
+from mappings.icalendar.component import Component
+from mappings.icalendar.values import Moment, Rule, Text
 from mappings.losses.catalogue import lose
 from mappings.time.rrule import ORDER, RecurrenceRule, Start, regeneration, rule
 from model.protocols import Loss

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mappings.calendar.attendees import received
-from mappings.calendar.component import Component
-from mappings.calendar.values import Text, TextList, Uri, Word
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import (
     Element,
@@ -22,6 +20,8 @@ from mappings.fields.ews_xml import (
 )
 from mappings.fields.html_text import plain
 from mappings.fields.look_alikes import COMMA
+from mappings.icalendar.component import Component
+from mappings.icalendar.values import Text, TextList, Uri, Word
 from mappings.losses.catalogue import lose
 from model.protocols import Capabilities, Loss
 

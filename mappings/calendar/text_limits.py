@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import accumulate
 
-from mappings.calendar.component import Component
-from mappings.calendar.values import Text, TextList
+from mappings.icalendar.component import Component
+from mappings.icalendar.values import Text, TextList
 from mappings.losses.catalogue import lose
 from model.event_habits import EventHabits
 from model.protocols import Loss

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from mappings.calendar.values import Moment
 from mappings.fields.ews_xml import Element, flag, moment, text
+from mappings.icalendar.values import Moment
 from mappings.losses.catalogue import lose
 from mappings.time.rrule import Start
 from mappings.time.zones import UTC_ZONE, Zone, out_of_range, zone_for

@@ -1,6 +1,6 @@
 """Read content lines (RFC 5545 section 3.1, RFC 6350 section 3.3) of a server, and the blocks they build.
 
-It is a reader of our own, on purpose: what writes the objects (mappings.calendar.component, icalendar)
+It is a reader of our own, on purpose: what writes the objects (mappings.icalendar.component, icalendar)
 is not what checks them, so that no fault of one is on both sides of a comparison. It raises only Malformed,
 and takes time and memory in proportion to its input.
 """

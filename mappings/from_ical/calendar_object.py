@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import BinaryIO
 
-from mappings.calendar.component import Component
-from mappings.calendar.values import (
+from mappings.compare.content_lines import Block, ContentLine, Malformed, read_block, split, unescaped
+from mappings.icalendar.component import Component
+from mappings.icalendar.values import (
     Binary,
     CalendarAddress,
     Moment,
@@ -28,7 +29,6 @@ from mappings.calendar.values import (
     Uri,
     Word,
 )
-from mappings.compare.content_lines import Block, ContentLine, Malformed, read_block, split, unescaped
 from model.errors import Rejected
 
 _TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?", re.ASCII)

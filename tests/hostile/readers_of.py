@@ -17,7 +17,7 @@ READERS: Mapping[str, str] = {
     "connectors/json_answer.py": "json",
     "connectors/webdav/propfind.py": "multistatus",
     "engine/preflight/probe_mail.py": "probe",
-    "mappings/calendar/values.py": "event",
+    "mappings/icalendar/values.py": "event",
     "mappings/exchange/graph_json.py": "record of Graph",
     "mappings/fields/bounded_reading.py": "links",
     "mappings/fields/charsets.py": "links",

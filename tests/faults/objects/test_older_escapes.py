@@ -32,7 +32,7 @@ def titles(trial: Trial) -> set[bytes]:
 def trial(quick_path: Path) -> Trial:
     trial = calendar_trial(quick_path)
     trial.mailbox.deliver(folder(trial.mailbox, *HOME).id, event("backslash", TITLE, 3), APPOINTMENT)
-    with mock.patch("mappings.calendar.values.escaped", earlier):
+    with mock.patch("mappings.icalendar.values.escaped", earlier):
         assert trial.run().state is LegState.VERIFIED
     return trial
 

@@ -14,10 +14,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from icalendar_components import by_icalendar, written_by_icalendar
 
-from mappings.calendar.component import Component
 from mappings.calendar.event import map_event
 from mappings.calendar.task import map_task
-from mappings.calendar.values import (
+from mappings.fields.context import Context
+from mappings.icalendar.component import Component
+from mappings.icalendar.values import (
     Binary,
     CalendarAddress,
     Duration,
@@ -30,7 +31,6 @@ from mappings.calendar.values import (
     Uri,
     Word,
 )
-from mappings.fields.context import Context
 from model.errors import Rejected
 from model.event_habits import EventHabits
 from model.kinds import Kind

@@ -13,8 +13,8 @@ from unittest import mock
 
 import icalendar
 
-from mappings.calendar.component import Component
-from mappings.calendar.values import (
+from mappings.icalendar.component import Component
+from mappings.icalendar.values import (
     Binary,
     CalendarAddress,
     Duration,

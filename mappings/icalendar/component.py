@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from mappings.calendar.values import CalendarAddress, Property, Text, Uri
+from mappings.icalendar.values import CalendarAddress, Property, Text, Uri
 from model.icalendar_writer import folded
 
 _FIRST: Mapping[str, tuple[str, ...]] = {
