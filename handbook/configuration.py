@@ -142,8 +142,9 @@ def _systems() -> Iterator[str]:
     """Yield a table for each kind of source and target, with the tables of the file that take it."""
     tables: dict[str, list[str]] = {}
     for kind, one in connectors().items():
-        found = [("source", bool(one.reads)), *((f"target.{each}", each in one.writes) for each in Kind)]
-        names = [f'`[{name}]` with `kind = "{kind}"`' for name, is_so in found if is_so]
+        places = ["`[source]` or `[source.WORKLOAD]`"] if one.reads else []
+        places += [f"`[target.{each}]`" for each in Kind if each in one.writes]
+        names = [f'{place} with `kind = "{kind}"`' for place in places]
         tables.setdefault(one.settings, []).extend(names)
     for entry, names in tables.items():
         model = named(entry)

@@ -36,12 +36,14 @@ class SourceRequest:
         kinds: what will be asked of it.
         spool: the directory in which large bodies wait.
         looking: True if a command only looks, and wants to know more of each folder.
+        budget: asked before each request.
     """
 
     account: Account
     kinds: frozenset[Kind]
     spool: Path
     looking: bool = False
+    budget: RequestBudget = NO_BUDGET
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def opener(
     """
     live = mailbox.phase is Phase.LIVE if removes is None else not removes
     return Opener(
-        source=lambda: open_source(config, pair.source, frozenset({workload})),
+        source=lambda: open_source(config, pair.source, frozenset({workload}), stop=stop),
         target=lambda guard, moment: open_target(
             config,
             pair.target,
@@ -126,6 +126,7 @@ def open_source(
     *,
     looking: bool = False,
     side: str | None = None,
+    stop: threading.Event | None = None,
 ) -> Source:
     """Open a source; its answers are clean (engine.opening.one_answer).
 
@@ -135,6 +136,7 @@ def open_source(
         kinds: what will be asked of it; all of one source.
         looking: True if a person waits for the answer: outages are not waited out for long.
         side: the table in which the source is set; None for that of the kinds.
+        stop: see open_target.
 
     Raises:
         Misconfigured: if there is no connector for the kind.
@@ -144,7 +146,8 @@ def open_source(
     opened = connectors()[settings.kind].open_source
     if opened is None:
         raise Misconfigured(settings.where("kind"), "no connector reads from it")
-    return one_answer(opened(settings, SourceRequest(account, kinds, spool(config), looking)))
+    budget = request_budget(config, settings, stop)
+    return one_answer(opened(settings, SourceRequest(account, kinds, spool(config), looking, budget)))
 
 
 def brief(settings: T) -> T:

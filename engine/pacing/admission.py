@@ -23,7 +23,7 @@ from engine.config.load import Config
 from engine.control.stop_signal import StopRequested, reason
 from engine.pacing.call_metrics import OUTAGE, Clock, Meter, MetricsSample
 from engine.pacing.measured_sides import measured
-from engine.pacing.server_names import UNWELL, systems_of
+from engine.pacing.server_names import UNWELL, sides_of
 from engine.pacing.shared_budget import RATE_LIMITED, SharedBudget, budget_of
 from engine.pacing.throttle import FULL, Throttle, shares
 from ledger.db.counters import CALL_SECONDS, CALLS, FAULTS, counters_of
@@ -72,7 +72,7 @@ class AdmissionEntry:
         systems: the systems that it asks; the target's comes last.
         rank: see engine.pacing.leg_slots.
         patient: True if it has a thread of its own and holds no place of others while it waits.
-        budget: the budget of its target's rate limit; None without one.
+        budgets: by system, the budget of its rate limit; nothing of systems without one.
         fresh: True if it has just begun: the permission to begin covers its first turn.
         since: when it last went on, by the monotonic clock.
         busy: seconds for which it had been at work before that.
@@ -81,10 +81,15 @@ class AdmissionEntry:
     systems: tuple[str, ...]
     rank: tuple[int, int] = (0, 0)
     patient: bool = False
-    budget: SharedBudget | None = None
+    budgets: Mapping[str, SharedBudget] = field(default_factory=dict)
     fresh: bool = False
     since: float = 0.0
     busy: float = 0.0
+
+    @property
+    def limited(self) -> bool:
+        """True if a rate limit of one of its systems is used up."""
+        return any(budget.spent for budget in self.budgets.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +189,10 @@ class Admission:
             source: True if the source is asked for anything.
             patient: see AdmissionEntry.
         """
-        systems = systems_of(self._config, workload)
-        budget = budget_of(self._config, self._config.target.of(workload))
-        entry = AdmissionEntry(systems if source else systems[1:], rank, patient, budget)
+        sides = list(sides_of(self._config, workload).items())[0 if source else 1 :]
+        found = {system: budget_of(self._config, settings) for system, settings in sides}
+        budgets = {system: budget for system, budget in found.items() if budget is not None}
+        entry = AdmissionEntry(tuple(found), rank, patient, budgets)
         with self._changed:
             for system in entry.systems:
                 self._gate(system)
@@ -291,8 +297,9 @@ class Admission:
         """Return until when legs of this worker wait for a rate limit, by system, in seconds since 1970."""
         with self._changed:
             entries = self._legs.all()
-        waits = {entry.systems[-1]: entry.budget.waits_until for entry in entries if entry.budget is not None}
-        return {system: until for system, until in waits.items() if until is not None}
+        budgets = [side for entry in entries for side in entry.budgets.items()]
+        waits = ((system, budget.waits_until) for system, budget in budgets)
+        return {system: until for system, until in waits if until is not None}
 
     def causes(self) -> dict[str, str]:
         """Return the code of the newest fault of each system that is halted, as this worker met it."""
@@ -402,18 +409,18 @@ class Admission:
 
     def _waited_itself(self, system: str) -> bool:
         """Return True if legs waited for a rate limit: the time of their calls is not the server's."""
-        entries = [entry for entry in self._legs.all() if entry.systems[-1] == system]
-        return any(entry.budget and entry.budget.waited_within(2 * PERIOD_SECONDS) for entry in entries)
+        budgets = [entry.budgets[system] for entry in self._legs.all() if system in entry.budgets]
+        return any(budget.waited_within(2 * PERIOD_SECONDS) for budget in budgets)
 
     def _is_wanted(self, entry: AdmissionEntry) -> bool:
         """Return True if a leg in line could use the place of this one."""
         return any(
-            other.budget is not entry.budget and self._has_room(other, ()) for other in self._legs.coming
+            other.budgets != entry.budgets and self._has_room(other, ()) for other in self._legs.coming
         )
 
     def _away(self, entry: AdmissionEntry) -> str:
         """Return the code of a leg that gives its place away."""
-        return RATE_LIMITED if entry.budget is not None and entry.budget.spent else UNWELL
+        return RATE_LIMITED if entry.limited else UNWELL
 
     def _gate(self, system: str) -> _Gate:
         if system not in self._gates:
@@ -444,7 +451,7 @@ class Admission:
             entry: the leg.
             before: legs that were queued before it. Those that wait for another, full server do not count.
         """
-        if entry.budget is not None and entry.budget.spent:
+        if entry.limited:
             return False
         full = {system for system in self._gates if self._legs.at_work(system) >= self._most(system)}
         if full.intersection(entry.systems):  # hundreds in line ask again and again: none goes through all

@@ -36,6 +36,12 @@ def _source_name(config: Config, workload: Kind) -> str:
     return name if own == alike else f"{name}-{'-'.join(own)}"
 
 
+def sides_of(config: Config, workload: Kind) -> dict[str, ServerSettings]:
+    """Return the settings of the source and the target of a workload, by the name of the server."""
+    source, target = systems_of(config, workload)
+    return {source: config.source_of(workload), target: config.target.of(workload)}
+
+
 def read_elsewhere(config: Config, workload: Kind) -> frozenset[Kind]:
     """Return the workloads that are read from another server than this one."""
     server = server_of(config.source_of(workload))

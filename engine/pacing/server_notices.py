@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from connectors.imap.wire.pipelining import PIPELINING
 from engine.config.load import Config
-from engine.pacing.server_names import UNWELL, endpoint_of, systems_of
+from engine.pacing.server_names import UNWELL, endpoint_of, sides_of
 from engine.planning.maintenance_windows import gate_of, next_opening_text
 from ledger.plan.waves import Waves
 from ledger.store import Ledger
@@ -90,8 +90,7 @@ def hosts_of(config: Config) -> dict[str, str]:
     """
     named: dict[str, str] = {}
     for kind in config.workloads:
-        source, target = systems_of(config, kind)
-        named |= {source: endpoint_of(config.source_of(kind)), target: endpoint_of(config.target.of(kind))}
+        named |= {system: endpoint_of(settings) for system, settings in sides_of(config, kind).items()}
     return {system: endpoint for system, endpoint in named.items() if endpoint}
 
 
@@ -136,17 +135,14 @@ def clock_time(moment: float) -> str:
 
 def _rate_limited(config: Config) -> dict[str, float]:
     """Return until when any worker waits, by system, as the ledger knows it."""
-    limited = [kind for kind in config.workloads if getattr(config.target.of(kind), "limit", None)]
+    sides = [side for kind in config.workloads for side in sides_of(config, kind).items()]
+    limited = [(system, settings) for system, settings in sides if getattr(settings, "limit", None)]
     if not limited:
         return {}
     from engine.pacing.shared_budget import waits_until
 
-    waits = {}
-    for kind in limited:
-        until = waits_until(config, config.target.of(kind))
-        if until is not None:
-            waits[systems_of(config, kind)[1]] = until
-    return waits
+    waits = ((system, waits_until(config, settings)) for system, settings in limited)
+    return {system: until for system, until in waits if until is not None}
 
 
 def notices(config: Config, ledger: Ledger, wave: str | None = None) -> list[str]:

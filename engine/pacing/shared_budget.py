@@ -176,7 +176,7 @@ def budget_of(config: Config, settings: object) -> SharedBudget | None:
 
     Args:
         config: the configuration.
-        settings: the settings of a target.
+        settings: the settings of a source or a target.
     """
     if not isinstance(settings, RateLimited) or (limit := settings.limit) is None:
         return None
@@ -189,11 +189,11 @@ def budget_of(config: Config, settings: object) -> SharedBudget | None:
 
 
 def request_budget(config: Config, settings: object, stop: threading.Event | None = None) -> RequestBudget:
-    """Return what a connection to a target asks before each request; see budget_of.
+    """Return what a connection to a server asks before each request; see budget_of.
 
     Args:
         config: the configuration.
-        settings: the settings of the target.
+        settings: the settings of the source or the target.
         stop: set when whoever uses it is to stop; None if it is never stopped.
     """
     budget = budget_of(config, settings)
@@ -203,9 +203,9 @@ def request_budget(config: Config, settings: object, stop: threading.Event | Non
 
 
 def waits_until(config: Config, settings: object) -> float | None:
-    """Return until when any worker waits for the rate limit of a target, in seconds since 1970.
+    """Return until when any worker waits for the rate limit of a server, in seconds since 1970.
 
-    None if none waits, or if the target has no rate limit.
+    None if none waits, or if the server has no rate limit.
     """
     if not isinstance(settings, RateLimited) or settings.limit is None:
         return None
@@ -214,7 +214,7 @@ def waits_until(config: Config, settings: object) -> float | None:
 
 
 def name_of(settings: RateLimited) -> str:
-    """Return the name of the budget of a target."""
+    """Return the name of the budget of a server."""
     return _NAME + hashlib.blake2b(settings.counted_as.encode(), digest_size=8).hexdigest()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from engine.config.load import Config
-from engine.pacing.server_names import systems_of
+from engine.pacing.server_names import sides_of
 from engine.pacing.server_notices import rate_limit_lines
 from engine.pacing.shared_budget import budget_of
 from kogge.terminal.options import say
@@ -19,9 +19,10 @@ def waits(config: Config) -> dict[str, float]:
     """Until when this process waits, by server, in seconds since 1970."""
     found: dict[str, float] = {}
     for kind in config.workloads:
-        budget = budget_of(config, config.target.of(kind))
-        if budget is not None and (until := budget.waits_until) is not None:
-            found[systems_of(config, kind)[1]] = until
+        for system, settings in sides_of(config, kind).items():
+            budget = budget_of(config, settings)
+            if budget is not None and (until := budget.waits_until) is not None:
+                found[system] = until
     return found
 
 

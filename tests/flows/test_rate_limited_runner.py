@@ -56,7 +56,8 @@ def test_it_comes_back_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             await slot.acquire()
             shown.append(hands.snapshot(None).unwell)
             assert slot.entry is not None
-            assert isinstance(slot.entry.budget, SharedBudget)
+            (budget,) = slot.entry.budgets.values()
+            assert isinstance(budget, SharedBudget)
             monkeypatch.setattr(SharedBudget, "waits_until", 1_800_000_000.0)
             shown.append(hands.snapshot(None).unwell)
             return await hands.run_leg(row, slot, RunOptions())
