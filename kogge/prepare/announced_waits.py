@@ -16,7 +16,7 @@ LOOK_SECONDS = 1.0
 
 
 def waits(config: Config) -> dict[str, float]:
-    """Until when this process waits, by server, in seconds since 1970."""
+    """Return until when this process waits, by server, in seconds since 1970."""
     found: dict[str, float] = {}
     for kind in config.workloads:
         for system, settings in sides_of(config, kind).items():
@@ -28,7 +28,7 @@ def waits(config: Config) -> dict[str, float]:
 
 @contextmanager
 def announced_waits(config: Config, every: float = LOOK_SECONDS) -> Iterator[None]:
-    """Announces each wait once. every: seconds between two looks."""
+    """Announce each wait once; `every` is the seconds between two looks."""
     ended = threading.Event()
 
     def watch() -> None:

@@ -166,7 +166,12 @@ def check(
 
 
 def _tell_approvers(unsigned: Mapping[str, Sequence[str]], unloaded: str | None) -> None:
-    """unsigned: by wave, who signed another result. unloaded: why nothing was kept for them."""
+    """Print whose approvals are suspended.
+
+    Args:
+        unsigned: by wave, who signed another result.
+        unloaded: why nothing was stored for them.
+    """
     for name, signers in unsigned.items():
         say(SUSPENDED.format(wave=name, names=" and ".join(signers)))
     if unloaded is not None:
@@ -174,14 +179,14 @@ def _tell_approvers(unsigned: Mapping[str, Sequence[str]], unloaded: str | None)
 
 
 def _unmet_lines(config: Config, unmet: Sequence[int]) -> Iterator[str]:
-    """Which lines of the deny list name nobody that the other files know."""
+    """Yield which lines of the deny list name no person that the other files know."""
     if unmet and config.gate.deny:
         lines = ", ".join(map(str, unmet[:CAUSES_SHOWN])) + (", …" if len(unmet) > CAUSES_SHOWN else "")
         yield f"{config.gate.deny.name}: {'line' if len(unmet) == 1 else 'lines'} {lines}: {UNMET}"
 
 
 def _begun(config: Config) -> frozenset[str]:
-    """The sources of mailboxes of which something was copied. Makes no ledger."""
+    """Return the sources of mailboxes of which something was copied. It makes no ledger."""
     if config.ledger_file is not None and not config.ledger_file.exists():
         return frozenset()
     with opened_ledger(config) as ledger:
@@ -190,7 +195,7 @@ def _begun(config: Config) -> frozenset[str]:
 
 
 def _live(config: Config) -> frozenset[str]:
-    """The sources of mailboxes that are live. Makes no ledger."""
+    """Return the sources of mailboxes that are live. It makes no ledger."""
     from ledger.db.rows import Phase
 
     if config.ledger_file is not None and not config.ledger_file.exists():
@@ -208,12 +213,12 @@ def _passes(config: Config) -> dict[tuple[str, Kind], tuple[str, int]]:
 
 
 def _unapproved(_code: str) -> bool:
-    """A preflight shows what would need an approval, even where one was given."""
+    """Return False, because a preflight shows what would need an approval, also if one was given."""
     return False
 
 
 def _check_code(looks: Sequence[PreflightResult], power: Sequence[Power], accepted: Set[str]) -> int:
-    """accepted: of what is about the credential, the codes that a person approved for the wave."""
+    """Return the exit code; `accepted` are the codes of the credential that a person approved."""
     if (
         _excess(looks).keys() - accepted
         or (any(one.opens for one in power) and "control-mailbox" not in accepted)
@@ -271,14 +276,14 @@ def _check_document(
 
 
 def _excess(looks: Sequence[PreflightResult]) -> dict[str, tuple[str, ...]]:
-    """Permissions that are too many, by code: one credential, so the first mailbox tells for all."""
+    """Return surplus permissions by code; with one credential the first mailbox is enough."""
     from engine.preflight.credential_scope import excess
 
     return excess(next((look.rights for look in looks if look.rights is not None), None))
 
 
 def _facts(config: Config, looks: Sequence[PreflightResult]) -> Iterator[tuple[str, dict[str, str]]]:
-    """What the first mailbox that could be opened says of each side's server."""
+    """Yield what the first mailbox that could be opened says of each side's server."""
     sides = dict.fromkeys(side for look in looks for side in look.facts)
     for side in dict.fromkeys((*config.sources, "target", *sides)):
         facts = next((look.facts[side] for look in looks if look.facts.get(side)), {})
@@ -323,7 +328,7 @@ def _show_check(
 
 
 def _target_care(facts: Mapping[str, str]) -> Iterator[str]:
-    """What to look after at the mail server."""
+    """Yield what to look after at the mail server."""
     if facts.get("imapsieve") == "yes":
         yield IMAPSIEVE
     if roles := facts.get("marked-elsewhere"):
@@ -333,7 +338,7 @@ def _target_care(facts: Mapping[str, str]) -> Iterator[str]:
 def _target_lines(
     config: Config, looks: Sequence[PreflightResult], heard: Sequence[InvitationEvidence]
 ) -> Iterator[Text]:
-    """What to know of the targets' rate limits and invitations, a line each."""
+    """Yield what to know of the targets' rate limits and invitations, a line each."""
     from engine.planning.target_rates import target_rates
 
     for rate in target_rates(config):
@@ -342,12 +347,12 @@ def _target_lines(
 
 
 def _loads(config: Config, looks: Sequence[PreflightResult]) -> list[dict[Kind, int]]:
-    """The items of each mailbox by workload; 0 of what the source does not count."""
+    """Return the items of each mailbox by workload; 0 if the source does not count them."""
     return [{kind: look.kinds[kind] for kind in look.person.moves(config.workloads)} for look in looks]
 
 
 def _show_ready(config: Config, looks: Sequence[PreflightResult]) -> None:
-    """How many mailboxes are ready, and of how many the ledger keeps what an earlier check found."""
+    """Print how many mailboxes are ready, and how many still have the result of an earlier check."""
     out = screen()
     standing = sum(look.earlier_stands for look in looks)
     if standing:
@@ -360,7 +365,7 @@ def _show_ready(config: Config, looks: Sequence[PreflightResult]) -> None:
 
 
 def _place(config: Config, looks: Sequence[PreflightResult]) -> str:
-    """Where the mailboxes are from, and how many more there are."""
+    """Return where the mailboxes are from, and how many more there are."""
     listed, all_of_them = config.mailboxes.name, len(mailboxes(config, unplanned=True))
     if len(looks) == all_of_them:
         return listed
@@ -370,7 +375,7 @@ def _place(config: Config, looks: Sequence[PreflightResult]) -> str:
 
 
 def _say_next(config: Config, looks: Sequence[PreflightResult], code: int) -> None:
-    """What to type now. code: the exit code of this check."""
+    """Print what to type now; `code` is the exit code of this check."""
     from engine.approvals.plan_approval import START, command_to_approve, too_few
 
     waves = {look.person.wave for look in looks}
@@ -390,7 +395,7 @@ def _say_next(config: Config, looks: Sequence[PreflightResult], code: int) -> No
 
 
 def _is_approved(config: Config, wave: str) -> bool:
-    """Whether as many signed the plan as it is now as have to."""
+    """Return True if as many signed the plan as it is now as have to."""
     from engine.approvals.plan_approval import START, approvals_of
 
     with opened_ledger(config) as ledger:
@@ -399,8 +404,10 @@ def _is_approved(config: Config, wave: str) -> bool:
 
 
 def _fault_lines(looks: Sequence[PreflightResult], listed: str) -> Iterator[str]:
-    """Each code with its advice, and below it what this machine found; a wrong row first, as other faults
-    follow from it. listed: the name of the list."""
+    """Yield each code with its advice, and below it what this machine found.
+
+    A wrong row comes first, because other faults follow from it.
+    """
     codes = Counter(code for look in looks for _, code in (*look.faults, *look.open_warnings))
     causes = set().union(*(look.causes for look in looks))
     ranked = dict(sorted(codes.most_common(), key=lambda one: one[0] != MISSING))
@@ -409,7 +416,7 @@ def _fault_lines(looks: Sequence[PreflightResult], listed: str) -> Iterator[str]
 
 
 def _wrong_rows(looks: Sequence[PreflightResult], listed: str) -> str:
-    """Which rows name a mailbox that is not there; whether refused logins probably follow from that."""
+    """Return which rows name a missing mailbox, and if refused logins probably follow from that."""
     wrong = [look for look in looks if any(code == MISSING for _, code in look.faults)]
     lines = ", ".join(str(look.person.line) for look in wrong[:CAUSES_SHOWN])
     more = ", …" if len(wrong) > CAUSES_SHOWN else ""
@@ -419,7 +426,7 @@ def _wrong_rows(looks: Sequence[PreflightResult], listed: str) -> str:
 
 
 def _source_care(config: Config, looks: Sequence[PreflightResult]) -> Iterator[str]:
-    """What to know of the source's settings and permissions, a line each."""
+    """Yield what to know of the source's settings and permissions, a line each."""
     from engine.preflight.preflight import hints
 
     for code in hints(config, looks):

@@ -51,8 +51,13 @@ CODES = {"silent": None, "not-silent": "silence-broken", "no-control": "silence-
 
 @dataclass(frozen=True, slots=True)
 class InvitationEvidence:
-    """What is known of one workload's target. code: None when it may be written to. fresh: what an
-    invitation probe showed just now. fault: why it ended early."""
+    """Hold what is known of one workload's target.
+
+    Attributes:
+        code: None if it may be written to.
+        fresh: what an invitation probe showed just now.
+        fault: why the probe ended early.
+    """
 
     workload: Kind
     code: str | None
@@ -61,10 +66,11 @@ class InvitationEvidence:
 
     @property
     def passing(self) -> bool:
-        """Whether the probe ended early, and the next one goes on."""
+        """Return True if the probe ended early, and the next one goes on."""
         return isinstance(self.fault, Transient)
 
     def line(self) -> Text:
+        """Return the line for the screen."""
         name = f"target.{self.workload}: "
         if self.fault is not None:
             return Text(f"{name}{self.fault}. {advice(self.fault.code)}", style=BAD)
@@ -81,12 +87,13 @@ class InvitationEvidence:
         return Text(text + tidy + outside, style=GOOD if good else CARE)
 
     def _causes(self) -> list[str]:
-        """What was heard, or whose control was not."""
+        """Return what was heard, or whose control was not."""
         if self.fresh is None:
             return []
         return [*self.fresh.heard, *(f"no control for the {guest} guest" for guest in self.fresh.unheard)]
 
     def document(self) -> dict[str, object]:
+        """Return the evidence for JSON."""
         return {
             "workload": str(self.workload),
             "code": self.code,
@@ -98,8 +105,10 @@ class InvitationEvidence:
 
 
 def said_by(looks: Iterable[PreflightResult]) -> dict[Kind, str]:
-    """What the targets say of their silence (model.optional_protocols.Schedules), the worst word of all
-    mailboxes."""
+    """Return what the targets say of their silence, the worst answer of all mailboxes.
+
+    See model.optional_protocols.Schedules.
+    """
     said: dict[Kind, str] = {}
     for look in looks:
         for workload in invitation_policy.SCHEDULED:
@@ -110,7 +119,7 @@ def said_by(looks: Iterable[PreflightResult]) -> dict[Kind, str]:
 
 
 def concerned(config: Config, said: Mapping[Kind, str]) -> bool:
-    """Whether any target may mail invitations: by its own word, else by that of its profile."""
+    """Return True if a target may mail invitations: by its own answer, else by that of its profile."""
     targets = ((workload, config.target.of(workload)) for workload in invitation_policy.SCHEDULED)
     return any(isinstance(one, DavSettings) and _is_unproven(one, said.get(kind)) for kind, one in targets)
 
@@ -127,9 +136,14 @@ def listen(
     again: bool,
     said: Mapping[Kind, str] = MappingProxyType({}),
 ) -> list[InvitationEvidence]:
-    """Proves each target that may mail invitations, once for one server; what was proven before counts unless
-    again. Records what it showed. A probe that a fault ends does not end the check: see
-    InvitationEvidence.fault. Raises Misconfigured."""
+    """Prove each target that may mail invitations, once for one server, and record what it showed.
+
+    What was proven before counts, unless it is to be proven again. A probe that a fault ends does not end the
+    check: see InvitationEvidence.fault.
+
+    Raises:
+        Misconfigured: the settings of the probe cannot be used.
+    """
     heard: list[InvitationEvidence] = []
     shown: dict[str, InvitationEvidence] = {}
     for workload in invitation_policy.SCHEDULED & set(config.workloads):
@@ -154,7 +168,7 @@ def listen(
 def _probed(
     ledger: Ledger, settings: DavSettings, workload: Kind, prove: Callable[[], ProbeResult]
 ) -> InvitationEvidence:
-    """What a probe showed, which is recorded; or the fault that ended it early, which proves nothing."""
+    """Return and record what a probe showed, or the fault that ended it, which proves nothing."""
     try:
         result = prove()
     except (Transient, Blocked) as error:
@@ -197,7 +211,7 @@ def _mailbox(config: Config, account: Account, settings: ServerSettings | None =
 
 
 def _outside(config: Config, probe: InvitationProbeSettings) -> OutsideGuest | None:
-    """The guest who is no user of the calendar server, and where its mail arrives."""
+    """Return the guest who is no user of the calendar server, and where its mail arrives."""
     if probe.external is None:
         return None
     settings = probe.external_mail
@@ -217,7 +231,7 @@ class _Announcements:
         self._last: tuple[str, float] | None = None
 
     def text(self, phase: str, over: float, most: float) -> tuple[str, bool]:
-        """The line of a phase, and whether it is news."""
+        """Return the line of a phase, and True if it is news."""
         until = self._clock() + most - over
         last = self._last
         is_news = last is None or last[0] != phase or abs(until - last[1]) > SHIFT_SECONDS

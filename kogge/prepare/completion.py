@@ -34,7 +34,7 @@ def completion(
 
 
 def answer_shell() -> None:
-    """Prepares the answer to a shell that asks for completions."""
+    """Prepare the answer to a shell that asks for completions."""
     from typer.completion import completion_init  # type: ignore[attr-defined]
 
     completion_init()

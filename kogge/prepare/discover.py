@@ -87,7 +87,7 @@ def discover(
 
 
 def _say_next(config: Path, csv_file: Path | None, found: Sequence[Inventory]) -> None:
-    """What to type now. A file that lacks mailboxes leads to no plan."""
+    """Print what to type now. A file that lacks mailboxes leads to no plan."""
     missing = [one for one in found if one.code]
     if missing:
         when = "the servers answer" if all(one.passing for one in missing) else "that is put right"

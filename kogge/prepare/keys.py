@@ -66,14 +66,14 @@ def new(
 
 
 def _unlocking(env: str | None, file: Path | None) -> str:
-    """The options once more, as passphrase_of takes them."""
+    """Return the options once more, as passphrase_of takes them."""
     if env is not None:
         return f" --passphrase-env {shlex.quote(env)}"
     return "" if file is None else f" --passphrase-file {shlex.quote(str(file))}"
 
 
 def passphrase_of(env: str | None, file: Path | None) -> str | None:
-    """What the options name. Raises Misconfigured, never with the passphrase."""
+    """Return the passphrase that the options name. Raise Misconfigured, without the passphrase."""
     if env is not None and file is not None:
         raise Misconfigured("--passphrase-env", "give it or --passphrase-file, not both")
     if env is not None:

@@ -126,7 +126,7 @@ def _resolver(config: Config, by: Config, ledger: Ledger, boxes: Sequence[Mailbo
 
 @contextmanager
 def _sink(path: Path | None) -> Iterator[Callable[[Link], None]]:
-    """Writes each row as it is found. Raises Misconfigured for --csv."""
+    """Write each row as it is found. Raise Misconfigured for --csv."""
     if path is None:
         yield lambda _row: None
         return
@@ -187,7 +187,7 @@ def _show(found: LinkFindings) -> None:
 
 
 def _show_in_prefect(config: Config, wave: str, found: LinkFindings) -> None:
-    """Counts alone; of some mailboxes they would pass for the wave's."""
+    """Show counts; those of some mailboxes would pass for the wave's."""
     from flows.display.from_command import show_links
 
     show_links(config, wave, {why or "moved": count for why, count in found.ends.items()})

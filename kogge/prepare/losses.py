@@ -50,7 +50,7 @@ LOST: tuple[Column[Lost], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which losses are asked for. codes: fields, reasons or classes; empty means all."""
+    """Hold which losses are asked for; `codes` are fields, reasons or classes, and empty means all."""
 
     wave: str | None
     mailboxes: frozenset[str]
@@ -58,6 +58,7 @@ class Filters:
     codes: frozenset[str] = frozenset()
 
     def names(self, loss: Loss) -> bool:
+        """Return True if a loss is asked for."""
         own = {loss.field, loss.reason, str(class_of(loss.field, loss.reason))}
         return not self.codes or bool(self.codes & own)
 
@@ -65,8 +66,16 @@ class Filters:
 def show(
     config: Config, ledger: Ledger, asked: Filters, reader: str | None, csv_file: Path | None, as_json: bool
 ) -> None:
-    """All of them to a file or as JSON; on the screen the first SHOWN, and how many there are. reader: who
-    reads their subjects, if somebody does."""
+    """Write all losses to a file or as JSON, or show the first SHOWN and how many there are.
+
+    Args:
+        config: the configuration.
+        ledger: is read.
+        asked: which losses.
+        reader: who reads their subjects; None if nobody does.
+        csv_file: the file.
+        as_json: print JSON.
+    """
     refuse_unknown_losses(ledger, asked)
     whole, subjects = as_json or csv_file is not None, reader is not None
     found = list(islice(_chosen(ledger, asked), None if whole else SHOWN))
@@ -86,7 +95,7 @@ def show(
 
 
 def refuse_unknown_losses(ledger: Ledger, asked: Filters) -> None:
-    """Raises Misconfigured for what is no field, reason or class of a loss, declared or recorded."""
+    """Raise Misconfigured for what is no field, reason or class of a loss, declared or recorded."""
     from mappings.losses.catalogue import LOSSES
 
     known = {*Class, *(word for pair in LOSSES for word in pair)}
@@ -96,7 +105,7 @@ def refuse_unknown_losses(ledger: Ledger, asked: Filters) -> None:
 
 
 def refuse_unknown_codes(codes: Iterable[str], recorded: Iterable[str | None]) -> None:
-    """Raises Misconfigured for a code that no item is rejected with, by any version."""
+    """Raise Misconfigured for a code that no item is rejected with, by any version."""
     from engine.control.remedies import ADVICE
 
     _refuse_unknown(frozenset(codes), {*ADVICE, *filter(None, recorded)})
@@ -114,13 +123,13 @@ def _chosen(ledger: Ledger, asked: Filters) -> Iterator[Lost]:
 
 
 def counted(summaries: Sequence[LegSummary], asked: Filters) -> Counter[tuple[Kind, str, str]]:
-    """How many items lost what, by workload, field and reason."""
+    """Count the items that lost something, by workload, field and reason."""
     own = (leg for leg in summaries if leg.mailbox in asked.mailboxes and leg.workload in asked.kinds)
     return Counter({loss: count for loss, count in lost_of(own).items() if asked.names(Loss(*loss[1:]))})
 
 
 def _subject(texts: Mapping[Spot, str]) -> Column[Lost]:
-    """The column of subjects, as they were read."""
+    """Return the column of subjects, as they were read."""
 
     def subject(one: Lost) -> str:
         _, container, item, _ = one
@@ -155,7 +164,7 @@ def _print(grid: Grid, shown: int, counts: Counter[tuple[Kind, str, str]]) -> No
 
 
 def subjects_of(config: Config, ledger: Ledger, found: Sequence[Located], by: str) -> dict[Spot, str]:
-    """Each item's subject or name, read from the source now; that it is, and whose, is recorded first."""
+    """Read each item's subject or name from the source. That it is read, and whose, is recorded first."""
     from kogge.shown.item_lookup import subjects_of as read
 
     items = [(box, row, item) for box, row, item in found if item is not None]

@@ -91,8 +91,10 @@ def plan(
 
 
 def _with_files(settings: Config, config: Path, inventory: Path | None) -> tuple[Config, list[str]]:
-    """The settings with the inventory that was named, or with what `kogge discover` wrote beside the list and
-    nothing names; and what to say about that."""
+    """Return the settings with the inventory that was named, and what to say about that.
+
+    Without one it is what `kogge discover` wrote next to the list, if nothing names another.
+    """
     from engine.planning.size_estimates import found_beside, inventory_file
 
     files, notes = {"inventory": inventory}, []
@@ -114,14 +116,14 @@ def _with_files(settings: Config, config: Path, inventory: Path | None) -> tuple
 
 
 def _blind(config: Path) -> str:
-    """Says above all else that the estimates rest on nothing, and what mends that."""
+    """Return the line that says that the estimates rest on nothing, and what to do."""
     text = "blind: nobody's size is known, so every mailbox is taken for a typical one."
     return f"{text} Before: {next_command(config, 'discover --csv inventory.csv')}"
 
 
 @contextmanager
 def _known_ledger(config: Config) -> Iterator[Ledger | None]:
-    """The ledger, if there is one; planning makes none."""
+    """Yield the ledger if there is one; planning makes none."""
     if config.ledger_file is not None and not config.ledger_file.exists():
         yield None
         return
@@ -160,7 +162,7 @@ def _show(making: Making) -> None:
 
 
 def _row(one: PlannedWave, after: PlannedWave | None) -> dict[str, str | Text]:
-    """Cells by column; "" where there is nothing to say. after: the wave that begins next."""
+    """Return cells by column, "" if there is nothing to say; `after` is the wave that begins next."""
     own, line = one.estimate, one.line
     date = "" if line.date is None else line.date.strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
     canary = "begun" if one.begun else "" if one.canary is None else f"line {one.canary}"
@@ -188,7 +190,7 @@ def _row(one: PlannedWave, after: PlannedWave | None) -> dict[str, str | Text]:
 
 
 def _rates(making: Making) -> str:
-    """What the estimates rest on."""
+    """Return what the estimates rest on."""
     pace = making.pace
     parts = []
     for kind in making.kinds:
@@ -207,14 +209,14 @@ def _told(notice: Notice) -> str:
 
 
 def _lines(lines: Sequence[int]) -> str:
-    """Line numbers, the first of many."""
+    """Return line numbers, the first of many."""
     shown = ", ".join(map(str, lines[:SHOWN_LINES]))
     more = f" and {len(lines) - SHOWN_LINES:,} more" if len(lines) > SHOWN_LINES else ""
     return f"line{'s' if len(lines) > 1 else ''} {shown}{more}"
 
 
 def _next(config: Path, settings: Config, files: Sequence[Path], force: bool, settled: bool) -> None:
-    """settled: every row has the wave that it would get."""
+    """Print what to type now; `settled`: every row has the wave that it would get."""
     if not files and not settled:
         say(f"Next: {next_command(config, 'plan --write')}")
     elif force or settled:
@@ -229,8 +231,13 @@ def _next(config: Path, settings: Config, files: Sequence[Path], force: bool, se
 
 
 def _write(config: Config, making: Making, force: bool) -> tuple[Path, Path]:
-    """The list with every wave, and waves.csv; beside the present ones unless forced. Both readable by their
-    owner alone. Raises Misconfigured, having written nothing, when one is there already."""
+    """Write the list with every wave, and waves.csv, next to the present ones unless forced.
+
+    Only their owner can read both.
+
+    Raises:
+        Misconfigured: one is there already; nothing was written.
+    """
     from engine.planning.waves_csv import written
 
     listed, waves = config.file(config.mailboxes), config.file(config.plan.waves)
@@ -246,7 +253,7 @@ def _write(config: Config, making: Making, force: bool) -> tuple[Path, Path]:
 
 
 def _rows_of_others(config: Config, path: Path, making: Making) -> list[tuple[WaveLine, Sequence[str]]]:
-    """The rows of a waves.csv that another list shares stay, without what was estimated of them."""
+    """Return the rows of a shared waves.csv that are another list's, without their estimates."""
     from engine.planning.waves_csv import other_waves, read_waves
 
     others = (other_waves(config) if path.exists() else frozenset()) - set(making.by_line().values())
@@ -263,7 +270,7 @@ def _estimated(one: PlannedWave) -> list[str]:
 
 
 def filled(path: Path, waves: Mapping[int, str]) -> str:
-    """The list's text with the wave of every line; all else, and which line is which, stays."""
+    """Return the list's text with the wave of every line; all else, and the order of lines, stays."""
     text = read_text(path, "the list of mailboxes")
     mark = separator(text)
     source = csv.reader(lines_of(text), delimiter=mark, strict=True)
@@ -288,7 +295,7 @@ def filled(path: Path, waves: Mapping[int, str]) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Whole or not at all, and readable by its owner alone. Raises Misconfigured."""
+    """Write a file whole or not at all, readable by its owner alone. Raise Misconfigured."""
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:

@@ -51,7 +51,7 @@ PAUSE_SECONDS = 5.0
 
 @contextmanager
 def _understood() -> Iterator[None]:
-    """Names what is wrong in the practice world's data; its servers have started nothing then."""
+    """Name what is wrong in the practice world's data; its servers have started nothing then."""
     from practice.world.cases import CaseError
 
     try:
@@ -100,12 +100,11 @@ def practice_up(
     ] = 5,
     seed: Annotated[int, typer.Option(help="The same seed makes the same mailboxes.")] = 1,
 ) -> None:
-    """Starts a practice Exchange and a practice Microsoft 365, targets for what people have there (IMAP, DAV,
-    Nextcloud), and writes a configuration for each of the two.
+    """Starts a practice Exchange and Microsoft 365, and targets for them (IMAP, DAV, Nextcloud).
 
-    Plain mailboxes go live without a decision of yours. Odd ones lose something, and wait at the cutover for
-    somebody who approves their score. Runs until interrupted. In another terminal, every command works in
-    DIRECTORY: nothing there is real.
+    It writes a configuration for each of the two. Plain mailboxes go live without a decision of yours. Odd
+    ones lose something, and wait at the cutover for somebody who approves their score. Runs until
+    interrupted. In another terminal, every command works in DIRECTORY: nothing there is real.
 
     Example: kogge practice up my-practice --plain 10
     """
@@ -135,7 +134,7 @@ def practice_up(
 
 
 def _say_next(stage: Stage, directory: Path) -> None:
-    """What to type now, and how it ends."""
+    """Print what to type now, and how it ends."""
     from kogge.prepare.practice_servers import APPROVERS, CLOUD, ODD, PILOT
 
     if stage.embedded:
@@ -181,12 +180,12 @@ def practice_work(
         str, typer.Option("--for", metavar="TIME", help="Go on for so long: 60s, 5m; one person every 5 s.")
     ] = "",
 ) -> None:
-    """Has people of the practice world work for a minute, and says what they did, so that a delta, a cutover
-    and late mail can be rehearsed.
+    """Has people of the practice world work for a minute, and says what they did.
 
-    They receive mail of this minute, read, flag, move and delete mail, change and add events, edit and delete
-    contacts, complete a task and write a note. Without --wave and --mailbox everybody of the list does. It
-    needs the servers that `kogge practice up` runs for this directory.
+    So a delta, a cutover and late mail can be rehearsed. They receive mail of this minute, read, flag, move
+    and delete mail, change and add events, edit and delete contacts, complete a task and write a note.
+    Without --wave and --mailbox everybody of the list does. It needs the servers that `kogge practice up`
+    runs for this directory.
 
     Example: kogge practice work --mailbox 3 --late
     """
@@ -207,7 +206,7 @@ def practice_work(
 
 
 def _in_turn(people: Sequence[Person], seconds: int) -> Iterator[Person]:
-    """Each at once, and then one after the other for so many seconds."""
+    """Yield each at once, and then one after the other for so many seconds."""
     yield from people
     until = time.monotonic() + seconds
     for person in cycle(people):
@@ -227,7 +226,7 @@ def _seconds(text: str) -> int:
 def _people(
     config: Config, wave: str | None, mailbox: list[str] | None, rows: Mapping[str, MailboxRow]
 ) -> Sequence[Person]:
-    """Whom the options choose. Raises Misconfigured if one of them is nobody."""
+    """Return whom the options choose. Raise Misconfigured if one of them does not exist."""
     from engine.planning.mailbox_list import read_mailboxes
     from kogge.terminal.options import among
 
@@ -249,7 +248,7 @@ def _people(
 
 
 def _known(config: Config) -> dict[str, MailboxRow]:
-    """The ledger's mailboxes by source; none before the first wave is checked."""
+    """Return the ledger's mailboxes by source; none before the first wave is checked."""
     if not (config.state_directory / "ledger.db").exists():
         return {}
     with opened_ledger(config) as ledger:
@@ -271,15 +270,20 @@ def _socket(config: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where people work. socket: of the servers' process. what: a minute's work, late mail, or work in the
-    new account. ids: the random id of each source that is planned."""
+    """Describe where people work.
+
+    Attributes:
+        socket: of the servers' process.
+        what: a minute's work, late mail, or work in the new account.
+        ids: the random id of each source that is planned.
+    """
 
     socket: Path
     what: str
     ids: Mapping[str, str]
 
     def work(self, person: Person) -> Counter[str]:
-        """Has this person work, and says what was done. Raises Misconfigured if nobody can."""
+        """Let this person work, and print what was done. Raise Misconfigured if nobody can."""
         from practice.harness.control import NotServedError, ask
         from practice.servers.people_at_work import FAULT, NOBODY, TARGET
         from practice.world.work import in_words
@@ -300,7 +304,7 @@ class Place:
 
 
 def _say_worked(done: Counter[str], people: Sequence[Person], target: bool, config: Path) -> None:
-    """How much it was, and what carries it over."""
+    """Print how much it was, and what carries it over."""
     mailboxes = many(len(people), "mailbox", "mailboxes")
     say(f"{many(sum(done.values()), 'change', 'changes')} in {mailboxes}")
     if target:

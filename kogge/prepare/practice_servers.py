@@ -42,8 +42,11 @@ undo = { command = ["/bin/sh", "-c", "echo closed: $1 >> hooks.log", "hook", "{m
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """The practice Microsoft 365 and the file server that its people move to. authority_file: what a client
-    must trust to reach it."""
+    """Describe the practice Microsoft 365 and the file server that its people move to.
+
+    Attributes:
+        authority_file: what a client must trust to reach it.
+    """
 
     url: str
     authority: str
@@ -58,10 +61,13 @@ class Cloud:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Running practice servers. Their passwords are public: there is nothing real behind them.
+    """Describe running practice servers. Their passwords are public: nothing real is behind them.
 
-    addresses: the people of Exchange whose items are odd; plain: those whose items are not. control: the
-    socket where the servers' process listens."""
+    Attributes:
+        addresses: the people of Exchange whose items are odd.
+        plain: those whose items are not.
+        control: the socket where the servers' process listens.
+    """
 
     url: str
     username: str
@@ -82,18 +88,18 @@ class Stage:
 
     @property
     def waves(self) -> dict[str, Sequence[str]]:
-        """The people of Exchange by wave. Where some are plain, they are the pilot."""
+        """Return the people of Exchange by wave; plain ones, if there are any, are the pilot."""
         if not self.plain:
             return {PILOT: self.addresses}
         return {PILOT: self.plain, ODD: self.addresses} if self.addresses else {PILOT: self.plain}
 
     @property
     def embedded(self) -> bool:
-        """True if the IMAP server is the one that comes with Kogge, because no Dovecot serves IMAP here."""
+        """Return True if the IMAP server is the one that comes with Kogge, for lack of a Dovecot."""
         return self.imap_product == EMBEDDED
 
     def lines(self) -> list[str]:
-        """Endpoints and credentials, for people."""
+        """Return endpoints and credentials, for people."""
         told = [
             f"Exchange      {self.url}",
             f"              {self.username}  {self.password}  (impersonates everybody)",
@@ -115,8 +121,13 @@ class Stage:
         ]
 
     def files(self, required: int = 2) -> dict[str, str]:
-        """What to write into a directory: name -> text. required: how many approvals a wave takes; there are
-        two approvers, whose keys lie beside the configuration, as no real approver's would."""
+        """Return what to write into a directory, by name.
+
+        There are two approvers, whose keys lie next to the configuration, as no real approver's would.
+
+        Args:
+            required: how many approvals a wave takes.
+        """
         from model.signing_keys import new_key
 
         pems = {name: new_key() for name in APPROVERS}
@@ -187,7 +198,7 @@ password = {{ file = "files-password" }}
 {self._both()}"""
 
     def _both(self) -> str:
-        """What both configurations say."""
+        """Return what both configurations have."""
         return f"""\
 {self._imap("mail")}
 {self._dav("calendar", "caldav")}
@@ -229,7 +240,7 @@ def _approval(required: int, lines: Mapping[str, str]) -> str:
 
 
 def rows(addresses: Sequence[str], end: str = "") -> str:
-    """Lines of a mapping to the same address."""
+    """Return lines of a mapping to the same address."""
     return "".join(f"{address},{address}{end}\n" for address in addresses)
 
 
@@ -247,11 +258,19 @@ def practising(
     prefect_port: int = PORT,
     plain: int = 0,
 ) -> Iterator[Stage]:
-    """Starts the servers; ends them with the context. Dovecot serves IMAP where it is installed. people: how
-    many of Exchange's mailboxes are odd; plain: how many are not. items: mails of a mailbox; pim: its events,
-    contacts, tasks and notes, so many of each; cloud: how many people have their mailboxes and their files
-    in Microsoft 365, beside those of Exchange. prefect_port: where a run's Prefect is to listen, if that
-    port is free now and no other practice world's; 0 names any free one."""
+    """Start the servers, and end them with the context. Dovecot serves IMAP if it is installed.
+
+    Args:
+        people: how many of Exchange's mailboxes are odd.
+        items: mails of a mailbox.
+        seed: of the generator.
+        pim: events, contacts, tasks and notes of a mailbox, so many of each.
+        plain: how many of Exchange's mailboxes are not odd.
+        cloud: how many people have their mailboxes and files in Microsoft 365, in addition to those of
+            Exchange.
+        prefect_port: where a run's Prefect is to listen, if that port is free and no other practice world's;
+            0 for any free one.
+    """
     from practice.drive.drives import Drives
     from practice.drive.pointers import strew
     from practice.exchange.server import ExchangeServer
@@ -277,8 +296,10 @@ def practising(
 
 
 def mails_of(index: int, people: int, plain: int, items: int) -> int:
-    """Return how many mails the mailbox at this index has: of odd ones, which come first, at most ODD_MOST
-    where the wave of plain ones is the one that may be large."""
+    """Return how many mails the mailbox at this index has.
+
+    Odd ones come first, and have at most ODD_MOST if there are plain ones, whose wave may be large.
+    """
     return min(items, ODD_MOST) if plain and index < people else items
 
 
@@ -290,9 +311,11 @@ def staged(
     prefect_port: int = PORT,
     plain: int = 0,
 ) -> Iterator[Stage]:
-    """That Exchange, and empty IMAP and DAV targets with an account for everybody. The first people are
-    Exchange's, the last `plain` of them with plain mailboxes; the others are Microsoft 365's, which has a
-    file server as a target too."""
+    """Return that Exchange with empty IMAP and DAV targets, and an account for everybody.
+
+    The first people are Exchange's, the last `plain` of them with plain mailboxes; the others are Microsoft
+    365's, which has a file server as a target too.
+    """
     from practice.dav.radicale import start_radicale
     from practice.harness.control import controlled
     from practice.harness.reserved_port import reserved_port
@@ -333,7 +356,7 @@ def staged(
 
 @contextmanager
 def clouded(graph: GraphServer, addresses: Sequence[str]) -> Iterator[Cloud]:
-    """Microsoft 365 with an empty file server for these people."""
+    """Serve Microsoft 365 with an empty file server for these people."""
     from practice.nextcloud.files import NextcloudFiles
     from practice.nextcloud.shares import NextcloudShares
 

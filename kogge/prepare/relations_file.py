@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
 
 def write_relations(path: Path, found: Sequence[Inventory]) -> None:
-    """Writes a row for each mailbox with delegates of the list; says on standard error what was left out.
-    Raises Misconfigured for the file."""
+    """Write a row for each mailbox with delegates of the list, and say on standard error what was left out.
+
+    Raises:
+        Misconfigured: for the file.
+    """
     listed = {one_spelling(name) for one in found for name in (one.person.source, one.person.target)}
     pairs = [(one, [name for name in one.delegates if one_spelling(name) in listed]) for one in found]
     rows = [(one.person.source, " ".join(names)) for one, names in pairs if names]
