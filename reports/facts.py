@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from engine.approvals.score import Score
-from engine.steps.settling.accepted_differences import code_of
 from ledger.db.rows import Finding, Outcome
 from ledger.views.reports import LegSummary
 from reports.loss_texts import Lost
@@ -31,7 +30,7 @@ LINKS: Mapping[str, str] = {
 
 def finding_code(found: Finding) -> str | None:
     """Return the code of what a verification found; None if nothing is wrong with it."""
-    return code_of(found) or OUTCOMES.get(found.outcome)
+    return found.code or OUTCOMES.get(found.outcome)
 
 
 def lost_of(summaries: Iterable[LegSummary]) -> Counter[Lost]:

@@ -265,9 +265,7 @@ def _record(
     for chunk in _chunks(iter(good)):
         leg.ledger.verified(container.id, chunk)
     verdict.outcomes.update(finding.outcome for finding in findings)
-    verdict.codes.update(
-        code for finding in findings if (code := accepted_differences.code_of(finding)) is not None
-    )
+    verdict.codes.update(code for finding in findings if (code := finding.code) is not None)
     _count(leg, container, adverse, verdict, level)
 
 

@@ -13,7 +13,6 @@ from engine.identity.own_items import invitations_among
 from engine.identity.provisioning_items import artefacts_among
 from engine.restored.restored_target import is_unreached, named_lost
 from engine.steps.positions import era_of, number_of, reaches
-from engine.steps.settling.accepted_differences import MEETING_TWICE, RENUMBERED
 from engine.steps.target_reading import (
     each_digest,
     full_listing,
@@ -23,7 +22,17 @@ from engine.steps.target_reading import (
 )
 from engine.verify.meeting_twice import is_twice
 from engine.verify.source import differing, stands_for
-from ledger.db.rows import TARGET_RESTORED, ContainerRow, Finding, ItemRow, Outcome, Phase, State
+from ledger.db.rows import (
+    MEETING_TWICE,
+    RENUMBERED,
+    TARGET_RESTORED,
+    ContainerRow,
+    Finding,
+    ItemRow,
+    Outcome,
+    Phase,
+    State,
+)
 from ledger.inventory.lines import message_mark
 from ledger.leg.matching import TargetItem, Wanted, match
 from mappings.fields.message_id import message_id

@@ -23,6 +23,11 @@ TARGET_RESTORED = "target-restored"
 """The target was put back to a backup: it lost copies, and gives their numbers to other mail."""
 SOURCE_RESTORED = "source-restored"
 """The code of a live, verified leg whose source was put back to a backup, and lacks some of the items."""
+RENUMBERED = "target-renumbered"
+"""The detail, and the code, of an extra copy in a frozen folder that the target renumbered since the last
+look in staging: it can no longer be told whether the copy was delivered."""
+MEETING_TWICE = "meeting-twice"
+"""The detail, and the code, of a meeting that its owner has twice: no pass mends it, and none accepts it."""
 ACCEPTABLE = (UNSTABLE, KEPT, STALE, TOUCHED)
 """The codes of differences that no pass can mend, and that a person may accept."""
 ROLLING = "rolling-back"
@@ -301,6 +306,16 @@ class Finding:
     key: bytes | None
     href: str | None = None
     detail: str = ""
+
+    @property
+    def code(self) -> str | None:
+        """The code of a finding that no pass mends; None for any other finding."""
+        if self.outcome is Outcome.EXTRA and self.detail == RENUMBERED:
+            return RENUMBERED
+        code = self.detail.partition(":")[0]
+        if self.outcome is Outcome.MISSING:
+            return code if code in (TOUCHED, TARGET_RESTORED) else None
+        return code if self.outcome is Outcome.DIFFERS and code in (*ACCEPTABLE, MEETING_TWICE) else None
 
 
 @dataclass(frozen=True, slots=True)

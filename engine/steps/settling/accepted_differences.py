@@ -15,7 +15,6 @@ from ledger.db.rows import (
     ACCEPTABLE,
     KEPT,
     STALE,
-    TARGET_RESTORED,
     TOUCHED,
     UNSTABLE,
     Finding,
@@ -28,24 +27,9 @@ from model.protocols import Loss
 FIELD = "copy"
 AT_SOURCE = (UNSTABLE, STALE)
 """The codes of items that the source gives otherwise than they were copied."""
-RENUMBERED = "target-renumbered"
-"""The detail, and the code, of an extra copy in a frozen folder that the target renumbered since the last
-look in staging: it can no longer be told whether the copy was delivered."""
-MEETING_TWICE = "meeting-twice"
-"""The detail, and the code, of a meeting that its owner has twice: no pass mends it, and none accepts it."""
 REWRITES_MOST = 2
 """How often a copy is made again; what differs after that has this code. Some targets change an item at each
 write. `kogge retry` counts from 0 again."""
-
-
-def code_of(finding: Finding) -> str | None:
-    """Return the code of a finding that no pass mends; None for any other finding."""
-    if finding.outcome is Outcome.EXTRA and finding.detail == RENUMBERED:
-        return RENUMBERED
-    code = finding.detail.partition(":")[0]
-    if finding.outcome is Outcome.MISSING:
-        return code if code in (TOUCHED, TARGET_RESTORED) else None
-    return code if finding.outcome is Outcome.DIFFERS and code in (*ACCEPTABLE, MEETING_TWICE) else None
 
 
 def touched_at_target(leg: LegContext, findings: Iterable[Finding]) -> list[Finding]:
@@ -61,7 +45,7 @@ def touched_at_target(leg: LegContext, findings: Iterable[Finding]) -> list[Find
 
 
 def _as_touched(finding: Finding) -> Finding:
-    ours = finding.key is not None and code_of(finding) is None
+    ours = finding.key is not None and finding.code is None
     if not ours or finding.outcome not in (Outcome.MISSING, Outcome.DIFFERS):
         return finding
     return replace(finding, detail=f"{TOUCHED}:{finding.detail}" if finding.detail else TOUCHED)
@@ -139,7 +123,7 @@ def _keys_by_code(findings: Iterable[Finding]) -> dict[str, set[bytes]]:
     """Return the keys of the items with a difference that can be accepted, by its code."""
     keys: dict[str, set[bytes]] = {}
     for entry in findings:
-        code = code_of(entry)
+        code = entry.code
         if code in ACCEPTABLE and entry.key is not None:
             keys.setdefault(code, set()).add(entry.key)
     return keys
@@ -183,7 +167,7 @@ def with_codes(
 
 
 def _with_code(finding: Finding) -> Finding:
-    if finding.outcome is not Outcome.DIFFERS or code_of(finding) is not None:
+    if finding.outcome is not Outcome.DIFFERS or finding.code is not None:
         return finding
     return replace(finding, detail=f"{KEPT}:{finding.detail}")
 
@@ -205,7 +189,7 @@ def without_accepted(
     remaining: list[Finding] = []
     accepted: set[bytes] = set()
     for entry in findings:
-        code = code_of(entry)
+        code = entry.code
         if code is None or entry.key is None or not approvals.accepts(code, container_id, entry.key):
             remaining.append(entry)
             continue

@@ -177,7 +177,7 @@ def _detail_to_mend(leg: LegContext, finding: Finding) -> str | None:
     """Return the detail of a finding that is to be mended; None if nothing is to be mended."""
     if finding.outcome not in REPAIRED:
         return None
-    code = accepted_differences.code_of(finding)
+    code = finding.code
     if code is None:
         return finding.detail
     return None if code != KEPT or leg.approved(code) else finding.detail.partition(":")[2]
