@@ -166,17 +166,27 @@ class Calendars(AnyOrder):
             assert found in (b"", self.shelf.meaning(one.raw)), "an older version is there"
 
     def each_uid_is_there_once(self) -> None:
-        """Of what the source has under one UID, exactly one arrived wherever the server takes it once."""
+        """Of what the source has under one UID, exactly one arrived wherever the server takes it once.
+
+        None is there if the copy is lost of one that cannot be read any more: the others are still said to be
+        stood for by it.
+        """
         names = {row.source_id: str(row.href) for row in self._containers() if not row.gone}
         there = {(href, name) for href, name, _ in self.shelf.objects()}
         kept = self.kept_places()
         groups: dict[object, list[bool]] = defaultdict(list)
+        spoilt: set[object] = set()
         for folder, message in self.mailbox.messages():
             scope = {"collection": folder.id, "account": None, "": message.id}[self.shelf.scope]
             here = (names[folder.id], _place(message, kept)) in there
             if self._mapped(message) is not None or here:
                 groups[scope, self._uid(message)].append(here)
-        assert [sum(group) for group in groups.values()] == [1] * len(groups)
+            else:
+                spoilt.add((scope, self._uid(message)))
+        arrived = {name: sum(group) for name, group in groups.items()}
+        assert {
+            name for name, count in arrived.items() if count != 1 and (count or name not in spoilt)
+        } == set()
 
     def wanted(self) -> dict[tuple[str, str], bytes]:
         """(source folder, place) -> meaning, b"" for what cannot be mapped."""
