@@ -41,7 +41,8 @@ print("-", start_pymap(["anna"]).port, flush=True)
 time.sleep(300)
 """
 POSTGRES = """
-import time
+import sys, time
+sys.path.insert(0, "tests/support")
 from servers.postgres import serve
 with serve() as server:
     print(server.folder, 0, flush=True)

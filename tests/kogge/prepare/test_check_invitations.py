@@ -115,7 +115,7 @@ def test_or_at_a_server_of_its_own(tmp_path: Path, given: list[dict[str, Any]]) 
     config = configured(tmp_path, PROBE, 'external = "eve@elsewhere.example"\n', more)
     listened(config, tmp_path, [PERSON])
     opened = given[0]["outside"].mail()
-    assert isinstance(opened, ImapTarget)
+    assert isinstance(opened.close.__self__, ImapTarget)
     opened.close()
 
 

@@ -105,9 +105,9 @@ def test_a_line_a_minute_and_news_at_once() -> None:
 
 
 def test_a_silent_server_is_named_with_its_host() -> None:
-    sides = {"source": SimpleNamespace(kind="ews", endpoint=Endpoint("old.example", 8443, "https"))}
+    source = SimpleNamespace(kind="ews", endpoint=Endpoint("old.example", 8443, "https"))
     target = SimpleNamespace(of=lambda _: SimpleNamespace(endpoint=Endpoint("new.example", 993, "")))
-    config: Any = SimpleNamespace(**sides, target=target, workloads=(Kind.MAIL,))
+    config: Any = SimpleNamespace(source_of=lambda _: source, target=target, workloads=(Kind.MAIL,))
     hosts = hosts_of(config)
     assert hosts == {"source.ews": "old.example:8443", "target.mail": "new.example:993"}
     silent, away, back = (Trouble(14.2, None), Trouble(14.2, "unreachable"), Trouble(0.0, "unreachable"))
@@ -137,7 +137,7 @@ def test_a_server_that_takes_one_command_at_a_time_is_named(monkeypatch: pytest.
         SimpleNamespace(kind="imap", endpoint=Endpoint(f"{name}.example", 993, "")) for name in ("old", "new")
     )
     config: Any = SimpleNamespace(
-        source=old, target=SimpleNamespace(of=lambda _: new), workloads=(Kind.MAIL,)
+        source_of=lambda _: old, target=SimpleNamespace(of=lambda _: new), workloads=(Kind.MAIL,)
     )
     assert one_at_a_time_lines(config) == []
     with pytest.raises(Transient), PIPELINING.trying("new.example:993", Use.FOLDERS, 0.0):
