@@ -32,6 +32,7 @@ from engine.steps.settling import accepted_differences
 from engine.verify import shares as verify_shares
 from engine.verify import source as verify_source
 from engine.verify import target as verify_target
+from engine.verify.survey import Asked, Survey
 from ledger.db.rows import KEPT, ContainerRow, Finding, LegRow, Outcome, Phase, State
 from ledger.leg.containers import States
 from model.optional_protocols import DoubtsStates
@@ -102,7 +103,7 @@ class _Book:
 
     leg: LegContext
     level: Level
-    survey: verify_target.Survey
+    survey: Survey
     approvals: accepted_differences.DifferenceApprovals
     verdict: Verdict = field(default_factory=Verdict)
 
@@ -152,7 +153,7 @@ def compare(leg: LegContext, level: Level, sample_percent: float, *, again: bool
     counted = {href: folder.total for href, folder in target_folders.items()}
     approvals = accepted_differences.difference_approvals(leg)
     doubtful = {row.id: _doubtful(leg.ledger.findings(row.id)) for row in leg.ledger.containers()}
-    asked = verify_target.Asked(share, again, doubtful)
+    asked = Asked(share, again, doubtful)
     survey = verify_target.survey(leg, asked, unchanged=same.target, counted=counted)
     found = {key: accepted_differences.touched_at_target(leg, one) for key, one in survey.findings.items()}
     book = _Book(leg, level, survey, approvals)

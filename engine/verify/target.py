@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field
 from itertools import islice
 
 from engine.context.answers import is_silence
@@ -21,7 +20,9 @@ from engine.steps.target_reading import (
     unless_missing,
 )
 from engine.verify.meeting_twice import is_twice
+from engine.verify.rejected_copies import rejected_copies
 from engine.verify.source import differing, stands_for
+from engine.verify.survey import Asked, Expected, Leftover, Survey
 from ledger.db.rows import (
     MEETING_TWICE,
     RENUMBERED,
@@ -45,86 +46,6 @@ CHUNK = 200
 
 NOT_COUNTED: Mapping[str, int | None] = {}
 """Of a target that does not count."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Say which bodies are read.
-
-    Attributes:
-        share: the share of bodies to read, from 0 to 1.
-        again: True to read again also what an earlier pass read back.
-        doubtful: by container, the keys of items that are read in any case.
-    """
-
-    share: float
-    again: bool
-    doubtful: Mapping[int, Collection[bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """Hold how a row says that its item looks at the target.
-
-    Attributes:
-        container: the id of the container.
-        key: the key of the item.
-        digest: its digest.
-        size: its size in bytes.
-        flags: its flags, separated by spaces.
-        date: its date, in seconds since 1970; None if it has none.
-        verified: True if it was read back before.
-        mid: of a mail, ledger.db.rows.ItemRow.mid.
-    """
-
-    container: int
-    key: bytes
-    digest: bytes
-    size: int
-    flags: str
-    date: int | None
-    verified: bool
-    mid: int | None = None
-
-
-@dataclass(slots=True)
-class Survey:
-    """Hold what was found at the target.
-
-    Attributes:
-        findings: by container.
-        read: the keys whose bodies were read back and agree, by container.
-        receiving: the hrefs of folders into which somebody moved an item of another folder. The finding is
-            with that other one.
-        empty: the hrefs of folders that the target has just opened and found empty.
-        lost: the keys of items that the last verification found lost with a restore of the target.
-    """
-
-    findings: dict[int, list[Finding]] = field(default_factory=lambda: defaultdict(list))
-    read: dict[int, set[bytes]] = field(default_factory=lambda: defaultdict(set))
-    receiving: set[str] = field(default_factory=set)
-    empty: frozenset[str] = frozenset()
-    lost: set[bytes | None] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class Leftover:
-    """Hold a folder's rows that were not where the ledger says, and its items that belong to no row.
-
-    Attributes:
-        href: the folder.
-        containers: the containers that share it.
-        absent: the rows that were not found, by href.
-        strangers: the items that belong to no row.
-        position: the position above all that was listed, see ledger.db.rows.ContainerRow.surveyed; None if
-            the folder is missing.
-    """
-
-    href: str
-    containers: list[ContainerRow]
-    absent: dict[str, Expected]
-    strangers: list[Listed]
-    position: str | None = ""
 
 
 def survey(
@@ -209,7 +130,7 @@ def _folder(
             twin = place if place not in expected else f"{place} again {len(expected)}"
             expected[twin] = _expect(container.id, row)
     _check_found(leg, href, found_places, result)
-    leftover = Leftover(href, containers, expected, [])
+    leftover = Leftover(href, containers, expected, [], rejected=rejected_copies(leg, containers))
     is_empty = href in result.empty and not expected
     listing = iter(()) if is_empty else _present(leg, href, expected, owned, leftover)
     while window := list(islice(listing, CHUNK)):
@@ -218,6 +139,8 @@ def _folder(
         for item in _not_reused(leg, href, window, pairs, result):
             _compare_outside(leg, item, pairs[item.href], result)
         _read_back(leg, href, {h: e for h, e in pairs.items() if _is_sampled(e, asked)}, result)
+    for container_id, key in leftover.rejected.values():
+        result.findings[container_id].append(Finding(Outcome.MISSING, key))
     return leftover
 
 
@@ -259,7 +182,7 @@ def _present(
             leftover.position = _above(leftover.position, item.href)
             if item.href in expected:
                 yield item
-            elif item.href not in owned:
+            elif leftover.rejected.pop(item.href, None) is None and item.href not in owned:
                 leftover.strangers.append(item)
     except Blocked as error:
         if error.code != "container-missing":

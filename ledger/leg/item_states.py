@@ -199,17 +199,18 @@ def move(
 def reopen(
     connection: Connection, container_id: int, keys: Iterable[bytes], values: Mapping[str, Any]
 ) -> int:
-    """Set items that are held at the target back to open.
+    """Set items that are held at the target, or rejected, back to open.
 
     Returns:
         How many of them were settled.
 
     Raises:
-        Corrupt: "item-state" if an item is not held at the target.
+        Corrupt: "item-state" if an item is neither.
     """
     unique = set(keys)
     changed = move(connection, container_id, unique, (State.CHANGED,), values, strict=False)
-    settled = move(connection, container_id, unique, SETTLED_AT_TARGET, values, strict=False)
+    decided = (*SETTLED_AT_TARGET, State.REJECTED)
+    settled = move(connection, container_id, unique, decided, values, strict=False)
     if changed + settled != len(unique):
         raise Corrupt("item-state", "an item was not in the state this step needs")
     return settled

@@ -20,6 +20,7 @@ from engine.leg.run import Task
 from engine.verify import source as verify_source
 from engine.verify import target as verify_target
 from engine.verify.compare import Level
+from engine.verify.survey import Asked, Survey
 from ledger.db.rows import ContainerRow, Finding, LegState, Outcome, Phase, State
 from model.errors import Transient
 
@@ -249,7 +250,7 @@ def test_what_was_rebuilt_hides_nothing_that_was_not_read(
     survey, reread = verify_target.survey, verify_source.reread
     unread: set[bytes] = set()
 
-    def skipping(leg: LegContext, asked: verify_target.Asked, **options: Any) -> verify_target.Survey:
+    def skipping(leg: LegContext, asked: Asked, **options: Any) -> Survey:
         found = survey(leg, asked, **options)
         number, keys = max(found.read.items(), key=lambda one: len(one[1]))
         unread.add(keys.pop())

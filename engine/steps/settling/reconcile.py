@@ -166,11 +166,14 @@ def repair(leg: LegContext, row: ContainerRow) -> int:
         failure.key for failure in failed if failure.error.code == CHANGED
     }
     rewritten = [item.key for item in rows if details[item.key] == "" or item.key in free]
-    used = {*rewritten, *amended}
-    leg.ledger.rewrite(row.id, rewritten, counted=True)
+    unread = [item.key for item in leg.ledger.rows(row.id, (State.REJECTED,)) if item.key in details]
+    if unread:
+        reconsider(leg)  # a copy that is lost stands for nothing
+    used = {*rewritten, *amended, *unread}
+    leg.ledger.rewrite(row.id, [*rewritten, *unread], counted=True)
     leg.ledger.recheck(row.id, amended)
     leg.ledger.replace_findings(row.id, [finding for finding in findings if finding.key not in used])
-    return len(rewritten) + len(amended)
+    return len(used)
 
 
 def _detail_to_mend(leg: LegContext, finding: Finding) -> str | None:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from calendars import HOME, WORK, calendar_trial, folder
-from memory.records import APPOINTMENT, event
+from memory.records import APPOINTMENT, broken, event
 from walking import Trial, verified
 
 from ledger.db.rows import LegState, State
+from model.protocols import key_of
 
 DEFAULT = "/dav/default/"
 OTHERS = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:%s\r\nDTSTART:20260301T090000Z\r\n"
@@ -73,6 +74,36 @@ def test_a_copy_is_none_any_more_when_the_first_is_changed(quick_path: Path) -> 
     verified(trial)
     assert titles(trial) == [b"Eins verlegt"]
     assert trial.states() == {State.VERIFIED: 1, State.REJECTED: 1}
+
+
+@pytest.mark.parametrize("other", ["Eins", "Zwei"])
+@pytest.mark.parametrize("passes", [0, 1, 2])
+@pytest.mark.parametrize("scope", ["collection", "account"])
+def test_a_copy_that_is_lost_stands_for_nothing(
+    quick_path: Path, scope: str, passes: int, other: str
+) -> None:
+    """Its own item cannot be read any more, before the copy is lost or at the same time."""
+    trial = empty(quick_path, scope=scope)
+    by_name = {
+        f"k-{key_of(one).hex()}.ics": (one, title)
+        for title in ("Eins", other)
+        for one in (deliver(trial, event("u", title)),)
+    }
+    verified(trial)
+    ((href, name, _),) = trial.store.objects()
+    copied, title = by_name.pop(name)
+    trial.mailbox.edit(copied, broken("u"))
+    for _ in range(passes):
+        verified(trial)
+        assert titles(trial) == [title.encode()]
+    del trial.store.collections[href].objects[name]
+    assert trial.finish().state is LegState.VERIFIED
+    ((_, name, _),) = trial.store.objects()
+    assert by_name.keys() == {name}
+    assert trial.states() == {State.VERIFIED: 1, State.REJECTED: 1}
+    steps: list[str] = []
+    assert trial.run(steps.append).state is LegState.VERIFIED
+    assert "target.write" not in steps
 
 
 @pytest.mark.parametrize("scope", ["collection", "account"])
