@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from calendars import HOME, calendar_trial, edit_calendar, folder
+from calendars import HOME, WORK, calendar_trial, edit_calendar, folder
 from memory.doubles import MemoryShelf
 from memory.records import APPOINTMENT, broken, event
 from walking import Died, Trial, verified
@@ -193,6 +193,25 @@ def test_a_creation_under_a_kept_name_is_left_to_a_person_once_its_item_has_anot
     result = trial.finish()
     assert (result.code, trial.findings()) == ("verification-differs", [("-", "unknown")])
     assert titles(trial.store) == [b"SUMMARY:Eins"]
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_a_creation_of_a_version_that_is_forgotten_is_left_to_a_person(quick_path: Path, moves: bool) -> None:
+    """The event was changed and deleted, or moved, before what was first sent lands."""
+    trial, item = one(quick_path)
+    trial.run(Late(trial.store, 1, None))
+    trial.mailbox.edit(item, event("one", "Zwei"))
+    verified(trial)
+    if moves:
+        trial.mailbox.move(item, folder(trial.mailbox, *WORK).id)
+    else:
+        trial.mailbox.delete(item)
+    verified(trial)
+    assert trial.store.land() == 1
+    for _ in range(2):
+        assert trial.run().code == "verification-differs"
+        assert trial.findings() == [("-", "unknown")]
+        assert titles(trial.store) == [b"SUMMARY:Eins", *[b"SUMMARY:Zwei"] * moves]
 
 
 def test_an_update_of_what_was_deleted_meanwhile(quick_path: Path) -> None:
