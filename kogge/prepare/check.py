@@ -310,7 +310,7 @@ def _show_check(
     out.print(table(columns, map(_check_row, looks), wrap=("proof", "result")))
     out.print()
     show_kinds([look.kinds for look in looks], set[Kind]().union(*(look.untold for look in looks)))
-    for line in _source_care(config, looks):
+    for line in _care(config, looks):
         out.print(Text(line, style=CARE), soft_wrap=True)
     for line in _target_care(dict(_facts(config, looks))["target"]):
         out.print(Text(line, style=CARE), soft_wrap=True)
@@ -425,12 +425,12 @@ def _wrong_rows(looks: Sequence[PreflightResult], listed: str) -> str:
     return f"{told}; what is refused there ({REFUSED}) probably follows from it" if refused else told
 
 
-def _source_care(config: Config, looks: Sequence[PreflightResult]) -> Iterator[str]:
-    """Yield what to know of the source's settings and permissions, a line each."""
-    from engine.preflight.preflight import hints
+def _care(config: Config, looks: Sequence[PreflightResult]) -> Iterator[str]:
+    """Yield what to know of a side's settings and permissions, a line each."""
+    from engine.preflight.preflight import EMPTINESS, hints
 
     for code in hints(config, looks):
-        yield f"source: {code}: {advice(code)}"
+        yield f"{'target' if code == EMPTINESS else 'source'}: {code}: {advice(code)}"
     for code, names in _excess(looks).items():
         yield f"source: {code}: {', '.join(names)}. {advice(code)}"
 

@@ -13,6 +13,7 @@ from engine.control.remedies import advice
 from engine.planning.mailbox_list import Person
 from engine.preflight import preflight
 from engine.preflight.preflight import PreflightResult
+from kogge.prepare.check import _care
 from model.kinds import Kind
 from model.protocols import Capabilities
 
@@ -41,5 +42,6 @@ def test_a_check_says_that_emptiness_is_not_proven(target: Any, hinted: bool) ->
     preflight._look_at_target(result, "target.calendar", target)
     config: Any = SimpleNamespace(source=Sources(ServerSettings(kind="practice"), {}))
     assert preflight.hints(config, [result]) == ([preflight.EMPTINESS] if hinted else [])
+    assert [line.partition(": ")[0] for line in _care(config, [result])] == ["target"] * hinted
     assert result.ready
     assert "`api`" in advice(preflight.EMPTINESS)
