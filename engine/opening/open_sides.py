@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar
 
 from pydantic import BaseModel
 
@@ -33,9 +33,6 @@ from model.errors import Blocked, Misconfigured
 from model.kinds import Kind
 from model.private_files import make_directory, using_state
 from model.protocols import Guard, Loss, Source, Target
-
-if TYPE_CHECKING:
-    pass
 
 T = TypeVar("T", bound=BaseModel)
 LOOKING_SECONDS = 20.0
