@@ -1,1 +1,1 @@
-"""What commands show of the ledger and of packs, as tables and JSON."""
+"""Show as tables and JSON what the ledger and packs hold."""

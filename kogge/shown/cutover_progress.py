@@ -1,4 +1,4 @@
-"""How far a cutover is while it is at work: each mailbox that ends, and a line a minute for the others."""
+"""Say how far a running cutover is: each mailbox that ends, and once a minute where the others are."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ TICK_SECONDS = 60.0
 def telling_how_far(
     ledger: Ledger, rows: Sequence[MailboxRow], first: str, tick: float = TICK_SECONDS
 ) -> Iterator[Callable[[CutoverResult], None]]:
-    """Tells people how a cutover goes, on the error stream.
+    """Say on the error stream how a cutover goes, until the context ends.
 
     Args:
-        ledger: read once a tick, in a thread of its own.
+        ledger: is read once a tick, in a thread of its own.
         rows: the mailboxes at work.
         first: the first line, with the command that shows each step.
-        tick: seconds between two lines about those that are at work.
+        tick: seconds between two lines about the mailboxes that are at work.
 
     Yields:
-        What is to be called with each result.
+        A function to call with each result.
     """
     from flows.display.cutover_page import read_lines, work_told
 

@@ -1,4 +1,4 @@
-"""How far the cutover of each mailbox is: one row a mailbox, what has failed first."""
+"""Show how far the cutover of each mailbox is: one row for each, failures first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 COLUMNS = ("mailbox", "phase", "newest step", "state", "since (UTC)", "score", "lacking", "code")
 COLOURS = {BEGUN: CARE, DONE: GOOD, FAILED: BAD}
 PHASES = (Phase.FROZEN, Phase.STAGING, Phase.LIVE)
-"""Who is frozen is locked out until the cutover ends: those come before the others."""
+"""The phases by urgency. A user whose mailbox is frozen is locked out until the cutover ends."""
 
 
 def cutover_table(
@@ -29,7 +29,16 @@ def cutover_table(
     scores: Mapping[str, Score],
     stopped: Mapping[str, Stop],
 ) -> Grid:
-    """Returns a row for each mailbox: its newest step and its score, what failed or stopped first."""
+    """Return a row for each mailbox, with its newest step and its score.
+
+    Mailboxes whose cutover stopped come first, then those whose newest step failed, then the others by phase.
+
+    Args:
+        rows: the mailboxes.
+        steps: the recorded steps, by mailbox id, the newest last.
+        scores: by mailbox id; a mailbox without a score has none here.
+        stopped: why a mailbox needs a person, by mailbox id.
+    """
     newest = {row.id: steps[row.id][-1] for row in rows if steps.get(row.id)}
     order = sorted(rows, key=lambda row: (row.id not in stopped, *_urgency(row, newest.get(row.id))))
     cells = [
@@ -52,7 +61,7 @@ def _cells(row: MailboxRow, step: StepRow | None, score: Score | None) -> list[s
 
 
 def _code(step: StepRow | None, stop: Stop | None) -> str:
-    """What stopped it; of one at work, what its newest step failed of."""
+    """Return the code of the stop; without a stop, the code of the newest step if it failed."""
     if stop is not None:
         return code_cell(stop.code, stop.detail)
     return step.code or "" if step is not None and step.state == FAILED else ""

@@ -1,4 +1,4 @@
-"""Name each code with its advice, and below it what this machine found: a host, a port, a system's error."""
+"""Explain codes: each with its advice, then what this machine found (a host, a port, a system's error)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from engine.control.remedies import advice
 
 CAUSES_SHOWN = 8
 SEE_CHECK = ": see `kogge check`."
-"""How advice ends that sends its reader to where this is said."""
+"""The end of an advice that sends its reader to `kogge check`, which prints these lines."""
 
 
 def fault_lines(
@@ -19,7 +19,7 @@ def fault_lines(
     Args:
         codes: how many have each code.
         causes: "CODE: what this machine found" (MigrationError.local), for the terminal only.
-        notes: what else is to be said below a code.
+        notes: one more line for a code, by code.
     """
     for code, count in codes.items():
         yield f"{code} ({count:,}): {advice(code).replace(SEE_CHECK, '.')}"

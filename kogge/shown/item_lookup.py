@@ -1,4 +1,4 @@
-"""Reads subjects and names of items from the source, on demand; they are shown and never stored."""
+"""Read subjects and names of items from the source. They are shown, and never stored."""
 
 from __future__ import annotations
 
@@ -25,9 +25,20 @@ UNREADABLE = "(cannot be read from the source)"
 
 
 def subjects_of(config: Config, ledger: Ledger, found: Sequence[Rejection]) -> dict[Spot, str]:
-    """The subject or name of each item, read once; the items come by mailbox and container. A source that
-    cannot be asked gives UNREADABLE, never an error; once it refused too many logins, or if it cannot be
-    reached at all, it is not asked any more."""
+    """Read the subject or the name of each item from the source, once.
+
+    A source that cannot be asked causes no error: its items get UNREADABLE. No more sources are asked once
+    too many logins were refused, or if a source cannot be reached and none was read before.
+
+    Args:
+        config: names the sources.
+        ledger: an open ledger.
+        found: the items, sorted by mailbox and container.
+
+    Raises:
+        Misconfigured: the configuration does not allow to ask.
+        Corrupt: an invariant of the ledger is broken.
+    """
     breaker, reached = LoginBreaker(), False
     subjects: dict[Spot, str] = {(row.id, item.key): UNREADABLE for _, row, item in found}
     for _, group in groupby(found, key=lambda one: (one[0].id, config.source.side(one[1].kind))):

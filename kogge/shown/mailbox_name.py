@@ -1,4 +1,4 @@
-"""Finds the one mailbox that somebody means: by its random id, its address, or its line in mailboxes.csv."""
+"""Find the one mailbox that somebody means by a random id, an address or a line of mailboxes.csv."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ SUGGESTED = 3
 
 @dataclass(frozen=True, slots=True)
 class NamedMailbox:
-    """A mailbox, and how it was named.
+    """Hold a mailbox, and how it was named.
 
-    line: in mailboxes.csv; None if no row has its source, or if the list cannot be read. by_address: whether
-    the one who asks knows its address already, or asks for it.
+    Attributes:
+        row: the mailbox.
+        line: its line in mailboxes.csv; None if no line has its source, or if the list cannot be read.
+        by_address: True if an address or a site was given, so that an answer tells whose mailbox it is.
     """
 
     row: MailboxRow
@@ -36,7 +38,10 @@ class NamedMailbox:
 
 
 def listed(config: Config) -> Sequence[Person]:
-    """The rows of mailboxes.csv; none if the list cannot be read, which other commands say."""
+    """Return the rows of mailboxes.csv.
+
+    There are none if the list cannot be read. Other commands report that.
+    """
     from engine.planning.mailbox_list_checks import mailboxes
 
     try:
@@ -46,7 +51,7 @@ def listed(config: Config) -> Sequence[Person]:
 
 
 def resolve(config: Config, ledger: Ledger, name: str) -> NamedMailbox:
-    """Returns the mailbox of this name. Nothing is recorded.
+    """Return the mailbox of this name. Nothing is recorded.
 
     Args:
         config: the configuration.
@@ -54,7 +59,7 @@ def resolve(config: Config, ledger: Ledger, name: str) -> NamedMailbox:
         name: a random id, an address or a site, or the number of a line.
 
     Raises:
-        Misconfigured: with the ids that may be meant.
+        Misconfigured: no mailbox has this name. The text may propose similar ids.
     """
     people, rows = listed(config), ledger.mailboxes()
     lines = {one.source: one.line for one in people}
@@ -74,7 +79,7 @@ def resolve(config: Config, ledger: Ledger, name: str) -> NamedMailbox:
 
 
 def _in_line(config: Config, people: Sequence[Person], rows: Sequence[MailboxRow], number: int) -> MailboxRow:
-    """The mailbox of a line. Raises Misconfigured."""
+    """Return the mailbox of a line. Raise Misconfigured if the line or the ledger has none."""
     sources = {one.line: one.source for one in people}
     name = config.mailboxes.name
     if number not in sources:
@@ -87,7 +92,7 @@ def _in_line(config: Config, people: Sequence[Person], rows: Sequence[MailboxRow
 
 
 def _meant(config: Config, rows: Sequence[MailboxRow], asked: str) -> str:
-    """What to say of a name that no mailbox has: the nearest ids, and of an address nothing."""
+    """Return the message for an unknown name: it proposes similar ids, but nothing for an address."""
     if "@" not in asked and not asked.startswith("site:"):
         near = difflib.get_close_matches(asked, [row.id for row in rows], n=SUGGESTED, cutoff=LIKE)
         if near:

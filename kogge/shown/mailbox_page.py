@@ -1,6 +1,6 @@
-"""Everything about one mailbox: read from the ledger, as facts, a table and JSON.
+"""Collect all that the ledger knows about one mailbox, and show it as facts, a table and JSON.
 
-Nothing here names an address, a folder or an item. Codes, counts and random ids only.
+It contains no address, no folder and no item, only codes, counts and random ids.
 """
 
 from __future__ import annotations
@@ -54,8 +54,21 @@ PROOFS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class MailboxPage:
-    """What the ledger knows of a mailbox. words: how many sentences of servers this machine keeps. stop: why
-    only a person moves it on, whatever its workloads say."""
+    """Hold what the ledger knows about a mailbox.
+
+    Attributes:
+        named: the mailbox, and how it was named.
+        plan: how it is planned; None if it is not.
+        legs: its workloads.
+        summaries: the same in numbers.
+        steps: the recorded steps of its cutover.
+        decisions: the recorded decisions about it, the oldest first.
+        score: None while it has none.
+        rejected: rejected items, by workload and code.
+        words: how many sentences of servers this machine has stored about it.
+        servers: host and port of each source and target; see servers_of.
+        stop: why only a person moves it on, whatever its workloads say; None if there is no such reason.
+    """
 
     named: NamedMailbox
     plan: PlanRow | None
@@ -71,26 +84,31 @@ class MailboxPage:
 
     @property
     def cut_off(self) -> Stop | None:
-        """The cutover that stopped on its way; None if there is none, or if it is at work."""
+        """Return the stop of a cutover that may lock its user out; None if there is none."""
         return self.stop if self.stop is not None and self.stop.locked else None
 
     @property
     def id(self) -> str:
+        """Return the random id."""
         return self.named.row.id
 
     @property
     def phase(self) -> Phase:
+        """Return the phase."""
         return self.named.row.phase
 
     @property
     def level(self) -> str | None:
-        """How its accounts were proven when they were bound; before, by the last check."""
+        """Return how its accounts were proven when they were bound; before that, by the last check."""
         bound = next((leg.level for leg in self.legs if leg.level), None)
         return bound or (None if self.plan is None else self.plan.level)
 
     @property
     def stopped(self) -> dict[str, list[Kind]]:
-        """By code, the workloads that it concerns."""
+        """Return the workloads that are stopped, by code.
+
+        A code is left out if the stop of the mailbox says what to do in its place.
+        """
         found: dict[str, list[Kind]] = {}
         for leg in self.legs:
             covered = self.stop is not None and leg.code is not None and self.stop.covers(leg.code)
@@ -100,11 +118,12 @@ class MailboxPage:
 
     @property
     def lost(self) -> Counter[tuple[Kind, str, str]]:
+        """Count the items that lost something, by workload, field and reason."""
         return lost_of(self.summaries)
 
     @property
     def amiss(self) -> Counter[str]:
-        """What the newest verification found to be wrong, in words."""
+        """Count what the newest verification found to be wrong, by its description."""
         counts: Counter[str] = Counter()
         for one in self.summaries:
             for (outcome, _), count in one.findings.items():
@@ -114,16 +133,17 @@ class MailboxPage:
 
     @property
     def halted(self) -> bool:
-        """True if only a person moves one of its workloads on."""
+        """Return True if one of its workloads waits for a person."""
         return any(leg.state in NEEDS_PERSON for leg in self.legs)
 
     @property
     def verified(self) -> bool:
+        """Return True if it has workloads, and all of them are verified."""
         return bool(self.legs) and all(leg.state is LegState.VERIFIED for leg in self.legs)
 
 
 def gather(config: Config, ledger: Ledger, named: NamedMailbox) -> MailboxPage:
-    """Reads the page. Nothing is written or recorded, and no server is asked."""
+    """Read the page. Nothing is written or recorded, and no server is asked."""
     number = named.row.id
     legs = ledger.legs(mailbox=number)
     rejected: Counter[tuple[Kind, str]] = Counter()
@@ -145,21 +165,30 @@ def gather(config: Config, ledger: Ledger, named: NamedMailbox) -> MailboxPage:
 
 
 def servers_of(config: Config) -> dict[str, str]:
-    """Host and port of each source and of each workload's target, as the configuration has them."""
+    """Return host and port of each source and of each workload's target, as configured.
+
+    Returns:
+        By name: the side of a source ("source", "source.mail") or a workload. One with no host is left out.
+    """
     found = {side: _place(source) for side, source in config.sources.items()}
     found |= {str(kind): _place(config.target.of(kind)) for kind in config.workloads}
     return {name: place for name, place in found.items() if place}
 
 
 def _place(settings: ServerSettings) -> str:
-    """Host and port; "" where the configuration names none."""
+    """Return host and port; "" if the configuration names no host."""
     host, port, scheme = settings.endpoint
     port = port or DEFAULT_PORTS.get(scheme)
     return f"{host}:{port}" if host and port else host
 
 
 def head(page: MailboxPage, list_name: str) -> Iterator[tuple[str, str]]:
-    """What it is and how far it is."""
+    """Yield what the mailbox is and how far it is, as pairs of a name and a text.
+
+    Args:
+        page: the mailbox.
+        list_name: the name of the list, which is shown with its line.
+    """
     row = page.named.row
     yield "mailbox", row.id + (f"  (line {page.named.line} of {list_name})" if page.named.line else "")
     yield "wave", row.wave
@@ -173,7 +202,10 @@ def head(page: MailboxPage, list_name: str) -> Iterator[tuple[str, str]]:
 
 
 def _accounts(page: MailboxPage) -> str:
-    """Until the accounts are bound, the proof is that of the last check: a run may have found another one."""
+    """Return how the accounts are proven, and whether they are bound.
+
+    Until they are bound, the proof is that of the last check. A run may find another one.
+    """
     proof = PROOFS.get(page.level or "")
     if page.named.row.source_identity:
         return f"{proof or 'nothing is proven yet'}; bound"
@@ -206,7 +238,7 @@ def _score(page: MailboxPage) -> str:
 
 
 def workloads(page: MailboxPage) -> Grid:
-    """A row for each workload, with its items by fate."""
+    """Return a table with a row for each workload, and its items by fate."""
     states = {one.leg: one for one in page.summaries}
     rows = [_row(leg, states[leg.id]) for leg in page.legs if leg.id in states]
     gone = {name for name in SPARSE if all(str(row[name]) in ("0", "") for row in rows)}
@@ -231,7 +263,7 @@ def _row(leg: LegRow, one: LegSummary) -> dict[str, str | Text]:
 
 
 def passes(page: MailboxPage) -> Iterator[tuple[str, str]]:
-    """When each workload was last worked on."""
+    """Yield when each workload was last worked on."""
     for leg in page.legs:
         if leg.state is LegState.RUNNING:
             yield str(leg.workload), f"at work since {moment(leg.started)} UTC"
@@ -241,7 +273,7 @@ def passes(page: MailboxPage) -> Iterator[tuple[str, str]]:
 
 
 def errors(page: MailboxPage) -> Iterator[tuple[str, str]]:
-    """Each code with the workloads or the number of items that have it, and what to do."""
+    """Yield each code, with the workloads or the number of items that have it, and what to do."""
     if page.cut_off is not None:
         yield page.cut_off.code, _cut_off(page.cut_off)
     elif page.stop is not None and page.stop.code == SCORE_LOW:
@@ -257,7 +289,7 @@ def errors(page: MailboxPage) -> Iterator[tuple[str, str]]:
 
 
 def _cut_off(stop: Stop) -> str:
-    """Where the cutover stopped, what to do, and what leads back."""
+    """Return where the cutover stopped, what to do, and which command leads back to the source."""
     how = f" ({stop.detail})" if stop.detail else ""
     where = f" at {stop.step}{how}" if stop.step else ""
     back = "" if "give-back" in advice(stop.code) else " Back to the source: `kogge give-back`."
@@ -265,14 +297,14 @@ def _cut_off(stop: Stop) -> str:
 
 
 def _asked(page: MailboxPage, kinds: Sequence[Kind]) -> str:
-    """The sources and the targets of these workloads, with host and port."""
+    """Return the sources and the targets of these workloads, with host and port."""
     own = [f"source.{kind}" for kind in kinds if f"source.{kind}" in page.servers]
     names = [*(["source"] if len(own) < len(kinds) or not kinds else []), *own, *map(str, kinds)]
     return ", ".join(f"{name} {page.servers[name]}" for name in names if name in page.servers)
 
 
 def decisions(page: MailboxPage) -> Iterator[tuple[str, str]]:
-    """The newest decisions about it, the oldest of them first."""
+    """Yield the newest decisions about it, the oldest of them first."""
     for one in page.decisions[-DECISIONS_SHOWN:]:
         told = ((name, value) for name, value in one.detail.items() if name not in ("by", "approver"))
         rest = ", ".join(f"{name}: {value}" for name, value in told)
@@ -281,7 +313,7 @@ def decisions(page: MailboxPage) -> Iterator[tuple[str, str]]:
 
 
 def next_steps(page: MailboxPage, config: Config) -> Iterator[str]:
-    """What to type next: what ends its stop, or takes it further."""
+    """Yield the commands to type next, which end its stop or take it further."""
     only = f"-m {page.id}"
     if page.cut_off is not None:
         yield from _on_or_back(page, page.cut_off, config)
@@ -303,7 +335,7 @@ def next_steps(page: MailboxPage, config: Config) -> Iterator[str]:
 
 
 def _on_or_back(page: MailboxPage, stop: Stop, config: Config) -> Iterator[str]:
-    """What takes a cutover that stopped further, and what gives its user the old mailbox back."""
+    """Yield what takes a stopped cutover further, and what gives the old mailbox back to its user."""
     only = f"-m {page.id}"
     if stop.code == SCORE_LOW:
         yield next_command(config.path, f"score {only}")
@@ -319,7 +351,7 @@ def _on_or_back(page: MailboxPage, stop: Stop, config: Config) -> Iterator[str]:
 
 
 def document(page: MailboxPage, config: Config) -> dict[str, object]:
-    """The page as plain data, for --json."""
+    """Return the page as plain data, for --json."""
     row, plan = page.named.row, page.plan
     return {
         "mailbox": row.id,

@@ -1,4 +1,4 @@
-"""One row for each mailbox: its workloads as small columns, the most urgent mailbox first.
+"""Show one row for each mailbox: its workloads as small columns, the most urgent mailbox first.
 
 Everything here is safe for anyone to see: random ids, workloads, states, counts and codes.
 """
@@ -42,7 +42,20 @@ LEGEND: Mapping[LegState, str] = {
 
 @dataclass(frozen=True, slots=True)
 class WorkloadCell:
-    """One workload of a mailbox. done: items with a fate. rate: items a second; None if it is not known."""
+    """Describe one workload of a mailbox.
+
+    Attributes:
+        kind: the workload.
+        state: of the workload.
+        items: how many items it has.
+        done: how many of them have a fate.
+        code: why it is in this state; None if the state says all.
+        detail: what is known with the code.
+        rejected: how many items are rejected.
+        open: how many items have no fate yet.
+        bytes: the size of what is at the target.
+        rate: items a second; None if it is not known.
+    """
 
     kind: Kind
     state: LegState
@@ -56,7 +69,7 @@ class WorkloadCell:
     rate: float | None = None
 
     def drawn(self) -> Text:
-        """A sign for what is over or stopped, otherwise how much is done."""
+        """Return a sign for a state that has one, otherwise how much is done."""
         if self.state in SIGNS:
             return Text(*SIGNS[self.state])
         share = f"{100 * self.done // self.items}%" if self.items else "0%"
@@ -65,9 +78,17 @@ class WorkloadCell:
 
 @dataclass(frozen=True, slots=True)
 class MailboxLine:
-    """A mailbox. checked: items that `kogge check` counted, which are more as long as not all is listed.
-    pace: items a second over the last minute; None where nobody watches. stop: why only a person moves it on,
-    whatever its workloads say; None if nothing is known."""
+    """Describe a mailbox.
+
+    Attributes:
+        mailbox: its random id.
+        wave: its wave.
+        phase: its phase.
+        cells: its workloads.
+        checked: items that `kogge check` counted; they are more as long as not all is listed.
+        pace: items a second over the last minute; None if it was not measured.
+        stop: why only a person moves it on, whatever its workloads say; None if there is no such reason.
+    """
 
     mailbox: str
     wave: str
@@ -79,33 +100,38 @@ class MailboxLine:
 
     @property
     def items(self) -> int:
+        """Count the items: those that are listed, or those that `kogge check` counted if they are more."""
         return max(self.checked, sum(cell.items for cell in self.cells.values()))
 
     @property
     def done(self) -> int:
+        """Count the items that have a fate."""
         return sum(cell.done for cell in self.cells.values())
 
     @property
     def rejected(self) -> int:
+        """Count the rejected items."""
         return sum(cell.rejected for cell in self.cells.values())
 
     @property
     def state(self) -> LegState:
-        """The most urgent state of its workloads."""
+        """Return the most urgent state of its workloads."""
         states = {cell.state for cell in self.cells.values()}
         return next((one for one in URGENT if one in states), LegState.VERIFIED)
 
     @property
     def needs_person(self) -> bool:
+        """Return True if only a person moves it on."""
         return self.stop is not None or self.state in NEEDS_PERSON
 
     @property
     def locked(self) -> bool:
-        """True if a cutover stopped, and its user may be kept from the mailbox."""
+        """Return True if a cutover stopped, and its user may be locked out."""
         return self.stop is not None and self.stop.locked
 
     @property
     def rate(self) -> float | None:
+        """Return items a second: over the last minute, or else the sum of its workloads; None if unknown."""
         if self.pace is not None:
             return self.pace
         rates = [cell.rate for cell in self.cells.values() if cell.rate is not None]
@@ -113,20 +139,23 @@ class MailboxLine:
 
     @property
     def left(self) -> float | None:
-        """Seconds at this rate; None while nothing can be said, or if nothing is left to copy."""
+        """Return the seconds left at this rate; None if it is not known, or if nothing is left to copy."""
         rate, owed = self.rate, self.items - self.done
         return owed / rate if rate and owed > 0 else None
 
     @property
     def share(self) -> str:
-        """How much is done; never all of it while something is open, and "-" if nothing is known."""
+        """Return how much is done, as text: below 100% until all is verified, "-" if nothing is known."""
         if not self.items:
             return "100%" if self.cells and self.state is LegState.VERIFIED else "-"
         percent = 100 * self.done // self.items
         return f"{min(99, percent) if self.state is not LegState.VERIFIED else percent}%"
 
     def codes(self) -> str:
-        """Each code, with the workloads that have it where not all do; a cutover that stopped comes first."""
+        """Return each code, with the workloads that have it if not all have it.
+
+        The code of its stop comes first, if no workload has it or if the user may be locked out.
+        """
         named: dict[str, list[Kind]] = {}
         for kind in KINDS:
             if kind in self.cells and self.cells[kind].code:
@@ -146,7 +175,7 @@ class MailboxLine:
         return "; ".join(told)
 
     def document(self) -> dict[str, object]:
-        """The row as plain data, for --json."""
+        """Return the row as plain data, for --json."""
         return {
             "mailbox": self.mailbox,
             "wave": self.wave,
@@ -169,29 +198,36 @@ class MailboxLine:
 
 
 def urgency(line: MailboxLine) -> tuple[bool, bool, int, str, str]:
-    """The key by which lines are sorted: who may be locked out first, then what needs a person, what is
-    verified last."""
+    """Return the sort key that puts the most urgent first.
+
+    Mailboxes whose user may be locked out come first, then those that need a person. Verified ones come last.
+    """
     rank = URGENT.index(line.state) if line.state in URGENT else len(URGENT)
     return not line.locked, not line.needs_person, rank, line.wave, line.mailbox
 
 
 def kinds_of(lines: Iterable[MailboxLine]) -> list[Kind]:
-    """The workloads that any of these have, in the order of their columns."""
+    """Return the workloads that any of these mailboxes has, in the order of their columns."""
     found = {kind for line in lines for kind in line.cells}
     return [kind for kind in KINDS if kind in found]
 
 
 def workload_cells(line: MailboxLine, kinds: Sequence[Kind]) -> list[Text]:
-    """A cell for each of these workloads; an empty one where the mailbox has none."""
+    """Return a cell for each of these workloads; it is empty if the mailbox does not have the workload."""
     return [line.cells[kind].drawn() if kind in line.cells else Text() for kind in kinds]
 
 
 def fitting(lines: Sequence[MailboxLine], most: int | None) -> tuple[Sequence[MailboxLine], str]:
-    """The first lines, and a sentence about the others. Who needs a person is never left out.
+    """Return the first lines, and a sentence about the others.
+
+    A mailbox that needs a person is never left out.
 
     Args:
         lines: the most urgent first.
         most: about how many; None for all.
+
+    Returns:
+        The lines to show, and the sentence; it is "" if nothing is left out.
     """
     if most is None or len(lines) <= most:
         return lines, ""
@@ -201,6 +237,6 @@ def fitting(lines: Sequence[MailboxLine], most: int | None) -> tuple[Sequence[Ma
 
 
 def legend(lines: Iterable[MailboxLine]) -> str:
-    """What the signs in these lines mean; "" if there is none that needs a word."""
+    """Return what the signs in these lines mean; "" if none of them needs an explanation."""
     states: Set[LegState] = {cell.state for line in lines for cell in line.cells.values()}
     return "; ".join(text for state, text in LEGEND.items() if state in states)

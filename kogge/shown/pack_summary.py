@@ -1,4 +1,4 @@
-"""What a pack states, for people. Nothing of it is checked here."""
+"""Show for people what a pack states. Nothing of it is checked here."""
 
 from __future__ import annotations
 
@@ -27,8 +27,14 @@ _LINE = 1 << 14
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """stated: the statement's predicate. statement: its SHA-256. sums: by section, how many lines have which
-    verdict. stamped: there is the reply of a time-stamping authority."""
+    """Hold what a pack states.
+
+    Attributes:
+        stated: the predicate of the statement.
+        statement: the SHA-256 of the statement, in hexadecimal.
+        sums: how many lines have each verdict, by section.
+        stamped: True if the pack has the reply of a time-stamping authority.
+    """
 
     stated: Mapping[str, Any]
     statement: str
@@ -36,13 +42,14 @@ class Shown:
     stamped: bool
 
     def document(self) -> dict[str, object]:
+        """Return it as plain data, for --json. "checked" is always False."""
         sections = {str(kind): dict(counts) for kind, counts in self.sums.items()}
         own = {"checked": False, "statement": self.statement, "stamped": self.stamped}
         return {**own, **self.stated, **own, "by_section": sections}
 
     @property
     def columns(self) -> list[str]:
-        """Verdicts that nothing has are left out."""
+        """Return the columns of the table. A verdict that no line has is left out."""
         return ["section", "items", *self._verdicts()]
 
     def _verdicts(self) -> list[str]:
@@ -50,6 +57,7 @@ class Shown:
 
     @property
     def rows(self) -> list[list[str]]:
+        """Return the rows of the table, one for each section."""
         return [
             [
                 str(kind),
@@ -60,11 +68,12 @@ class Shown:
         ]
 
     def meanings(self) -> Iterator[str]:
-        """What the verdicts in the table mean."""
+        """Yield what the verdicts in the table mean, a line each."""
         for one in self._verdicts():
             yield f"{one:12} {verifier.FATES.get(one, LISTED_AGAIN)}"
 
     def lines(self) -> Iterator[str]:
+        """Yield what the statement says about the wave and its seal, a line for each fact."""
         said = self.stated
         yield f"wave {said['wave']}, seal {said['number']}, {said['sealed']}"
         yield f"made by      {said['tool']['name']} {said['tool']['version']}"
@@ -97,7 +106,11 @@ class Shown:
 
 
 def in_use_text(phases: Mapping[str, int]) -> str:
-    """How many mailboxes people work in at the target. phases: how many there are in each."""
+    """Return how many mailboxes people use at the target, as text.
+
+    Args:
+        phases: how many mailboxes are in each phase.
+    """
     live = phases.get(Phase.LIVE, 0)
     others = "".join(
         f", {count:,} {phase}" for phase, count in phases.items() if count and phase != Phase.LIVE
@@ -107,14 +120,24 @@ def in_use_text(phases: Mapping[str, int]) -> str:
 
 
 def missing_text(state: str | None, code: str, count: int) -> str:
-    """state: None of mailboxes that have no workload at all."""
+    """Return how many workloads, or mailboxes without any, are not accounted for, as text.
+
+    Args:
+        state: of the workloads; None for mailboxes that have no workload at all.
+        code: why.
+        count: how many.
+    """
     if state is None:
         return f"{count:,} {'mailbox has' if count == 1 else 'mailboxes have'} no workload ({code})"
     return f"{count:,} {'workload is' if count == 1 else 'workloads are'} {state} ({code})"
 
 
 def read(pack: Path) -> Shown:
-    """Raises Misconfigured."""
+    """Read what a pack states, without a check of it.
+
+    Raises:
+        Misconfigured: there is no pack, it cannot be read, or it is not what `kogge audit seal` wrote.
+    """
     refuse_no_pack(pack)
     stated = payload_in(pack)["predicate"]
     sums: dict[Kind, Counter[str]] = {}
@@ -136,7 +159,7 @@ def read(pack: Path) -> Shown:
 
 
 def _refuse_untold(shown: Shown) -> None:
-    """Raises one of MALFORMED where a value in it is not of the kind that it is told as."""
+    """Write everything once, and drop it. It raises one of MALFORMED if a value has a wrong type."""
     list(shown.lines())
     list(shown.rows)
     json.dumps(shown.document(), ensure_ascii=False).encode()

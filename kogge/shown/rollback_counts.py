@@ -1,4 +1,4 @@
-"""Show what a rollback removes, or would, by workload; and what kept it from looking or from removing."""
+"""Show what a rollback removes, or would remove, by workload, and what prevented it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DONE = {
     "shares": "shares of ours: taken back",
     "containers": "folders that we made and that were empty then: removed",
 }
-"""What is said otherwise once it is done."""
+"""The words that differ from WORDS once it is done."""
 READ = {
     "read": "read",
     "answered": "answered",
@@ -45,7 +45,12 @@ READ = {
 
 
 def show_counts(ended: Sequence[RollbackResult], execute: bool) -> None:
-    """What goes and what stays, by workload; and what kept a workload from it."""
+    """Print what goes and what stays, by workload, and the codes of what prevented it.
+
+    Args:
+        ended: how each workload ended.
+        execute: True if it was removed, False if it was only looked at.
+    """
     out = screen()
     cells = _done_cells(ended) if execute else _look_cells(ended)
     out.print(table(["workload", "mailboxes", "items", ""], cells, wrap=("",)))
@@ -55,23 +60,24 @@ def show_counts(ended: Sequence[RollbackResult], execute: bool) -> None:
 
 
 def codes_of(ended: Sequence[RollbackResult]) -> dict[str, int]:
-    """How many workloads have each code, by code."""
+    """Count the workloads that have each code, sorted by code."""
     return dict(sorted(Counter(one.code for one in ended if one.code is not None).items()))
 
 
 def passes(ended: Sequence[RollbackResult]) -> bool:
-    """Whether all that kept workloads from it may be different next time."""
+    """Return True if everything that prevented it may be different next time."""
     return codes_of(ended).keys() <= PASSING.keys() | LATER.keys()
 
 
 def after_look(ended: Sequence[RollbackResult], nothing: str, command: str) -> str:
-    """What to say after a look. It leads to the command only if it saw something, and another look would see
-    no more.
+    """Return what to say after a look.
+
+    It names the command only if the look saw something, and if another look would not see more.
 
     Args:
         ended: what was looked at.
-        nothing: that nothing was done.
-        command: what does it.
+        nothing: a sentence that nothing was done.
+        command: the command that does it.
     """
     codes = codes_of(ended)
     if not codes or (any(one.code is None for one in ended) and not codes.keys() & PASSING.keys()):
@@ -86,7 +92,7 @@ def _done_cells(ended: Sequence[RollbackResult]) -> Iterator[list[str]]:
 
 
 def _look_cells(ended: Sequence[RollbackResult]) -> Iterator[list[str]]:
-    """What a look that ended early had counted says nothing of the whole, and is left out."""
+    """Yield the rows of a look. Counts of a look that ended early are left out, for they are not whole."""
     for workload, some in _by_workload(ended):
         seen = [one for one in some if one.code is None]
         if seen:
@@ -105,7 +111,7 @@ def _by_workload(ended: Sequence[RollbackResult]) -> list[tuple[str, list[Rollba
 def _cells(
     workload: str, some: Sequence[RollbackResult], goes: str, words: dict[str, str]
 ) -> Iterator[list[str]]:
-    """What goes, and then whatever does not, and why."""
+    """Yield how much goes, and then how much stays, with the reason."""
     from engine.rollback.run_many import total
 
     counts = total(some)
@@ -119,7 +125,14 @@ def _cells(
 
 
 def lines_of_added(ended: Sequence[RollbackResult], path: Path) -> list[str]:
-    """What to type before those move once more in whose new accounts something stays that is not ours."""
+    """Return the commands for approvals that are needed before some of these mailboxes move again.
+
+    They are those in whose new accounts something stays that Kogge did not write.
+
+    Args:
+        ended: how each workload ended.
+        path: of the configuration.
+    """
     boxes = sorted({one.leg.mailbox for one in ended if one.report.counts["added"]})
     named = [f"-m {box}" for box in boxes] if len(boxes) <= NAMED_MOST else ["-m MAILBOX"]
     commands = [f"approve target-not-empty {one} --by NAME --reason TEXT" for one in named]

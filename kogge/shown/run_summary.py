@@ -1,4 +1,7 @@
-"""What came of a wave, item by item: fates, losses by kind, verification, bytes. Safe for anyone to see."""
+"""Show what came of a wave: its items by fate, losses by kind, verification and bytes.
+
+It is safe for anyone to see.
+"""
 
 from __future__ import annotations
 
@@ -62,9 +65,18 @@ DETAILS = 12
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """fates counts items; lost counts (workload, field, reason); omitted counts items in folders that do not
-    move, by the source's own word; skipped counts items per code; bytes are at the target. checked: items
-    that `kogge check` counted, by mailbox."""
+    """Hold what came of a run, in numbers.
+
+    Attributes:
+        legs: the workloads.
+        fates: items by state.
+        lost: items by workload, field and reason.
+        findings: what the newest verifications found, by outcome and detail.
+        bytes: the size of what is at the target.
+        omitted: items in folders that do not move, by reason, as the source counts them.
+        skipped: items by code.
+        checked: items that `kogge check` counted, by mailbox id.
+    """
 
     legs: tuple[LegSummary, ...]
     fates: Counter[State] = field(default_factory=Counter)
@@ -77,12 +89,12 @@ class RunSummary:
 
     @property
     def accounted(self) -> bool:
-        """Every leg is verified, the plan withholds none, and no item is open."""
+        """Return True if all legs are verified, the plan withholds none, and no item is open."""
         done = all(map(is_settled, self.legs))
         return bool(self.legs) and done and not any(self.fates[state] for state in OPEN_STATES)
 
     def lines(self) -> list[MailboxLine]:
-        """A row for each mailbox, what needs a person first."""
+        """Return a row for each mailbox; those that need a person come first."""
         lines = (
             MailboxLine(
                 number,
@@ -97,6 +109,7 @@ class RunSummary:
         return sorted(lines, key=urgency)
 
     def document(self) -> dict[str, object]:
+        """Return the summary as plain data, for --json."""
         return {
             "accounted_for": self.accounted,
             "mailboxes": len({leg.mailbox for leg in self.legs}),
@@ -121,7 +134,14 @@ def result_of(
     kinds: frozenset[Kind] | None = None,
     checked: Mapping[str, int] | None = None,
 ) -> RunSummary:
-    """wanted, kinds: only these mailbox ids and workloads; None means all. checked: see RunSummary."""
+    """Add up the numbers of the legs.
+
+    Args:
+        summaries: the legs.
+        wanted: only these mailbox ids; None means all.
+        kinds: only these workloads; None means all.
+        checked: see RunSummary.
+    """
     legs = tuple(
         one
         for one in summaries
@@ -141,12 +161,12 @@ def result_of(
 
 
 def _stop(legs: Iterable[LegSummary]) -> Stop | None:
-    """Why a mailbox is not run, if the plan withholds it."""
+    """Return why a mailbox is not run; None if the plan does not withhold it."""
     return next((Stop(leg.withheld) for leg in legs if leg.withheld is not None), None)
 
 
 def cell_of(leg: LegSummary) -> WorkloadCell:
-    """A workload in the row of its mailbox."""
+    """Return a workload as a cell in the row of its mailbox."""
     waiting = sum(leg.counts.get(state, 0) for state in OPEN_STATES)
     return WorkloadCell(
         leg.workload,
@@ -176,12 +196,15 @@ def _leg_document(leg: LegSummary) -> dict[str, object]:
 
 
 def pass_document(tally: Tally) -> dict[str, int]:
-    """What a pass did, for --json. What was taken back to be written anew, and was not yet, is not new."""
+    """Return what a pass did, for --json.
+
+    No count is below zero, although an item that was taken back and is not yet written again lowers "new".
+    """
     return {name: max(0, count) for name, count in asdict(tally).items()}
 
 
 def pass_line(tally: Tally) -> str:
-    """What a pass did, for people."""
+    """Return what a pass did, for people."""
     did = pass_document(tally)
     words = f"{did['new']:,} copied, {did['replaced']:,} replaced, {did['amended']:,} amended"
     shares = f", {did['shared']:,} shares made" if did["shared"] else ""
@@ -195,8 +218,15 @@ def drawn(
     tally: Tally | None = None,
     width: int = WIDTH,
 ) -> RenderableType:
-    """The closing table. seconds: how long the run took, for the rate. dry: nothing was to be written.
-    tally: what this pass did, if that is to be told. width: of the screen."""
+    """Return the table and the lines that close a run.
+
+    Args:
+        result: what came of the run.
+        seconds: how long the run took; None leaves out the time and the rate.
+        dry: True if nothing was to be written.
+        tally: what this pass did; None if it is not shown.
+        width: of the screen, in columns.
+    """
     parts: list[RenderableType] = list(_boxes(result, width))
     parts += [Text(), Text(_totals(result, seconds, tally))]
     parts += _counts("verification", _verdicts(result.findings))
@@ -218,7 +248,10 @@ def drawn(
 
 
 def _withheld(legs: Iterable[LegSummary]) -> Iterator[RenderableType]:
-    """Which mailboxes have no row any more, and what to do. `kogge migrate` names a changed row itself."""
+    """Yield which mailboxes have no row in the list any more, and what to do.
+
+    `kogge migrate` itself names a row that was changed.
+    """
     gone = sorted({leg.mailbox for leg in legs if leg.withheld == NOT_IN_PLAN})
     if gone:
         named = ", ".join(gone[:SHOWN]) + (f" and {len(gone) - SHOWN:,} more" if len(gone) > SHOWN else "")
@@ -226,7 +259,7 @@ def _withheld(legs: Iterable[LegSummary]) -> Iterator[RenderableType]:
 
 
 def _boxes(result: RunSummary, width: int) -> Iterator[RenderableType]:
-    """A row for each mailbox. What can be left out makes room for the codes."""
+    """Yield a row for each mailbox. Columns that can be spared make room for the codes."""
     every = result.lines()
     shown, more = fitting(every, SHOWN)
     kinds, rows = kinds_of(every), [_cells(line) for line in shown]
@@ -271,7 +304,7 @@ def _totals(result: RunSummary, seconds: float | None, tally: Tally | None) -> s
 
 
 def _losses(lost: Counter[Lost]) -> list[RenderableType]:
-    """A sentence a kind of loss, folded by concern."""
+    """Return a sentence for each kind of loss, grouped by what a person would care about."""
     if not lost:
         return []
     head = Text("arrived, but not all of what they were (kogge failures --losses names the items):")
@@ -279,7 +312,7 @@ def _losses(lost: Counter[Lost]) -> list[RenderableType]:
 
 
 def _by_outcome(findings: Counter[Found]) -> dict[Outcome, Counter[str]]:
-    """Details by outcome, the most frequent first."""
+    """Count the findings by outcome, and in each by detail, the most frequent first."""
     found: dict[Outcome, Counter[str]] = {}
     for (outcome, detail), count in findings.most_common():
         found.setdefault(outcome, Counter())[detail] = count
@@ -287,7 +320,7 @@ def _by_outcome(findings: Counter[Found]) -> dict[Outcome, Counter[str]]:
 
 
 def _verdicts(findings: Counter[Found]) -> list[tuple[str, int]]:
-    """Each outcome with its most frequent details, in brackets."""
+    """Return each outcome with its most frequent details in brackets, and its count."""
     told = []
     for outcome, details in sorted(_by_outcome(findings).items()):
         names = [f"{count:,} {detail}" for detail, count in details.most_common(DETAILS) if detail]

@@ -1,4 +1,4 @@
-"""Scores as people read them: a table, JSON, a table for a spreadsheet, and what each reason means."""
+"""Show scores for people: a table, JSON, rows for a spreadsheet, and what each reason means."""
 
 from __future__ import annotations
 
@@ -39,8 +39,14 @@ CSV = ("mailbox", "wave", "score", "workload", *COUNTS, "reasons")
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A mailbox. score: None of one that is not verified, which has no reasons either. partly: it is
-    verified, but not everything was read back."""
+    """Hold the score of a mailbox.
+
+    Attributes:
+        row: the mailbox.
+        score: None if not everything is verified and read back.
+        why: the reasons for the score; none without a score.
+        partly: True if it is verified, but not everything was read back.
+    """
 
     row: MailboxRow
     score: Score | None
@@ -49,37 +55,44 @@ class Scored:
 
     @property
     def missing(self) -> str:
-        """What stands in place of a score."""
+        """Return what stands in place of a score."""
         return PARTLY_VERIFIED if self.partly else NOT_VERIFIED
 
     @property
     def is_open(self) -> bool:
-        """Whether a person has to look at it."""
+        """Return True if a person has to look at it."""
         return self.score is None or self.score.is_low
 
     @property
     def lowering(self) -> list[Reason]:
+        """Return the reasons that lower the score."""
         return [one for one in self.why if one.lowers]
 
 
 @dataclass(frozen=True, slots=True)
 class WaveScores:
-    """A wave, or what was asked for of it."""
+    """Hold the score of a wave, or of those of its mailboxes that were asked for.
+
+    Attributes:
+        wave: its name.
+        score: of these mailboxes together.
+    """
 
     wave: str
     score: WaveScore
 
     @property
     def counts(self) -> str:
-        """How many mailboxes are in each rating, in words."""
+        """Return how many mailboxes have each rating, as text."""
         return ", ".join(f"{count:,} {rating}" for rating, count in self.score.distribution.items())
 
     @property
     def rating(self) -> str:
-        """In words; of a wave that has none, why."""
+        """Return the rating as text, or else how many mailboxes are not verified."""
         return str(self.score.rating or f"{self.score.unscored:,} {NOT_VERIFIED}")
 
     def document(self) -> dict[str, object]:
+        """Return it as plain data, for --json."""
         return {
             "wave": self.wave,
             "rating": self.score.rating and str(self.score.rating),
@@ -90,13 +103,13 @@ class WaveScores:
 
 
 def counts_of(found: Score) -> dict[str, int]:
-    """The numbers of a score, as every table of them has them."""
+    """Return the numbers of a score, in the form that every table of scores has."""
     lost = {str(kind): found.lost(kind) for kind in Class}
     return {"items": found.items, "arrived": found.arrived, **lost}
 
 
 def gather(ledger: Ledger, rows: Sequence[MailboxRow]) -> tuple[list[Scored], list[WaveScores]]:
-    """These mailboxes, the worst first, and their waves."""
+    """Return the scores of these mailboxes, the worst first, and the scores of their waves."""
     found = scores(ledger, [row.id for row in rows])
     why = reasons(ledger, found)
     partly = partly_verified(ledger, (row.id for row in rows))
@@ -109,7 +122,12 @@ def _worst_first(one: Scored) -> tuple[bool, tuple[int, float, float] | tuple[()
 
 
 def waves_of(rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> list[WaveScores]:
-    """Of these mailboxes, by name of the wave."""
+    """Return the scores of waves, by name, from these mailboxes alone.
+
+    Args:
+        rows: the mailboxes.
+        found: the scores, by mailbox id; a mailbox without a score has none here.
+    """
     waves: dict[str, list[str]] = {}
     for row in rows:
         waves.setdefault(row.wave, []).append(row.id)
@@ -121,6 +139,7 @@ def waves_of(rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> list[Wav
 
 
 def document_of(one: Scored) -> dict[str, object]:
+    """Return the score of a mailbox as plain data, for --json."""
     head: dict[str, object] = {"mailbox": one.row.id, "wave": one.row.wave, "rating": None}
     if one.score is None:
         return {**head, "why": one.missing}
@@ -153,14 +172,14 @@ def _reason(one: Reason) -> dict[str, object]:
 
 
 def explained(one: Reason) -> str:
-    """A sentence for people."""
+    """Return what a reason means, as a sentence for people."""
     if one.field is not None:
         return meaning(one.workload, one.field, one.code)
     return "Not copied yet: run the wave again." if one.code == NOT_COPIED else advice(one.code)
 
 
 def lines_of(one: Scored) -> Iterator[dict[str, object]]:
-    """A row for each workload."""
+    """Yield the score of a mailbox for --csv, a row for each workload."""
     head = {"mailbox": one.row.id, "wave": one.row.wave}
     if one.score is None:
         yield {**head, "score": one.missing}
@@ -190,6 +209,7 @@ def _name(one: Reason) -> str:
 
 
 def show(every: Sequence[Scored], waves: Sequence[WaveScores]) -> None:
+    """Print the table of scores, the rating of each wave, and why low scores are low."""
     many = len(waves) > 1
     out = screen()
     columns = ["mailbox", *(["wave"] if many else []), "score", *COUNTS]
@@ -205,7 +225,7 @@ def show(every: Sequence[Scored], waves: Sequence[WaveScores]) -> None:
 
 
 def wave_line(one: WaveScores) -> Text:
-    """Its rating, and how many mailboxes are in each."""
+    """Return the rating of a wave, and how many mailboxes have each rating."""
     rating = one.score.rating
     line = Text(f"wave {one.wave}: ")
     line.append(one.rating, style=QUIET if rating is None else COLOURS[rating])
@@ -225,7 +245,7 @@ def _cells(one: Scored, with_wave: bool) -> list[str | Text]:
 
 
 def _explained(low: Sequence[Scored]) -> Iterator[str]:
-    """Why each is low, and then what each reason means."""
+    """Yield why each of these is low, and then what each reason means."""
     if not low:
         return
     yield ""

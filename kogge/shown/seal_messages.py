@@ -1,5 +1,7 @@
-"""What `kogge audit seal` says: before it seals, instead of that, and afterwards. Every command that it names
-can be typed as it stands."""
+"""Say for `kogge audit seal` what a seal would be about, why it is refused, and what was sealed.
+
+Every command that it names can be typed as it stands.
+"""
 
 from __future__ import annotations
 
@@ -34,12 +36,24 @@ from model.signing_keys import line_of
 
 SHOWN = 10
 ALTERED = (DAMAGED, "inventory-broken")
-"""Why a mailbox may be left out of an incomplete pack that nobody expects to be."""
+"""The codes of mailboxes that an incomplete pack leaves out because their evidence was altered."""
 
 
 @dataclass(frozen=True, slots=True)
 class SealOptions:
-    """The options, as they were typed."""
+    """Hold the options of the command, as they were typed.
+
+    Attributes:
+        wave: the wave to seal.
+        key: the file of the signing key; None if it was not given.
+        out: the folder in which packs are written.
+        incomplete: True if a part of the wave may be sealed.
+        correct: why the pack takes the place of an earlier one; None if it does not.
+        passphrase_env: the variable that has the passphrase of the key; None for none.
+        passphrase_file: the file that has it; None for none.
+        config: the path of the configuration.
+        as_json: True if standard output is for a script.
+    """
 
     wave: str
     key: Path | None
@@ -52,11 +66,16 @@ class SealOptions:
     as_json: bool = False
 
     def line(self, text: str) -> None:
-        """For people; where standard output is for a script, beside it."""
+        """Print a line for people: on standard error if standard output is for a script."""
         (say if self.as_json else echo)(text)
 
     def command(self, *, incomplete: bool = False, correct: str | None = None) -> str:
-        """The command once more, with what it lacked."""
+        """Return the command again, with options that it lacked.
+
+        Args:
+            incomplete: True adds --incomplete.
+            correct: the reason for --correct; None for the one that was typed, if any.
+        """
         options: list[tuple[str, object]] = [("wave", self.wave), ("key", self.key or "operator.pem")]
         options += [("passphrase-env", self.passphrase_env), ("passphrase-file", self.passphrase_file)]
         if self.out != Path():
@@ -68,12 +87,17 @@ class SealOptions:
         return next_command(self.config, f"audit seal {' '.join(words)}")
 
     def correction(self) -> str:
+        """Return the command that makes a pack in place of the sealed one."""
         return self.command(correct=self.correct or "why it takes the place of the other")
 
 
 @contextmanager
 def advising(asked: SealOptions) -> Iterator[None]:
-    """A pack that is not whole is told with the command that makes another."""
+    """Add to the error about a damaged pack the command that makes another pack.
+
+    Raises:
+        Misconfigured: in place of NotWhole.
+    """
     try:
         yield
     except NotWhole as error:
@@ -82,7 +106,7 @@ def advising(asked: SealOptions) -> Iterator[None]:
 
 
 def warn(ledger: Ledger, key: Ed25519PrivateKey) -> None:
-    """On standard error, where another key signed the newest seal."""
+    """Warn on standard error if another key signed the newest seal."""
     if (found := other_signer(ledger, key)) is not None:
         for line in _other_key(*found, key):
             say(line)
@@ -98,7 +122,22 @@ def _other_key(newest: SealRow, signer: str, key: Ed25519PrivateKey) -> Iterator
 def foretell(
     settings: Config, ledger: Ledger, asked: SealOptions, found: Outlook, order: SealRequest | None
 ) -> Exit:
-    """What a seal would be about, and whether it would be made. order: None without a key."""
+    """Print what a seal would be about, and whether it would be made. Write nothing.
+
+    Args:
+        settings: the configuration.
+        ledger: an open ledger.
+        asked: the options.
+        found: what the seal would be about.
+        order: what would be sealed; None without a key.
+
+    Returns:
+        OK if the seal would be made, or is there already. OPEN if it would not be made, or if the pack
+        that is there is incomplete and that was not asked for.
+
+    Raises:
+        NotWhole: the pack that is there is damaged.
+    """
     newest = found.newest
     asked.line(
         f"wave {asked.wave}: {len(found.ready):,} of {found.mailboxes:,} mailboxes have something to seal"
@@ -134,7 +173,13 @@ def _with_incomplete(asked: SealOptions, newest: SealRow | None) -> str:
 
 
 def _is_there(asked: SealOptions, order: SealRequest | None, found: Outlook, newest: SealRow) -> bool:
-    """Whether the run would only say so, or finish what was interrupted; says which. Raises NotWhole."""
+    """Return True, and print why, if the run would seal nothing new.
+
+    Its pack is there, or a run was interrupted that the same command finishes.
+
+    Raises:
+        NotWhole: the pack is damaged.
+    """
     place = place_of(asked.out, asked.wave, newest.corrects, newest.number)
     if asked.correct is not None:
         if order is None or sealed_already(order, found) is None:
@@ -154,7 +199,7 @@ def _is_there(asked: SealOptions, order: SealRequest | None, found: Outlook, new
 
 
 def _lacking(settings: Config, ledger: Ledger, asked: SealOptions, found: Outlook) -> Iterator[str]:
-    """What keeps the run from sealing."""
+    """Yield what keeps the run from sealing."""
     if not found.ready:
         yield f"something to seal: {_migrate(asked)}"
     if found.at_work:
@@ -196,7 +241,7 @@ def _outcome(ledger: Ledger, asked: SealOptions, found: Outlook) -> Iterator[str
 
 
 def tell_in_use(ledger: Ledger, asked: SealOptions) -> None:
-    """On standard error, where people do not work yet, or no longer, in what the pack says has arrived."""
+    """Say on standard error how many mailboxes of the wave are in use at the target, unless all are."""
     rows = ledger.mailboxes(asked.wave)
     counts = Counter(str(row.phase) for row in rows)
     if counts.get(Phase.LIVE, 0) == len(rows):
@@ -209,7 +254,7 @@ def tell_in_use(ledger: Ledger, asked: SealOptions) -> None:
 
 
 def show_loose(asked: SealOptions, found: Outlook) -> None:
-    """What is not accounted for, by state and code, and whose that is."""
+    """Print what is not accounted for, by state and code, with the mailboxes, and who is at work."""
     counts = Counter((one.state, one.code) for one in found.loose)
     for (state, code), count in counts.most_common():
         asked.line(f"not accounted for: {missing_text(state, code, count)}")
@@ -225,7 +270,15 @@ def _name(one: Loose) -> str:
 
 
 def tell_sealed_already(asked: SealOptions, order: SealRequest, found: Outlook) -> Exit | None:
-    """Where nothing is to be done; None: there is. Raises Misconfigured where another key was given."""
+    """Print what was sealed, if there is nothing new to seal.
+
+    Returns:
+        None if there is something to seal. Otherwise the exit code; see `tell`.
+
+    Raises:
+        Misconfigured: another key was given than the one that signed the pack.
+        NotWhole: the pack is damaged.
+    """
     done = sealed_already(order, found)
     if done is None:
         return None
@@ -240,7 +293,7 @@ def tell_sealed_already(asked: SealOptions, order: SealRequest, found: Outlook) 
 
 
 def _incompletely(asked: SealOptions, seal: SealRow) -> Exit:
-    """Says so, where the whole wave was asked for and a part of it is sealed."""
+    """Return OPEN, and say what to do, if only a part is sealed and that was not asked for."""
     if asked.incomplete or seal.complete is not False:
         return Exit.OK
     say(f"That pack is incomplete. Finish the wave ({_status(asked)}), then: {asked.correction()}")
@@ -248,7 +301,12 @@ def _incompletely(asked: SealOptions, seal: SealRow) -> Exit:
 
 
 def refuse(asked: SealOptions, found: Outlook) -> None:
-    """Raises Misconfigured, or ends with 1 and what to do, unless the wave may be sealed."""
+    """End the command unless the wave may be sealed.
+
+    Raises:
+        Misconfigured: the wave is sealed already, --correct is wrong, or there is nothing to seal.
+        typer.Exit: with OPEN, if the wave is incomplete or a worker is at it. What is missing is printed.
+    """
     old = found.newest
     if asked.correct is None and old is not None:
         raise Misconfigured(
@@ -293,7 +351,11 @@ def _status(asked: SealOptions) -> str:
 
 
 def tell(asked: SealOptions, made: Sealed) -> Exit:
-    """What was sealed, and how to anchor it. OPEN, where evidence that was altered is left out."""
+    """Print what was sealed, and how to anchor it.
+
+    Returns:
+        OPEN if mailboxes are left out because their evidence was altered; otherwise OK.
+    """
     said = payload_in(made.pack)["predicate"]
     seal = made.seal
     if asked.as_json:

@@ -1,4 +1,4 @@
-"""What `kogge status` shows: a row for each mailbox or each workload, then totals, codes and time left."""
+"""Show for `kogge status` a row for each mailbox or workload, then totals, codes and time left."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ DECIDES = {
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a status is shown.
+    """Say how a status is shown.
 
     Attributes:
         most: about how many rows; None for all.
         width: of the screen, in columns.
-        by_workload: a row for each workload, rather than for each mailbox.
-        fixed: never more rows than `most`, as the screen is redrawn: what is left out is said.
+        by_workload: True for a row for each workload, False for one for each mailbox.
+        fixed: True to draw never more rows than `most`, because the screen is redrawn.
     """
 
     most: int | None = None
@@ -71,7 +71,14 @@ def drawn(
     left: Mapping[str, Estimate] | None = None,
     notices: Sequence[str] = (),
 ) -> RenderableType:
-    """Returns the whole view. left: by wave, how long it still takes. notices: lines about servers."""
+    """Return the whole view.
+
+    Args:
+        fleet: the status.
+        look: how it is shown.
+        left: how long each wave still takes, by name.
+        notices: lines about servers.
+    """
     if not fleet.ships:
         return Text("No mailboxes in the ledger yet: `kogge check` plans them.")
     rows = _by_workload(fleet, look) if look.by_workload else _by_mailbox(fleet, look)
@@ -102,7 +109,7 @@ def _by_workload(fleet: WaveStatus, look: Look) -> Iterator[RenderableType]:
 
 
 def _unseen(count: int) -> str:
-    """Says how many of what is not shown need a person."""
+    """Return how many of the rows that are not shown need a person, as text."""
     return f", {count:,} of them need a person" if count > 0 else ", less urgent"
 
 
@@ -139,7 +146,12 @@ def _by_mailbox(fleet: WaveStatus, look: Look) -> Iterator[RenderableType]:
 
 
 def mailbox_table(shown: Sequence[MailboxLine], every: Sequence[MailboxLine]) -> Grid:
-    """Returns the table of these rows. every: all rows, which decide what is the same in each of them."""
+    """Return the table of these rows.
+
+    Args:
+        shown: the rows.
+        every: all rows, also those that are not shown. They decide which columns are left out.
+    """
     kinds = kinds_of(every)
     wanted = {
         "wave": len({line.wave for line in every}) > 1,
@@ -202,14 +214,14 @@ def _summary(fleet: WaveStatus) -> Iterator[Text]:
 
 
 def _stopped(stopped: Mapping[str, Stop]) -> str:
-    """Who may be locked out, and which command leads on or back."""
+    """Return how many users may be locked out, and which command leads on or back."""
     told = many(len(stopped), "cutover has stopped: its user", "cutovers have stopped: their users")
     first = min(stopped)
     return f"{told} may be locked out. kogge show {first} says what leads on, or back (kogge give-back)"
 
 
 def _ahead(left: Mapping[str, Estimate]) -> Iterator[Text]:
-    """How long each wave still takes, the longest last; of many waves the first."""
+    """Yield how long each wave still takes, the longest last. Only the first of many waves are shown."""
     order = sorted(left.items(), key=lambda pair: (pair[1].seconds, pair[0]))
     for name, one in order[:WAVES_SHOWN]:
         why = DECIDES.get(one.by, "")

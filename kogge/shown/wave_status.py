@@ -1,4 +1,7 @@
-"""Every mailbox and leg of a wave at one moment, with rate and time left; safe for anyone to see."""
+"""Describe all mailboxes and legs of a wave at one moment, with rate and time left.
+
+It is safe for anyone to see.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +32,17 @@ WORKER_GONE = "worker-gone"
 
 @dataclass(frozen=True, slots=True)
 class LegStatus:
-    """One leg. rate in items a second, left in seconds; None while nothing can be said. stop: of its mailbox,
-    as MailboxLine has it."""
+    """Describe one leg.
+
+    Attributes:
+        wave: the wave of its mailbox.
+        phase: the phase of its mailbox.
+        row: the leg.
+        rejected: how many of its items are rejected.
+        rate: items a second; None if it is not known.
+        left: seconds until it is copied; None if it is not known.
+        stop: the stop of its mailbox; see MailboxLine.
+    """
 
     wave: str
     phase: str
@@ -42,20 +54,21 @@ class LegStatus:
 
     @property
     def locked(self) -> bool:
-        """True if the cutover of its mailbox stopped."""
+        """Return True if the cutover of its mailbox stopped, and its user may be locked out."""
         return self.stop is not None and self.stop.locked
 
     @property
     def goes_back(self) -> bool:
-        """True if its code is that of a way back which its mailbox's stop tells, with what ends it."""
+        """Return True if the stop of its mailbox says what to do in place of its own code."""
         return self.stop is not None and self.row.code is not None and self.stop.covers(self.row.code)
 
     @property
     def needs_person(self) -> bool:
+        """Return True if only a person moves it on."""
         return self.stop is not None or self.row.state in NEEDS_PERSON
 
     def cell(self) -> WorkloadCell:
-        """This workload in the row of its mailbox."""
+        """Return this workload as a cell in the row of its mailbox."""
         row = self.row
         return WorkloadCell(
             row.workload,
@@ -70,6 +83,7 @@ class LegStatus:
         )
 
     def document(self) -> dict[str, object]:
+        """Return the leg as plain data, for --json."""
         row = self.row
         return {
             "mailbox": row.mailbox,
@@ -92,10 +106,17 @@ class LegStatus:
 
 @dataclass(frozen=True, slots=True)
 class WaveStatus:
-    """ships in order of urgency: what needs a person first, what is verified last. checked: how many items
-    `kogge check` counted, by mailbox. paces, pace: items a second of each mailbox, and of all together, over
-    the last minute; None where nobody watches. left_out: mailboxes that are not among the ships, as no row of
-    the list names them and all of them was rolled back."""
+    """Describe the legs of a wave, or of several.
+
+    Attributes:
+        ships: the legs, in order of urgency: what needs a person first, what is verified last.
+        fates: items by state.
+        checked: how many items `kogge check` counted, by mailbox id.
+        paces: items a second of each mailbox over the last minute; empty if they were not measured.
+        pace: items a second of all together over the last minute; None if it was not measured.
+        left_out: mailboxes that are not among the ships, because the list does not name them any more and
+            everything of them was rolled back.
+    """
 
     ships: tuple[LegStatus, ...]
     fates: Mapping[State, int] = field(default_factory=dict)
@@ -106,16 +127,21 @@ class WaveStatus:
 
     @property
     def states(self) -> Counter[LegState]:
+        """Count the legs by state."""
         return Counter(ship.row.state for ship in self.ships)
 
     @property
     def stopped(self) -> Mapping[str, Stop]:
-        """The cutovers that stopped, by mailbox: their users may be locked out."""
+        """Return the cutovers that stopped, by mailbox id: their users may be locked out."""
         return {ship.row.mailbox: ship.stop for ship in self.ships if ship.stop and ship.stop.locked}
 
     @property
     def codes(self) -> Counter[str]:
-        """Of each workload, and of each cutover that stopped or did not begin, if no workload says it."""
+        """Count the codes of the workloads and of the stops.
+
+        A stop counts if its user may be locked out, or if no workload of its mailbox has its code. A
+        workload's code does not count if the stop says what to do in its place.
+        """
         own = Counter(ship.row.code for ship in self.ships if ship.row.code and not ship.goes_back)
         said = {(ship.row.mailbox, ship.row.code) for ship in self.ships}
         stops = {ship.row.mailbox: ship.stop for ship in self.ships if ship.stop is not None}
@@ -124,19 +150,22 @@ class WaveStatus:
 
     @property
     def phases(self) -> Counter[str]:
-        """How many mailboxes are in each phase."""
+        """Count the mailboxes by phase."""
         return Counter({ship.row.mailbox: ship.phase for ship in self.ships}.values())
 
     @property
     def rate(self) -> float:
-        """Items a second, of all that are at work: over the last minute, or else in the mean."""
+        """Return items a second of all that are at work: over the last minute, or else on average."""
         if self.pace is not None:
             return self.pace
         return sum(ship.rate for ship in self.ships if ship.rate is not None)
 
     @property
     def left(self) -> float | None:
-        """Seconds until all is copied at the rate of the last minute; None while nothing can be said."""
+        """Return the seconds until all is copied, at the rate of the last minute.
+
+        None means that the rate is not known or zero, or that nothing is left to copy.
+        """
         if not self.pace:
             return None
         rows = [ship.row for ship in self.ships]
@@ -144,7 +173,7 @@ class WaveStatus:
         return owed / self.pace if owed > 0 else None
 
     def lines(self) -> list[MailboxLine]:
-        """A row for each mailbox, what needs a person first."""
+        """Return a row for each mailbox; those that need a person come first."""
         boxes: dict[str, list[LegStatus]] = {}
         for ship in self.ships:
             boxes.setdefault(ship.row.mailbox, []).append(ship)
@@ -164,11 +193,15 @@ class WaveStatus:
 
     @property
     def settled(self) -> bool:
-        """Every leg is verified and in the plan, there is one, and no cutover stopped or was refused."""
+        """Return True if each leg is verified and in the plan, and no cutover stopped or was refused.
+
+        Without any leg it is False, unless mailboxes are left out because everything of them was rolled back.
+        """
         whole = all(is_settled(ship.row) and ship.stop is None for ship in self.ships)
         return bool(self.ships or self.left_out) and whole
 
     def totals(self) -> dict[str, object]:
+        """Return the totals as plain data, for --json."""
         rows = [ship.row for ship in self.ships]
         return {
             "mailboxes": len({row.mailbox for row in rows}),
@@ -188,7 +221,7 @@ class WaveStatus:
 
 
 def _cannot_tell(_owner: str) -> bool:
-    """The answer where nothing but the lease speaks of a worker."""
+    """Return False: only the lease tells whether a worker is still there."""
     return False
 
 
@@ -203,8 +236,19 @@ def gather(
     checked: Mapping[str, int] | None = None,
     stopped: Mapping[str, Stop] | None = None,
 ) -> WaveStatus:
-    """wanted, kinds: only these mailbox ids and workloads; None means all. now: by the ledger's clock. dead:
-    whether an owner is known to have ended. checked: see WaveStatus. stopped: see engine.cutover.stopped."""
+    """Return the status, with the most urgent legs first.
+
+    Args:
+        mailboxes: the mailboxes.
+        legs: their legs; those of other mailboxes are passed over.
+        summaries: the legs in numbers.
+        now: the time by the ledger's clock.
+        wanted: only these mailbox ids; None means all.
+        kinds: only these workloads; None means all.
+        dead: tells whether the owner of a lease is known to have ended.
+        checked: see WaveStatus.
+        stopped: the stops, by mailbox id; see engine.cutover.stopped.
+    """
     boxes = {row.id: row for row in mailboxes if wanted is None or row.id in wanted}
     every = [leg for leg in legs if leg.mailbox in boxes]
     out = left_out(every)
@@ -224,16 +268,24 @@ def gather(
 
 
 class RateWindow:
-    """Takes the rates of what is looked at again and again over the last WATCHED_SECONDS, rather than since a
-    leg first began, which may have been in another night."""
+    """Measure the rates of a status that is looked at repeatedly, over the last WATCHED_SECONDS.
+
+    A rate since a leg first began would be wrong, because that may have been in another night.
+    """
 
     def __init__(self) -> None:
         self._seen: dict[int | str, deque[tuple[datetime, int]]] = {}
         self._worked: dict[str, datetime] = {}
 
     def paced(self, fleet: WaveStatus, now: datetime) -> WaveStatus:
-        """Returns the fleet with these rates: of all together, of each mailbox and of each leg at work. What
-        is seen for the first time has none yet."""
+        """Return the status with the rates of all together, of each mailbox and of each leg at work.
+
+        What is seen for the first time has no rate yet. Each call is one measurement.
+
+        Args:
+            fleet: the status as it is now.
+            now: the time of this status.
+        """
         ships = tuple(self._paced(ship, now) for ship in fleet.ships)
         done = sum(ship.row.done for ship in fleet.ships)
         rates = {number: self._rate(number, own, now) for number, own in self._busy(fleet, now).items()}
@@ -241,8 +293,10 @@ class RateWindow:
         return replace(fleet, ships=ships, paces=known, pace=self._rate(ALL, done, now) or 0.0)
 
     def _busy(self, fleet: WaveStatus, now: datetime) -> dict[str, int]:
-        """How much is done of each mailbox that is at work, or was a moment ago: between two of its workloads
-        nobody has it in hand."""
+        """Return how much is done of each mailbox that was at work within the last WATCHED_SECONDS.
+
+        For a moment between two of its workloads no worker holds a mailbox; it still counts.
+        """
         for ship in fleet.ships:
             if ship.row.state is LegState.RUNNING:
                 self._worked[ship.row.mailbox] = now
@@ -265,8 +319,10 @@ class RateWindow:
         return replace(ship, rate=rate, left=max(0, row.items - row.done) / rate if rate else None)
 
     def _rate(self, name: int | str, done: int, now: datetime) -> float | None:
-        """Items a second since this was first seen, but at most over WATCHED_SECONDS; None if it is too early
-        to say, or if less is done than before."""
+        """Return items a second since this was first seen, but at most over WATCHED_SECONDS.
+
+        It is None if it is too early, or if less is done than before.
+        """
         seen = self._seen.setdefault(name, deque())
         while len(seen) > 1 and (now - seen[1][0]).total_seconds() >= WATCHED_SECONDS:
             seen.popleft()
@@ -277,7 +333,10 @@ class RateWindow:
 
 
 def _left(row: LegRow, now: datetime, dead: Callable[[str], bool]) -> LegRow:
-    """row; one whose worker died waits for the next, which the ledger learns when that one claims it."""
+    """Return the leg; as waiting if its worker died or its lease has run out.
+
+    The ledger learns that only when the next worker claims the leg.
+    """
     if row.state is not LegState.RUNNING or row.owner is None:
         return row
     if (row.lease_until is None or row.lease_until >= now) and not dead(row.owner):
@@ -286,7 +345,7 @@ def _left(row: LegRow, now: datetime, dead: Callable[[str], bool]) -> LegRow:
 
 
 def _withheld(row: LegRow) -> LegRow:
-    """row; of one that must not run, the code says why."""
+    """Return the leg; if the plan withholds it, with the code that says why."""
     return row if row.withheld is None else replace(row, code=told_code(row))
 
 

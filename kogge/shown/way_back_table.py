@@ -1,4 +1,4 @@
-"""What gives mailboxes back to the source, and which of their hooks are in force: as a table."""
+"""Show in a table what gives mailboxes back to the source, and which of their hooks are in force."""
 
 from __future__ import annotations
 
@@ -22,13 +22,20 @@ DONE: Mapping[str, str] = {
     "undo": "hooks undone, then staging",
     "roll-back": "what Kogge wrote is taken back, hooks undone, then staging",
 }
-"""What is done, by way."""
+"""What is done for each way, as text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One mailbox. way: what is needed. undone: the hooks in force that have an undo, in the order of their
-    undoing. by_hand: those that have none, and those that the configuration has no more."""
+    """Say what gives one mailbox back.
+
+    Attributes:
+        mailbox: its random id.
+        phase: its phase.
+        way: what is to be done.
+        undone: the hooks in force that have an undo, in the order of their undoing.
+        by_hand: the hooks that have no undo, and those that the configuration does not have any more.
+    """
 
     mailbox: str
     phase: Phase
@@ -37,6 +44,7 @@ class Route:
     by_hand: Sequence[str]
 
     def cell(self) -> dict[str, object]:
+        """Return it as plain data, for --json."""
         return {
             "mailbox": self.mailbox,
             "phase": str(self.phase),
@@ -47,7 +55,7 @@ class Route:
 
 
 def routes_of(hooks: HooksSettings, ledger: Ledger, rows: Sequence[MailboxRow]) -> list[Route]:
-    """The way of each mailbox, as the ledger is now. Writes nothing."""
+    """Return what gives each mailbox back, as the ledger is now. Write nothing."""
     from engine.cutover.steps import FREEZE, in_force
     from engine.cutover.way_back import way_back
     from ledger.leg.cutover_steps import RELEASE, Steps
@@ -71,7 +79,12 @@ def routes_of(hooks: HooksSettings, ledger: Ledger, rows: Sequence[MailboxRow]) 
 
 
 def show_routes(routes: Sequence[Route], done: Mapping[str, str] = DONE) -> None:
-    """A row a mailbox."""
+    """Print a row for each mailbox.
+
+    Args:
+        routes: what gives each mailbox back.
+        done: what is done for each way, as text.
+    """
     cells = [
         [one.mailbox, str(one.phase), done[one.way], ", ".join(one.undone), ", ".join(one.by_hand)]
         for one in routes
@@ -81,7 +94,7 @@ def show_routes(routes: Sequence[Route], done: Mapping[str, str] = DONE) -> None
 
 
 def by_hand_lines(routes: Sequence[Route]) -> list[str]:
-    """Which hooks stay in force, whatever is undone: a line for each hook."""
+    """Return a line for each hook that stays in force, whatever is undone."""
     hooks = sorted({hook for one in routes for hook in one.by_hand})
     counts = {hook: sum(hook in one.by_hand for one in routes) for hook in hooks}
     return [
