@@ -134,9 +134,9 @@ def stopped(state: State[Any]) -> State[Any]:
 
 
 def _of_its_deployment() -> str:
-    """Return whose run this is, as FLOW/NAME; "" for a command's, which has no deployment."""
+    """Return whose run this is; "" for a command's, which has no deployment."""
     name = runtime.deployment.get_name()
-    return f" of {runtime.flow_run.get_flow_name()}/{name}" if name else ""
+    return f' of the deployment "{name}"' if name else ""
 
 
 async def mark(wave: str) -> None:

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from engine.config.registry import chosen
 from engine.control.log_filter import quieten
+from flows.deploy.deployments import RESUME, WAVE
 from flows.display.states import refused
 from flows.own_run import mark
 from flows.process.parameters import Configuration, RunParameters, WaveName, refuse_unknown_wave
@@ -74,6 +75,7 @@ def said(wave: str, *, paused: bool, changed: bool) -> str:
     """Return what the run says at its end, with what comes next."""
     if paused:
         now = f"wave {wave} is paused" if changed else f"wave {wave} was paused already"
-        return f"{now}: what is at work settles within seconds. To go on: resume/{wave}, then wave/{wave}"
+        going_on = f'the deployment "{RESUME.name_of(wave)}", then "{WAVE.name_of(wave)}"'
+        return f"{now}: what is at work settles within seconds. To go on: {going_on}"
     now = f"wave {wave} may run again" if changed else f"wave {wave} was not paused"
-    return f"{now}. Nothing runs yet: start wave/{wave}"
+    return f'{now}. Nothing runs yet: the deployment "{WAVE.name_of(wave)}" starts it'

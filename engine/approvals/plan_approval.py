@@ -286,7 +286,7 @@ def _approved_plan(config: Config, ledger: Ledger, wave: str, stage: str, requir
         command = command_to_approve(config, wave, stage, "--key FILE --reason TEXT")
         if stage == CUTOVER and unverified(ledger, wave):
             migrate = next_command(config.path, f"migrate --wave {wave}")
-            first = f"{migrate} (in Prefect: wave/{wave}), as not all of it is verified"
+            first = f'{migrate} (in Prefect: "start {wave}"), as not all of it is verified'
             raise Blocked(NOT_APPROVED, f"{text}. Next: {first}; then: {command}")
         raise Blocked(NOT_APPROVED, f"{text}. Next: {command}")
     return plan

@@ -218,7 +218,7 @@ def next_opening_text(opening: Opening, now: datetime) -> str:
     """Return, for a person, why a wave may not run, and when it may."""
     if opening.paused:
         name = opening.wave
-        ui = f"in Prefect the deployment resume/{name}"
+        ui = f'in Prefect the deployment "resume {name}"'
         command = f"kogge resume --wave {name} --by NAME"
         return f"wave {name} is paused; `{command}` lets it go on, {ui}; then start it again"
     closes = opening.closes(now)

@@ -52,9 +52,8 @@ class Deployed:
 
     @property
     def name(self) -> str:
-        """Return its name; that of a wave's own deployment has the kind in front."""
-        one = self.deployment
-        return one.name if one.wave is None else f"{one.kind}/{one.name}"
+        """Return its name."""
+        return self.deployment.name
 
     async def look(self, client: PrefectClient) -> Inspection:
         """Compare the deployment in Prefect with what is wanted."""
@@ -75,7 +74,7 @@ class Deployed:
     async def put(self, client: PrefectClient) -> None:
         """Create or update the deployment."""
         flow = flow_of(self.deployment.entrypoint)
-        wanted = self._wanted(await self._read(client))
+        wanted = self._wanted(await self._read(client) or await self._older(client))
         options = wanted.pop("concurrency_options")
         await client.create_deployment(
             flow_id=await client.create_flow_from_name(flow.name),
@@ -83,12 +82,17 @@ class Deployed:
             **wanted,
         )
 
-    async def _read(self, client: PrefectClient) -> DeploymentResponse | None:
+    async def _read(self, client: PrefectClient, name: str = "") -> DeploymentResponse | None:
         flow = flow_of(self.deployment.entrypoint)
         try:
-            return await client.read_deployment_by_name(f"{flow.name}/{self.deployment.name}")
+            return await client.read_deployment_by_name(f"{flow.name}/{name or self.deployment.name}")
         except ObjectNotFound:
             return None
+
+    async def _older(self, client: PrefectClient) -> DeploymentResponse | None:
+        """Return the deployment under the name that it had before names said what they do: the wave's."""
+        wave = self.deployment.wave
+        return None if wave is None else await self._read(client, wave)
 
     def _wanted(self, found: DeploymentResponse | None) -> dict[str, Any]:
         wanted = self.deployment
@@ -114,6 +118,8 @@ class Deployed:
         schema = parameter_schema(flow_of(self.deployment.entrypoint)).model_dump(exclude_unset=True)
         if self.waves and self.deployment is not BATCH:
             offer(schema, self.waves)
+        if self.deployment.wave is not None and not self.deployment.asks:
+            schema["required"] = []  # what is required makes "Quick run" open the form
         return schema
 
     def _comparable(self, wanted: dict[str, Any]) -> dict[str, Any]:
@@ -161,15 +167,16 @@ def offer(schema: dict[str, Any], waves: Collection[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """Describe a deployment of a wave that is not there any more."""
+    """Describe a deployment of a wave that is wanted no more."""
 
     deployment: DeploymentResponse
     name: str
+    why: str
     kind: str = "deployment"
 
     async def look(self, _client: PrefectClient) -> Inspection:
-        """Return that it is unwanted."""
-        return Inspection(Presence.UNWANTED, ("its wave is not there any more",))
+        """Return that it is unwanted, and why."""
+        return Inspection(Presence.UNWANTED, (self.why,))
 
     async def put(self, client: PrefectClient) -> None:
         """Delete the deployment."""
@@ -179,7 +186,7 @@ class Leftover:
 async def arrange_all(
     things: Iterable[Thing], config: Config, waves: Collection[str], *, check: bool
 ) -> list[SetupOutcome]:
-    """Put all things there, as `arrange` does, then remove deployments of waves that are not among these."""
+    """Put all things there, as `arrange` does, then remove deployments of waves that are wanted no more."""
     made = await arrange(things, check=check)
     async with get_client() as client:
         gone = await leftovers(client, config, waves)
@@ -187,21 +194,28 @@ async def arrange_all(
 
 
 async def leftovers(client: PrefectClient, config: Config, waves: Collection[str]) -> list[Leftover]:
-    """Return the deployments of this configuration whose wave is not among these."""
+    """Return the deployments of waves that this configuration made and does not want any more."""
     own = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
     found: list[DeploymentResponse] = []
     while page := await client.read_deployments(deployment_filter=own, limit=PAGE, offset=len(found)):
         found += page
-    return [
-        Leftover(one, f"{kind}/{one.name}")
-        for one in found
-        for kind in (wave.name for wave in FOR_EACH_WAVE)
-        if kind in one.tags and is_left(one, name_of(config.path), waves)
-    ]
+    left = ((one, why_left(one, name_of(config.path), waves)) for one in found)
+    return [Leftover(one, one.name, why) for one, why in left if why]
 
 
-def is_left(one: DeploymentResponse, configuration: str, waves: Collection[str]) -> bool:
-    """Return True if a deployment is one wave's, of this configuration, and the wave is not among these."""
+def why_left(one: DeploymentResponse, configuration: str, waves: Collection[str]) -> str:
+    """Return why a deployment that was made for one wave is unwanted; "" if it is wanted, or none of ours.
+
+    Args:
+        one: the deployment, as Prefect has it.
+        configuration: the name of the configuration that asks.
+        waves: the waves of this configuration.
+    """
     given = one.parameters.get("parameters", {})
-    made = wave_tag(one.name) in one.tags and given.get("wave") == one.name
-    return made and given.get("configuration") == configuration and one.name not in waves
+    wave = str(given.get("wave", ""))
+    if wave_tag(wave) not in one.tags or given.get("configuration") != configuration:
+        return ""
+    if wave not in waves:
+        return "its wave is not there any more"
+    names = {kind.name_of(wave) for kind in FOR_EACH_WAVE if kind.name in one.tags}
+    return "it has another name now" if names and one.name not in names else ""

@@ -8,7 +8,7 @@ them, waves would take the places of the batches they wait for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -61,6 +61,8 @@ class Deployment:
         limit: runs at the same time; one too many is cancelled.
         kind: what it does; "" if that is its name.
         wave: the only wave that it is for; None if its form asks for one, or if it has none.
+        verb: what the deployment of one wave is called by, before the wave; "" if that is its name.
+        asks: True if a person has to fill in its form although the wave is known.
     """
 
     name: str
@@ -71,6 +73,8 @@ class Deployment:
     schedules: tuple[Schedule, ...] = ()
     kind: str = ""
     wave: str | None = None
+    verb: str = ""
+    asks: bool = False
 
     @property
     def tags(self) -> list[str]:
@@ -79,14 +83,18 @@ class Deployment:
         return own if self.wave is None else [*own, wave_tag(self.wave)]
 
     def of(self, wave: str) -> Deployment:
-        """Return the same for one wave alone, whose name it gets. It asks nothing."""
+        """Return the same for one wave alone, under a name that says what it does with which wave."""
         return replace(
             self,
-            name=wave,
+            name=self.name_of(wave),
             description=f"Wave {wave}. {self.description}",
             kind=self.kind or self.name,
             wave=wave,
         )
+
+    def name_of(self, wave: str) -> str:
+        """Return what the deployment of one wave is called."""
+        return f"{self.verb or self.name} {wave}"
 
 
 BATCH = Deployment(
@@ -106,6 +114,7 @@ WAVE = Deployment(
     "flows.migrate.wave",
     WAVES,
     "Moves a wave of mailboxes, or brings it up to date, and verifies it.",
+    verb="start",
 )
 VERIFY = Deployment(
     "verify",
@@ -131,6 +140,13 @@ RESUME = Deployment(
     URGENT,
     "Lets a paused wave run again; starts nothing by itself.",
 )
+DECIDE = Deployment(
+    "decide",
+    "flows.decide.decide",
+    URGENT,
+    "Decides about mailboxes that stopped: try again, accept, or leave. It asks who decides, and why.",
+    asks=True,
+)
 DEPLOYMENTS = (
     WAVE,
     BATCH,
@@ -139,6 +155,7 @@ DEPLOYMENTS = (
     CUTOVER,
     PAUSE,
     RESUME,
+    DECIDE,
     Deployment(
         "rollback",
         "flows.rollback.rollback",
@@ -154,10 +171,10 @@ DEPLOYMENTS = (
         schedules=(Schedule("every-quarter-hour", "*/15 * * * *", "UTC"),),
     ),
 )
-FOR_EACH_WAVE = (WAVE, VERIFY, CUTOVER, PAUSE, RESUME)
+FOR_EACH_WAVE = (WAVE, VERIFY, CUTOVER, PAUSE, RESUME, DECIDE)
 """What every wave has a deployment of its own of."""
-BRAKES = frozenset({PAUSE.name, RESUME.name})
-"""A worker takes these although all its places are taken."""
+BRAKES = frozenset({PAUSE.name, RESUME.name, DECIDE.name})
+"""A worker takes these although all its places are taken: they are short, and somebody waits for them."""
 ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
@@ -170,15 +187,10 @@ def wave_tag(wave: str) -> str:
     return f"wave:{wave}"
 
 
-def deployments_of(waves: Iterable[str]) -> Iterator[Deployment]:
-    """Yield the deployments of each of these waves.
-
-    A wave whose name is that of a deployment with a form has none, because its name is taken.
-    """
-    taken = {one.name for one in DEPLOYMENTS}
-    for wave in sorted({*waves} - taken):
-        for one in FOR_EACH_WAVE:
-            yield one.of(wave)
+def deployments_of(wave: str) -> Iterator[Deployment]:
+    """Yield the deployments of one wave."""
+    for one in FOR_EACH_WAVE:
+        yield one.of(wave)
 
 
 def queue_of(deployment: str | None, priority: int) -> str:

@@ -29,7 +29,10 @@ def setup_advice(config: Config, wave: str) -> str | None:
     if config.prefect.dispatch != "deployment":
         return None
     api = configured_api(config)
-    if api is None or _is_there(f"{api.rstrip('/')}/deployments/name/{WAVE.name}/{quote(wave, safe='')}"):
+    if api is None:
+        return None
+    name = quote(WAVE.name_of(wave), safe="")
+    if _is_there(f"{api.rstrip('/')}/deployments/name/{WAVE.name}/{name}"):
         return None
     return f"Prefect does not know this wave yet; {next_command(config.path, 'setup')} adds it there"
 

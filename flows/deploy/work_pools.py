@@ -75,8 +75,9 @@ def work(config: Config, ledger: Ledger) -> Iterator[Thing]:
     for one in DEPLOYMENTS:
         schedules = nightly(config, ledger) if one is DELTA else one.schedules
         yield Deployed(one, schedules, config, known)
-    for one in deployments_of(own):
-        yield Deployed(one, (), config, frozenset({one.name}))
+    for wave in sorted(own):
+        for one in deployments_of(wave):
+            yield Deployed(one, (), config, frozenset({wave}))
 
 
 def own_waves(config: Config, ledger: Ledger) -> frozenset[str]:

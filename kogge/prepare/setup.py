@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 ADVICE = (
     "Schedules are switched off until somebody switches them on, in Prefect under Deployments: `janitor`, "
-    "and `delta` for waves that are to be brought up to date every night. A wave is started there by Quick "
-    "run of the deployment that has its name and is of the flow `wave`; the one of the flow `pause` stops it."
+    "and `delta` for waves that are to be brought up to date every night. Quick run of the deployment "
+    "`start W` starts the wave W, `pause W` stops it, and `decide W` asks what to do with what stopped."
 )
 
 

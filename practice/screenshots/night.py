@@ -95,7 +95,7 @@ def _waiting(stage: Stage) -> str:
     stage.prefect()
     stage.once("setup", ("setup",))
     with _worker(stage):
-        deployment = _api(stage, f"deployments/name/cutover/{WAVE}")["id"]
+        deployment = _api(stage, f"deployments/name/cutover/cutover%20{WAVE}")["id"]
         run = str(_api(stage, f"deployments/{deployment}/create_flow_run", {})["id"])
         _until(stage, run, "Suspended")
     return run

@@ -71,7 +71,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Api:
     number = str(uuid4())
     own = SimpleNamespace(get_id=lambda: number, get_flow_name=lambda: "wave")
     monkeypatch.setattr(own_run.runtime, "flow_run", own)
-    monkeypatch.setattr(own_run.runtime, "deployment", SimpleNamespace(get_name=lambda: "pilot"))
+    monkeypatch.setattr(own_run.runtime, "deployment", SimpleNamespace(get_name=lambda: "start pilot"))
     monkeypatch.setattr(own_run, "TICK_SECONDS", 0.001)
     monkeypatch.setattr(own_run, "ASK_SECONDS", 0.0)
     return made
@@ -134,7 +134,7 @@ def test_suspending_stops_the_legs_and_the_state_says_how_far_it_came(api: Api) 
     assert api.state.name == "Suspended"
     assert api.state.message == (
         "suspended; 6 of 30 workloads are not accounted for; "
-        "*Resume*, or a new run of wave/pilot, goes on from here"
+        '*Resume*, or a new run of the deployment "start pilot", goes on from here'
     )
     assert [state.name for state in api.children.values()] == ["Completed", "Stopped", "Running"]
     assert api.state.state_details.pause_reschedule, "else nobody could resume it"
@@ -236,7 +236,7 @@ def test_a_run_is_tagged_with_its_wave_once(api: Api) -> None:
 
 def test_what_somebody_stopped_says_which_run_goes_on(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     made: State[Any] = Cancelled(name="Stopped", message="stopped on request; 6 of 30 are open")
-    told = "stopped on request; 6 of 30 are open; a new run of wave/pilot goes on"
+    told = 'stopped on request; 6 of 30 are open; a new run of the deployment "start pilot" goes on'
     assert own_run.stopped(made).message == told
     assert own_run.stopped(Completed(message="all")).message == "all"
     monkeypatch.setattr(own_run.runtime, "deployment", SimpleNamespace(get_name=lambda: None))

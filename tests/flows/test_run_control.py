@@ -393,7 +393,7 @@ def test_suspending_a_run_stops_its_legs_and_its_state_says_so(
     assert seen is not None
     assert (seen.name, seen.is_paused()) == ("Suspended", True)
     assert str(seen.message).startswith("suspended; ")
-    assert "*Resume*, or a new run of wave/wave-" in str(seen.message)
+    assert '*Resume*, or a new run of the deployment "wave-' in str(seen.message)
     assert "6 of 6 workloads are not accounted for" in str(seen.message)
     assert {"kogge", "wave:w"} <= {*tags}
     assert {leg.owner for leg in stage.ledger.legs()} == {None}
@@ -418,9 +418,9 @@ def test_the_brake_of_prefects_ui_is_that_of_the_command(
     with temporary_settings({PREFECT_API_URL: api}):
         told = asyncio.run(begun())
     assert told[0].startswith("Completed: wave w is paused: ")
-    assert "resume/w" in told[0]
+    assert told[0].endswith('To go on: the deployment "resume w", then "start w"')
     assert told[1].startswith("Completed: wave w was paused already")
-    assert told[2] == "Completed: wave w may run again. Nothing runs yet: start wave/w"
+    assert told[2] == 'Completed: wave w may run again. Nothing runs yet: the deployment "start w" starts it'
     assert told[3] == "Failed: misconfigured: wave: unknown; did you mean w?"
     events = [(one.kind, dict(one.detail)) for one in stage.ledger.events("w")]
     typed = {"by": "night shift", "through": "prefect"}  # anybody with Prefect's one login could type it

@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 import yaml
 from prefect import flow, get_client, task
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Crashed, Running
 from servers.smtp_sink import Mail, SmtpSink
@@ -37,6 +39,7 @@ from model.kinds import Kind
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 ROOT = Path(__file__).parents[2]
+VERBS = ("start", "verify", "cutover", "pause", "resume", "decide")
 SIDES = '[source]\nkind = "imap"\nhost = "h"\nusername = "x"\npassword = { env = "X" }\n'
 TOML = f"""
 {SIDES}{SIDES.replace("source", "target.mail")}
@@ -118,13 +121,9 @@ def test_it_makes_what_is_missing_and_then_nothing(
     code, again = setup(capsys)
     assert (code, set(again.values())) == (0, {("there", False)})
     assert setup(capsys, "--check")[0] == 0
-    of_waves = {name.removeprefix("deployment ") for name in made if name.endswith(("/first", "/third"))}
-    assert of_waves == {
-        f"{kind}/{wave}"
-        for kind in ("wave", "verify", "cutover", "pause", "resume")
-        for wave in ("first", "third")
-    }
-    first = asked(api, lambda client: client.read_deployment_by_name("wave/first"))
+    of_waves = {name.removeprefix("deployment ") for name in made if name.endswith((" first", " third"))}
+    assert of_waves == {f"{verb} {wave}" for verb in VERBS for wave in ("first", "third")}
+    first = asked(api, lambda client: client.read_deployment_by_name("wave/start first"))
     assert first.parameters == {"parameters": {"wave": "first", "configuration": "kogge"}}
     assert {"kogge", "wave", "wave:first"} == {*first.tags}
     assert choice(first) == ["first"]
@@ -148,12 +147,12 @@ def test_a_wave_that_is_gone_loses_its_deployments(
     assert setup(capsys)[0] == 0
     rows = "".join(f"{wave}@a.example,{wave}@b.example,{wave}\n" for wave in ("first", "third"))
     (place / "mailboxes.csv").write_text("source,target,wave\n" + rows)
-    gone = {f"deployment {kind}/second" for kind in ("wave", "verify", "cutover", "pause", "resume")}
+    gone = {f"deployment {verb} second" for verb in VERBS}
     code, found = setup(capsys, "--check")
     assert (code, {name for name, (state, _) in found.items() if state == "unwanted"}) == (1, gone)
     capsys.readouterr()
     assert kogge("setup") == 0
-    assert "deployment wave/second: removed (its wave is not there any more)" in capsys.readouterr().out
+    assert "deployment start second: removed (its wave is not there any more)" in capsys.readouterr().out
     code, found = setup(capsys, "--check")
     assert (code, gone & {*found}) == (0, set())
 
@@ -371,21 +370,55 @@ def test_prefect_yaml_says_the_same() -> None:
         assert not any(one["active"] for one in found.get("schedules", []))
 
 
-def test_a_wave_with_the_name_of_a_form_has_no_deployments_of_its_own() -> None:
-    """wave/delta and pause/pause are there already, for all waves."""
-    assert {one.wave for one in deployments.deployments_of(["pilot", "delta", "pause"])} == {"pilot"}
+def test_a_wave_may_be_called_as_a_form() -> None:
+    forms = {one.name for one in deployments.DEPLOYMENTS}
+    for wave in ("pilot", "delta", "pause", "start"):
+        assert not forms & {one.name for one in deployments.deployments_of(wave)}
 
 
 def test_only_what_was_made_for_this_configuration_is_left_over() -> None:
-    def made(wave: str, configuration: str, *tags: str) -> Any:
+    def why(wave: str, configuration: str, *tags: str, name: str = "") -> str:
         given = {"parameters": {"wave": wave, "configuration": configuration}}
-        return SimpleNamespace(name=wave, tags=[*tags], parameters=given)
+        one: Any = SimpleNamespace(name=name or f"start {wave}", tags=[*tags], parameters=given)
+        return deployed.why_left(one, "kogge", frozenset({"pilot"}))
 
-    kept = frozenset({"pilot"})
-    assert deployed.is_left(made("old", "kogge", "kogge", "wave:old"), "kogge", kept)
-    assert not deployed.is_left(made("pilot", "kogge", "kogge", "wave:pilot"), "kogge", kept)
-    assert not deployed.is_left(made("old", "other", "kogge", "wave:old"), "kogge", kept)
-    assert not deployed.is_left(made("old", "kogge", "kogge"), "kogge", kept), "somebody made it by hand"
+    assert why("old", "kogge", "kogge", "wave", "wave:old") == "its wave is not there any more"
+    assert why("pilot", "kogge", "kogge", "wave", "wave:pilot") == ""
+    assert why("old", "other", "kogge", "wave", "wave:old") == ""
+    assert why("old", "kogge", "kogge") == "", "somebody made it by hand"
+    assert why("pilot", "kogge", "kogge", "wave:pilot", name="ours") == "", "somebody made it by hand"
+    older = "it has another name now"
+    assert why("pilot", "kogge", "kogge", "wave", "wave:pilot", name="pilot") == older
+    assert why("pilot", "kogge", "kogge", "pause", "wave:pilot", name="start pilot") == older
+
+
+@pytest.mark.prefect
+def test_an_older_deployment_of_a_wave_gives_its_schedules_to_the_new_one(
+    place: Path, api: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every deployment of a wave was called by its wave alone once."""
+    planned(place)
+    setup(capsys)
+
+    async def as_before(client: Any) -> None:
+        new = await client.read_deployment_by_name("wave/start first")
+        await client.delete_deployment(new.id)
+        nightly = DeploymentScheduleCreate(schedule=CronSchedule(cron="0 3 * * *"), active=True, slug="mine")
+        await client.create_deployment(
+            flow_id=new.flow_id,
+            name="first",
+            tags=new.tags,
+            parameters=new.parameters,
+            schedules=[nightly],
+        )
+
+    asked(api, as_before)
+    _, made = setup(capsys)
+    assert made["deployment start first"] == ("missing", True)
+    assert made["deployment first"] == ("unwanted", True)
+    (schedule,) = asked(api, lambda client: client.read_deployment_by_name("wave/start first")).schedules
+    assert (schedule.slug, schedule.active, schedule.schedule.cron) == ("mine", True, "0 3 * * *")
+    assert {found for found, _ in setup(capsys)[1].values()} == {"there"}
 
 
 def test_batches_wait_by_priority() -> None:

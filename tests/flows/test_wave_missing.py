@@ -13,7 +13,7 @@ from scripted import SIDES
 from engine.config.load import Config, load
 from flows.deploy.wave_missing import setup_advice
 
-KNOWN = "/api/deployments/name/wave/pilot"
+KNOWN = "/api/deployments/name/wave/start%20pilot"
 
 
 class Api(http.server.BaseHTTPRequestHandler):

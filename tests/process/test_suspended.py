@@ -127,10 +127,10 @@ def test_cancel_stops_a_wave_and_the_last_word_says_how_far_it_came(scene: Scene
 def test_the_brake_stops_a_wave_although_every_place_of_the_worker_is_taken(scene: Scene) -> None:
     """One place has the wave, the other its batch."""
     run = scene.begun(45)
-    brake = scene.start("pause/pilot")
+    brake = scene.start("pause/pause pilot")
     assert scene.message(run, "paused: ", {"CANCELLED"})[0] == "CANCELLED"
     assert scene.message(brake, "wave pilot is paused", ENDED)[0] == "COMPLETED"
     assert {owner for _, owner in scene.legs()} == {None}
     until(lambda: any("ended: Paused" in text for _, text in scene.log(run)), seconds=PATIENCE)
-    scene.message(scene.start("resume/pilot"), "wave pilot may run again", ENDED)
-    assert scene.message(scene.start("wave/pilot"), "all ", ENDED)[0] == "COMPLETED"
+    scene.message(scene.start("resume/resume pilot"), "wave pilot may run again", ENDED)
+    assert scene.message(scene.start("wave/start pilot"), "all ", ENDED)[0] == "COMPLETED"

@@ -123,7 +123,9 @@ def approved(office: Office) -> None:
 def test_a_cutover_of_what_is_not_moved_yet_names_the_migration_first(office: Office) -> None:
     told = office.refusal(CUTOVER)
     assert "Next: kogge migrate --wave w" in told
-    assert "(in Prefect: wave/w), as not all of it is verified; then: kogge approve --wave w --stage" in told
+    assert (
+        '(in Prefect: "start w"), as not all of it is verified; then: kogge approve --wave w --stage' in told
+    )
     for leg in office.ledger.legs("w"):
         lease = office.ledger.claim(leg.id, "worker", 60)
         assert lease is not None

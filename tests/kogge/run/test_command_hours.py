@@ -106,10 +106,8 @@ def test_a_paused_wave_is_rolled_back_only_when_that_is_said(
     assert run("rollback", "--wave", "other", "--recall") == 0
     assert run("rollback", "--wave", "other", "--recall", "--execute", *WORDS) == 3
     told = capsys.readouterr().err
-    assert (
-        "paused; `kogge resume --wave other --by NAME` lets it go on, in Prefect the deployment resume/other"
-        in told
-    )
+    ui = 'in Prefect the deployment "resume other"'
+    assert f"paused; `kogge resume --wave other --by NAME` lets it go on, {ui}" in told
     assert "then start it again; or with --now" in told
     assert run("rollback", "--wave", "other", "--recall", "--execute", "--now", *WORDS) == 0
     assert town.messages("bert") == 0
