@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from engine.context.leg_context import LegContext
-from ledger.db.rows import ContainerRow, ItemRow
+from ledger.db.rows import ContainerRow, ItemRow, State
 from mappings.fields.file_names import free_name, identity
 from model.errors import Blocked
 from model.file_names import FileNames
@@ -66,7 +66,10 @@ def names(leg: LegContext, row: ContainerRow) -> Names | None:
         if path[:-1] == places.get(row.id):
             taken_names[identity(path[-1], rules)] = None
     for item in leg.ledger.rows(row.id):
-        for own_name in (item.href, item.place):
+        # In staging, what is gone holds no name: where a write of it still lands on another file, it is either
+        # refused or found and written over. In the live phase nobody would.
+        is_over = leg.mirror and item.state is State.GONE
+        for own_name in (item.href, None if is_over else item.place):
             if own_name is not None:
                 taken_names[identity(own_name, rules)] = item.key
     return Names(rules, taken_names)

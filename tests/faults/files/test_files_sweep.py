@@ -81,3 +81,34 @@ def test_in_the_live_phase_it_is_its_owners(quick_path: Path) -> None:
     trial.store.land()
     trial.finish()
     assert lost in _names(drawer)
+
+
+@pytest.mark.parametrize("lands", ["before", "afterwards", "never"])
+def test_who_takes_the_name_of_one_whose_write_died_gets_it(quick_path: Path, lands: str) -> None:
+    """Nobody knows whether a write of that batch still comes; the names are their successors' all the same."""
+    trial = drive_trial(quick_path, 4)
+    lost = _LostReply(trial)
+
+    def dying(name: str) -> None:
+        lost(name)
+        if name == "target.write done":
+            raise Died
+
+    with pytest.raises(Died):
+        trial.run(dying)
+    (sent,) = trial.store.in_flight
+    home, _ = trial.mailbox.find(file(trial.mailbox, sent.name))
+    formers = [*home.messages.values()]
+    for one in formers:
+        trial.mailbox.delete(one.id)
+        trial.mailbox.deliver(home.id, b"its successor", one.marks)
+    if lands == "before":
+        trial.store.land()
+    for _ in range(2):
+        assert trial.finish().state is LegState.VERIFIED, trial.findings()
+        if lands == "afterwards":
+            trial.store.land()
+    drawer = trial.store.drawer(sent.href)
+    assert drawer is not None
+    found = {paper.name: paper.raw for paper in drawer.papers.values()}
+    assert found == {one.marks.name: b"its successor" for one in formers}
