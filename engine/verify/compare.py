@@ -38,6 +38,9 @@ from ledger.leg.containers import States
 from model.optional_protocols import DoubtsStates
 from model.protocols import Container, Source, Target
 
+DIFFERS = "verification-differs"
+"""The code of a leg in which several things are otherwise, or one that nobody can accept."""
+
 CHUNK = 500
 
 
@@ -81,7 +84,7 @@ class Verdict:
     def bad_code(self) -> str:
         """The code of what is wrong: a code that a person can accept, if nothing else is wrong."""
         only = next(iter(self.codes), "")
-        return only if len(self.codes) == 1 and self.codes[only] == self.bad else "verification-differs"
+        return only if len(self.codes) == 1 and self.codes[only] == self.bad else DIFFERS
 
     @property
     def open_code(self) -> str:

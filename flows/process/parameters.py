@@ -29,8 +29,10 @@ Level = Literal["configured", "counts", "sample", "target", "both"]
 WaveName: TypeAlias = Annotated[
     str, Field(title="Wave", description="A wave that `kogge setup` does not know yet is not offered here")
 ]
+Box: TypeAlias = Annotated[str, Field(pattern="^m-[0-9a-f]+$")]
+"""A random id: an address that is typed here by mistake is refused before Prefect keeps it."""
 Boxes: TypeAlias = Annotated[
-    list[str], Field(title="Mailboxes", description="Leave empty for the whole wave; else random ids (m-...)")
+    list[Box], Field(title="Mailboxes", description="Leave empty for the whole wave; else random ids (m-...)")
 ]
 Workloads: TypeAlias = Annotated[
     list[Workload], Field(title="Workloads", description="Leave empty for all that have a target")

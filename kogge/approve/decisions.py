@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
+from engine.approvals.acceptances import APPROVABLE
 from engine.approvals.unneeded_approvals import refuse_needless
 from engine.config.file_errors import unknown
 from engine.config.hints import DEFAULT, next_command
@@ -37,13 +38,7 @@ from kogge.terminal.options import (
 from kogge.terminal.output import Column, Output
 from ledger.db.rows import (
     HELD_ELSEWHERE,
-    KEPT,
-    ORGANIZER_FIRST,
     SCORE_LOW,
-    STALE,
-    TARGET_RESTORED,
-    TOUCHED,
-    UNSTABLE,
     LegState,
     Phase,
 )
@@ -56,34 +51,6 @@ if TYPE_CHECKING:
     from ledger.db.rows import MailboxRow
     from ledger.leg.phases import PhaseAcceptance
     from ledger.store import Ledger
-
-APPROVABLE = {
-    "asserted": "only mailboxes.csv says that both are one person's; I have checked that they are",
-    TOUCHED: "its user deleted or changed these late items before they were checked; they may stay so",
-    "control-mailbox": "a credential opens mailboxes outside every wave; I accept that",
-    STALE: "the source renders mail otherwise than when it was copied; the copies may stay as they are",
-    "folder-lent": "a person shares the folder with the account, and keeps it; it may hold these files",
-    "folder-replaced": "the target's folder is another one than before; I have checked whose it is",
-    "kills-worker": "workers died with these items alone in hand; I have seen to them, and they stay behind",
-    KEPT: "the target keeps items otherwise than they were written; they may stay so",
-    "ledger-restored": "the ledger was restored from a backup; it may find out what was done since",
-    "may-write": "the source's credential may write and send; I accept that",
-    "narrower-rights": "who has a folder gets what is in it, also what was for fewer; they may",
-    ORGANIZER_FIRST: "meetings of colleagues who move later may be missing until those are copied",
-    "readable-by-others": "others may read these mailboxes at the target, as its rights say; they may",
-    "recall": "with rollback: also from every folder that somebody moved it to; it is misdirected mail",
-    "rollback": "what was written may be taken back, where nobody has changed it since",
-    SCORE_LOW: "its cutover scored low; I have looked at what is missing, and it may go live",
-    "sent-items": "most Sent Items name another sender; I have checked whose mailbox it is",
-    "source-rekeyed": "the source gave known items new ids; I know why",
-    "source-shrunk": "many items disappeared at the source; I know why, and they may leave the target",
-    "target-in-use": "nobody but Kogge works in the target; what was changed there may be put right",
-    "target-not-empty": "the target held items before us; they may stay beside ours",
-    TARGET_RESTORED: "the target was put back to a backup; what it lost may be written again",
-    UNSTABLE: "the source gives items otherwise at each reading; the copies may be as one of them",
-    "tenant-wide": "the source's credential reads every mailbox of the tenant; I accept that",
-}
-"""What a person can take responsibility for, in the words they take it with."""
 
 AUDITOR = "an auditor will ask"
 NEXT = {"recall": "rollback", "rollback": "rollback", SCORE_LOW: "cutover"}

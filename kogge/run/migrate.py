@@ -413,63 +413,34 @@ def retry(
     Example: kogge retry --mailbox m-7f3a9c01 --rejected
     """
     from engine.cutover.given_back import GIVING_BACK
+    from engine.cutover.requeue import going_back, requeue
 
     settings = load(config)
     kinds = workloads_of(settings, workload, "--workload") if workload else frozenset(Kind)
-    count = items = 0
-    boxes: set[str] = set()
     with opened_ledger(settings) as ledger:
         rows = chosen(settings, ledger, wave, mailbox)
-        going_back = _going_back(settings, ledger, rows)
-        if going_back and mailbox:
-            raise Blocked(GIVING_BACK, f"{', '.join(sorted(going_back))}: {advice(GIVING_BACK)}")
-        rows = [row for row in rows if row.id not in going_back]
-        for name in sorted({row.wave for row in rows}):
-            wanted = frozenset(row.id for row in rows if row.wave == name)
-            before = {leg.id: leg for leg in ledger.legs(name) if leg.mailbox in wanted}
-            legs, given = _requeue(ledger, name, wanted, kinds, rejected)
-            count, items = count + legs, items + given
-            boxes |= {leg.mailbox for leg in ledger.legs(name) if before.get(leg.id, leg) != leg}
+        leaving = going_back(ledger, settings.hooks, rows)
+        if leaving and mailbox:
+            raise Blocked(GIVING_BACK, f"{', '.join(sorted(leaving))}: {advice(GIVING_BACK)}")
+        boxes: dict[str, list[str]] = {}
+        for row in rows:
+            if row.id not in leaving:
+                boxes.setdefault(row.wave, []).append(row.id)
+        done = [
+            requeue(ledger, name, wanted, kinds=kinds, rejected=rejected)
+            for name, wanted in sorted(boxes.items())
+        ]
+    count, items = sum(one.legs for one in done), sum(one.items for one in done)
+    moved = sorted({number for one in done for number in one.mailboxes})
     if as_json:
         emit({"requeued": count, "rejected": items})
     else:
         more = f", {many(items, 'rejected item', 'rejected items')} with new attempts" if rejected else ""
         verb = "is" if count == 1 else "are"
-        workloads = f"{many(count, 'workload', 'workloads')} of {many(len(boxes), 'mailbox', 'mailboxes')}"
+        workloads = f"{many(count, 'workload', 'workloads')} of {many(len(moved), 'mailbox', 'mailboxes')}"
         echo(f"{workloads} {verb} pending again{more}")
-        if going_back:
-            say(f"Left out, {GIVING_BACK}: {', '.join(sorted(going_back))}. {advice(GIVING_BACK)}")
+        if leaving:
+            say(f"Left out, {GIVING_BACK}: {', '.join(sorted(leaving))}. {advice(GIVING_BACK)}")
         if count:
-            whose = "".join(f" -m {number}" for number in sorted(boxes)) if mailbox else ""
+            whose = "".join(f" -m {number}" for number in moved) if mailbox else ""
             say(f"Next: {next_command(config, f'migrate{whose}')}")
-
-
-def _going_back(config: Config, ledger: Ledger, rows: Sequence[MailboxRow]) -> set[str]:
-    """Return the mailboxes whose give-back was begun and has not ended.
-
-    What Kogge wrote must not come back before that.
-    """
-    from engine.cutover.given_back import GIVING_BACK
-    from engine.cutover.stopped import stops
-
-    legs = [leg for wave in {row.wave for row in rows} for leg in ledger.legs(wave)]
-    found = stops(ledger, config.hooks, rows, legs)
-    return {number for number, stop in found.items() if stop.code == GIVING_BACK}
-
-
-def _requeue(
-    ledger: Ledger, wave: str, wanted: frozenset[str], kinds: frozenset[Kind], rejected: bool
-) -> tuple[int, int]:
-    """Return how many legs of a wave are pending again, and how many rejected items; an event records it."""
-    from ledger.db.rows import LegState, State
-
-    legs = {leg.id for leg in ledger.legs(wave) if leg.mailbox in wanted and leg.workload in kinds}
-    summaries = ledger.summary(wave) if rejected else []
-    items = {one.leg: one.counts.get(State.REJECTED, 0) for one in summaries if one.leg in legs}
-    again = {leg for leg, count in items.items() if count}
-    requeued = ledger.requeue(legs, rejected=rejected)
-    requeued += ledger.requeue(again, states=(LegState.VERIFIED, LegState.COPIED), rejected=True)
-    given = sum(items.values())
-    if requeued:
-        ledger.event(wave, "retried", {"legs": requeued, "rejected": given})
-    return requeued, given
