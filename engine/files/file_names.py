@@ -66,8 +66,8 @@ def names(leg: LegContext, row: ContainerRow) -> Names | None:
         if path[:-1] == places.get(row.id):
             taken_names[identity(path[-1], rules)] = None
     for item in leg.ledger.rows(row.id):
-        # In staging, what is gone holds no name: where a write of it still lands on another file, it is either
-        # refused or found and written over. In the live phase nobody would.
+        # In staging, what is gone holds no name: if a write of it still lands on another file, it is refused,
+        # or found and written over. In the live phase nobody would do that.
         is_over = leg.mirror and item.state is State.GONE
         for own_name in (item.href, None if is_over else item.place):
             if own_name is not None:

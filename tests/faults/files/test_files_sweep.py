@@ -85,7 +85,7 @@ def test_in_the_live_phase_it_is_its_owners(quick_path: Path) -> None:
 
 @pytest.mark.parametrize("lands", ["before", "afterwards", "never"])
 def test_who_takes_the_name_of_one_whose_write_died_gets_it(quick_path: Path, lands: str) -> None:
-    """Nobody knows whether a write of that batch still comes; the names are their successors' all the same."""
+    """Nobody knows whether a write of that batch still comes; its successors get the names anyway."""
     trial = drive_trial(quick_path, 4)
     lost = _LostReply(trial)
 
