@@ -316,7 +316,7 @@ def test_entry_points_are_modules() -> None:
         for line in (ROOT / "prefect.yaml").read_text().splitlines()
         if line.strip().startswith("entrypoint:")
     ]
-    assert len(entries) == 9
+    assert len(entries) == 10
     for entry in entries:
         assert "/" not in entry
         assert ".py" not in entry
