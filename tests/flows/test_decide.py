@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import ValidationError
 from ready_prefect import LOGIN
-from scripted import SIDES, add, opened, serving
+from scripted import SIDES, add, opened
 
 from engine.approvals.acceptances import APPROVABLE, BY_FORM
 from engine.config.load import Config
@@ -187,12 +187,6 @@ def test_a_form_takes_no_code_that_decides_whose_a_mailbox_is_or_what_is_removed
 def test_an_address_is_no_answer(typed: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         DecideParameters(**{"wave": "w", "decision": "retry", **WHO, **typed})
-
-
-@pytest.fixture(scope="module")
-def api(prefect_state: Callable[[], Path]) -> Iterator[str]:
-    with serving(prefect_state()) as running:
-        yield running.api
 
 
 @pytest.mark.prefect

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled, Pending, Running, Scheduled, Suspended
-from scripted import SIDES, Ended, add, opened, serving
+from scripted import SIDES, Ended, add, opened
 
 from engine.config.load import Config, load
 from engine.control.stop_signal import Stop, reason
@@ -94,12 +94,6 @@ class Stage:
         return sorted(
             ((str(leg.state), leg.code) for leg in self.ledger.legs()), key=lambda one: one[1] or ""
         )
-
-
-@pytest.fixture(scope="module")
-def api(prefect_state: Callable[[], Path]) -> Iterator[str]:
-    with serving(prefect_state()) as running:
-        yield running.api
 
 
 @pytest.fixture
