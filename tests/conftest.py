@@ -15,6 +15,7 @@ import ready_schema
 import samples
 from hypothesis import settings
 from judges.court import SCHEMAS, Court
+from servers.faulty.tap import TAPS, listen
 from servers.postgres import Postgres, serve
 from services import need_postgres
 
@@ -22,7 +23,6 @@ from connectors.accepted_logins import LOGINS
 from flows.deploy.server_login import CLIENT_AUTH_STRING
 from ledger import migrations, store
 from model.masking import SECRETS
-from practice.harness.served import Served
 
 os.environ[CLIENT_AUTH_STRING] = ready_prefect.LOGIN  # before anything loads Prefect's settings
 MEMORY = Path("/dev/shm")
@@ -73,9 +73,10 @@ def court() -> Iterator[Court | None]:
     if not SCHEMAS.is_dir():
         yield None
         return
-    Served.taps.append(sitting := Court())
+    listen()
+    TAPS.append(sitting := Court())
     yield sitting
-    Served.taps.remove(sitting)
+    TAPS.remove(sitting)
     assert sitting.verdict() == []
 
 

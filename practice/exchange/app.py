@@ -1,4 +1,4 @@
-"""The HTTP side of the practice Exchange: routes, authentication, dispatch, faults on the wire."""
+"""The HTTP side of the practice Exchange: routes, authentication, dispatch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
@@ -19,7 +18,6 @@ from starlette.routing import Route
 
 from practice.exchange.auth import (
     BASIC_REALM,
-    EXPIRED,
     Caller,
     Gatekeeper,
     Tokens,
@@ -32,15 +30,12 @@ from practice.exchange.directory import (
     get_inbox_rules,
     resolve_names,
 )
-from practice.exchange.faults import NO_EFFECTS, Effects, realise
 from practice.exchange.folders import find_folder, get_folder
 from practice.exchange.items import find_item, get_attachment, get_item
 from practice.exchange.people import convert_id, expand_dl
-from practice.exchange.properties import read_attachment_id
-from practice.exchange.soap import Call, Dialect, SoapFault, T, parse_call
+from practice.exchange.soap import Call, Dialect, SoapFault, parse_call
 from practice.exchange.sync import sync_folder_items
-from practice.exchange.wire import Reply, WireResponse
-from practice.harness.faults import FaultPlan
+from practice.exchange.wire import Reply
 from practice.world.world import World
 
 EWS_PATH = "/EWS/Exchange.asmx"
@@ -67,17 +62,12 @@ _BARE: dict[str, Operation] = {
 
 
 class Exchange:
-    """Answers requests from the world. requests counts them by operation, those that fail included.
-    trickle: seconds between pieces of 512 bytes of every reply; None: no trickle."""
+    """Answers requests from the world. requests counts them by operation, those that fail included."""
 
-    def __init__(
-        self, world: World, faults: FaultPlan | None, dialect: Dialect, limits: Limits, token_seconds: int
-    ) -> None:
+    def __init__(self, world: World, dialect: Dialect, limits: Limits, token_seconds: int) -> None:
         self.world = world
-        self.faults = faults
         self.dialect = dialect
         self.limits = limits
-        self.trickle: float | None = None
         self.requests: Counter[str] = Counter()
         self.tokens = Tokens(token_seconds)
         self.gatekeeper = Gatekeeper(world, self.tokens, bearer=dialect.bearer)
@@ -93,7 +83,7 @@ class Exchange:
     async def _ews(self, request: Request) -> Response:
         body = await request.body()
         headers = {name.lower(): value for name, value in request.headers.items()}
-        return WireResponse(await run_in_threadpool(self.answer, headers, body))
+        return (await run_in_threadpool(self.answer, headers, body)).response()
 
     def answer(self, headers: Mapping[str, str], body: bytes) -> Reply:
         """The reply to one request; the pieces of a GetItem are made while they are sent."""
@@ -125,24 +115,14 @@ class Exchange:
             session = open_session(self.world, caller, call)
             if session.own is not None:
                 self._known.add(session.own)
-        effects = self._effects(call, session.own.address if session.own else caller.login)
-        if effects.unauthorized:
-            self.tokens.revoke(caller.token or "")
-            raise Unauthorized(BASIC_REALM if caller.token is None else EXPIRED)
-        if effects.reply is not None:
-            return replace(effects.reply, faults=effects.faults)
-        context = Context(self.world, session, self._known, self.dialect, self.limits, effects.hits)
-        damage = replace(effects.damage, trickle=self.trickle)
-        pieces = self._pieces(context, call)
-        return Reply(200, self.dialect.content_type, pieces, damage=damage, faults=effects.faults)
+        context = Context(self.world, session, self._known, self.dialect, self.limits)
+        return self.replied(caller, context, call)
 
-    def _effects(self, call: Call, address: str) -> Effects:
-        if self.faults is None:
-            return NO_EFFECTS
-        items = item_ids(call)
-        return realise(self.faults.draw(plain_name(call), address, items), self.dialect, call, items)
+    def replied(self, caller: Caller, context: Context, call: Call) -> Reply:  # noqa: ARG002
+        """Return the reply to a call of whoever may ask."""
+        return Reply(200, self.dialect.content_type, self.pieces(context, call))
 
-    def _pieces(self, context: Context, call: Call) -> Iterator[bytes]:
+    def pieces(self, context: Context, call: Call) -> Iterator[bytes]:
         """Everything but GetItem is answered under one hold of the lock: one moment of the world."""
         name = call.operation
         if name == "GetItem":
@@ -182,23 +162,6 @@ class Exchange:
 def plain_name(call: Call) -> str:
     """The operation's name; one request's element is called differently."""
     return call.operation.removesuffix("Request")
-
-
-def item_ids(call: Call) -> list[str]:
-    """The items a request is about: of GetItem's ids and of GetAttachment's."""
-    if call.operation == "GetItem":
-        return [each.get("Id", "") for each in call.element.iter(f"{T}ItemId")]
-    if call.operation == "GetAttachment":
-        return list(_attached(each.get("Id", "") for each in call.element.iter(f"{T}AttachmentId")))
-    return []
-
-
-def _attached(wanted: Iterator[str]) -> Iterator[str]:
-    for each in wanted:
-        try:
-            yield read_attachment_id(each)[0]
-        except (binascii.Error, ValueError):
-            continue
 
 
 def _client(authorization: str) -> dict[str, str]:

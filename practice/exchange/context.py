@@ -11,7 +11,6 @@ from weakref import WeakValueDictionary
 from lxml import etree
 
 from practice.exchange.auth import Session
-from practice.exchange.faults import NO_HITS, Hits
 from practice.exchange.soap import Dialect, EwsError, T, schema_fault
 from practice.world.folders import Folder
 from practice.world.mailbox import Mailbox
@@ -134,12 +133,18 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Context:
+    """Hold what an operation works with.
+
+    Attributes:
+        variant: which rendering of its MIME an item has.
+    """
+
     world: World
     session: Session
     known: Known
     dialect: Dialect
     limits: Limits
-    hits: Hits = NO_HITS
+    variant: int = 0
 
     def mailbox_of(self, object_id: str) -> Mailbox:
         """The mailbox an item or folder id belongs to. Raises EwsError as Exchange does."""

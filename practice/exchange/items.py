@@ -59,18 +59,12 @@ def get_item(context: Context, call: Call) -> Iterator[bytes]:
 
 def _items(context: Context, writer: ItemWriter, wanted: list[Wanted], shape: Shape) -> Iterator[bytes]:
     for each in wanted:
-        if each.id in context.hits.left_out:
-            continue
-        if each.id in context.hits.empty:
-            yield f"{_SUCCESS}{_END}".encode()
-            continue
         try:
-            context.hits.check(each.id, mime=shape.mime)
             with context.world.lock:
                 item = each.of(context.item(each.id), context.dialect.habits)
                 tag = tag_of(item.item_class)
                 properties = writer.properties(item, tag)
-                body = _opened(context, each.id, item) if shape.mime else None
+                body = _opened(context, item) if shape.mime else None
                 head = _mail_head(item, context.dialect) if shape.mime else b""
         except EwsError as error:
             yield failure("GetItem", error, "<m:Items/>").encode()
@@ -83,16 +77,10 @@ def _items(context: Context, writer: ItemWriter, wanted: list[Wanted], shape: Sh
         yield f"{properties}</t:{tag}>{_END}".encode()
 
 
-def _opened(context: Context, wanted: str, item: Message) -> BinaryIO:
+def _opened(context: Context, item: Message) -> BinaryIO:
     """The MIME of an item; an event's and a contact's are rendered from their records alone."""
-    variant = _variant(context, wanted, item)
+    variant = int(context.dialect.habits.rerenders and bool(item.categories)) or context.variant
     return context.world.mime.opened(item, variant) if item.record is None else item.open(variant)
-
-
-def _variant(context: Context, wanted: str, item: Message) -> int:
-    """Which rendering of its MIME an item has."""
-    other = context.dialect.habits.rerenders and bool(item.categories)
-    return int(other) or context.hits.variant(wanted)
 
 
 def _mail_head(item: Message, dialect: Dialect) -> bytes:

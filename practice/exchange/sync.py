@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from lxml import etree
 
 from practice.exchange.context import Context
-from practice.exchange.faults import lost_state
 from practice.exchange.properties import ItemWriter, item_id
 from practice.exchange.shape import ids, number, parse_shape
 from practice.exchange.soap import Call, Dialect, EwsError, M, boolean, failure, message, schema_fault
@@ -38,6 +37,13 @@ class State:
         return base64.b64encode(gzip.compress(plain, 1, mtime=0)).decode()
 
 
+def lost_state() -> EwsError:
+    """Return the refusal of a state that is damaged, or another folder's."""
+    return EwsError(
+        "ErrorInvalidSyncStateData", "Synchronization state data is corrupt or otherwise invalid."
+    )
+
+
 def read_state(text: str | None, scope: str) -> State:
     """A missing state begins anew. Raises EwsError for one that is damaged, or another folder's."""
     if not text:
@@ -56,7 +62,6 @@ def read_state(text: str | None, scope: str) -> State:
 def _state(context: Context, element: etree._Element, scope: str) -> State:
     text = (element.findtext(f"{M}SyncState") or "").strip()
     try:
-        context.hits.check_state(given=bool(text))
         return read_state(text, scope)
     except EwsError:
         if context.dialect.resyncs:

@@ -1,11 +1,10 @@
-"""The HTTP side of the practice Graph: routes, tokens, limits, faults on the wire."""
+"""The HTTP side of the practice Graph: routes, tokens, limits."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Protocol
 from urllib.parse import parse_qsl
 
@@ -17,18 +16,16 @@ from starlette.routing import Route as WebRoute
 
 from practice.exchange.wire import Reply
 from practice.graph.batch import answered
-from practice.graph.context import Context, Route, best, find_item
+from practice.graph.context import Context, Route, best
 from practice.graph.errors import (
     GraphError,
     bad_request,
     denied,
-    expired_token,
     forbidden,
     no_mailbox,
     no_such_resource,
     no_such_user,
 )
-from practice.graph.faults import NO_EFFECTS, Effects, realise
 from practice.graph.folders import ROUTES as FOLDERS
 from practice.graph.limits import Gauge, Key
 from practice.graph.query import parse
@@ -41,7 +38,6 @@ from practice.graph_items.calendar import ROUTES as CALENDARS
 from practice.graph_items.contacts import ROUTES as CONTACTS
 from practice.graph_items.messages import ROUTES as MESSAGES
 from practice.graph_items.todo import ROUTES as TASKS
-from practice.harness.faults import FaultPlan
 from practice.world.mailbox import Mailbox
 from practice.world.messages import Message
 from practice.world.world import World
@@ -73,14 +69,12 @@ class Graph:
         self,
         world: World,
         entra: Entra,
-        faults: FaultPlan | None,
         gauge: Gauge,
         services: Sequence[Service] = (),
         unconvertible: Callable[[Message], bool] = lambda _: False,
     ) -> None:
         self.world = world
         self.entra = entra
-        self.faults = faults
         self.gauge = gauge
         self.unconvertible = unconvertible
         self.on_premises: set[str] = set()
@@ -112,7 +106,7 @@ class Graph:
             for key in held:
                 self.gauge.leave(key)
 
-        return HeldResponse(reply, release)
+        return HeldResponse(reply.response(), release)
 
     def _answer(self, request: Request, body: bytes, held: list[Key]) -> Reply:
         raw = request.scope["raw_path"].decode("ascii").partition("?")[0].removeprefix(VERSION)
@@ -126,15 +120,15 @@ class Graph:
                 return self.answer(ask, held)
             self._tally("Batch")
             app = self.entra.app_of(bearer(headers))
-            effects = self._effects("Batch", app.client_id, None)
-            if effects.reply is not None:
-                return replace(effects.reply, faults=effects.faults)
-            reply = answered(ask, self._wave)
-            return replace(reply, damage=effects.damage if effects is not NO_EFFECTS else reply.damage)
+            return self.batched(ask, app)
         except GraphError as error:
             return refused(error)
 
-    def _wave(self, asks: list[Ask]) -> list[Reply]:
+    def batched(self, ask: Ask, app: App) -> Reply:  # noqa: ARG002
+        """Return the reply to a batch of an app."""
+        return answered(ask, self.wave)
+
+    def wave(self, asks: list[Ask]) -> list[Reply]:
         """Requests that arrive at the same time: each takes its place before any is answered."""
         held: list[Key] = []
         try:
@@ -165,27 +159,14 @@ class Graph:
             key = (app.client_id, address)
             self.gauge.enter(key)
             held.append(key)
-        effects = self._effects(route.operation, address or app.client_id, self._named(route, names, mailbox))
-        if effects.unauthorized:
-            self.entra.revoke(bearer(ask.headers))
-            raise expired_token()
-        if effects.reply is not None:
-            return replace(effects.reply, faults=effects.faults)
-        context = Context(
-            self.world,
-            app,
-            ask,
-            parse(ask),
-            mailbox,
-            names,
-            effects.hits,
-            self.unconvertible,
-            self.steps,
-            self.lists_days,
-        )
+        unconvertible, steps, days = self.unconvertible, self.steps, self.lists_days
+        context = Context(self.world, app, ask, parse(ask), mailbox, names, unconvertible, steps, days)
+        return self.replied(context, route)
+
+    def replied(self, context: Context, route: Route) -> Reply:
+        """Return what a route answers."""
         with self.world.lock:
-            reply = route.answer(context)
-        return replace(reply, damage=effects.damage, faults=effects.faults)
+            return route.answer(context)
 
     def _route(self, ask: Ask) -> tuple[Route, dict[str, str]]:
         for route in self._routes:
@@ -206,21 +187,6 @@ class Graph:
         if person.address in self.on_premises:
             raise no_mailbox()
         return self.world.mailbox(person.address)
-
-    def _named(self, route: Route, names: dict[str, str], mailbox: Mailbox | None) -> str | None:
-        """The world's id of the item that the address names, for the plan of faults."""
-        if route.item is None or mailbox is None:
-            return None
-        try:
-            with self.world.lock:
-                return find_item(mailbox, names[route.item]).id
-        except GraphError:
-            return None
-
-    def _effects(self, operation: str, address: str, item: str | None) -> Effects:
-        if self.faults is None:
-            return NO_EFFECTS
-        return realise(self.faults.draw(operation, address, () if item is None else (item,)))
 
     def _tally(self, what: str, where: Counter[str] | None = None) -> None:
         with self._count:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from practice.exchange.wire import INTACT, Damage, Reply
+from practice.exchange.wire import Reply
 from practice.graph.errors import GraphError, bad_request
 from practice.graph.wire import Ask, Json, said
 from practice.harness.dice import digest
-from practice.harness.faults import Kind
 
 LARGEST = 20
 AT_A_TIME = 4
@@ -64,8 +63,6 @@ def answered(ask: Ask, answer: Callable[[list[Ask]], list[Reply]]) -> Reply:
     """answer gives the replies to asks that are sent at the same time. Raises GraphError."""
     todo = parts(ask)
     done: dict[str, Json] = {}
-    damage = INTACT
-    faults: frozenset[Kind] = frozenset()
     while todo:
         ready = [part for part in todo if all(one in done for one in part.after)][:AT_A_TIME]
         if not ready:
@@ -78,18 +75,12 @@ def answered(ask: Ask, answer: Callable[[list[Ask]], list[Reply]]) -> Reply:
             done[part.id] = {"id": part.id, "status": 424, "body": error.body()}
         for part, reply in zip(sent, answer([part.ask for part in sent]), strict=True):
             done[part.id] = _response(part.id, reply)
-            damage = _worse(damage, reply.damage)
-            faults |= reply.faults
     rows = sorted(done.values(), key=lambda row: digest("batch", row["id"], len(done)))
-    return replace(said({"responses": rows}), damage=damage, faults=faults)
+    return said({"responses": rows})
 
 
 def _bad(response: Json) -> bool:
     return int(str(response["status"])) >= 400
-
-
-def _worse(one: Damage, other: Damage) -> Damage:
-    return Damage(max(one.delay, other.delay), one.cut or other.cut)
 
 
 def _response(id_: str, reply: Reply) -> Json:

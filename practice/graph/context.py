@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from practice.exchange.wire import Reply
-from practice.graph.errors import GraphError, lost_sync_state, malformed_id, no_mailbox, not_found
+from practice.graph.errors import GraphError, malformed_id, no_mailbox, not_found
 from practice.graph.query import Query
 from practice.graph.tokens import App
 from practice.graph.wire import Ask, Json, ews_id, rest_id, said
@@ -19,33 +19,17 @@ from practice.world.world import World
 
 
 @dataclass(frozen=True, slots=True)
-class Hits:
-    """Faults of single items, by the world's ids, and of the delta token. bodies: of $value alone."""
-
-    errors: Mapping[str, GraphError] = field(default_factory=dict)
-    bodies: Mapping[str, GraphError] = field(default_factory=dict)
-    rebuilt: frozenset[str] = frozenset()
-    lost_state: bool = False
-
-    def check(self, item: Message, *, mime: bool = False) -> None:
-        """Raises the item's GraphError, if it has one."""
-        error = self.errors.get(item.id) or (self.bodies.get(item.id) if mime else None)
-        if error is not None:
-            raise error
-
-    def check_state(self) -> None:
-        if self.lost_state:
-            raise lost_sync_state()
-
-
-NO_HITS = Hits()
-
-
-@dataclass(frozen=True, slots=True)
 class Context:
-    """One request. mailbox: None where the address names no user. names: what the route's pattern caught.
-    unconvertible: whether the server makes no MIME of the item, ever. steps: tasks have steps and links.
-    lists_days: a series says which of its days were changed and deleted."""
+    """Hold one request.
+
+    Attributes:
+        mailbox: None where the address names no user.
+        names: what the route's pattern caught.
+        unconvertible: whether the server makes no MIME of the item, ever.
+        steps: tasks have steps and links.
+        lists_days: a series says which of its days were changed and deleted.
+        variant: which rendering of its MIME an item has.
+    """
 
     world: World
     app: App
@@ -53,10 +37,10 @@ class Context:
     query: Query
     mailbox: Mailbox | None
     names: Mapping[str, str]
-    hits: Hits = NO_HITS
     unconvertible: Callable[[Message], bool] = lambda _: False
     steps: bool = False
     lists_days: bool = True
+    variant: int = 0
 
     @property
     def box(self) -> Mailbox:
@@ -91,8 +75,8 @@ class Context:
 @dataclass(frozen=True, slots=True)
 class Route:
     """What one address answers. pattern: segments divided by "/", of which "{name}" catches one.
-    operation: what requests and faults are counted by. needs: the permissions of which one must be given.
-    item: the name of the segment that is an item, for faults. directory: no mailbox is asked."""
+    operation: what requests are counted by. needs: the permissions of which one must be given.
+    item: the name of the segment that is an item. directory: no mailbox is asked."""
 
     pattern: str
     operation: str

@@ -51,7 +51,6 @@ def read_token(context: Context, kind: str) -> Token | None:
     text = context.ask.query.get("$skiptoken") or context.ask.query.get("$deltatoken")
     if text is None:
         return None
-    context.hits.check_state()
     try:
         token = Token(**json.loads(base64.urlsafe_b64decode(text)))
     except (binascii.Error, ValueError, TypeError):

@@ -1,24 +1,21 @@
-"""The practice Microsoft 365: Graph v1.0 and its token endpoint, in a thread of this process, or in a process
-of its own.
+"""Serve the practice Microsoft 365: Graph v1.0 and its token endpoint, in a thread of this process.
 
 with GraphServer(World(seed=1, people=5, items=100), https=True) as server:
     server.url  # https://127.0.0.1:PORT/v1.0
     server.authority, server.tenant, server.client_id, server.secret  # what MSAL needs, which asks for https
-
-python -m practice.graph.server --port 8444 --people 5 --items 100
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import ClassVar
 
 from practice.graph.app import VERSION, Graph, Service
 from practice.graph.limits import Gauge
 from practice.graph.tokens import Entra, client_id_of, tenant_of, well_made
 from practice.harness.dice import digest
-from practice.harness.faults import FaultPlan
-from practice.harness.served import Served, Signalled, world_of, world_parser
+from practice.harness.served import Served
 from practice.world.messages import Message
 from practice.world.world import World
 
@@ -31,8 +28,8 @@ def never_converted(item: Message) -> bool:
 
 
 class GraphServer(Served):
-    """Serves a world over Graph on loopback. Change the world by its own methods while it runs, holding
-    world.lock; faults may be replaced at any time.
+    """Serve a world over Graph on loopback. Change the world by its own methods while it runs, holding
+    world.lock.
 
     services        what lies below /v1.0 beside mail, calendars, contacts and tasks
     strict_mime     True: some mails are never given as MIME; see never_converted
@@ -45,12 +42,13 @@ class GraphServer(Served):
     ca_file         what a client must trust, with https=True; else None
     """
 
+    answering: ClassVar[type[Graph]] = Graph
+
     def __init__(
         self,
         world: World,
         *,
         services: Sequence[Service] = (),
-        faults: FaultPlan | None = None,
         port: int = 0,
         https: bool = False,
         token_seconds: int = 3599,
@@ -66,7 +64,7 @@ class GraphServer(Served):
         self.entra = Entra(self.tenant, (well_made(self.client_id, self.secret),), token_seconds)
         self.gauge = gauge or Gauge()
         convert = never_converted if strict_mime else (lambda _: False)
-        self._graph = Graph(world, self.entra, faults, self.gauge, services, convert)
+        self._graph = self.answering(world, self.entra, self.gauge, services, convert)
         self._graph.steps = steps
         self._graph.lists_days = lists_days
         super().__init__("Graph", self._graph, port, https)
@@ -93,17 +91,3 @@ class GraphServer(Served):
     def token(self) -> str:
         """An access token of the app that may read everything, without asking for it."""
         return self.entra.issue(self.client_id)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    given = world_parser("practice.graph.server", __doc__).parse_args(arguments)
-    world = world_of(given)
-    done = Signalled()
-    with GraphServer(world, port=given.port, https=True) as server:
-        print(f"{server.url} {server.authority} {server.tenant} {server.client_id} {server.secret}"  # noqa: T201
-              f" {server.ca_file}", flush=True)  # fmt: skip
-        done.wait()
-
-
-if __name__ == "__main__":
-    main()

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 from urllib.parse import parse_qsl, unquote
 
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from practice.exchange.wire import BLOCK, Reply, WireResponse
+from practice.exchange.wire import BLOCK, Reply
 from practice.graph.errors import GraphError
 
 Json = dict[str, object]
@@ -91,16 +92,16 @@ class Ask:
         return "/".join((self.base, *self.path))
 
 
-class HeldResponse(WireResponse):
-    """A WireResponse that says when it was sent, or given up."""
+class HeldResponse(Response):
+    """Send a response, and say when it was sent, or given up."""
 
-    def __init__(self, reply: Reply, release: Callable[[], None]) -> None:
-        super().__init__(reply)
-        self._release = release
+    def __init__(self, response: Response, release: Callable[[], None]) -> None:
+        super().__init__()
+        self._response, self._release = response, release
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await super().__call__(scope, receive, send)
+            await self._response(scope, receive, send)
         finally:
             self._release()
 

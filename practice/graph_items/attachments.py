@@ -90,9 +90,7 @@ def _check(context: Context) -> None:
 
 
 def _item(context: Context) -> Message:
-    item = context.item(next(context.names[name] for name in ("message", "event") if name in context.names))
-    context.hits.check(item)
-    return item
+    return context.item(next(context.names[name] for name in ("message", "event") if name in context.names))
 
 
 def _index(context: Context, item: Message) -> int:

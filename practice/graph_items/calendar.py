@@ -171,7 +171,6 @@ def _get_event(context: Context) -> Reply:
 
 def _event(context: Context) -> Message:
     item = context.item(context.names["event"])
-    context.hits.check(item)
     if not isinstance(item.record, Event):
         raise not_found()
     if "calendar" in context.names and calendar_of(context) is not item.folder:

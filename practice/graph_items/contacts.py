@@ -185,7 +185,6 @@ def _list(context: Context) -> Reply:
 
 def _contact(context: Context) -> Message:
     item = context.item(context.names["contact"])
-    context.hits.check(item)
     _of(item)
     if "folder" in context.names and _folder(context) is not item.folder:
         raise not_found()

@@ -63,8 +63,13 @@ class Token:
 
 
 class GraphDrives:
-    """A Service of practice.graph.app. downloads: where bytes come from, and what goes wrong there; units:
-    what requests cost. parents: whether delta says where a deleted item was."""
+    """Answer about drives: a Service of practice.graph.app.
+
+    Attributes:
+        downloads: where bytes come from.
+        units: what requests cost.
+        parents: whether delta says where a deleted item was.
+    """
 
     def __init__(self, drives: Drives) -> None:
         self.drives = drives
@@ -272,7 +277,7 @@ class GraphDrives:
             token = Token(**json.loads(base64.urlsafe_b64decode(text)))
         except (binascii.Error, ValueError, TypeError):
             raise bad_request("Invalid token.", "invalidRequest") from None
-        if context.hits.lost_state or token.era != drive.era:
+        if token.era != drive.era:
             where = linked(context.ask, {"token": replace(fresh, select=token.select).text()}, only=True)
             message = "Resync required. Replace any local items with the server's version."
             raise GraphError(410, "resyncChangesApplyDifferences", message, {"Location": where})

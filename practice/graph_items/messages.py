@@ -206,7 +206,6 @@ def _seen(folder: Folder) -> bool:
 def _found(context: Context) -> Message:
     """The message the address names. Items of calendars and the like are no messages."""
     item = context.item(context.names["message"])
-    context.hits.check(item)
     if not is_mail(item.folder) or not reachable(item.folder):
         raise not_found()
     if "folder" in context.names and mail_folder(context, context.names["folder"]) is not item.folder:
@@ -221,10 +220,9 @@ def _get(context: Context) -> Reply:
 
 def _value(context: Context) -> Reply:
     item = _found(context)
-    context.hits.check(item, mime=True)
     if context.unconvertible(item):
         raise unconvertible()
-    return streamed(context.world.mime.opened(item, int(item.id in context.hits.rebuilt)), "text/plain")
+    return streamed(context.world.mime.opened(item, context.variant), "text/plain")
 
 
 _TRACKED = Tracked("Messages", "#microsoft.graph.message", shown, _few)

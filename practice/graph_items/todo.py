@@ -243,7 +243,6 @@ def _mail(context: Context, item: Message) -> Json:
 
 def _task(context: Context) -> Message:
     item = context.item(context.names["task"])
-    context.hits.check(item)
     _of(item)
     if item.folder is not _folder(context):
         raise not_found()

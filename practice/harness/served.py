@@ -1,9 +1,7 @@
-"""What the practice Exchange and the practice Graph have in common: an HTTP server in a thread of this
-process, and the command that runs it in a process of its own."""
+"""Serve the practice Exchange and the practice Graph over HTTP, in a thread of this process."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import queue
 import signal
@@ -11,18 +9,17 @@ import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Protocol, Self
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
-from practice.harness.faults import FaultPlan
 from practice.harness.lent_folder import LentFolder
-from practice.harness.tap import Tap, Tapped
 from practice.harness.tls import make_certificate
-from practice.world.world import World
 
 START_SECONDS = 10.0
 LAST_TURNS = 3
@@ -31,7 +28,6 @@ LAST_TURNS = 3
 class Answering(Protocol):
     """What answers the requests."""
 
-    faults: FaultPlan | None
     requests: Counter[str]
 
     def app(self) -> Starlette: ...
@@ -52,12 +48,14 @@ class AbruptServer(uvicorn.Server):
 
 
 class Served:
-    """Serves on loopback what answers. port: 0 until start(), unless one was asked for.
+    """Serve on loopback what answers.
 
-    taps: who is told of every exchange of a server that starts from now on.
+    Attributes:
+        port: 0 until start(), unless one was asked for.
+        around: what is put around each application that starts from now on, whose server's name it gets.
     """
 
-    taps: ClassVar[list[Tap]] = []
+    around: ClassVar[list[Callable[[ASGIApp, str], ASGIApp]]] = []
 
     def __init__(self, name: str, answering: Answering, port: int, https: bool) -> None:
         self._name = name
@@ -69,14 +67,6 @@ class Served:
         self._thread: threading.Thread | None = None
         self.ca_file: Path | None = None
         self.port = port
-
-    @property
-    def faults(self) -> FaultPlan | None:
-        return self._answering.faults
-
-    @faults.setter
-    def faults(self, faults: FaultPlan | None) -> None:
-        self._answering.faults = faults
 
     @property
     def requests(self) -> Counter[str]:
@@ -101,6 +91,12 @@ class Served:
             time.sleep(0.005)
         return self
 
+    def _app(self) -> ASGIApp:
+        app: ASGIApp = self._answering.app()
+        for wrap in self.around:
+            app = wrap(app, self._name)
+        return app
+
     def _config(self) -> uvicorn.Config:
         ca = key = None
         if self._https:
@@ -109,7 +105,7 @@ class Served:
                 self.ca_file = make_certificate(self._folder.path).ca
             ca, key = str(self.ca_file), str(self.ca_file.with_name("key.pem"))
         return uvicorn.Config(
-            Tapped(self._answering.app(), self._name, self.taps),
+            self._app(),
             log_config=None,
             log_level="critical",  # a connection cut on purpose is an error to uvicorn
             access_log=False,
@@ -164,30 +160,6 @@ def _listening(port: int) -> socket.socket:
     listener.bind(("127.0.0.1", port))
     listener.listen(128)
     return listener
-
-
-def world_parser(module: str, description: str | None) -> argparse.ArgumentParser:
-    """What the command of a server asks of its port and its world."""
-    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--people", type=int, default=5)
-    parser.add_argument("--items", type=int, default=100, help="items a mailbox")
-    parser.add_argument("--pim", type=int, default=0, help="events, contacts, tasks and notes each")
-    parser.add_argument("--size", type=int, default=None, help="bytes a message; default: mixed")
-    parser.add_argument("--plain", action="store_true", help="ordinary mail only")
-    return parser
-
-
-def world_of(given: argparse.Namespace) -> World:
-    return World(
-        seed=given.seed,
-        people=given.people,
-        items=given.items,
-        nasty=not given.plain,
-        message_size=given.size,
-        pim=given.pim,
-    )
 
 
 class Signalled:

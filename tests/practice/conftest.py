@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from ews_asking import Asker, asking
 from practice_fixtures import exchange_fixture, mailbox_fixture, world_fixture
+from servers.faulty.exchange import FaultyExchange
 
-from practice.exchange.server import ExchangeServer
 from practice.world.folders import Folder
 from practice.world.world import Mailbox, World
 
@@ -25,12 +25,12 @@ server = exchange_fixture(scope="function")
 
 
 @pytest.fixture
-def asker(server: ExchangeServer, mailbox: Mailbox) -> Iterator[Asker]:
+def asker(server: FaultyExchange, mailbox: Mailbox) -> Iterator[Asker]:
     with asking(server, mailbox.address) as one:
         yield one
 
 
 @pytest.fixture
 def gromox(world: World, mailbox: Mailbox) -> Iterator[Asker]:
-    with ExchangeServer(world, dialect="gromox") as running, asking(running, mailbox.address) as one:
+    with FaultyExchange(world, dialect="gromox") as running, asking(running, mailbox.address) as one:
         yield one

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from practice.harness.faults import (
+from servers.faulty.plan import (
     OPERATIONS,
     PER_ITEM,
     PERMANENT,

@@ -11,10 +11,10 @@ import pytest
 from proving import Place, Seen, accounted
 from ready_prefect import LOGIN
 from server_fixtures import dovecot_fixture
+from servers.faulty.exchange import FaultyExchange
 
 from flows.deploy import prefect_server
 from flows.deploy.server_login import CLIENT_AUTH_STRING
-from practice.exchange.server import ExchangeServer
 from practice.servers.dovecot import Dovecot
 from practice.world.world import World
 
@@ -23,7 +23,7 @@ USERS = tuple(f"user{number:03}@target.example" for number in range(300))
 _fresh = iter(USERS)
 _prefect: list[Path] = []
 """The state directory of the Prefect server that runs."""
-MakePlace = Callable[[ExchangeServer], Place]
+MakePlace = Callable[[FaultyExchange], Place]
 
 
 dovecot = dovecot_fixture(USERS, scope="session")
@@ -73,7 +73,7 @@ def make_place(
 ) -> MakePlace:
     """A place for the mailboxes of an Exchange, with target accounts nobody used before."""
 
-    def make(exchange: ExchangeServer) -> Place:
+    def make(exchange: FaultyExchange) -> Place:
         pairs = {address: next(_fresh) for address in exchange.world.addresses()}
         directory = tmp_path_factory.mktemp("place")
         return Place(directory, exchange, dovecot.host, dovecot.port, pairs, dict(environment)).configure()
@@ -82,11 +82,11 @@ def make_place(
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(make_place: MakePlace, dovecot: Dovecot) -> Callable[[ExchangeServer], Counter[Seen]]:
+def uninterrupted(make_place: MakePlace, dovecot: Dovecot) -> Callable[[FaultyExchange], Counter[Seen]]:
     """What a run without any trouble leaves at the target; one run an Exchange."""
     known: dict[str, Counter[Seen]] = {}
 
-    def run(exchange: ExchangeServer) -> Counter[Seen]:
+    def run(exchange: FaultyExchange) -> Counter[Seen]:
         if exchange.url not in known:
             place = make_place(exchange)
             done = place.migrate()
@@ -99,12 +99,12 @@ def uninterrupted(make_place: MakePlace, dovecot: Dovecot) -> Callable[[Exchange
 
 
 @pytest.fixture(scope="module")
-def exchange() -> Iterator[ExchangeServer]:
+def exchange() -> Iterator[FaultyExchange]:
     """Three mailboxes with every oddity and one large message."""
-    with ExchangeServer(World(seed=31, people=3, items=60, large=(3_000_000,))) as running:
+    with FaultyExchange(World(seed=31, people=3, items=60, large=(3_000_000,))) as running:
         yield running
 
 
 @pytest.fixture
-def place(make_place: MakePlace, exchange: ExchangeServer) -> Place:
+def place(make_place: MakePlace, exchange: FaultyExchange) -> Place:
     return make_place(exchange)

@@ -17,11 +17,11 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect_api import PrefectApi
 from proving import KOGGE, Place, until
 from rehearsal.crew import Child, below, kill_all
+from servers.faulty import plan as faults
+from servers.faulty.exchange import FaultyExchange
+from servers.faulty.plan import FaultPlan, Kind
 
 from flows.deploy import automations, prefect_server
-from practice.exchange.server import ExchangeServer
-from practice.harness import faults
-from practice.harness.faults import FaultPlan, Kind
 from practice.world.world import World
 
 # Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.
@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-MakePlace = Callable[[ExchangeServer], Place]
+MakePlace = Callable[[FaultyExchange], Place]
 PATIENCE = 150.0
 SLOW_SECONDS = 60.0
 SILENCE = 4
@@ -99,7 +99,7 @@ def state(prefect_state: Callable[[], Path]) -> Iterator[Path]:
 def scene(state: Path, make_place: MakePlace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     running = prefect_server.status(state)
     assert running is not None
-    with ExchangeServer(World(seed=47, people=5, items=12)) as exchange:
+    with FaultyExchange(World(seed=47, people=5, items=12)) as exchange:
         place = make_place(exchange)
         place.environment |= {"PREFECT_API_URL": running.api, "PREFECT_HOME": str(state / "client")}
         place.tables["run"] = {"lease_seconds": "10", "write_grace_seconds": "1", "canary": "false"}

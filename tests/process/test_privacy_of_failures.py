@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 from proving import Place, asked, until
+from servers.faulty.exchange import FaultyExchange
+from servers.faulty.plan import Fault, FaultPlan, Kind
 
-from practice.exchange.server import ExchangeServer
-from practice.harness.faults import Fault, FaultPlan, Kind
 from practice.servers.dovecot import Dovecot
 from practice.world.world import World
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.prefect]
-MakePlace = Callable[[ExchangeServer], Place]
+MakePlace = Callable[[FaultyExchange], Place]
 SHORT = 6
 """Words below this many characters ("Inbox") occur by chance."""
 RATES = {
@@ -30,13 +30,13 @@ RATES = {
 
 
 @pytest.fixture(scope="module")
-def exchange() -> Iterator[ExchangeServer]:
+def exchange() -> Iterator[FaultyExchange]:
     plan = FaultPlan(seed=8, rates=RATES, shapes={kind: Fault(kind, millis=100) for kind in RATES})
-    with ExchangeServer(World(seed=47, people=3, items=60, large=()), faults=plan) as running:
+    with FaultyExchange(World(seed=47, people=3, items=60, large=()), faults=plan) as running:
         yield running
 
 
-def test_a_troubled_run_names_nobody(place: Place, exchange: ExchangeServer, dovecot: Dovecot) -> None:
+def test_a_troubled_run_names_nobody(place: Place, exchange: FaultyExchange, dovecot: Dovecot) -> None:
     full = next(iter(place.pairs.values()))
     dovecot.set_quota(full, 40_000)
     place.pairs["no.person.of.ours@practice.example"] = "nobody.at.all@target.example"

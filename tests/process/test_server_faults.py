@@ -9,21 +9,21 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from proving import Done, Place, Seen, accounted, asked, until
+from servers.faulty import plan as faults
+from servers.faulty.exchange import FaultyExchange
+from servers.faulty.plan import Fault, FaultPlan, Kind
 
 from ledger.db.rows import State
-from practice.exchange.server import ExchangeServer
-from practice.harness import faults
-from practice.harness.faults import Fault, FaultPlan, Kind
 from practice.servers.dovecot import Dovecot
 from practice.world.messages import Message
 from practice.world.world import World
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.prefect]
-Uninterrupted = Callable[[ExchangeServer], Counter[Seen]]
+Uninterrupted = Callable[[FaultyExchange], Counter[Seen]]
 
 
 @pytest.fixture
-def plan(exchange: ExchangeServer) -> Iterator[FaultPlan]:
+def plan(exchange: FaultyExchange) -> Iterator[FaultPlan]:
     """What goes wrong at the Exchange, from now on and for this test only."""
     exchange.faults = FaultPlan(seed=3)
     yield exchange.faults
@@ -38,7 +38,7 @@ def place(place: Place, uninterrupted: Uninterrupted) -> Place:
     return place.configure()
 
 
-def plain_item(exchange: ExchangeServer) -> Message:
+def plain_item(exchange: FaultyExchange) -> Message:
     """An ordinary mail in an inbox."""
     mailbox = exchange.world.mailbox(exchange.world.addresses()[0])
     return next(one for one in mailbox.distinguished("inbox").items if one.recipe == "plain")
@@ -213,8 +213,8 @@ def cut_while(place: Place, dovecot: Dovecot) -> Done:
         return running.end()
 
 
-def test_everything_at_once(make_place: Callable[[ExchangeServer], Place], dovecot: Dovecot) -> None:
-    with ExchangeServer(World(seed=41, people=3, items=60, large=(3_000_000,))) as exchange:
+def test_everything_at_once(make_place: Callable[[FaultyExchange], Place], dovecot: Dovecot) -> None:
+    with FaultyExchange(World(seed=41, people=3, items=60, large=(3_000_000,))) as exchange:
         all_at_once(make_place(exchange), dovecot, seed=1)
 
 
@@ -222,7 +222,7 @@ def test_everything_at_once(make_place: Callable[[ExchangeServer], Place], dovec
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", range(2, 12))
 def test_everything_at_once_again(
-    make_place: Callable[[ExchangeServer], Place], dovecot: Dovecot, seed: int
+    make_place: Callable[[FaultyExchange], Place], dovecot: Dovecot, seed: int
 ) -> None:
-    with ExchangeServer(World(seed=41 + seed, people=4, items=90, large=(3_000_000,))) as exchange:
+    with FaultyExchange(World(seed=41 + seed, people=4, items=90, large=(3_000_000,))) as exchange:
         all_at_once(make_place(exchange), dovecot, seed)

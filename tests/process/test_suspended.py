@@ -11,13 +11,13 @@ import pytest
 from prefect_api import PrefectApi
 from proving import KOGGE, Place, until
 from rehearsal.crew import Child
+from servers.faulty import plan as faults
+from servers.faulty.exchange import FaultyExchange
+from servers.faulty.plan import FaultPlan, Kind
 
 from engine.config.load import load
 from engine.planning.load_plan import plan
 from ledger.store import Ledger
-from practice.exchange.server import ExchangeServer
-from practice.harness import faults
-from practice.harness.faults import FaultPlan, Kind
 from practice.world.world import World
 
 pytestmark = [pytest.mark.soak, pytest.mark.dovecot, pytest.mark.prefect, pytest.mark.timeout(900)]
@@ -66,9 +66,9 @@ class Scene(PrefectApi):
 
 @pytest.fixture(scope="module")
 def scene(
-    make_place: Callable[[ExchangeServer], Place], tmp_path_factory: pytest.TempPathFactory
+    make_place: Callable[[FaultyExchange], Place], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Scene]:
-    with ExchangeServer(World(seed=51, people=4, items=20)) as exchange:
+    with FaultyExchange(World(seed=51, people=4, items=20)) as exchange:
         place = make_place(exchange)
         place.tables["run"] = {
             "mailboxes_at_once": "1",

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import argparse
 
-from practice.exchange.server import ExchangeServer
+from servers.faulty.exchange import FaultyExchange
+
 from practice.harness.served import Signalled
 from rehearsal.size import SEED, SIZES, faults_of, world_of
 
@@ -20,7 +21,7 @@ def main() -> None:
     given = parser.parse_args()
     done = Signalled()
     world = world_of(SIZES[given.size], given.seed)
-    with ExchangeServer(world, faults=faults_of(given.seed), port=given.port) as server:
+    with FaultyExchange(world, faults=faults_of(given.seed), port=given.port) as server:
         print(server.url, flush=True)  # noqa: T201 (to the process that started this one)
         done.wait()
 

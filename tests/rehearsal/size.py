@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from practice.harness.faults import Fault, FaultPlan, Kind
+from servers.faulty.plan import Fault, FaultPlan, Kind
+
 from practice.world.world import World
 
 SEED = 2026

@@ -14,8 +14,8 @@ from pathlib import Path
 from certificates import Certified, certified
 from containers import docker, free_port, gateway
 from imapclient import IMAPClient
+from servers.faulty.exchange import FaultyExchange
 
-from practice.exchange.server import ExchangeServer
 from practice.servers.dovecot import MASTER, MASTER_PASSWORD, USER_PASSWORD
 from practice.world.world import World
 
@@ -43,7 +43,7 @@ PATIENCE = 60.0
 
 @dataclass
 class MailServers:
-    exchange: ExchangeServer
+    exchange: FaultyExchange
     address: str
     exchange_port: int
     imap_port: int
@@ -119,7 +119,7 @@ def serving(folder: Path, images: dict[str, str], world: World) -> Iterator[Mail
     made = certified(folder, address)
     for file in (folder, made.key):
         file.chmod(0o755)
-    with ExchangeServer(world) as exchange:
+    with FaultyExchange(world) as exchange:
         port = free_port(address)
         (folder / "relay.conf").write_text(RELAY.format(address=address, port=port, inner=exchange.port))
         mounted = ["-v", f"{folder}:/certificates:ro"]

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from ews_truth import SERVICE, Open
+from servers.faulty.exchange import FaultyExchange
 
 from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
 from engine.pacing.call_metrics import Meter, metered
-from practice.exchange.server import ExchangeServer
 from practice.world.mailbox import Mailbox
 from practice.world.world import World
 
@@ -23,8 +23,8 @@ def world() -> World:
 
 
 @pytest.fixture(params=["exchange", "gromox"])
-def server(request: pytest.FixtureRequest, world: World) -> Iterator[ExchangeServer]:
-    with ExchangeServer(world, dialect=request.param) as running:
+def server(request: pytest.FixtureRequest, world: World) -> Iterator[FaultyExchange]:
+    with FaultyExchange(world, dialect=request.param) as running:
         yield running
 
 
@@ -35,8 +35,8 @@ def flat() -> World:
 
 
 @pytest.fixture(params=["exchange", "gromox"])
-def flat_server(request: pytest.FixtureRequest, flat: World) -> Iterator[ExchangeServer]:
-    with ExchangeServer(flat, dialect=request.param) as running:
+def flat_server(request: pytest.FixtureRequest, flat: World) -> Iterator[FaultyExchange]:
+    with FaultyExchange(flat, dialect=request.param) as running:
         yield running
 
 
@@ -46,8 +46,8 @@ def flat_mailbox(flat: World) -> Mailbox:
 
 
 @pytest.fixture
-def exchange(world: World) -> Iterator[ExchangeServer]:
-    with ExchangeServer(world) as running:
+def exchange(world: World) -> Iterator[FaultyExchange]:
+    with FaultyExchange(world) as running:
         yield running
 
 
@@ -61,7 +61,7 @@ def source(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setenv("EWS_PASSWORD", world.service_accounts[SERVICE].password)
     opened: list[EwsSource] = []
 
-    def make(server: ExchangeServer, address: str = "", **changes: Any) -> EwsSource:
+    def make(server: FaultyExchange, address: str = "", **changes: Any) -> EwsSource:
         chosen = address or world.addresses()[0]
         options = {
             "url": server.url,

@@ -6,14 +6,14 @@ from typing import Literal
 
 import pytest
 from ews_truth import LARGE, Open, body_digest, copied, digest, inbox, listing, truth
+from servers.faulty.exchange import FaultyExchange
+from servers.faulty.plan import FaultPlan, poison_item
 
 from connectors.ews.source import EwsSource
 from connectors.settings import Tls
 from model.errors import Blocked
 from model.kinds import Kind
 from model.protocols import Container, Failed, Native, Role, key_of
-from practice.exchange.server import ExchangeServer
-from practice.harness.faults import FaultPlan, poison_item
 from practice.world.mailbox import Mailbox
 from practice.world.world import World
 
@@ -24,11 +24,11 @@ def test_every_byte_of_a_mailbox(source: Open, dialect: Literal["exchange", "gro
     mailbox = nasty.mailbox(nasty.addresses()[0])
     expected = truth(mailbox)
     assert any(mailbox.letter(item).size > LARGE / 2 for item in mailbox.messages())
-    with ExchangeServer(nasty, dialect=dialect) as server:
+    with FaultyExchange(nasty, dialect=dialect) as server:
         assert copied(source(server, mailbox.address, spool_above=100_000)) == expected
 
 
-def test_marks_and_dates(server: ExchangeServer, source: Open, mailbox: Mailbox) -> None:
+def test_marks_and_dates(server: FaultyExchange, source: Open, mailbox: Mailbox) -> None:
     one = source(server)
     items = {item.id: item for item in mailbox.messages()}
     seen = 0
@@ -55,7 +55,7 @@ def test_marks_and_dates(server: ExchangeServer, source: Open, mailbox: Mailbox)
 
 
 def test_folders_have_their_paths_roles_and_totals(
-    server: ExchangeServer, source: Open, mailbox: Mailbox
+    server: FaultyExchange, source: Open, mailbox: Mailbox
 ) -> None:
     found = {one.id: one for one in source(server).containers()}
     expected = {folder.id: folder for folder in mailbox.folders()}
@@ -76,7 +76,7 @@ def test_folders_have_their_paths_roles_and_totals(
     assert all(one.kind in Kind for one in found.values())
 
 
-def test_who_owns_the_mailbox(server: ExchangeServer, source: Open, world: World, mailbox: Mailbox) -> None:
+def test_who_owns_the_mailbox(server: FaultyExchange, source: Open, world: World, mailbox: Mailbox) -> None:
     one = source(server)
     first = one.identity()
     assert first == source(server).identity()
@@ -93,7 +93,7 @@ def test_who_owns_the_mailbox(server: ExchangeServer, source: Open, world: World
 
 
 def test_an_item_the_server_fails_on_hides_no_sender(
-    server: ExchangeServer, source: Open, mailbox: Mailbox
+    server: FaultyExchange, source: Open, mailbox: Mailbox
 ) -> None:
     """One poison item in Sent Items must not keep the whole mailbox from being proven."""
     senders = source(server).sent_from()
@@ -103,7 +103,7 @@ def test_an_item_the_server_fails_on_hides_no_sender(
     assert len(source(server).sent_from()) == len(senders) - 1
 
 
-def test_a_day_in_a_mailbox(server: ExchangeServer, source: Open, world: World, mailbox: Mailbox) -> None:
+def test_a_day_in_a_mailbox(server: FaultyExchange, source: Open, world: World, mailbox: Mailbox) -> None:
     one = source(server)
     box = inbox(one)
     folder = mailbox.folder(box.id)
@@ -132,7 +132,7 @@ def test_a_day_in_a_mailbox(server: ExchangeServer, source: Open, world: World, 
     assert body_digest(fetched[new.id]) == digest(mailbox.letter(new).mime())
 
 
-def test_pages_each_have_a_cursor_to_go_on_from(server: ExchangeServer, source: Open) -> None:
+def test_pages_each_have_a_cursor_to_go_on_from(server: FaultyExchange, source: Open) -> None:
     one = source(server, sync_items=3)
     box = inbox(one)
     pages = list(one.changes(box, None))
@@ -143,7 +143,7 @@ def test_pages_each_have_a_cursor_to_go_on_from(server: ExchangeServer, source: 
         assert again == [ref.id for later in pages[number + 1 :] for ref in later.refs]
 
 
-def test_what_vanished_is_said_to_have(server: ExchangeServer, source: Open, mailbox: Mailbox) -> None:
+def test_what_vanished_is_said_to_have(server: FaultyExchange, source: Open, mailbox: Mailbox) -> None:
     one = source(server)
     box = inbox(one)
     refs = [ref for page in one.changes(box, None) for ref in page.refs]
@@ -154,7 +154,7 @@ def test_what_vanished_is_said_to_have(server: ExchangeServer, source: Open, mai
 
 
 def test_trust_is_the_operators_choice(world: World, source: Open) -> None:
-    with ExchangeServer(world, https=True) as server:
+    with FaultyExchange(world, https=True) as server:
         with pytest.raises(Blocked) as caught:
             source(server).identity()
         assert caught.value.code == "tls-failed"
@@ -162,7 +162,7 @@ def test_trust_is_the_operators_choice(world: World, source: Open) -> None:
         assert trusted.identity().addresses
 
 
-def test_what_will_not_move_is_counted_or_not_offered(server: ExchangeServer, source: Open) -> None:
+def test_what_will_not_move_is_counted_or_not_offered(server: FaultyExchange, source: Open) -> None:
     opened = source(server)
     found = dict(opened.extras())
     assert list(found) == [

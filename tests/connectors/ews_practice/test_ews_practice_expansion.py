@@ -14,6 +14,7 @@ import recurring_ical_events
 from ews_truth import SERVICE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from servers.faulty.exchange import FaultyExchange
 
 from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
@@ -24,7 +25,6 @@ from model.protocols import Capabilities, Container, Native, Ref
 from practice.calendar.appointments import Changed, Event
 from practice.calendar.series import Daily, Monthly, MonthlyOn, Pattern, Recurrence, Weekly, Yearly, YearlyOn
 from practice.calendar.timezones import ISLAND, ZONES, Zone
-from practice.exchange.server import ExchangeServer
 from practice.world.folders import Folder
 from practice.world.records import Common
 from practice.world.world import World
@@ -95,7 +95,7 @@ def _edited(draw: Callable[..., object], event: Event) -> Event:
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EwsSource, Folder]]:
     world = World(seed=3, people=1, items=1, large=(), folder_count=3, nasty=False)
     mailbox = world.mailbox(world.addresses()[0])
-    with pytest.MonkeyPatch.context() as patch, ExchangeServer(world) as server:
+    with pytest.MonkeyPatch.context() as patch, FaultyExchange(world) as server:
         patch.setenv("EWS_PASSWORD", world.service_accounts[SERVICE].password)
         chosen = EwsSettings(url=server.url, username=SERVICE, password=Secret(env="EWS_PASSWORD"))
         account = Account(login=mailbox.address, address=mailbox.address)

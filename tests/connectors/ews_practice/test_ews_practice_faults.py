@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import pytest
 from ews_truth import SERVICE, Open, body_digest, copied, inbox, truth
-
-from connectors.settings import Secret
-from model.errors import Blocked, CursorLost, Transient
-from model.protocols import Failed, Native
-from practice.exchange.server import ExchangeServer
-from practice.harness.faults import (
+from servers.faulty.exchange import FaultyExchange
+from servers.faulty.plan import (
     Fault,
     FaultPlan,
     Poison,
@@ -27,7 +23,11 @@ from practice.harness.faults import (
     soap_server_busy,
     vanish,
 )
-from practice.harness.faults import Kind as Fate
+from servers.faulty.plan import Kind as Fate
+
+from connectors.settings import Secret
+from model.errors import Blocked, CursorLost, Transient
+from model.protocols import Failed, Native
 from practice.world.mailbox import Mailbox
 from practice.world.world import World
 
@@ -55,7 +55,7 @@ PASSING: list[tuple[str, Fault]] = [
 
 @pytest.mark.parametrize(("operation", "fault"), PASSING, ids=lambda v: getattr(v, "kind", v))
 def test_each_passing_fault_costs_a_repetition_and_nothing_else(
-    flat_server: ExchangeServer, source: Open, flat_mailbox: Mailbox, operation: str, fault: Fault
+    flat_server: FaultyExchange, source: Open, flat_mailbox: Mailbox, operation: str, fault: Fault
 ) -> None:
     plan = FaultPlan()
     plan.script(operation, 1, fault)
@@ -65,7 +65,7 @@ def test_each_passing_fault_costs_a_repetition_and_nothing_else(
     assert plan.struck == {fault.kind: 2}
 
 
-def test_everything_at_once(flat_server: ExchangeServer, source: Open, flat_mailbox: Mailbox) -> None:
+def test_everything_at_once(flat_server: FaultyExchange, source: Open, flat_mailbox: Mailbox) -> None:
     kinds = [Fate.HTTP_503, Fate.SOAP_SERVER_BUSY, Fate.ITEM_SERVER_BUSY, Fate.INNER_BUSY]
     kinds += [Fate.CUT_MID_BODY, Fate.ERROR_PAGE]
     plan = FaultPlan(
@@ -80,7 +80,7 @@ def test_everything_at_once(flat_server: ExchangeServer, source: Open, flat_mail
 
 @pytest.mark.parametrize("how", list(Poison))
 def test_poison_costs_one_item(
-    flat_server: ExchangeServer, source: Open, flat_mailbox: Mailbox, how: Poison
+    flat_server: FaultyExchange, source: Open, flat_mailbox: Mailbox, how: Poison
 ) -> None:
     one = source(flat_server, timeout_seconds=0.3)
     refs = [ref for page in one.changes(inbox(one), None) for ref in page.refs]
@@ -91,7 +91,7 @@ def test_poison_costs_one_item(
 
 
 def test_what_the_server_cannot_convert_is_rebuilt(
-    exchange: ExchangeServer, source: Open, mailbox: Mailbox
+    exchange: FaultyExchange, source: Open, mailbox: Mailbox
 ) -> None:
     one = source(exchange)
     box = inbox(one)
@@ -109,7 +109,7 @@ def test_what_the_server_cannot_convert_is_rebuilt(
         assert body_digest(again) == body_digest(found[ref.id])
 
 
-def test_vanishing_and_lost_states(exchange: ExchangeServer, source: Open) -> None:
+def test_vanishing_and_lost_states(exchange: FaultyExchange, source: Open) -> None:
     one = source(exchange)
     box = inbox(one)
     pages = list(one.changes(box, None))
@@ -123,7 +123,7 @@ def test_vanishing_and_lost_states(exchange: ExchangeServer, source: Open) -> No
     assert codes == ["vanished"]
 
 
-def test_a_token_that_expires_on_the_way(exchange: ExchangeServer, source: Open, mailbox: Mailbox) -> None:
+def test_a_token_that_expires_on_the_way(exchange: FaultyExchange, source: Open, mailbox: Mailbox) -> None:
     one = source(
         exchange,
         auth="oauth2",
@@ -138,7 +138,7 @@ def test_a_token_that_expires_on_the_way(exchange: ExchangeServer, source: Open,
 
 
 def test_refusals(
-    exchange: ExchangeServer, source: Open, world: World, monkeypatch: pytest.MonkeyPatch
+    exchange: FaultyExchange, source: Open, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader = "reader@practice.example"
     monkeypatch.setenv("READER", world.service_accounts[reader].password)
@@ -156,7 +156,7 @@ def test_refusals(
     assert exchange.gatekeeper.refused[SERVICE] == 1
 
 
-def test_a_server_that_restarts(exchange: ExchangeServer, source: Open, mailbox: Mailbox) -> None:
+def test_a_server_that_restarts(exchange: FaultyExchange, source: Open, mailbox: Mailbox) -> None:
     one = source(exchange)
     box = inbox(one)
     refs = [ref for page in one.changes(box, None) for ref in page.refs]

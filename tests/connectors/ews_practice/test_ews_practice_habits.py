@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 import pytest
 from ews_desk import END, START, container, events, expanded, fill, listed, named, put, told, truth
 from ews_truth import Open, copied
+from servers.faulty.exchange import FaultyExchange
 
 from connectors.ews.source import EwsSource
 from mappings.calendar.event import map_event
@@ -18,7 +19,6 @@ from model.protocols import Capabilities, Loss, Native
 from practice.calendar.event_desk import whole_days
 from practice.calendar.series import Daily, Recurrence
 from practice.exchange.habits import Habits
-from practice.exchange.server import ExchangeServer
 from practice.world.desk import Desk
 from practice.world.diary import modify_occurrence
 from practice.world.mailbox import Mailbox
@@ -30,9 +30,9 @@ CONTEXT = Context(Capabilities(kinds=frozenset(Kind)), DAY, DAY)
 
 @pytest.mark.parametrize("most", [1, 3, 7])
 def test_folders_that_a_page_leaves_out_are_listed(source: Open, world: World, most: int) -> None:
-    with ExchangeServer(world) as server:
+    with FaultyExchange(world) as server:
         wanted = list(source(server).containers())
-    with ExchangeServer(world, habits=Habits(rows_most=most)) as server:
+    with FaultyExchange(world, habits=Habits(rows_most=most)) as server:
         assert list(source(server).containers()) == wanted
 
 
@@ -40,7 +40,7 @@ def test_a_view_that_leaves_entries_out_is_asked_for_in_parts(
     source: Open, world: World, mailbox: Mailbox
 ) -> None:
     put(mailbox, "calendar", events(mailbox))
-    with ExchangeServer(world, habits=Habits(rows_most=200)) as server:
+    with FaultyExchange(world, habits=Habits(rows_most=200)) as server:
         one = source(server)
         found = one.occurrences(container(one, Kind.CALENDAR), START, END)
         assert found is not None
@@ -49,9 +49,9 @@ def test_a_view_that_leaves_entries_out_is_asked_for_in_parts(
 
 def test_delegates_of_whom_little_is_said_are_named(source: Open) -> None:
     world = World(seed=4, people=2, items=2)
-    with ExchangeServer(world) as server:
+    with FaultyExchange(world) as server:
         wanted = source(server, world.addresses()[0]).delegates()
-    with ExchangeServer(world, habits=Habits(bare_delegates=True, bare_tasks=True)) as server:
+    with FaultyExchange(world, habits=Habits(bare_delegates=True, bare_tasks=True)) as server:
         one = source(server, world.addresses()[0])
         assert one.delegates() == wanted
         assert dict(one.extras())["delegates"] == len(wanted or ()) > 0
@@ -59,9 +59,9 @@ def test_delegates_of_whom_little_is_said_are_named(source: Open) -> None:
 
 def test_a_large_request_that_is_refused_is_sent_again(source: Open, world: World, mailbox: Mailbox) -> None:
     fill(mailbox)
-    with ExchangeServer(world) as server:
+    with FaultyExchange(world) as server:
         wanted = copied(source(server))
-    with ExchangeServer(world, habits=Habits(chokes_at=1500)) as server:
+    with FaultyExchange(world, habits=Habits(chokes_at=1500)) as server:
         one = source(server)
         assert copied(one) == wanted
         for kind, role in ((Kind.CALENDAR, "calendar"), (Kind.CONTACTS, "contacts")):
@@ -81,7 +81,7 @@ def test_days_that_are_told_at_midnight_are_the_same_days(
     modify_occurrence(mailbox, item, date(2024, 5, 10), lambda event: replace(event, location="Saal 2"))
     mapped = []
     for habits in (Habits(), Habits(midnights=True)):
-        with ExchangeServer(world, habits=habits) as server:
+        with FaultyExchange(world, habits=habits) as server:
             mapped.append(dict(components(source(server))))
     assert len(mapped[0]) > 5
     assert mapped[1] == mapped[0]

@@ -22,13 +22,8 @@ from ews_desk import (
 )
 from ews_truth import Open
 from lxml import etree
-
-from model.kinds import Kind
-from model.protocols import Failed, Native, Ref, Role, key_of
-from practice.calendar.appointments import Event
-from practice.exchange.habits import Habits
-from practice.exchange.server import ExchangeServer
-from practice.harness.faults import (
+from servers.faulty.exchange import FaultyExchange
+from servers.faulty.plan import (
     Fault,
     FaultPlan,
     cut_mid_body,
@@ -42,7 +37,12 @@ from practice.harness.faults import (
     soap_server_busy,
     vanish,
 )
-from practice.harness.faults import Kind as Fate
+from servers.faulty.plan import Kind as Fate
+
+from model.kinds import Kind
+from model.protocols import Failed, Native, Ref, Role, key_of
+from practice.calendar.appointments import Event
+from practice.exchange.habits import Habits
 from practice.world.mailbox import Mailbox
 from practice.world.world import World
 
@@ -65,19 +65,19 @@ def world() -> World:
 
 
 @pytest.fixture(params=["exchange", "gromox"])
-def server(request: pytest.FixtureRequest, world: World) -> Iterator[ExchangeServer]:
-    with ExchangeServer(world, dialect=request.param) as running:
+def server(request: pytest.FixtureRequest, world: World) -> Iterator[FaultyExchange]:
+    with FaultyExchange(world, dialect=request.param) as running:
         yield running
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_every_record_says_what_the_mailbox_holds(
-    server: ExchangeServer, source: Open, mailbox: Mailbox, kind: Kind
+    server: FaultyExchange, source: Open, mailbox: Mailbox, kind: Kind
 ) -> None:
     assert told(source(server, spool_above=50_000), kind) == truth(mailbox, KINDS[kind])
 
 
-def test_default_folders_have_their_roles(server: ExchangeServer, source: Open, mailbox: Mailbox) -> None:
+def test_default_folders_have_their_roles(server: FaultyExchange, source: Open, mailbox: Mailbox) -> None:
     roles = {one.role: one for one in source(server).containers()}
     for kind, name in KINDS.items():
         found = roles[Role(kind.value)]
@@ -85,7 +85,7 @@ def test_default_folders_have_their_roles(server: ExchangeServer, source: Open, 
         assert not found.readonly
 
 
-def test_changed_dates_come_in_the_order_of_the_pattern(server: ExchangeServer, source: Open) -> None:
+def test_changed_dates_come_in_the_order_of_the_pattern(server: FaultyExchange, source: Open) -> None:
     one = source(server)
     box = container(one, Kind.CALENDAR)
     seen = 0
@@ -101,7 +101,7 @@ def test_changed_dates_come_in_the_order_of_the_pattern(server: ExchangeServer, 
 
 
 def test_the_server_expands_as_the_world_does(
-    exchange: ExchangeServer, source: Open, mailbox: Mailbox
+    exchange: FaultyExchange, source: Open, mailbox: Mailbox
 ) -> None:
     one = source(exchange, timeout_seconds=120, patience_seconds=240)
     found = one.occurrences(container(one, Kind.CALENDAR), START, END)
@@ -110,7 +110,7 @@ def test_the_server_expands_as_the_world_does(
 
 
 def test_a_server_that_gives_masters_only_says_so(world: World, source: Open) -> None:
-    with ExchangeServer(world, dialect="gromox") as server:
+    with FaultyExchange(world, dialect="gromox") as server:
         one = source(server)
         assert one.occurrences(container(one, Kind.CALENDAR), START, END) is None
 
@@ -118,7 +118,7 @@ def test_a_server_that_gives_masters_only_says_so(world: World, source: Open) ->
 def test_a_server_that_calls_the_time_after_a_series_corrupt_blocks_nothing(
     world: World, source: Open, mailbox: Mailbox
 ) -> None:
-    with ExchangeServer(world, habits=Habits(corrupt_beyond=True)) as server:
+    with FaultyExchange(world, habits=Habits(corrupt_beyond=True)) as server:
         one = source(server)
         assert one.occurrences(container(one, Kind.CALENDAR), START, END) is None
         assert told(one, Kind.CALENDAR) == truth(mailbox, "calendar")
@@ -126,7 +126,7 @@ def test_a_server_that_calls_the_time_after_a_series_corrupt_blocks_nothing(
 
 @pytest.mark.parametrize("fault", [empty_item(), left_out()], ids=lambda fault: fault.kind)
 def test_replies_without_items_are_asked_for_again(
-    server: ExchangeServer, source: Open, mailbox: Mailbox, fault: Fault
+    server: FaultyExchange, source: Open, mailbox: Mailbox, fault: Fault
 ) -> None:
     plan = FaultPlan()
     for number in (1, 2, 3):
@@ -138,7 +138,7 @@ def test_replies_without_items_are_asked_for_again(
 @pytest.mark.parametrize("operation", ["GetItem", "GetAttachment"])
 @pytest.mark.parametrize("fault", PASSING, ids=lambda fault: fault.kind)
 def test_each_passing_fault_costs_a_repetition_and_nothing_else(
-    server: ExchangeServer, source: Open, mailbox: Mailbox, operation: str, fault: Fault
+    server: FaultyExchange, source: Open, mailbox: Mailbox, operation: str, fault: Fault
 ) -> None:
     plan = FaultPlan()
     for number in (1, 2, 3):
@@ -147,7 +147,7 @@ def test_each_passing_fault_costs_a_repetition_and_nothing_else(
     assert told(source(server), Kind.CALENDAR) == truth(mailbox, "calendar")
 
 
-def test_everything_at_once(server: ExchangeServer, source: Open, mailbox: Mailbox) -> None:
+def test_everything_at_once(server: FaultyExchange, source: Open, mailbox: Mailbox) -> None:
     kinds = [fault.kind for fault in PASSING]
     server.faults = FaultPlan(
         seed=5,
@@ -169,7 +169,7 @@ def series(mailbox: Mailbox) -> tuple[str, list[str]]:
     raise AssertionError("no such series")
 
 
-def test_a_poison_date_costs_its_series_alone(server: ExchangeServer, source: Open, mailbox: Mailbox) -> None:
+def test_a_poison_date_costs_its_series_alone(server: FaultyExchange, source: Open, mailbox: Mailbox) -> None:
     master, dates = series(mailbox)
     server.faults = FaultPlan()
     server.faults.afflict(poison_item(dates[1]))
@@ -177,7 +177,7 @@ def test_a_poison_date_costs_its_series_alone(server: ExchangeServer, source: Op
 
 
 def test_a_date_that_is_named_and_not_there_costs_its_series_alone(
-    server: ExchangeServer, source: Open, mailbox: Mailbox
+    server: FaultyExchange, source: Open, mailbox: Mailbox
 ) -> None:
     master, dates = series(mailbox)
     server.faults = FaultPlan()
@@ -186,14 +186,14 @@ def test_a_date_that_is_named_and_not_there_costs_its_series_alone(
     assert told(source(server), Kind.CALENDAR) == expected
 
 
-def test_a_poison_contact_costs_itself_alone(server: ExchangeServer, source: Open, mailbox: Mailbox) -> None:
+def test_a_poison_contact_costs_itself_alone(server: FaultyExchange, source: Open, mailbox: Mailbox) -> None:
     poisoned = mailbox.distinguished("contacts").items[3]
     server.faults = FaultPlan()
     server.faults.afflict(poison_item(poisoned.id))
     assert told(source(server), Kind.CONTACTS) == {**truth(mailbox, "contacts"), poisoned.id: "poison-item"}
 
 
-def test_a_day_in_a_calendar(server: ExchangeServer, source: Open, world: World, mailbox: Mailbox) -> None:
+def test_a_day_in_a_calendar(server: FaultyExchange, source: Open, world: World, mailbox: Mailbox) -> None:
     one = source(server)
     box = container(one, Kind.CALENDAR)
     *_, last = one.changes(box, None)
@@ -217,7 +217,7 @@ def _without_changes(event: Event) -> Event:
     return replace(event, changed=event.changed[:1], location="Woanders")
 
 
-def test_what_vanished_is_said_to_have(server: ExchangeServer, source: Open, mailbox: Mailbox) -> None:
+def test_what_vanished_is_said_to_have(server: FaultyExchange, source: Open, mailbox: Mailbox) -> None:
     one = source(server)
     box = container(one, Kind.TASKS)
     refs = listed(one, box)
@@ -227,7 +227,7 @@ def test_what_vanished_is_said_to_have(server: ExchangeServer, source: Open, mai
 
 
 def test_a_mail_in_a_calendar_comes_as_what_it_is(
-    server: ExchangeServer, source: Open, mailbox: Mailbox
+    server: FaultyExchange, source: Open, mailbox: Mailbox
 ) -> None:
     stranger = mailbox.deliver(mailbox.distinguished("calendar"), subject="Verirrt", text="Hallo")
     one = source(server)

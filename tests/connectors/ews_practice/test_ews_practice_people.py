@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from ews_desk import END, KINDS, START, expanded, given, held
 from ews_truth import Open
+from servers.faulty.exchange import FaultyExchange
 
 from model.kinds import Kind
-from practice.exchange.server import ExchangeServer
 from practice.world.world import World
 
 
@@ -25,13 +25,13 @@ def world(grown: World) -> World:
 
 
 @pytest.fixture(params=["exchange", "gromox"])
-def server(request: pytest.FixtureRequest, grown: World) -> Iterator[ExchangeServer]:
-    with ExchangeServer(grown, dialect=request.param) as running:
+def server(request: pytest.FixtureRequest, grown: World) -> Iterator[FaultyExchange]:
+    with FaultyExchange(grown, dialect=request.param) as running:
         yield running
 
 
 @pytest.mark.parametrize("number", range(5))
-def test_every_record_of_a_person(server: ExchangeServer, source: Open, grown: World, number: int) -> None:
+def test_every_record_of_a_person(server: FaultyExchange, source: Open, grown: World, number: int) -> None:
     mailbox = grown.mailbox(grown.addresses()[number])
     one = source(server, mailbox.address, spool_above=20_000)
     boxes = [box for box in one.containers() if box.kind in KINDS and box.omit is None]
@@ -45,7 +45,7 @@ def test_every_record_of_a_person(server: ExchangeServer, source: Open, grown: W
 @pytest.mark.parametrize("number", range(5))
 def test_every_occurrence_of_a_person(source: Open, grown: World, number: int) -> None:
     mailbox = grown.mailbox(grown.addresses()[number])
-    with ExchangeServer(grown) as server:
+    with FaultyExchange(grown) as server:
         one = source(server, mailbox.address)
         for box in one.containers():
             if box.kind is Kind.CALENDAR:

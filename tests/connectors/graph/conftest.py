@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from graph_script import ACCOUNT, ORIGIN, Cloud, Open
+from servers.faulty.graph import FaultyGraph
 
 from connectors.graph.source import GraphSettings, GraphSource
 from connectors.settings import Account, Secret
 from engine.pacing.call_metrics import Meter, metered
 from model.kinds import Kind
-from practice.graph.server import GraphServer
 from practice.world.world import World
 
 SECRET_ENV = "KOGGE_GRAPH_SECRET"
@@ -30,7 +30,7 @@ def scripted_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setenv(SECRET_ENV, "practice-migrator")
     opened: list[GraphSource] = []
 
-    def make(cloud: Cloud | GraphServer, account: Account = ACCOUNT, **changes: Any) -> GraphSource:
+    def make(cloud: Cloud | FaultyGraph, account: Account = ACCOUNT, **changes: Any) -> GraphSource:
         options: dict[str, Any] = {
             "tenant": "example.org",
             "client_id": "0000-1111",
@@ -57,7 +57,7 @@ def scripted_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 @pytest.fixture(scope="module")
-def practice() -> Iterator[GraphServer]:
+def practice() -> Iterator[FaultyGraph]:
     """A nasty mailbox; read only."""
-    with GraphServer(World(seed=5, people=2, items=150, nasty=True)) as server:
+    with FaultyGraph(World(seed=5, people=2, items=150, nasty=True)) as server:
         yield server

@@ -7,14 +7,14 @@ from collections import Counter
 
 import pytest
 from graph_script import Open
+from servers.faulty.graph import FaultyGraph
+from servers.faulty.plan import FaultPlan, Kind, Poison, mime_conversion_failed, poison_item
 
 from connectors.graph.source import GraphSource
 from connectors.settings import Account
 from mappings.mail.digest import canonical
 from model.errors import CursorLost
 from model.protocols import Failed, Native, key_of
-from practice.graph.server import GraphServer
-from practice.harness.faults import FaultPlan, Kind, Poison, mime_conversion_failed, poison_item
 from practice.world.world import World
 
 Read = dict[tuple[tuple[str, ...], bytes], bytes | str]
@@ -55,7 +55,7 @@ def listed(source: GraphSource, folder: object) -> dict[str, object]:
 def test_every_mail_arrives_through_every_passing_fault(source: Open, seed: int) -> None:
     world = World(seed=21, people=1, items=60, nasty=False)
     account = Account(login=world.addresses()[0])
-    with GraphServer(world) as server:
+    with FaultyGraph(world) as server:
         whole = read(source(server, account))
         rates = {
             Kind.HTTP_503: 0.02, Kind.SOAP_SERVER_BUSY: 0.02, Kind.ITEM_SERVER_BUSY: 0.02,
@@ -73,7 +73,7 @@ def test_what_never_passes_is_rejected_alone_and_not_tried_for_ever(source: Open
     account = Account(login=world.addresses()[0])
     mailbox = world.mailbox(world.addresses()[0])
     items = [item for folder in mailbox.folders() for item in folder.items if folder.kind == "normal"]
-    with GraphServer(world) as server:
+    with FaultyGraph(world) as server:
         whole = read(source(server, account))
         server.faults = plan = FaultPlan.none()
         plan.afflict(poison_item(items[3].id))
@@ -92,7 +92,7 @@ def test_a_mail_on_which_the_server_hangs_is_found_among_the_others(source: Open
     world = World(seed=21, people=1, items=30, nasty=False)
     mailbox = world.mailbox(world.addresses()[0])
     folder = max((one for one in mailbox.folders() if one.kind == "normal"), key=lambda one: one.total)
-    with GraphServer(world) as server:
+    with FaultyGraph(world) as server:
         opened = source(server, Account(login=world.addresses()[0]), timeout_seconds=0.5)
         server.faults = plan = FaultPlan.none()
         plan.afflict(poison_item(folder.items[1].id, Poison.HANG))

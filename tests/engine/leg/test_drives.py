@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from configurations import graph_source
 from servers.dav.restarts import Restarts
+from servers.faulty.downloads import FaultyDownloads, FaultyDrives
 
 from connectors.http.client import HttpClient
 from engine.assembly import build_leg
@@ -26,8 +27,6 @@ from practice.drive.drive import Drive, Form
 from practice.drive.drive_population import Tree
 from practice.drive.drives import Drives
 from practice.graph.server import GraphServer
-from practice.graph_items.downloads import Downloads
-from practice.graph_items.drives import GraphDrives
 from practice.nextcloud.files import App, NextcloudFiles
 from practice.world.world import World
 
@@ -39,7 +38,7 @@ class Move:
     """One person's files on both sides."""
 
     config: Config
-    service: GraphDrives
+    service: FaultyDrives
     cloud: NextcloudFiles
     owner: str
 
@@ -48,7 +47,7 @@ class Move:
         return self.service.drives.of(self.owner)
 
     @property
-    def downloads(self) -> Downloads:
+    def downloads(self) -> FaultyDownloads:
         return self.service.downloads
 
     def run(self, *, verify_only: bool = False) -> LegResult:
@@ -80,7 +79,7 @@ def move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tree: Tree) -> Iterato
     monkeypatch.setenv("KOGGE_TEST_FILES", "userpw")
     world = World(seed=5, people=1, items=0, nasty=False)
     owner = world.addresses()[0]
-    service = GraphDrives(Drives(world, tree))
+    service = FaultyDrives(Drives(world, tree))
     with GraphServer(world, services=[service]) as server, NextcloudFiles([owner]) as cloud:
         monkeypatch.setenv("KOGGE_TEST_SECRET", server.secret)
         (tmp_path / "mailboxes.csv").write_text(f"source,target,wave\n{owner},{owner},1\n")

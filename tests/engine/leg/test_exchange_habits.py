@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 from imapclient import IMAPClient
+from servers.faulty.exchange import FaultyExchange
+from servers.faulty.plan import FaultPlan, invalid_sync_state, poison_item
+from servers.faulty.plan import Kind as Fate
 from services import need_dovecot
 from test_dates_servers import Office
 
@@ -27,9 +30,6 @@ from model.kinds import Kind
 from practice.calendar.appointments import Event
 from practice.calendar.event_desk import timed
 from practice.exchange.habits import Habits
-from practice.exchange.server import ExchangeServer
-from practice.harness.faults import FaultPlan, invalid_sync_state, poison_item
-from practice.harness.faults import Kind as Fate
 from practice.mail.letters import Attachment
 from practice.mail.letters_record import dress
 from practice.world import diary
@@ -51,7 +51,7 @@ def office(tmp_path: Path) -> Iterator[Open]:
 
         def make(habits: Habits, faults: FaultPlan | None = None) -> Office:
             world = World(seed=11, people=1, items=3, pim=12, nasty=False)
-            server = ExchangeServer(world, habits=habits, faults=faults)
+            server = FaultyExchange(world, habits=habits, faults=faults)
             stage = stack.enter_context(staged(server, 1))
             write_new(tmp_path, stage.files(required=0))
             return Office(stage, world, load(tmp_path / "kogge.toml"))

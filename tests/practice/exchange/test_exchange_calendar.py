@@ -19,15 +19,15 @@ from ews_asking import (
 )
 from ews_reading import fields, names, one, put, text
 from practice_fixtures import exchange_fixture, mailbox_fixture, world_fixture
+from servers.faulty.exchange import FaultyExchange
+from servers.faulty.plan import FaultPlan
 
 from practice.calendar.appointments import Changed, Event, instances
 from practice.calendar.event_desk import timed
 from practice.calendar.events import ODDITIES
 from practice.calendar.series import Daily, Recurrence
 from practice.calendar.timezones import NEW_YORK
-from practice.exchange.server import ExchangeServer
 from practice.exchange.soap import T
-from practice.harness.faults import FaultPlan
 from practice.world.desk import Desk
 from practice.world.diary import delete_occurrence, event_of, rewrite
 from practice.world.record_elements import named, public, tagged
@@ -215,7 +215,7 @@ def test_restrictions_and_order_know_the_calendar(asker: Asker, mailbox: Mailbox
 
 def test_gromox_has_nine_digits_and_fewer_elements(world: World, mailbox: Mailbox) -> None:
     item = put(mailbox, "meeting_series")
-    with ExchangeServer(world, dialect="gromox") as running, asking(running, mailbox.address) as asker:
+    with FaultyExchange(world, dialect="gromox") as running, asking(running, mailbox.address) as asker:
         found = one(asker, item.id)
         event = event_of(item)
         assert text(found, "Start") == f"{event.begins:%Y-%m-%dT%H:%M:%S}.000000000Z"

@@ -16,10 +16,10 @@ from ews_asking import (
 from ews_reading import one, put, text
 from lxml import etree
 from practice_fixtures import exchange_fixture, mailbox_fixture, world_fixture
+from servers.faulty.exchange import FaultyExchange
+from servers.faulty.plan import FaultPlan, item_server_busy, vanish
 
 from practice.calendar.events import ODDITIES
-from practice.exchange.server import ExchangeServer
-from practice.harness.faults import FaultPlan, item_server_busy, vanish
 from practice.world.diary import delete_occurrence, event_of
 from practice.world.world import Mailbox, World
 
@@ -76,7 +76,7 @@ def test_an_occurrence_deleted_between_calls_is_not_found(asker: Asker, mailbox:
     assert codes(asker.ask(get_items(id_, item.id))) == ["ErrorItemNotFound", "NoError"]
 
 
-def test_an_occurrence_fails_once(asker: Asker, server: ExchangeServer, mailbox: Mailbox) -> None:
+def test_an_occurrence_fails_once(asker: Asker, server: FaultyExchange, mailbox: Mailbox) -> None:
     item = put(mailbox, "series_exceptions")
     id_ = mailbox.occurrence(item, date(2026, 1, 12)).id
     assert server.faults is not None
@@ -86,7 +86,7 @@ def test_an_occurrence_fails_once(asker: Asker, server: ExchangeServer, mailbox:
 
 
 def test_vanish_takes_the_occurrence_and_leaves_the_series(
-    asker: Asker, server: ExchangeServer, world: World, mailbox: Mailbox
+    asker: Asker, server: FaultyExchange, world: World, mailbox: Mailbox
 ) -> None:
     item = put(mailbox, "series_exceptions")
     id_ = mailbox.occurrence(item, date(2026, 1, 19)).id

@@ -9,12 +9,12 @@ from ews_asking import IDS_ONLY, NS, Asker, asking, codes, distinguished, get_fo
 from ews_reading import fields, put, text
 from lxml import etree
 from practice_fixtures import exchange_fixture, mailbox_fixture, world_fixture
+from servers.faulty.exchange import FaultyExchange
+from servers.faulty.plan import FaultPlan
 
 from practice.calendar.appointments import Event, occurrences
 from practice.calendar.events import ODDITIES
 from practice.contacts.groups import DistributionList
-from practice.exchange.server import ExchangeServer
-from practice.harness.faults import FaultPlan
 from practice.world.desk import Desk
 from practice.world.diary import event_of
 from practice.world.folders import Folder
@@ -57,7 +57,7 @@ def expected(events: list[Event], start: datetime, end: datetime) -> list[tuple[
 
 
 @pytest.mark.parametrize("index", range(5))
-def test_a_view_is_the_occurrences_of_everything(server: ExchangeServer, world: World, index: int) -> None:
+def test_a_view_is_the_occurrences_of_everything(server: FaultyExchange, world: World, index: int) -> None:
     mailbox = world.mailbox(world.addresses()[index])
     calendar = mailbox.distinguished("calendar")
     events = [item.record for item in calendar.items if isinstance(item.record, Event)]
@@ -125,7 +125,7 @@ def test_gromox_gives_masters_unexpanded(world: World, mailbox: Mailbox, empty: 
     series = mailbox.put(empty, ODDITIES["series_monthly_31"](Desk(4, 0, "x")))
     single = mailbox.put(empty, ODDITIES["utc"](Desk(4, 0, "x")))
     mailbox.put(empty, ODDITIES["far_past"](Desk(4, 0, "x")))
-    with ExchangeServer(world, dialect="gromox") as running, asking(running, mailbox.address) as asker:
+    with FaultyExchange(world, dialect="gromox") as running, asking(running, mailbox.address) as asker:
         root = asker.ask(view(empty.id, JANUARY, JANUARY + YEAR))
         assert [each.get("Id") for each in root.iterfind(".//t:ItemId", NS)] == [series.id, single.id]
 

@@ -12,11 +12,11 @@ import requests
 from ews_asking import MIME, NS, Asker, asking, codes, distinguished, get_folder, get_items, sync_items
 from lxml import etree
 from practice_fixtures import exchange_fixture, mailbox_fixture, world_fixture
+from servers.faulty import plan as faults
+from servers.faulty.exchange import FaultyExchange
+from servers.faulty.plan import Fault, FaultPlan, Kind, Poison
 
 from practice.exchange.context import Limits
-from practice.exchange.server import ExchangeServer
-from practice.harness import faults
-from practice.harness.faults import Fault, FaultPlan, Kind, Poison
 from practice.world.folders import Folder
 from practice.world.world import Mailbox
 
@@ -33,7 +33,7 @@ mailbox = mailbox_fixture(0)
 
 
 @pytest.fixture
-def asker(server: ExchangeServer, mailbox: Mailbox, plan: FaultPlan) -> Iterator[Asker]:
+def asker(server: FaultyExchange, mailbox: Mailbox, plan: FaultPlan) -> Iterator[Asker]:
     server.faults = plan
     with asking(server, mailbox.address) as one:
         yield one
@@ -123,7 +123,7 @@ def test_slow(asker: Asker, plan: FaultPlan) -> None:
     assert time.monotonic() - begun >= 0.3
 
 
-def test_trickle(asker: Asker, server: ExchangeServer, inbox: Folder) -> None:
+def test_trickle(asker: Asker, server: FaultyExchange, inbox: Folder) -> None:
     wanted = get_items(*(item.id for item in inbox.items[:5]), shape=MIME)
     whole = asker.post(wanted).content
     server.trickle = 0.02
@@ -202,7 +202,7 @@ def test_another_folders_sync_state(asker: Asker) -> None:
     assert codes(asker.ask(sync_items(distinguished("drafts"), state))) == ["ErrorInvalidSyncStateData"]
 
 
-def test_expired_token_is_revoked(asker: Asker, server: ExchangeServer, plan: FaultPlan) -> None:
+def test_expired_token_is_revoked(asker: Asker, server: FaultyExchange, plan: FaultPlan) -> None:
     login = next(iter(server.world.service_accounts))
     token = server.tokens.issue(login)
     bearer = {"Authorization": f"Bearer {token}"}
@@ -256,7 +256,7 @@ def test_every_kind_is_covered() -> None:
     assert [kind for kind in Kind if not any(kind.value in name for name in covered)] == []
 
 
-def test_faults_hit_the_mailbox_by_its_address(asker: Asker, server: ExchangeServer, plan: FaultPlan) -> None:
+def test_faults_hit_the_mailbox_by_its_address(asker: Asker, server: FaultyExchange, plan: FaultPlan) -> None:
     plan.rates = {Kind.HTTP_503: 1.0}
     plan.budget = 2
     assert [asker.post(INBOX).status_code for _ in range(3)] == [503, 503, 200]
@@ -264,7 +264,7 @@ def test_faults_hit_the_mailbox_by_its_address(asker: Asker, server: ExchangeSer
         assert other.post(INBOX).status_code == 503
 
 
-def test_parallel_calls(asker: Asker, server: ExchangeServer, mailbox: Mailbox, inbox: Folder) -> None:
+def test_parallel_calls(asker: Asker, server: FaultyExchange, mailbox: Mailbox, inbox: Folder) -> None:
     """Several clients at once, while the owner works: every reply is whole."""
     found: list[list[str]] = []
 

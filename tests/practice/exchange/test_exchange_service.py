@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import base64
 import gc
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -25,7 +21,6 @@ from ews_asking import (
     get_folder,
     get_items,
 )
-from lxml import etree
 
 from practice.exchange.server import ExchangeServer
 from practice.world.folders import Folder
@@ -127,32 +122,6 @@ def test_requests_are_counted(asker: Asker, server: ExchangeServer, inbox: Folde
     asker.ask(get_items(inbox.items[0].id))
     asker.ask(get_items(inbox.items[0].id))
     assert server.requests == {"GetFolder": 1, "GetItem": 2}
-
-
-def test_in_a_process_of_its_own() -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "practice.exchange.server",
-        "--people",
-        "2",
-        "--items",
-        "20",
-        "--size",
-        "900",
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment) as process:
-        try:
-            url, login, password = (process.stdout.readline() if process.stdout else "").split()
-            address = World(seed=1, people=2).addresses()[0]
-            response = requests.post(
-                url, data=envelope(get_folder(INBOX), address), auth=(login, password), timeout=10
-            )
-            assert codes(etree.fromstring(response.content)) == ["NoError"]
-        finally:
-            process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
 
 
 def test_mime_of_every_oddity(asker: Asker, mailbox: Mailbox) -> None:

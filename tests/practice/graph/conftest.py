@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import pytest
 from graph_asking import GraphAsker, asking_graph
 from practice_fixtures import graph_fixture
+from servers.faulty.graph import FaultyGraph
 
-from practice.graph.server import GraphServer
 from practice.world.world import Mailbox
 
 graph = graph_fixture(scope="function")
 
 
 @pytest.fixture
-def asker(graph: GraphServer, mailbox: Mailbox) -> Iterator[GraphAsker]:
+def asker(graph: FaultyGraph, mailbox: Mailbox) -> Iterator[GraphAsker]:
     with asking_graph(graph, mailbox.address) as one:
         yield one

@@ -9,19 +9,18 @@ from typing import Any
 import httpx
 import pytest
 from graph_asking import GraphAsker, asking_graph
+from servers.faulty import plan as faults
+from servers.faulty.downloads import FaultyDrives, Hurt
+from servers.faulty.graph import FaultyGraph
+from servers.faulty.plan import FaultPlan
 
 from practice.drive.drive import Drive, Node
 from practice.drive.drive_population import Tree
 from practice.drive.drives import Drives
 from practice.drive.quickxor import quickxor_text
 from practice.drive.sites import HOST
-from practice.graph.server import GraphServer
 from practice.graph.tokens import App
 from practice.graph.units import Units
-from practice.graph_items.downloads import Hurt
-from practice.graph_items.drives import GraphDrives
-from practice.harness import faults
-from practice.harness.faults import FaultPlan
 from practice.world.world import World
 
 URL = "@microsoft.graph.downloadUrl"
@@ -29,20 +28,20 @@ DATA = bytes(range(250)) * 40
 
 
 @pytest.fixture
-def service() -> GraphDrives:
+def service() -> FaultyDrives:
     world = World(seed=5, people=3, items=0, nasty=False)
-    return GraphDrives(Drives(world, Tree(files=20, nasty=False)))
+    return FaultyDrives(Drives(world, Tree(files=20, nasty=False)))
 
 
 @pytest.fixture
-def asker(service: GraphDrives) -> Iterator[GraphAsker]:
+def asker(service: FaultyDrives) -> Iterator[GraphAsker]:
     world = service.drives.world
-    with GraphServer(world, services=[service]) as server, asking_graph(server, world.addresses()[0]) as one:
+    with FaultyGraph(world, services=[service]) as server, asking_graph(server, world.addresses()[0]) as one:
         yield one
 
 
 @pytest.fixture
-def drive(asker: GraphAsker, service: GraphDrives) -> Drive:
+def drive(asker: GraphAsker, service: FaultyDrives) -> Drive:
     return service.drives.of(asker.user)
 
 
@@ -72,7 +71,7 @@ def test_a_person_has_a_drive(asker: GraphAsker, drive: Drive) -> None:
     assert asker.json(below(asker, drive, "root"))["root"] == {}
 
 
-def test_a_person_may_have_none(asker: GraphAsker, service: GraphDrives) -> None:
+def test_a_person_may_have_none(asker: GraphAsker, service: FaultyDrives) -> None:
     service.drives.without.add(asker.user)
     assert asker.code("drive") == (404, "ResourceNotFound")
 
@@ -156,7 +155,7 @@ def test_an_address_serves_ranges_of_what_is_unchanged(asker: GraphAsker, drive:
     assert (whole.status_code, whole.content) == (200, b"new")
 
 
-def test_an_address_ends(asker: GraphAsker, service: GraphDrives, drive: Drive, file: Node) -> None:
+def test_an_address_ends(asker: GraphAsker, service: FaultyDrives, drive: Drive, file: Node) -> None:
     url = row(asker, drive, file)[URL]
     service.downloads.expire()
     assert asker.client.get(url).status_code == 401
@@ -165,7 +164,7 @@ def test_an_address_ends(asker: GraphAsker, service: GraphDrives, drive: Drive, 
 
 
 def test_downloads_go_wrong_as_told(
-    asker: GraphAsker, service: GraphDrives, drive: Drive, file: Node
+    asker: GraphAsker, service: FaultyDrives, drive: Drive, file: Node
 ) -> None:
     url = row(asker, drive, file)[URL]
     service.downloads.strike(file, Hurt.PAGE, Hurt.SHORT, Hurt.WRONG, Hurt.BUSY, Hurt.GATEWAY, Hurt.CUT)
@@ -187,7 +186,7 @@ def test_downloads_go_wrong_as_told(
 
 
 def test_a_plan_hurts_downloads_too(
-    asker: GraphAsker, service: GraphDrives, drive: Drive, file: Node
+    asker: GraphAsker, service: FaultyDrives, drive: Drive, file: Node
 ) -> None:
     plan = service.downloads.faults = FaultPlan()
     plan.script("Download", 1, faults.error_page())
@@ -209,7 +208,7 @@ def test_versions_and_their_bytes(asker: GraphAsker, drive: Drive, file: Node) -
         assert asker.get(below(asker, drive, f"{path}/{number}/content")).status_code == status
 
 
-def test_permissions_are_own_or_inherited(asker: GraphAsker, service: GraphDrives) -> None:
+def test_permissions_are_own_or_inherited(asker: GraphAsker, service: FaultyDrives) -> None:
     drives = Drives(service.drives.world)
     service.drives = drives
     drive = drives.of(asker.user)
@@ -230,7 +229,7 @@ def test_permissions_are_own_or_inherited(asker: GraphAsker, service: GraphDrive
 
 
 def test_delta_tells_who_is_shared_by_itself_where_that_is_preferred(
-    asker: GraphAsker, service: GraphDrives
+    asker: GraphAsker, service: FaultyDrives
 ) -> None:
     service.drives = Drives(service.drives.world)
     drive = service.drives.of(asker.user)
@@ -245,7 +244,7 @@ def test_delta_tells_who_is_shared_by_itself_where_that_is_preferred(
     assert "shared" not in own[below_it.id]
 
 
-def test_sites_lead_to_their_libraries(asker: GraphAsker, service: GraphDrives) -> None:
+def test_sites_lead_to_their_libraries(asker: GraphAsker, service: FaultyDrives) -> None:
     site = asker.json(f"{asker.server.url}/sites/{HOST}:/sites/bauamt")
     assert site["displayName"] == "Bauamt"
     rows = asker.all(f"{asker.server.url}/sites/{site['id']}/drives")
@@ -266,7 +265,7 @@ def test_a_web_address_leads_to_its_item(asker: GraphAsker, drive: Drive, file: 
     assert asker.code(f"{asker.server.url}/shares/{lost}/driveItem") == (404, "itemNotFound")
 
 
-def test_an_app_pays_for_what_it_asks(asker: GraphAsker, service: GraphDrives, drive: Drive) -> None:
+def test_an_app_pays_for_what_it_asks(asker: GraphAsker, service: FaultyDrives, drive: Drive) -> None:
     service.units = Units(a_minute=8)
     asker.json(below(asker, drive, "root/delta"))
     asker.json(below(asker, drive, f"items/{drive.root.id}/permissions"))

@@ -9,11 +9,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from graph_asking import GraphAsker, asking_graph
-
-from practice.graph.limits import Gauge
-from practice.graph.server import GraphServer, never_converted
-from practice.graph.wire import rest_id
-from practice.harness.faults import (
+from servers.faulty.graph import FaultyGraph
+from servers.faulty.plan import (
     Fault,
     FaultPlan,
     Kind,
@@ -32,6 +29,10 @@ from practice.harness.faults import (
     soap_server_busy,
     vanish,
 )
+
+from practice.graph.limits import Gauge
+from practice.graph.server import never_converted
+from practice.graph.wire import rest_id
 from practice.world.folders import Folder
 from practice.world.messages import Message
 from practice.world.world import Mailbox, World
@@ -43,9 +44,9 @@ def plan() -> FaultPlan:
 
 
 @pytest.fixture
-def graph(world: World, plan: FaultPlan) -> Iterator[GraphServer]:
+def graph(world: World, plan: FaultPlan) -> Iterator[FaultyGraph]:
     plan.on_vanish = world.vanish
-    with GraphServer(world, faults=plan) as running:
+    with FaultyGraph(world, faults=plan) as running:
         yield running
 
 
@@ -182,7 +183,7 @@ def test_chance_strikes_graph_as_it_strikes_ews(asker: GraphAsker, plan: FaultPl
 
 
 def test_more_than_four_requests_at_a_time_are_refused(
-    asker: GraphAsker, plan: FaultPlan, graph: GraphServer, item: Message
+    asker: GraphAsker, plan: FaultPlan, graph: FaultyGraph, item: Message
 ) -> None:
     for nth in range(1, 5):
         plan.script("ReadItem", nth, slow(1.0))
@@ -207,7 +208,7 @@ def test_more_than_four_requests_at_a_time_are_refused(
 
 
 def test_a_full_batch_alone_keeps_the_limit_and_beside_another_request_it_does_not(
-    asker: GraphAsker, plan: FaultPlan, graph: GraphServer, inbox: Folder
+    asker: GraphAsker, plan: FaultPlan, graph: FaultyGraph, inbox: Folder
 ) -> None:
     rows = [
         {"id": str(n), "method": "GET", "url": f"/users/{asker.user}/mailFolders/inbox"} for n in range(20)
@@ -227,7 +228,7 @@ def test_a_full_batch_alone_keeps_the_limit_and_beside_another_request_it_does_n
 def test_ten_thousand_requests_in_ten_minutes_are_the_most(world: World, mailbox: Mailbox) -> None:
     now = [0.0]
     gauge = Gauge(in_window=3, clock=lambda: now[0])
-    with GraphServer(world, gauge=gauge) as graph, asking_graph(graph, mailbox.address) as asker:
+    with FaultyGraph(world, gauge=gauge) as graph, asking_graph(graph, mailbox.address) as asker:
         assert [asker.get("mailFolders").status_code for _ in range(3)] == [200] * 3
         now[0] = 100.0
         refused = asker.get("mailFolders")

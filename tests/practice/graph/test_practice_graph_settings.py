@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import httpx
@@ -101,14 +99,3 @@ def test_the_user_agent_is_remembered(asker: GraphAsker) -> None:
     asker.client.headers["User-Agent"] = "NONISV|Practice|Kogge/1.0"
     asker.json("")
     assert asker.server.agents["NONISV|Practice|Kogge/1.0"] == 1
-
-
-def test_it_runs_as_a_process_of_its_own() -> None:
-    command = [sys.executable, "-m", "practice.graph.server", "--people", "2", "--items", "5", "--plain"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        url, authority, tenant, *_ = process.stdout.readline().split()
-        process.terminate()
-        assert process.wait(timeout=20) == 0
-    assert url == f"{authority}/v1.0"
-    assert len(tenant) == 36

@@ -10,11 +10,11 @@ from ews_asking import MIME, envelope, get_items
 from judges.court import FOLDER, SCHEMAS
 from judges.ews import EwsJudge
 from judges.graph import GraphJudge
+from servers.faulty.plan import Kind
+from servers.faulty.tap import Exchanged
 
 from practice.exchange.app import EWS_PATH
 from practice.exchange.soap import EXCHANGE
-from practice.harness.faults import Kind
-from practice.harness.tap import Exchanged
 
 pytestmark = samples.marks(FOLDER)
 ASKED = envelope(get_items("AA==", shape=MIME))

@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Iterable
 
 import pytest
+from servers.faulty.tap import MOST, Exchanged, Tapped
 from starlette.types import Message, Receive, Scope, Send
-
-from practice.harness.tap import MOST, Exchanged, Tapped
 
 BEGUN: Message = {"type": "http.request", "body": b"<a", "more_body": True}
 ENDED: Message = {"type": "http.request", "body": b"/>"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 import time
@@ -12,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from servers.faulty.plan import FaultPlan, vanish
 
-from practice.harness.faults import FaultPlan, vanish
 from practice.mail.letters import Correspondent
 from practice.mail.recipes import ADDED, ODDITIES
 from practice.world import population
@@ -80,7 +81,7 @@ def test_another_process_gives_the_same_bytes() -> None:
         text=True,
         check=True,
         cwd=root,
-        env={"PYTHONHASHSEED": "99"},
+        env={"PYTHONHASHSEED": "99", "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     world = World(SEED, items=30, large=())
     assert found.stdout.strip() == fingerprint(world, list(world.addresses()[:2]))

@@ -10,12 +10,12 @@ from __future__ import annotations
 import threading
 
 import samples
+from servers.faulty.tap import Exchanged
 
 from judges.ews import EwsJudge
 from judges.graph import GraphJudge
 from practice.exchange.app import EWS_PATH
 from practice.graph.app import VERSION
-from practice.harness.tap import Exchanged
 
 FOLDER = "microsoft-schemas"
 SCHEMAS = samples.BASE / FOLDER

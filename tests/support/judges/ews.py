@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from lxml import etree
+from servers.faulty.plan import Kind
+from servers.faulty.tap import Exchanged
 
 from judges.wrong import is_ours, told
 from practice.exchange.app import CHOKED
 from practice.exchange.soap import ERRORS_NS, MESSAGES_NS, SOAP_NS, TYPES_NS
-from practice.harness.faults import Kind
-from practice.harness.tap import Exchanged
 
 S = f"{{{SOAP_NS}}}"
 NAMESPACES = {MESSAGES_NS: "m:", TYPES_NS: "t:"}

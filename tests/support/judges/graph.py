@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from servers.faulty.plan import Kind
+from servers.faulty.tap import Exchanged
+
 from judges.csdl import ANYTHING, Csdl, Place, Unknown
 from judges.options import wrong_options
 from judges.values import wrong_collection, wrong_object
 from judges.wrong import is_ours, told
 from practice.graph.app import VERSION
-from practice.harness.faults import Kind
-from practice.harness.tap import Exchanged
 
 Json = dict[str, Any]
 BATCH = "/$batch"

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from practice.harness.served import Served
-from practice.harness.tap import Exchanged
+from servers.faulty.tap import TAPS, Exchanged
 
 
 def hear(method: str, target: str, headers: Mapping[str, str], body: bytes) -> None:
     """Tell of one request. target: path and query; headers: those that came with it."""
     agent = next((value for name, value in headers.items() if name.lower() == "user-agent"), "")
-    for tap in Served.taps:
+    for tap in TAPS:
         tap(Exchanged("a script", method, target, agent, body, status=0, content_type="", answer=b""))

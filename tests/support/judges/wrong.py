@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from practice.harness.tap import Exchanged
+from servers.faulty.tap import Exchanged
 
 OURS = "Kogge"
 """What the connectors call themselves: what other clients send may be sent to be refused."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import requests
 from lxml import etree
+from servers.faulty.exchange import FaultyExchange
 
-from practice.exchange.server import ExchangeServer
 from practice.exchange.soap import MESSAGES_NS, SOAP_NS, TYPES_NS
 
 NS = {"s": SOAP_NS, "m": MESSAGES_NS, "t": TYPES_NS}
@@ -36,7 +36,7 @@ def envelope(content: str, impersonate: str | None = None) -> bytes:
 class Asker:
     """Posts as the first service account, impersonating `as_` unless that is None."""
 
-    def __init__(self, server: ExchangeServer, as_: str | None) -> None:
+    def __init__(self, server: FaultyExchange, as_: str | None) -> None:
         account = next(iter(server.world.service_accounts.values()))
         self.server = server
         self.as_ = as_
@@ -63,7 +63,7 @@ class Asker:
 
 
 @contextlib.contextmanager
-def asking(server: ExchangeServer, as_: str | None) -> Iterator[Asker]:
+def asking(server: FaultyExchange, as_: str | None) -> Iterator[Asker]:
     asker = Asker(server, as_)
     try:
         yield asker

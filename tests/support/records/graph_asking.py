@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
-
-from practice.graph.server import GraphServer
+from servers.faulty.graph import FaultyGraph
 
 Json = dict[str, Any]
 IMMUTABLE = 'IdType="ImmutableId"'
@@ -17,7 +16,7 @@ IMMUTABLE = 'IdType="ImmutableId"'
 class GraphAsker:
     """Asks for one user's mailbox, below /users/{user}."""
 
-    def __init__(self, server: GraphServer, user: str, client: httpx.Client) -> None:
+    def __init__(self, server: FaultyGraph, user: str, client: httpx.Client) -> None:
         self.server = server
         self.user = user
         self.client = client
@@ -70,6 +69,6 @@ class GraphAsker:
 
 
 @contextmanager
-def asking_graph(server: GraphServer, user: str) -> Iterator[GraphAsker]:
+def asking_graph(server: FaultyGraph, user: str) -> Iterator[GraphAsker]:
     with httpx.Client(timeout=20) as client:
         yield GraphAsker(server, user, client)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from servers.faulty.downloads import FaultyDownloads, FaultyDrives
+from servers.faulty.graph import FaultyGraph
 
 from connectors.graph.source import GraphSettings, GraphSource
 from connectors.settings import Account, Secret
@@ -17,9 +19,6 @@ from model.protocols import Container, Failed, Native, Ref, key_of
 from practice.drive.drive import Drive, Node
 from practice.drive.drive_population import Tree
 from practice.drive.drives import Drives
-from practice.graph.server import GraphServer
-from practice.graph_items.downloads import Downloads
-from practice.graph_items.drives import GraphDrives
 from practice.world.world import World
 
 SECRET_ENV = "KOGGE_GRAPH_SECRET"
@@ -30,8 +29,8 @@ PLAIN = Tree(files=0, nasty=False)
 class Desk:
     """source() opens another one. login: whose drive it is, or which site."""
 
-    server: GraphServer
-    service: GraphDrives
+    server: FaultyGraph
+    service: FaultyDrives
     folder: Path
     login: str
 
@@ -40,7 +39,7 @@ class Desk:
         return self.service.drives.of(self.login)
 
     @property
-    def downloads(self) -> Downloads:
+    def downloads(self) -> FaultyDownloads:
         return self.service.downloads
 
     def source(self, login: str = "", **changes: Any) -> GraphSource:
@@ -64,8 +63,8 @@ class Desk:
 def desk(folder: Path, monkeypatch: pytest.MonkeyPatch, tree: Tree = PLAIN) -> Iterator[Desk]:
     monkeypatch.setenv(SECRET_ENV, "practice-migrator")
     world = World(seed=5, people=3, items=0, nasty=False)
-    service = GraphDrives(Drives(world, tree))
-    with GraphServer(world, services=[service]) as server:
+    service = FaultyDrives(Drives(world, tree))
+    with FaultyGraph(world, services=[service]) as server:
         yield Desk(server, service, folder, world.addresses()[0])
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from graph_drive_desk import Desk, code, desk, fetched, folders, listed, one, read
+from servers.faulty import plan as faults
+from servers.faulty.plan import FaultPlan
 
 from connectors.graph.source import GraphSource
 from model.errors import Blocked, CursorLost, Transient
@@ -17,8 +19,6 @@ from model.protocols import Container, Failed, Native, Role, key_of
 from practice.drive.drive import Form
 from practice.drive.drive_population import PRECISE, Tree
 from practice.graph.tokens import App
-from practice.harness import faults
-from practice.harness.faults import FaultPlan
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ import logging
 
 import pytest
 from graph_drive_desk import Desk, code, fetched, folders, listed, one, read
+from servers.faulty.downloads import Hurt
+from servers.faulty.plan import FaultPlan, Kind
 
 from connectors.exchange.quickxor import QuickXor
 from connectors.graph.source import GraphSource
@@ -15,8 +17,6 @@ from model.protocols import Native, Ref
 from practice.drive.drive import Node
 from practice.drive.drive_content import Content
 from practice.drive.quickxor import quickxor_text
-from practice.graph_items.downloads import Hurt
-from practice.harness.faults import FaultPlan, Kind
 
 DATA = bytes(range(251)) * 4000
 

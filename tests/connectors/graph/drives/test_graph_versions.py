@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from graph_drive_desk import Desk, folders, listed, read
+from servers.faulty.downloads import Hurt
 
 from connectors.graph.source import GraphSource
 from connectors.graph_api.batch import BatchReader, BatchReply
@@ -17,7 +18,6 @@ from model.file_versions import Older
 from model.protocols import Native, Ref
 from practice.drive.drive import Node
 from practice.drive.drive_content import Content
-from practice.graph_items.downloads import Hurt
 
 FIRST = datetime(2020, 1, 1, 12, tzinfo=UTC)
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 from graph_script import HOME, INBOX, Answer, Cloud, Open, error
+from servers.faulty.graph import FaultyGraph
+from servers.faulty.plan import FaultPlan, invalid_sync_state
 
 from connectors.settings import Account
 from model.errors import CursorLost, Transient
 from model.protocols import Page
-from practice.graph.server import GraphServer
-from practice.harness.faults import FaultPlan, invalid_sync_state
 from practice.world.world import World
 
 PATH = f"{HOME}/mailFolders/F1/messages/delta"
@@ -139,7 +139,7 @@ def test_a_busy_page_is_waited_out_in_its_place(source: Open) -> None:
 
 def test_a_state_that_the_practice_server_forgets_is_enumerated_anew(source: Open) -> None:
     world = World(seed=3, people=1, items=40, nasty=False)
-    with GraphServer(world) as server:
+    with FaultyGraph(world) as server:
         opened = source(server, Account(login=world.addresses()[0]), page_items=3)
         container = max(opened.containers(), key=lambda one: one.total or 0)
         before = {ref.id: ref for page in opened.changes(container, None) for ref in page.refs}

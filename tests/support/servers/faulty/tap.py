@@ -1,6 +1,7 @@
 """Tell whoever listens of every whole exchange of a practice server, as it was on the wire.
 
-Nobody listens unless a test does: Served.taps is empty. What is larger than MOST is not held, and not told.
+TAPS listen to the servers that start after listen() was called. What is larger than MOST is not held, and
+not told.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from practice.harness.faults import Kind
+from practice.harness.served import Served
+from servers.faulty.plan import Kind
 
 MOST = 2_000_000
 FAULTS = "practice.faults"
@@ -34,6 +36,12 @@ class Exchanged:
 
 
 Tap = Callable[[Exchanged], None]
+TAPS: list[Tap] = []
+
+
+def listen() -> None:
+    """Every practice server that starts from now on tells TAPS."""
+    Served.around.append(lambda app, server: Tapped(app, server, TAPS))
 
 
 class Tapped:

@@ -1,0 +1,1 @@
+"""Practice servers that go wrong on purpose, by a plan."""
