@@ -8,7 +8,7 @@ from lxml import etree
 
 from practice.exchange.context import Context
 from practice.exchange.permissions import effective_rights, permission_set
-from practice.exchange.search import Page, matches, page_of, parse_page, parse_restriction
+from practice.exchange.search import Page, page_of, parse_page, refuse_restriction
 from practice.exchange.shape import ExtendedField, Shape, parse_shape
 from practice.exchange.soap import Call, Dialect, EwsError, M, escape, failure, message, schema_fault
 from practice.world.folders import Folder
@@ -173,7 +173,7 @@ def find_folder(context: Context, call: Call) -> Iterator[bytes]:
     traversal = call.element.get("Traversal")
     if traversal not in ("Shallow", "Deep", "SoftDeleted"):
         raise schema_fault("The required attribute 'Traversal' is missing or invalid.")
-    restriction = parse_restriction(call.element.find(f"{M}Restriction"), context.dialect)
+    refuse_restriction(call.element)
     page = parse_page(call.element, "Folder", context.limits.page)
     for element in id_elements(call.element.find(f"{M}ParentFolderIds")):
         try:
@@ -181,12 +181,7 @@ def find_folder(context: Context, call: Call) -> Iterator[bytes]:
         except EwsError as error:
             yield failure("FindFolder", error).encode()
             continue
-        found = [
-            folder
-            for folder in _below(parent, traversal)
-            if restriction is None or matches(restriction, folder, value_of)
-        ]
-        yield _found(found, page, writer, context.dialect.habits.rows_most).encode()
+        yield _found(list(_below(parent, traversal)), page, writer, context.dialect.habits.rows_most).encode()
 
 
 def _below(parent: Folder, traversal: str) -> Iterator[Folder]:

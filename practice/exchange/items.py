@@ -24,13 +24,11 @@ from practice.exchange.records import photo_mark
 from practice.exchange.search import (
     Field,
     Page,
-    Predicate,
-    matches,
     ordered,
     page_of,
     parse_order,
     parse_page,
-    parse_restriction,
+    refuse_restriction,
 )
 from practice.exchange.shape import Shape, ids, parse_shape
 from practice.exchange.soap import Call, Dialect, EwsError, M, T, escape, failure, message, schema_fault
@@ -107,7 +105,6 @@ class _Search:
     """What a FindItem asks for, of each folder."""
 
     traversal: str
-    restriction: Predicate | None
     order: list[tuple[Field, bool]]
     page: Page
     view: View | None
@@ -119,7 +116,6 @@ def _search(context: Context, element: etree._Element) -> _Search:
         raise schema_fault("The required attribute 'Traversal' is missing or invalid.")
     return _Search(
         traversal,
-        parse_restriction(element.find(f"{M}Restriction"), context.dialect),
         parse_order(element.find(f"{M}SortOrder")),
         parse_page(element, "Item", context.limits.page),
         parse_view(element),
@@ -129,6 +125,7 @@ def _search(context: Context, element: etree._Element) -> _Search:
 def find_item(context: Context, call: Call) -> Iterator[bytes]:
     element = call.element
     shape = parse_shape(element.find(f"{M}ItemShape"))
+    refuse_restriction(element)
     search = _search(context, element)
     for parent in id_elements(element.find(f"{M}ParentFolderIds")):
         try:
@@ -149,8 +146,6 @@ def find_item(context: Context, call: Call) -> Iterator[bytes]:
 
 def _paged(context: Context, folder: Folder, search: _Search) -> tuple[Sequence[Message], str]:
     rows: Sequence[Message] = _rows(folder, search.traversal)
-    if search.restriction is not None:
-        rows = [item for item in rows if matches(search.restriction, item, value_of)]
     if search.order:
         rows = ordered(rows, search.order, value_of)
     partial = _partial(context, search.page.offset)

@@ -173,7 +173,6 @@ class Dialect:
     malformed      the code for an id that is none
     roles_with_ids DistinguishedFolderId comes unasked with a FolderId asked for
     roles_missing  distinguished folders it does not know: beginnings of their ids
-    tests_missing  search expressions it does not know
     mail_wrapped   calendar MIME comes as an RFC 5322 message around the iCalendar object
     habits         what its maker chose otherwise than Exchange
     """
@@ -192,7 +191,6 @@ class Dialect:
     malformed: str
     roles_with_ids: bool
     roles_missing: tuple[str, ...]
-    tests_missing: frozenset[str]
     bearer: bool
 
     def envelope(self, operation: str, pieces: Iterable[bytes]) -> Pieces:
@@ -251,7 +249,6 @@ EXCHANGE = Dialect(
     malformed="ErrorInvalidIdMalformed",
     roles_with_ids=False,
     roles_missing=(),
-    tests_missing=frozenset(),
     bearer=True,
 )
 GROMOX = Dialect(
@@ -273,7 +270,6 @@ GROMOX = Dialect(
     malformed="ErrorInvalidId",
     roles_with_ids=True,
     roles_missing=("archive", "recoverableitems"),
-    tests_missing=frozenset({"IsGreaterThanOrEqualTo", "IsLessThanOrEqualTo"}),
     bearer=False,
 )
 DIALECTS: dict[str, Dialect] = {"exchange": EXCHANGE, "gromox": GROMOX}

@@ -130,18 +130,6 @@ def test_recurrences_and_exceptions(server: ExchangeServer, first: Mailbox) -> N
     assert master.id == weekly.id
 
 
-def test_filters_by_time(server: ExchangeServer, first: Mailbox) -> None:
-    middle = _ews(datetime(2026, 1, 1, tzinfo=UTC))
-    found = opened(server, first).calendar.filter(start__gt=middle).only("subject")
-    expected = {id_ for id_, event in _all(first) if event.begins > middle}
-    assert {item.id for item in found} == expected
-
-
-def _all(mailbox: Mailbox) -> list[tuple[str, Event]]:
-    items = mailbox.distinguished("calendar").items
-    return [(item.id, item.record) for item in items if isinstance(item.record, Event)]
-
-
 def test_attachments_are_read(server: ExchangeServer, first: Mailbox) -> None:
     calendar = first.distinguished("calendar")
     item = first.put(calendar, ODDITIES["picture_and_file"](Desk(6, 0, "client/files")))

@@ -14,7 +14,6 @@ from exchangelib import (
     Configuration,
     Credentials,
     OAuth2Credentials,
-    Q,
 )
 from exchangelib.errors import (
     ErrorImpersonateUserDenied,
@@ -90,32 +89,6 @@ def test_all_pages_are_found_once(server: ExchangeServer, mailbox: Mailbox) -> N
     query.page_size = 7
     found = [item.id for item in query]
     assert sorted(found) == sorted(item.id for item in mailbox.distinguished("inbox").items)
-
-
-def test_filters(server: ExchangeServer, mailbox: Mailbox) -> None:
-    inbox = inbox_of(server, mailbox)
-    items = mailbox.distinguished("inbox").items
-    with_date = [item for item in items if item.received or item.created]
-    middle = sorted(item.received or item.created for item in with_date)[len(with_date) // 2]
-
-    def ids(query: object) -> set[str]:
-        return {item.id for item in query}
-
-    later = {item.id for item in with_date if (item.received or item.created) > middle}
-    assert ids(inbox.filter(datetime_received__gt=middle).only("size")) == later
-    at_or_before = {item.id for item in with_date} - later
-    assert ids(inbox.filter(datetime_received__lte=middle).only("size")) == at_or_before
-    unread = {item.id for item in items if not item.is_read}
-    assert ids(inbox.filter(is_read=False).only("size")) == unread
-    assert ids(inbox.filter(~Q(is_read=False)).only("size")) == {item.id for item in items} - unread
-    either = inbox.filter(Q(is_read=False) | Q(datetime_received__gt=middle)).only("size")
-    assert ids(either) == unread | later
-    with_subject = next(item for item in items if item.subject.strip())
-    word = with_subject.subject.split()[0]
-    containing = {item.id for item in items if word.casefold() in item.subject.casefold()}
-    assert ids(inbox.filter(subject__icontains=word).only("size")) == containing
-    named = {item.id for item in items if item.message_id}
-    assert ids(inbox.filter(message_id__exists=True).only("size")) == named
 
 
 def test_order(server: ExchangeServer, mailbox: Mailbox) -> None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 from ews_asking import (
-    IDS_ONLY,
     INBOX,
     MIME,
     NS,
@@ -60,17 +59,6 @@ def test_gromox_offers_basic_only(gromox: Asker) -> None:
     response = gromox.post(get_folder(INBOX))
     assert response.status_code == 401
     assert "Bearer" not in response.headers["WWW-Authenticate"]
-
-
-def test_gromox_lacks_some_comparisons(gromox: Asker, asker: Asker) -> None:
-    constant = '<t:FieldURIOrConstant><t:Constant Value="1"/></t:FieldURIOrConstant>'
-    test = f'<t:FieldURI FieldURI="item:Size"/>{constant}'
-    content = (
-        f'<m:FindItem Traversal="Shallow">{IDS_ONLY}<m:Restriction><t:IsGreaterThanOrEqualTo>{test}'
-        f"</t:IsGreaterThanOrEqualTo></m:Restriction><m:ParentFolderIds>{INBOX}</m:ParentFolderIds></m:FindItem>"
-    )
-    assert gromox.post(content).status_code == 500
-    assert codes(asker.ask(content)) == ["NoError"]
 
 
 def test_gromox_wraps_calendar_objects(gromox: Asker, mailbox: Mailbox) -> None:
