@@ -1,1 +1,1 @@
-"""Servers to practise on, and people who never lived. No part of a production install."""
+"""Provide servers to practise on, and people who never lived. No production install has them."""

@@ -1,10 +1,12 @@
-"""The demonstration: five people move from Exchange and five from Microsoft 365. One goes on working while
-it is under way, and another one after the first pass; what changed follows.
+"""Show a migration: five people move from Exchange and five from Microsoft 365.
+
+One person goes on working while the migration runs, and another one after the first pass; their changes
+follow.
 
 python -m practice.demo [--hold] [--state demo-state]
 
-It runs the same commands a migration engineer would, in a directory of its own, against practice servers in
-a process of their own. Nothing in it is real, and it can be run again at any time.
+It runs the same commands that a migration engineer would, in a directory of its own, against practice servers
+in a process of their own. Nothing in it is real, and it can run again at any time.
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ READS_BEFORE_USE = 3
 
 
 def main() -> None:
+    """Run the demonstration, or its practice servers."""
     parser = argparse.ArgumentParser(prog="python -m practice.demo", description=__doc__)
     parser.add_argument("--state", type=Path, default=Path("demo-state"), help="where everything is kept")
     parser.add_argument("--hold", action="store_true", help="keep the Prefect UI until Ctrl-C")
@@ -65,7 +68,11 @@ def main() -> None:
 
 
 def demonstrate(state: Path, *, hold: bool) -> int:
-    """The whole scenario; the exit code of its last command, or of the first that failed."""
+    """Run the whole scenario.
+
+    Returns:
+        The exit code of its last command, or of the first one that failed.
+    """
     began = time.monotonic()
     clear(state)
     with served(state) as (told, go_on):
@@ -125,8 +132,7 @@ def moved(state: Path, told: IO[str], go_on: Callable[[], None]) -> int:
 
 
 def sealed(state: Path) -> int:
-    """A pack that is checked without Kogge's ledger and servers; then a page for those who decide, which says
-    that the wave is sealed."""
+    """Seal a pack, check it without Kogge's ledger and servers, and write the page for the managers."""
     say("\nEvidence for those who check, and a page about the sealed wave for those who decide:\n")
     pack, key = "evidence/wave-pilot", ("--key", "operator.pem")
     code = run(state, "keys", "new", "Operator", "--out", key[1])
@@ -140,8 +146,7 @@ def sealed(state: Path) -> int:
 
 
 def approved(state: Path, wave: str, *options: str) -> int:
-    """Looks at every mailbox of a wave; then both approvers sign its plan, as they would on machines of their
-    own."""
+    """Check every mailbox of a wave, and sign its plan with both approvers' keys."""
     code = run(state, "check", "--wave", wave, *options)
     say("\nNothing is written before two people have signed the plan:\n")
     return code or signed(state, wave, *options)
@@ -159,6 +164,7 @@ def signed(state: Path, wave: str, *options: str) -> int:
 
 
 def finish(state: Path, code: int, seconds: float, *, hold: bool) -> None:
+    """Say how the demonstration ended, and wait if its Prefect server is to stay."""
     outcome = "Every item is accounted for" if code == 0 else "NOT every item is accounted for"
     say(f"\n{outcome}; the demonstration took {seconds:.0f} s. Its files are in {state.name}/.")
     running = prefect_server.status(state / "kogge-state")
@@ -168,6 +174,7 @@ def finish(state: Path, code: int, seconds: float, *, hold: bool) -> None:
 
 
 def wait_for_interrupt() -> None:
+    """Wait until the user presses Ctrl-C."""
     try:
         while True:
             time.sleep(3600)
@@ -176,8 +183,18 @@ def wait_for_interrupt() -> None:
 
 
 def run(state: Path, *arguments: str, out: IO[str] | None = None) -> int:
-    """One kogge command in the state directory, on this terminal, or with its output to a file. It is killed
-    with the demonstration: else it would go on, in the state directory of the next one."""
+    """Run one kogge command in the state directory.
+
+    It is killed with the demonstration: else it would go on, in the state directory of the next one.
+
+    Args:
+        state: the directory.
+        arguments: of the command.
+        out: a file for its output; None for this terminal.
+
+    Returns:
+        Its exit code.
+    """
     into = "" if out is None else f" > {Path(out.name).name}"
     say(f"$ kogge {shlex.join(arguments)}{into}")
     command = [sys.executable, "-c", "from kogge.app import main; main()", *arguments]
@@ -191,8 +208,10 @@ def run(state: Path, *arguments: str, out: IO[str] | None = None) -> int:
 
 
 def clear(state: Path) -> None:
-    """Removes what an earlier demonstration left: its mailboxes are gone with its servers. The Prefect
-    server's database stays: creating it takes longer than everything else."""
+    """Remove what an earlier demonstration left: its mailboxes are gone with its servers.
+
+    The Prefect server's database stays: to create it takes longer than everything else.
+    """
     prefect_server.down(state / "kogge-state")
     for path in [*state.glob("*"), *(state / "kogge-state").glob("*")]:
         if path.name in ("kogge-state", "prefect", LOCK):
@@ -205,8 +224,12 @@ def clear(state: Path) -> None:
 
 @contextmanager
 def served(state: Path) -> Iterator[tuple[IO[str], Callable[[], None]]]:
-    """The practice servers in a process of their own; yields what they tell, line by line, and how to tell
-    them that the next person works: the first while the migration reads, the second at once."""
+    """Run the practice servers in a process of their own.
+
+    Yields:
+        What they print, line by line, and a function that makes the next person work: the first one while the
+        migration reads, the second one at once.
+    """
     command = [sys.executable, "-m", "practice.demo", "--serve", "--state", str(state)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None  # noqa: S101 (a pipe was asked for)
@@ -226,7 +249,7 @@ def served(state: Path) -> Iterator[tuple[IO[str], Callable[[], None]]]:
 
 
 def serve(state: Path) -> None:
-    """Runs the servers until standard input ends; uses two mailboxes, each when a line says so."""
+    """Run the servers until standard input ends. Two mailboxes are used, each when a line asks for it."""
     world = World(
         seed=SEED,
         people=2 * PEOPLE,
@@ -253,7 +276,7 @@ def serve(state: Path) -> None:
 
 
 def is_read(exchange: ExchangeServer) -> bool:
-    """Waits until the migration reads; False when it ended before."""
+    """Wait until the migration reads, and return False if it ended before."""
     begun = exchange.requests["GetItem"]
     while exchange.requests["GetItem"] < begun + READS_BEFORE_USE:
         if select.select([sys.stdin], [], [], 0.05)[0]:
@@ -267,6 +290,7 @@ def _work(exchange: ExchangeServer, address: str) -> None:
 
 
 def write(state: Path, files: dict[str, str]) -> None:
+    """Write files that only this user may read."""
     for name, text in files.items():
         path = state / name
         path.touch(mode=0o600)
@@ -274,6 +298,7 @@ def write(state: Path, files: dict[str, str]) -> None:
 
 
 def say(text: str) -> None:
+    """Print a line at once."""
     print(text, flush=True)  # noqa: T201
 
 

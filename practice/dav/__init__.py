@@ -1,1 +1,1 @@
-"""A practice Radicale, and how layers stand before a practice server that speaks HTTP."""
+"""Serve a practice Radicale, and put layers before a practice server that speaks HTTP."""

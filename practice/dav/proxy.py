@@ -1,8 +1,8 @@
-"""The HTTP of a practice server, in threads of this process: its layers see every request before the server
-does, and every reply before the client does.
+"""Serve HTTP for a practice server in threads of this process, with layers before the server.
 
-It keeps connections alive (HTTP/1.1), as products do. A body without a Content-Length is refused with 411, as
-behind most reverse proxies.
+Layers see every request before the server does, and every reply before the client does. Connections are kept
+alive (HTTP/1.1), as products do. A body without a Content-Length is refused with 411, as most reverse proxies
+do.
 """
 
 from __future__ import annotations
@@ -27,9 +27,15 @@ HALF = 2
 
 
 class Fate(StrEnum):
-    """What becomes of a reply: SENT; LOST: the line is closed instead; CUT: closed in the middle of the body,
-    or of the status line where there is none; UNSTATED: without its length, so that it ends with the line;
-    BROKEN_OFF: likewise, and closed in the middle of the body."""
+    """Name what becomes of a reply.
+
+    Attributes:
+        SENT: it is sent.
+        LOST: the connection is closed instead.
+        CUT: the connection is closed in the middle of the body, or of the status line if there is no body.
+        UNSTATED: it is sent without its length, so that it ends with the connection.
+        BROKEN_OFF: as UNSTATED, and closed in the middle of the body.
+    """
 
     SENT = "sent"
     LOST = "lost"
@@ -40,8 +46,13 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """path is decoded, without the query, and target as it came; user is whom the Basic login names, proven
-    or not; address is the client's."""
+    """Hold a request.
+
+    Attributes:
+        path: decoded, without the query.
+        target: path and query as they came.
+        address: the client's.
+    """
 
     method: str
     path: str
@@ -53,6 +64,7 @@ class Request:
 
     @property
     def user(self) -> str | None:
+        """Return whom the Basic login names, proven or not."""
         scheme, _, encoded = self.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "basic":
             return None
@@ -64,7 +76,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """reason: of the status line; "" for the usual one."""
+    """Hold a reply.
+
+    Attributes:
+        reason: of the status line; "" for the usual one.
+    """
 
     status: int
     headers: httpx.Headers
@@ -74,6 +90,7 @@ class Reply:
 
     @property
     def took_effect(self) -> bool:
+        """Return whether the server did what was asked."""
         return 200 <= self.status < 300
 
 
@@ -84,7 +101,14 @@ more than once. Called in many threads at once."""
 
 
 def reply(status: int, body: str = "", *, kind: str = "text/plain; charset=utf-8", after: int = 0) -> Reply:
-    """after: seconds of Retry-After; 0: none."""
+    """Return a reply with a text.
+
+    Args:
+        status: of HTTP.
+        body: the text.
+        kind: the media type.
+        after: seconds of Retry-After; 0 for none.
+    """
     headers = httpx.Headers({"Content-Type": kind})
     if after:
         headers["Retry-After"] = str(after)
@@ -92,15 +116,20 @@ def reply(status: int, body: str = "", *, kind: str = "text/plain; charset=utf-8
 
 
 def dav_error(status: int, condition: str, message: str = "") -> Reply:
-    """The XML of RFC 4918 16: condition is an element as it stands, with its namespace; message is the
-    server's own words."""
+    """Return the XML of an error (RFC 4918, 16).
+
+    Args:
+        status: of HTTP.
+        condition: an element as it stands, with its namespace.
+        message: the server's own words.
+    """
     head = '<?xml version="1.0" encoding="utf-8"?>\n<d:error xmlns:d="DAV:" xmlns:s="http://sabredav.org/ns">'
     said = f"<s:message>{message}</s:message>" if message else ""
     return reply(status, f"{head}{condition}{said}</d:error>", kind="application/xml; charset=utf-8")
 
 
 def stack(layers: Sequence[Layer], last: Forward) -> Forward:
-    """The first layer stands nearest to the client."""
+    """Put layers before a server; the first layer is nearest to the client."""
     for layer in reversed(layers):
         last = _under(layer, last)
     return last
@@ -111,14 +140,17 @@ def _under(layer: Layer, rest: Forward) -> Forward:
 
 
 class Answers(Protocol):
-    """Who stands behind a Front."""
+    """Answer what a Front takes."""
 
     failures: list[BaseException]
 
-    def answer(self, request: Request) -> Reply: ...
+    def answer(self, request: Request) -> Reply:
+        """Return the reply to a request."""
 
 
 class Front(ThreadingHTTPServer):
+    """Accept connections for a practice server, and end them with it."""
+
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64
@@ -129,19 +161,22 @@ class Front(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), handler or Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
+        """Remember the connection, and serve it in a thread."""
         self._open.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
+        """End a connection."""
         self._open.discard(request)
         super().shutdown_request(request)
 
     def end_all(self) -> None:
+        """End all connections."""
         for one in list(self._open):
             self.shutdown_request(one)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news; what a layer raised is, at stop()."""
+        """Ignore a client that went away, and remember an error of a layer until stop()."""
         del request, client_address
         error = sys.exc_info()[1]
         if error is not None and not isinstance(error, OSError):
@@ -149,9 +184,11 @@ class Front(ThreadingHTTPServer):
 
 
 class Fronted(ABC):
-    """A server whose requests a Front takes, in a thread of its own.
+    """Answer the requests that a Front takes, in a thread of its own.
 
-    failures: what went wrong in a request, until stop() raises it."""
+    Attributes:
+        failures: what went wrong in requests, until stop() raises it.
+    """
 
     def __init__(self, handler: type[BaseHTTPRequestHandler] | None = None) -> None:
         self.failures: list[BaseException] = []
@@ -161,7 +198,7 @@ class Fronted(ABC):
 
     @abstractmethod
     def answer(self, request: Request) -> Reply:
-        """Answers a request, also without the network."""
+        """Return the reply to a request, also without the network."""
 
     def start(self) -> Self:
         """Safe more than once, until stop()."""
@@ -170,7 +207,7 @@ class Fronted(ABC):
         return self
 
     def stop(self) -> None:
-        """Ends every connection. Safe more than once. Raises what went wrong in a request."""
+        """End every connection, and raise what went wrong in a request. Safe to call again."""
         if self._thread.is_alive():
             self._front.shutdown()
             self._thread.join()
@@ -189,15 +226,18 @@ class Fronted(ABC):
 
 
 class Handler(BaseHTTPRequestHandler):
+    """Read requests and write replies."""
+
     server: Front
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
 
     def log_message(self, *args: Any) -> None:
-        """Says nothing: requests carry names."""
+        """Log nothing: requests carry names."""
 
     def serve(self) -> None:
+        """Answer one request."""
         headers = httpx.Headers(list(self.headers.items()))
         if "Transfer-Encoding" in headers:
             self.close_connection = True

@@ -1,10 +1,11 @@
-"""A CalDAV and CardDAV server from pip alone: Radicale, in a process of its own, its collections in a folder
-that goes with it.
+"""Serve CalDAV and CardDAV with Radicale, in a process of its own.
+
+Its collections lie in a folder that goes with it.
 
 What it has: conditional PUT and DELETE with strong ETags over the bytes it stored, sync-collection, multiget,
 409 no-uid-conflict inside one collection, tasks and events in one calendar, everything a vCard may hold.
-What it has not: scheduling (it never mails anybody), a trash, a quota, limits on rates or on how many
-collections, UIDs unique beyond one collection, keep-alive (HTTP/1.0, one connection a request).
+What it does not have: scheduling (it never mails anybody), a trash, a quota, limits on rates or on how many
+collections, UIDs unique beyond one collection, keep-alive (HTTP/1.0, one connection for each request).
 It rewrites what it stores: property order, folding and PRODID may change; the ETag is that of the result.
 Without fsync: about 150 small PUTs a second, one after the other or four at a time.
 """
@@ -39,18 +40,20 @@ PROVISIONED = {
 
 
 class Threaded(socketserver.ThreadingMixIn, WSGIServer):
-    """A thread a connection. Radicale's own loop admits no port 0, and eight connections."""
+    """Serve each connection in a thread. Radicale's own loop admits no port 0, and eight connections."""
 
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64
 
     def server_bind(self) -> None:
+        """Bind without asking for the host's name."""
         socketserver.TCPServer.server_bind(self)  # without a look-up of this host's name
         self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
         self.setup_environ()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log that a client went away."""
         logging.debug("%s went away: %r", client_address, request)
 
 
@@ -100,7 +103,7 @@ def _main(users: frozenset[str], provisioned: bool) -> None:
 
 @dataclass
 class RadicaleServer:
-    """A running Radicale; see start_radicale. A user's collections are below home(user)."""
+    """Hold a running Radicale; see start_radicale. A user's collections are below home(user)."""
 
     url: str
     users: frozenset[str]
@@ -109,11 +112,11 @@ class RadicaleServer:
     product: str = "radicale"
 
     def home(self, user: str) -> str:
-        """The URL of a user's principal, which is also where the calendars and address books lie."""
+        """Return the URL of a user's principal, where the calendars and address books lie."""
         return f"{self.url}/{quote(user)}/"
 
     def stop(self) -> None:
-        """Stops it; everything in it is gone. Safe more than once."""
+        """Stop it; everything in it is gone. Safe to call again."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         if self._process.stdout is not None:
@@ -126,10 +129,16 @@ class RadicaleServer:
 
 
 def start_radicale(users: Iterable[str], *, provisioned: bool = False) -> RadicaleServer:
-    """A Radicale that knows users, each with USER_PASSWORD; any other login is 401.
+    """Start a Radicale that knows users, each with USER_PASSWORD; any other login is 401.
 
-    provisioned: every user has the collections "calendar" and "contacts" from the first login on, as a
-    product's user has; otherwise the home is empty. Raises RuntimeError when it does not start."""
+    Args:
+        users: who may log in.
+        provisioned: True if every user has the collections "calendar" and "contacts" from the first login on,
+            as a product's user has; otherwise the home is empty.
+
+    Raises:
+        RuntimeError: it does not start.
+    """
     known = frozenset(users)
     process = subprocess.Popen(
         [

@@ -1,7 +1,7 @@
-"""One practice drive: a tree of files that people change.
+"""Hold one practice drive: a tree of files that people change.
 
-Every change has a number, by which Graph's delta tells it: of each item the latest state, once. What lies
-below a folder that was renamed, moved or deleted is not told again.
+Every change has a number, by which Graph's delta lists it: of each item the latest state, once. What lies
+below a folder that was renamed, moved or deleted is not listed again.
 """
 
 from __future__ import annotations
@@ -24,8 +24,12 @@ START = datetime(2019, 5, 6, 7, 8, 9, tzinfo=UTC)
 
 
 class Form(StrEnum):
-    """What a node is. NOTEBOOK: a package of OneNote, which looks like a folder but is none; SHORTCUT: a
-    link to a folder in somebody else's drive."""
+    """Name what a node is.
+
+    Attributes:
+        NOTEBOOK: a package of OneNote, which looks like a folder but is none.
+        SHORTCUT: a link to a folder in somebody else's drive.
+    """
 
     FOLDER = "folder"
     FILE = "file"
@@ -35,7 +39,11 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """An older state of a file's bytes. stated: the size that Graph tells, where that is another."""
+    """Hold an older state of a file's bytes.
+
+    Attributes:
+        stated: the size that Graph states, if it is another.
+    """
 
     number: int
     content: Content
@@ -46,9 +54,15 @@ class Version:
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """A file or folder. changed: the number of the latest change. version counts changes of the bytes,
-    revision all. alone: it inherits no shares. stated: the quickXorHash that Graph tells; "" for none, None
-    for the right one."""
+    """Hold a file or folder.
+
+    Attributes:
+        changed: the number of the latest change.
+        version: counts changes of the bytes.
+        revision: counts all changes.
+        alone: True if it inherits no shares.
+        stated: the quickXorHash that Graph states; "" for none, None for the right one.
+    """
 
     id: str
     name: str
@@ -70,7 +84,7 @@ class Node:
 
     @property
     def path(self) -> tuple[str, ...]:
-        """The names below the drive."""
+        """Return the names below the drive."""
         names = []
         node: Node = self
         while node.parent is not None:
@@ -80,22 +94,27 @@ class Node:
 
     @property
     def size(self) -> int:
-        """Of a folder, of all that lies below it: it costs a walk."""
+        """Return the size; a folder's is the size of all that lies below it, which costs a walk."""
         return self.content.size if self.form is Form.FILE else sum(one.content.size for one in self.walk())
 
     @property
     def quickxor(self) -> str:
-        """What Graph tells; "" where it tells none, as of a file without bytes."""
+        """Return the hash that Graph states; "" if it states none, as for a file without bytes."""
         if self.stated is not None:
             return self.stated
         return self.content.quickxor if self.content.size else ""
 
     @property
     def guid(self) -> str:
+        """Return the GUID that addresses name."""
         return str(uuid.UUID(bytes=digest(self.id, "guid"))).upper()
 
     def was(self, number: int) -> Node:
-        """The file as it was, under an id of its own. Raises KeyError."""
+        """Return the file as it was, under an id of its own.
+
+        Raises:
+            KeyError: there is no such version.
+        """
         for one in self.older:
             if one.number == number:
                 return replace(
@@ -110,14 +129,14 @@ class Node:
         raise KeyError("no such version")
 
     def heritage(self) -> Iterator[Node]:
-        """The folders above whose shares are its own as well."""
+        """Yield the folders above whose shares it has as well."""
         node = self
         while not node.alone and node.parent is not None:
             node = node.parent
             yield node
 
     def walk(self) -> Iterator[Node]:
-        """All that lies below, parents first."""
+        """Yield all that lies below, parents first."""
         todo = list(self.children.values())
         while todo:
             node = todo.pop()
@@ -125,7 +144,7 @@ class Node:
             todo += node.children.values()
 
     def lineage(self) -> Iterator[Node]:
-        """Its parent, and so on up."""
+        """Yield its parent, and so on up."""
         node = self.parent
         while node is not None:
             yield node
@@ -133,8 +152,14 @@ class Node:
 
 
 class Drive:
-    """One tree. owner: of a person's own; None: of a site. web: its address in a browser. Its methods hold
-    `lock`; whoever reads more than one thing does so too."""
+    """Hold one tree.
+
+    Its methods hold `lock`; whoever reads more than one thing does so too.
+
+    Attributes:
+        owner: of a person's drive; None for a site's.
+        web: its address in a browser.
+    """
 
     def __init__(
         self,
@@ -161,11 +186,11 @@ class Drive:
 
     @property
     def change(self) -> int:
-        """The number of the newest change."""
+        """Return the number of the newest change."""
         return self._log[-1][0]
 
     def changes(self, since: int, most: int, up_to: int | None = None) -> list[tuple[int, Node]]:
-        """The next `most` changes after one, in their order; of each node the latest alone."""
+        """Return the next `most` changes after one, in their order; of each node only the latest."""
         high = self.change if up_to is None else up_to
         found: list[tuple[int, Node]] = []
         for at in range(bisect_right(self._log, since, key=lambda one: one[0]), len(self._log)):
@@ -177,18 +202,26 @@ class Drive:
         return found
 
     def lose_tokens(self) -> None:
-        """Every token of a delta is worth nothing any more."""
+        """Make every token of a delta invalid."""
         self.era += 1
 
     def at(self, *path: str) -> Node:
-        """By names below the drive. Raises KeyError."""
+        """Return a node by names below the drive.
+
+        Raises:
+            KeyError: there is none.
+        """
         node = self.root
         for name in path:
             node = node.children[name]
         return node
 
     def find(self, id_: str) -> Node:
-        """By id, also by that of a file as it was. Raises KeyError, also for what was deleted."""
+        """Return a node by id, also by the id of a file as it was.
+
+        Raises:
+            KeyError: there is none, or it was deleted.
+        """
         id_, _, number = id_.partition("/")
         node = self.root if id_ == "root" else self.nodes[id_]
         if node.deleted or any(one.deleted for one in node.lineage()):
@@ -198,12 +231,13 @@ class Drive:
     # What people do
 
     def folder(self, parent: Node, name: str, modified: datetime | None = None) -> Node:
+        """Make a folder."""
         return self._add(parent, name, Form.FOLDER, EMPTY, modified)
 
     def write(
         self, parent: Node, name: str, content: bytes | Content, modified: datetime | None = None
     ) -> Node:
-        """A new file, or a new version of the one of this name."""
+        """Make a file, or a new version of the one with this name."""
         given = Content.of(content) if isinstance(content, bytes) else content
         with self.lock:
             node = parent.children.get(name)
@@ -218,7 +252,7 @@ class Drive:
             return node
 
     def notebook(self, parent: Node, name: str) -> Node:
-        """A OneNote notebook: two files that are no files of the drive."""
+        """Make a OneNote notebook: two files that are no files of the drive."""
         with self.lock:
             node = self._add(parent, name, Form.NOTEBOOK, EMPTY, None)
             self.write(node, "Erste Seiten.one", b"\xe4\x52\x5c\x7b one")
@@ -226,14 +260,19 @@ class Drive:
             return node
 
     def shortcut(self, parent: Node, name: str) -> Node:
-        """A folder of somebody else, shown here."""
+        """Show a folder of somebody else here."""
         return self._add(parent, name, Form.SHORTCUT, EMPTY, None)
 
     def rename(self, node: Node, name: str) -> None:
+        """Rename a node."""
         self.move(node, node.parent or self.root, name)
 
     def move(self, node: Node, parent: Node, name: str | None = None) -> None:
-        """Raises KeyError when something of this name is there."""
+        """Move a node.
+
+        Raises:
+            KeyError: something with this name is there.
+        """
         with self.lock:
             name = name or node.name
             if node.parent is None or parent.children.get(name, node) is not node:
@@ -245,13 +284,13 @@ class Drive:
             self._changed(node)
 
     def touch(self, node: Node, modified: datetime) -> None:
-        """Only its date changes."""
+        """Change only a node's date."""
         with self.lock:
             node.modified = modified
             self._changed(node)
 
     def delete(self, node: Node) -> None:
-        """With all that lies below, of which nothing is told."""
+        """Delete a node with all that lies below, which no delta lists."""
         with self.lock:
             if node.parent is None:
                 raise KeyError("a drive has a root")
@@ -260,29 +299,38 @@ class Drive:
             self._changed(node)
 
     def share(self, node: Node, *permissions: Permission) -> None:
+        """Share a node with further people."""
         with self.lock:
             node.shares += permissions
             self._changed(node)
 
     def unshare(self, node: Node) -> None:
+        """Share a node with no one."""
         with self.lock:
             node.shares.clear()
             self._changed(node)
 
     def part(self, node: Node) -> None:
-        """From now on it inherits no shares."""
+        """Let a node inherit no shares from now on."""
         with self.lock:
             node.alone = True
             self._changed(node)
 
     def infect(self, node: Node) -> None:
-        """From now on it is called malware, and its bytes are not given out."""
+        """Call a file malware from now on; its bytes are not given out."""
         with self.lock:
             node.infected = True
             self._changed(node)
 
     def spoil(self, node: Node, number: int, *, infected: bool = False, stated: int | None = None) -> None:
-        """Of one of its older versions; stated: Graph tells this size from now on."""
+        """Damage one of a file's older versions.
+
+        Args:
+            node: the file.
+            number: of the version.
+            infected: True if the version is called malware.
+            stated: the size that Graph states from now on.
+        """
         with self.lock:
             node.older = [
                 replace(one, infected=infected, stated=stated) if one.number == number else one

@@ -1,4 +1,4 @@
-"""Bytes of practice files: mostly small, or so large that nobody holds them."""
+"""Hold bytes of practice files: mostly few, or so many that no process holds them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ BLOCK = 262_144
 
 @dataclass(frozen=True)
 class Content:
-    """size bytes, zero but for the pieces: (offset, bytes) in order, not overlapping."""
+    """Hold `size` bytes, zero but for the pieces: (offset, bytes) in order, not overlapping."""
 
     size: int
     pieces: tuple[tuple[int, bytes], ...] = ()
 
     @classmethod
     def of(cls, data: bytes) -> Content:
+        """Return the content with these bytes."""
         return cls(len(data), ((0, data),) if data else ())
 
     @classmethod
     def sparse(cls, size: int, *key: object) -> Content:
-        """So many bytes, of which a few dozen are not zero: at the start, at the end and between."""
+        """Return so many bytes, of which a few dozen are not zero: at both ends and between."""
         dice, length = Dice(*key), 24
         places = sorted({0, size - length, *(dice.below(max(1, size - length)) for _ in range(5))})
         pieces: list[tuple[int, bytes]] = []
@@ -36,7 +37,7 @@ class Content:
         return cls(size, tuple(pieces))
 
     def read(self, start: int, end: int) -> bytes:
-        """The bytes of [start, end)."""
+        """Return the bytes of [start, end)."""
         end = min(end, self.size)
         if len(self.pieces) == 1 and self.pieces[0][0] == 0 and len(self.pieces[0][1]) == self.size:
             return self.pieces[0][1][start:end]
@@ -48,17 +49,18 @@ class Content:
         return bytes(found)
 
     def blocks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes in blocks."""
         stop = self.size if end is None else min(end, self.size)
         for at in range(start, stop, BLOCK):
             yield self.read(at, min(at + BLOCK, stop))
 
     @cached_property
     def quickxor(self) -> str:
-        """As Graph writes it."""
+        """Return the hash as Graph writes it."""
         return quickxor_text(self.size, self.pieces)
 
     def sha256(self) -> bytes:
-        """Reads it all."""
+        """Return the digest of all bytes, which are read."""
         digest = hashlib.sha256()
         for block in self.blocks():
             digest.update(block)

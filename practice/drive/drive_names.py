@@ -1,4 +1,4 @@
-"""Names that people give to files and folders: practice/world/data/files."""
+"""Read names that people give to files and folders: practice/world/data/files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies in a practice drive, from a seed: an ordinary tree, or one with every oddity."""
+"""Fill a practice drive from a seed: with an ordinary tree, or with one that has every oddity."""
 
 from __future__ import annotations
 
@@ -35,8 +35,15 @@ PRECISE = datetime(2021, 3, 4, 5, 6, 7, 987_000, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """files: ordinary ones, in folders. nasty: every oddity besides. crowd: so many files in one folder.
-    depth: so many folders, one in the other. large: sizes of sparse files."""
+    """Describe a tree.
+
+    Attributes:
+        files: how many ordinary ones, in folders.
+        nasty: True for every oddity in addition.
+        crowd: how many files one folder has.
+        depth: how many folders lie one in the other.
+        large: sizes of sparse files.
+    """
 
     files: int = 40
     nasty: bool = True
@@ -46,7 +53,7 @@ class Tree:
 
 
 def populate(drive: Drive, tree: Tree, people: Directory) -> None:
-    """The same seed gives the same drive."""
+    """Fill a drive; the same seed gives the same drive."""
     _ordinary(drive, tree.files)
     if tree.nasty:
         for part in (_names, _empty, _deep(tree.depth), _sizes, _dates, _versions, _strange, _shares(people)):
@@ -139,7 +146,7 @@ def _shares(people: Directory) -> Callable[[Drive], None]:
 
 
 def shares(people: Directory) -> dict[str, tuple[Permission, ...]]:
-    """By the name of a file, every kind of permission."""
+    """Return every kind of permission, by the name of a file."""
     one, other = (people.at(index % people.count) for index in (1, 2))
     colleague = Grantee(Party.USER, other.name, other.address)
     stranger = Grantee(Party.GUEST, "Gast", "gast@firma.example")

@@ -1,4 +1,4 @@
-"""With whom practice files are shared: one row of /permissions each."""
+"""Describe with whom practice files are shared: one row of /permissions each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Party(StrEnum):
 
 
 class Scope(StrEnum):
-    """Who may use a link."""
+    """Name who may use a link."""
 
     ANONYMOUS = "anonymous"
     ORGANIZATION = "organization"
@@ -26,8 +26,14 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grantee:
-    """address: "" of a site group; mail: whether the row states it, or only a login name does. id: a user's
-    object id, whose address was another when something was shared with them; "": of whom the address is."""
+    """Name who gets a permission.
+
+    Attributes:
+        address: "" of a site group.
+        mail: True if the row states the address, False if only a login name does.
+        id: a user's object id, if the address was another when something was shared; "" if the address names
+            the user.
+    """
 
     party: Party
     name: str
@@ -38,7 +44,11 @@ class Grantee:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """to: of the scope USERS, for whom."""
+    """Describe a link.
+
+    Attributes:
+        to: whom the scope USERS is for.
+    """
 
     scope: Scope
     edit: bool = False
@@ -47,7 +57,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """Either to or link. password: of a link."""
+    """Hold one permission: `to` or `link`.
+
+    Attributes:
+        password: True if the link has one.
+    """
 
     roles: tuple[str, ...]
     to: Grantee | None = None
@@ -57,18 +71,22 @@ class Permission:
 
 
 def user(address: str, name: str = "", *, write: bool = False, mail: bool = True) -> Permission:
+    """Return a user's permission."""
     return Permission(_roles(write), Grantee(Party.USER, name or address, address, mail))
 
 
 def guest(address: str, *, write: bool = False, mail: bool = True) -> Permission:
+    """Return a guest's permission."""
     return Permission(_roles(write), Grantee(Party.GUEST, address, address, mail))
 
 
 def group(name: str, address: str = "", *, write: bool = False) -> Permission:
+    """Return a group's permission."""
     return Permission(_roles(write), Grantee(Party.GROUP, name, address))
 
 
 def site_group(name: str, *roles: str) -> Permission:
+    """Return a site group's permission."""
     return Permission(roles or ("read",), Grantee(Party.SITE_GROUP, name))
 
 
@@ -79,6 +97,7 @@ def link(
     expires: datetime | None = None,
     password: bool = False,
 ) -> Permission:
+    """Return a link's permission."""
     return Permission(_roles(edit), None, Link(scope, edit, to), expires, password)
 
 

@@ -1,4 +1,4 @@
-"""The drives of a practice world: a OneDrive for each person, and sites with their libraries.
+"""Hold the drives of a practice world: a OneDrive for each person, and sites with their libraries.
 
 drives = Drives(world, Tree(files=100))
 drive = drives.of(world.addresses()[0])
@@ -23,8 +23,13 @@ SITES = {"sites/bauamt": "Bauamt", "teams/projekt": "Projekt Küste"}
 
 
 class Drives:
-    """tree: what lies in each person's; library: in each site's libraries. without: addresses of people who
-    have no OneDrive."""
+    """Make drives when they are read.
+
+    Attributes:
+        tree: what lies in each person's drive.
+        library: what lies in each site's libraries.
+        without: addresses of people who have no OneDrive.
+    """
 
     def __init__(self, world: World, tree: Tree | None = None, library: Tree | None = None) -> None:
         self.world = world
@@ -35,7 +40,11 @@ class Drives:
         self._sites: dict[str, Site] = {}
 
     def of(self, address: str) -> Drive:
-        """A person's own. Raises KeyError."""
+        """Return a person's own drive.
+
+        Raises:
+            KeyError: there is none.
+        """
         person = self.world.person(address)
         with self.world.lock:
             if person.address in self.without:
@@ -45,7 +54,11 @@ class Drives:
             return self._people[person.index]
 
     def site(self, path: str) -> Site:
-        """By its path below the host, in any case, or by its id. Raises KeyError."""
+        """Return a site by its path below the host, in any case, or by its id.
+
+        Raises:
+            KeyError: there is none.
+        """
         with self.world.lock:
             path = path.lower()
             if path in SITES and path not in self._sites:
@@ -61,15 +74,22 @@ class Drives:
         raise KeyError("no such site")
 
     def find(self, id_: str) -> Drive:
-        """By its id. Raises KeyError."""
+        """Return a drive by its id.
+
+        Raises:
+            KeyError: there is none.
+        """
         for drive in self._all():
             if drive.id == id_:
                 return drive
         raise KeyError("no such drive")
 
     def by_web(self, url: str) -> tuple[Drive, tuple[str, ...]]:
-        """The drive that an address in a browser leads into, and the rest of its path, still quoted. Raises
-        KeyError."""
+        """Return the drive that an address in a browser leads into, and the rest of its path, still quoted.
+
+        Raises:
+            KeyError: it leads into no drive.
+        """
         for drive in self._all():
             if url == drive.web or url.startswith(f"{drive.web}/"):
                 return drive, tuple(url[len(drive.web) :].strip("/").split("/"))

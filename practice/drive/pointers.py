@@ -1,5 +1,4 @@
-"""Links into OneDrive and SharePoint in what practice people wrote: laid beside what is generated, for a
-rehearsal of `kogge links`."""
+"""Put links into OneDrive and SharePoint into practice mailboxes, for a rehearsal of `kogge links`."""
 
 from __future__ import annotations
 
@@ -21,8 +20,10 @@ LOST = f"https://{MY_HOST}/personal/niemand/Documents/verschwunden.txt"
 
 
 def strew(world: World, drives: Drives, addresses: Sequence[str]) -> None:
-    """Each writes a mail and a page that lead to a file of their own and of their neighbour; the mail also to
-    a library, to what is gone and to somebody else's Microsoft 365."""
+    """Let people write a mail and a page that lead to a file of their own and of their neighbour.
+
+    The mail also leads to a library, to what is gone and to somebody else's Microsoft 365.
+    """
     writers = list(addresses[:WRITERS])
     plans = [_plan(drives.of(address)) for address in writers]
     library = drives.site(next(iter(SITES))).libraries[0]

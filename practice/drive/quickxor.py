@@ -1,5 +1,8 @@
-"""quickXorHash as Microsoft describes it (driveItem hashes): byte n of a file is XORed into 160 bits, at bit
-11 n, around the end; then the length into the last eight bytes."""
+"""Compute quickXorHash as Microsoft describes it (driveItem hashes).
+
+Byte n of a file is XORed into 160 bits, at bit 11 n, around the end; then the length into the last eight
+bytes.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,12 @@ SHIFT = 11
 
 
 def quickxor(size: int, pieces: Iterable[tuple[int, bytes]]) -> bytes:
-    """The 20 bytes of a file of this size. pieces: (offset, bytes) of whatever is not zero in it."""
+    """Return the 20 bytes of the hash.
+
+    Args:
+        size: of the file.
+        pieces: (offset, bytes) of whatever is not zero in it.
+    """
     state = 0
     for offset, data in pieces:
         for lead in range(min(BITS, len(data))):
@@ -24,5 +32,5 @@ def quickxor(size: int, pieces: Iterable[tuple[int, bytes]]) -> bytes:
 
 
 def quickxor_text(size: int, pieces: Iterable[tuple[int, bytes]]) -> str:
-    """As Graph writes it."""
+    """Return the hash as Graph writes it."""
     return base64.b64encode(quickxor(size, pieces)).decode()

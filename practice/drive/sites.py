@@ -17,7 +17,11 @@ LIBRARIES = ("Freigegebene Dokumente", "Bauakten")
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """path: below the host ("sites/bauamt"); the first library is the default one."""
+    """Hold a site. The first library is the default one.
+
+    Attributes:
+        path: below the host ("sites/bauamt").
+    """
 
     id: str
     path: str
@@ -26,11 +30,12 @@ class Site:
 
     @property
     def web(self) -> str:
+        """Return the site's address in a browser."""
         return f"https://{HOST}/{self.path}"
 
 
 def make_site(seed: int, path: str, title: str, lock: threading.RLock) -> Site:
-    """With empty libraries."""
+    """Return a site with empty libraries."""
     ids = (uuid.UUID(bytes=digest(seed, path, part)) for part in ("site", "web"))
     id_ = ",".join((HOST, *map(str, ids)))
     libraries = tuple(

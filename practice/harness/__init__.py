@@ -1,1 +1,1 @@
-"""What practice servers share: faults, TLS, threads, seeded choices."""
+"""Provide what practice servers share: TLS, threads, seeded choices."""

@@ -1,4 +1,4 @@
-"""One process at a time in a directory."""
+"""Admit one process at a time to a directory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ LOCK = "lock"
 
 @contextmanager
 def only_one(directory: Path, what: str, mode: int) -> Iterator[None]:
-    """Makes the directory with this mode where there is none. Raises SystemExit where another is at work."""
+    """Hold a directory for this process, until the context ends.
+
+    Args:
+        directory: is made if it does not exist.
+        what: names the work, for people.
+        mode: of a new directory.
+
+    Raises:
+        SystemExit: another process is at work there.
+    """
     directory.mkdir(parents=True, exist_ok=True, mode=mode)
     with (directory / LOCK).open("w") as lock:
         try:

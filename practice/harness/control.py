@@ -1,4 +1,4 @@
-"""A way to ask a process of practice servers for something, from another terminal.
+"""Ask a process of practice servers for something, from another terminal.
 
 The process listens on a Unix socket in a folder that only its user may enter. A request and its answer are a
 line of JSON each. The socket goes with the process, however that ends.
@@ -25,12 +25,12 @@ POLL_SECONDS = 0.05
 
 
 class NotServedError(OSError):
-    """Nobody listens at this socket any more."""
+    """Say that no process listens at a socket any more."""
 
 
 @contextmanager
 def controlled(answer: Answer) -> Iterator[Path]:
-    """Answers requests in threads of its own, until the context ends.
+    """Answer requests in threads, until the context ends.
 
     Yields:
         The socket's path.
@@ -53,7 +53,7 @@ def controlled(answer: Answer) -> Iterator[Path]:
 
 
 def ask(path: Path, request: Request) -> Mapping[str, object]:
-    """The answer to one request.
+    """Return the answer to one request.
 
     Raises:
         NotServedError: the process has ended, or does not answer in time.

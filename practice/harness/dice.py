@@ -14,12 +14,12 @@ T = TypeVar("T")
 
 
 def digest(*key: object, size: int = 16) -> bytes:
-    """size (<= 64) bytes that depend on the key alone."""
+    """Return `size` bytes (at most 64) that depend on the key alone."""
     return hashlib.blake2b("/".join(map(str, key)).encode(), digest_size=size).digest()
 
 
 class Dice:
-    """A stream of throws for one key. Not thread-safe; cheap enough to make one a message."""
+    """Throw dice for one key. Not thread-safe; cheap enough to make one for each message."""
 
     __slots__ = ("_block", "_key", "_pool")
 
@@ -29,6 +29,7 @@ class Dice:
         self._pool = b""
 
     def bytes(self, count: int) -> bytes:
+        """Return the next bytes."""
         while len(self._pool) < count:
             data = self._key + b"#%d" % self._block
             self._pool += hashlib.blake2b(data).digest()
@@ -37,18 +38,24 @@ class Dice:
         return taken
 
     def below(self, limit: int) -> int:
-        """0 <= throw < limit. The bias of the modulo is far below what practice data would show."""
+        """Return a number with 0 <= number < limit.
+
+        The bias of the modulo is far below what practice data would show.
+        """
         return int.from_bytes(self.bytes(6), "big") % limit
 
     def between(self, low: int, high: int) -> int:
-        """low <= throw <= high."""
+        """Return a number with low <= number <= high."""
         return low + self.below(high - low + 1)
 
     def chance(self, probability: float) -> bool:
+        """Return True with this probability."""
         return self.below(1 << 32) < probability * (1 << 32)
 
     def pick(self, choices: Sequence[T]) -> T:
+        """Return one of the choices."""
         return choices[self.below(len(choices))]
 
     def hex(self, digits: int) -> str:
+        """Return so many hexadecimal digits."""
         return self.bytes((digits + 1) // 2).hex()[:digits]

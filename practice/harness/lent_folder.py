@@ -1,7 +1,7 @@
-"""A temporary folder that does not stay behind for good, however its process ends.
+"""Lend a temporary folder that does not stay for good, however its process ends.
 
-Each folder has a lock that its process holds. The kernel lets go of the lock when the process dies, SIGKILL
-included. Whoever makes the next folder with the same prefix removes those whose lock nobody holds.
+Each folder has a lock that its process holds. The kernel lets go of the lock when the process dies, also by
+SIGKILL. Whoever makes the next folder with the same prefix removes the folders whose lock no process holds.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ COMMAND_SECONDS = 600.0
 
 
 class PracticeFailed(RuntimeError):
-    """The practice world did not start, or a command did not end."""
+    """Say that the practice world did not start, or that a command did not end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class PracticeRun:
-    """A running practice world.
+    """Run commands in a practice world.
 
     Attributes:
         directory: where its configuration is, and where commands run.
@@ -116,7 +116,7 @@ def practice_run(directory: Path, options: Sequence[str] = ()) -> Iterator[Pract
 
 
 def _wait_until_up(process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until the world has said where its configuration is: its servers run by then."""
+    """Wait until the world has printed where its configuration is: its servers run by then."""
     deadline = time.monotonic() + BEGIN_SECONDS
     while "configuration" not in log.read_text():
         if process.poll() is not None or time.monotonic() > deadline:

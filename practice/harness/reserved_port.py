@@ -1,4 +1,4 @@
-"""A port that stays free for the Prefect server of one practice world, while another world stands beside it.
+"""Reserve a port for the Prefect server of one practice world while other worlds run.
 
 The world's process holds a lock for the port, not the port itself: the Prefect server starts later, in
 another process. The kernel lets go of the lock when the process ends.
@@ -21,7 +21,7 @@ TRIES = 20
 
 @contextmanager
 def reserved_port(wanted: int) -> Iterator[int]:
-    """Reserves this port, or the next of every STEP that is free and that no other world has reserved.
+    """Reserve this port, or the next one that is free and that no other world has reserved.
 
     Args:
         wanted: 0 stands for any free port, without a reservation.

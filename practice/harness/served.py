@@ -26,18 +26,23 @@ LAST_TURNS = 3
 
 
 class Answering(Protocol):
-    """What answers the requests."""
+    """Answer the requests of a server."""
 
     requests: Counter[str]
 
-    def app(self) -> Starlette: ...
+    def app(self) -> Starlette:
+        """Return the application that answers."""
 
 
 class AbruptServer(uvicorn.Server):
-    """After its grace uvicorn leaves the loop with connections half closed; here they are aborted, and
-    the loop gets the turns it needs to forget them."""
+    """End connections that are half closed.
+
+    After its grace period uvicorn leaves the loop with such connections; here they are aborted, and the loop
+    gets the turns that it needs to forget them.
+    """
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Shut down, and abort what is still open."""
         await super().shutdown(sockets)
         for connection in list(self.server_state.connections):
             transport = getattr(connection, "transport", None)
@@ -70,6 +75,7 @@ class Served:
 
     @property
     def requests(self) -> Counter[str]:
+        """Return how often each operation was called."""
         return self._answering.requests
 
     @property
@@ -77,8 +83,10 @@ class Served:
         return f"{'https' if self._https else 'http'}://127.0.0.1:{self.port}"
 
     def start(self) -> Self:
-        """Returns when the server accepts connections. After stop() it may be started again, on the
-        same port."""
+        """Start, and return when the server accepts connections.
+
+        After stop() it may be started again, on the same port.
+        """
         self._socket = _listening(self.port)
         self.port = self._socket.getsockname()[1]
         self._server = AbruptServer(self._config())
@@ -124,7 +132,7 @@ class Served:
             self._server.run(sockets=[self._socket])
 
     def stop(self) -> None:
-        """Closes every connection; safe more than once."""
+        """Close every connection. Safe to call again."""
         if self._server is not None:
             self._server.should_exit = True
         if self._thread is not None:
@@ -134,7 +142,7 @@ class Served:
         self._server = self._thread = self._socket = None
 
     def close(self) -> None:
-        """Stops for good, removing the certificate."""
+        """Stop for good, and remove the certificate."""
         self.stop()
         if self._folder is not None:
             self._folder.close()
@@ -153,8 +161,11 @@ class Served:
 
 
 def _listening(port: int) -> socket.socket:
-    """Says IPPROTO_TCP outright: asyncio turns Nagle's algorithm off only on sockets that do, and with
-    it on every request takes 40 ms more."""
+    """Return a listening socket that names IPPROTO_TCP.
+
+    asyncio turns Nagle's algorithm off only on sockets that name it, and with the algorithm on every request
+    takes 40 ms more.
+    """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
@@ -163,7 +174,7 @@ def _listening(port: int) -> socket.socket:
 
 
 class Signalled:
-    """Waits for SIGTERM or SIGINT, which are heard from now on, and end nothing by themselves.
+    """Wait for SIGTERM or SIGINT, which end nothing by themselves from now on.
 
     An Event would not do: a signal that comes while the main thread is about to wait for it, and holds its
     lock, would wait for that lock for ever.
@@ -175,4 +186,5 @@ class Signalled:
             signal.signal(number, lambda got, _: self._came.put(got))
 
     def wait(self) -> None:
+        """Wait until a signal comes."""
         self._came.get()

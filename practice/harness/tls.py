@@ -1,4 +1,4 @@
-"""A self-made certificate for 127.0.0.1 and localhost: what a client must be told to trust."""
+"""Make a certificate for 127.0.0.1 and localhost, which a client must be configured to trust."""
 
 from __future__ import annotations
 
@@ -17,14 +17,23 @@ _DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Paths of PEM files. ca is what a client's ca_file names; it is the certificate itself."""
+    """Hold paths of PEM files.
+
+    Attributes:
+        ca: what a client's ca_file names; it is the certificate itself.
+    """
 
     ca: Path
     key: Path
 
 
 def make_certificate(folder: Path, *hosts: str) -> Certificate:
-    """Writes ca.pem and key.pem (mode 0600) into folder, which must exist. hosts: further names."""
+    """Write ca.pem and key.pem (mode 0600) into a folder.
+
+    Args:
+        folder: must exist.
+        hosts: further names for the certificate.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     serial = x509.random_serial_number()
     # who trusts several of them finds each by its name

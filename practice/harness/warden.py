@@ -1,7 +1,7 @@
-"""A server on loan must not outlive the one who started it, however that one dies.
+"""End a server with the process that started it, however that process ends.
 
 A warden is a small process of its own that holds the reading end of a pipe and nothing else. When the starter
-ends, SIGKILL included, the pipe ends too: the warden stops the server that the pid file names and removes its
+ends, also by SIGKILL, the pipe ends too: the warden stops the server that the pid file names and removes its
 folder. A starter that stops its server itself removes the folder and lets the warden go, which then has
 nothing to do. The file runs as a script, with the standard library alone: about 20 ms.
 """
@@ -26,20 +26,29 @@ STOP_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Warden:
-    """Watches over one server from now until release()."""
+    """Watch over one server from now until release()."""
 
     process: subprocess.Popen[bytes]
 
     def release(self) -> None:
-        """Call it when the server's folder is gone: otherwise both go now. Safe more than once."""
+        """Let the warden go. Safe to call again.
+
+        Call it when the server's folder is gone: otherwise the server and the folder go now.
+        """
         if self.process.stdin is not None:
             self.process.stdin.close()
         self.process.wait()
 
 
 def watch_over(folder: Path, pid_file: Path, farewell: signal.Signals, *, keep: bool = False) -> Warden:
-    """A warden for the server whose files lie in folder and whose command line names it. farewell: the signal
-    that stops it, with all its processes. keep: its files stay."""
+    """Start a warden for a server.
+
+    Args:
+        folder: holds the server's files; the server's command line names it.
+        pid_file: names the server's process.
+        farewell: the signal that stops the server with all its processes.
+        keep: True if the files stay.
+    """
     what = "keep" if keep else "remove"
     command = [sys.executable, "-I", "-S", __file__, str(folder), str(pid_file), str(int(farewell)), what]
     # A session of its own: what is sent to the starter's whole group must not end the warden with it.
@@ -47,7 +56,10 @@ def watch_over(folder: Path, pid_file: Path, farewell: signal.Signals, *, keep: 
 
 
 def die_with_the_starter() -> None:
-    """For a new process, before its program: SIGKILL when whoever started it ends, however that ends."""
+    """Let the kernel kill a new process when its starter ends, however that ends.
+
+    Call it in the new process, before its program.
+    """
     ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
 
 
@@ -62,7 +74,7 @@ def _serve(folder: Path, pid_file: Path, farewell: int, keep: bool) -> None:
 
 
 def _pid(folder: Path, pid_file: Path) -> int | None:
-    """The server's process, which may be on its way up; None when it is down."""
+    """Return the server's process, which may still be starting; None when it is down."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         with suppress(OSError, ValueError, IndexError):
@@ -73,7 +85,10 @@ def _pid(folder: Path, pid_file: Path) -> int | None:
 
 
 def _is_ours(pid: int, folder: Path) -> bool:
-    """A pid file may be left over, and process ids are used again. Without /proc it is believed."""
+    """Return whether a process is the server: a pid file may be old, and process ids are used again.
+
+    Without /proc the file is believed.
+    """
     if not Path("/proc/self/cmdline").exists():
         return True
     try:

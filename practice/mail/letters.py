@@ -1,7 +1,7 @@
-"""What a practice mail is: a Letter, planned from a Scene by a recipe, written as MIME when asked.
+"""Plan practice mail: a recipe makes a Letter of a Scene, and the letter is written as MIME when asked.
 
-Planning (properties) is cheap; writing happens when the body is read, in chunks, so that a letter of
-150 MB is never whole in memory. The same scene gives the same letter, byte for byte.
+Planning (properties) is cheap; writing happens when the body is read, in chunks, so that a letter of 150 MB
+is never whole in memory. The same scene gives the same letter, byte for byte.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ Write = Callable[[int], Chunks]
 
 @dataclass(frozen=True, slots=True)
 class Correspondent:
-    """An address as Exchange states it: routing is "SMTP" or "EX" (address is then a legacyExchangeDN)."""
+    """Hold an address as Exchange states it.
+
+    Attributes:
+        routing: "SMTP" or "EX"; with "EX" the address is a legacyExchangeDN.
+    """
 
     name: str
     address: str
@@ -33,8 +37,13 @@ class Correspondent:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """What GetAttachment answers. For an attached message, content is its MIME and item_class is set.
-    contact_photo: the picture of the contact it is attached to. unreadable: GetAttachment fails, always."""
+    """Hold what GetAttachment answers.
+
+    Attributes:
+        content: of an attached message, its MIME; item_class is set then.
+        contact_photo: True for the picture of the contact that it is attached to.
+        unreadable: True if GetAttachment always fails.
+    """
 
     name: str
     content_type: str
@@ -48,8 +57,14 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a recipe may depend on. key is unique to the letter; sent: the owner is the sender;
-    size: about how many bytes of text the letter should have; revision: edits of a draft so far."""
+    """Hold what a recipe may depend on.
+
+    Attributes:
+        key: unique to the letter.
+        sent: True if the owner is the sender.
+        size: about how many bytes of text the letter should have.
+        revision: how often a draft was edited so far.
+    """
 
     key: str
     owner: Person
@@ -59,6 +74,7 @@ class Scene:
     revision: int = 0
 
     def dice(self, purpose: str = "") -> Dice:
+        """Return dice for one purpose of this letter."""
         return Dice(self.key, purpose)
 
 
@@ -68,11 +84,13 @@ def _nothing() -> tuple[Attachment, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One mail: its properties, and how to write it.
+    """Hold the properties of a mail, and how to write it.
 
-    write(variant) gives the bytes in chunks; another variant is the same meaning with other
-    boundaries and folding. size is what the server states, which is only near the bytes. words gives
-    the text a client would show.
+    Attributes:
+        write: gives the bytes in chunks; another variant has the same meaning with other boundaries and
+            folding.
+        size: what the server states, which is only near the number of bytes.
+        words: gives the text that a client would show.
     """
 
     subject: str
@@ -90,9 +108,11 @@ class Letter:
     attachments: Callable[[], tuple[Attachment, ...]] = _nothing
 
     def mime(self, variant: int = 0) -> bytes:
+        """Return the whole MIME."""
         return b"".join(self.write(variant))
 
     def open(self, variant: int = 0) -> BinaryIO:
+        """Return the MIME as a stream, which the caller closes."""
         return io.BufferedReader(_Stream(iter(self.write(variant))), buffer_size=65536)
 
 
@@ -100,7 +120,7 @@ Recipe = Callable[[Scene], Letter]
 
 
 class _Stream(io.RawIOBase):
-    """A read-only stream over chunks."""
+    """Read chunks as a stream."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
@@ -122,11 +142,12 @@ class _Stream(io.RawIOBase):
 
 
 def moment(dice: Dice) -> datetime:
-    """A moment in the years before the practice world's present."""
+    """Return a moment in the years before the practice world's present."""
     return EPOCH + timedelta(minutes=dice.below(SPAN_MINUTES), seconds=dice.below(60))
 
 
 def correspondent(person: Person) -> Correspondent:
+    """Return a person's address."""
     return Correspondent(person.name, person.address)
 
 
@@ -146,7 +167,7 @@ def stranger(dice: Dice) -> Correspondent:
 
 
 def parties(scene: Scene, dice: Dice) -> tuple[Correspondent, tuple[Correspondent, ...]]:
-    """Sender and recipients: the owner writes, or is written to."""
+    """Return sender and recipients: the owner writes, or is written to."""
     other = correspondent(scene.people.at(dice.below(scene.people.count)))
     if dice.chance(0.3):
         other = stranger(dice)
@@ -155,4 +176,5 @@ def parties(scene: Scene, dice: Dice) -> tuple[Correspondent, tuple[Corresponden
 
 
 def message_id(dice: Dice) -> str:
+    """Return a Message-ID."""
     return f"<{dice.hex(24).upper()}@{dice.pick(('ex01', 'ex02', 'mail'))}.{DOMAIN}>"

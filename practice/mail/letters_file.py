@@ -1,8 +1,8 @@
-"""Letters that lie as .eml files in practice/world/data/letters.
+"""Read letters from the .eml files in practice/world/data/letters.
 
 A file is a mail as it is, byte for byte, unless it has places: ${head} on a line of its own is the header
 block of an ordinary letter, ${text} a text, and so on (practice/world/data/README.md). letters.toml gives the
-order, and what a server states of a letter beside its bytes.
+order, and what a server states of a letter in addition to its bytes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ _WORDS = {"file", "incoming"}
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """shown: the address in the letter, where a server states another."""
+    """Hold a sender.
+
+    Attributes:
+        shown: the address in the letter, if a server states another.
+    """
 
     name: str
     address: str
@@ -44,11 +48,12 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What a server states of a letter; None: what it states of an ordinary one.
+    """Hold what a server states of a letter; None stands for what it states of an ordinary one.
 
-    body        the text a client would show; None: what follows the header block
-    dated       when it was sent and received; undated: nobody knows
-    fixed       each reading gives the same bytes; else another one folds lines elsewhere
+    Attributes:
+        body: the text that a client would show; None for what follows the header block.
+        dated: when it was sent and received; undated if it is not known.
+        fixed: True if each reading gives the same bytes; else another reading folds lines elsewhere.
     """
 
     subject: str | None = None
@@ -65,8 +70,12 @@ class Stated:
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """A letter of a file. incoming: it lies in no folder of what the owner wrote. listed: it stands in
-    letters.toml; the others come last."""
+    """Hold a letter of a file.
+
+    Attributes:
+        incoming: True if it lies in no folder of what the owner wrote.
+        listed: True if it stands in letters.toml; the others come last.
+    """
 
     recipe: Recipe
     incoming: bool = False
@@ -75,14 +84,18 @@ class Filed:
 
 @dataclass(frozen=True, slots=True)
 class _Template:
-    """The file, its bytes, and its case."""
+    """Make a letter from a file, its bytes, and its case."""
 
     path: Path
     case: Case
     data: bytes
 
     def refuse_twice_written(self) -> None:
-        """Raises CaseError for a field beside ${head} that ${head} writes already."""
+        """Refuse a field of the file that ${head} writes already.
+
+        Raises:
+            CaseError: there is one.
+        """
         lines = self.data.replace(b"\r\n", b"\n").partition(b"\n\n")[0].split(b"\n")
         if _HEAD not in lines:
             return
@@ -96,11 +109,11 @@ class _Template:
         return CaseError(f"{self.path.parent.name}/{self.path.name}:{line}: {text}")
 
     def _line(self, place: bytes) -> int:
-        """The line of the file's first such place."""
+        """Return the line of the file's first such place."""
         return self.data[: self.data.find(place)].count(b"\n") + 1
 
     def __call__(self, scene: Scene) -> Letter:
-        """The recipe."""
+        """Return the letter of a scene, as a recipe does."""
         plain, _ = outline(scene)
         stated = self._stated(scene, plain)
         letter = _with(plain, stated, scene)
@@ -122,8 +135,11 @@ class _Template:
         return reading.of(Stated, table)
 
     def _expanded(self, scene: Scene, letter: Letter, variant: int) -> bytes:
-        """The lines of a header block that has a ${head} are folded, as a server does that writes it anew. A
-        file without CRLF has none in what is put into it either."""
+        """Return the file with its places filled.
+
+        The lines of a header block that has a ${head} are folded, as a server does that writes it again. A
+        file without CRLF has none in what is put into it either.
+        """
         bare = b"\r\n" not in self.data
         block, blank, body = (self.data.replace(b"\n", b"\r\n") if bare else self.data).partition(_BLANK)
         lines = block.split(b"\r\n")
@@ -150,11 +166,14 @@ class _Template:
 
 
 def letters(generated: Mapping[str, Recipe], folder: Path = DATA) -> dict[str, Filed]:
-    """Returns the letters of a data folder by name, in their order. generated: those that have no file, and
-    only their place in the order.
+    """Return the letters of a data folder by name, in their order.
+
+    Args:
+        generated: letters that have no file, but a place in the order.
+        folder: the data folder.
 
     Raises:
-        CaseError: A file is missing, or says what is not understood.
+        CaseError: a file is missing, or says what is not understood.
     """
     cases = read("letters", folder)
     files = {path.name: path for path in sorted((folder / "letters").glob("*.eml"))}
@@ -184,7 +203,7 @@ def _of_file(path: Path) -> Recipe:
 
 
 def _tried(template: _Template) -> Recipe:
-    """Says now what is wrong with it."""
+    """Return the recipe, after it was tried: an error of the file shows at once."""
     template.refuse_twice_written()
     template(_SAMPLE).mime()
     return template
@@ -210,7 +229,12 @@ def _with(letter: Letter, stated: Stated, scene: Scene) -> Letter:
 
 
 def _filled(scene: Scene, letter: Letter, variant: int, name: str, rest: str) -> bytes:
-    """What stands for ${name:rest}. Raises KeyError or ValueError."""
+    """Return what stands for ${name:rest}.
+
+    Raises:
+        KeyError: there is no such place.
+        ValueError: the rest is not understood.
+    """
     thing, _, part = name.partition(".")
     if thing in ("owner", "colleague", "gone"):
         return str(getattr(_person(scene, thing), _PERSON[part])).encode()
@@ -234,7 +258,7 @@ _PERSON = {each: each for each in ("index", "name", "given", "family", "address"
 
 
 def _person(scene: Scene, which: str) -> object:
-    """A colleague at random, or one who has left and whom no directory knows."""
+    """Return a colleague at random, or one who has left and whom no directory knows."""
     if which == "owner":
         return scene.owner
     if which == "gone":

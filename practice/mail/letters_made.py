@@ -1,4 +1,4 @@
-"""Letters that a control method makes: from given bytes, or from a subject and a text."""
+"""Make letters from given bytes, or from a subject and a text."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ def from_bytes(scene: Scene, mime: bytes, received: datetime) -> Letter:
 
 
 def read_from(scene: Scene, mime: bytes) -> Letter:
-    """Exactly these bytes, with what they say of themselves: sender, recipients, dates, text, attachments."""
+    """Return a letter of exactly these bytes.
+
+    Sender, recipients, dates, text and attachments are what the bytes say.
+    """
     parsed = message_from_bytes(mime, policy=compat32)
     letter = from_bytes(scene, mime, _date(parsed) or EPOCH)
     senders, to, cc = (_people(parsed, name) for name in ("From", "To", "Cc"))
@@ -70,7 +73,7 @@ def _people(parsed: Message, name: str) -> tuple[Correspondent, ...]:
 
 
 def _parts(parsed: Message) -> Iterator[Message]:
-    """Leaves, and attached messages whole."""
+    """Yield the leaves, and attached messages whole."""
     if parsed.get_content_maintype() != "multipart" or not parsed.is_multipart():
         yield parsed
         return
@@ -83,7 +86,7 @@ def _attached(parsed: Message) -> Iterator[Message]:
 
 
 def _texts(parsed: Message) -> list[Message]:
-    """The plain text of a mail, or all its other text where it has none."""
+    """Return the plain text of a mail, or all its other text if it has none."""
     found = [one for one in _parts(parsed) if _is_text(one)]
     return [one for one in found if one.get_content_subtype() == "plain"] or found
 
@@ -125,14 +128,14 @@ def _decoded(value: str) -> str:
 
 
 def _plain(value: str) -> str:
-    """Without what XML cannot carry."""
+    """Return the text without what XML cannot carry."""
     return "".join(char for char in value if char >= " " or char in "\t\r\n").replace("\x7f", "")
 
 
 def typed(
     scene: Scene, subject: str | None, text: str, received: datetime, sender: Correspondent | None = None
 ) -> Letter:
-    """A plain UTF-8 mail of this text; subject and sender are the generator's when None."""
+    """Return a plain UTF-8 mail of this text; None for subject or sender stands for the generator's."""
     letter, _ = outline(scene)
     body = text.encode()
     letter = replace(

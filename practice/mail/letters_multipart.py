@@ -1,4 +1,4 @@
-"""Letters of several parts: alternatives, attachments, inline images, forwarded mail."""
+"""Make letters of several parts: alternatives, attachments, inline images, forwarded mail."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ _LINE = 57
 
 
 def part(headers: Iterable[tuple[str, str]], body: bytes) -> bytes:
+    """Return a part with these headers."""
     return b"".join(f"{name}: {value}\r\n".encode() for name, value in headers) + b"\r\n" + body
 
 
 def multipart(
     kind: str, mark: str, parts: Iterable[bytes], *params: str, preamble: bytes = b""
 ) -> tuple[Headers, bytes]:
-    """The content header and body of multipart/kind."""
+    """Return the content header and body of multipart/kind."""
     value = "; ".join([f"multipart/{kind}", *params, f'boundary="{mark}"'])
     body = preamble + b"".join(b"\r\n--%s\r\n%s" % (mark.encode(), one) for one in parts)
     return (("Content-Type", value),), body.removeprefix(b"\r\n") + b"\r\n--%s--\r\n" % mark.encode()
 
 
 def text_part(body: bytes, subtype: str = "plain") -> bytes:
+    """Return a text as a quoted-printable part."""
     headers = (
         ("Content-Type", f'text/{subtype}; charset="utf-8"'),
         ("Content-Transfer-Encoding", "quoted-printable"),
@@ -37,7 +39,7 @@ def text_part(body: bytes, subtype: str = "plain") -> bytes:
 
 
 def attached(one: Attachment) -> bytes:
-    """An attachment as a part; RFC 2231 for a name that is not ASCII, split when long."""
+    """Return an attachment as a part; a long name that is not ASCII is split (RFC 2231)."""
     headers = [("Content-Type", one.content_type), ("Content-Disposition", _disposition(one))]
     if one.content_id:
         headers.append(("Content-ID", f"<{one.content_id}>"))
@@ -61,12 +63,13 @@ def _disposition(one: Attachment) -> str:
 
 
 def html_of(lines: str) -> bytes:
+    """Return an HTML page of these lines."""
     body = "".join(f"<p>{line}</p>\r\n" for line in lines.splitlines())
     return f"<html><head><meta charset=utf-8></head><body>\r\n{body}</body></html>\r\n".encode()
 
 
 def png(dice: Dice) -> bytes:
-    """A valid picture of one pixel."""
+    """Return a valid picture of one pixel."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
@@ -80,11 +83,12 @@ def png(dice: Dice) -> bytes:
 
 
 def pdf(dice: Dice, size: int) -> bytes:
+    """Return a PDF on the outside, with noise inside."""
     return b"%PDF-1.4\n" + dice.bytes(min(size, 20_000)) + b"\n%%EOF\n"
 
 
 def alternative(scene: Scene) -> Letter:
-    """multipart/alternative: text and HTML."""
+    """Return multipart/alternative: text and HTML."""
     letter, _ = outline(scene)
     words = text(scene.owner.locale, scene.dice("body"), scene.size // 2)
 
@@ -96,7 +100,7 @@ def alternative(scene: Scene) -> Letter:
 
 
 def html(scene: Scene) -> Letter:
-    """text/html alone, ISO-8859-1, quoted-printable."""
+    """Return text/html alone, ISO-8859-1, quoted-printable."""
     letter, _ = outline(scene)
     words = text(scene.owner.locale, scene.dice("body"), scene.size).replace("œ", "oe").replace("€", "EUR")
     page = html_of(words).replace(b"charset=utf-8", b"charset=iso-8859-1").decode()
@@ -109,7 +113,7 @@ def html(scene: Scene) -> Letter:
 
 
 def flowed(scene: Scene) -> Letter:
-    """format=flowed with soft line ends and a signature separator (RFC 3676)."""
+    """Return format=flowed with soft line ends and a signature separator (RFC 3676)."""
     letter, _ = outline(scene)
     words = text(scene.owner.locale, scene.dice("body"), scene.size)
     body = words.replace(", ", ", \r\n").encode() + b"> zitiert \r\n> und weiter\r\n\r\n-- \r\nKogge\r\n"
@@ -137,7 +141,7 @@ def mixed(scene: Scene, letter: Letter, attachments: tuple[Attachment, ...], kin
 
 
 def attachment(scene: Scene) -> Letter:
-    """Two attachments, one with an umlaut in its name."""
+    """Return a mail with two attachments, one of them with an umlaut in its name."""
     letter, dice = outline(scene)
     files = (
         Attachment("Übersicht Größe.pdf", "application/pdf", pdf(dice, scene.size)),
@@ -157,7 +161,7 @@ def long_names(scene: Scene) -> Letter:
 
 
 def inline_image(scene: Scene) -> Letter:
-    """multipart/related: a picture that the HTML shows by its Content-ID."""
+    """Return multipart/related: a picture that the HTML shows by its Content-ID."""
     letter, dice = outline(scene)
     cid = f"image001.png@{dice.hex(8).upper()}.{dice.hex(8).upper()}"
     picture = Attachment("image001.png", 'image/png; name="image001.png"', png(dice), cid, inline=True)
@@ -166,7 +170,7 @@ def inline_image(scene: Scene) -> Letter:
 
 
 def forwarded(scene: Scene) -> Letter:
-    """A mail within a mail, as message/rfc822."""
+    """Return a mail within a mail, as message/rfc822."""
     letter, _ = outline(scene)
     inner = plain(replace(scene, key=f"{scene.key}/inner", size=700))
     name = "".join(char for char in inner.subject if char.isascii() and char.isalnum()) + ".eml"
@@ -175,7 +179,7 @@ def forwarded(scene: Scene) -> Letter:
 
 
 def large(scene: Scene) -> Letter:
-    """scene.size bytes of one attachment, streamed: at no time is more than a block in memory."""
+    """Return a mail with one attachment of scene.size bytes, of which one block at a time is in memory."""
     letter, _ = outline(scene)
     # 57 bytes make a line of 78 with its CRLF.
     lines = max(scene.size // 78, 1)

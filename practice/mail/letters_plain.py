@@ -1,4 +1,4 @@
-"""The everyday letter, and the writing of headers that the other recipes share."""
+"""Make the everyday letter, and write headers for the other recipes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ Content = Callable[[int], tuple[Headers, bytes]]
 
 
 def outline(scene: Scene) -> tuple[Letter, Dice]:
-    """A letter with ordinary properties that cannot be written yet: recipes replace what differs."""
+    """Return a letter with ordinary properties, and its dice.
+
+    It cannot be written yet: recipes replace what differs.
+    """
     dice = scene.dice()
     sender, to = parties(scene, dice)
     sent = moment(dice)
@@ -36,7 +39,13 @@ def outline(scene: Scene) -> tuple[Letter, Dice]:
 
 
 def head(letter: Letter, variant: int, *more: tuple[str, str]) -> bytes:
-    """The header block up to, and without, the empty line. more: further (name, value) pairs."""
+    """Return the header block without the empty line after it.
+
+    Args:
+        letter: has the properties.
+        variant: decides the folding.
+        more: further (name, value) pairs.
+    """
     hop = "from mx.practice.example by ex01.practice.example"
     lines = [
         header("Received", f"{hop}; {date(letter.received)}", variant) if letter.received else b"",
@@ -53,7 +62,7 @@ def head(letter: Letter, variant: int, *more: tuple[str, str]) -> bytes:
 
 
 def written(letter: Letter, content: Content, *more: tuple[str, str]) -> Letter:
-    """letter, written with the headers that describe its content, and then the content."""
+    """Return the letter with a way to write it: headers that describe the content, then the content."""
 
     def write(variant: int) -> Chunks:
         described, body = content(variant)
@@ -63,7 +72,7 @@ def written(letter: Letter, content: Content, *more: tuple[str, str]) -> Letter:
 
 
 def plain(scene: Scene) -> Letter:
-    """text/plain, UTF-8, quoted-printable or 8bit: what most mail is."""
+    """Return text/plain, UTF-8, quoted-printable or 8bit: what most mail is."""
     letter, dice = outline(scene)
     eight_bit = dice.chance(0.5)
     # Quoted-printable makes this text about an eighth longer.
@@ -84,7 +93,7 @@ def plain(scene: Scene) -> Letter:
 
 
 def draft(scene: Scene) -> Letter:
-    """Not sent yet: no recipients, no Message-ID, no Received line."""
+    """Return a mail that is not sent yet: no recipients, no Message-ID, no Received line."""
     letter, dice = outline(scene)
     words = text(scene.owner.locale, scene.dice(f"body{scene.revision}"), scene.size)
     letter = replace(letter, sender=correspondent(scene.owner), message_id=None, received=None)

@@ -1,4 +1,4 @@
-"""What mail has in common with an item that is none: the letter of a record, for listings and as MIME."""
+"""Show an item that is no mail as a letter, for listings and as MIME."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MESSAGE = "message/rfc822"
 
 
 def message_of(record: Record, owner: Person, seed: str) -> Message:
-    """A new item of this content, in no folder yet."""
+    """Return a new item of this content, in no folder yet."""
     item = Message("record", seed, by_owner=True)
     dress(item, record, owner)
     return item
 
 
 def dress(item: Message, record: Record, owner: Person) -> None:
-    """Gives item this content in place of what it had."""
+    """Give an item this content in place of what it had."""
     common = record.common
     item.record = record
     item.made = _letter(record, correspondent(owner))
@@ -51,7 +51,7 @@ def _letter(record: Record, owner: Correspondent) -> Letter:
 
 
 def rendered(record: Record) -> tuple[str, bytes]:
-    """Content type and MimeContent: what the record's own kind has, else a message of its text."""
+    """Return content type and MimeContent: what the record's own kind has, else a message of its text."""
     if isinstance(record, Renders):
         return record.mime()
     message = EmailMessage(policy=SMTP)

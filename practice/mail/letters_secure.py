@@ -1,5 +1,6 @@
-"""S/MIME and PGP: plausible blobs, not valid signatures. What was signed is the same in every variant,
-as a server that rebuilt it would break the signature.
+"""Make S/MIME and PGP mail: plausible blobs, not valid signatures.
+
+What was signed is the same in every variant, as a server that rebuilt it would break the signature.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _ENVELOPED = bytes.fromhex("06092a864886f70d010703")
 
 
 def cms(kind: bytes, dice: Dice, size: int) -> bytes:
-    """A DER ContentInfo of this type around noise: well-formed on the outside only."""
+    """Return a DER ContentInfo of this type around noise: well-formed on the outside only."""
     content = b"\x30" + _length(size) + dice.bytes(size)
     explicit = b"\xa0" + _length(len(content)) + content
     return b"\x30" + _length(len(kind) + len(explicit)) + kind + explicit
@@ -29,7 +30,7 @@ def _length(count: int) -> bytes:
 
 
 def smime_signed(scene: Scene) -> Letter:
-    """multipart/signed with a detached signature: IPM.Note.SMIME.MultipartSigned."""
+    """Return multipart/signed with a detached signature: IPM.Note.SMIME.MultipartSigned."""
     letter, _ = outline(scene)
     words = text(scene.owner.locale, scene.dice("body"), scene.size)
     blob = cms(_SIGNED, scene.dice("signature"), 2400)
@@ -55,12 +56,12 @@ def smime_signed(scene: Scene) -> Letter:
 
 
 def smime_encrypted(scene: Scene) -> Letter:
-    """application/pkcs7-mime, enveloped-data: IPM.Note.SMIME."""
+    """Return application/pkcs7-mime, enveloped-data: IPM.Note.SMIME."""
     return _opaque(scene, _ENVELOPED, "enveloped-data")
 
 
 def smime_opaque_signed(scene: Scene) -> Letter:
-    """application/pkcs7-mime, signed-data: the text is inside of the blob."""
+    """Return application/pkcs7-mime, signed-data: the text is inside of the blob."""
     return _opaque(scene, _SIGNED, "signed-data")
 
 
@@ -82,7 +83,7 @@ def _opaque(scene: Scene, kind: bytes, name: str) -> Letter:
 
 
 def pgp_encrypted(scene: Scene) -> Letter:
-    """multipart/encrypted (RFC 3156)."""
+    """Return multipart/encrypted (RFC 3156)."""
     letter, _ = outline(scene)
     noise = base64_lines(scene.dice("pgp").bytes(1500))
     armour = b"-----BEGIN PGP MESSAGE-----\r\n\r\n" + noise + b"-----END PGP MESSAGE-----\r\n"

@@ -15,7 +15,7 @@ from practice.world.cases import tables
 
 @dataclass(frozen=True, slots=True)
 class _Texts:
-    """Of one language."""
+    """Hold the texts of one language."""
 
     sentences: tuple[str, ...]
     subjects: tuple[str, ...]
@@ -49,16 +49,18 @@ def text_bytes(locale: str, dice: Dice, size: int) -> bytes:
 
 
 def text(locale: str, dice: Dice, size: int) -> str:
+    """Return a text of about so many bytes in a language."""
     return text_bytes(locale, dice, size).decode()
 
 
 def subject(locale: str, dice: Dice) -> str:
+    """Return a subject in a language."""
     prefix = dice.pick(("", "", "AW: " if locale == "de" else "RE: "))
     return f"{prefix}{dice.pick(_TEXTS[locale].subjects)} {dice.between(1, 9999)}"
 
 
 def encoded(value: str) -> str:
-    """A header value, as RFC 2047 words of at most 75 characters where it is not plain ASCII."""
+    """Return a header value, as RFC 2047 words of at most 75 characters if it is not plain ASCII."""
     if value.isascii() and "=?" not in value:
         return value
     words: list[str] = []
@@ -73,6 +75,7 @@ def encoded(value: str) -> str:
 
 
 def address(who: Correspondent) -> str:
+    """Return an address for a header."""
     name = who.name
     if name.isascii():
         name = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
@@ -80,6 +83,7 @@ def address(who: Correspondent) -> str:
 
 
 def addresses(people: Iterable[Correspondent]) -> str:
+    """Return addresses for a header."""
     return ", ".join(address(who) for who in people)
 
 
@@ -89,12 +93,12 @@ def date(when: datetime) -> str:
 
 
 def header(name: str, value: str, variant: int = 0) -> bytes:
-    """One header line, folded at blanks; each variant folds at another width."""
+    """Return one header line, folded at blanks; each variant folds at another width."""
     return folded(f"{name}: {value}", variant).encode() + b"\r\n"
 
 
 def folded(line: str, variant: int = 0) -> str:
-    """A header line without its end, folded at blanks where it is longer than the variant's width."""
+    """Return a header line without its end, folded at blanks if it is longer than the variant's width."""
     width = 76 - 9 * variant
     return line if len(line) <= width else _folded(line, max(width, 30))
 
@@ -105,6 +109,7 @@ def base64_lines(data: bytes) -> bytes:
 
 
 def boundary(dice: Dice, variant: int) -> str:
+    """Return a boundary of a multipart."""
     return f"_{variant:03d}_{dice.hex(32).upper()}_"
 
 

@@ -1,7 +1,7 @@
-"""How a server renders the MIME of a mail from what is not in its text: its marks, and the moment of reading.
+"""Render the MIME of a mail with what is not in its text: its marks, and the moment of reading.
 
 A store of properties keeps no bytes. What its owner changes about a mail (categories, importance, follow-up)
-shows in the header of the next rendering, and a draft, which nobody sent, may get the date of that moment.
+shows in the header of the next rendering, and a draft that was not sent may get the date of that moment.
 Measured on gromox 3.10; the fields are those of MS-OXCMAIL.
 """
 
@@ -24,10 +24,13 @@ _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class MimeHabits:
-    """marks    the header states categories, importance, follow-up, an unanswered request for a receipt, and
-                how sure the server is that a mail is junk
-    drafts  a draft has the moment of reading as its date
-    ticks   counts the readings: the clock goes on by a second at each
+    """Render mail with these habits.
+
+    Attributes:
+        marks: the header states categories, importance, follow-up, an unanswered request for a receipt, and
+            how sure the server is that a mail is junk.
+        drafts: a draft has the moment of reading as its date.
+        ticks: counts the readings; the clock goes on by a second at each.
     """
 
     marks: bool = False
@@ -35,7 +38,7 @@ class MimeHabits:
     ticks: Iterator[int] = field(default_factory=itertools.count, compare=False)
 
     def opened(self, item: Message, variant: int = 0) -> BinaryIO:
-        """The message as a stream, which the caller closes."""
+        """Return the message as a stream, which the caller closes."""
         lines = _marks(item) if self.marks else []
         now = self.drafts and item.is_draft
         if not lines and not now:
@@ -66,7 +69,7 @@ def _marks(item: Message) -> list[str]:
 
 
 def _dateless(whole: bytes) -> bytes:
-    """The message without the Date field of its header, which is not folded."""
+    """Return the message without the Date field of its header, which is not folded."""
     head, blank, body = whole.partition(b"\r\n\r\n")
     kept = [line for line in head.split(b"\r\n") if not line.lower().startswith(_DATE)]
     return b"\r\n".join(kept) + blank + body

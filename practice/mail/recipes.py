@@ -1,4 +1,4 @@
-"""Every recipe by name, which of them are oddities, and the marks people put on mail."""
+"""List every recipe by name, the oddities among them, and the marks that people put on mail."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A practice Nextcloud for files."""
+"""Serve a practice Nextcloud for files."""

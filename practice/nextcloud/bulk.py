@@ -1,5 +1,8 @@
-"""The bulk upload of a practice Nextcloud: it overwrites, looks at checksums, and not at names, whose last
-blanks it loses. It tells JSON and calls it HTML."""
+"""Answer the bulk upload of a practice Nextcloud.
+
+It overwrites, and checks checksums, but not names, whose last blanks it loses. It answers JSON and calls it
+HTML.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,11 @@ KIND = "text/html; charset=UTF-8"
 
 
 class Broken(Exception):
-    """The rest of the request cannot be read."""
+    """Say that the rest of a request cannot be read."""
 
 
 def bulk(shelf: Shelf, request: Request) -> Reply:
-    """Answers with what became of each path. A part that cannot be read ends it with 400."""
+    """Return what became of each path. A part that cannot be read ends it with 400."""
     kind, _, boundary = request.headers.get("content-type", "").partition("boundary=")
     if not kind.startswith("multipart/related") or not boundary:
         return reply(400, "{}", kind=KIND)

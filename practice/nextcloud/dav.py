@@ -1,4 +1,4 @@
-"""The WebDAV of a practice Nextcloud: one user's files, and uploads in chunks."""
+"""Answer the WebDAV of a practice Nextcloud: one user's files, and uploads in chunks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ _DATE = re.compile(rb"<(?:\w+:)?lastmodified[^>]*>\s*(-?\d+)\s*</")
 
 
 def files(shelf: Shelf, user: str, names: Names, request: Request) -> Reply:
-    """A request about a user's files. Raises Refusal."""
+    """Answer a request about a user's files.
+
+    Raises:
+        Refusal: it ends with an error.
+    """
     verbs = {
         "PUT": _put,
         "GET": _get,
@@ -42,7 +46,11 @@ def files(shelf: Shelf, user: str, names: Names, request: Request) -> Reply:
 
 
 def versions(shelf: Shelf, _user: str, names: Names, request: Request) -> Reply:
-    """A request about what a file was before. Raises Refusal."""
+    """Answer a request about what a file was before.
+
+    Raises:
+        Refusal: it ends with an error.
+    """
     known = names[:1] == ("versions",) and len(names) > 1
     of = next((one for one, id_ in shelf.ids.items() if str(id_) == names[1]), None) if known else None
     if of is None or not shelf.real(of).is_file():
@@ -58,7 +66,11 @@ def versions(shelf: Shelf, _user: str, names: Names, request: Request) -> Reply:
 
 
 def uploads(shelf: Shelf, user: str, names: Names, request: Request) -> Reply:
-    """A request about uploads in chunks. Raises Refusal."""
+    """Answer a request about uploads in chunks.
+
+    Raises:
+        Refusal: it ends with an error.
+    """
     if not names:
         raise Refusal(405)
     folder = shelf.upload(names[0])
@@ -154,7 +166,11 @@ def _move(shelf: Shelf, names: Names, request: Request) -> Reply:
 
 
 def _destination(user: str, request: Request) -> Names:
-    """Raises Refusal(400) without one: every request of an upload needs it."""
+    """Return where an upload is to go.
+
+    Raises:
+        Refusal: the request does not say it; every request of an upload has to (400).
+    """
     path = unquote(urlsplit(request.headers.get("destination", "")).path)
     if not path.startswith(f"{FILES}{user}/"):
         raise Refusal(400, "no Destination")
@@ -287,7 +303,7 @@ def _put_together(shelf: Shelf, user: str, folder: Path, request: Request) -> Re
 
 
 def refused(refusal: Refusal) -> Reply:
-    """As sabre/dav says it."""
+    """Return a refusal as sabre/dav writes it."""
     return dav_error(
         refusal.status, "<s:exception>Sabre\\DAV\\Exception</s:exception>", escape(refusal.message)
     )

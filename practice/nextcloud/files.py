@@ -1,5 +1,7 @@
-"""A practice Nextcloud for files, in a thread of this process: WebDAV, uploads in chunks, bulk uploads, and
-what OCS tells of accounts and abilities, as 32.0.1 was measured.
+"""Serve a practice Nextcloud for files, in a thread of this process.
+
+It answers WebDAV, uploads in chunks, bulk uploads, and what OCS says of accounts and abilities, as 32.0.1 was
+measured.
 
 with NextcloudFiles(["anna"]) as cloud:
     cloud.url       # http://127.0.0.1:PORT
@@ -7,8 +9,8 @@ with NextcloudFiles(["anna"]) as cloud:
     cloud.shelves["anna"]
 
 Logins are Basic with USER_PASSWORD, or AppAPI with app. Layers stand in front, as those of
-practice.dav.proxy. A body in Transfer-Encoding chunks makes an empty file.
-Eleven wrong logins, and everybody is refused with 429, unless this host is on the list of the allowed.
+practice.dav.proxy. A body in Transfer-Encoding chunks makes an empty file. After eleven wrong logins
+everybody is refused with 429, unless this host is on the list of the allowed.
 """
 
 from __future__ import annotations
@@ -49,17 +51,25 @@ Answerer = Callable[[Shelf, str, tuple[str, ...], Request], Reply]
 
 @dataclass(frozen=True)
 class App:
-    """An app that may act as any user (AppAPI)."""
+    """Hold an app that may act as any user (AppAPI)."""
 
     id: str = "kogge"
     secret: str = "appsecret"
 
 
 class NextcloudFiles(Fronted):
-    """See the module. windows: names are those that Windows takes. slow: seconds that a PUT holds its file's
-    lock. The layers may be replaced while it runs. logins: how those log in whose user id is another, as from
-    a directory of people. ocs: more answers below /ocs/v2.php, by path;
-    abilities: more capabilities. changeable: what people may change of their own profile."""
+    """Serve files; see the module.
+
+    The layers may be replaced while it runs.
+
+    Attributes:
+        windows: True if names are those that Windows takes.
+        slow: seconds that a PUT holds its file's lock.
+        logins: the logins of users whose user id is another, as from a directory of people.
+        ocs: more answers below /ocs/v2.php, by path.
+        abilities: more capabilities.
+        changeable: what people may change of their own profile.
+    """
 
     def __init__(
         self,
@@ -90,13 +100,14 @@ class NextcloudFiles(Fronted):
         super().__init__(FilesHandler)
 
     def answer(self, request: Request) -> Reply:
+        """Return the reply to a request."""
         with self._lock:
             small = len(request.body) <= REMEMBERED
             self.requests.append(request if small else replace(request, body=b""))
         return stack(self.layers, self._answered)(request)
 
     def stop(self) -> None:
-        """Its files are gone, too."""
+        """Stop it; its files are gone, too."""
         try:
             super().stop()
         finally:
@@ -121,7 +132,7 @@ class NextcloudFiles(Fronted):
             return refused(refusal)
 
     def _user(self, request: Request) -> str | None:
-        """Who is meant, when they are who they say."""
+        """Return the user whom a request names, if the login proves it."""
         if self.app is not None and "authorization-app-api" in request.headers:
             named, secret = _pair(request.headers["authorization-app-api"])
             known = secret == self.app.secret and request.headers.get("ex-app-id") == self.app.id
@@ -150,7 +161,7 @@ class NextcloudFiles(Fronted):
     def _alone(
         self, answerer: Answerer, shelf: Shelf, user: str, names: tuple[str, ...], request: Request
     ) -> Reply:
-        """A PUT of a file that another one is writing is 423."""
+        """Answer 423 to a PUT of a file that another request is writing."""
         mark = (user, str(answerer), *names)
         if request.method != "PUT":
             with self._lock:
@@ -209,7 +220,10 @@ class NextcloudFiles(Fronted):
 
 
 class FilesHandler(Handler):
+    """Read requests whose bodies may be chunked."""
+
     def serve(self) -> None:
+        """Answer one request."""
         headers = httpx.Headers(list(self.headers.items()))
         body = self._body(headers)
         if body is None:
@@ -220,7 +234,10 @@ class FilesHandler(Handler):
         self._send(self.server.proxy.answer(request))
 
     def _body(self, headers: httpx.Headers) -> bytes | None:
-        """None when it breaks off. In Transfer-Encoding chunks it is read, and nothing of it is kept."""
+        """Return the body; None when it breaks off.
+
+        A body in Transfer-Encoding chunks is read, and none of it is used.
+        """
         if "transfer-encoding" not in headers:
             length = int(headers.get("content-length", "0"))
             body = self.rfile.read(length)

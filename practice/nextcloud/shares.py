@@ -1,8 +1,8 @@
-"""Shares of a practice Nextcloud (OCS), as 32.0.1 was measured.
+"""Answer for the shares of a practice Nextcloud (OCS), as 32.0.1 was measured.
 
 shares = NextcloudShares(cloud, groups=["team"])
 shares.all      # what is shared, in the order it was made
-shares.mails    # how often somebody would have been told: unless a request says sendMail=false
+shares.mails    # how often somebody would have got a mail: unless a request says sendMail=false
 
 An account makes 20 shares in 10 minutes; then it is answered 429, without a body or a time. Sharing again
 with the same person answers the old share as it was. Without permissions a folder is shared with all rights
@@ -33,7 +33,12 @@ WRITING = 14
 
 @dataclass
 class Share:
-    """expires: "" for never. owner: who shared it."""
+    """Hold a share.
+
+    Attributes:
+        expires: "" for never.
+        owner: who shared it.
+    """
 
     id: int
     owner: str
@@ -46,6 +51,7 @@ class Share:
     password: str = ""
 
     def row(self) -> Mapping[str, object]:
+        """Return the share as OCS states it."""
         secret = "redacted" if self.password else None
         return {
             "id": str(self.id),
@@ -66,7 +72,11 @@ class Share:
 
 @dataclass
 class Policy:
-    """What the administrator allows. *_days: None where no share must end."""
+    """Hold what the administrator allows.
+
+    Attributes:
+        link_days, inner_days: after how many days a share must end; None if none must.
+    """
 
     api: bool = True
     links: bool = True
@@ -77,6 +87,7 @@ class Policy:
     inner_days: int | None = None
 
     def capabilities(self) -> Mapping[str, object]:
+        """Return the capabilities as OCS states them."""
         public: Mapping[str, object] = {
             "enabled": True,
             "upload": self.uploads,
@@ -123,7 +134,7 @@ class NextcloudShares:
         return share
 
     def told(self) -> list[tuple[str, int, str, int, str]]:
-        """(path, kind, with whom, permissions, end) of all there are."""
+        """Return (path, kind, with whom, permissions, end) of all shares."""
         self._forget()
         rows = [("/".join(one.names), one.kind, one.who, one.permissions, one.expires) for one in self.all]
         return sorted(rows)
@@ -155,7 +166,7 @@ class NextcloudShares:
                 one.names = (*to, *one.names[len(names) :])
 
     def _forget(self) -> None:
-        """What is shared goes with its file, and when it ends."""
+        """Remove shares whose file is gone, and shares that ended."""
         today = datetime.now(UTC).date().isoformat()
         self.all[:] = [
             one
@@ -209,7 +220,11 @@ class NextcloudShares:
             raise Refusal(403, "cannot share with yourself")
 
     def _fill(self, share: Share, given: Mapping[str, str]) -> None:
-        """Raises Refusal, having changed nothing."""
+        """Change a share.
+
+        Raises:
+            Refusal: it may not be changed so; nothing is changed.
+        """
         permissions = int(given.get("permissions", share.permissions))
         expires = given.get("expireDate", share.expires)
         link = share.kind == LINK

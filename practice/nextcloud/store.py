@@ -1,8 +1,8 @@
-"""The files of a practice Nextcloud, as 32.0.1 was measured: on this disk, below a folder that goes with it.
+"""Store the files of a practice Nextcloud, as 32.0.1 was measured, in a folder that goes with it.
 
 Modification dates, sizes and inodes are those of the disk, and so is the ETag made of them: it says nothing
-of the bytes, and a folder's date goes when a child comes. Names become NFC. A checksum sent with a PUT is
-kept as it came and never looked at; overwriting makes a version unless the date stays the same.
+of the bytes, and a folder's date changes when a child comes. Names become NFC. A checksum sent with a PUT is
+stored as it came and never checked; overwriting makes a version unless the date stays the same.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _IDS = count(1)
 
 
 class Refusal(Exception):
-    """A request that ends with a status."""
+    """End a request with a status."""
 
     def __init__(self, status: int, message: str = "") -> None:
         super().__init__(message)
@@ -44,10 +44,17 @@ class Refusal(Exception):
 
 @dataclass
 class Shelf:
-    """One user's files and unfinished uploads. quota: bytes; None: no limit. windows: names are those that
-    Windows takes. history: what files were before. movers: are told of each move.
-    mounted: names in the root that are group folders; lent: that somebody shares. ids: of what was asked for,
-    for its life."""
+    """Store one user's files and unfinished uploads.
+
+    Attributes:
+        quota: bytes; None for no limit.
+        windows: True if names are those that Windows takes.
+        history: what files were before.
+        movers: are called at each move.
+        mounted: names in the root that are group folders.
+        lent: names in the root that somebody shares.
+        ids: of what was asked for, for its life.
+    """
 
     folder: Path
     quota: int | None = None
@@ -65,27 +72,47 @@ class Shelf:
         self.history = History(self.folder / "versions", self.id)
 
     def real(self, names: Names) -> Path:
+        """Return where a file lies on this disk."""
         return (self.folder / "files").joinpath(*names)
 
     def upload(self, name: str) -> Path:
+        """Return where the chunks of an upload lie on this disk."""
         return self.folder / "uploads" / name
 
     def check(self, names: Names) -> None:
-        """Raises Refusal(400) for a name that is not allowed."""
+        """Refuse names that are not allowed.
+
+        Raises:
+            Refusal: 400.
+        """
         for name in names:
             if not self._allows(name):
                 raise Refusal(400, "name not allowed")
 
     def must_have_parent(self, names: Names, status: int) -> None:
+        """Refuse a path whose parent is missing.
+
+        Raises:
+            Refusal: with this status.
+        """
         if not self.real(names[:-1]).is_dir():
             raise Refusal(status, "parent missing")
 
     def must_have_room(self, size: int) -> None:
+        """Refuse so many bytes more than the quota allows.
+
+        Raises:
+            Refusal: 507.
+        """
         if self.quota is not None and self.used + size > self.quota:
             raise Refusal(507, f"{size} B required, {max(0, self.quota - self.used)} B available")
 
     def put(self, names: Names, data: bytes, mtime: str | None, checksum: str | None = None) -> bool:
-        """Whether it is new. Raises Refusal(500) for a date that is not allowed, and the file is written."""
+        """Write a file, and return whether it is new.
+
+        Raises:
+            Refusal: 500 for a date that is not allowed; the file is written.
+        """
         before = self._keep_version(names, mtime)
         path = self.real(names)
         beside = path.with_name(
@@ -98,7 +125,7 @@ class Shelf:
         return before is None
 
     def put_together(self, names: Names, parts: list[Path], mtime: str | None) -> bool:
-        """As put, from the chunks of an upload."""
+        """Write a file from the chunks of an upload, and return whether it is new."""
         before = self._keep_version(names, mtime)
         path = self.real(names)
         with parts[0].open("r+b") as whole:
@@ -112,6 +139,7 @@ class Shelf:
         return before is None
 
     def touch(self, names: Names, mtime: str | None) -> None:
+        """Set a file's date."""
         if mtime is None:
             return
         if not mtime.lstrip("-").isdigit() or int(mtime) <= EARLIEST:
@@ -119,10 +147,11 @@ class Shelf:
         os.utime(self.real(names), (int(mtime), int(mtime)))
 
     def id(self, names: Names) -> int:
-        """It stays when its thing is moved; what is made anew gets another."""
+        """Return an id, which stays when its file or folder is moved. What is made again gets another."""
         return self.ids.setdefault(names, next(_IDS))
 
     def remove(self, names: Names) -> None:
+        """Remove a file or folder."""
         path = self.real(names)
         self.ids = {one: id_ for one, id_ in self.ids.items() if one[: len(names)] != names}
         if path.is_dir():
@@ -134,7 +163,7 @@ class Shelf:
         self.checksums.pop(names, None)
 
     def move(self, names: Names, to: Names) -> bool:
-        """Whether there was nothing of the name before."""
+        """Move a file or folder, and return whether there was nothing of the name before."""
         new = not self.real(to).exists()
         if not new:
             self.remove(to)
@@ -151,6 +180,7 @@ class Shelf:
         return new
 
     def etag(self, path: Path) -> str:
+        """Return the ETag: made of date, size and inode."""
         known = path.stat()
         text = f"{known.st_mtime_ns}{known.st_ino}{known.st_dev}{known.st_size}"
         return f'"{hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}"'
@@ -177,7 +207,7 @@ class Shelf:
         )
 
     def _keep_version(self, names: Names, mtime: str | None) -> int | None:
-        """The size of what is overwritten."""
+        """Return the size of what is overwritten, after it became a version."""
         path = self.real(names)
         if path.is_dir():
             raise Refusal(409, "a folder has the name")
@@ -195,7 +225,7 @@ class Shelf:
 
 
 def write_sparse(path: Path, data: bytes) -> None:
-    """Nothing but zeros takes no room on the disk."""
+    """Write bytes; zeros take no room on the disk if there is nothing else."""
     with path.open("wb") as stream:
         if data.count(0) == len(data):
             stream.truncate(len(data))
@@ -213,12 +243,12 @@ def _append(whole: BinaryIO, part: Path) -> None:
 
 
 def composed(path: str) -> Names:
-    """The names of a path, as the server keeps them."""
+    """Return the names of a path, as the server stores them."""
     return tuple(unicodedata.normalize("NFC", name) for name in path.split("/") if name)
 
 
 def hashed(path: Path, how: str) -> str:
-    """Of what is stored, read now."""
+    """Return the hash of what is stored, read now."""
     digest = hashlib.new(how)
     with path.open("rb") as stream:
         while block := stream.read(BLOCK):

@@ -1,9 +1,9 @@
-"""What the files of a practice Nextcloud were before, and how WebDAV tells it: as 32.0.1 was measured.
+"""Store what the files of a practice Nextcloud were before, and list it by WebDAV, as 32.0.1 was measured.
 
 A version is what was overwritten, under the date it had, in seconds: two of one date are one. What is empty
-makes none, nor does what is overwritten with its own date. Versions belong to the id that a file keeps
-wherever it is moved; those whose own names would be too long are not kept, and are gone when their file is
-moved to such a name. The current one is listed among them.
+makes none, nor does what is overwritten with its own date. Versions belong to the id that a file has wherever
+it is moved; those whose own names would be too long are not stored, and are gone when their file is moved to
+such a name. The current one is listed among them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,12 @@ VERSIONS = "/remote.php/dav/versions/"
 
 
 class History:
-    """Of one user. folder: where older versions lie on this disk; id_of: a file's."""
+    """Store one user's versions.
+
+    Attributes:
+        folder: where older versions lie on this disk.
+        id_of: gives a file's id.
+    """
 
     def __init__(self, folder: Path, id_of: Callable[[Names], int]) -> None:
         self._folder = folder
@@ -30,7 +35,13 @@ class History:
         folder.mkdir()
 
     def keep(self, names: Names, path: Path, mtime: str | None) -> None:
-        """path is about to be overwritten, and shall have the date mtime; None: that of now."""
+        """Store what is about to be overwritten.
+
+        Args:
+            names: of the file.
+            path: where it lies.
+            mtime: the date that the file will have; None for now.
+        """
         known = path.stat()
         date = int(known.st_mtime)
         if not known.st_size or str(date) == mtime or not _fits(names, date):
@@ -40,27 +51,30 @@ class History:
         os.link(path, older)  # what overwrites it is another inode
 
     def removed(self, names: Names) -> None:
+        """Forget the versions of a file that was removed."""
         for date in self.dates(names):
             self.forget(names, date)
 
     def moved(self, to: Names) -> None:
+        """Forget the versions whose names would be too long after a move."""
         for date in self.dates(to):
             if not _fits(to, date):
                 self.forget(to, date)
 
     def dates(self, names: Names) -> list[int]:
-        """Of the older versions, in order."""
+        """Return the dates of the older versions, in order."""
         return sorted(int(path.suffix[2:]) for path in self._folder.glob(f"{self._id_of(names)}.v*"))
 
     def older(self, names: Names) -> dict[int, bytes]:
-        """By their dates."""
+        """Return the older versions by their dates."""
         return {date: self._path(names, date).read_bytes() for date in self.dates(names)}
 
     def forget(self, names: Names, date: int) -> None:
-        """As the server does by itself when versions have become old, or too many."""
+        """Remove a version, as the server does with old ones, or with too many."""
         self._path(names, date).unlink()
 
     def path(self, names: Names, date: str) -> Path | None:
+        """Return where a version lies; None if there is none of this date."""
         return self._path(names, int(date)) if date in map(str, self.dates(names)) else None
 
     def _path(self, names: Names, date: int) -> Path:
@@ -72,7 +86,7 @@ def _fits(names: Names, date: int) -> bool:
 
 
 def listed(older: list[int], current: Path, request: Request) -> Reply:
-    """A PROPFIND of a file's versions."""
+    """Answer a PROPFIND of a file's versions."""
     base = quote(request.path.rstrip("/"))
     ok = "<d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>"
     rows = [

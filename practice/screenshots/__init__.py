@@ -1,1 +1,1 @@
-"""Takes the pictures of the documentation from a practice world: `make screenshots`."""
+"""Take the pictures of the documentation from a practice world: `make screenshots`."""

@@ -29,6 +29,7 @@ WORLD = ("--people", "5", "--items", "60", "--pim", "10", "--cloud", "0")
 
 
 def main() -> None:
+    """Take the pictures of the scenes that are named, or of all."""
     parser = argparse.ArgumentParser(prog="python -m practice.screenshots", description=__doc__)
     parser.add_argument("scenes", nargs="*", metavar="SCENE", help=", ".join(SCENES))
     parser.add_argument(

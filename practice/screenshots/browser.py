@@ -32,11 +32,11 @@ REPLY_BYTES = 200_000_000
 
 
 class PageNotReady(RuntimeError):
-    """The page does not show in time what a scene waits for."""
+    """Say that a page does not show in time what a scene waits for."""
 
 
 class Browser:
-    """One window of a browser."""
+    """Control one window of a browser."""
 
     def __init__(self, socket: Connection) -> None:
         self._socket = socket
@@ -68,7 +68,7 @@ class Browser:
         self.wait_for(f"document.body && document.body.innerText.includes({json.dumps(text)})", seconds)
 
     def settle(self, seconds: float = 3.0) -> None:
-        """Wait for charts that slide in: no element tells when they have come to rest."""
+        """Wait for charts that slide in: no element shows when they rest."""
         time.sleep(seconds)
 
     def click(self, text: str, tag: str = "button, a, [role=tab], [role=menuitem]") -> None:

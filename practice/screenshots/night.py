@@ -91,7 +91,7 @@ def frozen(stage: Stage) -> None:
 
 
 def _waiting(stage: Stage) -> str:
-    """Returns the id of a run of the cutover that waits for approvals."""
+    """Return the id of a run of the cutover that waits for approvals."""
     stage.prefect()
     stage.once("setup", ("setup",))
     with _worker(stage):
@@ -111,7 +111,7 @@ def _until(stage: Stage, run: str, name: str) -> None:
 
 @contextmanager
 def _worker(stage: Stage) -> Iterator[None]:
-    """Runs a worker for the length of the block."""
+    """Run a worker until the context ends."""
     process = subprocess.Popen(
         ["kogge", "worker", "--limit", "3"],
         cwd=stage.world.directory,
@@ -129,7 +129,7 @@ def _worker(stage: Stage) -> Iterator[None]:
 
 
 def _open_artifact(stage: Stage, key: str, text: str) -> None:
-    """Shows an artifact's newest version, and waits for a text of it."""
+    """Show an artifact's newest version, and wait for a text of it."""
     asked = {"artifacts": {"key": {"any_": [key]}}, "sort": "CREATED_DESC", "limit": 1}
     number = _api(stage, "artifacts/filter", asked)[0]["id"]
     stage.browser.open(f"{stage.prefect()}/artifacts/artifact/{number}", WIDTH, 700)
@@ -137,7 +137,16 @@ def _open_artifact(stage: Stage, key: str, text: str) -> None:
 
 
 def _api(stage: Stage, path: str, body: dict[str, Any] | None = None) -> Any:
-    """Asks Prefect's API; body: what is sent, None to only read."""
+    """Ask Prefect's API.
+
+    Args:
+        stage: has the server.
+        path: below the API's address.
+        body: is sent; None to only read.
+
+    Returns:
+        The answer.
+    """
     url = f"{stage.prefect()}/api/{path}"
     method, login = "GET" if body is None else "POST", header(stage.login)
     reply = httpx.request(method, url, json=body, headers=login, timeout=60)

@@ -1,5 +1,7 @@
-"""What a person does in the new account once they work there: mail in the IMAP server, an event in the DAV
-server. For rehearsals of what a rollback leaves alone."""
+"""Let a person work in the new account: mail in the IMAP server, an event in the DAV server.
+
+Rehearsals show with it what a rollback leaves alone.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ SECONDS = 30.0
 
 
 def work_there(imap: ImapServer, dav: str, dav_password: str, address: str) -> Counter[str]:
-    """A new mail arrives, one is marked as read, one is deleted; an event is added.
+    """Let a new mail arrive, mark one as read, delete one, and add an event.
 
     Args:
         imap: where the account's mail lies.
@@ -93,7 +95,7 @@ def _letter() -> bytes:
 
 
 def _add_event(calendar: str, address: str, password: str) -> None:
-    """A PUT that creates: everything that Kogge wrote has another name (RFC 4791, 5.3.2)."""
+    """Create an event by PUT: all that Kogge wrote has another name (RFC 4791, 5.3.2)."""
     uid, now = str(uuid4()), datetime.now(UTC)
     stamps = {"now": now, "begins": now + timedelta(days=1), "ends": now + timedelta(days=1, hours=1)}
     told = {name: f"{moment:%Y%m%dT%H%M%SZ}" for name, moment in stamps.items()}

@@ -1,9 +1,10 @@
-"""A private Dovecot 2.4 for practice and tests: unprivileged, on a free loopback port, in a directory of
-its own that is removed at the end, and never longer there than who started it.
+"""Run a private Dovecot 2.4 for practice and tests: unprivileged, on a free loopback port.
 
-Users are lines of a passwd-file, which Dovecot reads again when it changes: users and quotas may
-be changed while it runs. The master user logs in as anybody: `user*migrator`, or SASL PLAIN with an
-authzid. A caller that is root drops to `nobody`; any other caller's own account runs the server.
+It lies in a directory of its own that is removed at the end, and it ends with the process that started it.
+
+Users are lines of a passwd-file, which Dovecot reads again when it changes: users and quotas may be changed
+while it runs. The master user logs in as anybody: `user*migrator`, or SASL PLAIN with an authzid. A caller
+that is root drops to the system's account without rights; any other caller's own account runs the server.
 """
 
 from __future__ import annotations
@@ -128,13 +129,15 @@ LIBRARIES = (Path("/usr/lib/dovecot"), Path("/usr/libexec/dovecot"), Path("/usr/
 
 
 def available() -> bool:
-    """True when a Dovecot of series 2.4, the one the configuration is for, is on the PATH, and serves IMAP:
-    some distributions have that in a package of its own."""
+    """Return whether a Dovecot of series 2.4 is on the PATH, and serves IMAP.
+
+    The configuration is for that series. Some distributions have IMAP in a package of its own.
+    """
     return bool(_program()) and _serves_imap() and _version().startswith("2.4")
 
 
 def _serves_imap() -> bool:
-    """Whether the program is there that a connection is handed to after its login."""
+    """Return whether the program exists that a connection is handed to after its login."""
     place = Path(str(_program())).resolve().parent.parent
     folders = [place / name / "dovecot" for name in ("lib", "libexec")]
     return any(os.access(folder / "imap", os.X_OK) for folder in [*folders, *LIBRARIES])
@@ -157,13 +160,14 @@ def _free_port() -> int:
 
 @dataclass
 class Dovecot:
-    """A running private Dovecot; see start_dovecot.
+    """Hold a running private Dovecot; see start_dovecot.
 
-    hide  capabilities it shall not announce
-    tls   STARTTLS on port, and TLS on tls_port; ca_file is what a client must trust
-    keep  its files stay when it stops
-    special  whether it has folders for sent mail and its like, and marks them
-    more  further lines of its configuration; the last line about a setting counts
+    Attributes:
+        hide: capabilities that it shall not announce.
+        tls: True for STARTTLS on port, and TLS on tls_port; a client must trust ca_file.
+        keep: True if its files stay when it stops.
+        special: True if it has folders for sent mail and the like, and marks them.
+        more: further lines of its configuration; the last line about a setting counts.
     """
 
     lab: Path
@@ -196,32 +200,41 @@ class Dovecot:
 
     @property
     def pid(self) -> int:
-        """Of the running server; 0 when there is none."""
+        """Return the process id of the running server; 0 when there is none."""
         return self._process.pid if self._process is not None and self._process.poll() is None else 0
 
     @property
     def ca_file(self) -> Path:
+        """Return the certificate that a client must trust."""
         return self.lab / "ca.pem"
 
     def add_users(self, users: Iterable[str], quota: int | None = None) -> None:
-        """Users that may log in from now on; quota in bytes, None for no limit. Takes a second while
-        the server runs."""
+        """Let users log in from now on. Takes a second while the server runs.
+
+        Args:
+            users: their logins.
+            quota: in bytes; None for no limit.
+        """
         self._quotas.update(dict.fromkeys(users, quota))
         self._write_users()
 
     def set_quota(self, user: str, quota: int | None) -> None:
-        """Takes effect at the user's next login, and a second to be noticed."""
+        """Set a quota; it takes effect at the user's next login, and after a second."""
         self._quotas[user] = quota
         self._write_users()
 
     def remove_user(self, user: str) -> None:
-        """The account and its mail are gone; adding the user again makes a new mailbox."""
+        """Remove an account and its mail; adding the user again makes a new mailbox."""
         del self._quotas[user]
         self._write_users()
         shutil.rmtree(self.lab / "mail" / user, ignore_errors=True)
 
     def start(self) -> None:
-        """Starts and waits until it answers. Raises RuntimeError with Dovecot's log when it does not."""
+        """Start, and wait until it answers.
+
+        Raises:
+            RuntimeError: it does not; the text has Dovecot's log.
+        """
         self._write_configuration()
         if self._warden is None:
             pid_file = self.lab / "run" / "master.pid"
@@ -239,7 +252,7 @@ class Dovecot:
         self._await_greeting()
 
     def stop(self) -> None:
-        """Stops and removes everything, or what does not stay. Safe more than once."""
+        """Stop, and remove everything, or what does not stay. Safe to call again."""
         self._end(signal.SIGTERM)
         if not self.keep:
             shutil.rmtree(self.lab, ignore_errors=True)
@@ -247,16 +260,20 @@ class Dovecot:
             self._warden.release()
 
     def restart(self) -> None:
-        """Stops, cutting every session, and starts again on the same port with the same mail."""
+        """Stop, cutting every session, and start again on the same port with the same mail."""
         self._end(signal.SIGTERM)
         self.start()
 
     def kill(self) -> None:
-        """SIGKILL to the server and every process of it, as in a power cut; start() brings it back."""
+        """Send SIGKILL to the server and every process of it, as in a power cut; start() brings it back."""
         self._end(signal.SIGKILL)
 
     def admin(self, *words: str) -> str:
-        """What doveadm prints, asked to do something with these words. Raises RuntimeError when it fails."""
+        """Return what doveadm prints when it is called with these words.
+
+        Raises:
+            RuntimeError: it fails.
+        """
         program = shutil.which("doveadm") or shutil.which("doveadm", path="/usr/bin:/usr/sbin") or "doveadm"
         command = [program, "-c", str(self.lab / "dovecot.conf"), *words]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -265,7 +282,7 @@ class Dovecot:
         return done.stdout
 
     def log(self) -> str:
-        """Dovecot's own log and output."""
+        """Return Dovecot's own log and output."""
         parts = [self.lab / "dovecot.log", self.lab / "output"]
         return "".join(part.read_text(errors="replace") for part in parts if part.exists())
 
@@ -396,7 +413,19 @@ def start_dovecot(
     special: bool = True,
     more: str = "",
 ) -> Dovecot:
-    """A private Dovecot that knows users. Raises RuntimeError when it cannot start."""
+    """Start a private Dovecot that knows users.
+
+    Args:
+        users: who may log in.
+        quota: in bytes; None for no limit.
+        hide: capabilities that it shall not announce.
+        tls: True to offer TLS.
+        special: True for folders for sent mail and the like.
+        more: further lines of its configuration.
+
+    Raises:
+        RuntimeError: it cannot start.
+    """
     lab = Path(tempfile.mkdtemp(prefix="kogge-dovecot-"))
     server = Dovecot(lab=lab, hide=hide, tls=tls, special=special, more=more)
     server.add_users(users, quota)

@@ -1,4 +1,4 @@
-"""An IMAP server to practise on: Dovecot where it is installed and serves IMAP, else pymap."""
+"""Start an IMAP server to practise on: Dovecot where it is installed and serves IMAP, else pymap."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ LOGIN_SECONDS = 10.0
 
 
 class ImapServer(Protocol):
-    """What both have. auth is the ImapSettings.auth by which the master user opens any account."""
+    """Describe what both have.
+
+    Attributes:
+        auth: the ImapSettings.auth by which the master user opens any account.
+    """
 
     host: str
     port: int
@@ -24,12 +28,18 @@ class ImapServer(Protocol):
     auth: str
     product: str
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """Stop it."""
 
 
 def start_imap(users: Iterable[str], prefer_dovecot: bool = True) -> ImapServer:
-    """A server with these accounts, empty. A Dovecot that opens no mailbox after a login, as one that was
-    installed in parts, is stopped again. Raises RuntimeError when no server starts."""
+    """Start a server with these accounts, empty.
+
+    A Dovecot that opens no mailbox after a login, as one that was installed in parts, is stopped again.
+
+    Raises:
+        RuntimeError: no server starts.
+    """
     accounts = list(users)
     if prefer_dovecot and available():
         server = start_dovecot(accounts)
@@ -40,7 +50,7 @@ def start_imap(users: Iterable[str], prefer_dovecot: bool = True) -> ImapServer:
 
 
 def _opens(server: ImapServer, account: str) -> bool:
-    """Whether an account's owner can open their inbox."""
+    """Return whether an account's owner can open their inbox."""
     try:
         client = imaplib.IMAP4(server.host, server.port, timeout=LOGIN_SECONDS)
         try:

@@ -1,4 +1,4 @@
-"""The practice people do something when they are asked to: at the source, or in their new accounts."""
+"""Let practice people do something when asked: at the source, or in their new accounts."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ NOBODY, REFUSED = "nobody", "refused"
 
 @dataclass(frozen=True, slots=True)
 class PeopleAtWork:
-    """Who works where.
+    """Let people work.
 
-    world       the mailboxes of the source
-    imap, dav   the servers of the new accounts; dav: its URL, and dav_password of every account there
+    Attributes:
+        world: the mailboxes of the source.
+        imap: the IMAP server of the new accounts.
+        dav: the URL of their DAV server.
+        dav_password: of every account there.
     """
 
     world: World
@@ -32,7 +35,7 @@ class PeopleAtWork:
     dav_password: str
 
     def answer(self, request: Mapping[str, object]) -> Mapping[str, object]:
-        """Has people work; see practice.harness.control.
+        """Let people work; see practice.harness.control.
 
         Args:
             request: "what" is WORK, LATE or TARGET; "address" says whose mailbox or account.

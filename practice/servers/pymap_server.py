@@ -1,8 +1,9 @@
-"""An IMAP server from pip alone: pymap with its in-memory backend, in a process of its own.
+"""Run an IMAP server from pip alone: pymap with its in-memory backend, in a process of its own.
 
 What it has: MULTIAPPEND, UIDPLUS, LITERAL+, OBJECTID, APPENDLIMIT, INTERNALDATE, mUTF-7 names, SASL PLAIN
 with an authzid for a master user and, by the two subclasses below, keywords.
-What it has not: persistence (mail is gone when it stops), SPECIAL-USE, CONDSTORE, METADATA, quota, LIST
+
+What it does not have: persistence (mail is gone when it stops), SPECIAL-USE, CONDSTORE, METADATA, quota, LIST
 extensions. Its MULTIAPPEND is not atomic, a zero-length message is taken for a cancellation, and it ends
 other sessions whose open mailbox is renamed. About 1,500 messages of 8 KB a second, written or read.
 """
@@ -39,14 +40,17 @@ Serve: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
 
 
 class KeywordMailbox(MailboxData):
-    r"""A mailbox that keeps keywords: pymap supports \* and its in-memory backend does not offer it."""
+    r"""Store keywords: pymap supports \* and its in-memory backend does not offer it."""
 
     @property
     def permanent_flags(self) -> frozenset[Flag]:
+        """Return the flags that stay, any keyword among them."""
         return frozenset(super().permanent_flags | {Wildcard})
 
 
 class KeywordMailboxes(MailboxSet):
+    """Hold mailboxes that store keywords."""
+
     def __init__(self) -> None:
         super().__init__()
         self._inbox = self._new()
@@ -55,6 +59,7 @@ class KeywordMailboxes(MailboxSet):
         return KeywordMailbox(self._content_cache, self._thread_cache)
 
     async def add_mailbox(self, name: str) -> ObjectId:
+        """Add an empty mailbox."""
         async with self._set_lock.write_lock():
             if name in self._set:
                 raise ValueError(name)
@@ -63,24 +68,31 @@ class KeywordMailboxes(MailboxSet):
 
 
 class StrictLogin(Login):
-    """Refuses to act for an account that does not exist while still logging in, as Dovecot does."""
+    """Refuse at the login to act for an account that does not exist, as Dovecot does."""
 
     async def authorize(self, authenticated: Any, authzid: str) -> Identity:
+        """Return the identity that a login acts for."""
         if authzid not in self.users_dict:
             raise AuthorizationFailure
         return await super().authorize(authenticated, authzid)
 
 
 def whole(view: memoryview, *parts: Sequence[tuple[int, int, int]]) -> memoryview:
-    """In place of pymap.mime.get_raw, which drops the last byte of a message that has headers, no empty
-    line and no body (pymap 0.36.7)."""
+    """Return a message whole.
+
+    It stands in for pymap.mime.get_raw, which drops the last byte of a message that has headers, no empty
+    line and no body (pymap 0.36.7).
+    """
     lines = [line for part in parts for line in part]
     return view[lines[0][0] : lines[-1][2]] if lines else view[:0]
 
 
 def kept(serve: Serve) -> Serve:
-    """Keeps each connection's task while it runs. Nothing else does (proxy-protocol 0.11.3): from Python
-    3.12 on the garbage collector would end connections that are at work."""
+    """Hold each connection's task while it runs.
+
+    Nothing else does (proxy-protocol 0.11.3): from Python 3.12 on the garbage collector would end connections
+    that are at work.
+    """
     tasks = set[asyncio.Task[Any] | None]()
 
     async def connected(*given: Any) -> None:
@@ -131,7 +143,7 @@ async def _serve(users: list[str]) -> None:
 
 @dataclass
 class PymapServer:
-    """A running pymap; see start_pymap. Its users log in with user_password, or through the master."""
+    """Hold a running pymap; see start_pymap. Users log in with user_password, or through the master."""
 
     port: int
     _process: subprocess.Popen[str]
@@ -144,7 +156,7 @@ class PymapServer:
     product: str = "pymap"
 
     def stop(self) -> None:
-        """Stops it; all mail in it is gone. Safe more than once."""
+        """Stop it; all mail in it is gone. Safe to call again."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         if self._process.stdout is not None:
@@ -157,7 +169,11 @@ class PymapServer:
 
 
 def start_pymap(users: Iterable[str]) -> PymapServer:
-    """A pymap that knows users. Raises RuntimeError when it does not start."""
+    """Start a pymap that knows users.
+
+    Raises:
+        RuntimeError: it does not start.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "practice.servers.pymap_server", *users],
         stdin=subprocess.PIPE,

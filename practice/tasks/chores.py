@@ -1,4 +1,4 @@
-"""A task: what its owner planned, and how Exchange states it."""
+"""Hold a task: what its owner planned, and how Exchange states it."""
 
 from __future__ import annotations
 
@@ -47,9 +47,15 @@ _PARTS: dict[Frequency, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """How a task comes back. A regenerating one does so `interval` after it was completed. days are
-    EWS's words, divided by spaces; end: the last day, or how many times, or None for ever; zone: what follows
-    the days ("Z", "+01:00"), as servers differ."""
+    """Say how a task comes back.
+
+    A regenerating one does so `interval` after it was completed.
+
+    Attributes:
+        days: EWS's words, divided by spaces.
+        end: the last day, or how many times, or None for ever.
+        zone: what follows the days ("Z", "+01:00"), as servers differ.
+    """
 
     frequency: Frequency
     start: date
@@ -63,6 +69,7 @@ class Repeat:
     zone: str = ""
 
     def xml(self) -> str:
+        """Return the recurrence as EWS writes it."""
         values = {
             "Interval": str(self.interval),
             "DaysOfWeek": self.days,
@@ -88,8 +95,15 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """A task. start, due and completed are days that Exchange keeps as moments: midnight, of UTC or of
-    whichever zone the client was in. percent is 0..100; the works are minutes. delegator: who assigned it."""
+    """Hold a task.
+
+    Attributes:
+        start, due, completed: days that Exchange stores as moments: midnight, of UTC or of whichever zone the
+            client was in.
+        percent: 0..100.
+        total_work, actual_work: minutes.
+        delegator: who assigned it.
+    """
 
     key: str
     common: Common = PLAIN
@@ -114,11 +128,12 @@ class Chore:
     changes: int = 1
 
     def elements(self, item: Message, dialect: Dialect) -> Sequence[Element]:
+        """Return the task's own elements."""
         person = item.folder.mailbox.owner.name
         return present((*_before(self), *_after(self, self.owner or person, dialect)))
 
     def value(self, uri: str) -> object:
-        """What FindItem may restrict or sort by; Exchange refuses status and percentage."""
+        """Return what FindItem may sort by; Exchange refuses status and percentage."""
         return {
             "task:StartDate": self.start,
             "task:DueDate": self.due,

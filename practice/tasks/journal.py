@@ -22,18 +22,19 @@ KINDS = ("Phone call", "Microsoft Word", "E-mail Message", "Meeting", "Task")
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """A journal entry: kind, start and duration are extended properties."""
+    """Hold a journal entry: kind, start and duration are extended properties."""
 
     key: str
     common: Common = PLAIN
     item_class: str = "IPM.Activity"
 
     def elements(self, item: Message, dialect: Dialect) -> Sequence[Element]:  # noqa: ARG002
+        """Return no elements: a journal entry has none of its own."""
         return ()
 
 
 def sample_journal(seed: int, index: int, count: int) -> list[Record]:
-    """count entries of mailbox number index: kinds in turn, some with the document they tell of."""
+    """Return `count` entries of a mailbox: kinds in turn, some with the document that they are about."""
     return [_entry(Desk(seed, index, f"journal/{n}"), KINDS[(n + index) % len(KINDS)]) for n in range(count)]
 
 

@@ -1,4 +1,4 @@
-"""The notes of a mailbox: its share of the oddities, and ordinary ones around them."""
+"""Make the notes of a mailbox: its share of the oddities, and ordinary ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ODDITIES = made_of("notes", sticky, {}, SAMPLE)
 
 
 def sample_stickies(seed: int, index: int, count: int, *, odd: bool = True) -> list[Record]:
-    """count notes of mailbox number index, the oddities due to it first, unless not odd."""
+    """Return `count` notes of a mailbox, its oddities first, unless not odd."""
     names = share(seed, index, "sticky", ODDITIES) if odd else []
     made = [ODDITIES[name](Desk(seed, index, f"sticky/{name}")) for name in names]
     for n in range(count - len(made)):

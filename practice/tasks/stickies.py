@@ -19,18 +19,22 @@ BLUE, GREEN, PINK, YELLOW, WHITE = range(5)
 
 @dataclass(frozen=True, slots=True)
 class Sticky:
-    """A sticky note; all it says is in `common`, its subject the first line of its text."""
+    """Hold a sticky note: all of it is in `common`, its subject is the first line of its text."""
 
     key: str
     common: Common = PLAIN
     item_class: str = "IPM.StickyNote"
 
     def elements(self, item: Message, dialect: Dialect) -> Sequence[Element]:  # noqa: ARG002
+        """Return no elements: a note has none of its own."""
         return ()
 
 
 def note(key: str, body: str, colour: int | None = YELLOW, size: tuple[int, int] = (200, 166)) -> Sticky:
-    """As Outlook saves one. colour None: a note that another client made, without any property of its own."""
+    """Return a note as Outlook saves one.
+
+    With None for the colour, another client made it, without any property of its own.
+    """
     width, height = size
     rows = ((0x8B00, colour), (0x8B02, width), (0x8B03, height), (0x8B04, 110), (0x8B05, 80))
     kept = tuple(named(NOTE, number, value) for number, value in rows if value is not None)

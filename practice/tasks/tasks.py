@@ -1,4 +1,4 @@
-"""A task list: this mailbox's share of the oddities, and ordinary tasks around them."""
+"""Make a task list: a mailbox's share of the oddities, and ordinary tasks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ODDITIES = made_of("tasks", chore, {}, SAMPLE)
 
 
 def sample_chores(seed: int, index: int, count: int, *, odd: bool = True) -> list[Record]:
-    """count tasks of mailbox number index, the oddities due to it first, unless not odd."""
+    """Return `count` tasks of a mailbox, its oddities first, unless not odd."""
     names = share(seed, index, "chore", ODDITIES) if odd else []
     made = [ODDITIES[name](Desk(seed, index, f"chore/{name}")) for name in names]
     made += [_ordinary(Desk(seed, index, f"chore/{n}")) for n in range(count - len(made))]
