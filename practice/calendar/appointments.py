@@ -1,4 +1,4 @@
-"""Appointments, meetings and series: the content of a calendar item, and when its occurrences take place.
+"""Hold appointments, meetings and series, and compute when their occurrences take place.
 
 Times are naive wall clock times of the item's zone: a series keeps its wall clock when the clocks change, its
 end as well as its start, as Exchange keeps minutes after midnight.
@@ -29,7 +29,12 @@ Window = tuple[datetime, datetime]
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Who takes part. routing "EX": address is a legacyExchangeDN. replied: when the answer came."""
+    """Name who takes part.
+
+    Attributes:
+        routing: with "EX" the address is a legacyExchangeDN.
+        replied: when the answer came.
+    """
 
     name: str
     address: str
@@ -41,7 +46,7 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An EnhancedLocation: a name, and where that is."""
+    """Hold an EnhancedLocation: a name, and where that is."""
 
     name: str
     note: str = ""
@@ -55,7 +60,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """One modified occurrence: the day the pattern put it on, and what it says now."""
+    """Hold one modified occurrence: the day that the pattern put it on, and what it states now."""
 
     day: date
     event: Event
@@ -63,16 +68,19 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One calendar item.
+    """Hold one calendar item.
 
-    base        what every item has; see `common`
-    zone        of start and end; end_zone: of the end, where that is another
-    organizer   None: the owner, and nobody else is invited
-    answer      the owner's own
-    online      the JoinOnlineMeetingUrl; None: no online meeting by that property
-    old_zone    the item has a MeetingTimeZone, and no StartTimeZone nor EndTimeZone
-    changed, deleted    of a series, by the days the pattern put them on
-    day, original    of an occurrence: the day the pattern put it on, and the moment, in UTC
+    Attributes:
+        base: what every item has; see `common`.
+        zone: of start and end.
+        end_zone: of the end, if that is another.
+        organizer: None for the owner, when no one else is invited.
+        answer: the owner's own.
+        online: the JoinOnlineMeetingUrl; None for no online meeting by that property.
+        old_zone: True if the item has a MeetingTimeZone, and no StartTimeZone nor EndTimeZone.
+        changed, deleted: of a series, by the days that the pattern put them on.
+        day: of an occurrence, the day that the pattern put it on.
+        original: of an occurrence, the moment of that, in UTC.
     """
 
     base: Common
@@ -104,23 +112,27 @@ class Event:
 
     @property
     def common(self) -> Common:
+        """Return what every item has, with the moment that a reminder is for."""
         return replace(self.base, due=self.begins)
 
     @property
     def begins(self) -> datetime:
-        """In UTC."""
+        """Return when it begins, in UTC."""
         return self.zone.utc(self.start)
 
     @property
     def finishes(self) -> datetime:
+        """Return when it ends, in UTC."""
         return (self.end_zone or self.zone).utc(self.end)
 
     @property
     def meeting(self) -> bool:
+        """Return whether somebody else takes part."""
         return bool(self.required or self.optional or self.resources) or self.answer != "Organizer"
 
     @property
     def part(self) -> Part:
+        """Return which part of a series it is."""
         if self.recurrence is not None:
             return "RecurringMaster"
         if self.day is None:
@@ -128,7 +140,7 @@ class Event:
         return "Exception" if self.modified else "Occurrence"
 
     def days(self, last: date = FAR) -> Iterator[date]:
-        """The days the pattern falls on, without deleted ones; endless without last."""
+        """Yield the days that the pattern falls on, without deleted ones; endless without last."""
         if self.recurrence is not None:
             gone = frozenset(self.deleted)
             yield from (day for day in self.recurrence.days(self.start.date(), last) if day not in gone)
@@ -140,7 +152,7 @@ class Event:
         return self.placed(day)
 
     def placed(self, day: date) -> Event:
-        """The same, of a day that is known to be one of `days`."""
+        """Return the occurrence of a day that is known to be one of `days`."""
         found = next((each.event for each in self.changed if each.day == day), None)
         event = found or self._moved(day)
         return replace(
@@ -155,7 +167,7 @@ class Event:
         )
 
     def planned(self, day: date) -> datetime:
-        """When the pattern puts the occurrence of this day, in UTC."""
+        """Return when the pattern puts the occurrence of this day, in UTC."""
         return self.zone.utc(datetime.combine(day, self.start.time()))
 
     def _moved(self, day: date) -> Event:
@@ -163,6 +175,7 @@ class Event:
         return replace(self, start=start, end=start + (self.end - self.start))
 
     def elements(self, item: Message, dialect: Dialect) -> Sequence[Element]:
+        """Return the event's own elements."""
         return elements_of(self, item, dialect)
 
     def value(self, uri: str) -> object:
@@ -189,13 +202,18 @@ class Event:
 
 
 def occurrences(event: Event, start: datetime, end: datetime) -> list[Window]:
-    """When it takes place between two moments, in UTC, in their order: (begins, finishes) of what overlaps
-    [start, end). A series as it was left: moved occurrences where they are now, deleted ones nowhere."""
+    """Return when an event takes place between two moments, in UTC, in their order.
+
+    Moved occurrences of a series are where they are now, deleted ones nowhere.
+
+    Returns:
+        (begins, finishes) of what overlaps [start, end).
+    """
     return [(each.begins, each.finishes) for each in instances(event, start, end)]
 
 
 def instances(event: Event, start: datetime, end: datetime) -> list[Event]:
-    """The same as items: the event itself where it is single, else its occurrences."""
+    """Return as items what takes place between two moments: the event itself, or its occurrences."""
     if event.recurrence is None:
         found = [event]
     else:
@@ -207,15 +225,15 @@ def instances(event: Event, start: datetime, end: datetime) -> list[Event]:
 
 
 def _day_before(moment: datetime) -> date:
-    """Zones are up to 14 hours from UTC, and the clocks may change in between."""
+    """Return a day before a moment in any zone: zones are up to 14 hours from UTC, and the clocks change."""
     return (moment.astimezone(UTC) - timedelta(days=2)).date()
 
 
 def _day_after(moment: datetime) -> date:
-    """Zones are up to 14 hours from UTC."""
+    """Return a day after a moment in any zone: zones are up to 14 hours from UTC."""
     return (moment.astimezone(UTC) + timedelta(days=1)).date()
 
 
 def _overlaps(event: Event, start: datetime, end: datetime) -> bool:
-    """An event without duration takes place when it begins."""
+    """Return whether an event overlaps a window; without duration, it takes place when it begins."""
     return event.begins < end and (event.finishes > start or event.begins == event.finishes >= start)

@@ -1,4 +1,4 @@
-"""What made-up events are made of: ids, zones and the people of a mailbox's neighbourhood."""
+"""Provide the parts of made-up events: ids, zones and the people of a mailbox's neighbourhood."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ PLAIN = Common()
 
 
 def home(desk: Desk) -> Zone:
-    """Where the owner lives."""
+    """Return the zone where the owner lives."""
     return _ZONES[desk.owner.locale]
 
 
 def goid(desk: Desk) -> str:
-    """A global object id as Exchange makes one: the creation time, the size 16, and 16 bytes of its own."""
+    """Return a global object id as Exchange makes one: creation time, the size 16, and 16 own bytes."""
     made = desk.dice("goid")
     return f"{GOID}00000000{made.hex(16).upper()}000000000000000010000000{made.hex(32).upper()}"
 
 
 def foreign_goid(uid: str) -> str:
-    """A foreign UID inside of a global object id, as clients see it that do not take it out again."""
+    """Return a foreign UID inside of a global object id, as clients see it that do not unpack it."""
     data = uid.encode() + b"\0"
     size = (len(data) + 12).to_bytes(4, "little").hex().upper()
     return f"{GOID}{'0' * 40}{size}{_FOREIGN}{data.hex().upper()}"
 
 
 def at(day: date | tuple[int, int, int], hour: int = 9, minute: int = 0) -> datetime:
+    """Return a wall clock time on a day."""
     year, month, of_month = day if isinstance(day, tuple) else (day.year, day.month, day.day)
     return datetime(year, month, of_month, hour, minute)
 
@@ -50,7 +51,7 @@ def timed(
     zone: Zone | None = None,
     base: Common = PLAIN,
 ) -> Event:
-    """An ordinary appointment of the owner's."""
+    """Return an ordinary appointment of the owner's."""
     return Event(
         base=desk.dated(base, subject),
         uid=goid(desk),
@@ -63,16 +64,17 @@ def timed(
 def whole_days(
     desk: Desk, subject: str, day: date, days: int = 1, zone: Zone | None = None, base: Common = PLAIN
 ) -> Event:
-    """An all-day event, from midnight to midnight in its zone."""
+    """Return an all-day event, from midnight to midnight in its zone."""
     event = timed(desk, subject, at(day, 0), days * 1440, zone, base)
     return replace(event, all_day=True, busy="Free")
 
 
 def person(one: Person, answer: Answer = "Unknown", replied: datetime | None = None) -> Party:
+    """Return a person as somebody who takes part."""
     return Party(one.name, one.address, answer=answer, replied=replied)
 
 
 def neighbour(desk: Desk, step: int) -> Person:
-    """Another of the five: never the owner for a step of 1 to 4."""
+    """Return another of the five: never the owner for a step of 1 to 4."""
     block = desk.index // NEIGHBOURS * NEIGHBOURS
     return desk.person(block + (desk.index - block + step) % NEIGHBOURS)

@@ -1,4 +1,4 @@
-"""A calendar item's own elements, in the order of the schema (CalendarItemType of types.xsd)."""
+"""Write a calendar item's own elements, in the order of the schema (CalendarItemType of types.xsd)."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ _DIGITS = ".000000000Z"
 
 
 def elements_of(event: Event, item: Message, dialect: Dialect) -> Sequence[Element]:
+    """Return the elements of an event."""
     rows = _times(event, dialect) + _state(event) + _people(event, item, dialect)
     rows += (
         _timing(event, dialect) + _recurrence(event, item, dialect) + _zones(event, dialect) + _online(event)
@@ -44,7 +45,10 @@ def elements_of(event: Event, item: Message, dialect: Dialect) -> Sequence[Eleme
 
 
 def _gromox(rows: list[tuple[str, str]], event: Event) -> list[tuple[str, str]]:
-    """The order of gromox 3.10, which is not the schema's; it says the zones once more at the end."""
+    """Return the rows in the order of gromox 3.10, which is not the schema's.
+
+    It states the zones once more at the end.
+    """
     zones = [row for row in rows if row[0].endswith("TimeZone")]
     late = {uri: xml for uri, xml in rows if uri in _LATE}
     names = [
@@ -60,7 +64,7 @@ def _gromox(rows: list[tuple[str, str]], event: Event) -> list[tuple[str, str]]:
 
 
 def exact(moment: datetime, dialect: Dialect) -> str:
-    """A moment that means something: nine digits in gromox's dialect, all of them nought."""
+    """Return a moment that has a meaning: nine digits in gromox's dialect, all of them nought."""
     return stamp(moment).removesuffix("Z") + _DIGITS if dialect.fraction else stamp(moment)
 
 
@@ -181,7 +185,7 @@ def _day(event: Event, day: date, dialect: Dialect) -> str:
 
 
 def _named(event: Event, item: Message, day: date | None, tag: str, dialect: Dialect) -> str:
-    """An occurrence as a series names it: its own id, its times."""
+    """Return an occurrence as a series names it: its own id, its times."""
     if day is None:
         return ""
     one = event.instance(day)
@@ -196,12 +200,12 @@ def _named(event: Event, item: Message, day: date | None, tag: str, dialect: Dia
 
 
 def _planned(event: Event, day: date, dialect: Dialect) -> datetime:
-    """Where a series says that one of its days was."""
+    """Return where a series says that one of its days was."""
     return _midnight(event, day) if dialect.habits.midnights else event.planned(day)
 
 
 def _original(event: Event, dialect: Dialect) -> datetime | None:
-    """Where an occurrence says that it was."""
+    """Return where an occurrence says that it was."""
     if event.day is None or not dialect.habits.midnights:
         return event.original
     return _midnight(event, event.day)

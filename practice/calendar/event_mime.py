@@ -1,4 +1,4 @@
-"""The MimeContent of a calendar item: iCalendar without attendees, attachments, recurrence or zone."""
+"""Write the MimeContent of a calendar item: iCalendar without attendees, attachments, recurrence or zone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ _CLASSES = {"Normal": "PUBLIC", "Personal": "PRIVATE", "Private": "PRIVATE", "Co
 
 
 def calendar_of(uid: str, common: Common, begins: datetime, finishes: datetime, location: str) -> bytes:
+    """Return the iCalendar object of an event."""
     lines = (
         "BEGIN:VCALENDAR",
         "METHOD:PUBLISH",

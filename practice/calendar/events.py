@@ -1,5 +1,4 @@
-"""The events of a mailbox: the oddities due to it, what it has in common with its neighbours, and ordinary
-weeks of work."""
+"""Make a mailbox's events: its oddities, what it shares with its neighbours, and weeks of work."""
 
 from __future__ import annotations
 
@@ -41,7 +40,7 @@ _CATEGORIES = ((), (), (), (), ("Rote Kategorie",), ("Blaue Kategorie", "Haushal
 
 
 def sample_events(seed: int, index: int, count: int, odd: bool = True) -> list[Event]:
-    """count events of mailbox number index, the oddities due to it first."""
+    """Return `count` events of a mailbox, its oddities first."""
     made = list(_odd(seed, index))[:count] if odd else []
     return made + [_ordinary(Desk(seed, index, f"event/{n}"), n) for n in range(count - len(made))]
 
@@ -54,7 +53,7 @@ def _odd(seed: int, index: int) -> Iterator[Event]:
 
 
 def second_calendar(seed: int, index: int) -> list[Event]:
-    """What lies in the second calendar besides: the twin of an item of the first, under the same UID."""
+    """Return what else lies in the second calendar: the twin of an item of the first, under the same UID."""
     if "twin_uid" not in share(seed, index, "event", ODDITIES):
         return []
     twin = ODDITIES["twin_uid"](Desk(seed, index, "event/twin"))
@@ -62,8 +61,10 @@ def second_calendar(seed: int, index: int) -> list[Event]:
 
 
 def common_meetings(seed: int, index: int) -> list[Event]:
-    """What the five of a block have in common, under one UID in all their calendars: the first of them
-    invited, the others answered as they like."""
+    """Return what the five of a block have in common, under one UID in all their calendars.
+
+    The first of them invited, the others answered as they like.
+    """
     return [_common(Desk(seed, index, f"event/common/{n}"), n) for n in range(2)]
 
 
@@ -108,7 +109,7 @@ def _ordinary(desk: Desk, n: int) -> Event:
 
 
 def _ordinary_meeting(desk: Desk, subject: str, start: datetime, guests: int) -> Event:
-    """By the owner, in the owner's zone, with some of the neighbours."""
+    """Return a meeting by the owner, in the owner's zone, with some of the neighbours."""
     dice = desk.dice("answers")
     required = tuple(person(neighbour(desk, step), dice.pick(_ANSWERS)) for step in range(1, guests + 1))
     return replace(timed(desk, subject, start, 60, home(desk), _INVITED), required=required)

@@ -1,4 +1,4 @@
-"""Reads an event of the practice world's data from iCalendar: what Outlook makes of one that is imported."""
+"""Read an event of the practice world's data from iCalendar, as Outlook imports one."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _KNOWN = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "BYMONTHDAY", "BYMONTH"
 
 
 def icalendar(case: Case, text: str) -> Table:
-    """Returns the fields of an event: one, or a series with the days that differ.
+    """Return the fields of an event: one, or a series with the days that differ.
 
     Raises:
-        CaseError: The file holds no event, several, or what Exchange cannot say.
+        CaseError: the file holds no event, several, or what Exchange cannot state.
     """
     try:
         events: list[Any] = Calendar.from_ical(text).walk("VEVENT")
@@ -71,7 +71,7 @@ def _event(case: Case, event: Any) -> Table:
 
 
 def _changed(case: Case, event: Any) -> Table:
-    """One day of a series: all-day ones have an end, too."""
+    """Return one day of a series: all-day ones have an end, too."""
     table = _event(case, event)
     del table["uid"]
     if days := table.pop("days", 0):
@@ -97,7 +97,7 @@ def _sort(moment: date) -> str:
 
 
 def _value(case: Case, event: Any, name: str) -> Any:
-    """A date, a time or a length of time; None where the event has none."""
+    """Return a date, a time or a length of time; None if the event has none."""
     found = event.get(name)
     if found is None:
         return None
@@ -110,7 +110,7 @@ def _value(case: Case, event: Any, name: str) -> Any:
 
 
 def _zone(case: Case, event: Any) -> str:
-    """DTSTART's: a zone of the database, or a Windows name."""
+    """Return DTSTART's zone: one of the database, or a Windows name."""
     name = str(event["DTSTART"].params.get("TZID", "UTC"))
     found = _ZONES.get(name, name)
     if found not in ZONES:
@@ -196,7 +196,7 @@ def _pattern(case: Case, rule: Table, start: date) -> Table:
 
 
 def _nth(case: Case, rule: Table) -> Table:
-    """2TU, or TU with BYSETPOS=2; sets of days are Day, Weekday and WeekendDay."""
+    """Return the pattern of 2TU, or of TU with BYSETPOS=2; sets of days are Day, Weekday and WeekendDay."""
     days = [str(one) for one in rule["BYDAY"]]
     names = [one[-2:] for one in days]
     numbers = {one[:-2] for one in days if one[:-2]} or {str(one) for one in rule.get("BYSETPOS", [])}
@@ -218,5 +218,5 @@ def _excluded(event: Any) -> Sequence[date]:
 
 
 def _day(moment: date) -> date:
-    """The day of a moment in its own zone."""
+    """Return the day of a moment in its own zone."""
     return moment.date() if isinstance(moment, datetime) else moment

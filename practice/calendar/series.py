@@ -30,24 +30,34 @@ FAR = date(_LAST_YEAR, 12, 31)
 
 @dataclass(frozen=True, slots=True)
 class Daily:
+    """Repeat every so many days."""
+
     every: int = 1
 
     def days(self, start: date) -> Iterator[date]:
+        """Yield the days of the pattern."""
         return (start + timedelta(days=n * self.every) for n in counted())
 
     def xml(self) -> str:
+        """Return the pattern as EWS writes it."""
         return f"<t:DailyRecurrence>{_interval(self.every)}</t:DailyRecurrence>"
 
 
 @dataclass(frozen=True, slots=True)
 class Weekly:
-    """days: 0 is Monday. first: the day a week begins with, which matters when every is more than 1."""
+    """Repeat every so many weeks.
+
+    Attributes:
+        weekdays: 0 is Monday.
+        first: the day that a week begins with, which matters when every is more than 1.
+    """
 
     weekdays: tuple[int, ...]
     every: int = 1
     first: int = 0
 
     def days(self, start: date) -> Iterator[date]:
+        """Yield the days of the pattern."""
         week = start - timedelta(days=(start.weekday() - self.first) % 7)
         offsets = sorted((day - self.first) % 7 for day in self.weekdays)
         for n in counted():
@@ -55,6 +65,7 @@ class Weekly:
                 yield week + timedelta(days=n * 7 * self.every + offset)
 
     def xml(self) -> str:
+        """Return the pattern as EWS writes it."""
         names = " ".join(WEEKDAYS[day] for day in self.weekdays)
         first = leaf("FirstDayOfWeek", WEEKDAYS[self.first])
         inner = _interval(self.every) + leaf("DaysOfWeek", names) + first
@@ -63,56 +74,70 @@ class Weekly:
 
 @dataclass(frozen=True, slots=True)
 class Monthly:
+    """Repeat on a day of the month."""
+
     day: int
     every: int = 1
 
     def days(self, start: date) -> Iterator[date]:
+        """Yield the days of the pattern."""
         return (clamped(year, month, self.day) for year, month in _months(start, self.every))
 
     def xml(self) -> str:
+        """Return the pattern as EWS writes it."""
         inner = _interval(self.every) + leaf("DayOfMonth", str(self.day))
         return f"<t:AbsoluteMonthlyRecurrence>{inner}</t:AbsoluteMonthlyRecurrence>"
 
 
 @dataclass(frozen=True, slots=True)
 class MonthlyOn:
-    """The index-th of the days of a kind: a weekday's name, Day, Weekday or WeekendDay."""
+    """Repeat on the index-th of the days of a kind: a weekday's name, Day, Weekday or WeekendDay."""
 
     kind: str
     index: Index
     every: int = 1
 
     def days(self, start: date) -> Iterator[date]:
+        """Yield the days of the pattern."""
         return (nth(year, month, self.kind, self.index) for year, month in _months(start, self.every))
 
     def xml(self) -> str:
+        """Return the pattern as EWS writes it."""
         inner = _interval(self.every) + leaf("DaysOfWeek", self.kind) + leaf("DayOfWeekIndex", self.index)
         return f"<t:RelativeMonthlyRecurrence>{inner}</t:RelativeMonthlyRecurrence>"
 
 
 @dataclass(frozen=True, slots=True)
 class Yearly:
+    """Repeat on a day of the year."""
+
     day: int
     month: int
 
     def days(self, start: date) -> Iterator[date]:
+        """Yield the days of the pattern."""
         return (clamped(year, self.month, self.day) for year in counted(start.year))
 
     def xml(self) -> str:
+        """Return the pattern as EWS writes it."""
         inner = leaf("DayOfMonth", str(self.day)) + leaf("Month", MONTHS[self.month - 1])
         return f"<t:AbsoluteYearlyRecurrence>{inner}</t:AbsoluteYearlyRecurrence>"
 
 
 @dataclass(frozen=True, slots=True)
 class YearlyOn:
+    """Repeat on the index-th of the days of a kind in a month of the year."""
+
     kind: str
     index: Index
     month: int
 
     def days(self, start: date) -> Iterator[date]:
+        """Yield the days of the pattern."""
         return (nth(year, self.month, self.kind, self.index) for year in counted(start.year))
 
     def xml(self) -> str:
+        """Return the pattern as EWS writes it."""
         inner = leaf("DaysOfWeek", self.kind) + leaf("DayOfWeekIndex", self.index)
         inner += leaf("Month", MONTHS[self.month - 1])
         return f"<t:RelativeYearlyRecurrence>{inner}</t:RelativeYearlyRecurrence>"
@@ -123,15 +148,17 @@ Pattern = Daily | Weekly | Monthly | MonthlyOn | Yearly | YearlyOn
 
 @dataclass(frozen=True, slots=True)
 class Recurrence:
-    """A pattern with its ending: until (that day included), a count, or neither. The series starts on the
-    day its master does, which is on the pattern."""
+    """Hold a pattern with its end: until (that day included), a count, or neither.
+
+    The series starts on the day its master does, which is on the pattern.
+    """
 
     pattern: Pattern
     until: date | None = None
     count: int | None = None
 
     def days(self, start: date, last: date = FAR) -> Iterator[date]:
-        """The days it falls on, from start to last, deleted ones included, ascending."""
+        """Yield the days it falls on, from start to last, deleted ones included, ascending."""
         end = min(last, self.until or FAR)
         found = takewhile(lambda day: day <= end, self.pattern.days(start))
         for number, day in enumerate(day for day in found if day >= start):
@@ -141,10 +168,16 @@ class Recurrence:
 
     @property
     def endless(self) -> bool:
+        """Return whether it has no end."""
         return self.until is None and self.count is None
 
     def xml(self, start: str, end: str) -> str:
-        """start and end: those days as the server writes them."""
+        """Return the recurrence as EWS writes it.
+
+        Args:
+            start: the first day as the server writes it.
+            end: the last day as the server writes it.
+        """
         first = leaf("StartDate", start)
         if self.count is not None:
             many = leaf("NumberOfOccurrences", str(self.count))
@@ -157,11 +190,12 @@ class Recurrence:
 
 
 def clamped(year: int, month: int, day: int) -> date:
+    """Return a day of a month, or the last one of a shorter month."""
     return date(year, month, min(day, calendar.monthrange(year, month)[1]))
 
 
 def nth(year: int, month: int, kind: str, index: Index) -> date:
-    """The index-th day of a kind in a month."""
+    """Return the index-th day of a kind in a month."""
     last = calendar.monthrange(year, month)[1]
     days = [date(year, month, day) for day in range(1, last + 1)]
     return [day for day in days if day.weekday() in _SETS[kind]][_INDEX[index]]

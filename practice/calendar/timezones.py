@@ -1,7 +1,8 @@
-"""The time zones a practice Exchange knows: Windows names, rules of its own, and how both are written.
+"""Describe the time zones that a practice Exchange knows, and write them.
 
-The arithmetic is this module's alone and asks no zone database: what it says is what the server says. A wall
-clock time that happens twice is the first of the two; one that is skipped counts by the offset before.
+They are Windows names, and rules of their own. The arithmetic is this module's alone and asks no zone
+database: what it computes is what the server states. A wall clock time that happens twice is the first of the
+two; one that is skipped counts by the offset before.
 """
 
 from __future__ import annotations
@@ -19,8 +20,13 @@ CUSTOM = "tzone://Microsoft/Custom"
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """When the clocks change: minutes after midnight, by the clock that ends. nth: which weekday of the month
-    (1 to 4, -1 the last); day: a fixed day of the month in its stead."""
+    """Say when the clocks change.
+
+    Attributes:
+        minutes: after midnight, by the clock that ends.
+        nth: which weekday of the month (1 to 4, -1 the last).
+        day: a fixed day of the month in its stead.
+    """
 
     month: int
     minutes: int
@@ -29,6 +35,7 @@ class Switch:
     day: int | None = None
 
     def moment(self, year: int) -> datetime:
+        """Return the wall clock time of the change in a year."""
         return datetime.combine(self._date(year), datetime.min.time()) + timedelta(minutes=self.minutes)
 
     def _date(self, year: int) -> date:
@@ -41,7 +48,7 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Offsets in minutes east of UTC. Without a daylight there is no summer time."""
+    """Hold offsets in minutes east of UTC. Without a daylight there is no summer time."""
 
     standard: int
     daylight: int | None = None
@@ -49,7 +56,7 @@ class Rules:
     ends: Switch | None = None
 
     def switches(self) -> list[tuple[Switch, int, int]]:
-        """(when, offset before, offset after), in the order of the year."""
+        """Return (when, offset before, offset after), in the order of the year."""
         if self.daylight is None or self.begins is None or self.ends is None:
             return []
         rows = [
@@ -59,7 +66,7 @@ class Rules:
         return sorted(rows, key=lambda row: row[0].month)
 
     def offset(self, wall: datetime) -> int:
-        """Minutes east of UTC at this wall clock time."""
+        """Return the minutes east of UTC at this wall clock time."""
         rows = self.switches()
         now = rows[0][1] if rows else self.standard
         for switch, before, after in rows:
@@ -72,7 +79,12 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """id: a Windows name, or CUSTOM. eras: the rules, and the year from which they hold, the oldest first."""
+    """Hold a zone.
+
+    Attributes:
+        id: a Windows name, or CUSTOM.
+        eras: the rules, and the year from which they hold, the oldest first.
+    """
 
     id: str
     name: str
@@ -80,33 +92,36 @@ class Zone:
 
     @property
     def known(self) -> bool:
+        """Return whether its name alone says its rules."""
         return self.id in ZONES
 
     def rules(self, year: int) -> Rules:
+        """Return the rules of a year."""
         return [rules for since, rules in self.eras if since <= year][-1]
 
     def utc(self, wall: datetime) -> datetime:
-        """The moment of a naive wall clock time."""
+        """Return the moment of a naive wall clock time."""
         offset = self.rules(wall.year).offset(wall)
         return (wall - timedelta(minutes=offset)).replace(tzinfo=UTC)
 
     def offset(self, wall: datetime) -> str:
-        """ "+01:00" at this wall clock time."""
+        """Return the offset, as "+01:00", at this wall clock time."""
         minutes = self.rules(wall.year).offset(wall)
         hours, rest = divmod(abs(minutes), 60)
         return f"{'-' if minutes < 0 else '+'}{hours:02d}:{rest:02d}"
 
     def attributes(self) -> str:
+        """Return id and name as attributes."""
         return f'Id="{escape(self.id)}" Name="{escape(self.name)}"'
 
     def xml(self, tag: str) -> str:
-        """<t:StartTimeZone> and the like: a known zone by its id alone, any other with all its rules."""
+        """Return <t:StartTimeZone> and the like: a known zone by its id alone, others with their rules."""
         if self.known:
             return f"<t:{tag} {self.attributes()}/>"
         return f"<t:{tag} {self.attributes()}>{self.definition()}</t:{tag}>"
 
     def definition(self) -> str:
-        """Periods, TransitionsGroups and Transitions."""
+        """Return Periods, TransitionsGroups and Transitions."""
         groups = [_group(at, rules) for at, (_, rules) in enumerate(self.eras)]
         periods = "".join(_periods(at, rules) for at, (_, rules) in enumerate(self.eras))
         return (
@@ -124,7 +139,7 @@ class Zone:
         )
 
     def meeting(self) -> str:
-        """<t:MeetingTimeZone>, as Exchange 2007 kept it: one rule for all years."""
+        """Return <t:MeetingTimeZone>, as Exchange 2007 stored it: one rule for all years."""
         rules = self.eras[-1][1]
         changes = {after - rules.standard: switch for switch, _, after in rules.switches()}
         inner = f"<t:BaseOffset>{_bias(rules.standard)}</t:BaseOffset>"
@@ -134,7 +149,7 @@ class Zone:
 
 
 def _bias(offset: int) -> str:
-    """Minutes to add to local time to get UTC."""
+    """Return the minutes to add to local time to get UTC."""
     if not offset:
         return "PT0S"
     return f"{'-' if offset > 0 else ''}PT{abs(offset)}M"
@@ -179,12 +194,18 @@ def _change(tag: str, switch: Switch, offset: int) -> str:
 
 
 def _europe(offset: int) -> Rules:
-    """All at 01:00 UTC on the last Sundays of March and October (Directive 2000/84/EC)."""
+    """Return rules that change at 01:00 UTC on the last Sundays of March and October.
+
+    Source: Directive 2000/84/EC.
+    """
     return Rules(offset, offset + 60, Switch(3, 60 + offset), Switch(10, 120 + offset))
 
 
 def _america(offset: int) -> Rules:
-    """At 02:00 on the second Sunday of March and the first of November (Energy Policy Act of 2005)."""
+    """Return rules that change at 02:00 on the second Sunday of March and the first of November.
+
+    Source: Energy Policy Act of 2005.
+    """
     return Rules(offset, offset + 60, Switch(3, 120, nth=2), Switch(11, 120, nth=1))
 
 

@@ -1,4 +1,4 @@
-"""A contact: what an address book's owner typed, and how Exchange states it."""
+"""Hold a contact: what an address book's owner typed, and how Exchange states it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,11 @@ PHONE_KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """address is a legacyExchangeDN where routing is "EX"; may be empty where only the name is left."""
+    """Hold an address.
+
+    Attributes:
+        address: a legacyExchangeDN with the routing "EX"; it may be empty if only the name is left.
+    """
 
     address: str
     name: str | None = None
@@ -52,7 +56,7 @@ class Email:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A postal address; a part that is None has no element, an empty one an empty element."""
+    """Hold a postal address; a part that is None has no element, an empty one an empty element."""
 
     street: str | None = None
     city: str | None = None
@@ -63,12 +67,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """key names the contact in its mailbox, whatever is edited. None: the contact does not have it.
+    """Hold a contact. None stands for what it does not have.
 
-    display     None: made of the names
-    file_as     what the owner typed, where file_as_mapping is "None"; else made by the mapping
-    emails      EmailAddress1..3 in this order; None leaves a place free
-    source      ContactSource: "Store", or "ActiveDirectory" for one copied from the global list
+    Attributes:
+        key: names the contact in its mailbox, whatever is edited.
+        display: None if it is made of the names.
+        file_as: what the owner typed, if file_as_mapping is "None"; else the mapping makes it.
+        emails: EmailAddress1..3 in this order; None leaves a place free.
+        source: ContactSource: "Store", or "ActiveDirectory" for one copied from the global list.
     """
 
     key: str
@@ -110,12 +116,13 @@ class Contact:
 
     @property
     def full_name(self) -> str:
+        """Return all parts of the name."""
         parts = (self.title, self.given, self.middle, self.surname, self.suffix)
         return " ".join(part for part in parts if part)
 
     @property
     def display_name(self) -> str:
-        """A client makes it of the names, else of the company, else of the first address."""
+        """Return the name a client makes of the names, else of the company, else of the first address."""
         if self.display is not None:
             return self.display
         first = next((email.address for email in self.emails if email), "")
@@ -123,19 +130,22 @@ class Contact:
 
     @property
     def filed_as(self) -> str | None:
+        """Return the name that the contact is sorted by."""
         if self.file_as_mapping in FILINGS:
             return FILINGS[self.file_as_mapping](self)
         return self.file_as
 
     @property
     def has_picture(self) -> bool:
+        """Return whether there is a picture."""
         return any(one.contact_photo for one in self.common.attachments)
 
     def elements(self, item: Message, dialect: Dialect) -> Sequence[Element]:  # noqa: ARG002
+        """Return the contact's own elements."""
         return present((*_names(self), *_ways(self), *_rest(self)))
 
     def value(self, uri: str) -> object:
-        """What FindItem may restrict or sort by."""
+        """Return what FindItem may sort by."""
         return {
             "contacts:FileAs": self.filed_as,
             "contacts:DisplayName": self.display_name or None,
@@ -147,7 +157,7 @@ class Contact:
         }.get(uri)
 
     def mime(self) -> tuple[str, bytes]:
-        """The vCard that Exchange makes: names, company and addresses only, and no picture."""
+        """Return the vCard that Exchange makes: names, company and addresses only, and no picture."""
         name = ";".join(map(_vcard, (self.surname, self.given, self.middle, self.title, self.suffix)))
         emails = [f"EMAIL;TYPE=INTERNET:{each.address}" for each in self.emails if each and each.address]
         lines = (
@@ -212,7 +222,7 @@ def _names(one: Contact) -> tuple[tuple[str, str], ...]:
 
 
 def _ways(one: Contact) -> tuple[tuple[str, str], ...]:
-    """How to reach the contact: the dictionaries of the schema."""
+    """Return how to reach the contact: the dictionaries of the schema."""
     places = "".join(_place(kind, place) for kind, place in one.places)
     phones = "".join(f'<t:Entry Key="{key}">{escape(number)}</t:Entry>' for key, number in one.phones)
     emails = "".join(_email(n, email) for n, email in enumerate(one.emails, 1) if email)

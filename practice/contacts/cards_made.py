@@ -1,4 +1,4 @@
-"""An address book of contacts: this mailbox's share of the oddities, and ordinary people around them."""
+"""Make an address book: a mailbox's share of the odd contacts, and ordinary people."""
 
 from __future__ import annotations
 
@@ -37,9 +37,11 @@ ODDITIES = made_of("contacts", contact, {"long_notes": _long_notes}, SAMPLE, for
 
 
 def sample_cards(seed: int, index: int, count: int, *, odd: bool = True) -> list[Record]:
-    """count contacts of mailbox number index: the oddities due to it first. Every fifth mailbox has up to 200
-    of one name among its ordinary ones, another contacts that are there twice. Not odd: ordinary ones alone,
-    each a person of its own."""
+    """Return `count` contacts of a mailbox, its oddities first.
+
+    Every fifth mailbox has up to 200 of one name among its ordinary ones, another one has contacts that are
+    there twice. Without oddities all are ordinary, each a person of its own.
+    """
     if not odd:
         plain = (_person(Desk(seed, index, f"card/{n}"), index + 5 + n) for n in range(count))
         return [_finished(seed, index, contact) for contact in plain]
@@ -93,6 +95,6 @@ def _person(desk: Desk, index: int) -> Contact:
 
 
 def _finished(seed: int, index: int, contact: Contact) -> Contact:
-    """Its subject is its display name, as Exchange keeps it; twins differ in their days."""
+    """Return the contact with its display name as subject, as Exchange has it; twins differ in their days."""
     common = Desk(seed, index, contact.key).dated(contact.common, contact.display_name)
     return replace(contact, common=common)

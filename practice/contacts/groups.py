@@ -27,7 +27,11 @@ PUBLIC_LISTS = ("bauamt", "alle", "leer")
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """key: of the contact or list of the same mailbox that is meant; the item may be gone."""
+    """Name a member of a list.
+
+    Attributes:
+        key: of the contact or list of the same mailbox that is meant; the item may be gone.
+    """
 
     name: str
     address: str | None = None
@@ -39,7 +43,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class DistributionList:
-    """A personal distribution list. key as a contact's."""
+    """Hold a personal distribution list. Its key is as a contact's."""
 
     key: str
     name: str
@@ -49,6 +53,7 @@ class DistributionList:
     item_class: str = "IPM.DistList"
 
     def elements(self, item: Message, dialect: Dialect) -> Sequence[Element]:  # noqa: ARG002
+        """Return the list's own elements."""
         found = _items(item, {member.key for member in self.members if member.key})
         members = "".join(_member(member, found.get(member.key or "")) for member in self.members)
         rows = (
@@ -70,7 +75,7 @@ class DistributionList:
 
 
 def expand(item: Message) -> list[str]:
-    """The <t:Mailbox> elements of a personal list's members, as ExpandDL gives them: one level only."""
+    """Return the <t:Mailbox> elements of a list's members, as ExpandDL gives them: one level only."""
     record = item.record
     members = record.members if isinstance(record, DistributionList) else ()
     found = _items(item, {member.key for member in members if member.key})
@@ -78,7 +83,7 @@ def expand(item: Message) -> list[str]:
 
 
 def public_members(people: Directory, address: str) -> tuple[Person, ...] | None:
-    """Who is on one of the organisation's lists, at most ten; None for an address that is none."""
+    """Return who is on one of the organisation's lists, at most ten; None if the address is no list's."""
     local, _, domain = address.lower().partition("@")
     if domain != DOMAIN or local not in PUBLIC_LISTS:
         return None
@@ -87,7 +92,7 @@ def public_members(people: Directory, address: str) -> tuple[Person, ...] | None
 
 
 def _items(item: Message, keys: set[str]) -> dict[str, Message]:
-    """Where the mailbox's contacts and lists of these keys are now."""
+    """Return where the mailbox's contacts and lists of these keys are now."""
     found: dict[str, Message] = {}
     for each in item.folder.mailbox.messages() if keys else ():
         record = each.record
@@ -116,8 +121,16 @@ def _mailbox(member: Member, item: Message | None) -> str:
 
 
 def sample_groups(seed: int, index: int, cards: Sequence[Record], *, odd: bool = True) -> list[Record]:
-    """The lists of mailbox number index, whose contacts are `cards`; nested lists come before those that hold
-    them. Five neighbours hold every kind. Not odd: one list of some contacts."""
+    """Return the lists of a mailbox; nested lists come before those that hold them.
+
+    Five neighbours hold every kind. Without oddities it is one list of some contacts.
+
+    Args:
+        seed: of the world.
+        index: of the mailbox.
+        cards: its contacts.
+        odd: False for no oddities.
+    """
     contacts = [card for card in cards if isinstance(card, Contact)]
     names = share(seed, index, "group", _CASES) if odd else ["contacts"]
     made: list[DistributionList] = []
@@ -131,15 +144,17 @@ def _finished(seed: int, index: int, group: DistributionList) -> DistributionLis
 
 
 def _of(contact: Contact) -> Member:
-    """A contact is a member by one of its addresses; without any, by its name."""
+    """Return a contact as a member: by one of its addresses, or by its name if it has none."""
     email = next((each for each in contact.emails if each and each.address), Email(""))
     routing = (email.routing or "SMTP") if email.address else None
     return Member(contact.display_name, email.address or None, routing, "Contact", contact.key)
 
 
 def _lists(case: Case, desk: Desk, contacts: Sequence[Contact]) -> list[DistributionList]:
-    """The list of a case, after those that stand below it. A list there is a member by its
-    name; `contacts`: so many of the mailbox's contacts are members."""
+    """Return the list of a case, after those that stand below it.
+
+    A list there is a member by its name; `contacts`: so many of the mailbox's contacts are members.
+    """
     own = {field.name for field in fields(DistributionList)}
     below = {key: value for key, value in case.table.items() if isinstance(value, dict) and key not in own}
     tables = {f"{desk.key}/{key}": (key, table) for key, table in below.items()}
@@ -159,7 +174,7 @@ def _lists(case: Case, desk: Desk, contacts: Sequence[Contact]) -> list[Distribu
 
 @dataclass(frozen=True, slots=True)
 class _Said(Member):
-    """One or more members as a case says them."""
+    """Hold one or more members as a case names them."""
 
     name: str = ""
     list: str | None = None
@@ -174,7 +189,11 @@ class _Said(Member):
 
 
 def cases(folder: Path = DATA) -> dict[str, Case]:
-    """Returns the cases of a data folder. Raises CaseError."""
+    """Return the cases of a data folder.
+
+    Raises:
+        CaseError: one of them is not understood.
+    """
     found = read("lists", folder)
     for case in found.values():
         _lists(case, SAMPLE, ())  # says now what is wrong

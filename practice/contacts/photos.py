@@ -26,8 +26,13 @@ Colour = tuple[int, int, int]
 
 
 def jpeg(key: str, pixels: int = 64, size: int = 0) -> bytes:
-    """A square of pixels, rounded up to whole blocks of eight; at least size bytes, by maker notes as cameras
-    write them."""
+    """Return a square of pixels, rounded up to whole blocks of eight.
+
+    Args:
+        key: decides the colours.
+        pixels: of each side.
+        size: bytes at least, filled with maker notes as cameras write them.
+    """
     blocks = max((pixels + 7) // 8, 1)
     side = struct.pack(">HH", blocks * 8, blocks * 8)
     head = (
@@ -44,7 +49,7 @@ def jpeg(key: str, pixels: int = 64, size: int = 0) -> bytes:
 
 
 def png(key: str, pixels: int = 64) -> bytes:
-    """A square of pixels, uncompressed."""
+    """Return a square of pixels, uncompressed."""
     rows = b"".join(b"\0" + b"".join(map(bytes, row)) for row in _rows(key, pixels))
     header = struct.pack(">IIBBBBB", pixels, pixels, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", _stored(rows)), (b"IEND", b""))
@@ -74,7 +79,7 @@ def _rows(key: str, side: int) -> Iterator[list[Colour]]:
 
 
 def _coded(colours: Iterable[Colour]) -> str:
-    """One bit a character: the difference of each component's mean to the block before."""
+    """Return one bit a character: the difference of each component's mean to the block before."""
     before = [0, 0, 0]
     bits: list[str] = []
     for colour in colours:
@@ -110,7 +115,7 @@ def _segment(marker: int, data: bytes) -> bytes:
 
 
 def _stored(data: bytes) -> bytes:
-    """A zlib stream of stored blocks (RFC 1950, RFC 1951 3.2.4)."""
+    """Return a zlib stream of stored blocks (RFC 1950, RFC 1951 3.2.4)."""
     pieces = [data[at : at + _STORED] for at in range(0, len(data), _STORED)]
     blocks = b"".join(
         struct.pack("<BHH", n == len(pieces) - 1, len(piece), len(piece) ^ 0xFFFF) + piece

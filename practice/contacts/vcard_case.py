@@ -1,6 +1,6 @@
-"""Reads a contact of the practice world's data from a vCard: what Outlook makes of one that is imported.
+"""Read a contact of the practice world's data from a vCard, as Outlook imports one.
 
-A property of which Exchange has no field becomes a field that a user made.
+A property for which Exchange has no field becomes a field that a user made.
 """
 
 from __future__ import annotations
@@ -39,7 +39,11 @@ _PHONES: tuple[tuple[frozenset[str], tuple[str, ...]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """types: the words of its TYPE, in lower case."""
+    """Hold a line.
+
+    Attributes:
+        types: the words of its TYPE, in lower case.
+    """
 
     name: str
     types: frozenset[str]
@@ -50,16 +54,16 @@ class _Line:
         return self.parts("\0")[0]
 
     def parts(self, separator: str) -> list[str]:
-        """The value's parts, without the backslashes of RFC 6350, 3.4."""
+        """Return the value's parts, without the backslashes of RFC 6350, 3.4."""
         found = re.split(rf"(?<!\\){separator}", self.value)
         return [re.sub(r"\\(.)", lambda one: "\r\n" if one[1] in "nN" else one[1], part) for part in found]
 
 
 def vcard(case: Case, text: str) -> Table:
-    """Returns the fields of a contact.
+    """Return the fields of a contact.
 
     Raises:
-        CaseError: The file holds no vCard, more than one, or what Exchange has no room for.
+        CaseError: the file holds no vCard, more than one, or what Exchange has no room for.
     """
     lines = list(_lines(case, text))
     if sum(line.name == "BEGIN" for line in lines) != 1:
@@ -116,7 +120,7 @@ def _place(_: Case, table: Table, line: _Line) -> None:
 
 
 def _day(case: Case, table: Table, line: _Line) -> None:
-    """As Outlook keeps it: 11:59 UTC of the day."""
+    """Add a day as Outlook stores it: 11:59 UTC of the day."""
     field = {"BDAY": "birthday", "ANNIVERSARY": "anniversary"}[line.name]
     found = re.match(r"(\d{4})-?(\d\d)-?(\d\d)", line.value)
     if found is None:

@@ -1,1 +1,1 @@
-"""A practice Exchange server (EWS)."""
+"""Serve a practice Exchange (EWS)."""

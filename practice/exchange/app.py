@@ -1,4 +1,4 @@
-"""The HTTP side of the practice Exchange: routes, authentication, dispatch."""
+"""Answer the HTTP of the practice Exchange: routes, authentication, dispatch."""
 
 from __future__ import annotations
 
@@ -62,7 +62,11 @@ _BARE: dict[str, Operation] = {
 
 
 class Exchange:
-    """Answers requests from the world. requests counts them by operation, those that fail included."""
+    """Answer requests from the world.
+
+    Attributes:
+        requests: counts them by operation, those that fail included.
+    """
 
     def __init__(self, world: World, dialect: Dialect, limits: Limits, token_seconds: int) -> None:
         self.world = world
@@ -76,6 +80,7 @@ class Exchange:
         self._count = threading.Lock()
 
     def app(self) -> Starlette:
+        """Return the application that answers."""
         routes = [Route(EWS_PATH, self._ews, methods=["GET", "POST"])]
         routes += [Route(path, self._token, methods=["POST"]) for path in TOKEN_PATHS]
         return Starlette(routes=routes)
@@ -86,7 +91,7 @@ class Exchange:
         return (await run_in_threadpool(self.answer, headers, body)).response()
 
     def answer(self, headers: Mapping[str, str], body: bytes) -> Reply:
-        """The reply to one request; the pieces of a GetItem are made while they are sent."""
+        """Return the reply to one request; the pieces of a GetItem are made while they are sent."""
         if self._chokes(body):
             return Reply(400, "text/html", iter([CHOKED]))
         try:
@@ -100,7 +105,7 @@ class Exchange:
             return self._fault(fault)
 
     def _chokes(self, body: bytes) -> bool:
-        """Whether this request is too large, as long as it was not sent before."""
+        """Return whether this request is too large, as long as it was not sent before."""
         most = self.dialect.habits.chokes_at
         if most is None or len(body) < most or body in self._choked:
             return False
@@ -123,7 +128,10 @@ class Exchange:
         return Reply(200, self.dialect.content_type, self.pieces(context, call))
 
     def pieces(self, context: Context, call: Call) -> Iterator[bytes]:
-        """Everything but GetItem is answered under one hold of the lock: one moment of the world."""
+        """Return the pieces of an answer.
+
+        Everything but GetItem is answered under one hold of the lock: one moment of the world.
+        """
         name = call.operation
         if name == "GetItem":
             return self.dialect.envelope(name, get_item(context, call))
@@ -160,7 +168,7 @@ class Exchange:
 
 
 def plain_name(call: Call) -> str:
-    """The operation's name; one request's element is called differently."""
+    """Return the operation's name; one request's element has another name."""
     return call.operation.removesuffix("Request")
 
 

@@ -1,7 +1,7 @@
-"""Who is calling, and as whom: Basic, OAuth bearer with client credentials, and impersonation.
+"""Find out who is calling, and as whom: Basic, OAuth bearer with client credentials, and impersonation.
 
-The passwords are practice passwords. A client id is a service account's address, its secret that
-account's password, as the practice world states them.
+The passwords are practice passwords. A client id is a service account's address, its secret that account's
+password, as the practice world states them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,11 @@ class Unauthorized(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated account. person is None for a service account, which has no mailbox."""
+    """Hold an authenticated account.
+
+    Attributes:
+        person: None for a service account, which has no mailbox.
+    """
 
     login: str
     person: Person | None
@@ -47,6 +51,8 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Token:
+    """Hold whose a token is, and how long it lives."""
+
     login: str
     expires: float
 
@@ -61,29 +67,35 @@ class Tokens:
         self._issued: dict[str, Token] = {}
 
     def issue(self, login: str) -> str:
+        """Return a new token for a login."""
         value = secrets.token_urlsafe(48)
         with self._lock:
             self._issued[value] = Token(login, self._clock() + self.seconds)
         return value
 
     def owner(self, value: str) -> str | None:
-        """The login the token was issued to; None when it is unknown, expired or revoked."""
+        """Return the login that the token was issued to; None when it is unknown, expired or revoked."""
         with self._lock:
             token = self._issued.get(value)
         return token.login if token and token.expires > self._clock() else None
 
     def revoke(self, value: str) -> None:
+        """Make a token invalid."""
         with self._lock:
             self._issued.pop(value, None)
 
     def revoke_all(self) -> None:
+        """Make all tokens invalid."""
         with self._lock:
             self._issued.clear()
 
 
 class Gatekeeper:
-    """Authenticates requests against the world. refused counts failed logins by login name, so that a
-    test can show that nobody was locked out."""
+    """Authenticate requests against the world.
+
+    Attributes:
+        refused: counts failed logins by login name, to show that no account was locked out.
+    """
 
     def __init__(self, world: World, tokens: Tokens, *, bearer: bool = True) -> None:
         self._world = world
@@ -92,7 +104,11 @@ class Gatekeeper:
         self.refused: Counter[str] = Counter()
 
     def authenticate(self, headers: Mapping[str, str]) -> Caller:
-        """Raises Unauthorized."""
+        """Return who is calling.
+
+        Raises:
+            Unauthorized: the login is wrong, or there is none.
+        """
         scheme, _, value = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "basic":
             return self._basic(value.strip())
@@ -137,7 +153,11 @@ class Gatekeeper:
         return self._world.service_accounts[caller.login].password
 
     def grant(self, form: Mapping[str, str]) -> str:
-        """A token for OAuth's client credentials (RFC 6749, 4.4). Raises Unauthorized."""
+        """Return a token for OAuth's client credentials (RFC 6749, 4.4).
+
+        Raises:
+            Unauthorized: they are wrong.
+        """
         wanted = form.get("client_id", "").lower()
         secret = form.get("client_secret", "")
         account = self._world.service_accounts.get(wanted)
@@ -149,15 +169,22 @@ class Gatekeeper:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One request's rights. own: the mailbox that ids without a mailbox mean, None for an account
-    without one."""
+    """Hold one request's rights.
+
+    Attributes:
+        own: the mailbox that ids without a mailbox mean; None for an account without one.
+    """
 
     world: World
     caller: Caller
     own: Mailbox | None
 
     def open(self, address: str | None) -> Mailbox:
-        """The mailbox a folder id names. Raises EwsError as Exchange does."""
+        """Return the mailbox that a folder id names.
+
+        Raises:
+            EwsError: as Exchange raises it.
+        """
         if not address:
             if self.own is None:
                 raise EwsError("ErrorMissingEmailAddress", _MISSING_ADDRESS)
@@ -170,8 +197,11 @@ class Session:
         return self.allowed(mailbox)
 
     def allowed(self, mailbox: Mailbox) -> Mailbox:
-        """A service account with the right to impersonate also has full access as a delegate; a
-        person, or whoever impersonates one, has that person's mailbox only."""
+        """Return the mailbox if the caller may open it.
+
+        A service account with the right to impersonate also has full access as a delegate; a person, or
+        whoever impersonates one, has that person's mailbox only.
+        """
         if self.own is not None and self.own.guid == mailbox.guid:
             return mailbox
         if self.own is None and self.caller.may_impersonate:
@@ -187,6 +217,7 @@ _NO_MAILBOX = "The SMTP address has no mailbox associated with it."
 
 
 def find_mailbox(world: World, address: str) -> Mailbox | None:
+    """Return the mailbox of an address; None if there is none."""
     try:
         return world.mailbox(address)
     except KeyError:
@@ -194,7 +225,11 @@ def find_mailbox(world: World, address: str) -> Mailbox | None:
 
 
 def open_session(world: World, caller: Caller, call: Call) -> Session:
-    """Raises SoapFault when the caller may not act as whom the header names."""
+    """Return the rights of a call.
+
+    Raises:
+        SoapFault: the caller may not act as the person whom the header names.
+    """
     if call.impersonate is None:
         own = find_mailbox(world, caller.person.address) if caller.person else None
         return Session(world, caller, own)

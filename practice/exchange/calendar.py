@@ -1,4 +1,4 @@
-"""Occurrences as items of their own: FindItem with a CalendarView, and ids that name one by its series."""
+"""Give occurrences as items: FindItem with a CalendarView, and ids that name one by its series."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ _WIDEST = timedelta(days=731)
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Of at most so many entries; None: the client set no limit, and more than a thousand are an error."""
+    """Describe a window.
+
+    Attributes:
+        most: the number of entries; with None the client set no limit, and more than a thousand are an error.
+    """
 
     start: datetime
     end: datetime
@@ -32,7 +36,11 @@ class View:
 
 
 def parse_view(element: etree._Element) -> View | None:
-    """Raises SoapFault for what the schema forbids; None: no CalendarView."""
+    """Return the CalendarView; None if there is none.
+
+    Raises:
+        SoapFault: the schema forbids it.
+    """
     view = element.find(f"{M}CalendarView")
     if view is None:
         return None
@@ -48,7 +56,11 @@ def parse_view(element: etree._Element) -> View | None:
 
 
 def viewed(folder: Folder, view: View, dialect: Dialect) -> tuple[Sequence[Message], str]:
-    """The rows in the order of their starts, and the attributes of RootFolder. Raises EwsError."""
+    """Return the rows in the order of their starts, and the attributes of RootFolder.
+
+    Raises:
+        EwsError: the view is refused.
+    """
     if not folder.folder_class.startswith("IPF.Appointment"):
         raise EwsError("ErrorCalendarFolderIsInvalidForCalendarView", "The folder is not a calendar folder.")
     if view.end <= view.start:
@@ -84,7 +96,7 @@ def _rows(folder: Folder, view: View, dialect: Dialect) -> list[tuple[tuple[date
 
 
 def _over(series: Event, moment: datetime) -> bool:
-    """Whether the last occurrence of a series lies before a moment."""
+    """Return whether the last occurrence of a series lies before a moment."""
     if series.recurrence is None or series.recurrence.endless:
         return False
     last = max(series.days(), default=None)
@@ -92,27 +104,40 @@ def _over(series: Event, moment: datetime) -> bool:
 
 
 def corrupt() -> EwsError:
+    """Return the error of a corrupt item."""
     return EwsError("ErrorItemCorrupt", "The item is corrupt.")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """An id as GetItem is given it. index: which occurrence of the series `id`, deleted ones counted,
-    from 1; master: the series of the occurrence `id`."""
+    """Hold an id as GetItem gets it.
+
+    Attributes:
+        index: which occurrence of the series `id`, deleted ones counted, from 1.
+        master: True for the series of the occurrence `id`.
+    """
 
     id: str
     index: int | None = None
     master: bool = False
 
     def of(self, item: Message, habits: Habits) -> Message:
-        """What is meant, where item is the one of `id`. Raises EwsError."""
+        """Return the item that is meant, when `item` is the one of `id`.
+
+        Raises:
+            EwsError: there is none.
+        """
         if self.master:
             return _master(item)
         return item if self.index is None else _numbered(item, self.index, habits)
 
 
 def wanted_ids(element: etree._Element | None) -> list[Wanted]:
-    """Raises SoapFault for what the schema forbids."""
+    """Return the ids of a request.
+
+    Raises:
+        SoapFault: the schema forbids them.
+    """
     found: list[Wanted] = []
     for child in [] if element is None else element:
         if child.tag == f"{T}ItemId":

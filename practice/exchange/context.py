@@ -1,4 +1,4 @@
-"""What an operation works with: the world, the caller's rights, the server's dialect and limits."""
+"""Provide what an operation works with: the world, the caller's rights, the server's dialect and limits."""
 
 from __future__ import annotations
 
@@ -103,19 +103,22 @@ DISTINGUISHED = frozenset(
 
 
 class Known:
-    """Mailboxes by GUID, as clients have opened them, while the world holds them: an id names its mailbox by
-    GUID. Thread-safe."""
+    """Hold mailboxes by GUID, as clients have opened them: an id names its mailbox by GUID.
+
+    It holds them while the world does. Thread-safe.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._mailboxes: WeakValueDictionary[str, Mailbox] = WeakValueDictionary()
 
     def add(self, mailbox: Mailbox) -> None:
+        """Remember a mailbox."""
         with self._lock:
             self._mailboxes[str(mailbox.guid)] = mailbox
 
     def find(self, guid: str) -> Mailbox | None:
-        """None also for the GUID a mailbox had before it was re-created."""
+        """Return a mailbox; None also for the GUID that a mailbox had before it was re-created."""
         with self._lock:
             mailbox = self._mailboxes.get(guid)
         return mailbox if mailbox is not None and str(mailbox.guid) == guid else None
@@ -123,8 +126,13 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """page: the most rows of FindItem and FindFolder; changes: of SyncFolderItems (512 on Exchange).
-    partial: now and then FindItem gives fewer rows than asked for, as a real server may."""
+    """Limit answers.
+
+    Attributes:
+        page: the most rows of FindItem and FindFolder.
+        changes: the most of SyncFolderItems (512 on Exchange).
+        partial: True if FindItem sometimes gives fewer rows than asked for, as a real server may.
+    """
 
     page: int = 1000
     changes: int = 512
@@ -147,7 +155,11 @@ class Context:
     variant: int = 0
 
     def mailbox_of(self, object_id: str) -> Mailbox:
-        """The mailbox an item or folder id belongs to. Raises EwsError as Exchange does."""
+        """Return the mailbox that an item or folder id belongs to.
+
+        Raises:
+            EwsError: as Exchange raises it.
+        """
         try:
             guid = base64.b64decode(object_id, validate=True)[_GUID].decode("ascii")
         except (binascii.Error, ValueError):
@@ -163,7 +175,12 @@ class Context:
         return self.session.allowed(mailbox)
 
     def folder(self, element: etree._Element) -> Folder:
-        """The folder a FolderId or DistinguishedFolderId names. Raises EwsError or SoapFault."""
+        """Return the folder that a FolderId or DistinguishedFolderId names.
+
+        Raises:
+            EwsError: there is none.
+            SoapFault: the schema forbids the id.
+        """
         if element.tag == f"{T}DistinguishedFolderId":
             return self._distinguished(element)
         if element.tag != f"{T}FolderId":
@@ -193,7 +210,11 @@ class Context:
             raise EwsError("ErrorFolderNotFound", FOLDER_NOT_FOUND) from None
 
     def item(self, item_id: str) -> Message:
-        """The item of an id as of now. Raises EwsError."""
+        """Return the item of an id as of now.
+
+        Raises:
+            EwsError: there is none.
+        """
         try:
             return self.mailbox_of(item_id).item(item_id)
         except KeyError:

@@ -1,4 +1,4 @@
-"""What is asked about people rather than about mail: names, out of office, rules, delegates.
+"""Answer what is asked about people rather than about mail: names, out of office, rules, delegates.
 
 Which people have a rule, a delegate or an absence follows from their index in the directory, so that a
 preflight finds some of each.
@@ -29,6 +29,7 @@ _DOMAIN_SID = "S-1-5-21-1333220396-2200287332-232816053"
 
 
 def resolve_names(context: Context, call: Call) -> Iterator[bytes]:
+    """Answer ResolveNames."""
     entry = (call.element.findtext(f"{M}UnresolvedEntry") or "").strip()
     full = call.element.get("ReturnFullContactData", "").lower() in ("true", "1")
     found = _resolve(context, entry)
@@ -51,7 +52,7 @@ def resolve_names(context: Context, call: Call) -> Iterator[bytes]:
 
 
 def _resolve(context: Context, entry: str) -> list[Person]:
-    """By address, by legacyExchangeDN, or by the beginning of a name."""
+    """Return people by address, by legacyExchangeDN, or by the beginning of a name."""
     kind, colon, rest = entry.partition(":")
     wanted = rest if colon and kind.lower() in ("smtp", "ex", "sip") else entry
     if not wanted:
@@ -73,7 +74,7 @@ def _resolution(person: Person, contact: Callable[[Person], str] | None) -> str:
 
 
 def _contact(person: Person) -> str:
-    """The primary address is marked SMTP, the others smtp, as in proxyAddresses."""
+    """Return a person's contact; as in proxyAddresses, SMTP marks the primary address, smtp the others."""
     addresses = [f"SMTP:{person.address}", *(f"smtp:{proxy}" for proxy in person.proxies)][:3]
     entries = "".join(
         f'<t:Entry Key="EmailAddress{at}">{address}</t:Entry>' for at, address in enumerate(addresses, 1)
@@ -87,7 +88,7 @@ def _contact(person: Person) -> str:
 
 
 def _sparse_contact(person: Person) -> str:
-    """gromox states no addresses here, and the first name as initials."""
+    """Return a person's contact as gromox states it: no addresses, and the first name as initials."""
     given, family, name = escape(person.given), escape(person.family), escape(person.name)
     return (
         f"<t:Contact><t:DisplayName>{name}</t:DisplayName><t:Initials>{given}</t:Initials><t:CompleteName>"
@@ -97,11 +98,16 @@ def _sparse_contact(person: Person) -> str:
 
 
 def _owner(context: Context, address: str | None) -> Person:
-    """Whose settings are asked for. Raises EwsError unless the caller has that mailbox."""
+    """Return the person whose settings are asked for.
+
+    Raises:
+        EwsError: the caller does not have that mailbox.
+    """
     return context.session.open((address or "").strip() or None).owner
 
 
 def get_inbox_rules(context: Context, call: Call) -> Iterator[bytes]:
+    """Answer GetInboxRules."""
     if context.dialect.name == "gromox":  # it answers without the ResponseCode the schema demands
         yield from context.dialect.bare(
             "<m:GetInboxRulesResponse><t:OutlookRuleBlobExists>false</t:OutlookRuleBlobExists>"
@@ -134,6 +140,7 @@ def _rules(context: Context, owner: Person) -> str:
 
 
 def get_delegate(context: Context, call: Call) -> Iterator[bytes]:
+    """Answer GetDelegate."""
     try:
         owner = _owner(context, call.element.findtext(f"{M}Mailbox/{T}EmailAddress"))
     except EwsError as error:

@@ -23,19 +23,20 @@ _TOP = {
 
 
 def name_of(folder: Folder) -> str:
-    """The name people see; msgfolderroot's is the server's own, in the owner's language."""
+    """Return the name that people see; msgfolderroot's is the server's own, in the owner's language."""
     if folder.role == "msgfolderroot" and not folder.name:
         return _TOP[folder.mailbox.owner.locale]
     return folder.name
 
 
 def folder_id(folder: Folder, tag: str = "FolderId", *, change_key: bool = True) -> str:
+    """Return the element of a folder's id."""
     key = f' ChangeKey="{folder.change_key}"' if change_key else ""
     return f'<t:{tag} Id="{folder.id}"{key}/>'
 
 
 def _parent(folder: Folder, dialect: Dialect) -> str:
-    """The root is its own parent, as real servers have it."""
+    """Return the parent's id; the root is its own parent, as on real servers."""
     return folder_id(folder.parent or folder, "ParentFolderId", change_key=dialect.parent_change_key)
 
 
@@ -111,6 +112,7 @@ _VALUES: dict[str, Callable[[Folder], object]] = {
 
 
 def tag_of(folder: Folder) -> str:
+    """Return the element of a folder."""
     if folder.kind == "search":
         return "SearchFolder"
     for start, tag in (
@@ -124,13 +126,13 @@ def tag_of(folder: Folder) -> str:
 
 
 def value_of(folder: Folder, field: str | ExtendedField) -> object:
-    """For restrictions. None: the folder does not have the property."""
+    """Return a property; None if the folder does not have it."""
     getter = _MAPI.get(field.tag or 0) if isinstance(field, ExtendedField) else _VALUES.get(field)
     return getter(folder) if getter else None
 
 
 class FolderWriter:
-    """Writes folders by one shape."""
+    """Write folders by one shape."""
 
     def __init__(self, shape: Shape, dialect: Dialect) -> None:
         wanted = _BASES[shape.base] | shape.uris
@@ -142,6 +144,7 @@ class FolderWriter:
         self._after = [write for uri, write in _AFTER if uri in wanted]
 
     def write(self, folder: Folder) -> str:
+        """Return the element of a folder."""
         tag = tag_of(folder)
         parts = [f"<t:{tag}>"]
         parts += [write(folder, self._dialect) for write in self._before]
@@ -152,6 +155,7 @@ class FolderWriter:
 
 
 def get_folder(context: Context, call: Call) -> Iterator[bytes]:
+    """Answer GetFolder."""
     writer = FolderWriter(parse_shape(call.element.find(f"{M}FolderShape")), context.dialect)
     for element in id_elements(call.element.find(f"{M}FolderIds")):
         try:
@@ -163,12 +167,18 @@ def get_folder(context: Context, call: Call) -> Iterator[bytes]:
 
 
 def id_elements(element: etree._Element | None) -> list[etree._Element]:
+    """Return the ids of folders of a request.
+
+    Raises:
+        SoapFault: there is none.
+    """
     if element is None or len(element) == 0:
         raise schema_fault("At least one folder id is required.")
     return list(element)
 
 
 def find_folder(context: Context, call: Call) -> Iterator[bytes]:
+    """Answer FindFolder."""
     writer = FolderWriter(parse_shape(call.element.find(f"{M}FolderShape")), context.dialect)
     traversal = call.element.get("Traversal")
     if traversal not in ("Shallow", "Deep", "SoftDeleted"):

@@ -48,7 +48,7 @@ _END = "</m:Items></m:GetItemResponseMessage>"
 
 
 def get_item(context: Context, call: Call) -> Iterator[bytes]:
-    """Parses at once, so that a fault comes before any answer; the answer is lazy."""
+    """Parse a GetItem at once, so that a fault comes before any answer; the answer is lazy."""
     shape = parse_shape(call.element.find(f"{M}ItemShape"))
     wanted = wanted_ids(call.element.find(f"{M}ItemIds"))
     writer = ItemWriter(shape, context.dialect, listing=False)
@@ -76,13 +76,13 @@ def _items(context: Context, writer: ItemWriter, wanted: list[Wanted], shape: Sh
 
 
 def _opened(context: Context, item: Message) -> BinaryIO:
-    """The MIME of an item; an event's and a contact's are rendered from their records alone."""
+    """Return the MIME of an item; an event's and a contact's are rendered from their records alone."""
     variant = int(context.dialect.habits.rerenders and bool(item.categories)) or context.variant
     return context.world.mime.opened(item, variant) if item.record is None else item.open(variant)
 
 
 def _mail_head(item: Message, dialect: Dialect) -> bytes:
-    """What makes a message of an iCalendar object or a vCard."""
+    """Return the header that makes a message of an iCalendar object or a vCard."""
     kind = rendered(item.record)[0] if item.record else _GIVEN.get(tag_of(item.item_class), MESSAGE)
     if not dialect.mail_wrapped or kind == MESSAGE:
         return b""
@@ -102,7 +102,7 @@ def mime_element(body: BinaryIO, head: bytes = b"") -> Iterator[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """What a FindItem asks for, of each folder."""
+    """Hold what a FindItem asks of each folder."""
 
     traversal: str
     order: list[tuple[Field, bool]]
@@ -123,6 +123,7 @@ def _search(context: Context, element: etree._Element) -> _Search:
 
 
 def find_item(context: Context, call: Call) -> Iterator[bytes]:
+    """Answer FindItem."""
     element = call.element
     shape = parse_shape(element.find(f"{M}ItemShape"))
     refuse_restriction(element)
@@ -165,11 +166,15 @@ def _rows(folder: Folder, traversal: str) -> list[Message]:
 
 
 def _partial(context: Context, offset: int) -> bool:
-    """Real servers give fewer rows than asked for when a page costs too much: here every third."""
+    """Return whether a page has fewer rows than asked for: real servers do it when a page costs too much.
+
+    Here it is every third page.
+    """
     return context.limits.partial and hashlib.blake2b(b"page%d" % offset).digest()[0] % 3 == 0
 
 
 def get_attachment(context: Context, call: Call) -> Iterator[bytes]:
+    """Answer GetAttachment."""
     shape = call.element.find(f"{M}AttachmentShape")
     mime = shape is not None and (
         (shape.findtext(f"{T}IncludeMimeContent") or "").strip().lower() in ("true", "1")

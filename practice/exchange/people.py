@@ -1,4 +1,4 @@
-"""What is asked beside the items: members of lists, and ids in other forms."""
+"""Answer what is asked in addition to items: members of lists, and ids in other forms."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _FORMATS = frozenset({"EwsLegacyId", "EwsId", "EntryId", "HexEntryId", "StoreId"
 
 
 def expand_dl(context: Context, call: Call) -> Iterator[bytes]:
-    """One level of a list of the organisation, by address, or of a personal one, by its item id."""
+    """Answer ExpandDL: one level of a list.
+
+    The organisation's are named by address, personal ones by item id.
+    """
     box = call.element.find(f"{M}Mailbox")
     if box is None:
         raise schema_fault("A Mailbox is required.")
@@ -51,7 +54,10 @@ def _mailbox(person: Person) -> str:
 
 
 def convert_id(context: Context, call: Call) -> Iterator[bytes]:
-    """From the EWS form of an id to the MAPI entry id inside of it. exchangelib learns a version by it."""
+    """Answer ConvertId, from the EWS form of an id to the MAPI entry id inside of it.
+
+    exchangelib learns a version by it.
+    """
     wanted = call.element.get("DestinationFormat", "")
     sources = call.element.find(f"{M}SourceIds")
     if wanted not in _FORMATS or sources is None:

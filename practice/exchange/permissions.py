@@ -1,4 +1,4 @@
-"""Who may do what in a folder: its PermissionSet, and the caller's own rights in it."""
+"""Write who may do what in a folder: its PermissionSet, and the caller's own rights in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LEVELS: dict[str, tuple[frozenset[str], str, str, str]] = {
 
 
 def effective_rights(folder: Folder) -> str:
-    """Of the owner: all of them, but in a folder of somebody else's that is shared for reading."""
+    """Return the owner's rights: all, but in a folder of somebody else that is shared for reading."""
     each = "".join(
         f"<t:{right}>{boolean(not folder.readonly or right == 'Read')}</t:{right}>" for right in _RIGHTS
     )
@@ -29,6 +29,7 @@ def effective_rights(folder: Folder) -> str:
 
 
 def permission_set(folder: Folder, *, calendar: bool) -> str:
+    """Return the PermissionSet of a folder."""
     kind = "CalendarPermission" if calendar else "Permission"
     default = "FreeBusyTimeOnly" if calendar and folder.grants else "None"
     rows = [_row(kind, _distinguished("Default"), default), _row(kind, _distinguished("Anonymous"), "None")]

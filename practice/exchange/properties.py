@@ -1,4 +1,4 @@
-"""How an item is written: its properties in the schema's order, and their values for searching."""
+"""Write an item: its properties in the schema's order, and their values for sorting."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _CLASS_TAGS = (
 
 
 def tag_of(item_class: str) -> str:
-    """The element of an item; everything without one of its own is a Message."""
+    """Return the element of an item; everything without one of its own is a Message."""
     for start, tag in _CLASS_TAGS:
         if item_class.startswith(start):
             return tag
@@ -42,27 +42,33 @@ def tag_of(item_class: str) -> str:
 
 
 def item_id(item: Message, dialect: Dialect) -> str:
+    """Return the element of an item's id."""
     key = item.series_key if dialect.habits.keys_stay and item.day is None else item.change_key
     return f'<t:ItemId Id="{item.id}" ChangeKey="{key}"/>'
 
 
 def attachment_id(item: Message, index: int) -> str:
-    """An item's id, extended, as the real ones are."""
+    """Return an attachment's id: the item's id, extended, as the real ones are."""
     return base64.b64encode(base64.b64decode(item.id) + index.to_bytes(3, "big")).decode()
 
 
 def read_attachment_id(text: str) -> tuple[str, int]:
-    """(item id, index). Raises ValueError."""
+    """Return the item id and the index of an attachment's id.
+
+    Raises:
+        ValueError: it is none.
+    """
     data = base64.b64decode(text, validate=True)
     return base64.b64encode(data[:-3]).decode(), int.from_bytes(data[-3:], "big")
 
 
 def from_me(item: Message) -> bool:
+    """Return whether the mailbox's owner sent the item."""
     return item.sender.address.lower() == item.folder.mailbox.address
 
 
 def received(item: Message) -> datetime | None:
-    """A draft was never received; Exchange then states when it was made."""
+    """Return when an item was received; a draft never was, and Exchange states when it was made."""
     return item.received or item.created
 
 
@@ -79,7 +85,7 @@ def message_flags(item: Message) -> int:
 
 
 def headers(item: Message) -> str:
-    """The header block of the message as it is stored."""
+    """Return the header block of the message as it is stored."""
     with item.open() as stream:
         head = stream.read(_HEADER_BYTES)
     ends = [at for at in (head.find(b"\r\n\r\n"), head.find(b"\n\n")) if at >= 0]
@@ -87,7 +93,7 @@ def headers(item: Message) -> str:
 
 
 def header_fields(item: Message) -> list[tuple[str, str]]:
-    """(name, value) of each header, unfolded; what is no mail has none."""
+    """Return (name, value) of each header, unfolded; an item that is no mail has none."""
     if item.record is not None:
         return []
     lines = headers(item).replace("\r\n ", " ").replace("\r\n\t", " ").splitlines()
@@ -96,6 +102,7 @@ def header_fields(item: Message) -> list[tuple[str, str]]:
 
 
 def header(item: Message, wanted: str) -> str | None:
+    """Return the value of a header; None if there is none."""
     return next((value for name, value in header_fields(item) if name.lower() == wanted.lower()), None)
 
 
@@ -183,7 +190,11 @@ _VALUES: dict[str, Getter] = {
 
 
 def value_of(item: Message, field: str | ExtendedField) -> object:
-    """For restrictions and sorting. None: the item does not have the property. Raises EwsError."""
+    """Return a property to sort by; None if the item does not have it.
+
+    Raises:
+        EwsError: items cannot be sorted by it.
+    """
     if isinstance(field, ExtendedField):
         getter = MAPI.get(field.tag or 0)
         return getter(item) if getter else None
@@ -351,8 +362,14 @@ _POSTED = (
 
 
 class ItemWriter:
-    """Writes items by one shape. listing: for FindItem and SyncFolderItems. Raises EwsError for a
-    property that a listing cannot give."""
+    """Write items by one shape.
+
+    Attributes:
+        listing: True for FindItem and SyncFolderItems.
+
+    Raises:
+        EwsError: a listing cannot give a property.
+    """
 
     def __init__(self, shape: Shape, dialect: Dialect, *, listing: bool) -> None:
         wanted = _BASES[shape.base] | shape.uris
@@ -379,7 +396,7 @@ class ItemWriter:
         self._meeting_after = [write for uri, write in _AFTER if uri in wanted and uri.startswith("meeting:")]
 
     def properties(self, item: Message, tag: str) -> str:
-        """Everything between the item's tags but the MimeContent."""
+        """Return everything between the item's tags but the MimeContent."""
         dialect = self._dialect
         parts = [write(item, dialect) for write in self._before]
         for field in self._extended:
@@ -396,5 +413,6 @@ class ItemWriter:
         return "".join(parts)
 
     def write(self, item: Message) -> str:
+        """Return the element of an item."""
         tag = tag_of(item.item_class)
         return f"<t:{tag}>{self.properties(item, tag)}</t:{tag}>"

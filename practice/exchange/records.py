@@ -1,4 +1,4 @@
-"""How the content of a record is written: the elements its shape asks for, its bodies, its own properties."""
+"""Write the content of a record: the elements its shape asks for, its bodies, its own properties."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ _GROMOX_ALWAYS = frozenset(
 
 
 class RecordWriter:
-    """Writes what is a record's own, by one shape."""
+    """Write what is a record's own, by one shape."""
 
     def __init__(self, shape: Shape, dialect: Dialect, *, listing: bool) -> None:
         self._dialect = dialect
@@ -87,7 +87,7 @@ class RecordWriter:
             self._unlisted -= _GROMOX_ALWAYS
 
     def elements(self, item: Message) -> str:
-        """In the record's order, which is the schema's."""
+        """Return the elements in the record's order, which is the schema's."""
         if item.record is None or not (self._all or self._wanted or self._indexed):
             return ""
         return "".join(map(self._written, item.record.elements(item, self._dialect)))
@@ -101,7 +101,7 @@ class RecordWriter:
         return _only(element.xml, keys) if keys else ""
 
     def extended(self, item: Message, field: ExtendedField) -> str:
-        """The item's ExtendedProperty of this name, under the name asked for; nothing when it has none."""
+        """Return the item's ExtendedProperty of this name, under the name asked for; "" when it has none."""
         for each in item.record.common.properties if item.record else ():
             if _named(each) == (field.tag, field.property_set, field.name):
                 return _URI.sub(lambda _: f"<t:ExtendedFieldURI {field.uri()}/>", each)
@@ -109,12 +109,15 @@ class RecordWriter:
 
 
 def singular(uri: str) -> str:
-    """An indexed property is asked for in the singular, and stands in an element in the plural."""
+    """Return the singular of an indexed property: requests name it so, elements stand in the plural."""
     return uri.removesuffix("es") if uri.endswith("Addresses") else uri.removesuffix("s")
 
 
 def _indexed(uris: frozenset[str]) -> dict[str, frozenset[str]]:
-    """The keys asked for of each indexed property: "contacts:PhysicalAddress:City/Home" wants Home."""
+    """Return the keys asked for of each indexed property.
+
+    "contacts:PhysicalAddress:City/Home" wants Home.
+    """
     found: dict[str, set[str]] = {}
     for uri in uris:
         name, slash, key = uri.partition("/")
@@ -124,7 +127,7 @@ def _indexed(uris: frozenset[str]) -> dict[str, frozenset[str]]:
 
 
 def _only(xml: str, keys: frozenset[str]) -> str:
-    """The element without the entries that were not asked for; nothing when none is left."""
+    """Return the element without the entries that were not asked for; "" when none is left."""
     kept = _ENTRY.sub(lambda match: match[0] if match[1] in keys else "", xml)
     return kept if "<t:Entry" in kept else ""
 
@@ -140,13 +143,13 @@ def _named(xml: str) -> tuple[int | None, str | None, str | None]:
 
 
 def plain_text(markup: str) -> str:
-    """What a client would show of an HTML body, without its looks."""
+    """Return what a client would show of an HTML body, without its looks."""
     text = _TAG.sub("", _BREAK.sub("\r\n", _UNSEEN.sub("", markup)))
     return html.unescape(text).strip()
 
 
 def body_writer(kind: str) -> Callable[[Message, Dialect], str]:
-    """kind is the shape's BodyType. Mail is answered as text, whatever was asked for."""
+    """Return what writes bodies of a shape's BodyType. Mail is answered as text, whatever was asked for."""
 
     def write(item: Message, _: Dialect) -> str:
         markup = item.record is not None and item.record.common.html
@@ -164,6 +167,7 @@ _BODY_TYPES = {False: "Text", True: "HTML"}
 
 
 def text_body(item: Message, _: Dialect) -> str:
+    """Return the TextBody of an item."""
     markup = item.record is not None and item.record.common.html
     text = plain_text(item.text) if markup else item.text
     return f'<t:TextBody BodyType="Text" IsTruncated="false">{escape(text)}</t:TextBody>'

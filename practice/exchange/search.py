@@ -36,13 +36,17 @@ def _comparable(value: object) -> object:
 
 
 def parse_moment(text: str) -> datetime:
-    """An xs:dateTime; without a zone it is UTC. Raises ValueError."""
+    """Return the moment of an xs:dateTime; without a zone it is UTC.
+
+    Raises:
+        ValueError: it is none.
+    """
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def parse_order(element: etree._Element | None) -> list[tuple[Field, bool]]:
-    """(field, descending), the most significant first."""
+    """Return (field, descending), the most significant first."""
     return [
         (_field(order[0]), order.get("Order") == "Descending")
         for order in ([] if element is None else element)
@@ -53,6 +57,7 @@ def parse_order(element: etree._Element | None) -> list[tuple[Field, bool]]:
 def ordered(
     rows: Sequence[T_], order: list[tuple[Field, bool]], value_of: Callable[[T_, Field], object]
 ) -> list[T_]:
+    """Return the rows in this order."""
     result = list(rows)
     for field, descending in reversed(order):
         result.sort(key=_sort_key(field, value_of), reverse=descending)
@@ -69,7 +74,11 @@ def _sort_key(field: Field, value_of: Callable[[T_, Field], object]) -> Callable
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A window. indexed: the client asked for one, so the reply says where the next begins."""
+    """Hold a window.
+
+    Attributes:
+        indexed: True if the client asked for one, so that the reply says where the next begins.
+    """
 
     offset: int = 0
     size: int = 1000
@@ -77,7 +86,16 @@ class Page:
 
 
 def parse_page(element: etree._Element, kind: str, limit: int) -> Page:
-    """kind is "Item" or "Folder". Raises SoapFault."""
+    """Return the window of a request.
+
+    Args:
+        element: the request.
+        kind: "Item" or "Folder".
+        limit: the most rows.
+
+    Raises:
+        SoapFault: the schema forbids it.
+    """
     view = element.find(f"{M}IndexedPage{kind}View")
     if view is not None:
         return Page(
@@ -101,8 +119,14 @@ def _size(view: etree._Element, limit: int) -> int:
 def page_of(
     rows: Sequence[T_], page: Page, *, partial: bool = False, most: int | None = None
 ) -> tuple[Sequence[T_], str]:
-    """The rows in the window and the attributes of RootFolder. partial: fewer than asked for. most: so many
-    at most, of which the attributes know nothing."""
+    """Return the rows in the window and the attributes of RootFolder.
+
+    Args:
+        rows: all.
+        page: the window.
+        partial: True for fewer than asked for.
+        most: so many at most, of which the attributes say nothing.
+    """
     total = len(rows)
     start = page.offset
     size = max(page.size * 2 // 3, 1) if partial else page.size

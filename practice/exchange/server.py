@@ -19,14 +19,14 @@ from practice.world.world import World
 
 
 class ExchangeServer(Served):
-    """Serve a world over EWS on loopback. Change the world by its own methods while it runs, holding
-    world.lock.
+    """Serve a world over EWS on loopback.
 
-    requests  how often each operation was called ("unauthorized" and "token" included)
-    tokens    issued bearer tokens; revoke_all() makes every client ask for a new one
-    ca_file   what a client must trust, with https=True; else None
+    Change the world by its own methods while it runs, holding world.lock.
 
-    habits: None: those of the dialect.
+    Attributes:
+        requests: how often each operation was called ("unauthorized" and "token" included).
+        tokens: issued bearer tokens; revoke_all() makes every client ask for a new one.
+        ca_file: what a client must trust, with https=True; else None.
     """
 
     answering: ClassVar[type[Exchange]] = Exchange
@@ -49,16 +49,20 @@ class ExchangeServer(Served):
 
     @property
     def tokens(self) -> Tokens:
+        """Return the issued tokens."""
         return self._exchange.tokens
 
     @property
     def gatekeeper(self) -> Gatekeeper:
+        """Return what authenticates requests."""
         return self._exchange.gatekeeper
 
     @property
     def url(self) -> str:
+        """Return the address of EWS."""
         return self._base + EWS_PATH
 
     @property
     def token_url(self) -> str:
+        """Return the address of OAuth's tokens."""
         return self._base + "/token"

@@ -1,4 +1,4 @@
-"""Which properties a request asks for: shapes, field URIs, MAPI extended properties."""
+"""Read which properties a request asks for: shapes, field URIs, MAPI extended properties."""
 
 from __future__ import annotations
 
@@ -44,8 +44,12 @@ _NAMED_SETS = {
 
 @dataclass(frozen=True, slots=True)
 class ExtendedField:
-    """A MAPI property. tag is its number below 0x8000, None for a named property; attributes are the
-    URI's own, in the reply's order."""
+    """Name a MAPI property.
+
+    Attributes:
+        tag: its number below 0x8000; None for a named property.
+        attributes: the URI's own, in the reply's order.
+    """
 
     tag: int | None
     property_set: str | None
@@ -54,14 +58,14 @@ class ExtendedField:
     attributes: tuple[tuple[str, str], ...]
 
     def write(self, value: object) -> str:
-        """The ExtendedProperty element; nothing for a property the object does not have."""
+        """Return the ExtendedProperty element; "" for a property that the object does not have."""
         if value is None:
             return ""
         content = self._content(value)
         return f"<t:ExtendedProperty><t:ExtendedFieldURI {self.uri()}/>{content}</t:ExtendedProperty>"
 
     def uri(self) -> str:
-        """The attributes of its ExtendedFieldURI."""
+        """Return the attributes of its ExtendedFieldURI."""
         return " ".join(f'{name}="{escape(text)}"' for name, text in self.attributes)
 
     def _content(self, value: object) -> str:
@@ -72,8 +76,12 @@ class ExtendedField:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What to return of each folder or item. uris are those asked for beyond the base; indexed ones
-    have the form "contacts:EmailAddress/EmailAddress1"."""
+    """Say what to return of each folder or item.
+
+    Attributes:
+        uris: those asked for beyond the base; indexed ones have the form
+            "contacts:EmailAddress/EmailAddress1".
+    """
 
     base: Base
     uris: frozenset[str]
@@ -83,7 +91,7 @@ class Shape:
 
 
 def text_of(value: object) -> str:
-    """A property's value as XML text."""
+    """Return a property's value as XML text."""
     if isinstance(value, bool):
         return boolean(value)
     if isinstance(value, datetime):
@@ -92,7 +100,11 @@ def text_of(value: object) -> str:
 
 
 def parse_shape(element: etree._Element | None) -> Shape:
-    """Raises SoapFault for what the schema forbids."""
+    """Return the shape of a request.
+
+    Raises:
+        SoapFault: the schema forbids it.
+    """
     if element is None:
         raise schema_fault("A shape is required.")
     base = (element.findtext(f"{T}BaseShape") or "").strip()
@@ -122,6 +134,7 @@ def _fields(elements: list[etree._Element]) -> tuple[set[str], list[ExtendedFiel
 
 
 def parse_uri(element: etree._Element) -> str:
+    """Return the URI of a field, with its index."""
     uri = element.get("FieldURI", "")
     if element.tag not in (f"{T}FieldURI", f"{T}IndexedFieldURI") or uri.partition(":")[0] not in _PREFIXES:
         raise schema_fault(f"The 'FieldURI' attribute is invalid - The value '{uri}' is invalid.")
@@ -130,6 +143,7 @@ def parse_uri(element: etree._Element) -> str:
 
 
 def parse_extended(element: etree._Element) -> ExtendedField:
+    """Return the MAPI property of an ExtendedFieldURI."""
     kind = element.get("PropertyType", "")
     attributes: list[tuple[str, str]] = []
     tag = _tag(element.get("PropertyTag"))
@@ -156,14 +170,14 @@ def _tag(text: str | None) -> int | None:
 
 
 def ids(element: etree._Element | None, tag: str) -> Iterator[tuple[str, str | None]]:
-    """(Id, ChangeKey) of each child named tag."""
+    """Yield (Id, ChangeKey) of each child with this tag."""
     for child in [] if element is None else element:
         if child.tag == f"{T}{tag}":
             yield child.get("Id", ""), child.get("ChangeKey")
 
 
 def number(element: etree._Element, name: str, default: int | None = None) -> int:
-    """A non-negative number in a child of the message namespace."""
+    """Return a non-negative number in a child of the message namespace."""
     text = (element.findtext(f"{M}{name}") or "").strip()
     if not text and default is not None:
         return default
@@ -171,6 +185,11 @@ def number(element: etree._Element, name: str, default: int | None = None) -> in
 
 
 def whole(text: str | None, name: str) -> int:
+    """Return a non-negative number.
+
+    Raises:
+        SoapFault: it is none.
+    """
     if text is None or not text.isascii() or not text.isdigit():
         raise schema_fault(f"The '{name}' value '{text}' is not a number.")
     return int(text)

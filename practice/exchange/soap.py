@@ -1,8 +1,8 @@
-"""SOAP as Exchange Web Services speak it: requests in, replies out.
+"""Read and write SOAP as Exchange Web Services speak it.
 
-Requests are small and parsed with lxml. Replies are built from strings: a tree for the reply would
-cost more than everything else the server does. A reply is an iterator of byte pieces, so that a body
-of any size is never held whole.
+Requests are small and parsed with lxml. Replies are built from strings: a tree for the reply would cost more
+than everything else that the server does. A reply is an iterator of byte pieces, so that a body of any size
+is never held whole.
 
 Element order and spelling follow Microsoft's schema (messages.xsd, types.xsd).
 """
@@ -45,7 +45,12 @@ _ESCAPES = _FORBIDDEN | {
 
 
 class SoapFault(Exception):
-    """The whole request fails. status is the HTTP status; detail is ready XML for MessageXml."""
+    """Fail the whole request.
+
+    Attributes:
+        status: of HTTP.
+        detail: ready XML for MessageXml.
+    """
 
     def __init__(self, code: str, text: str, *, status: int = 500, detail: str = "") -> None:
         super().__init__(code)
@@ -56,7 +61,11 @@ class SoapFault(Exception):
 
 
 class EwsError(Exception):
-    """One response message fails; the others of the same reply do not. detail is ready XML for MessageXml."""
+    """Fail one response message, but not the others of the same reply.
+
+    Attributes:
+        detail: ready XML for MessageXml.
+    """
 
     def __init__(self, code: str, text: str, *, detail: str = "") -> None:
         super().__init__(code)
@@ -67,9 +76,10 @@ class EwsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: the operation's element and what its SOAP header says.
+    """Hold one request: the operation's element and what its SOAP header states.
 
-    impersonate  (kind, value) of ExchangeImpersonation, e.g. ("PrimarySmtpAddress", "a@b.example")
+    Attributes:
+        impersonate: (kind, value) of ExchangeImpersonation, e.g. ("PrimarySmtpAddress", "a@b.example").
     """
 
     operation: str
@@ -78,7 +88,11 @@ class Call:
 
 
 def parse_call(body: bytes) -> Call:
-    """Raises SoapFault(ErrorSchemaValidation) for anything that is no SOAP request."""
+    """Return the call of a body.
+
+    Raises:
+        SoapFault: ErrorSchemaValidation for anything that is no SOAP request.
+    """
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True, remove_comments=True)
     try:
         root = etree.fromstring(body, parser)
@@ -106,6 +120,7 @@ def _impersonation(root: etree._Element) -> tuple[str, str] | None:
 
 
 def schema_fault(violation: str, *, status: int = 500) -> SoapFault:
+    """Return the fault of a request that violates the schema."""
     detail = (
         "<t:LineNumber>1</t:LineNumber><t:LinePosition>1</t:LinePosition>"
         f"<t:Violation>{escape(violation)}</t:Violation>"
@@ -120,12 +135,15 @@ def escape(text: str) -> str:
 
 
 def boolean(value: bool) -> str:
+    """Return an xs:boolean."""
     return "true" if value else "false"
 
 
 def stamp(moment: datetime, fraction: bool = False) -> str:
-    """A dateTime in UTC; whole seconds as Exchange sends them, nine digits as gromox does (made up
-    where the practice world knows no fraction: a client must read them, not trust them)."""
+    """Return a dateTime in UTC: whole seconds as Exchange sends them, nine digits as gromox does.
+
+    The digits are made up if the practice world knows no fraction: a client must read them, not trust them.
+    """
     text = moment.strftime("%Y-%m-%dT%H:%M:%S")
     if moment.year < 1000:  # strftime does not pad years on Linux
         text = text.zfill(19)
@@ -134,13 +152,20 @@ def stamp(moment: datetime, fraction: bool = False) -> str:
 
 
 def message(operation: str, content: str, *, name: str | None = None) -> str:
-    """A successful response message."""
+    """Return a successful response message."""
     tag = name or f"{operation}ResponseMessage"
     return f'<m:{tag} ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode>{content}</m:{tag}>'
 
 
 def failure(operation: str, error: EwsError, tail: str = "", *, kind: str = "Error") -> str:
-    """A response message that failed. tail: what the operation appends even then, e.g. <m:Items/>."""
+    """Return a response message that failed.
+
+    Args:
+        operation: its name.
+        error: why.
+        tail: what the operation appends even then, e.g. <m:Items/>.
+        kind: the ResponseClass.
+    """
     detail = f"<m:MessageXml>{error.detail}</m:MessageXml>" if error.detail else ""
     return (
         f'<m:{operation}ResponseMessage ResponseClass="{kind}">{failed(error)}{detail}{tail}'
@@ -149,7 +174,7 @@ def failure(operation: str, error: EwsError, tail: str = "", *, kind: str = "Err
 
 
 def failed(error: EwsError) -> str:
-    """What every failed response message begins with."""
+    """Return what every failed response message begins with."""
     return (
         f"<m:MessageText>{escape(error.text)}</m:MessageText><m:ResponseCode>{error.code}</m:ResponseCode>"
         "<m:DescriptiveLinkKey>0</m:DescriptiveLinkKey>"
@@ -157,24 +182,27 @@ def failed(error: EwsError) -> str:
 
 
 def value_detail(name: str, value: str) -> str:
+    """Return a value for MessageXml."""
     return f'<t:Value Name="{name}">{escape(value)}</t:Value>'
 
 
 def backoff_detail(milliseconds: int) -> str:
+    """Return how long a client is to wait, for MessageXml."""
     return value_detail("BackOffMilliseconds", str(milliseconds))
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a server of one make behaves: facts, chosen once by its name.
+    """Describe how a server of one make behaves, chosen once by its name.
 
-    listed_always  properties FindItem and SyncFolderItems return whether asked for or not
-    resyncs        a bogus sync state gives everything again instead of an error
-    malformed      the code for an id that is none
-    roles_with_ids DistinguishedFolderId comes unasked with a FolderId asked for
-    roles_missing  distinguished folders it does not know: beginnings of their ids
-    mail_wrapped   calendar MIME comes as an RFC 5322 message around the iCalendar object
-    habits         what its maker chose otherwise than Exchange
+    Attributes:
+        listed_always: properties that FindItem and SyncFolderItems return whether asked for or not.
+        resyncs: an invalid sync state gives everything again instead of an error.
+        malformed: the code for an id that is none.
+        roles_with_ids: DistinguishedFolderId comes unasked with a FolderId that is asked for.
+        roles_missing: distinguished folders it does not know: beginnings of their ids.
+        mail_wrapped: calendar MIME comes as an RFC 5322 message around the iCalendar object.
+        habits: what its maker chose otherwise than Exchange.
     """
 
     name: DialectName
@@ -194,18 +222,19 @@ class Dialect:
     bearer: bool
 
     def envelope(self, operation: str, pieces: Iterable[bytes]) -> Pieces:
-        """A reply made of response messages."""
+        """Return a reply made of response messages."""
         opening = f"<m:{operation}Response {_SPACES}><m:ResponseMessages>"
         yield self.head + opening.encode()
         yield from pieces
         yield f"</m:ResponseMessages></m:{operation}Response>".encode() + self.tail
 
     def bare(self, element: str) -> Pieces:
-        """A reply that has no ResponseMessages wrapper; element is complete but for namespaces."""
+        """Return a reply without a ResponseMessages wrapper; the element is complete but for namespaces."""
         opening, _, rest = element.partition(">")
         yield self.head + f"{opening} {_SPACES}>{rest}".encode() + self.tail
 
     def fault(self, fault: SoapFault) -> bytes:
+        """Return the reply of a fault."""
         if self.name == "gromox":
             return _GROMOX_FAULT.format(text=escape(fault.text)).encode()
         detail = f"<t:MessageXml {_TYPES}>{fault.detail}</t:MessageXml>" if fault.detail else ""

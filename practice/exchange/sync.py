@@ -1,7 +1,7 @@
-"""SyncFolderItems.
+"""Answer SyncFolderItems.
 
-A sync state is opaque to clients: gzip over who it belongs to and how far the client is. Within a
-round the upper end is fixed, so that pages neither repeat nor miss what changes meanwhile.
+A sync state is opaque to clients: gzip over who it belongs to and how far the client is. Within a round the
+upper end is fixed, so that pages neither repeat nor miss what changes meanwhile.
 """
 
 from __future__ import annotations
@@ -24,8 +24,12 @@ from practice.world.folders import Change, Did, Folder
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How far a client is. since: it knows all up to this change. before: within a round, it was told
-    what lies at or above it, up to high; 0 between rounds."""
+    """Hold how far a client is.
+
+    Attributes:
+        since: it knows all up to this change.
+        before: within a round, it knows what lies at or above it, up to high; 0 between rounds.
+    """
 
     scope: str
     since: int = 0
@@ -33,6 +37,7 @@ class State:
     before: int = 0
 
     def text(self) -> str:
+        """Return the state as clients get it."""
         plain = f"{self.scope}|{self.since}|{self.high}|{self.before}".encode()
         return base64.b64encode(gzip.compress(plain, 1, mtime=0)).decode()
 
@@ -45,7 +50,11 @@ def lost_state() -> EwsError:
 
 
 def read_state(text: str | None, scope: str) -> State:
-    """A missing state begins anew. Raises EwsError for one that is damaged, or another folder's."""
+    """Return the state of a text; a missing one begins from the start.
+
+    Raises:
+        EwsError: it is damaged, or another folder's.
+    """
     if not text:
         return State(scope)
     try:
@@ -74,6 +83,7 @@ def _tail(last: str) -> str:
 
 
 def sync_folder_items(context: Context, call: Call) -> Iterator[bytes]:
+    """Answer SyncFolderItems."""
     element = call.element
     limit = number(element, "MaxChangesReturned")
     if not 1 <= limit <= 512:
@@ -107,7 +117,7 @@ def _folder(context: Context, element: etree._Element) -> Folder:
 
 
 def _round(folder: Folder, state: State, limit: int) -> tuple[list[Change], State, bool]:
-    """One page of a round: the changes, the state after them, whether the round ended."""
+    """Return one page of a round: the changes, the state after them, whether the round ended."""
     high = state.high if state.before else folder.mailbox.change
     before = state.before or high + 1
     changes = folder.changes(state.since, before, limit + 1)
@@ -118,7 +128,7 @@ def _round(folder: Folder, state: State, limit: int) -> tuple[list[Change], Stat
 
 
 def _silent(change: Change, state: State, dialect: Dialect) -> bool:
-    """Whether nothing but occurrences of a series changed, where that is no change of the series."""
+    """Return whether only occurrences of a series changed, if that is no change of the series."""
     item = change.item
     return (
         dialect.habits.keys_stay

@@ -33,7 +33,7 @@ class Reply:
 
 
 def blocks(pieces: Iterable[bytes], size: int = BLOCK) -> Iterator[bytes]:
-    """The same bytes in fewer pieces of at least size."""
+    """Yield the same bytes in fewer pieces of at least `size`."""
     gathered: list[bytes] = []
     count = 0
     for piece in pieces:
@@ -55,6 +55,7 @@ class WireResponse(Response):
         self._blocks = blocks(reply.pieces)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        """Send it."""
         first = await run_in_threadpool(next, self._blocks, b"")
         second = await run_in_threadpool(next, self._blocks, b"") if len(first) >= BLOCK else b""
         length = None if second else len(first)

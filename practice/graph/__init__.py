@@ -1,1 +1,1 @@
-"""A practice Graph server."""
+"""Serve a practice Graph."""

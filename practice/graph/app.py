@@ -1,4 +1,4 @@
-"""The HTTP side of the practice Graph: routes, tokens, limits."""
+"""Answer the HTTP of the practice Graph: routes, tokens, limits."""
 
 from __future__ import annotations
 
@@ -49,21 +49,26 @@ _PLAIN_DISCOVERY = "/{tenant}/.well-known/openid-configuration"
 
 
 class Service(Protocol):
-    """What else lies below /v1.0, as files do. web: addresses of its own beside it, for which no token is
-    asked."""
+    """Provide what else lies below /v1.0, as files do."""
 
     @property
-    def routes(self) -> Sequence[Route]: ...
+    def routes(self) -> Sequence[Route]:
+        """Return the addresses below /v1.0."""
 
     @property
-    def web(self) -> Sequence[WebRoute]: ...
+    def web(self) -> Sequence[WebRoute]:
+        """Return addresses elsewhere, for which no token is asked."""
 
 
 class Graph:
-    """Answers requests from the world. requests counts them by operation, those that fail included;
-    agents by the client's User-Agent.
-    on_premises: addresses of users whose mailbox is elsewhere. unconvertible, steps, lists_days: see
-    GraphServer."""
+    """Answer requests from the world.
+
+    Attributes:
+        requests: counts them by operation, those that fail included.
+        agents: counts them by the client's User-Agent.
+        on_premises: addresses of users whose mailbox is elsewhere.
+        unconvertible, steps, lists_days: see GraphServer.
+    """
 
     def __init__(
         self,
@@ -88,6 +93,7 @@ class Graph:
         self._count = threading.Lock()
 
     def app(self) -> Starlette:
+        """Return the application that answers."""
         methods = ["GET", "POST", "PATCH", "PUT", "DELETE"]
         routes = [WebRoute(VERSION + "/{path:path}", self._graph, methods=methods)]
         routes += [
@@ -129,7 +135,7 @@ class Graph:
         return answered(ask, self.wave)
 
     def wave(self, asks: list[Ask]) -> list[Reply]:
-        """Requests that arrive at the same time: each takes its place before any is answered."""
+        """Answer requests that arrive at the same time: each takes its place before any is answered."""
         held: list[Key] = []
         try:
             return [self.answer(ask, held) for ask in asks]
@@ -138,7 +144,12 @@ class Graph:
                 self.gauge.leave(key)
 
     def answer(self, ask: Ask, held: list[Key]) -> Reply:
-        """The reply to one request. held gains the place it takes, which the caller gives back."""
+        """Return the reply to one request.
+
+        Args:
+            ask: the request.
+            held: gains the place that it takes, which the caller gives back.
+        """
         try:
             return self._authenticated(ask, self.entra.app_of(bearer(ask.headers)), held)
         except GraphError as error:

@@ -1,7 +1,7 @@
-"""$batch: up to twenty requests in one, each with an answer of its own, in no order.
+"""Answer $batch: up to twenty requests in one, each with an answer of its own, in no order.
 
-Graph sends four of them at a time to Outlook; so a batch alone keeps the limit of a mailbox, and a batch
-beside another request may not.
+Graph sends four of them at a time to Outlook; so a batch alone keeps the limit of a mailbox, and a batch with
+another request may not.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TOLD = ("Retry-After", "Preference-Applied", "Location")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One request of a batch: its id, what it asks, whom it waits for."""
+    """Hold one request of a batch: its id, what it asks, and which others it waits for."""
 
     id: str
     ask: Ask
@@ -31,7 +31,11 @@ class Part:
 
 
 def parts(ask: Ask) -> list[Part]:
-    """Raises GraphError for what is no batch: then nothing of it is done."""
+    """Return the requests of a batch.
+
+    Raises:
+        GraphError: it is no batch, and nothing of it is done.
+    """
     try:
         rows = json.loads(ask.body)["requests"]
         found = [_part(ask, row) for row in rows]
@@ -60,7 +64,15 @@ def _part(ask: Ask, row: Mapping[str, object]) -> Part:
 
 
 def answered(ask: Ask, answer: Callable[[list[Ask]], list[Reply]]) -> Reply:
-    """answer gives the replies to asks that are sent at the same time. Raises GraphError."""
+    """Return the reply to a batch.
+
+    Args:
+        ask: the batch.
+        answer: gives the replies to asks that are sent at the same time.
+
+    Raises:
+        GraphError: it is no batch.
+    """
     todo = parts(ask)
     done: dict[str, Json] = {}
     while todo:

@@ -1,4 +1,4 @@
-"""What answering one Graph request needs: whose mailbox, by which app, and what was asked."""
+"""Provide what answering one Graph request needs: whose mailbox, by which app, and what was asked."""
 
 from __future__ import annotations
 
@@ -44,39 +44,60 @@ class Context:
 
     @property
     def box(self) -> Mailbox:
+        """Return the mailbox.
+
+        Raises:
+            GraphError: there is none.
+        """
         if self.mailbox is None:
             raise no_mailbox()
         return self.mailbox
 
     def item_id(self, item: Message) -> str:
+        """Return the kind of id that the request prefers."""
         return rest_id(item.immutable_id if self.ask.prefer.immutable else item.id)
 
     def gone_id(self, folder: Folder, number: int) -> str:
-        """The id that an item had in this folder, which is no longer there."""
+        """Return the id that an item had in this folder, which is no longer there."""
         if not self.ask.prefer.immutable:
             return rest_id(self.box.ids.item(folder.number, number))
         return rest_id(self.box.ids.immutable(*folder.came.get(number, (folder.number, number))))
 
     def item(self, given: str) -> Message:
-        """By either kind of id, whatever the request prefers. Raises GraphError."""
+        """Return an item by either kind of id, whatever the request prefers.
+
+        Raises:
+            GraphError: there is none.
+        """
         return find_item(self.box, given)
 
     def folder(self, given: str) -> Folder:
-        """By id. Raises GraphError."""
+        """Return a folder by id.
+
+        Raises:
+            GraphError: there is none.
+        """
         try:
             return self.box.folder(ews_id(given))
         except KeyError:
             raise _unknown(given) from None
 
     def say(self, content: Json) -> Reply:
+        """Return an answer of JSON."""
         return said(content, headers=self.ask.prefer.applied())
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What one address answers. pattern: segments divided by "/", of which "{name}" catches one.
-    operation: what requests are counted by. needs: the permissions of which one must be given.
-    item: the name of the segment that is an item. directory: no mailbox is asked."""
+    """Describe what one address answers.
+
+    Attributes:
+        pattern: segments divided by "/", of which "{name}" catches one.
+        operation: what requests are counted by.
+        needs: the permissions of which one must be given.
+        item: the name of the segment that is an item.
+        directory: True if no mailbox is asked.
+    """
 
     pattern: str
     operation: str
@@ -88,10 +109,11 @@ class Route:
 
     @property
     def segments(self) -> tuple[str, ...]:
+        """Return the pattern's segments."""
         return tuple(self.pattern.split("/"))
 
     def caught(self, method: str, path: tuple[str, ...]) -> Mapping[str, str] | None:
-        """What the pattern's names stand for; None: another address."""
+        """Return what the pattern's names stand for; None for another address."""
         segments = self.segments
         if method != self.method or len(segments) != len(path):
             return None
@@ -105,12 +127,16 @@ class Route:
 
 
 def best(routes: Iterable[Route]) -> tuple[Route, ...]:
-    """In an order in which the first that fits is the one meant: words before names."""
+    """Return the routes in an order in which the first that fits is meant: words before names."""
     return tuple(sorted(routes, key=lambda route: [one.startswith("{") for one in route.segments]))
 
 
 def find_item(mailbox: Mailbox, given: str) -> Message:
-    """Raises GraphError."""
+    """Return an item by either kind of id.
+
+    Raises:
+        GraphError: there is none.
+    """
     wanted = ews_id(given)
     try:
         if mailbox.ids.read_immutable(wanted) is not None:
@@ -121,7 +147,7 @@ def find_item(mailbox: Mailbox, given: str) -> Message:
 
 
 def _unknown(given: str) -> GraphError:
-    """An id of nothing, or no id at all."""
+    """Return the error of an id that names nothing, or is none at all."""
     try:
         base64.b64decode(ews_id(given), validate=True)
     except (binascii.Error, ValueError):

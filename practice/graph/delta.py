@@ -19,9 +19,16 @@ from practice.world.messages import Message
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a link carries. kind: of which resource; folder: by number; since: the client knows everything up
-    to this change; high: where this round ends; before: of this round, only older changes are left.
-    select: the choice of the first request, which the links repeat for the client."""
+    """Hold what a link carries.
+
+    Attributes:
+        kind: of which resource.
+        folder: by number.
+        since: the client knows everything up to this change.
+        high: where this round ends.
+        before: of this round, only older changes are left.
+        select: the choice of the first request, which the links repeat for the client.
+    """
 
     kind: str
     folder: int = 0
@@ -34,20 +41,25 @@ class Token:
     guid: str = ""
 
     def later(self, **changes: int) -> Token:
+        """Return the token with these changes."""
         return replace(self, **changes)  # type: ignore[arg-type]
 
     def round(self, high: int) -> Token:
-        """For the next round: everything up to `high` is known."""
+        """Return the token of the next round: everything up to `high` is known."""
         return replace(self, since=high, high=0, before=0, skip=0)
 
     def text(self, guid: str) -> str:
+        """Return the token as a link carries it."""
         data = json.dumps(asdict(replace(self, guid=guid)), separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(data).decode()
 
 
 def read_token(context: Context, kind: str) -> Token | None:
-    """The request's; None for a first request. Raises GraphError: 410 when the state is lost, 400 for what is
-    no token of this resource."""
+    """Return the request's token; None for a first request.
+
+    Raises:
+        GraphError: 410 when the state is lost, 400 if it is no token of this resource.
+    """
     text = context.ask.query.get("$skiptoken") or context.ask.query.get("$deltatoken")
     if text is None:
         return None
@@ -63,10 +75,12 @@ def read_token(context: Context, kind: str) -> Token | None:
 
 
 def next_link(context: Context, token: Token) -> Json:
+    """Return the link to the next page."""
     return {"@odata.nextLink": _link(context, "$skiptoken", token)}
 
 
 def delta_link(context: Context, token: Token) -> Json:
+    """Return the link to the next round."""
     return {"@odata.deltaLink": _link(context, "$deltatoken", token)}
 
 
@@ -79,8 +93,12 @@ _PAUSE = "pause"
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """One kind of item that delta lists. whole: the entity by a query; part: what a row says of an item of
-    which only the read mark changed, None where a row is always whole."""
+    """Describe one kind of item that delta lists.
+
+    Attributes:
+        whole: gives the entity by a query.
+        part: what a row states of an item of which only the read mark changed; None if a row is always whole.
+    """
 
     kind: str
     type: str
@@ -91,10 +109,12 @@ class Tracked:
 
 
 def delta(context: Context, folder: Folder, tracked: Tracked, check: Callable[[Query], Query]) -> Reply:
-    """One page. The first round has every item; later ones what was made, changed or removed since.
+    """Return one page of a delta.
 
-    After the first of several pages comes an empty one, and then a page that begins with the row of before:
-    no rows do not mean that none are left, and what was told may be told again."""
+    The first round has every item; later ones what was made, changed or removed since. After the first of
+    several pages comes an empty one, and then a page that begins with the last row of the page before: no
+    rows do not mean that none are left, and a row may come again.
+    """
     token = read_token(context, tracked.kind)
     if token is None:
         refused = [name for name in tracked.refuses if name in context.ask.query]
@@ -136,7 +156,7 @@ def _rows(context: Context, folder: Folder, tracked: Tracked, change: Change, qu
 
 
 def _removed(context: Context, folder: Folder, tracked: Tracked, change: Change) -> Iterable[Json]:
-    """Nothing for an item that is here again: by its immutable id it never left."""
+    """Return the row of a removed item; none for one that is here again, as its immutable id never left."""
     numbers = context.box.ids.read_item(change.id)
     if numbers is None:
         return

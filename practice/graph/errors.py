@@ -1,4 +1,4 @@
-"""How Microsoft Graph says no: a status, a code that means something, and a shape around it."""
+"""Write errors as Microsoft Graph does: a status, a code, and a shape around it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from datetime import UTC, datetime
 
 
 class GraphError(Exception):
-    """An answer that is an error. headers go with it."""
+    """Answer with an error.
+
+    Attributes:
+        headers: go with it.
+    """
 
     def __init__(
         self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
@@ -20,7 +24,7 @@ class GraphError(Exception):
         self.headers = dict(headers or {})
 
     def body(self) -> dict[str, object]:
-        """The JSON object of the answer."""
+        """Return the JSON object of the answer."""
         inner = {
             "date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}",
             "request-id": str(uuid.uuid4()),
@@ -30,10 +34,12 @@ class GraphError(Exception):
 
 
 def bad_request(message: str, code: str = "BadRequest") -> GraphError:
+    """Return a 400."""
     return GraphError(400, code, message)
 
 
 def no_token(message: str = "Access token is empty.") -> GraphError:
+    """Return a 401."""
     challenge = (
         'Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize"'
     )
@@ -41,39 +47,44 @@ def no_token(message: str = "Access token is empty.") -> GraphError:
 
 
 def expired_token() -> GraphError:
+    """Return a 401 for a token whose life is over."""
     return no_token("Lifetime validation failed, the token is expired.")
 
 
 def denied() -> GraphError:
+    """Return a 403."""
     return GraphError(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
 
 
 def forbidden() -> GraphError:
-    """What directory and files say in place of `denied`."""
+    """Return the 403 of directory and files, in place of `denied`."""
     return GraphError(
         403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation."
     )
 
 
 def not_found() -> GraphError:
+    """Return a 404 for an item."""
     return GraphError(404, "ErrorItemNotFound", "The specified object was not found in the store.")
 
 
 def malformed_id() -> GraphError:
+    """Return a 400 for what is no id."""
     return bad_request("Id is malformed.", "ErrorInvalidIdMalformed")
 
 
 def no_such_resource(name: str) -> GraphError:
-    """What is no address of this service."""
+    """Return a 400 for what is no address of this service."""
     return bad_request(f"Resource not found for the segment '{name}'.")
 
 
 def no_such_user(name: str) -> GraphError:
-    """The mailbox's word; the directory's is `no_such_object`."""
+    """Return a mailbox's 404 for a user; the directory's is `no_such_object`."""
     return GraphError(404, "ErrorInvalidUser", f"The requested user '{name}' is invalid.")
 
 
 def no_such_object(name: str) -> GraphError:
+    """Return the directory's 404."""
     message = (
         f"Resource '{name}' does not exist or one of its queried reference-property objects are not present."
     )
@@ -81,24 +92,28 @@ def no_such_object(name: str) -> GraphError:
 
 
 def no_mailbox() -> GraphError:
+    """Return a 404 for a user whose mailbox is elsewhere."""
     message = "The mailbox is either inactive, soft-deleted, or is hosted on-premise."
     return GraphError(404, "MailboxNotEnabledForRESTAPI", message)
 
 
 def no_property(name: str, kind: str) -> GraphError:
+    """Return a 400 for a property that a type does not have."""
     return bad_request(f"Could not find a property named '{name}' on type 'microsoft.graph.{kind}'.")
 
 
 def bad_filter() -> GraphError:
+    """Return a 400 for a $filter."""
     return bad_request("The query filter contains one or more invalid nodes.", "ErrorInvalidUrlQueryFilter")
 
 
 def bad_query(message: str) -> GraphError:
+    """Return a 400 for a query."""
     return bad_request(message, "ErrorInvalidUrlQuery")
 
 
 def untracked(what: str, *names: str) -> GraphError:
-    """A query option that a delta does not take."""
+    """Return a 400 for a query option that a delta does not take."""
     listed = ", ".join(names)
     return bad_query(
         f"The following parameters are not supported with change tracking over the '{what}' resource:"
@@ -107,23 +122,27 @@ def untracked(what: str, *names: str) -> GraphError:
 
 
 def lost_sync_state() -> GraphError:
+    """Return a 410 for a delta whose state is lost."""
     return GraphError(410, "SyncStateNotFound", "The sync state generation is not found; client=unknown.")
 
 
 def too_busy() -> GraphError:
-    """More than four requests of one app to one mailbox at a time."""
+    """Return a 429 for more than four requests of one app to one mailbox at a time."""
     return throttled("Application is over its MailboxConcurrency limit.", 1)
 
 
 def throttled(message: str, seconds: int) -> GraphError:
+    """Return a 429 with a time to wait."""
     return GraphError(429, "ApplicationThrottled", message, {"Retry-After": str(seconds)})
 
 
 def unavailable(seconds: int) -> GraphError:
+    """Return a 503 with a time to wait."""
     return GraphError(503, "ServiceUnavailable", "The service is unavailable.", {"Retry-After": str(seconds)})
 
 
 def timed_out() -> GraphError:
+    """Return the gateway's 504."""
     return GraphError(504, "UnknownError", "The request timed out at the gateway.")
 
 

@@ -49,13 +49,20 @@ _SEARCH = "#microsoft.graph.mailSearchFolder"
 
 
 def is_mail(folder: Folder) -> bool:
-    """Graph's mailFolders are folders of mail, and what is below the root without being anything else; among
-    hidden ones they list those of other classes too."""
+    """Return whether a folder is one of Graph's mailFolders.
+
+    These are folders of mail, and what is below the root without being anything else; among hidden ones they
+    list those of other classes too.
+    """
     return folder.folder_class in ("", "IPF.Note", "IPF.Configuration")
 
 
 def mail_folder(context: Context, given: str) -> Folder:
-    """By id or well-known name. Raises GraphError."""
+    """Return a folder by id or well-known name.
+
+    Raises:
+        GraphError: there is none.
+    """
     if given.lower() in WELL_KNOWN:
         try:
             return context.box.distinguished(given)
@@ -68,7 +75,7 @@ def mail_folder(context: Context, given: str) -> Folder:
 
 
 def reachable(folder: Folder) -> bool:
-    """An In-Place Archive is another store, which Graph does not open."""
+    """Return whether Graph opens a folder: an In-Place Archive is another store, which it does not open."""
     here = folder
     while here.parent is not None:
         here = here.parent
@@ -76,7 +83,7 @@ def reachable(folder: Folder) -> bool:
 
 
 def shown(context: Context, folder: Folder) -> Json:
-    """The mailFolder."""
+    """Return the mailFolder."""
     parent = folder.parent or folder
     content: Json = {"@odata.type": _SEARCH} if folder.kind == "search" else {}
     content |= {
@@ -127,7 +134,11 @@ def _list(context: Context) -> Reply:
 
 
 def _parent(context: Context) -> Folder:
-    """Of whatever class: hidden folders lie also below the contacts. Raises GraphError."""
+    """Return the parent, of whatever class: hidden folders lie also below the contacts.
+
+    Raises:
+        GraphError: there is none.
+    """
     given = context.names.get("folder")
     if given is None:
         return context.box.root
@@ -145,7 +156,7 @@ def _get(context: Context) -> Reply:
 
 
 def _delta(context: Context) -> Reply:
-    """Every mail folder in the tree, hidden ones too when asked; then what changed."""
+    """Answer a delta: every mail folder in the tree, hidden ones too when asked; then what changed."""
     options = sorted({"$orderby", "$filter", "$search", "$expand"} & context.ask.query.keys())
     if options:
         raise untracked("MailFolders", *options)
@@ -175,7 +186,7 @@ def _delta(context: Context) -> Reply:
 
 
 def _is_below(folder: Folder) -> bool:
-    """Whether it is in the tree that people see."""
+    """Return whether a folder is in the tree that people see."""
     here: Folder | None = folder.parent
     while here is not None:
         if here.role == "msgfolderroot":

@@ -1,4 +1,4 @@
-"""How much one app may ask of one mailbox: four requests at a time, ten thousand in ten minutes."""
+"""Limit one app at one mailbox: four requests at a time, ten thousand in ten minutes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class Gauge:
-    """Counts requests by (client id, mailbox address). Thread-safe. busiest: the most there ever were at a
-    time; refused: how many got a 429 for it."""
+    """Count requests by (client id, mailbox address). Thread-safe.
+
+    Attributes:
+        busiest: the most that there ever were at a time.
+        refused: how many got a 429 for it.
+    """
 
     at_a_time: int = 4
     in_window: int = 10_000
@@ -29,7 +33,11 @@ class Gauge:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def enter(self, key: Key) -> None:
-        """Raises GraphError (429). A request that is refused counts all the same."""
+        """Count a request, also when it is refused.
+
+        Raises:
+            GraphError: 429.
+        """
         with self._lock:
             now = self.clock()
             seen = self._seen[key]
@@ -48,10 +56,11 @@ class Gauge:
 
     @property
     def inside(self) -> int:
-        """How many requests are under way, of all apps and mailboxes."""
+        """Return how many requests are running, of all apps and mailboxes."""
         with self._lock:
             return sum(self._now.values())
 
     def leave(self, key: Key) -> None:
+        """Count that a request has ended."""
         with self._lock:
             self._now[key] -= 1

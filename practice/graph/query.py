@@ -1,4 +1,4 @@
-"""The query options of a request: $select, $top, $skip, $filter, $orderby, $expand, and pages by them."""
+"""Read query options ($select, $top, $skip, $filter, $orderby, $expand), and make pages by them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ Options = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """select: None for all. expand: by name, with its own options."""
+    """Hold the options.
+
+    Attributes:
+        select: None for all.
+        expand: by name, with its own options.
+    """
 
     select: frozenset[str] | None = None
     top: int | None = None
@@ -31,10 +36,11 @@ class Query:
     count: bool = False
 
     def wants(self, name: str) -> bool:
+        """Return whether a property is selected."""
         return self.select is None or name in self.select
 
     def shown(self, whole: Json) -> Json:
-        """What was selected of an entity. Its id, its annotations and what was expanded always are."""
+        """Return what was selected of an entity; its id, annotations and expansions always are."""
         if self.select is None:
             return whole
         chosen = {"id", *self.expand, *(name.rpartition("/")[2] for name in self.select)}
@@ -42,7 +48,11 @@ class Query:
 
 
 def parse(ask: Ask) -> Query:
-    """Raises GraphError."""
+    """Return the options of a request.
+
+    Raises:
+        GraphError: one is not understood.
+    """
     unknown = [name for name in ask.query if name.startswith("$") and name not in _KNOWN]
     if unknown:
         raise bad_request(f"The query parameter '{unknown[0]}' is not supported.")
@@ -93,7 +103,11 @@ def _expanded(text: str) -> Iterator[tuple[str, Options]]:
 
 
 def checked(query: Query, known: Iterable[str], kind: str, expands: Iterable[str]) -> Query:
-    """The same query. Raises GraphError for what this kind of entity does not have."""
+    """Return the same query.
+
+    Raises:
+        GraphError: this kind of entity does not have what it names.
+    """
     names, ways = {*known, "id"}, {one.lower() for one in expands}
     for name in sorted(query.select or ()):
         if name not in names:
@@ -105,8 +119,14 @@ def checked(query: Query, known: Iterable[str], kind: str, expands: Iterable[str
 
 
 def paged(ask: Ask, rows: Sequence[Json], query: Query, size: int | None = None) -> Json:
-    """One page of a collection, with the link to the next by $skip. size: where neither $top nor the
-    Prefer header says."""
+    """Return one page of a collection, with the link to the next by $skip.
+
+    Args:
+        ask: the request.
+        rows: all.
+        query: the options.
+        size: of a page, if neither $top nor the Prefer header states it.
+    """
     count = query.top or ask.prefer.page or size or PAGE
     shown = rows[query.skip : query.skip + count]
     content: Json = {"@odata.context": f"{ask.base}/$metadata#{'/'.join(ask.path)}"}
@@ -119,7 +139,13 @@ def paged(ask: Ask, rows: Sequence[Json], query: Query, size: int | None = None)
 
 
 def linked(ask: Ask, changes: Mapping[str, str], only: bool = False) -> str:
-    """The request's address with other options; only: with no others."""
+    """Return the request's address with other options.
+
+    Args:
+        ask: the request.
+        changes: the other options.
+        only: True for no further ones.
+    """
     options = dict(changes) if only else {**ask.query, **changes}
     path = "/".join((ask.base, *(quote(one, safe="$=@.:!,") for one in ask.path)))
     return f"{path}?{urlencode(options, safe='$,=', quote_via=quote)}"

@@ -21,25 +21,27 @@ from practice.world.world import World
 
 
 def never_converted(item: Message) -> bool:
-    """What app-only $value fails for, for ever: opaque S/MIME, and some non-delivery reports."""
+    """Return whether app-only $value fails for ever: opaque S/MIME, and some non-delivery reports."""
     if item.item_class == "REPORT.IPM.Note.NDR":
         return bool(digest(item.folder.mailbox.seed, item.folder.mailbox.address, item.seed, "ndr")[0] % 2)
     return item.item_class == "IPM.Note.SMIME"
 
 
 class GraphServer(Served):
-    """Serve a world over Graph on loopback. Change the world by its own methods while it runs, holding
-    world.lock.
+    """Serve a world over Graph on loopback.
 
-    services        what lies below /v1.0 beside mail, calendars, contacts and tasks
-    strict_mime     True: some mails are never given as MIME; see never_converted
-    steps           True: some tasks of To Do have steps and links, of which Exchange knows nothing
-    lists_days      False: a series leaves out which of its days were changed and deleted, asked or not
-    requests        how often each operation was called ("unauthorized" and "token" included)
-    entra           the apps and their tokens; entra.revoke_all() makes every client ask for a new one
-    gauge           the limits of a mailbox, and how far they were used
-    client_id, secret   of the app that may read everything, mailboxes by scope and not by consent
-    ca_file         what a client must trust, with https=True; else None
+    Change the world by its own methods while it runs, holding world.lock.
+
+    Attributes:
+        services: what else lies below /v1.0.
+        strict_mime: True if some mails are never given as MIME; see never_converted.
+        steps: True if some tasks of To Do have steps and links, of which Exchange knows nothing.
+        lists_days: False if a series leaves out which of its days were changed and deleted, asked or not.
+        requests: how often each operation was called ("unauthorized" and "token" included).
+        entra: the apps and their tokens; entra.revoke_all() makes every client ask for a new one.
+        gauge: the limits of a mailbox, and how far they were used.
+        client_id, secret: of the app that may read everything, mailboxes by scope and not by consent.
+        ca_file: what a client must trust, with https=True; else None.
     """
 
     answering: ClassVar[type[Graph]] = Graph
@@ -71,23 +73,24 @@ class GraphServer(Served):
 
     @property
     def agents(self) -> Counter[str]:
-        """Requests by the User-Agent they came with."""
+        """Return the number of requests by their User-Agent."""
         return self._graph.agents
 
     @property
     def on_premises(self) -> set[str]:
-        """Addresses of users whose mailbox is not in this service."""
+        """Return the addresses of users whose mailbox is not in this service."""
         return self._graph.on_premises
 
     @property
     def url(self) -> str:
+        """Return the address of Graph."""
         return self._base + VERSION
 
     @property
     def authority(self) -> str:
-        """Without the tenant, which follows it."""
+        """Return the address of Entra ID without the tenant, which follows it."""
         return self._base
 
     def token(self) -> str:
-        """An access token of the app that may read everything, without asking for it."""
+        """Return an access token of the app that may read everything, without asking for it."""
         return self.entra.issue(self.client_id)

@@ -1,4 +1,4 @@
-"""What belongs to a mailbox and is no item: its rules, and the groups that its owner is in."""
+"""Answer what belongs to a mailbox and is no item: its rules, and the groups that its owner is in."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PAGE = 100
 
 
 def _rules(context: Context) -> Reply:
-    """The rule that every second mailbox has."""
+    """Answer with the rule that every second mailbox has."""
     rows: list[Json] = []
     if context.box.owner.index % 2 == 0:
         target = rest_id(context.box.distinguished("deleteditems").id)
@@ -42,8 +42,10 @@ def _rules(context: Context) -> Reply:
 
 
 def _groups(context: Context) -> Reply:
-    """The lists the user is on, and of every second user a Microsoft 365 group. An app that may not read
-    groups is told that they are there, and nothing of them."""
+    """Answer with the lists of a user, and for every second user a Microsoft 365 group.
+
+    An app that may not read groups sees that they exist, and nothing of them.
+    """
     person = _person(context)
     people = context.world.people
     names = [name for name in PUBLIC_LISTS if person in (public_members(people, f"{name}@{DOMAIN}") or ())]
@@ -67,7 +69,7 @@ def _group(context: Context, name: str) -> Json:
 
 
 def _hidden(group: Json) -> Json:
-    """What is told of a group that may not be read. A list is never null."""
+    """Return what is shown of a group that may not be read. A list is never null."""
     told: Json = {name: [] if isinstance(value, list) else None for name, value in group.items()}
     return told | {name: group[name] for name in ("@odata.type", "id")}
 

@@ -1,4 +1,4 @@
-"""The practice Entra ID: app registrations, and the access tokens they get for a secret or a certificate.
+"""Act as Entra ID: app registrations, and access tokens for a secret or a certificate.
 
 The secrets are practice secrets. A client asks as MSAL does: for the OpenID discovery document first, then
 for a token by client credentials (RFC 6749, 4.4; RFC 7523 with a certificate).
@@ -49,11 +49,13 @@ SCOPABLE = frozenset({"Mail.Read", "Calendars.Read", "Contacts.Read", "MailboxSe
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An app registration.
+    """Hold an app registration.
 
-    roles         application permissions with consent: they hold for the whole tenant, and stand in the token
-    scoped        permissions by RBAC for Applications, each with the addresses it holds for; in no token
-    certificates  PEM, of those whose keys may sign assertions
+    Attributes:
+        roles: application permissions with consent: they hold for the whole tenant, and stand in the token.
+        scoped: permissions by RBAC for Applications, each with the addresses it holds for; they stand in no
+            token.
+        certificates: PEM, of those whose keys may sign assertions.
     """
 
     client_id: str
@@ -63,7 +65,7 @@ class App:
     certificates: tuple[bytes, ...] = ()
 
     def may(self, needs: Iterable[str], address: str | None) -> bool:
-        """Whether one of these permissions is given, for this mailbox. RBAC adds to consent."""
+        """Return whether one of these permissions is given, for this mailbox. RBAC adds to consent."""
         wanted = {one for need in needs for one in (need, need.replace(".Read", ".ReadWrite"))}
         if wanted & self.roles:
             return True
@@ -72,20 +74,27 @@ class App:
 
 
 class Everybody:
-    """A scope in which all mailboxes are."""
+    """Hold all mailboxes: a scope."""
 
     def __contains__(self, address: object) -> bool:
         return address is not None
 
 
 def well_made(client_id: str, secret: str) -> App:
-    """An app that may read everything, and nothing by consent that a scope can give."""
+    """Return an app that may read everything, and nothing by consent that a scope can give."""
     scoped = dict.fromkeys(SCOPABLE, Everybody())
     return App(client_id, secret, frozenset(READS) - SCOPABLE, scoped)
 
 
 class Refused(Exception):
-    """Entra's own error answer, which is not Graph's. code: AADSTS."""
+    """Answer with Entra's own error, which is not Graph's.
+
+    Args:
+        status: of HTTP.
+        error: its name.
+        code: AADSTS.
+        description: for people.
+    """
 
     def __init__(self, status: int, error: str, code: int, description: str) -> None:
         super().__init__(error)
@@ -101,16 +110,22 @@ class Refused(Exception):
 
 
 def tenant_of(seed: int) -> str:
+    """Return the tenant's id."""
     return str(uuid.UUID(bytes=digest(seed, "tenant"), version=4))
 
 
 def client_id_of(seed: int, name: str) -> str:
+    """Return an app's client id."""
     return str(uuid.UUID(bytes=digest(seed, "app", name), version=4))
 
 
 class Entra:
-    """Issues tokens to the apps, which may be changed at any time. seconds: how long one lives. Thread-safe.
-    refused counts by client id."""
+    """Issue tokens to the apps, which may be changed at any time. Thread-safe.
+
+    Attributes:
+        seconds: how long a token lives.
+        refused: counts by client id.
+    """
 
     def __init__(self, tenant: str, apps: Iterable[App], seconds: int) -> None:
         self.tenant = tenant
@@ -122,16 +137,16 @@ class Entra:
         self._lock = threading.Lock()
 
     def add(self, app: App) -> None:
-        """Registers the app, or changes the one of this client id."""
+        """Register an app, or change the one of this client id."""
         self.apps[app.client_id] = app
 
     def trust(self, client_id: str, certificate: bytes) -> None:
-        """The app may use this certificate (PEM) too."""
+        """Let an app use this certificate (PEM) too."""
         app = self.apps[client_id]
         self.add(replace(app, certificates=(*app.certificates, certificate)))
 
     def discovery(self, authority: str) -> Json:
-        """The OpenID discovery document of `authority`, which ends with the tenant."""
+        """Return the OpenID discovery document of `authority`, which ends with the tenant."""
         return {
             "token_endpoint": f"{authority}/oauth2/v2.0/token",
             "token_endpoint_auth_methods_supported": [
@@ -150,7 +165,11 @@ class Entra:
         }
 
     def grant(self, form: Mapping[str, str], endpoint: str) -> Json:
-        """The answer to a token request at this endpoint. Raises Refused."""
+        """Return the answer to a token request at this endpoint.
+
+        Raises:
+            Refused: no token is given.
+        """
         if form.get("grant_type") != "client_credentials":
             raise Refused(400, "unsupported_grant_type", 70003, "The app requested an unsupported grant.")
         app = self.apps.get(form.get("client_id", ""))
@@ -180,7 +199,7 @@ class Entra:
             raise Refused(401, "invalid_client", code, why)
 
     def _asserted(self, app: App, assertion: str, endpoint: str) -> bool:
-        """Whether the JWT is of one of the app's certificates, for this endpoint, and still good."""
+        """Return whether the JWT is of one of the app's certificates, for this endpoint, and still valid."""
         try:
             head, claims, signature = _parts(assertion)
         except ValueError:
@@ -193,7 +212,7 @@ class Entra:
                    for pem in app.certificates)  # fmt: skip
 
     def issue(self, client_id: str, seconds: float | None = None) -> str:
-        """An access token for the app; its roles are those of this moment."""
+        """Return an access token for the app; its roles are those of this moment."""
         app, now = self.apps[client_id], int(time.time())
         claims = {
             "aud": AUDIENCE,
@@ -215,7 +234,11 @@ class Entra:
         return token
 
     def app_of(self, token: str) -> App:
-        """Whose token it is. Raises GraphError (401) for one that is unknown, expired or revoked."""
+        """Return the app that a token was issued to.
+
+        Raises:
+            GraphError: 401 for a token that is unknown, expired or revoked.
+        """
         with self._lock:
             client_id = self._issued.get(token)
         if client_id is None or client_id not in self.apps:
@@ -226,10 +249,12 @@ class Entra:
         return self.apps[client_id]
 
     def revoke(self, token: str) -> None:
+        """Make a token invalid."""
         with self._lock:
             self._issued.pop(token, None)
 
     def revoke_all(self) -> None:
+        """Make all tokens invalid."""
         with self._lock:
             self._issued.clear()
 
@@ -238,7 +263,11 @@ class Entra:
 
 
 def bearer(headers: Mapping[str, str]) -> str:
-    """The token of the Authorization header. Raises GraphError (401)."""
+    """Return the token of the Authorization header.
+
+    Raises:
+        GraphError: 401 without one.
+    """
     scheme, _, value = headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not value.strip():
         raise no_token()
@@ -258,7 +287,11 @@ def _decoded(text: str) -> bytes:
 
 
 def _parts(token: str) -> tuple[dict[str, object], dict[str, object], bytes]:
-    """Header, claims and signature. Raises ValueError."""
+    """Return header, claims and signature.
+
+    Raises:
+        ValueError: it is no JWT.
+    """
     pieces = token.split(".")
     if len(pieces) != 3:
         raise ValueError("not a JWT")

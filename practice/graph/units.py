@@ -1,4 +1,4 @@
-"""What files cost: each request has a price in resource units, of which an app has so many a minute."""
+"""Count what files cost: each request has a price in units, of which an app has so many a minute."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ PRICES: Mapping[str, int] = {"delta": 1, "get": 1, "content": 1, "list": 2, "per
 
 @dataclass(slots=True)
 class Units:
-    """Counts by client id. Thread-safe. spent: all there ever were; refused: how many requests got a 429,
-    which costs all the same."""
+    """Count by client id. Thread-safe.
+
+    Attributes:
+        spent: all units that there ever were.
+        refused: how many requests got a 429, which costs all the same.
+    """
 
     a_minute: int = 1250
     window: float = 60.0
@@ -27,7 +31,11 @@ class Units:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def pay(self, client_id: str, what: str) -> None:
-        """Raises GraphError (429)."""
+        """Count the price of a request.
+
+        Raises:
+            GraphError: 429.
+        """
         price = PRICES[what]
         with self._lock:
             now, seen = self.clock(), self._seen[client_id]

@@ -1,4 +1,4 @@
-"""Users over Graph: the directory's word on who somebody is."""
+"""Answer about users over Graph, as the directory does."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _PAGE = 100
 
 
 def user_id(seed: int, index: int) -> str:
-    """The object id: a GUID that depends on the person alone, and hides which one."""
+    """Return the object id: a GUID that depends on the person alone, and hides which one."""
     return str(uuid.UUID(bytes=_mask(seed, index)[:12] + (index ^ _salt(seed)).to_bytes(4, "big")))
 
 
@@ -57,7 +57,11 @@ def _salt(seed: int) -> int:
 
 
 def find_user(people: Directory, given: str) -> Person:
-    """By object id or user principal name; other addresses are no names of users. Raises KeyError."""
+    """Return a person by object id or user principal name; other addresses are no names of users.
+
+    Raises:
+        KeyError: there is none.
+    """
     try:
         index = uuid.UUID(given).int % (1 << 32) ^ _salt(people.seed)
     except ValueError:

@@ -1,4 +1,4 @@
-"""A request to the practice Graph as its parts see it, and the answers they give."""
+"""Read requests to the practice Graph, and write the answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LARGEST_PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Prefer:
-    """What the Prefer header asks for."""
+    """Hold what the Prefer header asks for."""
 
     immutable: bool = False
     page: int | None = None
@@ -35,6 +35,7 @@ class Prefer:
 
     @classmethod
     def parse(cls, header: str) -> Prefer:
+        """Return what a header asks for."""
         found: dict[str, str] = {}
         for part in header.split(","):
             name, _, value = part.partition("=")
@@ -48,7 +49,7 @@ class Prefer:
         )
 
     def applied(self) -> Mapping[str, str]:
-        """The Preference-Applied header."""
+        """Return the Preference-Applied header."""
         rows = (
             ('IdType="ImmutableId"', self.immutable),
             (f"odata.maxpagesize={self.page}", self.page),
@@ -61,8 +62,13 @@ class Prefer:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request, alone or part of a batch. path: below the version, decoded; base: where the service lies
-    ("http://127.0.0.1:1/v1.0"); query as it was given."""
+    """Hold one request, alone or part of a batch.
+
+    Attributes:
+        path: below the version, decoded.
+        query: as it was given.
+        base: where the service lies ("http://127.0.0.1:1/v1.0").
+    """
 
     method: str
     path: tuple[str, ...]
@@ -74,7 +80,15 @@ class Ask:
 
     @classmethod
     def of(cls, method: str, url: str, headers: Mapping[str, str], body: bytes, base: str) -> Ask:
-        """url: what follows the base, with its query. Keys in parentheses become segments of their own."""
+        """Return a request. Keys in parentheses become segments of their own.
+
+        Args:
+            method: of HTTP.
+            url: what follows the base, with its query.
+            headers: with names in lower case.
+            body: as it came.
+            base: where the service lies.
+        """
         path, _, query = url.partition("?")
         segments = _KEYED.sub(lambda match: f"/{match[1]}", path).strip("/").split("/")
         return cls(
@@ -88,7 +102,7 @@ class Ask:
         )
 
     def url(self) -> str:
-        """The request's own address, without its query."""
+        """Return the request's own address, without its query."""
         return "/".join((self.base, *self.path))
 
 
@@ -100,6 +114,7 @@ class HeldResponse(Response):
         self._response, self._release = response, release
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, and release what is held."""
         try:
             await self._response(scope, receive, send)
         finally:
@@ -107,11 +122,12 @@ class HeldResponse(Response):
 
 
 def said(content: object, headers: Mapping[str, str] | None = None) -> Reply:
-    """An answer of JSON."""
+    """Return an answer of JSON."""
     return Reply(200, JSON_TYPE, iter([json.dumps(content, ensure_ascii=False).encode()]), headers or {})
 
 
 def refused(error: GraphError) -> Reply:
+    """Return the answer of an error."""
     headers = {name: value for name, value in error.headers.items() if name != "WWW-Authenticate"}
     challenge = error.headers.get("WWW-Authenticate")
     body = json.dumps(error.body()).encode()
@@ -119,7 +135,7 @@ def refused(error: GraphError) -> Reply:
 
 
 def streamed(stream: BinaryIO, content_type: str) -> Reply:
-    """The bytes of a stream, in pieces; it is closed at their end."""
+    """Return the bytes of a stream, in pieces; it is closed at their end."""
 
     def pieces() -> Iterator[bytes]:
         with stream:
@@ -130,14 +146,15 @@ def streamed(stream: BinaryIO, content_type: str) -> Reply:
 
 
 def instant(moment: datetime | None) -> str | None:
-    """An Edm.DateTimeOffset in UTC, to the second."""
+    """Return an Edm.DateTimeOffset in UTC, to the second."""
     return None if moment is None else f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}".rjust(20, "0")
 
 
 def rest_id(ews_id: str) -> str:
-    """The form of an id that fits into an address."""
+    """Return the form of an id that fits into an address."""
     return ews_id.replace("/", "-").replace("+", "_")
 
 
 def ews_id(given: str) -> str:
+    """Return the form of an id that EWS gives."""
     return given.replace("-", "/").replace("_", "+")
