@@ -1,4 +1,4 @@
-"""State what a server without iCalendar objects keeps of an event: see mappings.calendar.exo_limits."""
+"""State what a server without iCalendar objects keeps of an event: see mappings.fit.exo_limits."""
 
 from __future__ import annotations
 

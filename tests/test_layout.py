@@ -51,6 +51,7 @@ ROOMS = {
         "notes",
         "exchange",
         "icalendar",
+        "fit",
         "contacts",
         "calendar",
         "from_ical",

@@ -1,6 +1,6 @@
 """Convert between iCalendar objects and the JSON of eXo's agenda.
 
-Only what `mappings.calendar.exo_limits` leaves of an event is written; other content of an object is ignored.
+Only what `mappings.fit.exo_limits` leaves of an event is written; other content of an object is ignored.
 What is read is converted back into an object with the same words, so that the two can be compared. Times are
 sent without an offset, as the clock of timeZoneId shows them, because eXo drops an offset. It returns times
 in the requested zone, here UTC, and never an event's own zone. The end of whole days is the last of them. A

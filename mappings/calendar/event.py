@@ -16,18 +16,18 @@ from urllib.parse import unquote
 from mappings.calendar.alarm import alarm
 from mappings.calendar.attachments import AttachmentBudget, attachments, room, too_large
 from mappings.calendar.attendees import people, received
-from mappings.calendar.exo_limits import within
 from mappings.calendar.iana_times import in_known_zones, series_in_known_zones
 from mappings.calendar.series import EventSeries, missing, series
-from mappings.calendar.shared_series import Occurrence, is_moved, shared_series
 from mappings.calendar.text import links, marks, place, wording
-from mappings.calendar.text_limits import shortened
-from mappings.calendar.times import EventSpan, span, stated, value
+from mappings.calendar.times import EventSpan, is_moved, span, stated, value
 from mappings.calendar.uid import LONGEST, uid
 from mappings.compare.semantic_digest import calendar_digest
 from mappings.exchange.elements import items, left_out
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import SPACES, Element, child, kind, moment, number, printable, text
+from mappings.fit.exo_limits import within
+from mappings.fit.shared_series import Occurrence, shared_series
+from mappings.fit.text_limits import shortened
 from mappings.icalendar.component import Component
 from mappings.icalendar.values import Moment, Moments, Rule, Text, Word
 from mappings.losses.catalogue import lose

@@ -142,3 +142,18 @@ def moved(when: EventSpan, start: Start) -> EventSpan:
 def midnight(start: Start) -> datetime:
     """Return a wall time as it is, and a day's first moment."""
     return start if isinstance(start, datetime) else datetime(start.year, start.month, start.day)
+
+
+def is_moved(series: EventSpan, start: Start, own: EventSpan) -> bool:
+    """Return True if a changed occurrence takes place at other times than its series says.
+
+    Args:
+        series: the times of the first occurrence.
+        start: where the rule has the occurrence, in the zone of the series.
+        own: the times of the changed occurrence.
+    """
+    if not isinstance(start, datetime) or not isinstance(own.start, datetime):
+        return own.start != start or (own.ends - own.begins).days != (series.ends - series.begins).days
+    if series.zone.instant(start) != own.begins:
+        return True
+    return own.ends - own.begins != series.ends - series.begins

@@ -69,7 +69,7 @@ OURS: Mapping[str, str] = {
     "kogge/prepare/practice.py": "a file of the practice servers",
     "kogge/shown/pack_summary.py": "a pack whose seal was checked",
     "kogge/terminal/options.py": "text that Kogge prints",
-    "mappings/calendar/exo_limits.py": "an event that the mapping made",
+    "mappings/fit/exo_limits.py": "an event that the mapping made",
     "mappings/time/vtimezone.py": "a rule that the mapping made",
 }
 """Modules whose parsers get what Kogge, or the operator, wrote."""

@@ -10,13 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
-from mappings.calendar.times import EventSpan
 from mappings.icalendar.component import Component
 from mappings.icalendar.values import CalendarAddress, Text
 from mappings.losses.catalogue import lose
-from mappings.time.rrule import Start
 from model.protocols import Loss
 
 _OPEN = "NEEDS-ACTION"
@@ -35,21 +32,6 @@ class Occurrence:
 
     event: Component
     moved: bool
-
-
-def is_moved(series: EventSpan, start: Start, own: EventSpan) -> bool:
-    """Return True if a changed occurrence takes place at other times than its series says.
-
-    Args:
-        series: the times of the first occurrence.
-        start: where the rule has the occurrence, in the zone of the series.
-        own: the times of the changed occurrence.
-    """
-    if not isinstance(start, datetime) or not isinstance(own.start, datetime):
-        return own.start != start or (own.ends - own.begins).days != (series.ends - series.begins).days
-    if series.zone.instant(start) != own.begins:
-        return True
-    return own.ends - own.begins != series.ends - series.begins
 
 
 def shared_series(master: Component, changed: Iterable[Occurrence], *, called: bool) -> list[Loss]:
