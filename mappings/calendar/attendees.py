@@ -63,22 +63,14 @@ def people(element: Element, context: Context, event: Component) -> list[Loss]:
     called = _organizer(element, context, losses)
     if received(element, context):
         attendees += _owner_added(element, attendees, context, losses)
-    attendees = _no_more_than_kept(attendees, context, losses)
     if not attendees:
         return [loss for loss in losses if loss.field == "attendee"]
-    addresses = [attendee for _, attendee in attendees]
     if called is not None:
         event.add("ORGANIZER", called)
-        addresses.append(called)
     else:
         losses.append(lose("organizer", "unknown"))
     for _, attendee in attendees:
         event.add("ATTENDEE", attendee)
-    if context.target.silent_agent:
-        # RFC 6638 7.1: the server leaves these alone, and so it does when a client changes the event later.
-        for participant in addresses:
-            participant.parameters["SCHEDULE-AGENT"] = "CLIENT"
-        losses.append(lose("scheduling", "agent-client"))
     return losses
 
 
@@ -215,15 +207,6 @@ def _organizer(element: Element, context: Context, losses: list[Loss]) -> Calend
 
 def _own(context: Context) -> str:
     return quote(min(context.owner), safe=_SAFE)
-
-
-def _no_more_than_kept(attendees: list[_Attendee], context: Context, losses: list[Loss]) -> list[_Attendee]:
-    """Return as many attendees as the target takes beside an organizer; the owner is one of them."""
-    most = context.target.event_habits.attendees
-    if most is None or len(attendees) < most:
-        return attendees
-    losses.append(lose("attendee", "too-many"))
-    return sorted(attendees, key=lambda attendee: attendee[0].address not in context.owner)[: most - 1]
 
 
 def _owner_added(

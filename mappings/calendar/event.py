@@ -7,27 +7,23 @@ name.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from datetime import UTC, datetime
-from urllib.parse import unquote
 
 from mappings.calendar.alarm import alarm
-from mappings.calendar.attachments import AttachmentBudget, attachments, room, too_large
+from mappings.calendar.attachments import attachments
 from mappings.calendar.attendees import people, received
 from mappings.calendar.iana_times import in_known_zones, series_in_known_zones
 from mappings.calendar.series import EventSeries, missing, series
 from mappings.calendar.text import links, marks, place, wording
 from mappings.calendar.times import EventSpan, is_moved, span, stated, value
 from mappings.calendar.uid import LONGEST, uid
-from mappings.compare.semantic_digest import calendar_digest
 from mappings.exchange.elements import items, left_out
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import SPACES, Element, child, kind, moment, number, printable, text
-from mappings.fit.exo_limits import within
-from mappings.fit.shared_series import Occurrence, shared_series
-from mappings.fit.text_limits import shortened
+from mappings.fit.event import EventRead, fit_event
+from mappings.fit.shared_series import Occurrence
 from mappings.icalendar.component import Component
 from mappings.icalendar.values import Moment, Moments, Rule, Text, Word
 from mappings.losses.catalogue import lose
@@ -35,9 +31,8 @@ from mappings.time.rrule import Start
 from mappings.time.vtimezone import vtimezone_lines
 from mappings.time.zones import Zone
 from model.errors import Rejected
-from model.icalendar_writer import calendar
 from model.kinds import Kind
-from model.protocols import Item, Loss, Mapped, Native, key_of
+from model.protocols import Loss, Mapped, Native, key_of
 
 CLASS = "ipm.appointment"
 SKIPPED_CLASSES: Mapping[str, str] = {
@@ -81,43 +76,53 @@ def map_event(native: Native, context: Context) -> Mapped:
     own, *exceptions = items(Kind.CALENDAR, native)
     if any(kind(element_) != "CalendarItem" for element_ in (own, *exceptions)):
         raise Rejected("malformed-record", "the record holds something that is no appointment")
-    made = _Object(native, context)
-    made.add(own, exceptions)
-    return made.mapped()
+    return fit_event(_Object(native, context).read(own, exceptions), context)
 
 
 class _Object:
-    """Build one VCALENDAR."""
+    """Read one event or series."""
 
     def __init__(self, native: Native, context: Context) -> None:
         self._native, self._context = native, context
-        self._habits = context.target.event_habits
-        self._room: AttachmentBudget = room(context)
+        self._own_zones = context.target.event_habits.own_zones
         self._losses: list[Loss] = []
-        self._events: list[Component] = []
         self._zones: dict[str, Zone] = {}
         self._years: set[int] = set()
         self._uid = ""
-        self._invited: frozenset[str] = frozenset()
 
-    def add(self, own: Element, exceptions: list[Element]) -> None:
-        """Add an event, or a series with its modified occurrences."""
+    def read(self, own: Element, exceptions: list[Element]) -> EventRead:
+        """Return an event, or a series with its modified occurrences."""
         self._uid = self._uid_of(own)
-        self._invited = self._context.owner if received(own, self._context) else frozenset()
+        event, changed = self._components(own, exceptions)
+        zones = (
+            vtimezone_lines(self._zones[name], min(self._years), max(self._years))
+            for name in sorted(self._zones)
+        )
+        return EventRead(
+            key=key_of(self._native.ref.id),
+            event=event,
+            changed=changed,
+            zones=tuple(zones),
+            called=not received(own, self._context),
+            losses=tuple(self._losses),
+        )
+
+    def _components(
+        self, own: Element, exceptions: list[Element]
+    ) -> tuple[Component, tuple[Occurrence, ...]]:
         kind_ = text(own, "t:CalendarItemType").strip()
         repeats = child(own, "t:Recurrence") is not None or kind_ == "RecurringMaster"
         when = span(own, repeats)
         if not repeats:
             if kind_ in ("Occurrence", "Exception") or text(own, "t:RecurrenceId"):
                 self._losses.append(lose("series", "occurrence-alone"))
-            self._shared(own, self._component(own, self._named(when)), [])
-            return
+            return self._component(own, self._named(when)), ()
         made = series(own, [*exceptions, *self._absent(own, exceptions)], when)
-        self._series(own, made if self._habits.own_zones else series_in_known_zones(made))
+        return self._series(own, made if self._own_zones else series_in_known_zones(made))
 
     def _named(self, when: EventSpan) -> EventSpan:
         """Return times in zones that the target knows."""
-        return when if self._habits.own_zones else in_known_zones(when)
+        return when if self._own_zones else in_known_zones(when)
 
     def _absent(self, own: Element, exceptions: list[Element]) -> list[Element]:
         """Return stand-ins for modified occurrences that did not come: the master, at their times."""
@@ -126,7 +131,7 @@ class _Object:
             self._losses.append(lose("modified-occurrence", "only-times-known"))
         return [_stand_in(own, occurrence) for occurrence in absent]
 
-    def _series(self, own: Element, series_: EventSeries) -> None:
+    def _series(self, own: Element, series_: EventSeries) -> tuple[Component, tuple[Occurrence, ...]]:
         self._losses += series_.losses
         event = self._component(own, series_.span)
         event.add("RRULE", Rule(series_.rule.text))
@@ -143,13 +148,7 @@ class _Object:
             changed.add("RECURRENCE-ID", stated(start, zone))
             self._years.add(start.year)
             occurrences.append(Occurrence(changed, is_moved(series_.span, start, when)))
-        self._shared(own, event, occurrences)
-
-    def _shared(self, own: Element, event: Component, occurrences: list[Occurrence]) -> None:
-        """Fit the event to a target that has one for everybody who is invited."""
-        if self._habits.organizer_attends:
-            called = not received(own, self._context)
-            self._losses += shared_series(event, occurrences, called=called)
+        return event, tuple(occurrences)
 
     def _component(self, element: Element, when: EventSpan) -> Component:
         event = Component("VEVENT")
@@ -159,15 +158,12 @@ class _Object:
         if when.end is not None:
             self._time(event, "DTEND", when.end, when.end_zone)
         self._stamps(event, element, when)
-        self._losses += wording(element, event, self._context.target)
-        for part in (place, links):
+        for part in (wording, place, links):
             self._losses += part(element, event)
-        self._losses += shortened(event, self._habits)
         self._losses += marks(element, event, self._context)
         self._losses += people(element, self._context, event)
-        self._losses += attachments(element, event, self._native, self._context, self._room)
+        self._losses += attachments(element, event, self._native)
         self._losses += alarm(element, event, when.ends, self._context.began)
-        self._events.append(event)
         return event
 
     def _time(self, event: Component, name: str, start: Start, zone: Zone) -> None:
@@ -198,39 +194,6 @@ class _Object:
         if own_uid:
             self._losses.append(lose("uid", "too-long"))
         return self._context.uid_of(key_of(self._native.ref.id))
-
-    def mapped(self) -> Mapped:
-        """Return the item and what it loses."""
-        body = self._bytes()
-        most = self._context.target.max_bytes
-        if most is not None and len(body) > most:
-            raise too_large()
-        item = Item(
-            kind=Kind.CALENDAR,
-            key=key_of(self._native.ref.id),
-            digest=calendar_digest(io.BytesIO(body), self._context.began),
-            size=len(body),
-            body=lambda: io.BytesIO(body),
-            uid=self._uid,
-            invited=self._invited,
-            organizer=self._organizer(),
-        )
-        mapped = Mapped(item, tuple(dict.fromkeys(self._losses)))
-        limits = self._context.target.events
-        return mapped if limits is None else within(mapped, limits, self._context.began)
-
-    def _organizer(self) -> str:
-        """Return the address of who called the meeting; "" if this is none, or if nobody knows."""
-        called = (event.said("ORGANIZER") for event in self._events)
-        uri = next((entry for entry in called if entry), "").lower()
-        return unquote(uri.removeprefix("mailto:")) if uri.startswith("mailto:") else ""
-
-    def _bytes(self) -> bytes:
-        zones = (
-            vtimezone_lines(self._zones[name], min(self._years), max(self._years))
-            for name in sorted(self._zones)
-        )
-        return calendar([*zones, *(event.written() for event in self._events)])
 
 
 def _whole(at: datetime) -> datetime:

@@ -6,38 +6,27 @@ stands in an X-KOGGE- property, so that it is there, and can be compared.
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
 from datetime import UTC, datetime, time
 
-from mappings.calendar.attachments import attachments, room, too_large
+from mappings.calendar.attachments import attachments
 from mappings.calendar.task_progress import completed, efforts, progress, whole
 from mappings.calendar.task_series import Days, days
 from mappings.calendar.text import PRIORITIES, wording
-from mappings.compare.semantic_digest import calendar_digest
 from mappings.contacts.dates import NEVER
 from mappings.contacts.organization import own_fields
 from mappings.exchange.elements import items, left_out
 from mappings.fields.context import Context
-from mappings.fields.ews_xml import Element, altered, children, flag, kind, moment, text
+from mappings.fields.ews_xml import Element, altered, flag, kind, moment, text
+from mappings.fit.task import TaskRead, fit_task
 from mappings.icalendar.component import Component
 from mappings.icalendar.values import Moment, Text, Word
 from mappings.losses.catalogue import lose
 from mappings.notes.body_text import sensitivity
 from model.errors import Rejected
-from model.icalendar_writer import calendar
-from model.kept_fields import TaskLimits
 from model.kinds import Kind
-from model.protocols import Item, Loss, Mapped, Native, key_of
+from model.protocols import Loss, Mapped, Native, key_of
 
 CLASS = "ipm.task"
-STAMPS = frozenset({"UID", "DTSTAMP", "CREATED", "LAST-MODIFIED"})
-NOT_KEPT: Mapping[str, tuple[str, str]] = {
-    "X-ALT-DESC": ("text", "formatting-not-kept"),
-    "CONTACT": ("people", "not-kept"),
-    "X-KOGGE-RECURRENCE": ("recurrence", "rule-not-kept"),
-}
-"""What is lost with a property that a target does not keep; ("other", "not-kept") for the others."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -61,49 +50,32 @@ def map_task(native: Native, context: Context) -> Mapped:
     element = items(Kind.TASKS, native)[0]
     if kind(element) != "Task":
         raise Rejected("malformed-record", "the record holds something that is no task")
-    uid = context.uid_of(key_of(native.ref.id))
-    todo, losses = _todo(element, native, context)
-    todo.add("UID", Text(uid))
-    body = calendar([todo.written()])
-    if context.target.max_bytes is not None and len(body) > context.target.max_bytes:
-        raise too_large()
-    return Mapped(_item(native, body, uid, context.began), tuple(dict.fromkeys(losses)))
+    return fit_task(_read(element, native, context), context)
 
 
-def _todo(element: Element, native: Native, context: Context) -> tuple[Component, list[Loss]]:
-    todo = Component("VTODO")
+def _read(element: Element, native: Native, context: Context) -> TaskRead:
+    key, todo = key_of(native.ref.id), Component("VTODO")
     task_days = days(element, context)
     task_days.add(todo)
-    losses = [*task_days.losses, *left_out(element), *_shared(element, todo, native, context)]
+    losses = [*task_days.losses, *left_out(element), *_shared(element, todo, native)]
     _stamps(element, todo, task_days)
     losses += [
-        *_marks(element, todo, context.target.tasks),
-        *progress(element, todo, context.target.tasks),
+        *_marks(element, todo),
+        *progress(element, todo),
         *efforts(element, todo),
     ]
     losses += _alarm(element, todo, task_days, context)
     losses += [lose("user-defined", "left-out")] if own_fields(element) else []
     if any(altered(str(piece)) for piece in element.itertext()):
         losses.append(lose("text", "control-characters"))
-    return todo, [*losses, *_without(todo, context.target.tasks)]
+    todo.add("UID", Text(context.uid_of(key)))
+    return TaskRead(key, todo, tuple(losses))
 
 
-def _without(todo: Component, limits: TaskLimits) -> list[Loss]:
-    """Take out what the target does not keep; each kind of it is a loss."""
-    gone = [name for name in todo.properties if not limits.keeps(name) and name not in STAMPS]
-    for name in gone:
-        todo.remove(name)
-    return [lose(*NOT_KEPT.get(name, ("other", "not-kept"))) for name in gone]
-
-
-def _shared(element: Element, todo: Component, native: Native, context: Context) -> list[Loss]:
+def _shared(element: Element, todo: Component, native: Native) -> list[Loss]:
     """Add what a task has exactly as an event does; the event is only the vessel."""
     event = Component("VEVENT")
-    losses = wording(element, event, context.target)
-    if context.target.tasks.keeps("ATTACH"):
-        losses += attachments(element, event, native, context, room(context))
-    elif children(element, "t:Attachments/*"):
-        losses.append(lose("attachment", "not-kept"))
+    losses = [*wording(element, event), *attachments(element, event, native)]
     todo.properties.update(event.properties)
     return losses
 
@@ -124,10 +96,8 @@ def _stamps(element: Element, todo: Component, task_days: Days) -> None:
         todo.add("LAST-MODIFIED", Moment(whole(modified)))
 
 
-def _marks(element: Element, todo: Component, limits: TaskLimits) -> list[Loss]:
+def _marks(element: Element, todo: Component) -> list[Loss]:
     shown, more = sensitivity(element)
-    if shown == "CONFIDENTIAL" and not limits.confidential:
-        shown, more = "PRIVATE", True
     if shown:
         todo.add("CLASS", Text(shown))
     priority = PRIORITIES.get(text(element, "t:Importance").strip())
@@ -148,8 +118,6 @@ def _alarm(element: Element, todo: Component, task_days: Days, context: Context)
         return [lose("reminder", "no-time")]
     if completed(element) and due > not_after:
         return [lose("reminder", "already-done")]
-    if due <= not_after and not context.target.tasks.past_alarms:
-        return [lose("reminder", "over")]
     alarm = Component("VALARM")
     alarm.add("ACTION", Word("DISPLAY"))
     alarm.add("DESCRIPTION", Text(todo.said("SUMMARY") or "Reminder"))
@@ -158,14 +126,3 @@ def _alarm(element: Element, todo: Component, task_days: Days, context: Context)
         alarm.add("ACKNOWLEDGED", Moment(whole(not_after)))
     todo.inner.append(alarm)
     return [lose("reminder", "first-occurrence-only")] if task_days.rrule else []
-
-
-def _item(native: Native, body: bytes, uid: str, not_after: datetime) -> Item:
-    return Item(
-        kind=Kind.TASKS,
-        key=key_of(native.ref.id),
-        digest=calendar_digest(io.BytesIO(body), not_after),
-        size=len(body),
-        body=lambda: io.BytesIO(body),
-        uid=uid,
-    )

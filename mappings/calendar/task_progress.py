@@ -10,7 +10,6 @@ from mappings.fields.ews_xml import Element, children, decimal, flag, moment, nu
 from mappings.icalendar.component import Component
 from mappings.icalendar.values import Moment, Text, Word
 from mappings.losses.catalogue import lose
-from model.kept_fields import TaskLimits
 from model.protocols import Loss
 
 STATES: Mapping[str, str] = {
@@ -46,8 +45,8 @@ def begun_unsaid(element: Element) -> bool:
     return state == "NEEDS-ACTION" and (decimal(element, "t:PercentComplete") or 0) >= 1
 
 
-def progress(element: Element, todo: Component, limits: TaskLimits) -> list[Loss]:
-    """Add STATUS, PERCENT-COMPLETE and COMPLETED, as the target keeps them."""
+def progress(element: Element, todo: Component) -> list[Loss]:
+    """Add STATUS, PERCENT-COMPLETE and COMPLETED."""
     losses: list[Loss] = []
     state = text(element, "t:Status").strip()
     done = completed(element)
@@ -58,8 +57,6 @@ def progress(element: Element, todo: Component, limits: TaskLimits) -> list[Loss
     elif state and state not in STATES:
         losses.append(lose("status", "unknown-value"))
     losses += _percent(element, todo, done)
-    if not done and not limits.open_when_done:
-        losses += _begun(todo)
     when = moment(text(element, "t:CompleteDate"))
     if done and when is not None and _EARLIEST <= when.year < NEVER:
         todo.add("COMPLETED", Moment(whole(when)))
@@ -79,19 +76,6 @@ def _percent(element: Element, todo: Component, done: bool) -> list[Loss]:
     # Rounded down: a task at 99.6 % is not done.
     todo.add("PERCENT-COMPLETE", Word(str(int(percentage))))
     return [] if percentage == int(percentage) else [lose("percent", "rounded")]
-
-
-def _begun(todo: Component) -> list[Loss]:
-    """Let a task of which a part is done be in process, and one that is not completed be less than done."""
-    stated, losses = todo.first("PERCENT-COMPLETE"), list[Loss]()
-    percent = int(stated.said) if isinstance(stated, Word) else 0
-    if percent == 100:
-        todo.set("PERCENT-COMPLETE", Word("99"))
-        losses.append(lose("percent", "rounded"))
-    if percent and todo.said("STATUS") == "NEEDS-ACTION":
-        todo.set("STATUS", Text("IN-PROCESS"))
-        losses.append(lose("status", "no-equivalent"))
-    return losses
 
 
 def efforts(element: Element, todo: Component) -> list[Loss]:

@@ -19,11 +19,10 @@ from mappings.fields.ews_xml import (
     text,
 )
 from mappings.fields.html_text import plain
-from mappings.fields.look_alikes import COMMA
 from mappings.icalendar.component import Component
 from mappings.icalendar.values import Text, TextList, Uri, Word
 from mappings.losses.catalogue import lose
-from model.protocols import Capabilities, Loss
+from model.protocols import Loss
 
 CLASSES: Mapping[str, str] = {
     "": "PUBLIC",
@@ -51,7 +50,7 @@ _COLOUR: Key = ("00062002-0000-0000-c000-000000000046", 0x8214)
 """PidLidPrivate, and the label of Outlook 2003 (MS-OXOCAL 2.2.1.50): 0 is none."""
 
 
-def wording(element: Element, event: Component, target: Capabilities) -> list[Loss]:
+def wording(element: Element, event: Component) -> list[Loss]:
     """Add SUMMARY, DESCRIPTION and X-ALT-DESC, CATEGORIES."""
     losses: list[Loss] = []
     summary = " ".join(_said(element, "t:Subject", losses).split("\n")).strip()
@@ -61,9 +60,6 @@ def wording(element: Element, event: Component, target: Capabilities) -> list[Lo
     names = [
         _clean(category.text or "", losses).strip() for category in children(element, "t:Categories/t:String")
     ]
-    if not target.category_commas and any("," in name for name in names):
-        names = [name.replace(",", COMMA) for name in names]
-        losses.append(lose("categories", "comma-replaced"))
     if any(names):
         event.add("CATEGORIES", TextList(tuple(dict.fromkeys(name for name in names if name))))
         losses.append(lose("categories", "colour-not-kept"))
@@ -190,7 +186,7 @@ def marks(element: Element, event: Component, context: Context) -> list[Loss]:
     if priority is not None:
         event.add("PRIORITY", Word(str(priority)))
     event.set("STATUS", Text(_status(element, context)))
-    _free_or_busy(element, event, context.target, losses)
+    _free_or_busy(element, event, losses)
     if (extended(element, _COLOUR) or "0").strip() != "0":
         losses.append(lose("colour", "label-not-kept"))
     if child(element, "t:AllowNewTimeProposal") is not None and not flag(element, "t:AllowNewTimeProposal"):
@@ -206,15 +202,11 @@ def _status(element: Element, context: Context) -> str:
     return "TENTATIVE" if shown == "Tentative" and not received(element, context) else "CONFIRMED"
 
 
-def _free_or_busy(element: Element, event: Component, target: Capabilities, losses: list[Loss]) -> None:
+def _free_or_busy(element: Element, event: Component, losses: list[Loss]) -> None:
     shown = text(element, "t:LegacyFreeBusyStatus").strip()
     transparency, word = SHOWN.get(shown, ("OPAQUE", ""))
     event.set("TRANSP", Text(transparency))
-    if word and target.busy_words:
+    if word:
         event.set("X-MICROSOFT-CDO-BUSYSTATUS", Text(word))
-    if not target.busy_words and word not in ("", "FREE", "BUSY", event.said("STATUS")):
-        losses.append(lose("show-as", "free-or-busy"))
-    elif shown in ("OOF", "WorkingElsewhere"):
-        losses.append(lose("show-as", "outlook-only"))
-    elif not word and shown not in ("", "NoData"):
+    elif shown not in ("", "NoData"):
         losses.append(lose("show-as", "unknown-value"))

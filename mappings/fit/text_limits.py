@@ -1,15 +1,32 @@
-"""Cut the texts of an event to what the target keeps (EventHabits), so that what is written comes back."""
+"""Fit the texts of an event or a task to what the target keeps, so that what is written comes back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import accumulate
 
+from mappings.fields.look_alikes import COMMA
 from mappings.icalendar.component import Component
 from mappings.icalendar.values import Text, TextList
 from mappings.losses.catalogue import lose
 from model.event_habits import EventHabits
-from model.protocols import Loss
+from model.protocols import Capabilities, Loss
+
+
+def without_commas(component: Component, target: Capabilities) -> Iterator[Loss]:
+    """Replace the commas in the names of categories by look-alikes if the target splits names there.
+
+    Args:
+        component: the event or the task.
+        target: its capabilities.
+    """
+    written = component.first("CATEGORIES")
+    if target.category_commas or not isinstance(written, TextList):
+        return
+    if any("," in name for name in written.parts):
+        names = [name.replace(",", COMMA) for name in written.parts]
+        component.set("CATEGORIES", TextList(tuple(dict.fromkeys(names))))
+        yield lose("categories", "comma-replaced")
 
 
 def shortened(event: Component, habits: EventHabits) -> list[Loss]:
@@ -29,8 +46,16 @@ def shortened(event: Component, habits: EventHabits) -> list[Loss]:
         kept = written if most is None else cut(written, most)
         if kept != written:
             event.set(name, Text(kept.rstrip()))
+            _rename_alarms(event, name, written)
             losses.append(lose(field, "shortened"))
     return [*losses, *_links(event, habits.links), *_categories(event, habits.categories)]
+
+
+def _rename_alarms(event: Component, name: str, written: str) -> None:
+    """Let alarms that show the title show the shorter one."""
+    for alarm in event.inner:
+        if name == "SUMMARY" and alarm.said("DESCRIPTION") == written:
+            alarm.set("DESCRIPTION", Text(event.said("SUMMARY") or "Reminder"))
 
 
 def _links(event: Component, most: int | None) -> Iterator[Loss]:

@@ -14,6 +14,7 @@ from typing import Protocol
 from icalendar import vRecur
 
 from model.icalendar_writer import escaped
+from model.protocols import Body
 
 Parameters = dict[str, str]
 
@@ -177,6 +178,22 @@ class Binary:
     def content(self) -> bytes:
         """Return base64."""
         return b64encode(self.data)
+
+
+@dataclass(slots=True)
+class File:
+    """Stand for a file whose bytes are read when it is known how many of them may be kept.
+
+    A Binary takes its place then: it is never written itself.
+    """
+
+    body: Body
+    parameters: Parameters = field(default_factory=dict)
+
+    def content(self) -> bytes:
+        """Return base64 of the whole file."""
+        with self.body() as stream:
+            return Binary(stream.read(), self.parameters).content()
 
 
 @lru_cache(maxsize=512)

@@ -1,0 +1,125 @@
+"""Fit a task to a target, and write it as one iCalendar object (RFC 5545)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mappings.compare.semantic_digest import calendar_digest
+from mappings.fields.context import Context
+from mappings.fit.attachments import fit_attachments, largest, room, too_large
+from mappings.fit.text_limits import without_commas
+from mappings.icalendar.component import Component
+from mappings.icalendar.values import Text, Word
+from mappings.losses.catalogue import lose
+from model.icalendar_writer import calendar
+from model.kept_fields import TaskLimits
+from model.kinds import Kind
+from model.protocols import Item, Loss, Mapped
+
+STAMPS = frozenset({"UID", "DTSTAMP", "CREATED", "LAST-MODIFIED"})
+NOT_KEPT: Mapping[str, tuple[str, str]] = {
+    "ATTACH": ("attachment", "not-kept"),
+    "X-ALT-DESC": ("text", "formatting-not-kept"),
+    "CONTACT": ("people", "not-kept"),
+    "X-KOGGE-RECURRENCE": ("recurrence", "rule-not-kept"),
+}
+"""What is lost with a property that a target does not keep; ("other", "not-kept") for the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRead:
+    """Hold a task as its source has it.
+
+    Attributes:
+        key: of the item.
+        todo: its component.
+        losses: what the reading lost.
+    """
+
+    key: bytes
+    todo: Component
+    losses: tuple[Loss, ...]
+
+
+def fit_task(read: TaskRead, context: Context) -> Mapped:
+    """Return the item that the target can hold, with all losses. The component is changed in place.
+
+    Raises:
+        Rejected: "too-large".
+    """
+    target, limits, todo = context.target, context.target.tasks, read.todo
+    losses = [*read.losses, *without_commas(todo, target)]
+    if limits.keeps("ATTACH"):
+        losses += fit_attachments(todo, largest(target, 1), room(target))
+    else:
+        losses = _without_attachments(todo, losses)
+    losses += _shown(todo, limits)
+    if not limits.open_when_done:
+        losses += _begun(todo)
+    if not limits.past_alarms:
+        losses = _without_past_alarms(todo, losses)
+    losses += _without(todo, limits)
+    return Mapped(_item(read, context), tuple(dict.fromkeys(losses)))
+
+
+def _without_attachments(todo: Component, losses: list[Loss]) -> list[Loss]:
+    """Take out the attachments: what was lost of each does not matter then."""
+    others = [loss for loss in losses if loss.field != "attachment"]
+    if len(others) == len(losses) and todo.first("ATTACH") is None:
+        return losses
+    todo.remove("ATTACH")
+    return [*others, lose("attachment", "not-kept")]
+
+
+def _shown(todo: Component, limits: TaskLimits) -> Iterator[Loss]:
+    if todo.said("CLASS") == "CONFIDENTIAL" and not limits.confidential:
+        todo.set("CLASS", Text("PRIVATE"))
+        yield lose("sensitivity", "shown-as-private")
+
+
+def _begun(todo: Component) -> Iterator[Loss]:
+    """Let a task of which a part is done be in process, and one that is not completed be less than done."""
+    stated = todo.first("PERCENT-COMPLETE")
+    percent = int(stated.said) if isinstance(stated, Word) and stated.said.isdecimal() else 0
+    if todo.said("STATUS") == "COMPLETED":
+        return
+    if percent == 100:
+        todo.set("PERCENT-COMPLETE", Word("99"))
+        yield lose("percent", "rounded")
+    if percent and todo.said("STATUS") == "NEEDS-ACTION":
+        todo.set("STATUS", Text("IN-PROCESS"))
+        yield lose("status", "no-equivalent")
+
+
+def _without_past_alarms(todo: Component, losses: list[Loss]) -> list[Loss]:
+    """Take out an alarm that is over and acknowledged (RFC 9074 section 6.1)."""
+    kept = [alarm for alarm in todo.inner if alarm.first("ACKNOWLEDGED") is None]
+    if len(kept) == len(todo.inner):
+        return losses
+    todo.inner = kept
+    first = lose("reminder", "first-occurrence-only")
+    return [*(loss for loss in losses if loss != first), lose("reminder", "over")]
+
+
+def _without(todo: Component, limits: TaskLimits) -> list[Loss]:
+    """Take out what the target does not keep; each kind of it is a loss."""
+    gone = [name for name in todo.properties if not limits.keeps(name) and name not in STAMPS]
+    for name in gone:
+        todo.remove(name)
+    return [lose(*NOT_KEPT.get(name, ("other", "not-kept"))) for name in gone]
+
+
+def _item(read: TaskRead, context: Context) -> Item:
+    body = calendar([read.todo.written()])
+    if context.target.max_bytes is not None and len(body) > context.target.max_bytes:
+        raise too_large()
+    return Item(
+        kind=Kind.TASKS,
+        key=read.key,
+        digest=calendar_digest(io.BytesIO(body), context.began),
+        size=len(body),
+        body=lambda: io.BytesIO(body),
+        uid=read.todo.said("UID"),
+    )
