@@ -41,6 +41,8 @@ from mappings.exchange import elements
 from mappings.fields.context import Context
 from mappings.fields.flags import DRAFT
 from mappings.files import file
+from mappings.fit.event import fit_event
+from mappings.fit.task import fit_task
 from mappings.mail import mail
 from mappings.mail.digest import canonical, tolerant
 from mappings.notes import note
@@ -187,6 +189,24 @@ def _body(_one: BinaryIO, _other: BinaryIO, _not_after: datetime) -> tuple[str, 
     return ("body",)
 
 
+def map_event(native: Native, context: Context) -> Mapped:
+    """Map an event or a series, with its losses: what was read is fitted to the target.
+
+    Raises:
+        Rejected: what mappings.calendar.event.read_event and mappings.fit.event.fit_event raise.
+    """
+    return fit_event(event.read_event(native, context), context)
+
+
+def map_task(native: Native, context: Context) -> Mapped:
+    """Map a task, with its losses: what was read is fitted to the target.
+
+    Raises:
+        Rejected: what mappings.calendar.task.read_task and mappings.fit.task.fit_task raise.
+    """
+    return fit_task(task.read_task(native, context), context)
+
+
 def _event_title(native: Native) -> str:
     return elements.title(Kind.CALENDAR, native)
 
@@ -204,9 +224,9 @@ def _note_title(native: Native) -> str:
 
 
 _MAIL = RecordForm(mail.skip_reason, _map_mail, mail.title_of, mail.flags_of, _mail_date)
-_EVENT = RecordForm(event.skip_event, event.map_event, _event_title)
+_EVENT = RecordForm(event.skip_event, map_event, _event_title)
 _CONTACT = RecordForm(contact.skip_contact, contact.map_contact, _contact_title)
-_TASK = RecordForm(task.skip_task, task.map_task, _task_title)
+_TASK = RecordForm(task.skip_task, map_task, _task_title)
 
 FORMS: Mapping[tuple[Kind, str], RecordForm] = {
     (Kind.MAIL, "ews-message"): _MAIL,

@@ -1,4 +1,4 @@
-"""Map an Exchange appointment, meeting or series to one iCalendar object (RFC 5545).
+"""Read an Exchange appointment, meeting or series into components of iCalendar (RFC 5545).
 
 It is built from properties, never from MimeContent: Exchange leaves attendees, attachments and more out of
 that. A series is one VCALENDAR: the master, its modified occurrences, and a VTIMEZONE for every zone they
@@ -22,7 +22,7 @@ from mappings.calendar.uid import LONGEST, uid
 from mappings.exchange.elements import items, left_out
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import SPACES, Element, child, kind, moment, number, printable, text
-from mappings.fit.event import EventRead, fit_event
+from mappings.fit.event import EventRead
 from mappings.fit.shared_series import Occurrence
 from mappings.icalendar.component import Component
 from mappings.icalendar.values import Moment, Moments, Rule, Text, Word
@@ -32,7 +32,7 @@ from mappings.time.vtimezone import vtimezone_lines
 from mappings.time.zones import Zone
 from model.errors import Rejected
 from model.kinds import Kind
-from model.protocols import Loss, Mapped, Native, key_of
+from model.protocols import Loss, Native, key_of
 
 CLASS = "ipm.appointment"
 SKIPPED_CLASSES: Mapping[str, str] = {
@@ -65,18 +65,17 @@ def _is(name: str, class_: str) -> bool:
     return name == class_ or name.startswith(class_ + ".")
 
 
-def map_event(native: Native, context: Context) -> Mapped:
-    """Map an event or a series, with its losses.
+def read_event(native: Native, context: Context) -> EventRead:
+    """Read an event or a series.
 
     Raises:
         Rejected: "unknown-format", "malformed-record", "start-missing", "date-out-of-range",
-            "unknown-recurrence", "unknown-time-zone", "empty-series", "exception-without-origin", "too-large"
-            or "recurrence-not-kept".
+            "unknown-recurrence", "unknown-time-zone", "empty-series" or "exception-without-origin".
     """
     own, *exceptions = items(Kind.CALENDAR, native)
     if any(kind(element_) != "CalendarItem" for element_ in (own, *exceptions)):
         raise Rejected("malformed-record", "the record holds something that is no appointment")
-    return fit_event(_Object(native, context).read(own, exceptions), context)
+    return _Object(native, context).read(own, exceptions)
 
 
 class _Object:

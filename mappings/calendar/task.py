@@ -1,4 +1,4 @@
-"""Map an Exchange task to one VTODO (RFC 5545 section 3.6.2).
+"""Read an Exchange task into one VTODO (RFC 5545 section 3.6.2).
 
 Its days are dates: nobody plans a task by the minute in Exchange. If VTODO has no property for something, it
 stands in an X-KOGGE- property, so that it is there, and can be compared.
@@ -17,14 +17,14 @@ from mappings.contacts.organization import own_fields
 from mappings.exchange.elements import items, left_out
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import Element, altered, flag, kind, moment, text
-from mappings.fit.task import TaskRead, fit_task
+from mappings.fit.task import TaskRead
 from mappings.icalendar.component import Component
 from mappings.icalendar.values import Moment, Text, Word
 from mappings.losses.catalogue import lose
 from mappings.notes.body_text import sensitivity
 from model.errors import Rejected
 from model.kinds import Kind
-from model.protocols import Loss, Mapped, Native, key_of
+from model.protocols import Loss, Native, key_of
 
 CLASS = "ipm.task"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,16 +41,16 @@ def skip_task(native: Native) -> str | None:
     return None if name == CLASS or name.startswith(CLASS + ".") else "not-a-task"
 
 
-def map_task(native: Native, context: Context) -> Mapped:
-    """Map a task, with its losses.
+def read_task(native: Native, context: Context) -> TaskRead:
+    """Read a task.
 
     Raises:
-        Rejected: "unknown-format", "malformed-record", "unknown-recurrence" or "too-large".
+        Rejected: "unknown-format", "malformed-record" or "unknown-recurrence".
     """
     element = items(Kind.TASKS, native)[0]
     if kind(element) != "Task":
         raise Rejected("malformed-record", "the record holds something that is no task")
-    return fit_task(_read(element, native, context), context)
+    return _read(element, native, context)
 
 
 def _read(element: Element, native: Native, context: Context) -> TaskRead:

@@ -19,8 +19,6 @@ from connectors.imap.source import _address
 from engine.identity.provisioning_items import _title
 from engine.preflight.probe_mail import _text as probe_text
 from kogge.shown.item_lookup import _subject
-from mappings.calendar.event import map_event
-from mappings.calendar.task import map_task
 from mappings.compare.semantic_digest import calendar_digest, card_digest
 from mappings.contacts.contact import map_contact
 from mappings.fields.context import Context
@@ -31,6 +29,7 @@ from mappings.mail.content import NotUnderstood
 from mappings.mail.digest import tolerant
 from mappings.mail.mail import map_mail
 from mappings.notes.note import map_note
+from mappings.registry import map_event, map_task
 from model.errors import MigrationError
 from model.kinds import Kind
 from model.protocols import Capabilities, Native, Ref

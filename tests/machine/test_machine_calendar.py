@@ -17,8 +17,8 @@ from memory.shelf import MOMENT
 from walking import Trial
 
 from ledger.db.rows import State
-from mappings.calendar.event import map_event
 from mappings.fields.context import Context
+from mappings.registry import map_event
 from model.kinds import Kind
 from model.protocols import Capabilities, Native, Role, key_of
 

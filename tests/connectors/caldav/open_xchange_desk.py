@@ -18,8 +18,8 @@ from servers.open_xchange.server import OpenXchangeServer
 from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
 from connectors.settings import Account, Secret
-from mappings.calendar.event import map_event
 from mappings.compare.semantic_digest import calendar_digest
+from mappings.registry import map_event
 from model.kinds import Kind
 from model.protocols import Container, Mapped, Native, Role, Stored
 

@@ -21,8 +21,8 @@ from results import stored
 from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 from servers.smtp_sink import SmtpSink
 
-from mappings.calendar.event import map_event
 from mappings.compare.semantic_digest import calendar_differing, calendar_digest
+from mappings.registry import map_event
 from model.errors import Rejected
 from model.protocols import Item
 

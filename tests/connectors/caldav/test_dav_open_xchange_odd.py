@@ -19,8 +19,9 @@ from recurring_ical_events import of
 from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer, Rate
 from servers.smtp_sink import SmtpSink
 
-from mappings.calendar.event import map_event, skip_event
+from mappings.calendar.event import skip_event
 from mappings.compare.semantic_digest import calendar_differing
+from mappings.registry import map_event
 from model.protocols import Mapped
 from practice.calendar.appointments import Event
 

@@ -18,8 +18,8 @@ from servers.faulty.exchange import FaultyExchange
 
 from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
-from mappings.calendar.event import map_event
 from mappings.fields.context import Context
+from mappings.registry import map_event
 from model.kinds import Kind
 from model.protocols import Capabilities, Container, Native, Ref
 from practice.calendar.appointments import Changed, Event

@@ -12,8 +12,8 @@ from ews_truth import Open, copied
 from servers.faulty.exchange import FaultyExchange
 
 from connectors.ews.source import EwsSource
-from mappings.calendar.event import map_event
 from mappings.fields.context import Context
+from mappings.registry import map_event
 from model.kinds import Kind
 from model.protocols import Capabilities, Loss, Native
 from practice.calendar.event_desk import whole_days

@@ -11,8 +11,9 @@ from results import stored
 
 from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
-from mappings.calendar.event import map_event, skip_event
+from mappings.calendar.event import skip_event
 from mappings.fields.context import Context
+from mappings.registry import map_event
 from model.errors import Rejected
 from model.protocols import Mapped, Native, Role
 from practice.calendar.events import ODDITIES

@@ -15,8 +15,8 @@ from connectors.open_xchange import task_fields
 from connectors.open_xchange.answers import Json
 from connectors.open_xchange.recurrence import day_of, moment_of_day, to_fields, to_rule
 from connectors.open_xchange.target import _with_rules
-from mappings.calendar.task import map_task
 from mappings.compare.semantic_digest import calendar_digest
+from mappings.registry import map_task
 from model.errors import Rejected
 from model.kinds import Kind
 from model.protocols import Capabilities, Mapped

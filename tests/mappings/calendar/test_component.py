@@ -14,8 +14,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from icalendar_components import by_icalendar, written_by_icalendar
 
-from mappings.calendar.event import map_event
-from mappings.calendar.task import map_task
 from mappings.fields.context import Context
 from mappings.icalendar.component import Component
 from mappings.icalendar.values import (
@@ -31,6 +29,7 @@ from mappings.icalendar.values import (
     Uri,
     Word,
 )
+from mappings.registry import map_event, map_task
 from model.errors import Rejected
 from model.event_habits import EventHabits
 from model.kinds import Kind

@@ -13,9 +13,9 @@ from icalendar import Calendar
 from radicale.item import check_and_sanitize_items
 from recurring_ical_events import of
 
-from mappings.calendar.event import map_event
 from mappings.compare.semantic_digest import calendar_differing, calendar_digest
 from mappings.losses.catalogue import LOSSES
+from mappings.registry import map_event
 from model.kinds import Kind
 from model.protocols import key_of
 

@@ -12,9 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from icalendar import Calendar
 
-from mappings.calendar.event import map_event
 from mappings.compare.semantic_digest import calendar_digest
 from mappings.losses.catalogue import LOSSES, REJECTIONS
+from mappings.registry import map_event
 from model.errors import Rejected
 from model.event_habits import EventHabits
 from model.kinds import Kind

@@ -11,9 +11,10 @@ from event_native import NOT_AFTER, context
 
 from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
-from mappings.calendar.event import map_event, skip_event
+from mappings.calendar.event import skip_event
 from mappings.compare.semantic_digest import calendar_meaning
 from mappings.fit.exo_limits import within
+from mappings.registry import map_event
 from model.errors import Rejected
 from model.event_limits import EventLimits
 from model.protocols import Mapped, Native, Role

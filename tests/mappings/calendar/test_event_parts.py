@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Calendar, Event
 
-from mappings.calendar.event import map_event
 from mappings.fields.html_text import plain
+from mappings.registry import map_event
 from model.errors import Rejected
 from model.kinds import Kind
 from model.protocols import Capabilities, Loss, Native

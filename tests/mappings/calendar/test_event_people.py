@@ -8,8 +8,8 @@ import pytest
 from event_native import context, element, event_xml, native
 from icalendar import Calendar, Event
 
-from mappings.calendar.event import map_event
 from mappings.fields.addresses import legacy_dn, nowhere, resolve, smtp, spellings
+from mappings.registry import map_event
 from model.kinds import Kind
 from model.protocols import Capabilities
 

@@ -14,8 +14,9 @@ from icalendar import Calendar, Component
 from odd_events import begins, odd_events
 from recurring_ical_events import of
 
-from mappings.calendar.event import map_event, skip_event
+from mappings.calendar.event import skip_event
 from mappings.compare.semantic_digest import calendar_differing
+from mappings.registry import map_event
 from model.protocols import Mapped, Native
 from practice.calendar.appointments import Event
 from practice.calendar.events import ODDITIES

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from event_native import BERLIN, HEAD, context, event_xml, native
 
-from mappings.calendar.event import map_event, skip_event
+from mappings.calendar.event import skip_event
 from mappings.losses.catalogue import REJECTIONS, SKIPS
+from mappings.registry import map_event
 from model.errors import Rejected
 from model.kinds import Kind
 from model.protocols import Capabilities, Native, Ref

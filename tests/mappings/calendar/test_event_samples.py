@@ -12,8 +12,8 @@ from lxml import etree
 from recurring_ical_events import of
 from samples import BASE, marks
 
-from mappings.calendar.event import map_event
 from mappings.fields.ews_xml import SPACES
+from mappings.registry import map_event
 from model.errors import Rejected
 
 ITEMS = f"{{{SPACES['m']}}}Items"

@@ -6,7 +6,7 @@ import pytest
 from event_native import BERLIN, context, event_xml, native
 from icalendar import Calendar, Event
 
-from mappings.calendar.event import map_event
+from mappings.registry import map_event
 from model.errors import Rejected
 from model.protocols import Mapped
 

@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Calendar, Todo
 
-from mappings.calendar.task import map_task, skip_task
+from mappings.calendar.task import skip_task
 from mappings.compare.semantic_digest import calendar_digest
 from mappings.fields.ews_xml import printable
 from mappings.losses.catalogue import LOSSES, SKIPS
+from mappings.registry import map_task
 from model.errors import Rejected
 from model.kinds import Kind
 from model.protocols import Capabilities, Mapped, Native, key_of

@@ -16,9 +16,9 @@ from servers.smtp_sink import SmtpSink
 
 from connectors.caldav.product_open_xchange import PROFILE
 from connectors.open_xchange.target import _with_rules
-from mappings.calendar.task import map_task
 from mappings.compare.semantic_digest import calendar_digest
 from mappings.losses.catalogue import LOSSES
+from mappings.registry import map_task
 from model.kinds import Kind
 from model.protocols import Capabilities, Mapped, Native
 

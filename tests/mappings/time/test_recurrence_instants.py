@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from icalendar import Calendar
 from recurring_ical_events import of
 
-from mappings.calendar.event import map_event
+from mappings.registry import map_event
 from practice.calendar.appointments import Changed, Event, occurrences
 from practice.calendar.series import (
     Daily,

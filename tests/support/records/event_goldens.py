@@ -10,7 +10,7 @@ from typing import Any
 
 from event_native import context, native
 
-from mappings.calendar.event import map_event
+from mappings.registry import map_event
 from model.kinds import Kind
 from model.protocols import Capabilities, Mapped
 
