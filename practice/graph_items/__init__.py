@@ -1,1 +1,1 @@
-"""What the practice Graph server answers about items."""
+"""Answer what the practice Graph is asked about items."""

@@ -1,4 +1,7 @@
-"""Attachments of messages, events, contacts and tasks: listed with their bytes, by id, raw, and as items."""
+"""Answer about attachments of messages, events, contacts and tasks.
+
+They are listed with their bytes, by id, raw, and as items.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +34,12 @@ _ITEM_TYPES = {
 
 
 def listed(context: Context, item: Message) -> list[Json]:
+    """Return an item's attachments."""
     return [_shown(context, item, at) for at in range(len(attachments(item)))]
 
 
 def attachments(item: Message) -> tuple[Attachment, ...]:
-    """All the item has, but a contact's picture, which has an address of its own."""
+    """Return all that the item has, but a contact's picture, which has an address of its own."""
     found = item.attachments if item.has_attachments or item.record else ()
     return tuple(one for one in found if not one.contact_photo)
 
@@ -64,7 +68,7 @@ def _shown(context: Context, item: Message, at: int) -> Json:
 
 
 def _id(item: Message, at: int) -> str:
-    """The item's id, extended: also where ids are immutable, since an attachment's is."""
+    """Return an attachment's id: the item's id, extended, also where ids are immutable."""
     return rest_id(attachment_id(item, at))
 
 
@@ -114,7 +118,7 @@ def _get(context: Context) -> Reply:
 
 
 def _inner(one: Attachment) -> Json:
-    """What an itemAttachment holds, as JSON: little of it, since the MIME is at /$value."""
+    """Return what an itemAttachment holds, as JSON: little of it, since the MIME is at /$value."""
     if one.item_class is None:
         raise bad_request("The attachment is no item.")
     kind = _ITEM_TYPES.get(one.item_class, "#microsoft.graph.message")
@@ -136,7 +140,13 @@ def _value(context: Context) -> Reply:
 
 
 def routes(of: str, needs: frozenset[str], name: str) -> tuple[Route, ...]:
-    """The attachments of one kind of item; name: the segment of `of` that is the item."""
+    """Return the addresses of the attachments of one kind of item.
+
+    Args:
+        of: the item's address.
+        needs: the permissions.
+        name: the segment of `of` that is the item.
+    """
     rows: tuple[tuple[str, Callable[[Context], Reply]], ...] = (
         ("", _list),
         ("/{attachment}", _get),

@@ -1,4 +1,4 @@
-"""Calendars over Graph: their groups, events, the occurrences in a window, and the delta of a window."""
+"""Answer about calendars over Graph: groups, events, the occurrences in a window, and a window's delta."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _PAGE = 10
 
 
 def calendars(context: Context) -> list[Folder]:
-    """What people see as calendars: none that was deleted, the default one first."""
+    """Return what people see as calendars: none that was deleted, the default one first."""
     found = [
         folder
         for folder in context.box.folders()
@@ -54,7 +54,11 @@ def _deleted(folder: Folder) -> bool:
 
 
 def calendar_of(context: Context) -> Folder:
-    """The one the address names, else the default one. Raises GraphError."""
+    """Return the calendar that the address names, else the default one.
+
+    Raises:
+        GraphError: there is none.
+    """
     given = context.names.get("calendar")
     if given is None:
         return context.box.distinguished("calendar")
@@ -127,7 +131,7 @@ def _get_calendar(context: Context) -> Reply:
 
 
 def _events(context: Context) -> Reply:
-    """Single events and series, the newest first: no occurrences."""
+    """Answer with single events and series, the newest first: no occurrences."""
     query = check(context.query)
     folder = calendar_of(context)
     items = [item for item in folder.items if isinstance(item.record, Event)]
@@ -188,7 +192,11 @@ def _moment(text: str, name: str) -> datetime:
 
 
 def _window(context: Context) -> tuple[datetime, datetime]:
-    """Raises GraphError: none was given, or one of more than five years."""
+    """Return the window that is asked for.
+
+    Raises:
+        GraphError: there is none, or it is longer than five years.
+    """
     start, end = (context.ask.query.get(name) for name in ("startDateTime", "endDateTime"))
     if not start or not end:
         raise bad_request(
@@ -206,7 +214,7 @@ def _window(context: Context) -> tuple[datetime, datetime]:
 
 
 def _in_window(item: Message, start: datetime, end: datetime) -> Iterator[Message]:
-    """The item, or the occurrences of it, that take place between two moments."""
+    """Yield the item, or its occurrences, that take place between two moments."""
     event = event_of(item)
     for one in instances(event, start, end):
         yield item if one.day is None else item.folder.mailbox.placed(item, one, one.day)
@@ -234,8 +242,11 @@ def _series(context: Context) -> Message:
 
 
 def _delta(context: Context) -> Reply:
-    """What takes place in a window: single events and exceptions whole, a series' other days with little,
-    and the series itself. A row without change may come again; a day that was deleted comes as removed."""
+    """Answer a delta of what takes place in a window.
+
+    Single events and exceptions are whole, a series' other days have little, and the series itself comes,
+    too. A row without change may come again; a day that was deleted comes as removed.
+    """
     refused = [name for name in ("$orderby", "$filter", "$expand", "$search") if name in context.ask.query]
     folder = calendar_of(context)
     token = read_token(context, "CalendarView")
@@ -311,7 +322,7 @@ def _occurrence_id(context: Context, item: Message, day: int) -> str:
 
 
 def _ways(of: str) -> Iterator[Route]:
-    """The addresses below one calendar."""
+    """Yield the addresses below one calendar."""
     yield Route(f"{of}/events", "ListEvents", NEEDS, _events)
     yield Route(f"{of}/events/{{event}}", "ReadItem", NEEDS, _get_event, "event")
     yield Route(f"{of}/events/{{event}}/instances", "ListInstances", NEEDS, _view, "event")

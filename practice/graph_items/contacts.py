@@ -1,5 +1,6 @@
-"""Contacts over Graph: folders, contacts, their pictures, and delta. Lists of people are none of Graph's
-contacts, nor does a contact have attachments: neither is to be had.
+"""Answer about contacts over Graph: folders, contacts, their pictures, and delta.
+
+Lists of people are not among Graph's contacts, nor does a contact have attachments: it gives neither.
 """
 
 from __future__ import annotations
@@ -30,11 +31,16 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def is_address_book(folder: Folder) -> bool:
+    """Return whether a folder is an address book."""
     return folder.folder_class.startswith("IPF.Contact") and folder.kind == "normal"
 
 
 def _folder(context: Context) -> Folder:
-    """The one the address names, by id or as "contacts"; else the default one. Raises GraphError."""
+    """Return the folder that the address names, by id or as "contacts"; else the default one.
+
+    Raises:
+        GraphError: there is none.
+    """
     given = context.names.get("folder", "contacts")
     if given.lower() == "contacts":
         return context.box.distinguished("contacts")
@@ -50,7 +56,7 @@ def _told(folder: Folder) -> Json:
 
 
 def _folders(context: Context) -> Reply:
-    """Those beside the default one, and it; below another, its own."""
+    """Answer with the default folder and those at its side; below another, with its own."""
     parent = _folder(context) if "folder" in context.names else context.box.root
     rows = [_told(folder) for folder in parent.children if is_address_book(folder)]
     query = checked(context.query, ("displayName", "parentFolderId"), "contactFolder", (SINGLE,))
@@ -64,7 +70,7 @@ def _get_folder(context: Context) -> Reply:
 
 
 def property_of(folder: Folder, tag: int) -> object:
-    """MAPI properties of a calendar or an address book: its class, whether it is hidden, how many items."""
+    """Return a MAPI property of a calendar or an address book: its class, if it is hidden, how many items."""
     kind = folder.folder_class or None
     return {0x3613: kind, 0x10F4: folder.kind == "hidden", 0x3602: folder.total}.get(tag)
 
@@ -106,7 +112,7 @@ def _address(one: Contact, kind: str) -> Json:
 
 
 def _emails(one: Contact) -> list[Json]:
-    """In their order, without the free places: which of the three a second one is, is not told."""
+    """Return the addresses in their order, without the free places: the places are not stated."""
     return [{"name": each.name or each.address, "address": each.address} for each in one.emails if each]
 
 
@@ -158,6 +164,7 @@ def _of(item: Message) -> Contact:
 
 
 def shown(context: Context, item: Message, query: Query) -> Json:
+    """Return what is selected of the contact."""
     one = _of(item)
     content: Json = {"@odata.etag": f'W/"{item.change_key}"', "id": context.item_id(item)}
     content |= {name: getter(item, one) for name, getter in _FIELDS.items() if query.wants(name)}
@@ -165,6 +172,7 @@ def shown(context: Context, item: Message, query: Query) -> Json:
 
 
 def check(query: Query) -> Query:
+    """Return the query, if a contact has what it names."""
     return checked(query, _FIELDS, "contact", (SINGLE, MULTI))
 
 
@@ -197,7 +205,11 @@ def _get(context: Context) -> Reply:
 
 
 def _picture(context: Context) -> Attachment:
-    """Raises GraphError (404) where there is none, or an empty one."""
+    """Return the picture.
+
+    Raises:
+        GraphError: 404 if there is none, or an empty one.
+    """
     for one in _contact(context).attachments:
         if one.contact_photo and one.content:
             return one

@@ -27,7 +27,7 @@ _RANGE = re.compile(r"bytes=(\d+)-(\d*)", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What an address is for."""
+    """Hold what an address is for."""
 
     drive: Drive
     node: Node

@@ -1,4 +1,4 @@
-"""What Graph says of a drive, an item, a version and a permission."""
+"""Write what Graph states of a drive, an item, a version and a permission."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ TENANT = "practice.onmicrosoft.example"
 
 
 def drive_row(drive: Drive, seed: int) -> Json:
+    """Return a drive."""
     kind = "business" if drive.owner else "documentLibrary"
     owner: Json = {"group": {"displayName": "Besitzer", "id": digest(drive.id, "group").hex()}}
     if drive.owner:
@@ -43,7 +44,13 @@ def drive_row(drive: Drive, seed: int) -> Json:
 
 
 def item_row(drive: Drive, node: Node, *, listed: bool = False) -> Json:
-    """listed: as delta names it, without what only a request for the item itself tells."""
+    """Return an item.
+
+    Args:
+        drive: holds it.
+        node: the item.
+        listed: True for a delta's row, without what only a request for the item itself gives.
+    """
     row: Json = {
         "id": node.id,
         "name": node.name,
@@ -65,8 +72,13 @@ def item_row(drive: Drive, node: Node, *, listed: bool = False) -> Json:
 
 
 def deleted_row(drive: Drive, node: Node, *, parent: bool) -> Json:
-    """What delta says of an item that is gone: neither its name nor its dates. parent: whether it says where
-    it was."""
+    """Return what delta states of an item that is gone: neither its name nor its dates.
+
+    Args:
+        drive: held it.
+        node: the item.
+        parent: True if the row states where it was.
+    """
     reference: Json = {"driveType": _type(drive), "driveId": drive.id}
     if parent and node.parent is not None:
         reference["id"] = node.parent.id
@@ -82,15 +94,17 @@ def deleted_row(drive: Drive, node: Node, *, parent: bool) -> Json:
 
 
 def etag(node: Node) -> str:
+    """Return an item's ETag."""
     return f'"{{{node.guid}}},{node.revision}"'
 
 
 def web_of(drive: Drive, node: Node) -> str:
+    """Return an item's address in a browser."""
     return "/".join((drive.web, *(quote(name) for name in node.path)))
 
 
 def precise(moment: datetime) -> str | None:
-    """With milliseconds, where there are some."""
+    """Return a moment with milliseconds, if there are some."""
     text = instant(moment)
     return f"{text[:-1]}.{moment.microsecond // 1000:03d}Z" if text and moment.microsecond else text
 
@@ -130,7 +144,7 @@ def _type(drive: Drive) -> str:
 
 
 def version_rows(node: Node) -> list[Json]:
-    """The newest first, which is the file itself."""
+    """Return the versions, the newest first, which is the file itself."""
     states = [(node.version, node.content.size, node.modified)]
     states += [
         (one.number, one.content.size if one.stated is None else one.stated, one.modified)
@@ -143,7 +157,12 @@ def version_rows(node: Node) -> list[Json]:
 
 
 def shared_facet(node: Node, *, inherited: bool) -> Json | None:
-    """Its scope; None where it is not shared. inherited: also by what is shared above."""
+    """Return the scope of the shares; None if it is not shared.
+
+    Args:
+        node: the item.
+        inherited: True to count also what is shared above.
+    """
     own = list(node.shares)
     if inherited:
         own += [share for folder in node.heritage() for share in folder.shares]
@@ -154,7 +173,7 @@ def shared_facet(node: Node, *, inherited: bool) -> Json | None:
 
 
 def permission_rows(drive: Drive, node: Node, people: Directory) -> list[Json]:
-    """Its own ones, those of the folders above, and the owner's."""
+    """Return an item's own permissions, those of the folders above, and the owner's."""
     rows = [_permission(node, at, share, people) for at, share in enumerate(node.shares)]
     for folder in node.heritage():
         source: Json = {"driveId": drive.id, "id": folder.id, "path": "/drive/root:"}
@@ -202,7 +221,7 @@ def _permission(node: Node, at: int, share: Permission, people: Directory) -> Js
 
 
 def identity(to: Grantee, people: Directory) -> Json:
-    """A sharePointIdentitySet."""
+    """Return a sharePointIdentitySet."""
     number, id_ = str(digest(to.name, "number")[0]), to.id or _object_id(to, people)
     if to.party is Party.SITE_GROUP:
         return {"siteGroup": {"id": number, "displayName": to.name, "loginName": to.name}}

@@ -1,7 +1,7 @@
-"""Drives over Graph: what GraphServer(world, services=[GraphDrives(...)]) answers beside mail.
+"""Answer about drives over Graph: GraphServer(world, services=[GraphDrives(...)]).
 
-With app-only permissions a drive is read by its id, a site by its host and path. Delta tells the latest state
-of each item once or more, by id: the path of what lies below a renamed folder changes without a word.
+With app-only permissions a drive is read by its id, a site by its host and path. Delta gives the latest state
+of each item once or more, by id: the path of what lies below a renamed folder changes without a row.
 """
 
 from __future__ import annotations
@@ -42,13 +42,20 @@ SHARING = "hierarchicalsharing"
 
 
 def missing() -> GraphError:
+    """Return the 404 of drives."""
     return GraphError(404, "itemNotFound", "The resource could not be found.")
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """Of a delta. since: all up to this change is known; high: where this round ends; first: of a round that
-    began with nothing; last: the id that ended the page before."""
+    """Hold what a delta's link carries.
+
+    Attributes:
+        since: all up to this change is known.
+        high: where this round ends.
+        first: True for a round that began with nothing.
+        last: the id that ended the page before.
+    """
 
     era: int
     since: int
@@ -59,6 +66,7 @@ class Token:
     top: int | None = None
 
     def text(self) -> str:
+        """Return the token as a link carries it."""
         return base64.urlsafe_b64encode(json.dumps(asdict(self)).encode()).decode()
 
 
@@ -79,10 +87,12 @@ class GraphDrives:
 
     @property
     def web(self) -> Sequence[WebRoute]:
+        """Return the addresses of downloads."""
         return self.downloads.web
 
     @property
     def routes(self) -> Sequence[Route]:
+        """Return the addresses below /v1.0."""
         item, items = "drives/{drive}/items/{id}", "drives/{drive}/items/{id}/"
         rows: tuple[tuple[str, str, str, Callable[[Context], Reply]], ...] = (
             ("users/{user}/drive", "GetDrive", "get", self._own),
@@ -266,7 +276,11 @@ class GraphDrives:
         return context.say(self._page(context, rows, "nextLink", following))
 
     def _token(self, context: Context, drive: Drive) -> Token | None:
-        """None for the latest. Raises GraphError (410), with where to begin anew."""
+        """Return the request's token; None for the latest.
+
+        Raises:
+            GraphError: 410, with where to begin again.
+        """
         text, select = context.ask.query.get("token"), context.ask.query.get("$select")
         fresh = Token(drive.era, 0, first=True, select=select, top=context.query.top)
         if text is None:
@@ -291,7 +305,10 @@ class GraphDrives:
         }
 
     def _rows(self, context: Context, drive: Drive, token: Token, nodes: list[Node]) -> Iterator[Json]:
-        """The root opens the first page; the others begin with what ended the page before."""
+        """Yield the rows of a page.
+
+        The root opens the first page; the others begin with what ended the page before.
+        """
         before = [drive.nodes[token.last]] if token.last else [drive.root] if token.first else []
         chosen = frozenset(token.select.split(",")) if token.select else None
         query = replace(context.query, select=chosen)

@@ -1,4 +1,4 @@
-"""An event as Graph states it, from the same record that EWS states."""
+"""Write an event as Graph states it, from the same record that EWS states."""
 
 from __future__ import annotations
 
@@ -49,15 +49,21 @@ _UID_DATE = slice(32, 40)
 
 
 def event_of(item: Message) -> Event:
-    """Raises GraphError for an item that is no event."""
+    """Return the event of an item.
+
+    Raises:
+        GraphError: the item is no event.
+    """
     if not isinstance(item.record, Event):
         raise bad_request("The item is no event.", "ErrorInvalidRequest")
     return item.record
 
 
 def body_of(context: Context, item: Message) -> Json:
-    """HTML, whatever the owner typed, unless the request prefers text. What it was at first is said by
-    PidTagNativeBody (0x1016)."""
+    """Return the body: HTML, whatever the owner typed, unless the request prefers text.
+
+    PidTagNativeBody (0x1016) states what it was at first.
+    """
     common = item.record.common if item.record else None
     text, markup = item.text, common is not None and common.html
     if context.ask.prefer.body == "text":
@@ -68,12 +74,13 @@ def body_of(context: Context, item: Message) -> Json:
 
 
 def preview(item: Message) -> str:
+    """Return the beginning of the text."""
     common = item.record.common if item.record else None
     return (plain_text(item.text) if common and common.html else item.text)[:_PREVIEW]
 
 
 def uid_of(event: Event) -> str | None:
-    """iCalUId: of an occurrence it is another than its series', as it holds the day (MS-OXCICAL, GOID)."""
+    """Return iCalUId; an occurrence's is not its series', as it holds the day (MS-OXCICAL, GOID)."""
     if event.day is None or not event.uid:
         return event.uid or None
     goid = event.uid if event.uid.startswith(GOID) else foreign_goid(event.uid)
@@ -230,8 +237,11 @@ _EXPANDS = (SINGLE, MULTI, ATTACHMENTS, EXCEPTIONS, "instances", "calendar")
 
 
 def shown(context: Context, item: Message, query: Query) -> Json:
-    """What is selected of the event. What a series' single days became is there for who asks by its id:
-    exceptions by $expand, cancelled days by $select."""
+    """Return what is selected of the event.
+
+    What became of a series' single days is there for who asks by its id: exceptions by $expand, cancelled
+    days by $select.
+    """
     event = event_of(item)
     content: Json = {"@odata.etag": f'W/"{item.change_key}"', "id": context.item_id(item)}
     for name, getter in _FIELDS.items():
@@ -260,4 +270,5 @@ def _exceptions(context: Context, item: Message, event: Event, query: Query) -> 
 
 
 def check(query: Query) -> Query:
+    """Return the query, if an event has what it names."""
     return checked(query, (*_FIELDS, "originalStart", EXCEPTIONS, CANCELLED), "event", _EXPANDS)

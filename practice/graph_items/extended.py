@@ -45,7 +45,11 @@ _KINDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One property asked for. id: as the answer names it."""
+    """Hold one property that is asked for.
+
+    Attributes:
+        id: as the answer names it.
+    """
 
     id: str
     key: Key
@@ -53,7 +57,11 @@ class Wanted:
 
 
 def wanted(options: Options) -> list[Wanted]:
-    """What the $filter of an $expand names. Raises GraphError for any other filter, or none."""
+    """Return what the $filter of an $expand names.
+
+    Raises:
+        GraphError: there is another filter, or none.
+    """
     text = options.get("$filter", "")
     if not text or set(options) - {"$filter"}:
         raise bad_request(
@@ -93,7 +101,7 @@ def _read(given: str) -> Wanted:
 
 
 def expanded(item: Message, query: Query) -> Json:
-    """The properties asked for, of those the item has; nothing at all when it has none, as Graph does."""
+    """Return the properties asked for that the item has; nothing at all when it has none, as Graph does."""
     found: Json = {}
     for name, options in query.expand.items():
         if name.lower() not in (SINGLE.lower(), MULTI.lower()):
@@ -125,7 +133,7 @@ def _values(item: Message, key: Key) -> list[str]:
 
 
 def text_of(item: Message, key: Key) -> str | None:
-    """The value of one property as it would be written; None: the item does not have it."""
+    """Return the value of one property as it would be written; None if the item does not have it."""
     return next(iter(_values(item, key)), None)
 
 
@@ -139,7 +147,7 @@ def _text(value: object) -> str:
 
 @lru_cache(maxsize=4096)
 def _parsed(xml: str) -> tuple[Key, tuple[str, ...]]:
-    """Of a ready-made ExtendedProperty element: what it is, and its values."""
+    """Return what a ready-made ExtendedProperty element is, and its values."""
     root = etree.fromstring(f'<r xmlns:t="{TYPES_NS}">{xml}</r>')
     uri = root.find(f".//{T}ExtendedFieldURI")
     if uri is None:
@@ -150,7 +158,7 @@ def _parsed(xml: str) -> tuple[Key, tuple[str, ...]]:
 
 
 def of_folder(query: Query, getter: Callable[[int], object]) -> Json:
-    """The same of a folder, whose properties are few."""
+    """Return the properties asked for that a folder has, which are few."""
     rows: list[Json] = []
     for name, options in query.expand.items():
         if name.lower() == SINGLE.lower():

@@ -46,7 +46,7 @@ NO_DAY = datetime(4501, 1, 1, tzinfo=UTC)
 
 
 def value_of(item: Message, key: Key) -> object:
-    """The value of a property; a tuple for one of many values; None: the item does not have it."""
+    """Return the value of a property: a tuple for one of many values, None if the item does not have it."""
     tag, owner, name = key
     if tag is not None:
         getter = MAPI.get(tag)

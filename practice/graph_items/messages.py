@@ -1,4 +1,4 @@
-"""Messages over Graph: listed, by id, their MIME, and the delta of a folder."""
+"""Answer about messages over Graph: listed, by id, their MIME, and the delta of a folder."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def party(person: Correspondent) -> Json:
 
 
 def etag(item: Message) -> str:
+    """Return a message's ETag."""
     return f'W/"{item.change_key}"'
 
 
@@ -53,7 +54,7 @@ def _conversation(item: Message) -> str:
 
 
 def _conversation_index(item: Message) -> str:
-    """A reserved byte, five of the time, and the conversation (MS-OXOMSG 2.2.1.3)."""
+    """Return a reserved byte, five of the time, and the conversation (MS-OXOMSG 2.2.1.3)."""
     return base64.b64encode(b"\x01" + digest("conversation", _conversation(item), size=21)).decode()
 
 
@@ -105,7 +106,7 @@ _EXPANDS = (SINGLE, MULTI, ATTACHMENTS)
 
 
 def shown(context: Context, item: Message, query: Query) -> Json:
-    """The message, or eventMessage: what is selected of it alone is computed."""
+    """Return the message, or eventMessage: only what is selected of it is computed."""
     content: Json = {}
     for start, kind, _ in _TYPES:
         if item.item_class.startswith(start):
@@ -129,7 +130,7 @@ def shown(context: Context, item: Message, query: Query) -> Json:
 
 
 def _few(context: Context, item: Message) -> Json:
-    """What later rows of a delta say of a message that was read, or no longer is."""
+    """Return what later rows of a delta state of a message that was read, or no longer is."""
     return {
         "@odata.etag": etag(item),
         "id": context.item_id(item),
@@ -139,11 +140,16 @@ def _few(context: Context, item: Message) -> Json:
 
 
 def check(query: Query) -> Query:
+    """Return the query, if a message has what it names."""
     return checked(query, (*_FIELDS, *_ASKED, "meetingMessageType"), "message", _EXPANDS)
 
 
 def _filtered(items: list[Message], text: str | None) -> list[Message]:
-    """Raises GraphError for what this server does not understand: Graph understands little more."""
+    """Return the items that a $filter lets through.
+
+    Raises:
+        GraphError: it is not understood; Graph understands little more.
+    """
     for clause in re.split(r"\s+and\s+", text) if text else ():
         items = [item for item in items if _fits(item, clause.strip())]
         if not items:
@@ -204,7 +210,7 @@ def _seen(folder: Folder) -> bool:
 
 
 def _found(context: Context) -> Message:
-    """The message the address names. Items of calendars and the like are no messages."""
+    """Return the message that the address names. Items of calendars and the like are no messages."""
     item = context.item(context.names["message"])
     if not is_mail(item.folder) or not reachable(item.folder):
         raise not_found()

@@ -68,6 +68,7 @@ def _range(start: date, end: date | int | None, zone: str) -> Json:
 
 
 def of_series(recurrence: Recurrence, start: date, zone: str) -> Json:
+    """Return the recurrence of a series."""
     end = recurrence.until if recurrence.count is None else recurrence.count
     return {"pattern": _of(recurrence.pattern), "range": _range(start, end, zone)}
 
@@ -87,7 +88,7 @@ _TASKS = {
 
 
 def of_task(repeat: Repeat) -> Json:
-    """To Do does not say whether a task comes back only when it was done."""
+    """Return a task's recurrence; To Do does not state if a task comes back only when it was done."""
     kind = _TASKS[repeat.frequency]
     regenerating = repeat.frequency.endswith("Regeneration")
     day, month = (repeat.start.day, repeat.start.month) if regenerating else (

@@ -49,12 +49,12 @@ _STEPS = ("Angebot einholen", "Unterlagen prüfen; mit Ute", "Ablegen\nund abhef
 
 
 def _plain(context: Context) -> Context:
-    """To Do's ids change on a move, whatever was preferred."""
+    """Return the context without the preference for immutable ids: To Do's ids change on a move."""
     return replace(context, ask=replace(context.ask, prefer=replace(context.ask.prefer, immutable=False)))
 
 
 def lists(context: Context) -> list[Folder]:
-    """The default one first; none that was deleted."""
+    """Return the task lists, the default one first; none that was deleted."""
     found = [
         folder
         for folder in context.box.folders()
@@ -110,7 +110,11 @@ def _get_list(context: Context) -> Reply:
 
 
 def _folder(context: Context) -> Folder:
-    """By id. Raises GraphError."""
+    """Return a task list by id.
+
+    Raises:
+        GraphError: there is none.
+    """
     folder = context.folder(context.names["list"])
     if folder not in lists(context):
         raise not_found()
@@ -145,7 +149,7 @@ def _of(item: Message) -> Chore:
 
 
 def _day(context: Context, moment: datetime | None) -> Json | None:
-    """The moment the day began where its owner was, in UTC: which day that was To Do does not tell."""
+    """Return the moment when the day began where its owner was, in UTC: To Do does not state the day."""
     if moment is None or moment.astimezone(UTC) == NO_DAY:
         return None
     return clock(moment, zone_of(context.ask.prefer.zone))
@@ -191,6 +195,7 @@ _OFTEN_NONE: dict[str, Getter] = {
 
 
 def shown(context: Context, item: Message, query: Query) -> Json:
+    """Return what is selected of the task."""
     one = _of(item)
     content: Json = {"@odata.etag": f'W/"{item.change_key}"'}
     content |= {name: getter(context, item, one) for name, getter in _FIELDS.items() if query.wants(name)}
@@ -206,6 +211,7 @@ def shown(context: Context, item: Message, query: Query) -> Json:
 
 
 def check(query: Query) -> Query:
+    """Return the query, if a task has what it names."""
     return checked(query, (*_FIELDS, *_OFTEN_NONE), "todoTask", ("checklistItems", "linkedResources"))
 
 
@@ -225,7 +231,7 @@ def _tasks(context: Context) -> Reply:
 
 
 def _mail(context: Context, item: Message) -> Json:
-    """A flagged mail as a task: the mail itself is elsewhere."""
+    """Return a flagged mail as a task: the mail itself is elsewhere."""
     return {
         "@odata.etag": f'W/"{item.change_key}"',
         "importance": item.importance.lower(),
@@ -266,7 +272,7 @@ def _delta(context: Context) -> Reply:
 
 
 def _files(item: Message) -> list[tuple[int, Attachment]]:
-    """Files alone: To Do shows no attached item."""
+    """Return files alone: To Do shows no attached item."""
     return [(at, one) for at, one in enumerate(item.attachments) if one.item_class is None]
 
 
@@ -282,7 +288,7 @@ def _file(item: Message, at: int, one: Attachment) -> Json:
 
 
 def _attachments(context: Context) -> Reply:
-    """Without their bytes, which each one has."""
+    """Answer with the attachments without their bytes, which each one has."""
     item = _task(context)
     rows = [_file(item, at, one) for at, one in _files(item)]
     return context.say(paged(context.ask, rows, context.query, 100))
@@ -311,7 +317,7 @@ def _attachment_value(context: Context) -> Reply:
 
 
 def _steps(context: Context, item: Message) -> list[Json]:
-    """Some tasks have steps, if the server was told so: Exchange knows nothing of them."""
+    """Return a task's steps; some have them, if the server was made so: Exchange knows nothing of them."""
     if not context.steps:
         return []
     return list(_made_up(item))

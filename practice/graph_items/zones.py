@@ -1,4 +1,4 @@
-"""Times as Graph writes them: a wall clock and the name of its zone; and zones as MAPI keeps them."""
+"""Write times as Graph does: a wall clock and the name of its zone; and zones as MAPI stores them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ _EFFECTIVE = 2
 
 
 def zone_of(name: str | None) -> Zone:
-    """The zone a Prefer header names; UTC where it names none. Raises GraphError (400)."""
+    """Return the zone that a Prefer header names; UTC if it names none.
+
+    Raises:
+        GraphError: 400 for an unknown one.
+    """
     zone = ZONES.get(name or "UTC")
     if zone is None:
         message = "A valid TimeZone value must be specified. The following TimeZone value is not supported: "
@@ -27,17 +31,17 @@ def zone_of(name: str | None) -> Zone:
 
 
 def clock(moment: datetime, zone: Zone) -> Json:
-    """A dateTimeTimeZone of a moment."""
+    """Return a dateTimeTimeZone of a moment."""
     return written(local(moment, zone), zone.id)
 
 
 def written(wall: datetime, zone: str) -> Json:
-    """The same of a wall clock time that is one already. Seven digits, all of them nought."""
+    """Return a dateTimeTimeZone of a wall clock time. Seven digits, all of them nought."""
     return {"dateTime": f"{wall:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + ".0000000", "timeZone": zone}
 
 
 def local(moment: datetime, zone: Zone) -> datetime:
-    """What the clocks of the zone say, naive."""
+    """Return what the clocks of the zone show, naive."""
     plain = moment.astimezone(UTC).replace(tzinfo=None)
     rules = zone.rules(plain.year)
     for offset in (rules.standard, rules.daylight):
@@ -47,7 +51,7 @@ def local(moment: datetime, zone: Zone) -> datetime:
 
 
 def precise(moment: datetime) -> str:
-    """A DateTimeOffset of events and tasks: seven digits of a second."""
+    """Return a DateTimeOffset of events and tasks: seven digits of a second."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + ".0000000Z"
 
 
@@ -60,7 +64,7 @@ def definition(zone: Zone) -> bytes:
 
 
 def _rules(zone: Zone, at: int) -> Iterator[bytes]:
-    """One rule for all years, or one a year where clocks change on a fixed day: MAPI knows no such day."""
+    """Yield one rule for all years, or one a year if clocks change on a fixed day, which MAPI does not know."""
     since, rules = zone.eras[at]
     flags = _EFFECTIVE if at == len(zone.eras) - 1 else 0
     if all(switch is None or switch.day is None for switch in (rules.begins, rules.ends)):
@@ -80,7 +84,7 @@ def _rule(rules: Rules, since: int, year: int | None, flags: int) -> bytes:
 
 
 def _date(switch: Switch | None, year: int | None) -> bytes:
-    """A SYSTEMTIME: without a year, the day is which weekday of the month, 5 the last."""
+    """Return a SYSTEMTIME: without a year, the day is which weekday of the month, 5 the last."""
     if switch is None:
         return bytes(16)
     hour, minute = divmod(switch.minutes, 60)

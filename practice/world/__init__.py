@@ -1,1 +1,1 @@
-"""A made population: people, mailboxes, folders, messages."""
+"""Make up a population: people, mailboxes, folders, messages."""

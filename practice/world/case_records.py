@@ -1,6 +1,6 @@
-"""Makes contacts, lists, events, tasks and notes of the cases in practice/world/data.
+"""Make contacts, lists, events, tasks and notes of the cases in practice/world/data.
 
-What a table says beyond the fields of its class stands in practice/world/data/README.md.
+What a table may have in addition to the fields of its class stands in practice/world/data/README.md.
 """
 
 from __future__ import annotations
@@ -41,16 +41,23 @@ _OWN_ZONES = {zone.name: zone for zone in (ISLAND, REFORMED)}
 
 
 def contact(case: Case, desk: Desk) -> Contact:
+    """Return the contact of a case."""
     return reading(case, desk).of(Contact, case.table, key=desk.key)
 
 
 def chore(case: Case, desk: Desk) -> Chore:
+    """Return the task of a case."""
     return reading(case, desk).of(Chore, case.table, key=desk.key)
 
 
 @dataclass(frozen=True, slots=True)
 class _Note:
-    """colour: Outlook's number; None: another program made the note. size: in pixels."""
+    """Hold a note.
+
+    Attributes:
+        colour: Outlook's number; None if another program made the note.
+        size: in pixels.
+    """
 
     body: str = ""
     colour: int | None = YELLOW
@@ -59,7 +66,10 @@ class _Note:
 
 
 def sticky(case: Case, desk: Desk) -> Sticky:
-    """What stands under `common` is beside what a note of this text and colour has."""
+    """Return the note of a case.
+
+    What stands under `common` is added to what a note of this text and colour has.
+    """
     said = reading(case, desk).of(_Note, case.table)
     plain = note(desk.key, said.body, said.colour, said.size)
     body = said.common.body or plain.common.body
@@ -67,7 +77,11 @@ def sticky(case: Case, desk: Desk) -> Sticky:
 
 
 def event(case: Case, desk: Desk) -> Event:
-    """Beside the fields of Event: minutes or days in place of end, and a foreign_uid that Exchange wraps."""
+    """Return the event of a case.
+
+    In addition to the fields of Event it may have minutes or days in place of end, and a foreign_uid that
+    Exchange wraps.
+    """
     reader, table = reading(case, desk), dict(case.table)
     changed = table.pop("changed", [])
     if not isinstance(changed, list):
@@ -100,7 +114,7 @@ def _unchanged(reader: Reading, table: dict[str, object], desk: Desk) -> Event:
 
 
 def _changed(reader: Reading, series: Event, row: object, number: int) -> Changed:
-    """What the table has in place of what the series says on this day."""
+    """Return a changed day: what the table has in place of what the series has on this day."""
     at = f"changed.{number}"
     table = dict(reader.table(row, at))
     if "day" not in table:
@@ -112,7 +126,7 @@ def _changed(reader: Reading, series: Event, row: object, number: int) -> Change
 
 
 def reading(case: Case, desk: Desk) -> Reading:
-    """Returns what makes objects of a case for one desk."""
+    """Return what makes objects of a case for one desk."""
     return Reading(
         case,
         lambda name, rest: _filled(desk, name, rest),
@@ -131,7 +145,11 @@ def reading(case: Case, desk: Desk) -> Reading:
 
 
 def _filled(desk: Desk, name: str, rest: str) -> str:
-    """What stands for ${name:rest}. Raises KeyError."""
+    """Return what stands for ${name:rest}.
+
+    Raises:
+        KeyError: there is no such place.
+    """
     who, _, part = name.partition(".")
     if part:
         person = _person(desk, who)
@@ -157,7 +175,7 @@ _PARTS: dict[str, Callable[[Person], str]] = {
 
 
 def _person(desk: Desk, who: str) -> Person:
-    """The owner, one of the four neighbours, the owner's colleague, or one who has left."""
+    """Return the owner, one of the four neighbours, the owner's colleague, or one who has left."""
     if who.startswith("neighbour"):
         return neighbour(desk, int(who.removeprefix("neighbour")))
     if who == "gone":
@@ -166,7 +184,7 @@ def _person(desk: Desk, who: str) -> Person:
 
 
 def _zone(reader: Reading, value: object, at: str) -> Zone:
-    """By its Windows name, or by the name of one of the practice world's own."""
+    """Return a zone by its Windows name, or by the name of one of the practice world's own."""
     name = reader.text(value, at)
     found = ZONES.get(name) or _OWN_ZONES.get(name)
     if found is None:
@@ -175,7 +193,7 @@ def _zone(reader: Reading, value: object, at: str) -> Zone:
 
 
 def _recurrence(reader: Reading, value: object, at: str) -> Recurrence:
-    """A table with one of the patterns, and until or count."""
+    """Return a recurrence: a table with one of the patterns, and until or count."""
     table = dict(reader.table(value, at))
     named_ = [key for key in table if key in _PATTERNS]
     if len(named_) != 1:
@@ -192,7 +210,10 @@ def _weekdays(reader: Reading, value: object, at: str) -> tuple[int, ...]:
 
 
 def _party(reader: Reading, value: object, at: str, desk: Desk) -> Party:
-    """who: a person, in place of name and address; by: "dn" or "imceaex", a form of the address."""
+    """Return who takes part.
+
+    `who` is a person, in place of name and address; `by` is "dn" or "imceaex", a form of the address.
+    """
     table = dict(reader.table(value, at))
     if "who" not in table:
         return reader.of(Party, table, at)
@@ -212,7 +233,7 @@ _FROM = ("text", "file", "base64", "jpeg", "png")
 
 
 def _attachment(reader: Reading, value: object, at: str, desk: Desk) -> Attachment:
-    """The content is text, a file of the folder attachments, or a picture of so many pixels: jpeg or png."""
+    """Return an attachment: a text, a file of the folder attachments, or a picture of so many pixels."""
     table = dict(reader.table(value, at))
     kinds = [key for key in _FROM if key in table]
     if len(kinds) != 1:
@@ -224,7 +245,10 @@ def _attachment(reader: Reading, value: object, at: str, desk: Desk) -> Attachme
 def _content(
     reader: Reading, kind: str, value: object, at: str, table: dict[str, object], desk: Desk
 ) -> bytes:
-    """picture: what else than the item decides on it; bytes: how large it is at least."""
+    """Return the bytes.
+
+    `picture` is what else than the item decides on it; `bytes` is how large it is at least.
+    """
     if kind == "text":
         return reader.text(value, at).encode()
     if kind == "file":
@@ -246,8 +270,12 @@ def _content(
 
 @dataclass(frozen=True, slots=True)
 class _Property:
-    """An extended property: tag; or set and id; or name, of a field that a user made. kind: where the type of
-    the value does not tell. random: the value is one binary of so many bytes."""
+    """Hold an extended property: by tag; by set and id; or by name, of a field that a user made.
+
+    Attributes:
+        kind: if the type of the value does not decide it.
+        random: the value is one binary of so many bytes.
+    """
 
     value: str | bool | int | float | datetime | None = None
     tag: int | None = None

@@ -1,9 +1,9 @@
-"""Reads the practice world's data: a folder with a sub-folder for each kind of item.
+"""Read the practice world's data: a folder with a sub-folder for each kind of item.
 
 A case is one odd item, written down in practice/world/data: a table of a TOML file whose keys are the fields
-of the item's class. Values become what the class says they are; `false` stands for "the item has none".
-Texts may have places for what differs from mailbox to mailbox: ${owner.name}. practice/world/data/README.md
-lists them.
+of the item's class. Values become what the class says they are; `false` stands for "the item has none". Texts
+may have places for what differs from mailbox to mailbox: ${owner.name}. practice/world/data/README.md lists
+them.
 """
 
 from __future__ import annotations
@@ -30,19 +30,24 @@ _NAMES: dict[type, str] = {str: "a text", int: "a whole number", float: "a numbe
 
 
 class CaseError(ValueError):
-    """A data file says what is not understood; the message names the file, the case and the field."""
+    """Say what of a data file is not understood; the message names the file, the case and the field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One table of a data file."""
+    """Hold one table of a data file."""
 
     file: Path
     name: str
     table: Mapping[str, object]
 
     def error(self, at: str, text: str) -> CaseError:
-        """at: the field, with dots between it and what it lies in."""
+        """Return an error.
+
+        Args:
+            at: the field, with dots between it and what it lies in.
+            text: what is wrong.
+        """
         place = ".".join(part for part in (self.name, at) if part)
         file = f"{self.file.parent.name}/{self.file.name}"
         return CaseError(": ".join(part for part in (file, place, text) if part))
@@ -54,13 +59,15 @@ _NO_FORMS: Mapping[str, Form] = {}
 
 
 def read(kind: str, folder: Path = DATA, forms: Mapping[str, Form] = _NO_FORMS) -> dict[str, Case]:
-    """Returns the cases of a kind ("contacts") in their order: file by file by name, and as they stand there.
+    """Return the cases of a kind ("contacts") in their order: file by file by name, and as they stand there.
 
     Args:
-        forms: What reads other files than TOML, by the ending of their names. Each is a case; they come last.
+        kind: a sub-folder's name.
+        folder: the data folder.
+        forms: what reads other files than TOML, by the ending of their names. Each is a case; they come last.
 
     Raises:
-        CaseError: A file is not understood, or two cases have one name.
+        CaseError: a file is not understood, or two cases have one name.
     """
     found: dict[str, Case] = {}
     for case in (*_tables(folder / kind), *_formed(folder / kind, forms)):
@@ -95,10 +102,10 @@ def _text(path: Path) -> str:
 
 
 def places(text: str, fill: Fill) -> str:
-    """Returns the text with its places filled.
+    """Return the text with its places filled.
 
     Raises:
-        KeyError: A place has no meaning here; its argument is the place.
+        KeyError: a place has no meaning here; its argument is the place.
     """
 
     def filled(found: re.Match[str]) -> str:
@@ -120,18 +127,27 @@ class _Long:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Makes objects of one case. special: what makes a value of a class in its own way, and
-    ("Common.properties") of a field."""
+    """Make objects of one case.
+
+    Attributes:
+        special: what makes a value of a class in its own way, and ("Common.properties") of a field.
+    """
 
     case: Case
     fill: Fill
     special: Mapping[object, Callable[[Reading, object, str], object]]
 
     def of(self, cls: type[T], table: object, at: str = "", **given: object) -> T:
-        """Returns an instance of a dataclass; given: fields that the table does not have.
+        """Return an instance of a dataclass.
+
+        Args:
+            cls: the dataclass.
+            table: the values of fields.
+            at: where the table stands.
+            given: fields that the table does not have.
 
         Raises:
-            CaseError: The table has a field that is none, lacks one, or has a value of another type.
+            CaseError: the table has a field that is none, lacks one, or has a value of another type.
         """
         rows = self.table(table, at)
         known = _hints(cast(Any, cls))
@@ -145,7 +161,7 @@ class Reading:
         )
 
     def changed(self, one: T, table: object, at: str) -> T:
-        """Returns the dataclass with the table's values in place of its own."""
+        """Return the dataclass with the table's values in place of its own."""
         cls = type(one)
         rows, known = self.table(table, at), _hints(cast(Any, cls))
         self._known(rows, known.keys(), at)
@@ -165,12 +181,17 @@ class Reading:
         return special(self, value, place) if special else self.value(hint, value, place)
 
     def table(self, value: object, at: str) -> Mapping[str, object]:
+        """Return the value, which is a table.
+
+        Raises:
+            CaseError: it is none.
+        """
         if not isinstance(value, dict):
             raise self.case.error(at, "must be a table")
         return value
 
     def text(self, value: object, at: str) -> str:
-        """Returns a text with its places filled. A table is a long one: begin, text so many times, end."""
+        """Return a text with its places filled. A table is a long one: begin, text so many times, end."""
         if isinstance(value, dict):
             long = self.of(_Long, value, at)
             return long.begin + long.text * long.times + long.end
@@ -182,15 +203,15 @@ class Reading:
             raise self.case.error(at, f"has a place that means nothing here: {error.args[0]}") from None
 
     def one(self, cls: type[T], value: object, at: str) -> T:
-        """Returns a value of this class."""
+        """Return a value of this class."""
         return cast(T, self.value(cls, value, at))
 
     def texts(self, value: object, at: str) -> tuple[str, ...]:
-        """Returns a list of texts."""
+        """Return a list of texts."""
         return cast(tuple[str, ...], self.value(tuple[str, ...], value, at))
 
     def value(self, hint: object, value: object, at: str) -> object:
-        """Returns what a value of this type hint is."""
+        """Return what a value of this type hint is."""
         if hint in self.special:
             return self.special[hint](self, value, at)
         origin = get_origin(hint)
@@ -216,13 +237,13 @@ class Reading:
         return value
 
     def wall_clock(self, value: object, at: str) -> datetime:
-        """Returns a date and time of no zone."""
+        """Return a date and time of no zone."""
         if not isinstance(value, datetime) or value.tzinfo is not None:
             raise self.case.error(at, "must be a date and time of the event's zone, without Z")
         return value
 
     def word(self, words: tuple[object, ...], value: object, at: str) -> object:
-        """Returns the value, which is one of these."""
+        """Return the value, which is one of these."""
         if value not in words:
             raise self.case.error(at, f"must be one of {', '.join(map(str, words))}")
         return value
@@ -239,7 +260,7 @@ class Reading:
         return self.value(wanted[-1], value, at)
 
     def _tuple(self, hints: tuple[object, ...], value: object, at: str) -> object:
-        """A list, or a table where each element is a name and a value."""
+        """Return a list's elements, or a table's, each of which is a name and a value."""
         if isinstance(value, dict) and hints[1:] == (...,):
             value = [list(row) for row in value.items()]
         if not isinstance(value, list):
@@ -254,7 +275,10 @@ class Reading:
         )
 
     def _listed(self, hint: object, rows: list[object], at: str) -> tuple[object, ...]:
-        """An element with repeat is there so many times; ${n} counts them from 0, ${n:3} in three digits."""
+        """Return a list's elements; one with repeat is there so many times.
+
+        ${n} counts them from 0, ${n:3} in three digits.
+        """
         made: list[object] = []
         for number, row in enumerate(rows):
             place, times = f"{at}.{number}", None
@@ -280,7 +304,7 @@ def _hints(cls: type) -> dict[str, object]:
 
 
 def tables(kind: str, cls: type[T], folder: Path = DATA) -> dict[str, T]:
-    """Returns the tables of a kind, by name, each as an object of a class; their texts have no places."""
+    """Return the tables of a kind, by name, each as an object of a class; their texts have no places."""
 
     def nothing(name: str, rest: str) -> str:
         raise KeyError(name, rest)
@@ -296,12 +320,15 @@ def made_of(
     folder: Path = DATA,
     forms: Mapping[str, Form] = _NO_FORMS,
 ) -> dict[str, Callable[[D], T]]:
-    """Returns how to make each case of a kind, by name and in their order.
+    """Return how to make each case of a kind, by name and in their order.
 
     Args:
-        generated: Those that Python makes; their tables give their place in the order.
-        sample: For whom each is made once, to say now what is wrong.
-        forms: See read.
+        kind: a sub-folder's name.
+        make: makes a case's object.
+        generated: those that Python makes; their tables give their place in the order.
+        sample: for whom each is made once, so that an error shows at once.
+        folder: the data folder.
+        forms: see read.
     """
     found: dict[str, Callable[[D], T]] = {}
     for name, case in read(kind, folder, forms).items():

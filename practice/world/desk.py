@@ -1,4 +1,4 @@
-"""From where the records of one mailbox are made: its number, its people, and which oddities fall to it."""
+"""Provide what one mailbox's records are made from: its number, its people, and its oddities."""
 
 from __future__ import annotations
 
@@ -17,29 +17,37 @@ _STREWN = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What one record may depend on. key is unique to it; index is the mailbox's number."""
+    """Hold what one record may depend on.
+
+    Attributes:
+        key: unique to the record.
+        index: the mailbox's number.
+    """
 
     seed: int
     index: int
     key: str
 
     def dice(self, purpose: str = "") -> Dice:
+        """Return dice for one purpose of this record."""
         return Dice(self.seed, self.index, self.key, purpose)
 
     @property
     def owner(self) -> Person:
+        """Return the mailbox's owner."""
         return self.person(self.index)
 
     @property
     def colleague(self) -> Person:
-        """The one before the owner: everybody's but the first's."""
+        """Return the person before the owner: everybody has one but the first."""
         return self.person(max(self.index - 1, 0))
 
     def person(self, index: int) -> Person:
+        """Return a person by number."""
         return Directory(self.seed, index + 1).at(index)
 
     def dated(self, common: Common, subject: str) -> Common:
-        """With a subject, cut as Exchange cuts, and its own days of creation and of the last change."""
+        """Return `common` with a subject, cut as Exchange cuts, and days of creation and last change."""
         dice = self.dice("dates")
         created = moment(dice)
         changed = created + timedelta(minutes=dice.below(200_000))
@@ -50,8 +58,10 @@ SAMPLE = Desk(1, 0, "sample")
 
 
 def share(seed: int, index: int, kind: str, oddities: Iterable[str]) -> list[str]:
-    """This mailbox's oddities: first those due to it, so that five neighbours have them all, then some by
-    chance."""
+    """Return this mailbox's oddities.
+
+    First those due to it, so that five neighbours have them all, then some by chance.
+    """
     dice = Dice(seed, index, kind, "share")
     due: list[str] = []
     strewn: list[str] = []

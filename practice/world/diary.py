@@ -1,4 +1,4 @@
-"""What people do to their calendars while they are moved. Each change moves the item's change key.
+"""Change calendars as people do while they are moved. Each change moves the item's change key.
 
 Hold World.lock while a server runs.
 """
@@ -16,14 +16,18 @@ from practice.world.records import Common
 
 
 def event_of(item: Message) -> Event:
-    """Raises ValueError for an item that is no event."""
+    """Return the event of an item.
+
+    Raises:
+        ValueError: the item is no event.
+    """
     if not isinstance(item.record, Event):
         raise ValueError("not an event")
     return item.record
 
 
 def rewrite(mailbox: Mailbox, item: Message, *, subject: str | None = None, body: str | None = None) -> None:
-    """Another subject or text. Of an occurrence: it becomes a modified one."""
+    """Give an item another subject or text. An occurrence becomes a modified one."""
     base = event_of(item).base
     subject = base.subject if subject is None else subject
     base = replace(base, subject=subject, body=base.body if body is None else body)
@@ -31,8 +35,11 @@ def rewrite(mailbox: Mailbox, item: Message, *, subject: str | None = None, body
 
 
 def shift(mailbox: Mailbox, item: Message, by: timedelta) -> None:
-    """The event takes place earlier or later, by the wall clock. A series moves with all its occurrences when
-    by is less than a day and the day stays the same; what was done to single ones is lost, as in Exchange."""
+    """Move an event by the wall clock.
+
+    A series moves with all its occurrences when `by` is less than a day and the day stays the same; changes
+    of single ones are lost, as in Exchange.
+    """
 
     def shifted(event: Event) -> Event:
         moved = replace(event, start=event.start + by, end=event.end + by, sequence=event.sequence + 1)
@@ -46,7 +53,7 @@ def shift(mailbox: Mailbox, item: Message, by: timedelta) -> None:
 
 
 def answer(mailbox: Mailbox, item: Message, at: int, party: Party) -> None:
-    """The required attendee number `at` is now this one: an answer came."""
+    """Put this party in the place of the required attendee number `at`: an answer came."""
 
     def answered(event: Event) -> Event:
         required = (*event.required[:at], party, *event.required[at + 1 :])
@@ -56,12 +63,17 @@ def answer(mailbox: Mailbox, item: Message, at: int, party: Party) -> None:
 
 
 def cancel(mailbox: Mailbox, item: Message) -> None:
+    """Cancel an event."""
     edit(mailbox, item, lambda event: replace(event, cancelled=True, sequence=event.sequence + 1))
 
 
 def edit(mailbox: Mailbox, item: Message, change: Callable[[Event], Event]) -> None:
-    """Any change. Of an occurrence (Mailbox.occurrence), its series is changed. Raises ValueError for an item
-    that is no event, KeyError for an occurrence of which the series no longer knows."""
+    """Change an event. Of an occurrence (Mailbox.occurrence), its series is changed.
+
+    Raises:
+        ValueError: the item is no event.
+        KeyError: the series no longer knows the occurrence.
+    """
     if item.day is None:
         mailbox.replace(item, _stamped(mailbox, change(event_of(item))))
         return
@@ -70,7 +82,11 @@ def edit(mailbox: Mailbox, item: Message, change: Callable[[Event], Event]) -> N
 
 
 def modify_occurrence(mailbox: Mailbox, master: Message, day: date, change: Callable[[Event], Event]) -> None:
-    """The occurrence of this original day is changed, no other. Raises KeyError when there is none."""
+    """Change the occurrence of this original day, and no other.
+
+    Raises:
+        KeyError: there is none.
+    """
     series = event_of(master)
     one = _stamped(mailbox, change(series.instance(day)))
     kept = tuple(each for each in series.changed if each.day != day)
@@ -79,7 +95,12 @@ def modify_occurrence(mailbox: Mailbox, master: Message, day: date, change: Call
 
 
 def delete_occurrence(mailbox: Mailbox, master: Message, day: date) -> None:
-    """Raises KeyError when there is none on this day, ValueError for the last one left: Exchange keeps it."""
+    """Delete the occurrence of this original day.
+
+    Raises:
+        KeyError: there is none.
+        ValueError: it is the last one left: Exchange refuses to delete it.
+    """
     series = event_of(master)
     series.instance(day)
     changed = tuple(each for each in series.changed if each.day != day)
@@ -90,12 +111,12 @@ def delete_occurrence(mailbox: Mailbox, master: Message, day: date) -> None:
 
 
 def master_of(mailbox: Mailbox, item: Message) -> Message:
-    """The series of an occurrence."""
+    """Return the series of an occurrence."""
     return mailbox.item(mailbox.ids.item(item.folder.number, item.number))
 
 
 def remove(mailbox: Mailbox, item: Message) -> None:
-    """For good: an item, or of a series the one occurrence, and with the last one the series."""
+    """Remove an item for good; of a series the one occurrence, and with the last one the series."""
     if item.day is None:
         mailbox.delete(item, hard=True)
         return

@@ -1,4 +1,4 @@
-"""A practice mailbox's folders: a tree with change logs, from which every sync can be answered."""
+"""Hold a practice mailbox's folders: a tree with change logs, from which every sync can be answered."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FolderKind = Literal["normal", "search", "hidden"]
 
 
 class Did(StrEnum):
-    """What happened to an item or a folder."""
+    """Name what happened to an item or a folder."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -30,7 +30,12 @@ _CODES = tuple(Did)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One row of a sync. item is None when it was deleted; id is the item's id in this folder."""
+    """Hold one row of a sync.
+
+    Attributes:
+        item: None when it was deleted.
+        id: the item's id in this folder.
+    """
 
     number: int
     did: Did
@@ -40,6 +45,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class FolderChange:
+    """Hold one row of a sync of folders."""
+
     number: int
     did: Did
     id: str
@@ -48,7 +55,11 @@ class FolderChange:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What the owner lets somebody do in a folder. level: Exchange's, "Reviewer" or "Editor" and so on."""
+    """Hold what the owner lets somebody do in a folder.
+
+    Attributes:
+        level: Exchange's, "Reviewer" or "Editor" and so on.
+    """
 
     name: str
     address: str
@@ -56,7 +67,7 @@ class Grant:
 
 
 class Log:
-    """Append-only: (change number, what, whose number, when that one arrived), in four arrays."""
+    """Record changes in four arrays: (change number, what, whose number, when that one arrived)."""
 
     __slots__ = ("arrived", "did", "numbers", "whose")
 
@@ -67,13 +78,14 @@ class Log:
         self.arrived = array("q")
 
     def add(self, number: int, did: Did, whose: int, arrived: int) -> None:
+        """Add an entry."""
         self.numbers.append(number)
         self.did.append(_CODES.index(did))
         self.whose.append(whose)
         self.arrived.append(arrived)
 
     def newest_first(self, since: int, before: int | None) -> Iterator[tuple[int, Did, int, int]]:
-        """Entries with since < number < before."""
+        """Yield entries with since < number < before."""
         low = bisect_right(self.numbers, since)
         high = len(self.numbers) if before is None else bisect_left(self.numbers, before)
         for at in range(high - 1, low - 1, -1):
@@ -81,10 +93,17 @@ class Log:
 
 
 class Folder:
-    """id survives renames and moves. kind "search" shows other folders' items; "hidden" is not for
-    people (PR_ATTR_HIDDEN). grants: who else may do what in it. readonly: it is somebody else's, and the
-    mailbox's owner may only look. came: the origins of items that were moved here, by
-    number. Change a folder only by the mailbox's methods, which log it."""
+    """Hold a folder.
+
+    Change it only by the mailbox's methods, which log it.
+
+    Attributes:
+        id: survives renames and moves.
+        kind: "search" shows other folders' items; "hidden" is not for people (PR_ATTR_HIDDEN).
+        grants: who else may do what in it.
+        readonly: True if it is somebody else's, and the mailbox's owner may only look.
+        came: the origins of items that were moved here, by number.
+    """
 
     __slots__ = (
         "_associated",
@@ -135,15 +154,17 @@ class Folder:
 
     @property
     def id(self) -> str:
+        """Return the folder's id."""
         return self.mailbox.ids.folder(self.number)
 
     @property
     def change_key(self) -> str:
+        """Return the folder's change key."""
         return self.mailbox.ids.change_key(self.change)
 
     @property
     def path(self) -> tuple[str, ...]:
-        """Names from below msgfolderroot down."""
+        """Return the names from below msgfolderroot down."""
         names: list[str] = []
         here: Folder | None = self
         while here is not None and here.parent is not None and here.role != "msgfolderroot":
@@ -153,8 +174,10 @@ class Folder:
 
     @property
     def items(self) -> list[Message]:
-        """In order of arrival, oldest first; without associated ones. A search folder shows what is
-        unread anywhere."""
+        """Return the items in order of arrival, oldest first; without associated ones.
+
+        A search folder shows what is unread anywhere.
+        """
         if self.kind == "search":
             return [
                 item
@@ -172,28 +195,35 @@ class Folder:
 
     @property
     def total(self) -> int:
+        """Return the number of items."""
         return len(self.items) if self.kind == "search" else len(self._items)
 
     @property
     def size(self) -> int:
+        """Return the bytes of all items."""
         return sum(item.size for item in self.items)
 
     def item(self, number: int) -> Message | None:
+        """Return an item by number; None if there is none."""
         return self._items.get(number) or self._associated.get(number)
 
     def walk(self) -> Iterator[Folder]:
-        """Everything below, parents first."""
+        """Yield everything below, parents first."""
         for child in self.children:
             yield child
             yield from child.walk()
 
     def changes(self, since: int = 0, before: int | None = None, limit: int | None = None) -> list[Change]:
-        """What a client that knows everything up to change `since` must be told, newest first: at most
-        limit changes numbered below before (exclusive).
+        """Return what a client has to learn that knows everything up to change `since`, newest first.
 
-        Page with a fixed upper end: high = mailbox.change at the first page, before = high + 1, then
-        before = the last change's number; when a page is not full, the next round is since = high.
-        One item may appear twice within a round only as created now and updated in the next round.
+        Page with a fixed upper end: high = mailbox.change at the first page, before = high + 1, then before =
+        the last change's number; when a page is not full, the next round is since = high. One item may appear
+        twice within a round only as created now and updated in the next round.
+
+        Args:
+            since: the change.
+            before: only changes with lower numbers.
+            limit: how many at most.
         """
         found: list[Change] = []
         for number, did, whose, arrived in self._log.newest_first(since, before):
@@ -221,7 +251,7 @@ class Folder:
         return Change(number, did, item.id, item) if number == item.content_change else None
 
     def admit(self, item: Message, number: int, change: int) -> None:
-        """Puts item here under a new number. For the mailbox and generators only."""
+        """Put an item here under a new number. For the mailbox and generators only."""
         item.folder = self
         item.number = number
         item.arrived = item.content_change = item.read_change = item.series_change = change
@@ -236,7 +266,7 @@ class Folder:
         self._log.add(change, Did.CREATED, number, change)
 
     def release(self, item: Message, change: int) -> None:
-        """Takes item away, logging its deletion."""
+        """Take an item away, and log its deletion."""
         item.origin = item.origin or (self.number, item.number)
         self.mailbox.strays.pop(item.origin, None)
         if self._associated.pop(item.number, None) is None:
@@ -245,7 +275,7 @@ class Folder:
             self._log.add(change, Did.DELETED, item.number, item.arrived)
 
     def note(self, item: Message, did: Did, change: int) -> None:
-        """Logs that item was updated, or only its read flag changed."""
+        """Log that an item was updated, or that only its read flag changed."""
         if did is Did.READ:
             item.read_change = change
         else:
@@ -254,7 +284,7 @@ class Folder:
             self._log.add(change, did, item.number, item.arrived)
 
     def renumber(self) -> None:
-        """New numbers for the folder and everything in it, and an empty log: a re-created mailbox."""
+        """Give new numbers to the folder and everything in it, and empty its log: a re-created mailbox."""
         self.number = self.mailbox.next_number()
         self.change = self.arrived = self.mailbox.next_change()
         items = [*self._items.values(), *self._associated.values()]

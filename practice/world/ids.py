@@ -1,5 +1,7 @@
-"""Exchange's ids: base64 over a mailbox GUID and an entry id, laid out as the real ones are (120
-characters for a folder, 152 for an item), so case-sensitive, and often equal but for case.
+"""Make Exchange's ids: base64 over a mailbox GUID and an entry id.
+
+They are laid out as the real ones are (120 characters for a folder, 152 for an item), so they are case-
+sensitive, and often equal but for case.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ _IMMUTABLE_BYTES = len(_IMMUTABLE) + 28
 
 
 class IdMaker:
-    """Makes and reads the ids of one mailbox generation. Reading gives None for any other's."""
+    """Make and read the ids of one mailbox generation. Reading gives None for any other's."""
 
     __slots__ = ("_instance", "_prefix", "_store")
 
@@ -28,28 +30,31 @@ class IdMaker:
         self._instance = digest("instance", guid)
 
     def folder(self, number: int) -> str:
+        """Return a folder's id."""
         entry = self._store + b"\x01\x00" + self._counter(number)
         return base64.b64encode(self._prefix + b"\x2e\x00" + entry + b"\x00\x00\x00").decode()
 
     def item(self, folder: int, number: int) -> str:
+        """Return an item's id."""
         entry = self._store + b"\x07\x00" + self._counter(folder) + b"\x00\x00" + self._counter(number)
         return base64.b64encode(self._prefix + b"\x46\x00" + entry + b"\x00\x00\x00").decode()
 
     def occurrence(self, folder: int, number: int, day: int) -> str:
-        """The id of one occurrence of the series `number`; day is the ordinal of its original date."""
+        """Return the id of one occurrence of the series `number`; day is the ordinal of its original date."""
         return base64.b64encode(base64.b64decode(self.item(folder, number)) + day.to_bytes(4, "big")).decode()
 
     def immutable(self, folder: int, number: int, day: int | None = None) -> str:
-        """The id that Graph gives to whoever prefers immutable ones: of where an item was first."""
+        """Return the id that Graph gives to whoever prefers immutable ones: of where an item was first."""
         numbers = folder.to_bytes(6, "big") + number.to_bytes(6, "big")
         suffix = b"" if day is None else day.to_bytes(_DAY_BYTES, "big")
         return base64.b64encode(_IMMUTABLE + self._store[4:] + numbers + suffix).decode()
 
     def change_key(self, change: int) -> str:
+        """Return a change key."""
         return base64.b64encode(b"\x09\0\0\0\x16\0\0\0" + self._counter(change)).decode()
 
     def read_folder(self, text: str) -> int | None:
-        """The folder's number; None for anything that is not one of this mailbox's folder ids."""
+        """Return the folder's number; None for anything that is not one of this mailbox's folder ids."""
         data = _decoded(text, _FOLDER_BYTES)
         if data is None:
             return None
@@ -57,7 +62,7 @@ class IdMaker:
         return number if self.folder(number) == text else None
 
     def read_item(self, text: str) -> tuple[int, int] | None:
-        """(folder number, item number); None for anything else."""
+        """Return (folder number, item number); None for anything else."""
         data = _decoded(text, _ITEM_BYTES)
         if data is None:
             return None
@@ -66,7 +71,7 @@ class IdMaker:
         return (folder, number) if self.item(folder, number) == text else None
 
     def read_occurrence(self, text: str) -> tuple[int, int, int] | None:
-        """(folder number, item number, day); None for anything else."""
+        """Return (folder number, item number, day); None for anything else."""
         data = _decoded(text, _ITEM_BYTES + _DAY_BYTES)
         if data is None:
             return None
@@ -75,7 +80,7 @@ class IdMaker:
         return (*master, day) if master and 0 < day <= date.max.toordinal() else None
 
     def read_immutable(self, text: str) -> tuple[int, int, int | None] | None:
-        """(folder number, item number, day or None); None for anything else."""
+        """Return (folder number, item number, day or None); None for anything else."""
         data = _decoded(text, _IMMUTABLE_BYTES) or _decoded(text, _IMMUTABLE_BYTES + _DAY_BYTES)
         if data is None:
             return None

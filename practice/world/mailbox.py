@@ -1,8 +1,8 @@
-"""A practice mailbox: what a server answers from, and what its owner does during a migration.
+"""Hold a practice mailbox: what a server answers from, and what its owner does during a migration.
 
-Every change takes the next number of `change`. All methods are deterministic: the same calls on the
-same seed give the same ids and bytes, and the same dates but of mail that is delivered now. Hold World.lock
-when another thread may read.
+Every change takes the next number of `change`. All methods are deterministic: the same calls on the same seed
+give the same ids and bytes, and the same dates but of mail that is delivered now. Hold World.lock when
+another thread may read.
 """
 
 from __future__ import annotations
@@ -31,8 +31,13 @@ NOW = datetime(2026, 9, 7, 6, 0, tzinfo=UTC)
 
 
 class Mailbox:
-    """guid changes when the mailbox is re-created. root is msgfolderroot; store, above it, also holds
-    what people never see. The generator fills it; see practice.world.world."""
+    """Hold a mailbox. The generator fills it; see practice.world.world.
+
+    Attributes:
+        guid: changes when the mailbox is re-created.
+        root: msgfolderroot.
+        store: above root; it also holds what people never see.
+    """
 
     def __init__(self, seed: int, owner: Person, people: Directory, message_size: int | None = None) -> None:
         self.seed = seed
@@ -53,39 +58,55 @@ class Mailbox:
 
     @property
     def address(self) -> str:
+        """Return the owner's primary address."""
         return self.owner.address
 
     def next_change(self) -> int:
+        """Return the number of a new change."""
         self.change += 1
         return self.change
 
     def next_number(self) -> int:
+        """Return the number of a new folder or item."""
         self._number += 1
         return self._number
 
     # What a server reads
 
     def folders(self) -> Iterator[Folder]:
-        """Everything below msgfolderroot, parents before children."""
+        """Yield everything below msgfolderroot, parents before children."""
         return self.root.walk()
 
     def folder(self, folder_id: str) -> Folder:
-        """By id, store and root included. Raises KeyError."""
+        """Return a folder by id, store and root included.
+
+        Raises:
+            KeyError: there is none.
+        """
         number = self.ids.read_folder(folder_id)
         if number is None or number not in self._folders:
             raise KeyError("no such folder")
         return self._folders[number]
 
     def distinguished(self, role: str) -> Folder:
-        """By distinguished folder id ("inbox", "root", ...), any case. Raises KeyError."""
+        """Return a folder by distinguished folder id ("inbox", "root", ...), any case.
+
+        Raises:
+            KeyError: there is none.
+        """
         for folder in self._folders.values():
             if folder.role == role.lower():
                 return folder
         raise KeyError(role)
 
     def item(self, item_id: str) -> Message:
-        """By id as of now: one moved has another. An occurrence's id gives an item of its own that is in no
-        folder's list. Raises KeyError."""
+        """Return an item by its id of now: one that was moved has another.
+
+        An occurrence's id gives an item of its own that is in no folder's list.
+
+        Raises:
+            KeyError: there is none.
+        """
         occurrence = self.ids.read_occurrence(item_id)
         if occurrence is not None:
             folder_number, number, day = occurrence
@@ -95,7 +116,11 @@ class Mailbox:
         return self._at(numbers)
 
     def item_for_ever(self, immutable_id: str) -> Message:
-        """By immutable id, wherever it is now; occurrences as in `item`. Raises KeyError."""
+        """Return an item by immutable id, wherever it is now; occurrences as in `item`.
+
+        Raises:
+            KeyError: there is none.
+        """
         found = self.ids.read_immutable(immutable_id)
         if found is None:
             raise KeyError("no such item")
@@ -111,7 +136,11 @@ class Mailbox:
         return item
 
     def occurrence(self, master: Message, day: date) -> Message:
-        """The occurrence of a series whose original start is on this day. Raises KeyError."""
+        """Return the occurrence of a series whose original start is on this day.
+
+        Raises:
+            KeyError: there is none.
+        """
         if not isinstance(master.record, Series):
             raise KeyError("not a series")
         return self.placed(master, master.record.instance(day), day)
@@ -125,13 +154,13 @@ class Mailbox:
         return item
 
     def messages(self) -> Iterator[Message]:
-        """Every item that people see: those of the normal folders, without associated ones."""
+        """Yield every item that people see: those of the normal folders, without associated ones."""
         for folder in self.folders():
             if folder.kind == "normal":
                 yield from folder.items
 
     def folder_changes(self, since: int = 0) -> list[FolderChange]:
-        """What a client that knows the hierarchy up to change `since` must be told, in order."""
+        """Return in order what a client has to learn that knows the hierarchy up to change `since`."""
         found: dict[int, FolderChange] = {}
         for number, did, whose, arrived in self._folder_log:
             folder = self._folders.get(whose)
@@ -147,7 +176,7 @@ class Mailbox:
         return list(found.values())
 
     def letter(self, item: Message) -> Letter:
-        """The item's letter, planned anew; the last one is kept, as its properties are read in a row."""
+        """Return the item's letter, planned again; the last one stays, as properties are read in a row."""
         last = self._last
         if last and last[0] is item and last[1] == item.revision:
             return last[2]
@@ -156,7 +185,7 @@ class Mailbox:
         return letter
 
     def size(self, item: Message) -> int:
-        """Without planning the letter where that can be: folders of 100,000 are summed up."""
+        """Return an item's size, if possible without planning the letter: folders of 100,000 are summed up."""
         if item.recipe == "plain" and item.made is None:
             return HEADER_BYTES + self._budget(item, f"{self.seed}/{self.address}/{item.seed}")
         return self.letter(item).size
@@ -177,9 +206,25 @@ class Mailbox:
         is_read: bool = False,
         marks: Marks | None = None,
     ) -> Message:
-        """A new item: one of practice.mail.recipes; or given bytes; or, when subject, text or sender is
-        given, a plain mail of these. In drafts it is a draft. received is the delivery time, or now; a
-        recipe's headers keep their own dates."""
+        """Add a new item: a recipe's; or given bytes; or a plain mail of a subject, text or sender.
+
+        In drafts it is a draft. A recipe's headers have their own dates.
+
+        Args:
+            folder: where it arrives.
+            recipe: one of practice.mail.recipes.
+            mime: given bytes.
+            subject: of a plain mail.
+            text: of a plain mail.
+            sender: of a plain mail.
+            size: about how many bytes.
+            received: the delivery time; None for now.
+            is_read: True if it was read.
+            marks: what people did to it.
+
+        Returns:
+            The item.
+        """
         self._delivered += 1
         drafted = folder.role == "drafts"
         item = Message(
@@ -203,16 +248,23 @@ class Mailbox:
         return item
 
     def put(self, folder: Folder, record: Record) -> Message:
-        """A new item that is no mail: an appointment, a contact, a task, a note."""
+        """Add a new item that is no mail: an appointment, a contact, a task, a note."""
         self._delivered += 1
         item = message_of(record, self.owner, f"put/{self._delivered}")
         folder.admit(item, self.next_number(), self.next_change())
         return item
 
     def replace(self, item: Message, record: Record, *, occurrence: bool = False) -> None:
-        """Other content in the same item; id stays, change key changes. occurrence: of a series, no more than
-        one of its occurrences changed. Raises ValueError for an occurrence, which is its series'
-        (practice.world.diary)."""
+        """Put other content in the same item; id stays, change key changes.
+
+        Args:
+            item: the item.
+            record: the content.
+            occurrence: True if of a series only one of its occurrences changed.
+
+        Raises:
+            ValueError: it is an occurrence, which belongs to its series (practice.world.diary).
+        """
         if item.day is not None:
             raise ValueError("an occurrence has no content of its own")
         dress(item, record, self.owner)
@@ -223,29 +275,32 @@ class Mailbox:
             item.series_change = before
 
     def mark_read(self, item: Message, read: bool = True) -> None:
+        """Mark an item as read or unread."""
         if item.is_read != read:
             item.is_read = read
             item.folder.unread += -1 if read else 1
             item.folder.note(item, Did.READ, self.next_change())
 
     def mark(self, item: Message, marks: Marks) -> None:
-        """Sets all marks at once."""
+        """Set all marks at once."""
         if item.marks != marks:
             item.marks = marks
             item.folder.note(item, Did.UPDATED, self.next_change())
 
     def flag(self, item: Message, status: FlagStatus = "Flagged") -> None:
+        """Set an item's follow-up flag."""
         self.mark(item, replace(item.marks, flag=status))
 
     def categorize(self, item: Message, *categories: str) -> None:
+        """Set an item's categories."""
         self.mark(item, replace(item.marks, categories=categories))
 
     def verb(self, item: Message, verb: int) -> None:
-        """The owner replied (102, 103) or forwarded (104)."""
+        """Mark that the owner replied (102, 103) or forwarded (104)."""
         self.mark(item, replace(item.marks, verb=verb))
 
     def edit_draft(self, item: Message) -> None:
-        """Other text in the same item; id stays, change key and bytes change."""
+        """Put other text in the same item; id stays, change key and bytes change."""
         subject = item.letter.subject
         item.revision += 1
         self._last = None
@@ -254,13 +309,13 @@ class Mailbox:
         item.folder.note(item, Did.UPDATED, self.next_change())
 
     def move(self, item: Message, folder: Folder) -> Message:
-        """The same Message, under a new id; its old id no longer exists."""
+        """Move an item: the same Message, under a new id; its old id no longer exists."""
         item.folder.release(item, self.next_change())
         folder.admit(item, self.next_number(), self.next_change())
         return item
 
     def delete(self, item: Message, *, hard: bool = False) -> None:
-        """To deleteditems, or for good."""
+        """Move an item to deleteditems, or delete it for good."""
         if hard:
             item.folder.release(item, self.next_change())
         else:
@@ -275,20 +330,26 @@ class Mailbox:
         folder_class: str = "IPF.Note",
         kind: FolderKind = "normal",
     ) -> Folder:
+        """Make a folder."""
         return self._new_folder(name, parent, role=role, folder_class=folder_class, kind=kind)
 
     def share(self, folder: Folder, *grants: Grant, readonly: bool = False) -> None:
-        """Sets all grants at once."""
+        """Set all grants at once."""
         folder.grants = grants
         folder.readonly = readonly
         self._touch(folder)
 
     def rename(self, folder: Folder, name: str) -> None:
+        """Rename a folder."""
         folder.name = name
         self._touch(folder)
 
     def move_folder(self, folder: Folder, parent: Folder) -> None:
-        """Raises ValueError for a folder below itself."""
+        """Move a folder.
+
+        Raises:
+            ValueError: the parent is below the folder.
+        """
         if parent is folder or parent in folder.walk():
             raise ValueError("a folder cannot be below itself")
         if folder.parent is not None:
@@ -298,7 +359,7 @@ class Mailbox:
         self._touch(folder)
 
     def delete_folder(self, folder: Folder, *, hard: bool = False) -> None:
-        """To deleteditems (id and content stay), or for good with everything below."""
+        """Move a folder to deleteditems (id and content stay), or delete it with everything below."""
         if not hard:
             self.move_folder(folder, self.distinguished("deleteditems"))
             return
@@ -312,12 +373,12 @@ class Mailbox:
         self._folder_log.append((self.next_change(), Did.DELETED, folder.number, folder.arrived))
 
     def empty(self) -> None:
-        """Every item is gone for good; the folders stay."""
+        """Delete every item for good; the folders stay."""
         for item in list(self.messages()):
             self.delete(item, hard=True)
 
     def shrink(self, fraction: float) -> int:
-        """Removes about this fraction of all items for good; returns how many."""
+        """Delete about this fraction of all items for good, and return how many."""
         items = list(self.messages())
         count = round(len(items) * fraction)
         order = sorted(items, key=lambda item: digest(self.seed, self.address, "shrink", item.seed))
@@ -326,8 +387,10 @@ class Mailbox:
         return count
 
     def recreate(self, *, content: bool = True) -> None:
-        """The mailbox was deleted and made anew: other guid, folder ids and item ids; the same items
-        or none. Sync states of before are void."""
+        """Delete the mailbox and make it again: other guid, folder ids and item ids; the same items or none.
+
+        Sync states of before are void.
+        """
         if not content:
             self.empty()
         self.generation += 1
@@ -335,9 +398,11 @@ class Mailbox:
         self.move_database(roots=True)
 
     def move_database(self, *, roots: bool = False) -> None:
-        """The mailbox moved to another database or server: the same guid and the same items, and every folder
-        id, item id and change key is another one; those of the top folders, by which a mailbox is known, only
-        if asked. Sync states of before are void."""
+        """Move the mailbox to another database or server.
+
+        The guid and the items stay, and every folder id, item id and change key is another one; those of the
+        top folders, by which a mailbox is known, only if asked. Sync states of before are void.
+        """
         folders = list(self._folders.values())
         self._folders, self._folder_log, self.strays = {}, [], {}
         for folder in folders:
@@ -382,6 +447,6 @@ class Mailbox:
 
 
 def text_size(key: str) -> int:
-    """Most mails are small, a few are large."""
+    """Return a mail's size: most are small, a few are large."""
     dice = Dice(key, "size")
     return dice.pick((300, 800, 1500, 4000, 9000, 30000)) + dice.below(700)

@@ -1,4 +1,4 @@
-"""One item of a practice mailbox: a few mutable marks, and a letter planned anew when it is asked for."""
+"""Hold one item of a practice mailbox: a few mutable marks, and a letter planned again when needed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REPLIED, REPLIED_ALL, FORWARDED = 102, 103, 104
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What people do to a mail without changing it. Shared between items while equal."""
+    """Hold what people do to a mail without changing it. Shared between items while equal."""
 
     categories: tuple[str, ...] = ()
     flag: FlagStatus = "NotFlagged"
@@ -38,16 +38,23 @@ DRAFT = Marks(draft=True)
 
 
 class Message:
-    """An item. id and change_key are those of this moment: id changes on a move, change_key with any
-    change. Everything else that never changes is the letter's. Change it by the mailbox's methods.
+    """Hold an item. Change it by the mailbox's methods.
 
-    seed names the letter (with the mailbox's address): it survives moves, and two items of one seed are
-    duplicates, byte for byte. number is the one in the id. by_owner: the owner wrote it. budget: about
-    how many bytes the letter should have. record: what an item says that is no mail; its letter is the
-    little of it that mail has too. day: of an occurrence, which is never in a folder itself. origin: where it
-    was before it was moved, as (folder number, number): what an immutable id is made of. restless: its MIME
-    is another one at each reading; rendered counts them. series_change: of a series, the last change that was
-    not one of a single occurrence.
+    id and change_key are those of this moment: id changes on a move, change_key with any change. Everything
+    else that never changes is the letter's.
+
+    Attributes:
+        seed: names the letter (with the mailbox's address): it survives moves, and two items of one seed are
+            duplicates, byte for byte.
+        number: the one in the id.
+        by_owner: True if the owner wrote it.
+        budget: about how many bytes the letter should have.
+        record: what an item states that is no mail; its letter is the little of it that mail has too.
+        day: of an occurrence, which is never in a folder itself.
+        origin: where it was before it was moved, as (folder number, number): what an immutable id is made of.
+        restless: True if its MIME is another one at each reading.
+        rendered: counts the readings of a restless item.
+        series_change: of a series, the last change that was not one of a single occurrence.
     """
 
     __slots__ = (
@@ -102,114 +109,136 @@ class Message:
 
     @property
     def id(self) -> str:
+        """Return the item's id of now."""
         if self.day is not None:
             return self.folder.mailbox.ids.occurrence(self.folder.number, self.number, self.day.toordinal())
         return self.folder.mailbox.ids.item(self.folder.number, self.number)
 
     @property
     def immutable_id(self) -> str:
-        """Survives moves within the mailbox."""
+        """Return the id that survives moves within the mailbox."""
         folder, number = self.origin or (self.folder.number, self.number)
         day = self.day.toordinal() if self.day else None
         return self.folder.mailbox.ids.immutable(folder, number, day)
 
     @property
     def change(self) -> int:
+        """Return the number of the last change."""
         return max(self.content_change, self.read_change)
 
     @property
     def change_key(self) -> str:
+        """Return the change key."""
         return self.folder.mailbox.ids.change_key(self.change)
 
     @property
     def series_key(self) -> str:
-        """The change key where a change of one occurrence is none of its series."""
+        """Return the change key where a change of one occurrence is none of its series."""
         return self.folder.mailbox.ids.change_key(max(self.series_change, self.read_change))
 
     @property
     def letter(self) -> Letter:
+        """Return the item as a letter."""
         return self.folder.mailbox.letter(self)
 
     @property
     def item_class(self) -> str:
+        """Return the message class."""
         return self.letter.item_class
 
     @property
     def size(self) -> int:
-        """What the server states as the item's size; near, but not equal to, the MIME's."""
+        """Return what the server states as the item's size; near, but not equal to, the MIME's."""
         return self.folder.mailbox.size(self)
 
     @property
     def subject(self) -> str:
+        """Return the subject."""
         return self.letter.subject
 
     @property
     def received(self) -> datetime | None:
+        """Return when it was received; None if it never was."""
         return self.letter.received
 
     @property
     def sent(self) -> datetime | None:
+        """Return when it was sent; None if it never was."""
         return self.letter.sent
 
     @property
     def created(self) -> datetime | None:
+        """Return when it was created."""
         return self.letter.received or self.letter.sent
 
     @property
     def modified(self) -> datetime | None:
+        """Return when it was last modified."""
         return self.record.common.modified if self.record else self.received or self.created
 
     @property
     def sensitivity(self) -> str:
+        """Return the sensitivity."""
         return self.record.common.sensitivity if self.record else "Normal"
 
     @property
     def reminder(self) -> int | None:
-        """Minutes before the start; None: nobody is reminded."""
+        """Return the minutes before the start; None without a reminder."""
         return self.record.common.reminder if self.record else None
 
     @property
     def due(self) -> datetime | None:
+        """Return what the reminder is for."""
         return self.record.common.due if self.record else None
 
     @property
     def message_id(self) -> str | None:
+        """Return the Message-ID."""
         return self.letter.message_id
 
     @property
     def sender(self) -> Correspondent:
+        """Return the sender."""
         return self.letter.sender
 
     @property
     def to(self) -> tuple[Correspondent, ...]:
+        """Return the recipients."""
         return self.letter.to
 
     @property
     def cc(self) -> tuple[Correspondent, ...]:
+        """Return the recipients of copies."""
         return self.letter.cc
 
     @property
     def text(self) -> str:
+        """Return the text that a client would show."""
         return self.letter.words()
 
     @property
     def has_attachments(self) -> bool:
+        """Return whether there are attachments."""
         return self.letter.has_attachments
 
     @property
     def attachments(self) -> tuple[Attachment, ...]:
+        """Return the attachments."""
         return self.letter.attachments()
 
     @property
     def categories(self) -> tuple[str, ...]:
+        """Return the categories."""
         return self.marks.categories
 
     @property
     def importance(self) -> Importance:
+        """Return the importance."""
         return self.marks.importance
 
     @property
     def flag_status(self) -> FlagStatus:
+        """Return the follow-up flag."""
         return self.marks.flag
 
     @property
@@ -219,25 +248,27 @@ class Message:
 
     @property
     def is_draft(self) -> bool:
+        """Return whether it is a draft."""
         return self.marks.draft
 
     @property
     def read_receipt_requested(self) -> bool:
+        """Return whether the sender wants a receipt."""
         return self.marks.read_receipt
 
     def mime(self, variant: int = 0) -> bytes:
-        """The whole message; another variant differs in boundaries and folding only."""
+        """Return the whole message; another variant differs in boundaries and folding only."""
         return self.letter.mime(variant) + self._stamp()
 
     def open(self, variant: int = 0) -> BinaryIO:
-        """The same as a stream: never whole in memory. The caller closes it."""
+        """Return the message as a stream: never whole in memory. The caller closes it."""
         if not self.restless:
             return self.letter.open(variant)
         with self.letter.open(variant) as stream:
             return io.BytesIO(stream.read() + self._stamp())
 
     def _stamp(self) -> bytes:
-        """What a restless item has in its text: another word at every reading."""
+        """Return what a restless item has in its text: another word at every reading."""
         if not self.restless:
             return b""
         self.rendered += 1

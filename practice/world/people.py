@@ -1,5 +1,6 @@
-"""The people of the practice world: names, addresses, directory entries. Each is computed when asked
-for, from the seed and an index, so that 40,000 cost nothing until read.
+"""Make up people: names, addresses, directory entries.
+
+Each is computed when asked for, from the seed and an index, so that 40,000 cost nothing until read.
 """
 
 from __future__ import annotations
@@ -26,7 +27,12 @@ class _Somebody:
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """people: whole names; given, family: of which those of one language are made."""
+    """Hold names.
+
+    Attributes:
+        people: whole names.
+        given, family: of which names of one language are made.
+    """
 
     people: tuple[_Somebody, ...] = ()
     given: tuple[str, ...] = ()
@@ -43,7 +49,12 @@ _TRAILING = re.compile(r"(\d+)$")
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One directory entry. proxies are the other SMTP addresses; the primary is address."""
+    """Hold one directory entry.
+
+    Attributes:
+        address: the primary one.
+        proxies: the other SMTP addresses.
+    """
 
     index: int
     name: str
@@ -57,7 +68,7 @@ class Person:
 
     @property
     def imceaex(self) -> str:
-        """The address an `EX` sender surfaces as when Exchange cannot resolve it to SMTP."""
+        """Return the address that an `EX` sender has when Exchange cannot resolve it to SMTP."""
         encoded = "".join(
             char if char.isascii() and (char.isalnum() or char == "-") else _imcea(char)
             for char in self.legacy_dn
@@ -67,7 +78,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccount:
-    """An account without a mailbox that reads the others' by impersonation, if it may."""
+    """Hold an account without a mailbox that reads the others' by impersonation, if it may."""
 
     address: str
     password: str
@@ -82,6 +93,7 @@ class Directory:
         self.count = count
 
     def at(self, index: int) -> Person:
+        """Return a person by number."""
         if not 0 <= index < self.count:
             raise KeyError(index)
         locale, given, family = self._name(index)
@@ -101,7 +113,11 @@ class Directory:
         )
 
     def find(self, address: str) -> Person:
-        """By primary or proxy address, ignoring case. Raises KeyError."""
+        """Return a person by primary or proxy address, ignoring case.
+
+        Raises:
+            KeyError: there is none.
+        """
         wanted = address.lower()
         person = self.at(self._index(wanted.partition("@")[0]))
         if wanted != person.address and wanted not in person.proxies:
@@ -109,15 +125,24 @@ class Directory:
         return person
 
     def find_legacy(self, legacy_dn: str) -> Person:
-        """By legacyExchangeDN, ignoring case as Exchange does. Raises KeyError."""
+        """Return a person by legacyExchangeDN, ignoring case as Exchange does.
+
+        Raises:
+            KeyError: there is none.
+        """
         person = self.at(self._index(legacy_dn))
         if legacy_dn.lower() != person.legacy_dn.lower():
             raise KeyError("no such legacyExchangeDN")
         return person
 
     def search(self, text: str, limit: int = 100, window: int = 2000) -> list[Person]:
-        """Those whose name or address begins with text, among the first window people: what
-        ResolveNames finds."""
+        """Return those whose name or address begins with a text, as ResolveNames finds them.
+
+        Args:
+            text: the beginning.
+            limit: how many at most.
+            window: only among so many first people.
+        """
         try:
             return [self.find(text)]
         except KeyError:
@@ -150,7 +175,7 @@ class Directory:
 
 
 class Addresses(Sequence[str]):
-    """All primary addresses, each computed when read."""
+    """List all primary addresses, each computed when read."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
@@ -171,13 +196,13 @@ class Addresses(Sequence[str]):
 
 
 def gone(shell: Person, dice: Dice) -> Person:
-    """Somebody who has left: no directory resolves this legacyExchangeDN."""
+    """Return somebody who has left: no directory resolves this legacyExchangeDN."""
     legacy_dn = f"{LEGACY_PREFIX}{dice.hex(32)}-ausgeschieden"
     return replace(shell, name="Ehemalige, Grete", address="", proxies=(), legacy_dn=legacy_dn)
 
 
 def ascii_of(name: str) -> str:
-    """A name as the local part of an address: Weiß -> Weiss, O'Neill -> ONeill."""
+    """Return a name as the local part of an address: Weiß -> Weiss, O'Neill -> ONeill."""
     plain = unicodedata.normalize("NFD", name.translate(_FOLDED)).encode("ascii", "ignore").decode()
     return "".join(char for char in plain if char.isalnum() or char == "-")
 

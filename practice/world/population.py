@@ -1,5 +1,6 @@
-"""Fills a new mailbox: its tree, and the mails in it with their marks. Between them, five neighbouring
-mailboxes hold every oddity; each has some others by chance.
+"""Fill a new mailbox: its tree, and the mails in it with their marks.
+
+Five neighbouring mailboxes hold every oddity between them; each has some others by chance.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _QUIET = Marks(("Rote Kategorie",), "Flagged"), Marks(flag="Complete"), Marks(ve
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How a world's mailboxes are filled; see practice.world.world.World."""
+    """Say how a world's mailboxes are filled; see practice.world.world.World."""
 
     nasty: bool = True
     folder_count: int | None = None
@@ -41,7 +42,7 @@ class _Planned:
 
 
 def populate(mailbox: Mailbox, count: int, measure: Measure) -> None:
-    """Makes the folders and count items."""
+    """Make the folders and `count` items."""
     folders = _folders(mailbox, measure)
     wheel = [folder for folder in folders for _ in range(_WEIGHTS.get(folder.role or "", 3))]
     nasty = measure.nasty and measure.message_size is None
@@ -64,7 +65,7 @@ def populate(mailbox: Mailbox, count: int, measure: Measure) -> None:
 
 
 def _unseen(mailbox: Mailbox) -> None:
-    """Items that are nobody's mail: associated, in hidden folders, recoverable, archived in place."""
+    """Add items that are no one's mail: associated, in hidden folders, recoverable, archived in place."""
     _put(mailbox, mailbox.distinguished("inbox"), _Planned("associated", "associated"), is_read=True)
     hidden = [folder for folder in mailbox.folders() if folder.kind == "hidden"]
     beside = grow_unseen(mailbox, archive=mailbox.owner.index % NEIGHBOURS == 1)
@@ -74,7 +75,7 @@ def _unseen(mailbox: Mailbox) -> None:
 
 
 def _folders(mailbox: Mailbox, measure: Measure) -> list[Folder]:
-    """Makes the tree; returns the folders that get mail."""
+    """Make the tree, and return the folders that get mail."""
     if measure.folder_count is not None:
         grow(mailbox, tuple(Extra((f"Ordner {n:05d}",)) for n in range(1, measure.folder_count)))
         return [folder for folder in mailbox.folders() if folder.role in (None, "inbox")]
@@ -87,7 +88,7 @@ def _folders(mailbox: Mailbox, measure: Measure) -> list[Folder]:
 
 
 def _odd(mailbox: Mailbox, measure: Measure) -> Iterator[_Planned]:
-    """This mailbox's share of the oddities, duplicates in pairs."""
+    """Yield this mailbox's share of the oddities, duplicates in pairs."""
     index = mailbox.owner.index
     dice = Dice(mailbox.seed, mailbox.address, "odd")
     if index == 0:

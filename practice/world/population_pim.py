@@ -1,4 +1,4 @@
-"""Fills a mailbox's calendars, address books, task list, notes and journal."""
+"""Fill a mailbox's calendars, address books, task list, notes and journal."""
 
 from __future__ import annotations
 
@@ -51,21 +51,21 @@ def _all(mailbox: Mailbox, folder: Folder, records: Iterable[Record]) -> None:
 
 
 def _strew(mailbox: Mailbox, folders: tuple[Folder, Folder], records: Sequence[Record]) -> None:
-    """Every fifth lies in the second folder."""
+    """Put records into two folders: every fifth lies in the second one."""
     for n, record in enumerate(records):
         other = Dice(mailbox.seed, mailbox.address, folders[1].name, n).chance(0.2)
         mailbox.put(folders[other], record)
 
 
 def _twins(mailbox: Mailbox, calendar: Folder, second: Folder) -> None:
-    """Beside the item of the same UID, in the other calendar."""
+    """Put a twin into the other calendar: an item of the same UID."""
     for twin in second_calendar(mailbox.seed, mailbox.owner.index):
         uids = {item.record.uid for item in second.items if isinstance(item.record, Event)}
         mailbox.put(calendar if twin.uid in uids else second, twin)
 
 
 def _share(mailbox: Mailbox, calendar: Folder) -> None:
-    """Two neighbours may look or write, as far as there are any."""
+    """Let two neighbours look or write, as far as there are any."""
     people, index = mailbox.people, mailbox.owner.index
     others = [people.at(n) for n in (index + 1, index + 2) if n < people.count]
     levels = ("Editor", "Reviewer")
@@ -74,14 +74,14 @@ def _share(mailbox: Mailbox, calendar: Folder) -> None:
 
 
 def _hidden(mailbox: Mailbox, contacts: Folder) -> None:
-    """Address books that nobody made: Exchange 2013 and later keep them below the contacts."""
+    """Make address books that no person made: Exchange 2013 and later put them below the contacts."""
     for n, (name, kind) in enumerate(_UNSEEN, 1):
         folder = mailbox.create_folder(contacts, name, role=name.lower(), folder_class=kind, kind="hidden")
         _all(mailbox, folder, sample_cards(mailbox.seed, mailbox.owner.index + 5 * n, 3, odd=False))
 
 
 def _read_only(mailbox: Mailbox, calendar: Folder) -> None:
-    """A calendar whose owner may not change it."""
+    """Make a calendar whose owner may not change it."""
     folder = mailbox.create_folder(calendar, READ_ONLY, folder_class="IPF.Appointment")
     far = mailbox.owner.index + 1000
     _all(mailbox, folder, sample_events(mailbox.seed, far, _READ_ONLY, odd=False))

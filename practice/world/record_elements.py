@@ -1,4 +1,4 @@
-"""The pieces of which the elements and extended properties of records are made."""
+"""Write the pieces of which the elements and extended properties of records are made."""
 
 from __future__ import annotations
 
@@ -27,44 +27,54 @@ _TYPES: tuple[tuple[type, str], ...] = (
 
 
 def leaf(tag: str, text: str) -> str:
+    """Return an element with a text."""
     return f"<t:{tag}>{escape(text)}</t:{tag}>"
 
 
 def present(rows: Iterable[tuple[str, str]]) -> list[Element]:
-    """The elements of (uri, whole element); an empty one is left out."""
+    """Return the elements of (uri, whole element); an empty one is left out."""
     return [Element(uri, xml) for uri, xml in rows if xml]
 
 
 def filled(tag: str, text: str | None) -> str:
-    """The element; nothing for None."""
+    """Return an element with a text; "" for None."""
     return "" if text is None else leaf(tag, text)
 
 
 def strings(tag: str, values: Sequence[str]) -> str:
+    """Return an element with texts; "" for none."""
     inner = "".join(leaf("String", value) for value in values)
     return f"<t:{tag}>{inner}</t:{tag}>" if inner else ""
 
 
 def dated(moment: datetime) -> str:
-    """A dateTime: Z for UTC, and the offset for any other zone, as Exchange gives it to those who asked for
-    a zone in the request's header."""
+    """Return a dateTime: Z for UTC, and the offset for any other zone.
+
+    Exchange gives it so to those who ask for a zone in the request's header.
+    """
     if moment.tzinfo is UTC:
         return stamp(moment)
     return moment.isoformat(timespec="seconds")
 
 
 def tagged(tag: int, value: Value | tuple[bytes, ...], kind: str | None = None) -> str:
-    """A property with a number below 0x8000. kind: where the value's type does not tell ("Short")."""
+    """Return a property with a number below 0x8000.
+
+    Args:
+        tag: the number.
+        value: its value.
+        kind: if the value's type does not decide it ("Short").
+    """
     return _extended(f'PropertyTag="0x{tag:x}"', value, kind)
 
 
 def named(property_set: str, number: int, value: Value, kind: str | None = None) -> str:
-    """A property of one of Outlook's sets."""
+    """Return a property of one of Outlook's sets."""
     return _extended(f'PropertySetId="{property_set}" PropertyId="{number}"', value, kind)
 
 
 def public(name: str, value: Value) -> str:
-    """A field that a user made."""
+    """Return a field that a user made."""
     return _extended(f'DistinguishedPropertySetId="PublicStrings" PropertyName="{escape(name)}"', value, None)
 
 

@@ -1,7 +1,7 @@
-"""What an item that is no mail says: the content of appointments, contacts, tasks and notes.
+"""Describe what an item states that is no mail: appointments, contacts, tasks and notes.
 
-A record is immutable: whoever edits one puts another in its place. How it is kept in a folder, numbered,
-changed and listed is the mailbox's affair; how it is filtered by an item shape is ews_properties'.
+A record is immutable: whoever edits one puts another in its place. The mailbox stores it in a folder,
+numbers, changes and lists it; practice.exchange.records filters it by an item shape.
 """
 
 from __future__ import annotations
@@ -25,9 +25,14 @@ EPOCH = datetime(2021, 3, 1, 8, 0, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """What every kind of item has. html: the body is HTML; reminder: minutes before the start, None for
-    none; due: what the reminder reminds of, None where there is none; properties: ready-made
-    <t:ExtendedProperty> elements, which a client gets when it asks for them."""
+    """Hold what every kind of item has.
+
+    Attributes:
+        html: True if the body is HTML.
+        reminder: minutes before the start, None for none.
+        due: what the reminder is for, None if there is nothing.
+        properties: ready-made <t:ExtendedProperty> elements, which a client gets when it asks for them.
+    """
 
     subject: str = ""
     body: str = ""
@@ -45,51 +50,57 @@ class Common:
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One property of an item: its FieldURI ("calendar:Start"), and the whole element as XML."""
+    """Hold one property of an item: its FieldURI ("calendar:Start"), and the whole element as XML."""
 
     uri: str
     xml: str
 
 
 class Record(Protocol):
-    """The content of one item."""
+    """Describe the content of one item."""
 
     @property
-    def common(self) -> Common: ...
+    def common(self) -> Common:
+        """Return what every kind of item has."""
 
     @property
     def item_class(self) -> str:
-        """IPM.Appointment, IPM.Contact, IPM.DistList, IPM.Task, IPM.StickyNote, or one of nobody's."""
+        """Return IPM.Appointment, IPM.Contact, IPM.DistList, IPM.Task, IPM.StickyNote, or an unknown one."""
         ...
 
     def elements(self, item: Message, dialect: Dialect) -> Sequence[Element]:
-        """What only its kind has, in the order of the EWS schema (types.xsd); not what `common` says."""
+        """Return what only its kind has, in the order of the EWS schema (types.xsd), without `common`."""
         ...
 
 
 @runtime_checkable
 class Series(Protocol):
-    """A record that recurs, and whose occurrences can be asked for by ids of their own."""
+    """Describe a record that recurs, and whose occurrences can be asked for by ids of their own."""
 
     def instance(self, day: date) -> Record:
-        """The occurrence that the pattern puts on this day of the series' own zone, wherever it was moved to.
-        Raises KeyError when there is none, or it was deleted."""
+        """Return the occurrence that the pattern puts on this day, wherever it was moved to.
+
+        The day is one of the series' own zone.
+
+        Raises:
+            KeyError: there is none, or it was deleted.
+        """
         ...
 
 
 @runtime_checkable
 class Searchable(Protocol):
-    """A record that restrictions and sort orders may ask for its own properties."""
+    """Describe a record that sort orders may ask for its own properties."""
 
     def value(self, uri: str) -> object:
-        """The value of a FieldURI; None: the record does not have the property."""
+        """Return the value of a FieldURI; None if the record does not have the property."""
         ...
 
 
 @runtime_checkable
 class Renders(Protocol):
-    """A record that its server can also give as MIME, losing much of it."""
+    """Describe a record that its server can also give as MIME, losing much of it."""
 
     def mime(self) -> tuple[str, bytes]:
-        """The content type, and a body of that type."""
+        """Return the content type, and a body of that type."""
         ...

@@ -1,4 +1,4 @@
-"""Which folders a practice mailbox has: distinguished ones under localised names, and what people add."""
+"""Make a mailbox's folders: distinguished ones under localised names, and what people add."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Role:
-    """A folder that Exchange makes, and its name by language."""
+    """Hold a folder that Exchange makes, and its name by language."""
 
     role: str
     folder_class: str
@@ -25,7 +25,11 @@ class _Role:
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """A folder that people made, or software did. path ends with its own name; parents come first."""
+    """Hold a folder that people made, or software did.
+
+    Attributes:
+        path: ends with its own name; parents come first.
+    """
 
     path: tuple[str, ...]
     folder_class: str = "IPF.Note"
@@ -44,7 +48,7 @@ CALM = _TABLES["calm"].folders
 
 
 def grow(mailbox: Mailbox, extras: tuple[Extra, ...]) -> None:
-    """Makes the distinguished folders in the owner's language, then the others."""
+    """Make the distinguished folders in the owner's language, then the others."""
     for row in _TABLES["distinguished"].roles:
         name = {"de": row.de, "fr": row.fr, "en": row.en}[mailbox.owner.locale]
         mailbox.create_folder(mailbox.root, name, role=row.role, folder_class=row.folder_class)
@@ -57,8 +61,13 @@ def grow(mailbox: Mailbox, extras: tuple[Extra, ...]) -> None:
 
 
 def grow_unseen(mailbox: Mailbox, *, archive: bool) -> tuple[Folder, ...]:
-    """What lies beside msgfolderroot: Finder with a search folder, Recoverable Items, and an In-Place
-    Archive if asked. Returns those that may hold items, none of which is to move."""
+    """Make what lies outside of msgfolderroot.
+
+    These are Finder with a search folder, Recoverable Items, and an In-Place Archive if asked.
+
+    Returns:
+        The folders that may hold items, none of which is to move.
+    """
     finder = mailbox.create_folder(mailbox.store, "Finder", role="searchfolders", kind="hidden")
     mailbox.create_folder(finder, "Zur Nachverfolgung", kind="search")
     dumpster = mailbox.create_folder(

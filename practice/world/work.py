@@ -1,4 +1,4 @@
-"""What a person does with a mailbox while it moves: for rehearsals of a delta, a cutover and late mail.
+"""Change a mailbox as a person does while it moves: for rehearsals of deltas, cutovers and late mail.
 
 Hold World.lock while a server runs. Everything but the time of new mail depends on the seed and on what was
 done before.
@@ -49,7 +49,7 @@ LATE_MAILS = 2
 
 
 def work(mailbox: Mailbox) -> Done:
-    """What a person does in a minute. What the mailbox has nothing for is left out."""
+    """Do what a person does in a minute. What the mailbox has nothing for is left out."""
     done = receive(mailbox, MAILS)
     for part in (_sort_mail, _keep_calendar, _keep_contacts, _complete_task, _write_note):
         done.update(part(mailbox))
@@ -66,7 +66,7 @@ def receive(mailbox: Mailbox, count: int = LATE_MAILS) -> Done:
 
 
 def in_words(done: Done) -> str:
-    """What was done, for people."""
+    """Return what was done, for people."""
     told = [many(done[name], *words) for name, words in DEEDS.items() if done[name]]
     return ", ".join(told) or "nothing"
 
@@ -96,7 +96,7 @@ def _takes_mail(folder: Folder) -> bool:
 
 
 def _keep_calendar(mailbox: Mailbox) -> Done:
-    """Two of the owner's own appointments change, which nobody else is invited to; one is new."""
+    """Change two of the owner's own appointments that have no guests, and add one."""
     calendar, dice = mailbox.distinguished("calendar"), _dice(mailbox)
     own = [item for item in calendar.items if _is_own(item)]
     done: Done = Counter()
@@ -136,7 +136,7 @@ def _keep_contacts(mailbox: Mailbox) -> Done:
 
 
 def _in_no_list(items: Collection[Message]) -> list[Message]:
-    """Lists that name a contact are told otherwise once it is gone, without being changed."""
+    """Return the items that no list names: a list changes silently when a contact of it is gone."""
     lists = [item.record for item in items if isinstance(item.record, DistributionList)]
     named = {member.key for one in lists for member in one.members}
     return [item for item in items if isinstance(item.record, Contact) and item.record.key not in named]

@@ -1,4 +1,4 @@
-"""The practice world: people and their mailboxes, from a seed. Nothing exists until it is read."""
+"""Make the practice world: people and their mailboxes, from a seed. Nothing exists until it is read."""
 
 from __future__ import annotations
 
@@ -29,18 +29,20 @@ __all__ = [
 
 
 class World:
-    """people: how many mailboxes. items: mails in each, or a function of the person's index. nasty: every
-    oddity a real archive has, or a function of the person's index. folder_count: the mails lie in so many
-    folders (Inbox first) instead of a realistic tree. message_size: plain mails of about so many bytes, for
-    benches. large: sizes of the large messages; the first mailbox has them, when nasty. pim: so many events,
-    contacts, tasks and notes each lie beside the mail; from 50 on every mailbox has all oddities due to it,
-    and five neighbours all there are. 0: none, and no folder for them but the distinguished ones. kept: so
-    many mailboxes are held at once, and made anew when they are read again, but for those that changed since;
-    None: all.
+    """Hold a practice world. Thread-safe where a reader holds `lock`.
 
-    mime: how the servers of this world render the MIME of a mail.
-
-    Thread-safe where a reader holds `lock`.
+    Attributes:
+        people: how many mailboxes.
+        items: mails in each, or a function of the person's index.
+        nasty: True for every oddity a real archive has, or a function of the person's index.
+        folder_count: the mails lie in so many folders (Inbox first) instead of a realistic tree.
+        message_size: plain mails of about so many bytes, for benches.
+        large: sizes of the large messages; the first mailbox has them, when nasty.
+        pim: so many events, contacts, tasks and notes each; from 50 on every mailbox has all oddities due to
+            it, and five neighbours all there are. 0: none, and no folder for them but the distinguished ones.
+        kept: so many mailboxes are held at once, and made again when they are read again, but for those that
+            changed since; None: all.
+        mime: how the servers of this world render the MIME of a mail.
     """
 
     def __init__(
@@ -74,15 +76,23 @@ class World:
         self._fresh: dict[int, int] = {}
 
     def addresses(self) -> Sequence[str]:
-        """Every primary address, each computed when read."""
+        """Return every primary address, each computed when read."""
         return Addresses(self.people)
 
     def person(self, address: str) -> Person:
-        """By primary or proxy address, any case. Raises KeyError."""
+        """Return a person by primary or proxy address, any case.
+
+        Raises:
+            KeyError: there is none.
+        """
         return self.people.find(address)
 
     def mailbox(self, address: str) -> Mailbox:
-        """By primary or proxy address; made at the first call. Raises KeyError."""
+        """Return a mailbox by primary or proxy address; it is made at the first call.
+
+        Raises:
+            KeyError: there is none.
+        """
         person = self.person(address)
         with self.lock:
             mailbox = self._mailboxes.pop(person.index, None) or self._make(person)
@@ -92,15 +102,17 @@ class World:
             return mailbox
 
     def _forget(self, count: int) -> None:
-        """Those that were read longest ago, as far as they would be made the same again; never the newest,
-        which somebody is about to change."""
+        """Forget the mailboxes that were read longest ago, as far as they would be made the same again.
+
+        The newest stays, as somebody is about to change it.
+        """
         older = list(self._mailboxes.items())[:-1]
         unchanged = [index for index, one in older if one.change == self._fresh[index]]
         for index in unchanged[:count]:
             del self._mailboxes[index], self._fresh[index]
 
     def vanish(self, address: str, item_id: str) -> None:
-        """Deletes the item for good, if it is there: FaultPlan.on_vanish."""
+        """Delete an item for good, if it is there."""
         with self.lock:
             try:
                 mailbox = self.mailbox(address)
