@@ -53,7 +53,7 @@ READS_BEFORE_USE = 3
 def main() -> None:
     """Run the demonstration, or its practice servers."""
     parser = argparse.ArgumentParser(prog="python -m practice.demo", description=__doc__)
-    parser.add_argument("--state", type=Path, default=Path("demo-state"), help="where everything is kept")
+    parser.add_argument("--state", type=Path, default=Path("demo-state"), help="where everything lies")
     parser.add_argument("--hold", action="store_true", help="keep the Prefect UI until Ctrl-C")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -75,10 +75,10 @@ def demonstrate(state: Path, *, hold: bool) -> int:
     """
     began = time.monotonic()
     clear(state)
-    with served(state) as (told, go_on):
-        say(f"The practice servers are up: {told.readline().strip()}.\n")
+    with served(state) as (lines, go_on):
+        say(f"The practice servers are up: {lines.readline().strip()}.\n")
         try:
-            code = moved(state, told, go_on)
+            code = moved(state, lines, go_on)
             if code == 0:
                 code = sealed(state)
             finish(state, code, time.monotonic() - began, hold=hold)
@@ -87,7 +87,7 @@ def demonstrate(state: Path, *, hold: bool) -> int:
     return code
 
 
-def moved(state: Path, told: IO[str], go_on: Callable[[], None]) -> int:
+def moved(state: Path, lines: IO[str], go_on: Callable[[], None]) -> int:
     """Both waves, while two of their people work; the exit code of the last command."""
     cloud = ("-c", "microsoft365.toml", "--wave", "cloud")
 
@@ -97,9 +97,9 @@ def moved(state: Path, told: IO[str], go_on: Callable[[], None]) -> int:
         return run(state, "migrate", "--wave", "pilot")
 
     def second() -> int:
-        say(f"\nThe first person's doing, meanwhile: {told.readline().strip()}.")
+        say(f"\nThe first person's doing, meanwhile: {lines.readline().strip()}.")
         go_on()
-        say(f"The second person's, now: {told.readline().strip()}.")
+        say(f"The second person's, now: {lines.readline().strip()}.")
         say("A second pass carries only what changed since:\n")
         return run(state, "migrate", "--wave", "pilot")
 
@@ -110,7 +110,7 @@ def moved(state: Path, told: IO[str], go_on: Callable[[], None]) -> int:
     def last() -> int:
         say("\nNobody is cut over before two people have signed that, too:\n")
         code = signed(state, "cloud", "--stage", "cutover", "-c", "microsoft365.toml")
-        say("The last pass, while nobody may work any more, shares what is shared:\n")
+        say("The last pass, when people can no longer work, shares what is shared:\n")
         code = code or run(state, "phase", "frozen", *cloud, "--by", "demo")
         return code or run(state, "migrate", *cloud)
 

@@ -285,7 +285,7 @@ class Place:
     def work(self, person: Person) -> Counter[str]:
         """Let this person work, and print what was done. Raise Misconfigured if nobody can."""
         from practice.harness.control import NotServedError, ask
-        from practice.servers.people_at_work import FAULT, NOBODY, TARGET
+        from practice.servers.people_at_work import FAULT, TARGET, UNKNOWN
         from practice.world.work import in_words
 
         address = person.target if self.what == TARGET else person.source
@@ -294,8 +294,8 @@ class Place:
         except NotServedError:
             raise Misconfigured("practice", ENDED) from None
         if FAULT in answered:
-            nobody = answered[FAULT] == NOBODY
-            why = "has no mailbox in the practice world" if nobody else "has no new account that answers"
+            unknown = answered[FAULT] == UNKNOWN
+            why = "has no mailbox in the practice world" if unknown else "has no new account that answers"
             raise Misconfigured(f"line {person.line}", why)
         done = Counter({name: int(str(count)) for name, count in answered.items()})
         whose = f" ({self.ids[person.source]})" if person.source in self.ids else ""

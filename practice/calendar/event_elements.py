@@ -59,8 +59,8 @@ def _gromox(rows: list[tuple[str, str]], event: Event) -> list[tuple[str, str]]:
     early = [row for row in rows if row[0] not in gone and row[0] not in _AFTER_ZONES]
     pattern = [row for row in rows if row[0] == "calendar:Recurrence"]
     lists = [row for row in rows if row[0] in _AFTER_ZONES]
-    kept = [row for row in zones if row[0] not in _EXCHANGE_ONLY]
-    return early + pattern + names + lists + kept + [(uri, late[uri]) for uri in _LATE] + kept
+    common_zones = [row for row in zones if row[0] not in _EXCHANGE_ONLY]
+    return early + pattern + names + lists + common_zones + [(uri, late[uri]) for uri in _LATE] + common_zones
 
 
 def exact(moment: datetime, dialect: Dialect) -> str:

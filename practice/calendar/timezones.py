@@ -229,7 +229,7 @@ _ROWS: tuple[tuple[str, str, Rules], ...] = (
     ),
 )
 ZONES = {id_: Zone(id_, name, ((1, rules),)) for id_, name, rules in _ROWS}
-"""By Windows name; each has kept its rules since 2008."""
+"""The zones by Windows name; the rules of each have been the same since 2008."""
 
 BERLIN, UTC_ZONE, NEW_YORK = ZONES["W. Europe Standard Time"], ZONES["UTC"], ZONES["Eastern Standard Time"]
 PARIS, LONDON, TOKYO = (

@@ -163,17 +163,15 @@ def _lists(case: Case, desk: Desk, contacts: Sequence[Contact]) -> list[Distribu
     plain = reading(case, desk)
 
     def members(reader: Reading, value: object, at: str) -> tuple[Member, ...]:
-        rows = reader.value(tuple[_Said, ...], value, at)
-        return tuple(
-            one for said in cast(tuple[_Said, ...], rows) for one in said.members(desk.key, contacts)
-        )
+        rows = reader.value(tuple[_Named, ...], value, at)
+        return tuple(one for row in cast(tuple[_Named, ...], rows) for one in row.members(desk.key, contacts))
 
     reader = replace(plain, special={**plain.special, "DistributionList.members": members})
     return [reader.of(DistributionList, table, at, key=key) for key, (at, table) in tables.items()]
 
 
 @dataclass(frozen=True, slots=True)
-class _Said(Member):
+class _Named(Member):
     """Hold one or more members as a case names them."""
 
     name: str = ""

@@ -1,7 +1,7 @@
 """Serve HTTP for a practice server in threads of this process, with layers before the server.
 
-Layers see every request before the server does, and every reply before the client does. Connections are kept
-alive (HTTP/1.1), as products do. A body without a Content-Length is refused with 411, as most reverse proxies
+Layers see every request before the server does, and every reply before the client does. Connections stay
+open (HTTP/1.1), as products do. A body without a Content-Length is refused with 411, as most reverse proxies
 do.
 """
 
@@ -124,8 +124,8 @@ def dav_error(status: int, condition: str, message: str = "") -> Reply:
         message: the server's own words.
     """
     head = '<?xml version="1.0" encoding="utf-8"?>\n<d:error xmlns:d="DAV:" xmlns:s="http://sabredav.org/ns">'
-    said = f"<s:message>{message}</s:message>" if message else ""
-    return reply(status, f"{head}{condition}{said}</d:error>", kind="application/xml; charset=utf-8")
+    text = f"<s:message>{message}</s:message>" if message else ""
+    return reply(status, f"{head}{condition}{text}</d:error>", kind="application/xml; charset=utf-8")
 
 
 def stack(layers: Sequence[Layer], last: Forward) -> Forward:

@@ -182,7 +182,7 @@ class Drive:
         self._log: list[tuple[int, Node]] = []
         self._born = 0
         self.root = self._born_node("root", Form.FOLDER, None, START)
-        self._told(self.root)
+        self._log_change(self.root)
 
     @property
     def change(self) -> int:
@@ -342,7 +342,7 @@ class Drive:
         with self.lock:
             node.stated = quickxor
 
-    # How it is kept
+    # How it is stored
 
     def _add(self, parent: Node, name: str, form: Form, content: Content, modified: datetime | None) -> Node:
         with self.lock:
@@ -365,13 +365,13 @@ class Drive:
     def _changed(self, node: Node, *, first: bool = False) -> None:
         if not first:
             node.revision += 1
-        self._told(node)
+        self._log_change(node)
         self._changed_above(node)
 
     def _changed_above(self, node: Node) -> None:
         for folder in node.lineage():
-            self._told(folder)
+            self._log_change(folder)
 
-    def _told(self, node: Node) -> None:
+    def _log_change(self, node: Node) -> None:
         node.changed = self._log[-1][0] + 1 if self._log else 1
         self._log.append((node.changed, node))

@@ -151,10 +151,10 @@ def get_delegate(context: Context, call: Call) -> Iterator[bytes]:
     if context.dialect.name == "exchange" and owner.index % 3 == 0 and count > 1:
         other = context.world.people.at((owner.index + 1) % count)
         delegates = _delegate(other, bare=context.dialect.habits.bare_delegates)
-    nobody = "<m:ResponseMessages/>" if context.dialect.name == "gromox" else ""
-    users = f"<m:ResponseMessages>{delegates}</m:ResponseMessages>" if delegates else nobody
-    told = bool(delegates) and not context.dialect.habits.bare_delegates
-    deliver = "<m:DeliverMeetingRequests>DelegatesAndMe</m:DeliverMeetingRequests>" if told else ""
+    empty = "<m:ResponseMessages/>" if context.dialect.name == "gromox" else ""
+    users = f"<m:ResponseMessages>{delegates}</m:ResponseMessages>" if delegates else empty
+    delivers = bool(delegates) and not context.dialect.habits.bare_delegates
+    deliver = "<m:DeliverMeetingRequests>DelegatesAndMe</m:DeliverMeetingRequests>" if delivers else ""
     yield from context.dialect.bare(
         '<m:GetDelegateResponse ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode>'
         f"{users}{deliver}</m:GetDelegateResponse>"
@@ -163,7 +163,7 @@ def get_delegate(context: Context, call: Call) -> Iterator[bytes]:
 
 def _delegate(person: Person, *, bare: bool) -> str:
     copies = "<t:ReceiveCopiesOfMeetingMessages>false</t:ReceiveCopiesOfMeetingMessages>"
-    told = "" if bare else f"{copies}<t:ViewPrivateItems>false</t:ViewPrivateItems>"
+    rights = "" if bare else f"{copies}<t:ViewPrivateItems>false</t:ViewPrivateItems>"
     return (
         '<m:DelegateUserResponseMessageType ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode>'
         f"<m:DelegateUser><t:UserId><t:SID>{_DOMAIN_SID}-{1000 + person.index}</t:SID>"
@@ -171,7 +171,7 @@ def _delegate(person: Person, *, bare: bool) -> str:
         f"<t:DisplayName>{escape(person.name)}</t:DisplayName></t:UserId><t:DelegatePermissions>"
         "<t:CalendarFolderPermissionLevel>Author</t:CalendarFolderPermissionLevel>"
         "<t:ContactsFolderPermissionLevel>Reviewer</t:ContactsFolderPermissionLevel></t:DelegatePermissions>"
-        f"{told}</m:DelegateUser></m:DelegateUserResponseMessageType>"
+        f"{rights}</m:DelegateUser></m:DelegateUserResponseMessageType>"
     )
 
 

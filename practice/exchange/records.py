@@ -21,7 +21,7 @@ _UNSEEN = re.compile(r"(?is)<(style|script|head|title)\b.*?</\1>|<!--.*?-->")
 _URI = re.compile(r"<t:ExtendedFieldURI [^>]*/>")
 _ENTRY = re.compile(r'<t:Entry Key="([^"]*)"(?:/>|.*?</t:Entry>)', re.DOTALL)
 
-# What Exchange's Default shape has of each kind, beside the properties of every item
+# What Exchange's Default shape has of each kind, in addition to the properties of every item
 _DEFAULT = frozenset(
     [
         "calendar:Start",
@@ -128,8 +128,8 @@ def _indexed(uris: frozenset[str]) -> dict[str, frozenset[str]]:
 
 def _only(xml: str, keys: frozenset[str]) -> str:
     """Return the element without the entries that were not asked for; "" when none is left."""
-    kept = _ENTRY.sub(lambda match: match[0] if match[1] in keys else "", xml)
-    return kept if "<t:Entry" in kept else ""
+    left = _ENTRY.sub(lambda match: match[0] if match[1] in keys else "", xml)
+    return left if "<t:Entry" in left else ""
 
 
 @lru_cache(maxsize=4096)

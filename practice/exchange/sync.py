@@ -100,8 +100,8 @@ def sync_folder_items(context: Context, call: Call) -> Iterator[bytes]:
         yield failure("SyncFolderItems", error, _tail("Item")).encode()
         return
     changes, after, last = _round(folder, state, min(limit, context.limits.changes))
-    told = (one for one in changes if one.id not in ignored and not _silent(one, state, context.dialect))
-    written = "".join(_item_change(change, writer, context.dialect) for change in told)
+    listed = (one for one in changes if one.id not in ignored and not _silent(one, state, context.dialect))
+    written = "".join(_item_change(change, writer, context.dialect) for change in listed)
     yield message(
         "SyncFolderItems",
         f"<m:SyncState>{after.text()}</m:SyncState><m:IncludesLastItemInRange>{boolean(last)}"

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 from practice.exchange.wire import Reply
 from practice.graph.errors import GraphError, bad_request
-from practice.graph.wire import Ask, Json, said
+from practice.graph.wire import Ask, Json, json_reply
 from practice.harness.dice import digest
 
 LARGEST = 20
 AT_A_TIME = 4
-_TOLD = ("Retry-After", "Preference-Applied", "Location")
+_PASSED_ON = ("Retry-After", "Preference-Applied", "Location")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def answered(ask: Ask, answer: Callable[[list[Ask]], list[Reply]]) -> Reply:
         for part, reply in zip(sent, answer([part.ask for part in sent]), strict=True):
             done[part.id] = _response(part.id, reply)
     rows = sorted(done.values(), key=lambda row: digest("batch", row["id"], len(done)))
-    return said({"responses": rows})
+    return json_reply({"responses": rows})
 
 
 def _bad(response: Json) -> bool:
@@ -99,7 +99,7 @@ def _response(id_: str, reply: Reply) -> Json:
     """JSON stands as JSON, anything else as base64 in a string."""
     data = b"".join(reply.pieces)
     headers = {"Content-Type": reply.content_type}
-    headers |= {name: value for name, value in reply.headers.items() if name in _TOLD}
+    headers |= {name: value for name, value in reply.headers.items() if name in _PASSED_ON}
     body: object = base64.b64encode(data).decode()
     if "json" in reply.content_type:
         try:

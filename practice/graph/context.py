@@ -11,7 +11,7 @@ from practice.exchange.wire import Reply
 from practice.graph.errors import GraphError, malformed_id, no_mailbox, not_found
 from practice.graph.query import Query
 from practice.graph.tokens import App
-from practice.graph.wire import Ask, Json, ews_id, rest_id, said
+from practice.graph.wire import Ask, Json, ews_id, json_reply, rest_id
 from practice.world.folders import Folder
 from practice.world.mailbox import Mailbox
 from practice.world.messages import Message
@@ -84,7 +84,7 @@ class Context:
 
     def say(self, content: Json) -> Reply:
         """Return an answer of JSON."""
-        return said(content, headers=self.ask.prefer.applied())
+        return json_reply(content, headers=self.ask.prefer.applied())
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,8 @@ def _group(context: Context, name: str) -> Json:
 
 def _hidden(group: Json) -> Json:
     """Return what is shown of a group that may not be read. A list is never null."""
-    told: Json = {name: [] if isinstance(value, list) else None for name, value in group.items()}
-    return told | {name: group[name] for name in ("@odata.type", "id")}
+    shown: Json = {name: [] if isinstance(value, list) else None for name, value in group.items()}
+    return shown | {name: group[name] for name in ("@odata.type", "id")}
 
 
 def _person(context: Context) -> Person:

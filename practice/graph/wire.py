@@ -121,7 +121,7 @@ class HeldResponse(Response):
             self._release()
 
 
-def said(content: object, headers: Mapping[str, str] | None = None) -> Reply:
+def json_reply(content: object, headers: Mapping[str, str] | None = None) -> Reply:
     """Return an answer of JSON."""
     return Reply(200, JSON_TYPE, iter([json.dumps(content, ensure_ascii=False).encode()]), headers or {})
 

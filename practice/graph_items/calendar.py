@@ -68,7 +68,7 @@ def calendar_of(context: Context) -> Folder:
     return folder
 
 
-def _told(context: Context, folder: Folder) -> Json:
+def _row(context: Context, folder: Folder) -> Json:
     owner = context.box.owner
     mine = folder.role == "calendar"
     return {
@@ -119,13 +119,13 @@ def _calendars(context: Context) -> Reply:
         if not names:
             raise not_found()
         found = [folder for folder in found if _group_of(folder) == names[0]]
-    rows = [_told(context, folder) for folder in found]
+    rows = [_row(context, folder) for folder in found]
     return context.say(paged(context.ask, rows, context.query))
 
 
 def _get_calendar(context: Context) -> Reply:
     folder = calendar_of(context)
-    content = context.query.shown(_told(context, folder))
+    content = context.query.shown(_row(context, folder))
     content |= of_folder(context.query, lambda tag: property_of(folder, tag))
     return context.say({"@odata.context": f"{context.ask.base}/$metadata#calendars/$entity", **content})
 

@@ -50,7 +50,7 @@ def _folder(context: Context) -> Folder:
     return folder
 
 
-def _told(folder: Folder) -> Json:
+def _row(folder: Folder) -> Json:
     parent = folder.parent or folder
     return {"id": rest_id(folder.id), "parentFolderId": rest_id(parent.id), "displayName": folder.name}
 
@@ -58,14 +58,14 @@ def _told(folder: Folder) -> Json:
 def _folders(context: Context) -> Reply:
     """Answer with the default folder and those at its side; below another, with its own."""
     parent = _folder(context) if "folder" in context.names else context.box.root
-    rows = [_told(folder) for folder in parent.children if is_address_book(folder)]
+    rows = [_row(folder) for folder in parent.children if is_address_book(folder)]
     query = checked(context.query, ("displayName", "parentFolderId"), "contactFolder", (SINGLE,))
     return context.say(paged(context.ask, rows, query))
 
 
 def _get_folder(context: Context) -> Reply:
     folder = _folder(context)
-    content = context.query.shown(_told(folder))
+    content = context.query.shown(_row(folder))
     return context.say(content | of_folder(context.query, lambda tag: property_of(folder, tag)))
 
 
@@ -85,7 +85,7 @@ def _folders_delta(context: Context) -> Reply:
         if change.did is Did.DELETED or change.folder is None:
             rows.append({"id": rest_id(change.id), "@removed": {"reason": "deleted"}})
         elif is_address_book(change.folder):
-            rows.append(_told(change.folder))
+            rows.append(_row(change.folder))
     size = context.ask.prefer.page or PAGE
     content: Json = {"value": rows[token.skip : token.skip + size]}
     if token.skip + size < len(rows):

@@ -197,7 +197,7 @@ def _user(person: Person, seed: int) -> Json:
 def _object_id(to: Grantee, people: Directory) -> str:
     try:
         return user_id(people.seed, people.find(to.address).index)
-    except KeyError:  # nobody of this tenant
+    except KeyError:  # no one of this tenant
         return str(uuid.UUID(bytes=digest(to.name, to.address)))
 
 

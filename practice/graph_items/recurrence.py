@@ -53,7 +53,7 @@ def _of(pattern: Pattern) -> Json:
         return _pattern("absoluteYearly", 1, month=pattern.month, day=pattern.day)
     if isinstance(pattern, YearlyOn):
         return _pattern("relativeYearly", 1, pattern.kind, month=pattern.month, index=pattern.index)
-    raise TypeError("a pattern that nobody knows")
+    raise TypeError("an unknown pattern")
 
 
 def _range(start: date, end: date | int | None, zone: str) -> Json:

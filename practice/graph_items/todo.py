@@ -66,7 +66,7 @@ def lists(context: Context) -> list[Folder]:
     return sorted(found, key=lambda folder: folder.role != "tasks")
 
 
-def _told(folder: Folder) -> Json:
+def _row(folder: Folder) -> Json:
     return {
         "@odata.type": _LIST_TYPE,
         "@odata.etag": f'W/"{folder.change_key}"',
@@ -95,7 +95,7 @@ def _flagged(context: Context) -> Json:
 
 
 def _lists(context: Context) -> Reply:
-    rows = [*map(_told, lists(context)), _flagged(context)]
+    rows = [*map(_row, lists(context)), _flagged(context)]
     return context.say(paged(context.ask, rows, _list_query(context.query), 100))
 
 
@@ -106,7 +106,7 @@ def _list_query(query: Query) -> Query:
 def _get_list(context: Context) -> Reply:
     if context.names["list"] == _flagged_id(context):
         return context.say(_flagged(context))
-    return context.say(_list_query(context.query).shown(_told(_folder(context))))
+    return context.say(_list_query(context.query).shown(_row(_folder(context))))
 
 
 def _folder(context: Context) -> Folder:
@@ -132,7 +132,7 @@ def _lists_delta(context: Context) -> Reply:
         if change.did is Did.DELETED or (change.folder and change.folder not in known and token.since):
             rows.append({"id": rest_id(change.id), "@removed": {"reason": "deleted"}})
         elif change.folder in known:
-            rows.append(_told(change.folder))
+            rows.append(_row(change.folder))
     size = context.ask.prefer.page or PAGE
     content: Json = {"value": rows[token.skip : token.skip + size]}
     if token.skip + size < len(rows):
@@ -156,8 +156,8 @@ def _day(context: Context, moment: datetime | None) -> Json | None:
 
 
 def _reminder(context: Context, item: Message, one: Chore) -> Json | None:
-    kept = text_of(item, (None, COMMON, str(_SIGNAL)))
-    moment = datetime.fromisoformat(kept) if kept else one.common.due
+    stored = text_of(item, (None, COMMON, str(_SIGNAL)))
+    moment = datetime.fromisoformat(stored) if stored else one.common.due
     if one.common.reminder is None or moment is None:
         return None
     return clock(moment, zone_of(context.ask.prefer.zone))

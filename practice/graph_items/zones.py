@@ -64,7 +64,7 @@ def definition(zone: Zone) -> bytes:
 
 
 def _rules(zone: Zone, at: int) -> Iterator[bytes]:
-    """Yield one rule for all years, or one a year if clocks change on a fixed day, which MAPI does not know."""
+    """Yield one rule for all years, or one a year for changes on a fixed day, which MAPI does not know."""
     since, rules = zone.eras[at]
     flags = _EFFECTIVE if at == len(zone.eras) - 1 else 0
     if all(switch is None or switch.day is None for switch in (rules.begins, rules.ends)):

@@ -71,5 +71,5 @@ def _marks(item: Message) -> list[str]:
 def _dateless(whole: bytes) -> bytes:
     """Return the message without the Date field of its header, which is not folded."""
     head, blank, body = whole.partition(b"\r\n\r\n")
-    kept = [line for line in head.split(b"\r\n") if not line.lower().startswith(_DATE)]
-    return b"\r\n".join(kept) + blank + body
+    lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(_DATE)]
+    return b"\r\n".join(lines) + blank + body

@@ -213,7 +213,7 @@ class NextcloudFiles(Fronted):
             },
             "files": {"bigfilechunking": True, "versioning": self.versioning, **names},
             "dav": {"chunking": "1.0", **({"bulkupload": "1.0"} if self.bulk else {})},
-            **{name: told() for name, told in self.abilities.items()},
+            **{name: ability() for name, ability in self.abilities.items()},
         }
         version = {"major": 32, "minor": 0, "micro": 1, "string": "32.0.1"}
         return {"version": version, "capabilities": can}

@@ -133,7 +133,7 @@ class NextcloudShares:
         self.all.append(share)
         return share
 
-    def told(self) -> list[tuple[str, int, str, int, str]]:
+    def stated(self) -> list[tuple[str, int, str, int, str]]:
         """Return (path, kind, with whom, permissions, end) of all shares."""
         self._forget()
         rows = [("/".join(one.names), one.kind, one.who, one.permissions, one.expires) for one in self.all]

@@ -115,11 +115,11 @@ class Shelf:
         """
         before = self._keep_version(names, mtime)
         path = self.real(names)
-        beside = path.with_name(
+        partial = path.with_name(
             f"{hashlib.md5(path.name.encode(), usedforsecurity=False).hexdigest()}.ocTransfer.part"
         )
-        beside.write_bytes(data)
-        beside.replace(path)
+        partial.write_bytes(data)
+        partial.replace(path)
         self._arrived(names, len(data), before, checksum)
         self.touch(names, mtime)
         return before is None

@@ -98,11 +98,11 @@ def _add_event(calendar: str, address: str, password: str) -> None:
     """Create an event by PUT: all that Kogge wrote has another name (RFC 4791, 5.3.2)."""
     uid, now = str(uuid4()), datetime.now(UTC)
     stamps = {"now": now, "begins": now + timedelta(days=1), "ends": now + timedelta(days=1, hours=1)}
-    told = {name: f"{moment:%Y%m%dT%H%M%SZ}" for name, moment in stamps.items()}
+    moments = {name: f"{moment:%Y%m%dT%H%M%SZ}" for name, moment in stamps.items()}
     secret = base64.b64encode(f"{address}:{password}".encode()).decode()
     request = urllib.request.Request(  # noqa: S310 (a practice server's own address)
         f"{calendar}/{uid}.ics",
-        data=EVENT.format(uid=uid, **told).replace("\n", "\r\n").encode(),
+        data=EVENT.format(uid=uid, **moments).replace("\n", "\r\n").encode(),
         method="PUT",
         headers={
             "Authorization": f"Basic {secret}",

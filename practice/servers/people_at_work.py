@@ -15,7 +15,7 @@ from practice.world.world import World
 WORK, LATE, TARGET = "work", "late", "target"
 """What may be asked for: a minute's work at the source, late mail there, or work in the new account."""
 FAULT = "fault"
-NOBODY, REFUSED = "nobody", "refused"
+UNKNOWN, REFUSED = "unknown", "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class PeopleAtWork:
             request: "what" is WORK, LATE or TARGET; "address" says whose mailbox or account.
 
         Returns:
-            How often each of practice.world.work.DEEDS was done; or FAULT, which is NOBODY or REFUSED.
+            How often each of practice.world.work.DEEDS was done; or FAULT, which is UNKNOWN or REFUSED.
         """
         acts: dict[str, Callable[[str], Counter[str]]] = {
             WORK: self._work,
@@ -51,7 +51,7 @@ class PeopleAtWork:
         try:
             return dict(acts[str(request["what"])](str(request["address"])))
         except KeyError:
-            return {FAULT: NOBODY}
+            return {FAULT: UNKNOWN}
         except (OSError, imaplib.IMAP4.error):
             return {FAULT: REFUSED}
 

@@ -87,7 +87,7 @@ def whole(view: memoryview, *parts: Sequence[tuple[int, int, int]]) -> memoryvie
     return view[lines[0][0] : lines[-1][2]] if lines else view[:0]
 
 
-def kept(serve: Serve) -> Serve:
+def holding_tasks(serve: Serve) -> Serve:
     """Hold each connection's task while it runs.
 
     Nothing else does (proxy-protocol 0.11.3): from Python 3.12 on the garbage collector would end connections
@@ -131,7 +131,9 @@ async def _serve(users: list[str]) -> None:
         login.users_dict[user] = UserMetadata(config, user, password=USER_PASSWORD)
         config.set_cache[user] = (KeywordMailboxes(), FilterSet())
     backend = DictBackend(login, config)
-    handler = ProxyProtocolReader(config.proxy_protocol).get_callback(kept(IMAPServer(backend.login, config)))
+    handler = ProxyProtocolReader(config.proxy_protocol).get_callback(
+        holding_tasks(IMAPServer(backend.login, config))
+    )
     server = await asyncio.start_server(handler, "127.0.0.1", 0, limit=LINE_BYTES)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()

@@ -167,17 +167,17 @@ def _before(one: Chore) -> tuple[tuple[str, str], ...]:
 def _after(one: Chore, owner: str, dialect: Dialect) -> tuple[tuple[str, str], ...]:
     described = {"NotStarted": "Not Started", "InProgress": "In Progress", "WaitingOnOthers": "Waiting"}
     # gromox states neither.
-    told = not dialect.fraction
+    stated = not dialect.fraction
     return (
         ("task:Mileage", filled("Mileage", one.mileage)),
-        ("task:Owner", leaf("Owner", owner) if told else ""),
+        ("task:Owner", leaf("Owner", owner) if stated else ""),
         ("task:PercentComplete", leaf("PercentComplete", f"{one.percent:g}")),
         ("task:Recurrence", one.repeat.xml() if one.repeat else ""),
         ("task:StartDate", _day("StartDate", one.start)),
         ("task:Status", leaf("Status", one.status)),
         (
             "task:StatusDescription",
-            leaf("StatusDescription", described.get(one.status, one.status)) if told else "",
+            leaf("StatusDescription", described.get(one.status, one.status)) if stated else "",
         ),
         ("task:TotalWork", _number("TotalWork", one.total_work)),
     )

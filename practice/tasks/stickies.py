@@ -37,5 +37,5 @@ def note(key: str, body: str, colour: int | None = YELLOW, size: tuple[int, int]
     """
     width, height = size
     rows = ((0x8B00, colour), (0x8B02, width), (0x8B03, height), (0x8B04, 110), (0x8B05, 80))
-    kept = tuple(named(NOTE, number, value) for number, value in rows if value is not None)
-    return Sticky(key, Common(body=body, properties=() if colour is None else kept))
+    stored = tuple(named(NOTE, number, value) for number, value in rows if value is not None)
+    return Sticky(key, Common(body=body, properties=() if colour is None else stored))

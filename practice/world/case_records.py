@@ -70,10 +70,10 @@ def sticky(case: Case, desk: Desk) -> Sticky:
 
     What stands under `common` is added to what a note of this text and colour has.
     """
-    said = reading(case, desk).of(_Note, case.table)
-    plain = note(desk.key, said.body, said.colour, said.size)
-    body = said.common.body or plain.common.body
-    return replace(plain, common=replace(said.common, body=body, properties=plain.common.properties))
+    given = reading(case, desk).of(_Note, case.table)
+    plain = note(desk.key, given.body, given.colour, given.size)
+    body = given.common.body or plain.common.body
+    return replace(plain, common=replace(given.common, body=body, properties=plain.common.properties))
 
 
 def event(case: Case, desk: Desk) -> Event:
@@ -221,7 +221,7 @@ def _party(reader: Reading, value: object, at: str, desk: Desk) -> Party:
         person = _person(desk, reader.text(table.pop("who"), f"{at}.who"))
     except (KeyError, ValueError):
         raise reader.case.error(
-            f"{at}.who", "is nobody; there are owner, neighbour1 to neighbour4, colleague, gone"
+            f"{at}.who", "is no one; there are owner, neighbour1 to neighbour4, colleague, gone"
         ) from None
     forms = {"address": person.address, "dn": person.legacy_dn, "imceaex": person.imceaex}
     by = reader.word(tuple(forms), table.pop("by", "address"), f"{at}.by")

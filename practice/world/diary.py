@@ -89,8 +89,8 @@ def modify_occurrence(mailbox: Mailbox, master: Message, day: date, change: Call
     """
     series = event_of(master)
     one = _stamped(mailbox, change(series.instance(day)))
-    kept = tuple(each for each in series.changed if each.day != day)
-    changed = tuple(sorted((*kept, Changed(day, one)), key=lambda each: each.day))
+    others = tuple(each for each in series.changed if each.day != day)
+    changed = tuple(sorted((*others, Changed(day, one)), key=lambda each: each.day))
     mailbox.replace(master, _stamped(mailbox, replace(series, changed=changed)), occurrence=True)
 
 

@@ -246,8 +246,8 @@ class Folder:
         if arrived > since:
             return None
         if did is Did.READ:
-            told = item.content_change > since
-            return Change(number, did, item.id, item) if number == item.read_change and not told else None
+            listed = item.content_change > since
+            return Change(number, did, item.id, item) if number == item.read_change and not listed else None
         return Change(number, did, item.id, item) if number == item.content_change else None
 
     def admit(self, item: Message, number: int, change: int) -> None:

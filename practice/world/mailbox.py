@@ -185,7 +185,7 @@ class Mailbox:
         return letter
 
     def size(self, item: Message) -> int:
-        """Return an item's size, if possible without planning the letter: folders of 100,000 are summed up."""
+        """Return an item's size, if possible without planning the letter: folders of 100,000 are added up."""
         if item.recipe == "plain" and item.made is None:
             return HEADER_BYTES + self._budget(item, f"{self.seed}/{self.address}/{item.seed}")
         return self.letter(item).size

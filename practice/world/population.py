@@ -68,8 +68,8 @@ def _unseen(mailbox: Mailbox) -> None:
     """Add items that are no one's mail: associated, in hidden folders, recoverable, archived in place."""
     _put(mailbox, mailbox.distinguished("inbox"), _Planned("associated", "associated"), is_read=True)
     hidden = [folder for folder in mailbox.folders() if folder.kind == "hidden"]
-    beside = grow_unseen(mailbox, archive=mailbox.owner.index % NEIGHBOURS == 1)
-    for folder in (*hidden, *beside):
+    unseen = grow_unseen(mailbox, archive=mailbox.owner.index % NEIGHBOURS == 1)
+    for folder in (*hidden, *unseen):
         for n in range(2):
             _put(mailbox, folder, _Planned("post", f"unseen/{folder.number}/{n}"), is_read=True)
 

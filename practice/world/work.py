@@ -60,15 +60,15 @@ def receive(mailbox: Mailbox, count: int = LATE_MAILS) -> Done:
     """New mail arrives in the inbox, dated now. After a cutover this is late mail."""
     inbox, now = mailbox.distinguished("inbox"), datetime.now(UTC)
     for number in range(1, count + 1):
-        told = f"{now:%H:%M:%S}, {number}"
-        mailbox.deliver(inbox, subject=f"News of {told}", text=f"This arrived at {told}.\r\n")
+        stamp = f"{now:%H:%M:%S}, {number}"
+        mailbox.deliver(inbox, subject=f"News of {stamp}", text=f"This arrived at {stamp}.\r\n")
     return Counter(received=count)
 
 
 def in_words(done: Done) -> str:
     """Return what was done, for people."""
-    told = [many(done[name], *words) for name, words in DEEDS.items() if done[name]]
-    return ", ".join(told) or "nothing"
+    words = [many(done[name], *words) for name, words in DEEDS.items() if done[name]]
+    return ", ".join(words) or "nothing"
 
 
 def _sort_mail(mailbox: Mailbox) -> Done:

@@ -40,7 +40,7 @@ class World:
         large: sizes of the large messages; the first mailbox has them, when nasty.
         pim: so many events, contacts, tasks and notes each; from 50 on every mailbox has all oddities due to
             it, and five neighbours all there are. 0: none, and no folder for them but the distinguished ones.
-        kept: so many mailboxes are held at once, and made again when they are read again, but for those that
+        held: so many mailboxes are held at once, and made again when they are read again, but for those that
             changed since; None: all.
         mime: how the servers of this world render the MIME of a mail.
     """
@@ -55,7 +55,7 @@ class World:
         message_size: int | None = None,
         large: tuple[int, ...] = (30_000_000,),
         pim: int = 0,
-        kept: int | None = None,
+        held: int | None = None,
     ) -> None:
         self.seed = seed
         self.people = Directory(seed, people)
@@ -71,7 +71,7 @@ class World:
         self._items = items
         self._nasty = nasty
         self._measure = Measure(True, folder_count, message_size, large, pim)
-        self._kept = kept
+        self._held = held
         self._mailboxes: dict[int, Mailbox] = {}
         self._fresh: dict[int, int] = {}
 
@@ -97,8 +97,8 @@ class World:
         with self.lock:
             mailbox = self._mailboxes.pop(person.index, None) or self._make(person)
             self._mailboxes[person.index] = mailbox
-            if self._kept is not None and len(self._mailboxes) > self._kept:
-                self._forget(len(self._mailboxes) - self._kept)
+            if self._held is not None and len(self._mailboxes) > self._held:
+                self._forget(len(self._mailboxes) - self._held)
             return mailbox
 
     def _forget(self, count: int) -> None:

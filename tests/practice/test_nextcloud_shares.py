@@ -57,9 +57,9 @@ def test_sharing_again_changes_nothing_but_put_does(cloud: NextcloudFiles, share
     assert made(cloud, permissions=1) == first
     answer = ask(cloud, "PUT", f"/{first['id']}", data={"permissions": 1, "expireDate": "2199-01-01"})
     assert answer.json()["ocs"]["data"]["permissions"] == 1
-    assert shares.told() == [("A", USER, "bernd", 1, "2199-01-01")]
+    assert shares.stated() == [("A", USER, "bernd", 1, "2199-01-01")]
     ask(cloud, "DELETE", f"/{first['id']}")
-    assert shares.told() == []
+    assert shares.stated() == []
 
 
 def test_somebody_is_mailed_unless_a_request_says_no(cloud: NextcloudFiles, shares: NextcloudShares) -> None:

@@ -9,7 +9,7 @@ from asyncio import StreamReader, StreamWriter
 from proxyprotocol.noop import ProxyProtocolNoop
 from proxyprotocol.reader import ProxyProtocolReader
 
-from practice.servers.pymap_server import kept
+from practice.servers.pymap_server import holding_tasks
 
 
 async def talk() -> bytes:
@@ -22,7 +22,7 @@ async def talk() -> bytes:
         await writer.wait_closed()
         ended.set()
 
-    handler = ProxyProtocolReader(ProxyProtocolNoop()).get_callback(kept(echo))
+    handler = ProxyProtocolReader(ProxyProtocolNoop()).get_callback(holding_tasks(echo))
     server = await asyncio.start_server(handler, "127.0.0.1", 0)
     async with server:
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])

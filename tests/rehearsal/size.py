@@ -73,7 +73,7 @@ SIZES: Mapping[str, Size] = {
 
 
 def world_of(size: Size, seed: int = SEED, kept: int | None = KEPT) -> World:
-    return World(seed=seed, people=size.mailboxes, items=size.items_of, nasty=False, large=(), kept=kept)
+    return World(seed=seed, people=size.mailboxes, items=size.items_of, nasty=False, large=(), held=kept)
 
 
 def faults_of(seed: int = SEED) -> FaultPlan:

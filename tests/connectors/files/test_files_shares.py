@@ -68,7 +68,7 @@ def test_files_folders_people_groups_and_links(target: FilesTarget, shares: Next
     for_folder = (replace(BERND, write=True, expires=LATER), TEAM, replace(ANYBODY, write=True))
     assert shared(target, *for_file) == [None] * 3
     assert shared(target, *for_folder, name=None) == [None] * 3
-    assert shares.told() == [
+    assert shares.stated() == [
         ("A", USER, "bernd", 15, LATER.date().isoformat()),
         ("A", GROUP, "team", 1, ""),
         ("A", LINK, "", 15, ""),
@@ -90,9 +90,9 @@ def test_nobody_is_mailed(target: FilesTarget, shares: NextcloudShares) -> None:
 def test_again_makes_nothing_twice(target: FilesTarget, shares: NextcloudShares, desk: Desk) -> None:
     grants = (BERND, TEAM, ANYBODY, replace(ANYBODY, expires=LATER))
     shared(target, *grants)
-    before, posts = shares.told(), desk.counts()["POST"]
+    before, posts = shares.stated(), desk.counts()["POST"]
     assert shared(target, *grants) == [None] * 4
-    assert (shares.told(), desk.counts()["POST"]) == (before, posts)
+    assert (shares.stated(), desk.counts()["POST"]) == (before, posts)
 
 
 def test_what_is_shared_otherwise_is_changed(target: FilesTarget, shares: NextcloudShares) -> None:
@@ -101,7 +101,7 @@ def test_what_is_shared_otherwise_is_changed(target: FilesTarget, shares: Nextcl
     odd = Grant(Sharing.GROUP, "team", write=True, odd=True)
     assert target.shared("/A", None) == {replace(BERND, write=True, expires=LATER), odd}
     assert shared(target, BERND, TEAM, name=None) == [None, None]
-    assert shares.told() == [("A", USER, "bernd", 1, ""), ("A", GROUP, "team", 1, "")]
+    assert shares.stated() == [("A", USER, "bernd", 1, ""), ("A", GROUP, "team", 1, "")]
 
 
 def test_what_no_grant_can_say(target: FilesTarget, shares: NextcloudShares) -> None:
@@ -151,7 +151,7 @@ def test_below_a_root_of_its_own(desk: Desk, shares: NextcloudShares) -> None:
     target.ensure(folder("A"))
     assert [loss for _, loss in target.share("", None, [BERND])] == [None]
     assert [loss for _, loss in target.share("/A", None, [BERND])] == [None]
-    assert [path for path, *_ in shares.told()] == ["Von früher", "Von früher/A"]
+    assert [path for path, *_ in shares.stated()] == ["Von früher", "Von früher/A"]
 
 
 # What the rules allow
@@ -378,5 +378,5 @@ def test_any_fault_at_any_request(
     assert shared(target, BERND, TEAM, ANYBODY, name=None) == [None] * 3
     target.unshare("/A", None, [BERND])
     assert faults.struck == [fault]
-    assert shares.told() == [("A", GROUP, "team", 1, ""), ("A", LINK, "", 17, "")]
+    assert shares.stated() == [("A", GROUP, "team", 1, ""), ("A", LINK, "", 17, "")]
     assert shares.mails == 0

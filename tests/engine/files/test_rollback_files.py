@@ -66,11 +66,11 @@ def files(office: Office) -> dict[str, bytes]:
 
 
 def test_shares_files_and_folders_of_ours_go(office: Office) -> None:
-    assert {who for _, _, who, _, _ in office.shares.told()} == {BERND, CARLA}
+    assert {who for _, _, who, _, _ in office.shares.stated()} == {BERND, CARLA}
     undoing = undone(desk(office))
     assert (undoing.counts["shares"], undoing.counts["ours"], undoing.counts["containers"]) == (2, 2, 1)
     assert files(office) == {}
-    assert office.shares.told() == []
+    assert office.shares.stated() == []
 
 
 def test_what_people_made_of_it_stays_and_is_shared_no_more_by_us(office: Office) -> None:
@@ -80,13 +80,13 @@ def test_what_people_made_of_it_stays_and_is_shared_no_more_by_us(office: Office
     undoing = undone(desk(office))
     assert (undoing.counts["changed"], undoing.counts["added"]) == (1, 1)
     assert files(office) == {"Plan.txt": b"another plan", "Amt": b"", "Amt/Meins.txt": b"mine"}
-    assert office.shares.told() == []
+    assert office.shares.stated() == []
 
 
 def test_a_look_leaves_all_of_it(office: Office) -> None:
-    before, shares = files(office), office.shares.told()
+    before, shares = files(office), office.shares.stated()
     told = Undoing(desk(office)).look()
     assert (told["shares"], told["ours"], told["containers"]) == (2, 2, 1)
-    assert (files(office), office.shares.told()) == (before, shares)
+    assert (files(office), office.shares.stated()) == (before, shares)
     (leg,) = office.ledger.legs(mailbox=office.id)
     assert leg.state is LegState.VERIFIED

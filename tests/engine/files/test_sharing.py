@@ -67,7 +67,7 @@ def test_in_staging_nothing_is_shared_but_what_cannot_be_is_named(office: Office
     office.drive.share(office.box, user(office.people[2]))
     for level in (Level.TARGET, Level.BOTH):
         assert office.run(Task(level)).state is LegState.VERIFIED
-        assert office.shares.told() == []
+        assert office.shares.stated() == []
         assert office.losses() == ["external"]
     office.ledger.set_phase(office.id, Phase.FROZEN, "test")
     shared = [("Amt", USER, CARLA, 1, ""), ("Plan.txt", USER, BERND, 3, "")]
@@ -109,7 +109,7 @@ def test_where_the_source_does_not_tell_nothing_is_taken_back(
 
     monkeypatch.setattr(GraphSource, "grants", untold)
     assert office.run(Task(Level.BOTH)).state is LegState.VERIFIED
-    assert office.shares.told() == shared == [("Plan.txt", USER, BERND, 1, "")]
+    assert office.shares.stated() == shared == [("Plan.txt", USER, BERND, 1, "")]
     assert office.losses() == ["unreadable"]
 
 
@@ -228,10 +228,10 @@ def test_what_others_shared_at_the_target_stays_and_is_told_of(office: Office) -
     result = office.run()
     assert (result.state, result.code) == (LegState.DIFFERS, "verification-differs")
     assert office.findings() == [(Outcome.DIFFERS, office.key(office.plain), "shares")]
-    assert {who for _, _, who, *_ in office.shares.told()} == {BERND, CARLA}
+    assert {who for _, _, who, *_ in office.shares.stated()} == {BERND, CARLA}
     office.drive.unshare(office.plain)
     office.run()
-    assert office.shares.told() == [("Plan.txt", USER, CARLA, 1, "")]
+    assert office.shares.stated() == [("Plan.txt", USER, CARLA, 1, "")]
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_what_was_there_before_us_is_not_ours_to_change_or_to_take_back(
     kept = [("Plan.txt", USER, BERND, there, "")]
     for level in (Level.TARGET, Level.BOTH):
         assert office.run(Task(level)).state is LegState.VERIFIED
-        assert office.shares.told() == kept
+        assert office.shares.stated() == kept
         assert office.losses() == losses
     assert office.run(Task(Level.BOTH, copy=False)).state is LegState.VERIFIED
     office.drive.unshare(office.plain)
@@ -317,7 +317,7 @@ def test_the_live_phase_shares_nothing(office: Office) -> None:
     office.ledger.set_phase(office.id, Phase.LIVE, "test")
     office.drive.share(office.plain, user(office.people[1]))
     assert office.run().state is LegState.VERIFIED
-    assert office.shares.told() == []
+    assert office.shares.stated() == []
 
 
 def test_a_target_that_cannot_share(office: Office) -> None:

@@ -16,7 +16,7 @@ from practice.exchange.wire import Reply
 from practice.graph.context import Context, Route
 from practice.graph.server import GraphServer
 from practice.graph.tokens import READS, App
-from practice.graph.wire import rest_id, said
+from practice.graph.wire import json_reply, rest_id
 from practice.world.world import Mailbox, World
 
 world = world_fixture(seed=11, people=5, items=30, nasty=True, large=(), pim=20)
@@ -79,7 +79,7 @@ class Files:
 
     def _drive(self, context: Context) -> Reply:
         url = context.ask.base.replace("/v1.0", "/download/x")
-        return said({"name": context.names["user"], "webUrl": url})
+        return json_reply({"name": context.names["user"], "webUrl": url})
 
     async def _download(self, request: Request) -> Response:
         return PlainTextResponse(request.path_params["name"])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from practice.servers.people_at_work import FAULT, LATE, NOBODY, REFUSED, TARGET, WORK, PeopleAtWork
+from practice.servers.people_at_work import FAULT, LATE, REFUSED, TARGET, UNKNOWN, WORK, PeopleAtWork
 from practice.servers.pymap_server import PymapServer
 from practice.world.mailbox import Mailbox
 from practice.world.work import DEEDS, in_words, receive, work
@@ -63,7 +63,7 @@ def test_people_are_asked_by_address() -> None:
     (address,) = world.addresses()
     assert people.answer({"what": WORK, "address": address})["received"] == 3
     assert people.answer({"what": LATE, "address": address}) == {"received": 2}
-    assert people.answer({"what": WORK, "address": "nobody@practice.example"}) == {FAULT: NOBODY}
+    assert people.answer({"what": WORK, "address": "nobody@practice.example"}) == {FAULT: UNKNOWN}
     assert people.answer({"what": TARGET, "address": address}) == {FAULT: REFUSED}
 
 

@@ -151,7 +151,7 @@ class Office:
         """What is shared at the target after a run that is content."""
         result = self.run(groups=groups)
         assert (result.state, result.code) == (LegState.VERIFIED, None), result
-        return self.shares.told()
+        return self.shares.stated()
 
     def losses(self, field: str = "share") -> list[str]:
         (leg,) = self.ledger.legs(mailbox=self.id)

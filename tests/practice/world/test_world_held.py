@@ -6,7 +6,7 @@ from practice.world.world import World
 
 
 def test_a_mailbox_that_was_let_go_comes_back_the_same_and_one_that_changed_stays() -> None:
-    world = World(seed=5, people=30, items=8, kept=3)
+    world = World(seed=5, people=30, items=8, held=3)
     first, second = world.addresses()[:2]
     before = [(item.id, item.change_key, item.mime()) for item in world.mailbox(first).messages()]
     changed = world.mailbox(second)
@@ -20,7 +20,7 @@ def test_a_mailbox_that_was_let_go_comes_back_the_same_and_one_that_changed_stay
 
 
 def test_the_mailbox_that_was_just_read_is_held_however_many_changed() -> None:
-    world = World(seed=5, people=4, items=8, kept=2)
+    world = World(seed=5, people=4, items=8, held=2)
     for address in world.addresses():
         mailbox = world.mailbox(address)
         mailbox.deliver(mailbox.distinguished("inbox"), subject="Held")
