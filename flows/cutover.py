@@ -19,6 +19,7 @@ from pydantic import Field
 
 from engine.approvals.plan_approval import CUTOVER
 from engine.config.registry import chosen
+from engine.control.error_log import spare
 from engine.control.stop_signal import STOPPED
 from engine.cutover.run_many import CutoverRequest, announce, concerned, tell_end
 from engine.cutover.run_many import opened as ordered
@@ -33,7 +34,7 @@ from flows.display.cutover_page import CutoverLine, held_told, next_steps, way_b
 from flows.display.prefect_events import tell
 from flows.display.states import put_off, refused
 from flows.own_run import mark, watched
-from flows.process.background_task import standing, together, tried
+from flows.process.background_task import drawn, kept_drawn, together
 from flows.process.leg_runner import LegRunner, opened
 from flows.process.parameters import Boxes, Configuration, RunParameters, WaveName, refuse_unknown_wave
 from ledger.db.rows import MailboxRow, Phase
@@ -99,9 +100,9 @@ async def cutover(parameters: CutoverParameters) -> State[Any]:
         # A run has no person behind it: naming a mailbox here does not bring back one that was given back.
         begun = await asyncio.to_thread(concerned, runner.ledger, rows, named=False)
         await asyncio.to_thread(announce, order, begun, named=False)
-        async with watched(runner.drain) as own, standing("the page of a cutover", page.look, TICK_SECONDS):
+        async with watched(runner.drain) as own, kept_drawn("the page of a cutover", page.look, TICK_SECONDS):
             await together((_mailbox(row, order, runner, ended) for row in rows), runner.drain.event)
-        await tried("the page of a cutover", page.end)
+        await drawn("the page of a cutover", page.end)
         tell_end(order, parameters.wave, ended, len(rows))
         state = _end_state(parameters.wave, ended, len(rows), order, _advice(parameters.wave, page.lines))
         if own.suspended is not None:
@@ -130,11 +131,13 @@ async def _mailbox(
 
 def _advice(wave: str, lines: list[CutoverLine]) -> str:
     """Return who is locked out, since when, and what to type; "" if there is nothing to say."""
-    told = [held_told(lines, datetime.now(UTC))]
-    commands = next_steps(wave, lines)
-    told += [f"Next: {'; then: '.join(commands)}"] if commands else []
-    back = way_back(wave, lines)
-    told += [f"Or back: {'; or, of who is released: '.join(back)}"] if back else []
+    told: list[str] = []
+    with spare("the advice of a cutover"):
+        told.append(held_told(lines, datetime.now(UTC)))
+        commands = next_steps(wave, lines)
+        told += [f"Next: {'; then: '.join(commands)}"] if commands else []
+        back = way_back(wave, lines)
+        told += [f"Or back: {'; or, of who is released: '.join(back)}"] if back else []
     return ". ".join(one for one in told if one)
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, cast
 from engine.config.load import Config
 from engine.config.registry import name_of
 from engine.control import json_log
-from engine.control.error_log import defect_log
+from engine.control.error_log import defect_log, spare
 from engine.control.stop_signal import STOPPED, reason
 from engine.leg.run_options import AS_CONFIGURED, RunOptions
 from flows.deploy import prefect_server
@@ -136,11 +136,14 @@ def launch(
                     on_notice(STOPPING)
             if on_progress is not None and time.monotonic() >= due:
                 began = time.thread_time()
-                on_progress(runner.snapshot(wave, mailboxes, workloads))
+                shot = runner.snapshot(wave, mailboxes, workloads)
+                with spare("the progress of a command"):
+                    on_progress(shot)
                 due = time.monotonic() + PROGRESS_SHARE * (time.thread_time() - began)
         seen = runner.snapshot(wave, mailboxes, workloads)
         if on_progress is not None:
-            on_progress(seen)
+            with spare("the progress of a command"):
+                on_progress(seen)
         return run.result(seen)
 
 
@@ -242,12 +245,12 @@ class _Flow:
 
         from flows.deploy.deployments import TAG
         from flows.migrate import verify_flow, wave_flow
-        from flows.process.background_task import tried
+        from flows.process.background_task import drawn
         from flows.process.parameters import WaveParameters
         from flows.run_note import settle_killed
 
         form, runner = self._form, self._runner
-        await tried(
+        await drawn(
             "runs of killed commands", lambda: settle_killed(runner.config.state_directory, self._api)
         )
         with tags(TAG, f"wave:{form.wave}"):

@@ -18,6 +18,8 @@ from model.private_files import FULL, make_directory, open_private
 
 FRAMES = 10
 INTERNAL = "internal-error"
+_ONCE: set[str] = set()
+"""What `spare` has logged in this process."""
 
 
 class Defect(MigrationError):
@@ -47,6 +49,25 @@ def contain_defects(where: str) -> Iterator[None]:
         mailbox = {"mailbox": where.rpartition(" ")[2]}
         logging.getLogger("kogge.defect").error("%s: %s", where, describe(error), extra=mailbox)
         raise Defect() from None
+
+
+@contextmanager
+def spare(where: str) -> Iterator[None]:
+    """End a defect here, in what only shows: no work may stop because of it.
+
+    The log of defects has it once in each process, however often it is met.
+
+    Args:
+        where: names what is shown; never a person.
+    """
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 (the boundary of what only shows)
+        line = f"{where}: {describe(error)}"
+        innermost = line.partition(" < ")[0]
+        if innermost not in _ONCE:
+            _ONCE.add(innermost)
+            logging.getLogger("kogge.defect").error("%s", line)
 
 
 def hook(tell: Callable[[str], None]) -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from engine.control.error_log import spare
 from flows.deploy.api import running_api
 from flows.display import prefect_events
 
@@ -95,8 +96,9 @@ def show_cutovers(config: Config, ledger: Ledger, ended: Collection[CutoverResul
     shown = True
     for wave in sorted({row.wave for row in ledger.mailboxes(ids=codes)}):
         lines = read_lines(ledger, ledger.mailboxes(wave), codes)
-        told = f"{cutover_told(lines)} ({now:%H:%M} UTC)"
-        shown &= _show(config, ("cutover", wave), told, cutover_text(wave, lines, now))
+        with spare("the page of a cutover"):
+            told = f"{cutover_told(lines)} ({now:%H:%M} UTC)"
+            shown &= _show(config, ("cutover", wave), told, cutover_text(wave, lines, now))
     return shown
 
 
@@ -110,7 +112,7 @@ def _show(config: Config, key: tuple[str, str], told: str, text: str) -> bool:
     from prefect.client.schemas.actions import ArtifactCreate
 
     from flows.deploy.setup import talking_to
-    from flows.process.background_task import tried
+    from flows.process.background_task import drawn
     from reports.progress import slug
 
     made = ArtifactCreate(key=slug(*key), type="markdown", description=told, data=text)
@@ -120,5 +122,5 @@ def _show(config: Config, key: tuple[str, str], told: str, text: str) -> bool:
             await client.create_artifact(made)
 
     with talking_to(api, config):
-        asyncio.run(tried("an artifact of a command", put))
+        asyncio.run(drawn("an artifact of a command", put))
     return True

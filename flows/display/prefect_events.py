@@ -15,6 +15,8 @@ from concurrent.futures import Future, wait
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
+from engine.control.error_log import spare
+
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
@@ -62,6 +64,11 @@ def tell(kind: Kind, wave: str, **payload: Value) -> None:
     """
     if not os.environ.get("PREFECT_API_URL") and "prefect" not in sys.modules:
         return
+    with spare("an event"):
+        _tell(kind, wave, payload)
+
+
+def _tell(kind: Kind, wave: str, payload: Mapping[str, Value]) -> None:
     # Imported late: a command without Prefect need not load it.
     from prefect.context import FlowRunContext
     from prefect.settings import PREFECT_API_URL
@@ -97,7 +104,8 @@ def emit(
             known.set(None)
         emit_event(event, resource=resource, related=related, payload={**payload}, **more)
 
-    copy_context().run(send)
+    with spare("an event"):
+        copy_context().run(send)
 
 
 def run_of(run: FlowRun | None) -> list[dict[str, str]]:

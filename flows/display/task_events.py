@@ -18,6 +18,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import FlowRunContext
 from prefect.logging.loggers import task_run_logger
 
+from engine.control.error_log import spare
 from flows.display.prefect_events import emit, run_of
 
 if TYPE_CHECKING:
@@ -61,6 +62,10 @@ class ToldTaskRun:
         if self._later is not None:
             self._later.cancel()
             self._later = None
+        with spare("a task run"):
+            self._tell(state, after)
+
+    def _tell(self, state: State[Any], after: float) -> None:
         self._count(state)
         send = functools.partial(self._send, state, self._payload(state))
         self._state = state

@@ -17,10 +17,12 @@ from typing import Any
 import httpx
 from prefect.exceptions import PrefectException
 
-from engine.control.error_log import describe
+from engine.control.error_log import describe, spare
 from model.errors import MigrationError
 
-PASSING = (httpx.HTTPError, PrefectException, MigrationError, OSError, ValueError, RuntimeError)
+AWAY = (httpx.HTTPError, PrefectException, MigrationError, OSError)
+"""What is raised while Prefect's API or the ledger is away, or a disk is full."""
+PASSING = (*AWAY, ValueError, RuntimeError)
 """Whatever Prefect's client raises when its API fails or answers with something else; and the ledger."""
 
 
@@ -58,12 +60,29 @@ async def _repeated(name: str, look: Callable[[], Awaitable[object]], seconds: f
         await asyncio.sleep(seconds)
 
 
-async def tried(name: str, look: Callable[[], Awaitable[object]]) -> None:
+async def tried(
+    name: str, look: Callable[[], Awaitable[object]], passing: tuple[type[Exception], ...] = PASSING
+) -> None:
     """Call `look` once; a passing fault is logged by its class alone."""
     try:
         await look()
-    except PASSING as error:
+    except passing as error:
         logging.getLogger("kogge.standing").warning("%s: %s", name, type(error).__name__)
+
+
+async def drawn(name: str, look: Callable[[], Awaitable[object]]) -> None:
+    """Call `look`, which only shows something, once. No fault of it reaches the work: see error_log.spare."""
+    with spare(name):
+        await tried(name, look, AWAY)
+
+
+@asynccontextmanager
+async def kept_drawn(
+    name: str, look: Callable[[], Awaitable[object]], seconds: float, *, before: float = 0.0
+) -> AsyncIterator[None]:
+    """Call `look`, which only shows something, again and again during the block; see standing."""
+    async with standing(name, functools.partial(drawn, name, look), seconds, before=before):
+        yield
 
 
 def _ended(name: str, died: Callable[[], None] | None, task: asyncio.Task[None]) -> None:
