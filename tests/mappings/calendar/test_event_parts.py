@@ -318,6 +318,15 @@ def test_a_series_with_changed_occurrences_takes_smaller_attachments(changed: st
     )
 
 
+def test_an_occurrence_that_came_alone_takes_attachments_as_any_event() -> None:
+    alone = f"<t:CalendarItemType>Exception</t:CalendarItemType><t:Attachments>{file('a')}</t:Attachments>"
+    target = Capabilities(frozenset({Kind.CALENDAR}), attachment_bytes=1000, series_attachment_bytes=100)
+    found = map_event(native(event_xml(alone), {"a": b"x" * 500}), context(target=target))
+    assert [loss.reason for loss in found.losses] == ["occurrence-alone"]
+    (event,) = Calendar.from_ical(found.item.body().read()).walk("VEVENT")
+    assert event.decoded("ATTACH") == b"x" * 500
+
+
 def test_attachments_come_back_byte_for_byte() -> None:
     data = bytes(range(256)) * 50
     found = map_event(
