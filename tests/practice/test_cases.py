@@ -523,7 +523,7 @@ BAD = (
     ("events", f"{AT}\nzone = 'Mars'", "a.zone: is no zone; there are UTC, "),
     ("events", f"{AT}\nrecurrence = {{}}", "a.recurrence: must have one of daily"),
     ("events", f"{AT}\nrecurrence.weekly.weekdays = ['Mon']", "a.recurrence.weekly.weekdays: is no weekday"),
-    ("events", f"{AT}\nrequired = [{{who = 'me'}}]", "a.required.0.who: is nobody"),
+    ("events", f"{AT}\nrequired = [{{who = 'me'}}]", "a.required.0.who: is no one"),
     ("events", f"{AT}\nchanged = [{{}}]", "a.changed.0.day: is missing"),
     ("tasks", "status = 'done'", "a.status: must be one of NotStarted, "),
     ("notes", "size = [1]", "a.size: must have 2 elements"),
