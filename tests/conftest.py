@@ -44,7 +44,7 @@ LONG = ("process", "rehearsal", "practice/test_demo", "crash", "machine", "hosti
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collect without the garbage collector: what is collected lives to the end, and it need not look at it."""
+    """Collect without the garbage collector: all that is made lives to the end."""
     gc.disable()
     try:
         return (yield)

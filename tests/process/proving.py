@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from forking.commands import FORKED, ForkedCommand
 from imapclient import IMAPClient
 from interrupts import interruptible
 
@@ -115,8 +116,10 @@ class Place:
     @contextmanager
     def running(self, *arguments: str, limits: Callable[[], None] | None = None) -> Iterator[Running]:
         """The command in a process group of its own, which is gone when the context ends."""
+        is_forked = arguments[0] in FORKED and limits is None
+        start = ForkedCommand if is_forked else subprocess.Popen[str]
         with interruptible():
-            process = subprocess.Popen(
+            process = start(
                 [KOGGE, *arguments],
                 cwd=self.directory,
                 env=self.environment,

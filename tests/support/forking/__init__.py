@@ -1,0 +1,1 @@
+"""Commands of `kogge` that are forked from a process that has imported what they need."""
