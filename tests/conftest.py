@@ -14,6 +14,7 @@ import pytest
 import ready_prefect
 import ready_schema
 import samples
+import worker_count
 from hypothesis import settings
 from judges.court import SCHEMAS, Court
 from servers.faulty.tap import TAPS, listen
@@ -36,6 +37,10 @@ settings.load_profile("kogge")
 def pytest_configure(config: pytest.Config) -> None:
     if samples.promised() and not samples.BASE.is_dir():
         raise pytest.UsageError(f"{samples.VARIABLE} names {samples.BASE}, which is no directory")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    return worker_count.of_this_machine()
 
 
 LONG = ("process", "rehearsal", "practice/test_demo", "crash", "machine", "hostile", "faults")
