@@ -6,15 +6,18 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 # uv would take another Python than the one that was named, if it finds one first.
 INTERPRETER := $(if $(filter-out file,$(origin PYTHON)),--python $(PYTHON),$(if $(filter .uv/%,$(UV)),--python .uv/bin/python))
 RUN := $(UV) run --frozen --no-sync
-WORKERS ?= 4
+# auto: as many as tests/support/worker_count.py says.
+WORKERS ?= auto
+BASE ?= main
+TEST := $(RUN) pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not soak and not bench and not live and not stack'
 export KOGGE_REQUIRE_SERVICES ?=
 # Images of Python set it; every process of the tests would then compile Prefect and all else anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test check docs screenshots bench soak stack live rehearsal sbom clean
+.PHONY: help install demo servers test test-changed check docs screenshots bench soak stack live rehearsal sbom clean
 
 help: ## lists these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .uv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -38,9 +41,16 @@ install: .venv/.synced ## makes the project's own environment in .venv
 demo: install ## ten practice people move, from Exchange and Microsoft 365 (ARGS=--hold keeps Prefect)
 	$(RUN) python -m practice.demo $(ARGS)
 
-test: install ## runs the tests; on Debian as root it installs the servers they need first
+servers:
 	@if [ -f /etc/debian_version ] && [ "$$(id -u)" = 0 ]; then sh .ci/services; fi
-	$(RUN) pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not soak and not bench and not live and not stack' $(ARGS)
+
+test: install servers ## runs the tests; on Debian as root it installs the servers they need first
+	$(TEST) $(ARGS)
+
+test-changed: install servers ## runs the tests that can fail by what changed since this branch left another one (BASE=main)
+	@chosen=$$($(RUN) python -m handbook.affected_tests $(BASE)) || exit; \
+	  echo "$$chosen" | wc -l | xargs -I COUNT echo "files of tests that the change can affect: COUNT"; \
+	  $(TEST) $(ARGS) $$chosen
 
 check: install ## ruff and mypy --strict
 	$(RUN) ruff check .

@@ -8,8 +8,7 @@ from pathlib import Path
 
 A_CORE = 3
 MEMORY = 1_500_000_000
-"""Of a worker: it has 600 MB when it has collected all tests. The rest is for the servers and commands that it
-starts."""
+"""Of a worker: it has 600 MB when it has collected all tests. The rest is for what it starts."""
 
 
 def workers(cores: int, meminfo: str, limit: str) -> int:
