@@ -26,6 +26,7 @@ class BatchWatch:
         lost: what a worker could not begin.
         begun: how many have begun.
         cut: True if one ended early.
+        called_off: the mailboxes of those that were cancelled.
     """
 
     def __init__(self, sent: Mapping[UUID, BatchParameters], say: Callable[[str], None]) -> None:
@@ -33,6 +34,7 @@ class BatchWatch:
         self.lost: list[BatchParameters] = []
         self.begun = 0
         self.cut = False
+        self.called_off: set[str] = set()
         self._sent = dict(sent)
         self._say = say
         self._told: dict[UUID, str] = {}
@@ -76,6 +78,8 @@ class BatchWatch:
                 self.lost.append(shard)
             else:
                 self.cut = self.cut or run is None or run.state is None or not run.state.is_completed()
+            if run is not None and run.state is not None and run.state.is_cancelled():
+                self.called_off.update(shard.mailboxes)
 
 
 def could_not_begin(run: FlowRun) -> bool:
@@ -98,7 +102,7 @@ def has_ended(run: FlowRun, now: datetime) -> bool:
 def word_of(run: FlowRun | None) -> str | None:
     """Return what the log says of a batch; None while it only waits for a worker."""
     if run is None:
-        return "was deleted in Prefect; the next run of the wave takes up what it left"
+        return "was deleted in Prefect; the wave takes up what it left"
     state = run.state
     if state is None or state.is_scheduled() or state.is_pending():
         return None

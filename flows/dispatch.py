@@ -100,6 +100,8 @@ async def _here(batch: Batch, shard: BatchParameters, runner: LegRunner, patienc
     except Transient as unanswered:
         _give_up(runner, unanswered)
         return
+    if state.is_cancelled() or state.is_cancelling():
+        runner.called_off.update(shard.mailboxes)
     get_run_logger().info(f"batch {shard.number}/{shard.of} {end_of(state)}")
 
 
@@ -138,6 +140,7 @@ async def deployed(_batch: Batch, shards: Sequence[BatchParameters], runner: Leg
     if runner.drain.stopping and (refusal is None or not await _drained(watch, LATER[refusal.code])):
         await _cancel(watch.left)
         await _drained(watch, "Stopped", SETTLE_SECONDS)
+    runner.called_off |= watch.called_off
     runner.cut = runner.cut or bool(watch.left) or watch.cut or bool(watch.lost)
     if unanswered is not None:
         _give_up(runner, unanswered)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -21,12 +21,12 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
 from engine.config.registry import chosen
-from engine.pacing import run_legs
 from engine.pacing.leg_slots import LegSlot
 from engine.planning.maintenance_windows import CLOSED
 from flows import canary_mailbox as first_mailbox
+from flows.batches import Asked, by_mailbox, in_turn, runs, seen_of, shared_out, writes
 from flows.deploy.deployments import TAG, wave_tag
-from flows.dispatch import Batch, deployed, inline
+from flows.dispatch import deployed, inline
 from flows.display import batch_progress
 from flows.display.artifacts import shown
 from flows.display.prefect_events import tell
@@ -43,14 +43,12 @@ from flows.process.parameters import (
     refuse_unknown_wave,
     workloads_of,
 )
-from ledger.db.rows import ORGANIZER_FIRST, LegRow, LegState
+from flows.rounds import Rounds
+from ledger.db.rows import LegRow, LegState
 from ledger.plan.wave_control import priorities
 from model.errors import MigrationError, Transient
-from model.kinds import Kind
 from reports import progress
 
-Asked: TypeAlias = WaveParameters | VerifyParameters | BatchParameters
-Send: TypeAlias = Callable[[Batch, Sequence[BatchParameters], LegRunner], Awaitable[None]]
 Begun: TypeAlias = Callable[[UUID], None]
 """Hears the id of a command's run in Prefect before anything is done in it."""
 Ended: TypeAlias = Callable[[State[Any]], None]
@@ -58,10 +56,6 @@ Ended: TypeAlias = Callable[[State[Any]], None]
 
 ARTIFACT_SECONDS = 10.0
 NOT_ALL = ", but this run did not look at all of them again"
-
-LEFT_ALONE = frozenset({LegState.BLOCKED})
-"""Not tried again by a run: a wrong password, tried often enough, locks a person out. `kogge retry`
-sends a leg back."""
 
 
 def batch_flow(around: LegRunner | None = None) -> Flow[[BatchParameters], Any]:
@@ -105,40 +99,6 @@ async def _work(parameters: BatchParameters, runner: LegRunner, before: progress
         await together(
             (_run_mailbox(rows, runner, parameters, rank) for rank, rows in ranked), runner.drain.event
         )
-
-
-def writes(asked: Asked) -> bool:
-    """Return True if a run goes by its wave's window; what only looks may run at any time."""
-    return asked.options.writes
-
-
-def seen_of(runner: LegRunner, asked: Asked) -> progress.Snapshot:
-    """Return the legs that a run is about, whose verdict is its verdict."""
-    return runner.snapshot(asked.wave, asked.mailboxes, asked.workloads)
-
-
-def runs(row: LegRow, asked: Asked) -> bool:
-    """Return True if a run has to run this leg.
-
-    What the plan withholds is not copied; to verify it changes nothing. `rest` selects what an earlier run
-    did not come to verify.
-    """
-    options = asked.options
-    if options.rest and row.state in progress.SETTLED and row.code != ORGANIZER_FIRST:
-        return False
-    return row.state not in LEFT_ALONE and (options.verify_only or row.withheld is None)
-
-
-def in_turn(mailboxes: Sequence[str], rows: Iterable[LegRow]) -> list[LegRow]:
-    """Return the legs in the order in which the batch names its mailboxes."""
-    turn = {number: place for place, number in enumerate(mailboxes)}
-    return sorted(rows, key=lambda row: turn[row.mailbox])
-
-
-def by_mailbox(rows: Iterable[LegRow]) -> list[list[LegRow]]:
-    """Return each mailbox's legs, mail first. They run one after the other, one worker an account."""
-    order = list(Kind)
-    return run_legs.by_mailbox(sorted(rows, key=lambda row: order.index(row.workload)))
 
 
 async def _run_mailbox(rows: Sequence[LegRow], runner: LegRunner, asked: BatchParameters, rank: int) -> None:
@@ -270,27 +230,29 @@ async def _run_wave(
             return Failed(message="nothing to do: the ledger has no such mailbox or workload in this wave")
         stack.enter_context(tags(TAG, wave_tag(parameters.wave)))
         ranks = await asyncio.to_thread(priorities, runner.ledger, parameters.wave)
-        shards = shared_out(before, parameters, runner.config.run.batch, ranks)
+        shards = shared_out(before.legs, parameters, runner.config.run.batch, ranks)
         send = deployed if runner.config.prefect.dispatch == "deployment" else inline
         stages = await asyncio.to_thread(
             first_mailbox.apart, runner.config, runner.ledger, parameters, shards
         )
         tell("wave.started", parameters.wave, mailboxes=before.mailboxes, batches=len(shards))
-        in_batch = batch_flow(runner)
         code: str | None = None
         in_order = [*stages.alone, *stages.others]
+        once = around is not None or runtime.flow_run.get_run_count() == 1
+        epochs = {row.id: row.epoch for row in before.legs} if once else {}
+        rounds = Rounds(runner, parameters, send, batch_flow(runner), epochs, in_order)
         async with watched(runner.drain) as own, shown(runner, parameters, in_order) as board:
             if stages.alone:
-                await send(in_batch, stages.alone, runner)
+                await rounds.run(stages.alone)
             code = await asyncio.to_thread(_failed_first, runner, parameters, stages.first)
             if code is not None and stages.first is not None:
                 board.canary = (stages.first, code)
             else:
-                await _send_others(send, in_batch, stages.others, runner)
+                await rounds.run(stages.others)
         after = await asyncio.to_thread(seen_of, runner, parameters)
         if own.suspended is not None:
             await own.leave(own.suspended, progress.verdict(after))
-        if around is not None or runtime.flow_run.get_run_count() == 1:
+        if once:
             runner.cut = runner.cut or left_out(before, after, parameters, runner)
         if after.open and not runner.shut:
             await _hear_what_ended_batches(runner)
@@ -335,15 +297,6 @@ def left_out(before: progress.Snapshot, after: progress.Snapshot, asked: Asked, 
         elsewhere = runner.config.prefect.dispatch == "deployment"
         return not elsewhere and any(row.id not in runner.looked for row in idle)
     return any(True for _ in idle)
-
-
-async def _send_others(
-    send: Send, in_batch: Batch, others: Sequence[BatchParameters], runner: LegRunner
-) -> None:
-    if runner.shut:
-        runner.cut = runner.cut or bool(others)
-    else:
-        await send(in_batch, others, runner)
 
 
 async def _hear_what_ended_batches(runner: LegRunner) -> None:
@@ -426,42 +379,6 @@ def _opened_again(runner: LegRunner, parameters: WaveParameters) -> None:
     runner.ledger.requeue(
         (row.id for row in seen.legs if row.code == progress.DRY_RUN), states=(LegState.PENDING,)
     )
-
-
-def shared_out(
-    seen: progress.Snapshot,
-    parameters: WaveParameters | VerifyParameters,
-    size: int,
-    ranks: Mapping[str, int] | None = None,
-) -> list[BatchParameters]:
-    """Return batches of at most `size` mailboxes that have something to run, by priority.
-
-    Args:
-        seen: the legs.
-        parameters: of the run.
-        size: of a batch.
-        ranks: the priorities by mailbox.
-    """
-    wanted = {row.mailbox for row in seen.legs if runs(row, parameters)}
-    known = ranks or {}
-    ready = sorted(wanted, key=lambda number: (-known.get(number, 0), number))
-    parts = [ready[start : start + size] for start in range(0, len(ready), size)]
-    options = parameters.options
-    return [
-        BatchParameters(
-            wave=parameters.wave,
-            mailboxes=part,
-            workloads=parameters.workloads,
-            verify_only=options.verify_only,
-            dry_run=options.dry_run,
-            rest=options.rest,
-            level=parameters.level,
-            configuration=parameters.configuration,
-            number=number,
-            of=len(parts),
-        )
-        for number, part in enumerate(parts, 1)
-    ]
 
 
 batch, wave, verify = batch_flow(), wave_flow(), verify_flow()

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Protocol
 
 from ledger.db.rows import HELD_ELSEWHERE, LegRow, LegState
@@ -21,6 +22,9 @@ SETTLED = frozenset({LegState.VERIFIED})
 
 LATER = {"window-closed": "Closed", "paused": "Paused"}
 """Why a run is to go on another time, and how Prefect calls its state."""
+
+WORKER_GONE = "worker-gone"
+"""The code of a leg whose worker died or lost its lease. The ledger learns that at the next claim."""
 
 DRY_RUN = "dry-run"
 """The code of a leg that was only listed, as asked."""
@@ -114,6 +118,21 @@ def read(
     out = frozenset() if mailboxes else left_out(legs)
     chosen = [leg for leg in legs if leg.mailbox not in out and (not workloads or leg.workload in workloads)]
     return Snapshot(tuple(sorted(chosen, key=lambda leg: (leg.mailbox, leg.workload, leg.id))))
+
+
+def with_deaths(row: LegRow, now: datetime, dead: Callable[[str], bool]) -> LegRow:
+    """Return a leg; as waiting if its worker died or its lease has run out.
+
+    Args:
+        row: the leg.
+        now: by the clock of the ledger.
+        dead: returns whether the owner of a lease is known to be dead.
+    """
+    if row.state is not LegState.RUNNING or row.owner is None:
+        return row
+    if (row.lease_until is None or row.lease_until >= now) and not dead(row.owner):
+        return row
+    return replace(row, state=LegState.WAITING, code=WORKER_GONE, detail=None)
 
 
 def percent(snapshot: Snapshot) -> float:

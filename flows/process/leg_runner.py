@@ -17,6 +17,7 @@ from engine.config.load import Config
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.control import crash_note, json_log
 from engine.control.error_log import INTERNAL
+from engine.control.lease import is_dead
 from engine.control.log_filter import quieten
 from engine.control.stop_signal import Stop
 from engine.leg.leg_result import LegResult, News
@@ -84,6 +85,7 @@ class LegRunner:
         looked: by leg, how a dry run ended that left no trace in the ledger.
         underway: the numbers of the batches whose mailboxes are in line.
         cut: True if the run left out something that it was to do.
+        called_off: the mailboxes of batches that a person cancelled; this run begins none of them again.
         notice: what prevents work from beginning, in a line for people.
     """
 
@@ -96,6 +98,7 @@ class LegRunner:
         self.slots = Slots(config.run.mailboxes_at_once)
         self.underway: set[int] = set()
         self.cut = False
+        self.called_off: set[str] = set()
         self.pool = ThreadPoolExecutor(config.run.mailboxes_at_once, thread_name_prefix="leg")
         # Before a leg's walk, which contains its own trouble, only what all mailboxes share can fail.
         self.boundary = Boundary(drain.event, concerns_all=(MigrationError,))
@@ -132,7 +135,9 @@ class LegRunner:
         self, wave: str | None, mailboxes: Collection[str] = (), workloads: Collection[str] = ()
     ) -> progress.Snapshot:
         """Return the legs of a wave as they are now, with what is known of servers."""
-        seen = self._with_looks(progress.read(self.ledger, wave, mailboxes, workloads))
+        read, now = progress.read(self.ledger, wave, mailboxes, workloads), self.ledger.clock()
+        legs = tuple(progress.with_deaths(leg, now, is_dead) for leg in read.legs)
+        seen = self._with_looks(replace(read, legs=legs))
         waits = rate_limit_lines(self.admission.rate_limited())
         causes = self.admission.causes()
         halted = unwell(self.admission.seen, causes)  # these lines name the code already

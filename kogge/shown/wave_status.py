@@ -15,7 +15,7 @@ from kogge.shown.mailbox_rows import URGENT, MailboxLine, WorkloadCell, urgency
 from ledger.db.rows import NEEDS_PERSON, LegRow, LegState, MailboxRow, State
 from model.kinds import Kind
 from reports.plan_gaps import is_settled, left_out, told_code
-from reports.progress import expected
+from reports.progress import expected, with_deaths
 
 if TYPE_CHECKING:
     from engine.cutover.stopped import Stop
@@ -27,7 +27,6 @@ RATE_MOST_SECONDS = 86_400.0
 WATCHED_SECONDS = 60.0
 ALL = ""
 """Stands for all mailboxes together."""
-WORKER_GONE = "worker-gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +255,7 @@ def gather(
     ships = []
     fates: Counter[State] = Counter()
     for leg in every:
-        row, box = _withheld(_left(leg, now, dead)), boxes[leg.mailbox]
+        row, box = _withheld(with_deaths(leg, now, dead)), boxes[leg.mailbox]
         if row.mailbox in out or (kinds is not None and row.workload not in kinds):
             continue
         own = counts.get(row.id, {})
@@ -330,18 +329,6 @@ class RateWindow:
         then, before = seen[0]
         passed = (now - then).total_seconds()
         return None if passed < RATE_LEAST_SECONDS or done < before else (done - before) / passed
-
-
-def _left(row: LegRow, now: datetime, dead: Callable[[str], bool]) -> LegRow:
-    """Return the leg; as waiting if its worker died or its lease has run out.
-
-    The ledger learns that only when the next worker claims the leg.
-    """
-    if row.state is not LegState.RUNNING or row.owner is None:
-        return row
-    if (row.lease_until is None or row.lease_until >= now) and not dead(row.owner):
-        return row
-    return replace(row, state=LegState.WAITING, code=WORKER_GONE, detail=None)
 
 
 def _withheld(row: LegRow) -> LegRow:

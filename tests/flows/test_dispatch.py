@@ -45,7 +45,13 @@ def runner(tmp_path: Path) -> Any:
     ledger.migrate()
     drain = SimpleNamespace(stopping=True, arm=lambda: None)
     yield SimpleNamespace(
-        ledger=ledger, boundary=Boundary(Stop()), refusal=None, notice=None, drain=drain, cut=False
+        ledger=ledger,
+        boundary=Boundary(Stop()),
+        refusal=None,
+        notice=None,
+        drain=drain,
+        cut=False,
+        called_off=set(),
     )
     ledger.close()
 
@@ -246,7 +252,7 @@ def test_what_an_earlier_run_verified_is_not_this_runs_success(
 ) -> None:
     """A pass over what is verified already, which ends before it has looked at all of it again."""
     drain = SimpleNamespace(stopping=stopping)
-    runner: Any = SimpleNamespace(fault=None, refusal=refusal, drain=drain, cut=False)
+    runner: Any = SimpleNamespace(fault=None, refusal=refusal, drain=drain, cut=False, called_off=set())
     assert migrate.end_state(Snapshot(()), runner).is_completed()
     runner.cut = True
     state = migrate.end_state(Snapshot(()), runner)

@@ -25,7 +25,7 @@ from whole_tables import every_row
 
 from engine.config.load import Config, load
 from engine.leg.run_options import RunOptions
-from flows import launch, leg_task, migrate
+from flows import batches, launch, leg_task, migrate
 from flows.deploy import prefect_server
 from flows.deploy.api import ensure_api
 from flows.launch import RunResult
@@ -391,23 +391,23 @@ def stage_config(tmp_path: Path) -> Config:
 
 def test_batches_share_a_wave_out_without_the_blocked() -> None:
     seen = progress.Snapshot(tuple(row(number) for number in range(7)))
-    shards = migrate.shared_out(seen, WaveParameters(wave="w", dry_run=True), 3)
+    shards = batches.shared_out(seen.legs, WaveParameters(wave="w", dry_run=True), 3)
     assert [shard.mailboxes for shard in shards] == [["m-1", "m-2", "m-3"], ["m-4", "m-5", "m-6"]]
     assert [(shard.number, shard.of, shard.dry_run, shard.verify_only) for shard in shards] == [
         (1, 2, True, False),
         (2, 2, True, False),
     ]
-    (shard,) = migrate.shared_out(seen, VerifyParameters(wave="w"), 100)
+    (shard,) = batches.shared_out(seen.legs, VerifyParameters(wave="w"), 100)
     assert shard.verify_only
 
 
 def test_the_rest_is_what_is_not_verified_yet() -> None:
     done = [row(number, state=LegState.VERIFIED) for number in (1, 3)]
     seen = progress.Snapshot((*done, row(2), row(4, state=LegState.COPIED)))
-    (shard,) = migrate.shared_out(seen, WaveParameters(wave="w", rest=True), 100)
+    (shard,) = batches.shared_out(seen.legs, WaveParameters(wave="w", rest=True), 100)
     assert (shard.mailboxes, shard.rest) == (["m-2", "m-4"], True)
-    assert not migrate.runs(row(2, state=LegState.VERIFIED), shard), "another run came first"
-    (shard,) = migrate.shared_out(seen, WaveParameters(wave="w"), 100)
+    assert not batches.runs(row(2, state=LegState.VERIFIED), shard), "another run came first"
+    (shard,) = batches.shared_out(seen.legs, WaveParameters(wave="w"), 100)
     assert (shard.mailboxes, shard.rest) == (["m-1", "m-2", "m-3", "m-4"], False)
 
 

@@ -14,7 +14,7 @@ from walking import SOURCE, TARGET, Trial, a_mailbox
 from connectors.settings import Account
 from engine.config.load import Config, load
 from engine.planning.load_plan import plan, renew
-from flows import migrate
+from flows import batches
 from flows.process.parameters import BatchParameters, VerifyParameters, WaveParameters
 from ledger.db.rows import LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox
@@ -72,10 +72,10 @@ def test_what_the_list_no_longer_says_is_not_run_but_may_be_verified(config: Con
     legs = {leg.mailbox: leg for leg in ledger.legs()}
     assert {legs[anna].code, legs[bert].code} == {"plan-changed", "not-in-plan"}
     verified = replace(legs[anna], state=LegState.VERIFIED)
-    assert not migrate.runs(verified, WaveParameters(wave="w"))
-    assert not migrate.runs(verified, BatchParameters(wave="w", mailboxes=[anna], number=1, of=1))
-    assert migrate.runs(verified, VerifyParameters(wave="w"))
-    assert [leg.mailbox for leg in legs.values() if migrate.runs(leg, WaveParameters(wave="w"))] == list(
+    assert not batches.runs(verified, WaveParameters(wave="w"))
+    assert not batches.runs(verified, BatchParameters(wave="w", mailboxes=[anna], number=1, of=1))
+    assert batches.runs(verified, VerifyParameters(wave="w"))
+    assert [leg.mailbox for leg in legs.values() if batches.runs(leg, WaveParameters(wave="w"))] == list(
         planned.ids
     )
 
@@ -136,5 +136,5 @@ def test_what_waits_for_organizers_is_of_the_rest(config: Config, ledger: Ledger
     plan(config, ledger, "w")
     verified = replace(ledger.legs()[0], state=LegState.VERIFIED)
     rest = WaveParameters(wave="w", rest=True)
-    assert not migrate.runs(verified, rest)
-    assert migrate.runs(replace(verified, code="organizer-first"), rest)
+    assert not batches.runs(verified, rest)
+    assert batches.runs(replace(verified, code="organizer-first"), rest)

@@ -108,6 +108,7 @@ class Place:
             refusal=None,
             notice=None,
             cut=False,
+            called_off=set(),
             shut=False,
             underway=set(),
         )
