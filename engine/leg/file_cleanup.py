@@ -45,10 +45,12 @@ def tidy(leg: LegContext, rows: Sequence[ContainerRow]) -> list[ContainerRow]:
     existing = {container.id: container for container in leg.target.containers()}
     _discard(leg)
     _clear(leg, rows, existing)
-    # What lies inside folders that swap names is in its place one round later.
-    for _ in range(1 + max((len(row.path) for row in rows), default=0)):
+    # What lies inside folders that swap names is in its place one round later. A folder that is gone may only
+    # then be empty, and may have the name of another one.
+    for _ in range(2 + max((len(row.path) for row in rows), default=0)):
         if not _name_folders(leg, rules, existing):
             break
+        _clear(leg, leg.ledger.containers(), existing)
     rows = discover.moving(leg)
     # These were blocked by another item, which is placed now.
     reconsidered = leg.ledger.reconsider(NAME_TAKEN)

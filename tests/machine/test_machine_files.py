@@ -230,3 +230,24 @@ class TestQuickDrives(Drives.TestCase):
 @pytest.mark.soak
 class TestLongDrives(Drives.TestCase):
     settings = LONG
+
+
+def test_a_folder_that_is_gone_leaves_its_name_within_one_pass() -> None:
+    """Found by the machine: it was carried along while folders swapped names, and was empty only then."""
+    drives = Drives()
+    drives.begin(fold=True, tells=False)
+    for where, name in (
+        (707, "a"),
+        (252, "a"),
+        (136, "o\N{COMBINING DIAERESIS}"),
+        (321, "c.txt"),
+        (236, "b"),
+    ):
+        drives.create_folder(name=name, where=where)
+    drives.swap_folders(where=265, which=1)
+    drives.run_with_faults(at=45, times=3)
+    drives.create_folder(name="a", where=540)
+    drives.recreate_folder(which=237)
+    drives.create_folder(name="A", where=493)
+    drives.swap_folders(where=265, which=1)
+    drives.teardown()
