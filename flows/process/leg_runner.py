@@ -85,7 +85,8 @@ class LegRunner:
         looked: by leg, how a dry run ended that left no trace in the ledger.
         underway: the numbers of the batches whose mailboxes are in line.
         cut: True if the run left out something that it was to do.
-        called_off: the mailboxes of batches that a person cancelled; this run begins none of them again.
+        called_off: mailboxes that this run does not begin again: a person cancelled their batch, or a defect
+            of Kogge ended a workload of them.
         notice: what prevents work from beginning, in a line for people.
     """
 
@@ -225,6 +226,7 @@ class LegRunner:
         elif self.ledger.block(row.id, error.code) or error.code == REFUSED:
             state = LegState.BLOCKED
         else:
+            self.called_off.add(row.mailbox)
             state = LegState.RUNNING
         return LegResult(row.id, row.mailbox, row.workload, state, error.code)
 
