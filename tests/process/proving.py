@@ -114,12 +114,17 @@ class Place:
         return self.directory / "kogge-state"
 
     @contextmanager
-    def running(self, *arguments: str, limits: Callable[[], None] | None = None) -> Iterator[Running]:
-        """The command in a process group of its own, which is gone when the context ends."""
-        is_forked = arguments[0] in FORKED and limits is None
-        start = ForkedCommand if is_forked else subprocess.Popen[str]
+    def running(
+        self, *arguments: str, limits: Callable[[], None] | None = None, start: bool = False
+    ) -> Iterator[Running]:
+        """The command in a process group of its own, which is gone when the context ends.
+
+        With start it is started really, for what happens while it imports.
+        """
+        is_forked = arguments[0] in FORKED and limits is None and not start
+        kind = ForkedCommand if is_forked else subprocess.Popen[str]
         with interruptible():
-            process = start(
+            process = kind(
                 [KOGGE, *arguments],
                 cwd=self.directory,
                 env=self.environment,

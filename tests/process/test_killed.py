@@ -104,7 +104,7 @@ def test_asked_to_stop_at_any_moment(
     """From the first instruction on; before Python listens, the signal itself ends it."""
     dice = random.Random(number)
     for _ in range(15):
-        with place.running("migrate", "--wave", "pilot", "--json") as running:
+        with place.running("migrate", "--wave", "pilot", "--json", start=True) as running:
             time.sleep(dice.random() * 5)
             running.signal(number)
             done = running.end()
