@@ -14,7 +14,7 @@ export KOGGE_REQUIRE_SERVICES ?=
 # Images of Python set it; every process of the tests would then compile Prefect and all else anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo servers test test-changed check docs screenshots bench soak stack live rehearsal sbom clean
+.PHONY: help install demo servers test test-changed test-newest check docs screenshots bench soak stack live rehearsal sbom clean
 
 help: ## lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,13 @@ test-changed: install servers ## runs the tests that can fail by what changed si
 	@chosen=$$($(RUN) python -m handbook.affected_tests $(BASE)) || exit; \
 	  echo "$$chosen" | wc -l | xargs -I COUNT echo "files of tests that the change can affect: COUNT"; \
 	  $(TEST) $(ARGS) $$chosen
+
+NEWEST := 3.13
+test-newest: install ## runs fast tests with the newest Python that is supported, where it is installed
+	@newest=$$(UV_PYTHON_DOWNLOADS=never $(UV) python find --no-project $(NEWEST) 2>/dev/null) || \
+	  { echo "Python $(NEWEST) is not installed: not tried"; exit 0; }; \
+	  UV_PROJECT_ENVIRONMENT=build/newest $(UV) sync --python "$$newest" --frozen --quiet --extra practice && \
+	  build/newest/bin/python -m pytest -q -n $(WORKERS) -m 'not soak' $(ARGS) tests/model tests/mappings tests/evidence/test_pack.py
 
 check: install ## ruff and mypy --strict
 	$(RUN) ruff check .
