@@ -10,9 +10,10 @@ from __future__ import annotations
 import atexit
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
+from ledger.db.patience import AT_ONCE, Patience
 from ledger.store import Ledger
 
 KEPT_MOST = 4
@@ -31,19 +32,22 @@ _open: dict[str, _Open] = {}
 
 
 @contextmanager
-def opened(url: str, *, upgrade: bool = False) -> Iterator[Ledger]:
+def opened(url: str, *, upgrade: bool = False, patience: Patience | None = None) -> Iterator[Ledger]:
     """Open a ledger, or use the one that is open. A ledger that does not exist yet is created.
 
     Args:
         url: its address.
         upgrade: True for a program that writes: it brings an older ledger to this version's schema.
+        patience: how long its database is waited for, now and during the block; None to leave that as it is,
+            and to ask once where nobody chose.
 
     Raises:
         MigrationError: as Ledger.ready() and Ledger.migrate().
     """
-    entry = _take(url, upgrade=upgrade)
+    entry = _take(url, upgrade=upgrade, patience=patience or AT_ONCE)
     try:
-        yield entry.ledger
+        with nullcontext() if patience is None else entry.ledger.patience.lasting(patience):
+            yield entry.ledger
     finally:
         _give_back(url, entry)
 
@@ -54,29 +58,27 @@ def kept(url: str) -> Ledger:
     Raises:
         MigrationError: as Ledger.ready().
     """
-    entry = _take(url, upgrade=False)
+    entry = _take(url, upgrade=False, patience=AT_ONCE)
     entry.kept = True
     _give_back(url, entry)
     return entry.ledger
 
 
-def _take(url: str, *, upgrade: bool) -> _Open:
+def _take(url: str, *, upgrade: bool, patience: Patience) -> _Open:
     with _lock:
         entry = _open.get(url)
         if entry is None:
-            entry = _Open(_made(url, upgrade=upgrade))
+            entry = _Open(_made(url, upgrade=upgrade, patience=patience))
             _open[url] = entry
         entry.users += 1
         return entry
 
 
-def _made(url: str, *, upgrade: bool) -> Ledger:
+def _made(url: str, *, upgrade: bool, patience: Patience) -> Ledger:
     ledger = Ledger(url)
     try:
-        if upgrade:
-            ledger.migrate()
-        else:
-            ledger.ready()
+        with ledger.patience.lasting(patience):
+            patience.ask(ledger.migrate if upgrade else ledger.ready)
     except BaseException:
         ledger.close()
         raise

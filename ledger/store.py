@@ -27,6 +27,7 @@ from ledger.db import audit_log as events
 from ledger.db import leases
 from ledger.db.audit_log import Event
 from ledger.db.engine import asking, make_engine, now, parse_url, reading, writing
+from ledger.db.patience import ConnectPatience
 from ledger.db.readers import LEG_COLUMNS, MAILBOX_COLUMNS, chunked, in_wave, leg_row, mailbox_row
 from ledger.db.rows import ContainerRow, Finding, ItemRow, Lease, LegRow, LegState, MailboxRow, Phase, Tally
 from ledger.db.schema import container, item, leg
@@ -61,7 +62,8 @@ class Ledger:
 
     def __init__(self, url: str) -> None:
         self._url = parse_url(url)
-        self._engine = make_engine(self._url)
+        self.patience = ConnectPatience()
+        self._engine = make_engine(self._url, self.patience)
 
     def __repr__(self) -> str:
         return f"Ledger({self._url.render_as_string(hide_password=True)!r})"

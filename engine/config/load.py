@@ -182,6 +182,7 @@ class RunSettings(Strict):
         batch: mailboxes of one flow run.
         lease_seconds: seconds for which a lease is valid.
         write_grace_seconds: seconds to wait before settling after an owner that did not release its lease.
+        ledger_patience_seconds: how long work waits for a ledger whose database does not answer.
         attempts: how often a passing fault is tried again within a run before the workload is left waiting.
         canary: True if a wave's first mailbox runs alone, and is verified fully, before the others.
     """
@@ -190,6 +191,7 @@ class RunSettings(Strict):
     batch: int = Field(default=25, ge=1, le=500)
     lease_seconds: int = Field(default=60, ge=10, le=3600)
     write_grace_seconds: int = Field(default=5, ge=1, le=600)
+    ledger_patience_seconds: int = Field(default=900, ge=0, le=86_400)
     attempts: int = Field(default=5, ge=1, le=100)
     canary: bool = True
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from engine.control.error_log import defect_log
+from engine.control.ledger_patience import COMMAND_SECONDS, LedgerPatience
 
 if TYPE_CHECKING:
     from engine.config.load import Config
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 @contextmanager
 def opened_ledger(config: Config, *, upgrade: bool = False) -> Iterator[Ledger]:
     """Open the ledger in this version's schema; make it if it does not exist.
+
+    A database that does not answer is waited for, but not long: a person sits before the command.
 
     Args:
         config: the configuration.
@@ -27,9 +30,14 @@ def opened_ledger(config: Config, *, upgrade: bool = False) -> Iterator[Ledger]:
 
     Raises:
         Misconfigured: if the ledger cannot be used.
-        Transient: `ledger-in-use` while other workers use an older schema.
+        Transient: `ledger-in-use` while other workers use an older schema; `ledger-unavailable` if its
+            database does not answer.
     """
     from ledger.open_ledgers import opened
 
-    with opened(config.ledger_url(), upgrade=upgrade) as ledger, defect_log(config.state_directory):
+    patience = LedgerPatience(COMMAND_SECONDS)
+    with (
+        opened(config.ledger_url(), upgrade=upgrade, patience=patience) as ledger,
+        defect_log(config.state_directory),
+    ):
         yield ledger

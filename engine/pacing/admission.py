@@ -27,6 +27,7 @@ from engine.pacing.server_names import UNWELL, sides_of
 from engine.pacing.shared_budget import RATE_LIMITED, SharedBudget, budget_of
 from engine.pacing.throttle import FULL, Throttle, shares
 from ledger.db.counters import CALL_SECONDS, CALLS, FAULTS, counters_of
+from ledger.db.patience import ConnectPatience
 from ledger.store import Ledger
 from ledger.views import server_health
 from ledger.views.server_health import Health, newest, report
@@ -354,6 +355,11 @@ class Admission:
             self.seen = (*rows, *others, *own)
             self._share_out()
             self._changed.notify_all()
+
+    @property
+    def patience(self) -> ConnectPatience:
+        """Return the patience of the ledger."""
+        return self._ledger.patience
 
     def close(self) -> None:
         """Remove this worker's reports from the ledger, and count its last calls, if it can be reached."""

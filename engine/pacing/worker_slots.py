@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias
 
 from engine.config.load import Config
 from engine.context.leg_context import Opener
 from engine.control import crash_note
+from engine.control.ledger_patience import LedgerPatience, walked
 from engine.control.remedies import PASSING
 from engine.control.stop_signal import Stop, reason
 from engine.pacing.admission import TICK_SECONDS, Admission, AdmissionEntry
@@ -65,7 +67,8 @@ class WorkerSlots:
     ) -> str | None:
         """Walk a leg once the servers have capacity.
 
-        While a server is halted, the leg is tried again, until the server has been unwell for too long.
+        While a server is halted, the leg is tried again, until the server has been unwell for too long. So is
+        a leg that ended only because the ledger's database was away.
 
         Args:
             workload: the workload of the leg.
@@ -77,12 +80,13 @@ class WorkerSlots:
         Returns:
             What act returns. If the leg never began, the reason: see why.
         """
+        ask = self.admission.patience.ask
         while True:
             entry = self.admission.join(workload, source=source, patient=True)
             try:
                 if not self._await_begin(entry, going=going):
                     return UNWELL if self.admission.lost(entry) and not self.shut else self.why
-                code = act(self.admission.through(entry, self.stop))
+                code = walked(ask, partial(act, self.admission.through(entry, self.stop)))
                 is_repeated = code in PASSING and self.admission.halted(entry)
             finally:
                 self.admission.leave(entry)
@@ -124,7 +128,8 @@ def open_worker_slots(config: Config, ledger: Ledger, stop: Stop) -> Iterator[Wo
     watchdog = Watchdog(config, ledger, stop, admission)
     watchdog.start()
     try:
-        with crash_note.kept(config.state_directory):
+        patience = LedgerPatience(config.run.ledger_patience_seconds, stop.is_set)
+        with crash_note.kept(config.state_directory), ledger.patience.lasting(patience):
             yield WorkerSlots(admission, watchdog, stop)
     finally:
         watchdog.end()

@@ -21,6 +21,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from ledger.db import postgresql
 from ledger.db.counters import OPTION, Counters, counters_of
 from ledger.db.limits import LOCK_SECONDS, LONG_SECONDS
+from ledger.db.patience import UNAVAILABLE, ConnectPatience
 from ledger.db.trust import refused, silence
 from ledger.db.unwritable import not_created, unwritable
 from model.errors import Corrupt, MigrationError, Misconfigured, Transient
@@ -97,8 +98,13 @@ def parse_url(url: str) -> URL:
     return parsed
 
 
-def make_engine(url: URL) -> Engine:
-    """Make an engine, without a connection yet. Statements' parameters never reach an error's text."""
+def make_engine(url: URL, patience: ConnectPatience | None = None) -> Engine:
+    """Make an engine, without a connection yet. Statements' parameters never reach an error's text.
+
+    Args:
+        url: see parse_url.
+        patience: how long new connections to a server are waited for; None to try once.
+    """
     # No upper bound on connections: every leg at work holds one, and the operator bounds the legs. All are
     # kept, because a new one costs PostgreSQL more than many a transaction.
     url, args = (url, {}) if url.get_backend_name() == "sqlite" else postgresql.split(url)
@@ -106,7 +112,7 @@ def make_engine(url: URL) -> Engine:
         url, hide_parameters=True, pool_size=0, connect_args=args, execution_options={OPTION: Counters()}
     )
     if engine.dialect.name == "postgresql":
-        postgresql.listen(engine)
+        postgresql.listen(engine, patience or ConnectPatience())
     if engine.dialect.name == "sqlite":
         event.listen(engine, "do_connect", lambda *_: create_private_file(url))
         event.listen(engine, "connect", _configure_sqlite)
@@ -184,7 +190,7 @@ def _as_ours(error: BaseException | None, url: URL, *, lost: bool) -> MigrationE
     if "IntegrityError" in kinds:
         return Corrupt("ledger-inconsistent", "a constraint of the ledger was violated")
     if lost or kinds & {"OperationalError", "InterfaceError"}:
-        return Transient("ledger-unavailable", silence(kinds, str(error)))
+        return Transient(UNAVAILABLE, silence(kinds, str(error)))
     if getattr(error, "sqlite_errorname", None) == "SQLITE_NOTADB":
         told = "the ledger's file is no database of SQLite: see that ledger.url names the right one"
         return Corrupt("ledger-damaged", told).with_local_cause(str(Path(str(url.database)).absolute()))

@@ -20,7 +20,9 @@ from ledger.db.limits import (
     MARGIN_SECONDS,
     STATEMENT_SECONDS,
 )
-from model.errors import Misconfigured
+from ledger.db.patience import UNAVAILABLE, ConnectPatience
+from ledger.db.trust import refused, silence
+from model.errors import Misconfigured, Transient
 
 _LIBPQ = {
     # A server that is gone without a word is noticed within half a minute, whether we wait or send.
@@ -67,21 +69,38 @@ def split(url: URL) -> tuple[URL, dict[str, Any]]:
     return url.difference_update_query(_OURS), args
 
 
-def listen(engine: Engine) -> None:
-    """Make the engine's connections bounded, and refuse a database that does not keep text as UTF-8."""
-    event.listen(engine, "do_connect", _connect)
+def listen(engine: Engine, patience: ConnectPatience) -> None:
+    """Make the engine's connections bounded, and refuse a database that does not keep text as UTF-8.
+
+    A transaction begins with a connection, and nothing of it is lost while none is there. So a server that
+    is away is waited for here, wherever the transaction is.
+    """
+    event.listen(engine, "do_connect", partial(_connect, patience))
     # Before SQLAlchemy asks for the server's version, which it cannot read then.
     event.listen(engine, "connect", _refuse_other_encodings, insert=True)
-    event.listen(engine, "checkout", partial(_ping, engine.dialect))
+    event.listen(engine, "checkout", partial(_ping, engine.dialect, patience))
 
 
-def _connect(_: Dialect, entry: ConnectionPoolEntry, args: Any, named: dict[str, Any]) -> Any:
+def _connect(
+    patience: ConnectPatience, dialect: Dialect, entry: ConnectionPoolEntry, args: Any, named: dict[str, Any]
+) -> Any:
     # Loaded late: a ledger on SQLite does without psycopg.
     from ledger.db.bounded_connection import connect
 
-    limit = named.pop("statement_seconds")
+    limit = named.pop("statement_seconds") + MARGIN_SECONDS
+    parameters = {**({"conninfo": args[0]} if args else {}), **named}
     entry.info[_FRESH] = True
-    return connect({**({"conninfo": args[0]} if args else {}), **named}, limit + MARGIN_SECONDS)
+
+    def attempt() -> Any:
+        try:
+            return connect(parameters, limit)
+        except dialect.loaded_dbapi.OperationalError as error:
+            if refused(str(error)) is not None:
+                raise
+            kinds = {kind.__name__ for kind in type(error).__mro__}
+            raise Transient(UNAVAILABLE, silence(kinds, str(error))) from None
+
+    return patience.chosen.ask(attempt)
 
 
 def _refuse_other_encodings(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
@@ -95,7 +114,9 @@ def _refuse_other_encodings(connection: DBAPIConnection, _: ConnectionPoolEntry)
         )
 
 
-def _ping(dialect: Dialect, connection: Any, entry: ConnectionPoolEntry, _: object) -> None:
+def _ping(
+    dialect: Dialect, patience: ConnectPatience, connection: Any, entry: ConnectionPoolEntry, _: object
+) -> None:
     """Ask a connection that was kept whether it still answers, for as long as a new one may take."""
     if entry.info.pop(_FRESH, False):
         return
@@ -106,6 +127,7 @@ def _ping(dialect: Dialect, connection: Any, entry: ConnectionPoolEntry, _: obje
         raise InvalidatePoolError from error
     finally:
         connection.limit = before
+    patience.chosen.answered()
 
 
 def within(connection: Connection, seconds: float) -> AbstractContextManager[None]:

@@ -80,7 +80,8 @@ class Steps:
         Args:
             mailbox_id: the mailbox.
             name: of the step.
-            owner: who begins it; "" if it cannot be said.
+            owner: who begins it; "" if it cannot be said. A step that the same owner began begins again: its
+                outcome was not recorded.
             hold: seconds for which a step that somebody else began counts as running.
             dead: tells whether the process of an owner is known to be dead.
             back: True for a step of taking back.
@@ -97,6 +98,8 @@ class Steps:
         free = [step.c.state != BEGUN, step.c.at < now() - hold]
         if row is not None and row.state == BEGUN and dead(row.code or ""):
             free.append(step.c.code == row.code)
+        if owner:
+            free.append(step.c.code == owner)
         values = {"state": BEGUN, "code": owner or None, "at": now()}
         with writing(self._engine) as connection:
             lock_legs(connection, mailbox_id)

@@ -26,6 +26,7 @@ from sqlalchemy.util import LRUCache
 
 from ledger import migrations
 from ledger.db.engine import make_engine
+from ledger.db.patience import ConnectPatience
 
 _upgrade = migrations.upgrade
 _one_at_a_time = threading.Lock()
@@ -62,9 +63,9 @@ def _is_copied(engine: Engine) -> bool:
         return not tables
 
 
-def engine(url: URL) -> Engine:
+def engine(url: URL, patience: ConnectPatience | None = None) -> Engine:
     """Do what `ledger.db.engine.make_engine` does; the engine knows the statements of the others."""
-    made = make_engine(url)
+    made = make_engine(url, patience)
     if made.dialect.name == "sqlite" or _has_own_schema(url):
         made.dialect = _shared_dialect(None if made.dialect.name == "sqlite" else _server(url))
         made.update_execution_options(compiled_cache=_compiled)

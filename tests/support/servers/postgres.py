@@ -58,6 +58,17 @@ class Postgres:
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://kogge@/{database}?host={self.folder}"
 
+    def stop(self) -> None:
+        """Ends it at once, as a kill does: nobody is asked, and what is under way is lost."""
+        run(*self._control, "-m", "immediate", "stop")
+
+    def start(self) -> None:
+        run(*self._control, "-t", str(START_SECONDS), "-l", self.folder / "log", "start")
+
+    @property
+    def _control(self) -> tuple[str | Path, ...]:
+        return (self.programs / "pg_ctl", "-D", self.folder / "data", "-w")
+
     def create(self, database: str) -> str:
         """A new, empty database; returns its URL."""
         run(self.programs / "createdb", "-h", self.folder, "-U", "kogge", database)
