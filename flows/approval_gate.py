@@ -8,6 +8,7 @@ twice. Of several answers the newest counts.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
@@ -116,7 +117,8 @@ def _without_path(config: Config, text: str) -> str:
 
 async def _refusal(config: Config, ledger: Ledger, wave: str, stage: str) -> Blocked | None:
     try:
-        await asyncio.to_thread(refuse_unapproved, config, ledger, wave, stage)
+        look = functools.partial(refuse_unapproved, config, ledger, wave, stage)
+        await asyncio.to_thread(ledger.patience.ask, look)
     except Blocked as error:
         return error
     return None

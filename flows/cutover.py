@@ -80,26 +80,30 @@ async def cutover(parameters: CutoverParameters) -> State[Any]:
     See engine.cutover.steps. It keeps to the wave's hours: when they are over, no more mailboxes begin, and
     those at work go on to their end.
     """
+    try:
+        return await _run(parameters)
+    except MigrationError as error:
+        return refused(error)
+
+
+async def _run(parameters: CutoverParameters) -> State[Any]:
     with ExitStack() as stack:
-        try:
-            runner = stack.enter_context(opened(chosen(parameters.configuration)))
-            await asyncio.to_thread(refuse_unknown_wave, runner.ledger, parameters.wave)
-            await mark(parameters.wave)
-            ended: list[CutoverResult] = []
-            page = CutoverArtifact(runner.ledger, parameters.wave, parameters.mailboxes, ended)
-            await wait_for_approval(runner.config, runner.ledger, parameters.wave, CUTOVER, waits=page.waits)
-            rows = await asyncio.to_thread(_rows, runner, parameters)
-            await asyncio.to_thread(runner.watchdog.follow, WavePolicy(parameters.wave, ends=False))
-            worker_slots = WorkerSlots(runner.admission, runner.watchdog, runner.drain.event)
-            order = stack.enter_context(ordered(runner.config, runner.ledger, BY, worker_slots, tell))
-        except MigrationError as error:
-            return refused(error)
+        runner = stack.enter_context(opened(chosen(parameters.configuration)))
+        await runner.asked(refuse_unknown_wave, runner.ledger, parameters.wave)
+        await mark(parameters.wave)
+        ended: list[CutoverResult] = []
+        page = CutoverArtifact(runner.ledger, parameters.wave, parameters.mailboxes, ended)
+        await wait_for_approval(runner.config, runner.ledger, parameters.wave, CUTOVER, waits=page.waits)
+        rows = await runner.asked(_rows, runner, parameters)
+        await runner.asked(runner.watchdog.follow, WavePolicy(parameters.wave, ends=False))
+        worker_slots = WorkerSlots(runner.admission, runner.watchdog, runner.drain.event)
+        order = stack.enter_context(ordered(runner.config, runner.ledger, BY, worker_slots, tell))
         if not rows:
             return Failed(message="nothing to do: no mailbox of this wave is to be cut over")
         stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
         # A run has no person behind it: naming a mailbox here does not bring back one that was given back.
-        begun = await asyncio.to_thread(concerned, runner.ledger, rows, named=False)
-        await asyncio.to_thread(announce, order, begun, named=False)
+        begun = await runner.asked(concerned, runner.ledger, rows, named=False)
+        await runner.asked(announce, order, begun, named=False)
         async with watched(runner.drain) as own, kept_drawn("the page of a cutover", page.look, TICK_SECONDS):
             await together((_mailbox(row, order, runner, ended) for row in rows), runner.drain.event)
         await drawn("the page of a cutover", page.end)

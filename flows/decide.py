@@ -22,6 +22,7 @@ from engine.approvals.unneeded_approvals import refuse_needless
 from engine.config.file_errors import unknown
 from engine.config.load import Config
 from engine.config.registry import chosen
+from engine.control.ledger_patience import patience_of
 from engine.control.log_filter import quieten
 from engine.cutover.given_back import GIVING_BACK
 from engine.cutover.requeue import Requeued, going_back, requeue
@@ -98,7 +99,7 @@ def _decided(order: DecideParameters) -> str:
     if order.decision == "accept":
         _refuse_acceptance(order)
     config = chosen(order.configuration)
-    with opened(config.ledger_url()) as ledger:
+    with opened(config.ledger_url(), patience=patience_of(config)) as ledger:
         refuse_unknown_wave(ledger, order.wave)
         rows = _rows(ledger, order)
         if order.decision == "leave":

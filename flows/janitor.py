@@ -32,6 +32,7 @@ from pydantic import Field
 
 from engine.config.load import Config
 from engine.config.registry import chosen
+from engine.control.ledger_patience import patience_of
 from engine.control.log_filter import quieten
 from flows.deploy.deployments import TAG
 from flows.deploy.silent_runs import crash_silent
@@ -89,7 +90,7 @@ async def janitor(parameters: JanitorParameters) -> State[Any]:
         quieten()
         try:
             config = chosen(parameters.configuration)
-            ledger = stack.enter_context(opened(config.ledger_url()))
+            ledger = stack.enter_context(opened(config.ledger_url(), patience=patience_of(config)))
             legs = await asyncio.to_thread(requeue_expired, ledger)
             stale = await asyncio.to_thread(forget_health, ledger, HEALTH_SECONDS)
             pages = await asyncio.to_thread(_stopped_pages, config, ledger)

@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
@@ -114,7 +114,7 @@ def launch(
         signals(drain),
         defect_log(config.state_directory),
         _quiet(),
-        opened(config, drain) as runner,
+        opened(config, drain, on_notice) as runner,
         ApiWatch(api) as watch,
     ):
         form = _form(config, wave, mailboxes, workloads, options)
@@ -136,11 +136,12 @@ def launch(
                     on_notice(STOPPING)
             if on_progress is not None and time.monotonic() >= due:
                 began = time.thread_time()
-                shot = runner.snapshot(wave, mailboxes, workloads)
-                with spare("the progress of a command"):
-                    on_progress(shot)
+                with suppress(Transient):  # the ledger is away: the run waits for it, and says so
+                    shot = runner.snapshot(wave, mailboxes, workloads)
+                    with spare("the progress of a command"):
+                        on_progress(shot)
                 due = time.monotonic() + PROGRESS_SHARE * (time.thread_time() - began)
-        seen = runner.snapshot(wave, mailboxes, workloads)
+        seen = runner.ledger.patience.ask(lambda: runner.snapshot(wave, mailboxes, workloads))
         if on_progress is not None:
             with spare("the progress of a command"):
                 on_progress(seen)

@@ -12,6 +12,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import AwaitingRetry, Cancelled, Completed, Crashed, Failed, Retrying, Running
 
 from engine.control.error_log import contain_defects
+from engine.control.ledger_patience import LEASE_LOST
 from engine.pacing.leg_slots import LegSlot
 from flows.deploy.deployments import TAG, wave_tag
 from flows.display.prefect_events import tell
@@ -43,6 +44,9 @@ async def leg(
 ) -> State[Any]:
     """Run one mailbox's workload in a thread of the runner, and try again while it only waits.
 
+    A lease that could not be renewed, because the ledger was away, is no end either: unless another worker
+    took the leg meanwhile, the next try claims it.
+
     Args:
         mailbox: its random id.
         workload: its name.
@@ -58,7 +62,8 @@ async def leg(
         run.tell(Running(), after=SHORT_SECONDS)
         for delay in (*RETRY_SECONDS, None):
             state, code = await _worked(f"{workload} of {mailbox}", slot, work)
-            if state is not LegState.WAITING or delay is None or shut():
+            passing = state is LegState.WAITING or code == LEASE_LOST
+            if not passing or delay is None or shut():
                 break
             seconds = delay * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 (no secret)
             if not await _wait(run, seconds, code, shut):

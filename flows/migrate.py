@@ -44,6 +44,7 @@ from flows.process.parameters import (
     workloads_of,
 )
 from flows.rounds import Rounds
+from ledger.db.patience import UNAVAILABLE
 from ledger.db.rows import LegRow, LegState
 from ledger.plan.wave_control import priorities
 from model.errors import MigrationError, Transient
@@ -69,25 +70,29 @@ def batch_flow(around: LegRunner | None = None) -> Flow[[BatchParameters], Any]:
     @form_flow("batch", "batch {parameters.wave} {parameters.number}/{parameters.of}")
     async def batch(parameters: BatchParameters) -> State[Any]:
         """Run the legs of some mailboxes, as many at once as the configuration allows."""
-        with ExitStack() as stack:
-            try:
-                runner = around or stack.enter_context(opened(chosen(parameters.configuration)))
-                await asyncio.to_thread(refuse_unknown_wave, runner.ledger, parameters.wave)
-                if around is None and writes(parameters):
-                    await asyncio.to_thread(_prepare_batch, runner, parameters)
-                await asyncio.to_thread(runner.follow, parameters.wave, hours=writes(parameters))
-                before = await asyncio.to_thread(seen_of, runner, parameters)
-            except MigrationError as error:
-                return refused(error)
-            stack.enter_context(tags(TAG, wave_tag(parameters.wave)))
-            async with watched(runner.drain, nested=around is not None) as own:
-                await _work(parameters, runner, before)
-            after = await asyncio.to_thread(seen_of, runner, parameters)
-            if own.suspended is not None:
-                await own.leave(own.suspended, progress.verdict(after))
-            return end_state(after, runner)
+        try:
+            return await _run_batch(parameters, around)
+        except MigrationError as error:
+            return refused(error)
 
     return batch
+
+
+async def _run_batch(parameters: BatchParameters, around: LegRunner | None) -> State[Any]:
+    with ExitStack() as stack:
+        runner = around or stack.enter_context(opened(chosen(parameters.configuration)))
+        await runner.asked(refuse_unknown_wave, runner.ledger, parameters.wave)
+        if around is None and writes(parameters):
+            await runner.asked(_prepare_batch, runner, parameters)
+        await runner.asked(runner.follow, parameters.wave, hours=writes(parameters))
+        before = await runner.asked(seen_of, runner, parameters)
+        stack.enter_context(tags(TAG, wave_tag(parameters.wave)))
+        async with watched(runner.drain, nested=around is not None) as own:
+            await _work(parameters, runner, before)
+        after = await runner.asked(seen_of, runner, parameters)
+        if own.suspended is not None:
+            await own.leave(own.suspended, progress.verdict(after))
+        return end_state(after, runner)
 
 
 async def _work(parameters: BatchParameters, runner: LegRunner, before: progress.Snapshot) -> None:
@@ -181,7 +186,7 @@ def wave_flow(
     @form_flow("wave", "wave {parameters.wave}")
     async def wave(parameters: WaveParameters) -> State[Any]:
         """Move the mailboxes of a wave, or bring them up to date, and verify them."""
-        return _told(await _run_wave(parameters, around, planned=planned, begun=begun), ended)
+        return _told(await _wave(parameters, around, planned=planned, begun=begun), ended)
 
     return wave
 
@@ -194,7 +199,7 @@ def verify_flow(
     @form_flow("verify", "verify {parameters.wave}")
     async def verify(parameters: VerifyParameters) -> State[Any]:
         """Compare the mailboxes of a wave with their source once more; write nothing to either side."""
-        return _told(await _run_wave(parameters, around, begun=begun), ended)
+        return _told(await _wave(parameters, around, begun=begun), ended)
 
     return verify
 
@@ -205,36 +210,46 @@ def _told(state: State[Any], ended: Ended | None) -> State[Any]:
     return state
 
 
-async def _run_wave(
+async def _wave(
     parameters: WaveParameters | VerifyParameters,
     around: LegRunner | None,
     *,
     planned: bool = False,
     begun: Begun | None = None,
 ) -> State[Any]:
+    try:
+        return await _run_wave(parameters, around, planned=planned, begun=begun)
+    except MigrationError as error:
+        if around is not None and error.code == UNAVAILABLE:
+            around.boundary.end(error)  # the command ends as for any server that stays away
+        return refused(error)
+
+
+async def _run_wave(
+    parameters: WaveParameters | VerifyParameters,
+    around: LegRunner | None,
+    *,
+    planned: bool,
+    begun: Begun | None,
+) -> State[Any]:
     with ExitStack() as stack:
-        try:
-            if begun is not None:
-                begun(UUID(runtime.flow_run.get_id()))
-            runner = around or stack.enter_context(opened(chosen(parameters.configuration)))
-            workloads_of(runner.config, parameters.workloads, "workloads")
-            await mark(parameters.wave)
-            await asyncio.to_thread(_prepare, runner, parameters, planned=planned)
-            await asyncio.to_thread(runner.follow, parameters.wave, hours=writes(parameters))
-            if isinstance(parameters, WaveParameters) and not parameters.dry_run:
-                await asyncio.to_thread(_opened_again, runner, parameters)
-            before = await asyncio.to_thread(seen_of, runner, parameters)
-        except MigrationError as error:
-            return refused(error)
+        if begun is not None:
+            begun(UUID(runtime.flow_run.get_id()))
+        runner = around or stack.enter_context(opened(chosen(parameters.configuration)))
+        workloads_of(runner.config, parameters.workloads, "workloads")
+        await mark(parameters.wave)
+        await runner.asked(_prepare, runner, parameters, planned=planned)
+        await runner.asked(runner.follow, parameters.wave, hours=writes(parameters))
+        if isinstance(parameters, WaveParameters) and not parameters.dry_run:
+            await runner.asked(_opened_again, runner, parameters)
+        before = await runner.asked(seen_of, runner, parameters)
         if not before.legs:
             return Failed(message="nothing to do: the ledger has no such mailbox or workload in this wave")
         stack.enter_context(tags(TAG, wave_tag(parameters.wave)))
-        ranks = await asyncio.to_thread(priorities, runner.ledger, parameters.wave)
+        ranks = await runner.asked(priorities, runner.ledger, parameters.wave)
         shards = shared_out(before.legs, parameters, runner.config.run.batch, ranks)
         send = deployed if runner.config.prefect.dispatch == "deployment" else inline
-        stages = await asyncio.to_thread(
-            first_mailbox.apart, runner.config, runner.ledger, parameters, shards
-        )
+        stages = await runner.asked(first_mailbox.apart, runner.config, runner.ledger, parameters, shards)
         tell("wave.started", parameters.wave, mailboxes=before.mailboxes, batches=len(shards))
         code: str | None = None
         in_order = [*stages.alone, *stages.others]
@@ -244,12 +259,12 @@ async def _run_wave(
         async with watched(runner.drain) as own, shown(runner, parameters, in_order) as board:
             if stages.alone:
                 await rounds.run(stages.alone)
-            code = await asyncio.to_thread(_failed_first, runner, parameters, stages.first)
+            code = await runner.asked(_failed_first, runner, parameters, stages.first)
             if code is not None and stages.first is not None:
                 board.canary = (stages.first, code)
             else:
                 await rounds.run(stages.others)
-        after = await asyncio.to_thread(seen_of, runner, parameters)
+        after = await runner.asked(seen_of, runner, parameters)
         if own.suspended is not None:
             await own.leave(own.suspended, progress.verdict(after))
         if once:

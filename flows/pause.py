@@ -15,6 +15,7 @@ from prefect.states import Completed
 from pydantic import Field
 
 from engine.config.registry import chosen
+from engine.control.ledger_patience import patience_of
 from engine.control.log_filter import quieten
 from flows.deploy.deployments import RESUME, WAVE
 from flows.display.states import refused
@@ -65,7 +66,8 @@ async def _set(parameters: PauseParameters, *, paused: bool) -> State[Any]:
 
 
 def _record(parameters: PauseParameters, paused: bool) -> bool:
-    with opened(chosen(parameters.configuration).ledger_url()) as ledger:
+    config = chosen(parameters.configuration)
+    with opened(config.ledger_url(), patience=patience_of(config)) as ledger:
         refuse_unknown_wave(ledger, parameters.wave)
         by = parameters.operator.strip() or BY
         return set_paused(ledger, parameters.wave, paused, by, through="" if by == BY else BY)

@@ -72,20 +72,24 @@ async def rollback_leg(
 @flow(name="rollback", flow_run_name="rollback {parameters.wave}", persist_result=False)
 async def rollback(parameters: RollbackParameters) -> State[Any]:
     """Take back what Kogge wrote and no user has changed since. See engine.rollback.walk."""
+    try:
+        return await _run(parameters)
+    except MigrationError as error:
+        return refused(error)
+
+
+async def _run(parameters: RollbackParameters) -> State[Any]:
     with ExitStack() as stack:
-        try:
-            runner = stack.enter_context(opened(chosen(parameters.configuration)))
-            await asyncio.to_thread(refuse_unknown_wave, runner.ledger, parameters.wave)
-            await mark(parameters.wave)
-            await asyncio.to_thread(runner.follow, parameters.wave)
-            legs = await asyncio.to_thread(_legs, runner, parameters)
-        except MigrationError as error:
-            return refused(error)
+        runner = stack.enter_context(opened(chosen(parameters.configuration)))
+        await runner.asked(refuse_unknown_wave, runner.ledger, parameters.wave)
+        await mark(parameters.wave)
+        await runner.asked(runner.follow, parameters.wave)
+        legs = await runner.asked(_legs, runner, parameters)
         if not legs:
             return Failed(message="nothing to do: the ledger has no such mailbox in this wave")
         stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
         ids = frozenset(leg.mailbox for leg in legs)
-        scope = Scope(runner.ledger, await asyncio.to_thread(_going, runner, ids, parameters.recall))
+        scope = Scope(runner.ledger, await runner.asked(_going, runner, ids, parameters.recall))
         boundary = Boundary(runner.drain.event)
         order = RollbackRequest(
             runner.config,

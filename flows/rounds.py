@@ -69,14 +69,14 @@ class Rounds:
         fruitless = 0
         while left := self._without_killers(await self._left(boxes)):
             pause = PAUSES[min(fruitless, len(PAUSES) - 1)]
-            if (fruitless >= FRUITLESS and not await asyncio.to_thread(self._has_window)) or not (
+            if (fruitless >= FRUITLESS and not await self.runner.asked(self._has_window)) or not (
                 await self._paused(pause, left)
             ):
                 return
             before = _moved(left)
             if again := self._spared(await self._left(boxes)):
                 await self._again(again)
-            seen = await asyncio.to_thread(seen_of, self.runner, self.asked)
+            seen = await self.runner.asked(seen_of, self.runner, self.asked)
             now = {row.id: row for row in seen.legs}
             moved = before != _moved(now[row.id] for row in left)
             died = any(row.code == WORKER_GONE for row in left)  # DEATHS bounds these
@@ -94,7 +94,7 @@ class Rounds:
         """
         leases: dict[int, object] = {}
         while not self._over:
-            seen = await asyncio.to_thread(seen_of, self.runner, self.asked)
+            seen = await self.runner.asked(seen_of, self.runner, self.asked)
             own = [row for row in seen.legs if row.mailbox in boxes - self.runner.called_off]
             if not any(self._is_awaited(row, leases) for row in own if row.state is LegState.RUNNING):
                 return self._worth_a_round([row for row in own if self._is_left(row)])

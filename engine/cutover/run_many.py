@@ -56,19 +56,26 @@ class CutoverRequest:
     def mailbox(self, mailbox_id: str) -> CutoverResult:
         """Cut one mailbox over as far as possible. Raise nothing for its trouble.
 
+        A step that the ledger's database did not answer is done again once it does: a cutover goes on where
+        it stopped.
+
         Nothing is begun any more once the slots are shut. Who was given back stays out, unless somebody named
         the mailbox since: also who was given back after this request began.
         """
+        patience = self.cutting.ledger.patience
+        return self.boundary.within(
+            mailbox_id,
+            lambda: patience.ask(lambda: self._once(mailbox_id)),
+            lambda error: self._where(mailbox_id, error.code),
+        )
+
+    def _once(self, mailbox_id: str) -> CutoverResult:
         if not self.back and self._is_given_back(mailbox_id):
             return self._where(mailbox_id, given_back.GIVEN_BACK)
         if self.worker_slots.shut and self.cutting.ledger.mailbox(mailbox_id).phase is not Phase.LIVE:
             return self._where(mailbox_id, self.worker_slots.why)
         cut = take_back if self.back else cut_over
-        return self.boundary.within(
-            mailbox_id,
-            lambda: cut(self.cutting, mailbox_id),
-            lambda error: self._where(mailbox_id, error.code),
-        )
+        return cut(self.cutting, mailbox_id)
 
     def _is_given_back(self, mailbox_id: str) -> bool:
         """Return True for a mailbox that stays out, as the ledger is now.

@@ -6,18 +6,22 @@ import asyncio
 import functools
 import signal
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from prefect.exceptions import MissingContextError
+from prefect.logging import get_run_logger
 
 from engine.config.load import Config
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.control import crash_note, json_log
 from engine.control.error_log import INTERNAL
 from engine.control.lease import is_dead
+from engine.control.ledger_patience import LedgerPatience, log, passes
 from engine.control.log_filter import quieten
 from engine.control.stop_signal import Stop
 from engine.leg.leg_result import LegResult, News
@@ -39,6 +43,8 @@ from reports import progress
 
 if TYPE_CHECKING:
     from engine.leg.run_options import RunOptions
+
+T = TypeVar("T")
 
 
 class Shutdown:
@@ -162,6 +168,19 @@ class LegRunner:
         ]
         return replace(seen, legs=tuple(legs), news=news.told())
 
+    async def asked(self, call: Callable[..., T], *given: object, **named: object) -> T:
+        """Return what a question to the ledger returns, in a thread; repeat it while the ledger is away.
+
+        Args:
+            call: the question; it must be harmless twice.
+            given: its arguments.
+            named: its arguments.
+
+        Raises:
+            MigrationError: what the question raises, or `ledger-unavailable`.
+        """
+        return await asyncio.to_thread(self.ledger.patience.ask, functools.partial(call, *given, **named))
+
     async def run_leg(self, row: LegRow, slot: LegSlot, options: RunOptions) -> tuple[LegState, str | None]:
         """Run one leg to its end in a thread.
 
@@ -211,7 +230,19 @@ class LegRunner:
             through=through,
         )
         failed = functools.partial(self._failed, row, only_looks=options.dry_run)
-        return self.boundary.within(row.mailbox, act, failed)
+        return self.boundary.within(row.mailbox, functools.partial(self._begun, row, act), failed)
+
+    def _begun(self, row: LegRow, act: Callable[[], LegResult]) -> LegResult:
+        """Run a leg; begin it again if the ledger was away before its walk.
+
+        A run that was asked to stop does not wait for the ledger.
+        """
+        try:
+            return self.ledger.patience.ask(act)
+        except Transient as error:
+            if not (self.drain.stopping and passes(error)):
+                raise
+            return LegResult(row.id, row.mailbox, row.workload, LegState.WAITING, error.code)
 
     def _failed(self, row: LegRow, error: MigrationError, *, only_looks: bool) -> LegResult:
         """Return the outcome of a leg whose walk did not begin.
@@ -246,17 +277,36 @@ def _run_leg(
 
 
 @contextmanager
-def opened(config: Config, drain: Shutdown | None = None) -> Iterator[LegRunner]:
-    """Open the ledger and the threads; wait at the end for legs at work."""
+def opened(
+    config: Config, drain: Shutdown | None = None, say: Callable[[str], None] | None = None
+) -> Iterator[LegRunner]:
+    """Open the ledger and the threads; wait at the end for legs at work.
+
+    A ledger whose database does not answer is waited for, as long as [run] says.
+
+    Args:
+        config: the configuration.
+        drain: the wish to stop; None for one of its own.
+        say: takes a line when that wait begins and when it ends, from any thread; None for the log.
+    """
     with crash_note.kept(config.state_directory):
-        yield from _opened(config, drain)
+        yield from _opened(config, drain or Shutdown(), say or _log())
 
 
-def _opened(config: Config, drain: Shutdown | None) -> Iterator[LegRunner]:
+def _log() -> Callable[[str], None]:
+    """Return the log of the run in Prefect; this process's own log outside of a run."""
+    try:
+        return get_run_logger().warning
+    except MissingContextError:
+        return log
+
+
+def _opened(config: Config, drain: Shutdown, say: Callable[[str], None]) -> Iterator[LegRunner]:
     quieten()
     json_log.use(config)
-    with open_ledgers.opened(config.ledger_url(), upgrade=True) as ledger:
-        runner = LegRunner(config, ledger, drain or Shutdown())
+    patience = LedgerPatience(config.run.ledger_patience_seconds, lambda: drain.stopping, say)
+    with open_ledgers.opened(config.ledger_url(), upgrade=True, patience=patience) as ledger:
+        runner = LegRunner(config, ledger, drain)
         runner.drain.arm()
         runner.watchdog.start()
         try:
