@@ -37,6 +37,7 @@ from engine.control.log_filter import quieten
 from flows.deploy.deployments import TAG
 from flows.deploy.silent_runs import crash_silent
 from flows.deploy.taken_runs import PATIENCE, put_back
+from flows.deploy.unbegun_waves import begin_again
 from flows.display.prefect_events import tell
 from flows.display.stopped_cutover import stopped_page, stopped_waves
 from flows.process.parameters import Configuration, RunParameters
@@ -70,6 +71,7 @@ class Swept:
 
     orphan_task_runs: int
     runs_put_back: int
+    waves_begun_again: int
     silent_runs: int
     expired_legs: int
     stale_health: int
@@ -105,7 +107,8 @@ async def janitor(parameters: JanitorParameters) -> State[Any]:
             for page in pages:
                 await client.create_artifact(page)
             unbegun = await put_back(client, config.prefect.work_pool, since)
-        swept = Swept(orphans, unbegun, silent, sum(legs.values()), stale)
+            again = await begin_again(client, config.prefect.work_pool)
+        swept = Swept(orphans, unbegun, again, silent, sum(legs.values()), stale)
         await acreate_markdown_artifact(report(swept), key="kogge-janitor", description="What had died")
         return Completed(message=str(swept))
 
