@@ -83,8 +83,11 @@ class BatchWatch:
 
 
 def could_not_begin(run: FlowRun) -> bool:
-    """Return True if a worker took the run and it ended before any of it ran."""
-    return run.state is not None and run.state.is_crashed() and run.start_time is None
+    """Return True if a worker took the run and it ended before any of it ran.
+
+    Prefect gives such a run a start time nevertheless: that of its end.
+    """
+    return run.state is not None and run.state.is_crashed() and run.run_count == 0
 
 
 def has_ended(run: FlowRun, now: datetime) -> bool:

@@ -168,8 +168,8 @@ class Runs:
         return [one for one in self.there if one.id in flow_run_filter.id.any_]
 
 
-def run_in(state: State[Any], start_time: datetime | None = datetime(2026, 11, 1, tzinfo=UTC)) -> Any:
-    return SimpleNamespace(id=uuid4(), state=state, start_time=start_time)
+def run_in(state: State[Any], run_count: int = 1) -> Any:
+    return SimpleNamespace(id=uuid4(), state=state, run_count=run_count)
 
 
 @pytest.mark.parametrize(

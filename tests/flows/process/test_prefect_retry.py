@@ -130,7 +130,7 @@ class Place:
     async def create(self, _name: str, *, idempotency_key: str, **_: Any) -> Any:
         if self.answers:
             raise self.answers.pop(0)
-        run = SimpleNamespace(id=uuid4(), state=Scheduled(), start_time=None, key=idempotency_key)
+        run = SimpleNamespace(id=uuid4(), state=Scheduled(), run_count=0, key=idempotency_key)
         run.end = self.ends.pop(0)
         self.runs[run.id] = run
         return run
@@ -139,7 +139,7 @@ class Place:
         if flow_run_filter.id is not None:
             found = [self.runs[one] for one in flow_run_filter.id.any_]
             for run in found:
-                run.state, run.start_time = run.end
+                run.state, run.run_count = run.end
             return found
         return [one for one in self.runs.values() if one.key in flow_run_filter.idempotency_key.any_]
 
@@ -159,8 +159,8 @@ async def nothing(_shard: BatchParameters) -> object:
     raise AssertionError("a batch of workers does not run here")
 
 
-FAILED_TO_SUBMIT = (Crashed(message="Failed to submit flow run to infrastructure"), None)
-BEGAN = (Completed(), "now")
+FAILED_TO_SUBMIT = (Crashed(message="Failed to submit flow run to infrastructure"), 0)
+BEGAN = (Completed(), 1)
 
 
 def test_a_batch_that_prefect_does_not_create_at_once_is_created_later(place: Place) -> None:

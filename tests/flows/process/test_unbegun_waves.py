@@ -19,6 +19,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Crashed, Failed, Pending, Running, Scheduled
 from scripted import serving
 
+from flows.batch_watch import could_not_begin
 from flows.deploy.deployments import TAG
 from flows.deploy.unbegun_waves import TIMES_MOST, begin_again
 from flows.deploy.work_pool import PROCESS, template
@@ -121,6 +122,8 @@ def test_a_batch_is_its_waves_to_begin_again() -> None:
     async def act(pool: Pool) -> None:
         await pool.run(Pending(), Crashed(message=EXITED))
         assert await pool.swept() == 0
+        (run,) = await pool.runs()
+        assert could_not_begin(run), "its wave sees that of what Prefect says"
 
     within(act, batch)
 
