@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from engine.control.error_log import defect_log
-from engine.control.ledger_patience import COMMAND_SECONDS, LedgerPatience
 
 if TYPE_CHECKING:
     from engine.config.load import Config
@@ -33,6 +32,7 @@ def opened_ledger(config: Config, *, upgrade: bool = False) -> Iterator[Ledger]:
         Transient: `ledger-in-use` while other workers use an older schema; `ledger-unavailable` if its
             database does not answer.
     """
+    from engine.control.ledger_patience import COMMAND_SECONDS, LedgerPatience
     from ledger.open_ledgers import opened
 
     patience = LedgerPatience(COMMAND_SECONDS)
