@@ -23,7 +23,7 @@ from engine.config.hints import next_command
 from engine.config.load import Config
 from flows.display.prefect_events import tell
 from flows.display.states import explained
-from flows.process.background_task import drawn
+from flows.process.background_task import draw
 from ledger.store import Ledger
 from model.errors import Blocked
 
@@ -96,7 +96,7 @@ async def wait_for_approval(
     get_run_logger().warning(f"suspended: {why}")
     tell("cutover.waiting", wave, stage=stage, code="not-approved")
     if waits is not None:
-        await drawn("why a run waits", lambda: waits(why))
+        await draw("why a run waits", lambda: waits(why))
     await _suspend(why, _key(stage, asked + 1), days)
 
 

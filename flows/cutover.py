@@ -34,7 +34,7 @@ from flows.display.cutover_page import CutoverLine, held_told, next_steps, way_b
 from flows.display.prefect_events import tell
 from flows.display.states import put_off, refused
 from flows.own_run import mark, watched
-from flows.process.background_task import drawn, kept_drawn, together
+from flows.process.background_task import draw, keep_drawing, together
 from flows.process.leg_runner import LegRunner, opened
 from flows.process.parameters import Boxes, Configuration, RunParameters, WaveName, refuse_unknown_wave
 from ledger.db.rows import MailboxRow, Phase
@@ -89,24 +89,27 @@ async def cutover(parameters: CutoverParameters) -> State[Any]:
 async def _run(parameters: CutoverParameters) -> State[Any]:
     with ExitStack() as stack:
         runner = stack.enter_context(opened(chosen(parameters.configuration)))
-        await runner.asked(refuse_unknown_wave, runner.ledger, parameters.wave)
+        await runner.ask_ledger(refuse_unknown_wave, runner.ledger, parameters.wave)
         await mark(parameters.wave)
         ended: list[CutoverResult] = []
         page = CutoverArtifact(runner.ledger, parameters.wave, parameters.mailboxes, ended)
         await wait_for_approval(runner.config, runner.ledger, parameters.wave, CUTOVER, waits=page.waits)
-        rows = await runner.asked(_rows, runner, parameters)
-        await runner.asked(runner.watchdog.follow, WavePolicy(parameters.wave, ends=False))
+        rows = await runner.ask_ledger(_rows, runner, parameters)
+        await runner.ask_ledger(runner.watchdog.follow, WavePolicy(parameters.wave, ends=False))
         worker_slots = WorkerSlots(runner.admission, runner.watchdog, runner.drain.event)
         order = stack.enter_context(ordered(runner.config, runner.ledger, BY, worker_slots, tell))
         if not rows:
             return Failed(message="nothing to do: no mailbox of this wave is to be cut over")
         stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
         # A run has no person behind it: naming a mailbox here does not bring back one that was given back.
-        begun = await runner.asked(concerned, runner.ledger, rows, named=False)
-        await runner.asked(announce, order, begun, named=False)
-        async with watched(runner.drain) as own, kept_drawn("the page of a cutover", page.look, TICK_SECONDS):
+        begun = await runner.ask_ledger(concerned, runner.ledger, rows, named=False)
+        await runner.ask_ledger(announce, order, begun, named=False)
+        async with (
+            watched(runner.drain) as own,
+            keep_drawing("the page of a cutover", page.look, TICK_SECONDS),
+        ):
             await together((_mailbox(row, order, runner, ended) for row in rows), runner.drain.event)
-        await drawn("the page of a cutover", page.end)
+        await draw("the page of a cutover", page.end)
         tell_end(order, parameters.wave, ended, len(rows))
         state = _end_state(parameters.wave, ended, len(rows), order, _advice(parameters.wave, page.lines))
         if own.suspended is not None:

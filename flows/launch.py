@@ -246,14 +246,12 @@ class _Flow:
 
         from flows.deploy.deployments import TAG
         from flows.migrate import verify_flow, wave_flow
-        from flows.process.background_task import drawn
+        from flows.process.background_task import draw
         from flows.process.parameters import WaveParameters
         from flows.run_note import settle_killed
 
         form, runner = self._form, self._runner
-        await drawn(
-            "runs of killed commands", lambda: settle_killed(runner.config.state_directory, self._api)
-        )
+        await draw("runs of killed commands", lambda: settle_killed(runner.config.state_directory, self._api))
         with tags(TAG, f"wave:{form.wave}"):
             if isinstance(form, WaveParameters):
                 told = self._ends.append

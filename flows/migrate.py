@@ -81,15 +81,15 @@ def batch_flow(around: LegRunner | None = None) -> Flow[[BatchParameters], Any]:
 async def _run_batch(parameters: BatchParameters, around: LegRunner | None) -> State[Any]:
     with ExitStack() as stack:
         runner = around or stack.enter_context(opened(chosen(parameters.configuration)))
-        await runner.asked(refuse_unknown_wave, runner.ledger, parameters.wave)
+        await runner.ask_ledger(refuse_unknown_wave, runner.ledger, parameters.wave)
         if around is None and writes(parameters):
-            await runner.asked(_prepare_batch, runner, parameters)
-        await runner.asked(runner.follow, parameters.wave, hours=writes(parameters))
-        before = await runner.asked(seen_of, runner, parameters)
+            await runner.ask_ledger(_prepare_batch, runner, parameters)
+        await runner.ask_ledger(runner.follow, parameters.wave, hours=writes(parameters))
+        before = await runner.ask_ledger(seen_of, runner, parameters)
         stack.enter_context(tags(TAG, wave_tag(parameters.wave)))
         async with watched(runner.drain, nested=around is not None) as own:
             await _work(parameters, runner, before)
-        after = await runner.asked(seen_of, runner, parameters)
+        after = await runner.ask_ledger(seen_of, runner, parameters)
         if own.suspended is not None:
             await own.leave(own.suspended, progress.verdict(after))
         return end_state(after, runner)
@@ -238,18 +238,20 @@ async def _run_wave(
         runner = around or stack.enter_context(opened(chosen(parameters.configuration)))
         workloads_of(runner.config, parameters.workloads, "workloads")
         await mark(parameters.wave)
-        await runner.asked(_prepare, runner, parameters, planned=planned)
-        await runner.asked(runner.follow, parameters.wave, hours=writes(parameters))
+        await runner.ask_ledger(_prepare, runner, parameters, planned=planned)
+        await runner.ask_ledger(runner.follow, parameters.wave, hours=writes(parameters))
         if isinstance(parameters, WaveParameters) and not parameters.dry_run:
-            await runner.asked(_opened_again, runner, parameters)
-        before = await runner.asked(seen_of, runner, parameters)
+            await runner.ask_ledger(_opened_again, runner, parameters)
+        before = await runner.ask_ledger(seen_of, runner, parameters)
         if not before.legs:
             return Failed(message="nothing to do: the ledger has no such mailbox or workload in this wave")
         stack.enter_context(tags(TAG, wave_tag(parameters.wave)))
-        ranks = await runner.asked(priorities, runner.ledger, parameters.wave)
+        ranks = await runner.ask_ledger(priorities, runner.ledger, parameters.wave)
         shards = shared_out(before.legs, parameters, runner.config.run.batch, ranks)
         send = deployed if runner.config.prefect.dispatch == "deployment" else inline
-        stages = await runner.asked(first_mailbox.apart, runner.config, runner.ledger, parameters, shards)
+        stages = await runner.ask_ledger(
+            first_mailbox.apart, runner.config, runner.ledger, parameters, shards
+        )
         tell("wave.started", parameters.wave, mailboxes=before.mailboxes, batches=len(shards))
         code: str | None = None
         in_order = [*stages.alone, *stages.others]
@@ -259,12 +261,12 @@ async def _run_wave(
         async with watched(runner.drain) as own, shown(runner, parameters, in_order) as board:
             if stages.alone:
                 await rounds.run(stages.alone)
-            code = await runner.asked(_failed_first, runner, parameters, stages.first)
+            code = await runner.ask_ledger(_failed_first, runner, parameters, stages.first)
             if code is not None and stages.first is not None:
                 board.canary = (stages.first, code)
             else:
                 await rounds.run(stages.others)
-        after = await runner.asked(seen_of, runner, parameters)
+        after = await runner.ask_ledger(seen_of, runner, parameters)
         if own.suspended is not None:
             await own.leave(own.suspended, progress.verdict(after))
         if once:

@@ -16,7 +16,7 @@ from prefect.exceptions import Pause
 from prefect.states import Cancelled
 
 from flows.deploy.deployments import TAG, wave_tag
-from flows.process.background_task import drawn, standing, tried
+from flows.process.background_task import draw, standing, tried
 from flows.process.leg_runner import Shutdown
 
 TICK_SECONDS = 1.0
@@ -150,4 +150,4 @@ async def mark(wave: str) -> None:
             if not wanted <= {*run.tags}:
                 await client.update_flow_run(number, tags=[*run.tags, *sorted(wanted - {*run.tags})])
 
-    await drawn("tags of the run", add)
+    await draw("tags of the run", add)

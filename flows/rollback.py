@@ -81,15 +81,15 @@ async def rollback(parameters: RollbackParameters) -> State[Any]:
 async def _run(parameters: RollbackParameters) -> State[Any]:
     with ExitStack() as stack:
         runner = stack.enter_context(opened(chosen(parameters.configuration)))
-        await runner.asked(refuse_unknown_wave, runner.ledger, parameters.wave)
+        await runner.ask_ledger(refuse_unknown_wave, runner.ledger, parameters.wave)
         await mark(parameters.wave)
-        await runner.asked(runner.follow, parameters.wave)
-        legs = await runner.asked(_legs, runner, parameters)
+        await runner.ask_ledger(runner.follow, parameters.wave)
+        legs = await runner.ask_ledger(_legs, runner, parameters)
         if not legs:
             return Failed(message="nothing to do: the ledger has no such mailbox in this wave")
         stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
         ids = frozenset(leg.mailbox for leg in legs)
-        scope = Scope(runner.ledger, await runner.asked(_going, runner, ids, parameters.recall))
+        scope = Scope(runner.ledger, await runner.ask_ledger(_going, runner, ids, parameters.recall))
         boundary = Boundary(runner.drain.event)
         order = RollbackRequest(
             runner.config,

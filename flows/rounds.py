@@ -47,6 +47,7 @@ class Rounds:
             is empty for a run that was started again, as others may have been at work in between.
         batches: all batches so far; new ones are added.
         deaths: by mailbox, how often a worker died that had it in hand.
+        dead: by leg, the epoch in which its newest worker died, so that a death counts once.
     """
 
     runner: LegRunner
@@ -56,6 +57,7 @@ class Rounds:
     epochs: Mapping[int, int]
     batches: list[BatchParameters]
     deaths: Counter[str] = field(default_factory=Counter)
+    dead: dict[int, int] = field(default_factory=dict)
 
     async def run(self, shards: Sequence[BatchParameters]) -> None:
         """Run these batches, and what they leave, until nothing is left that a new batch could move."""
@@ -67,20 +69,21 @@ class Rounds:
             return
         boxes = frozenset(one for shard in shards for one in shard.mailboxes)
         fruitless = 0
-        while left := self._without_killers(await self._left(boxes)):
-            pause = PAUSES[min(fruitless, len(PAUSES) - 1)]
-            if (fruitless >= FRUITLESS and not await self.runner.asked(self._has_window)) or not (
-                await self._paused(pause, left)
+        while left := self._spared(await self._left(boxes)):
+            died = self._count_deaths(left)
+            if not (left := self._spared(left)) or (
+                fruitless >= FRUITLESS and not await self.runner.ask_ledger(self._has_window)
             ):
+                return
+            if not await self._paused(PAUSES[min(fruitless, len(PAUSES) - 1)], left):
                 return
             before = _moved(left)
             if again := self._spared(await self._left(boxes)):
                 await self._again(again)
-            seen = await self.runner.asked(seen_of, self.runner, self.asked)
-            now = {row.id: row for row in seen.legs}
-            moved = before != _moved(now[row.id] for row in left)
-            died = any(row.code == WORKER_GONE for row in left)  # DEATHS bounds these
-            fruitless = 0 if moved or died else fruitless + 1
+            seen = await self.runner.ask_ledger(seen_of, self.runner, self.asked)
+            now = {row.id for row in left}
+            moved = before != _moved(row for row in seen.legs if row.id in now)
+            fruitless = 0 if moved or died else fruitless + 1  # DEATHS bounds rounds that end by deaths
 
     @property
     def _over(self) -> bool:
@@ -94,10 +97,11 @@ class Rounds:
         """
         leases: dict[int, object] = {}
         while not self._over:
-            seen = await self.runner.asked(seen_of, self.runner, self.asked)
+            seen = await self.runner.ask_ledger(seen_of, self.runner, self.asked)
             own = [row for row in seen.legs if row.mailbox in boxes - self.runner.called_off]
             if not any(self._is_awaited(row, leases) for row in own if row.state is LegState.RUNNING):
-                return self._worth_a_round([row for row in own if self._is_left(row)])
+                left = [row for row in own if self._is_left(row)]
+                return left if await self.runner.ask_ledger(self._is_worth_a_round, left) else []
             await self._wait(LEASE_TICK_SECONDS)
         return []
 
@@ -122,11 +126,10 @@ class Rounds:
             return True
         return row.state is not LegState.RUNNING and self.epochs.get(row.id) == row.epoch
 
-    def _worth_a_round(self, left: list[LegRow]) -> list[LegRow]:
-        """Return what is left; nothing if it only waits for a server while a person watches the command."""
-        if all(row.state is LegState.WAITING and row.code != WORKER_GONE for row in left):
-            return left if self._by_workers or self._has_window() else []
-        return left
+    def _is_worth_a_round(self, left: Sequence[LegRow]) -> bool:
+        """Return False if legs only wait for a server while a person watches the command."""
+        waits = all(row.state is LegState.WAITING and row.code != WORKER_GONE for row in left)
+        return not waits or self._by_workers or self._has_window()
 
     def _has_window(self) -> bool:
         return gate_of(self.runner.config, self.runner.ledger, self.asked.wave).window is not None
@@ -143,16 +146,19 @@ class Rounds:
         self.runner.notice = None
         return not self._over
 
-    def _without_killers(self, left: Sequence[LegRow]) -> list[LegRow]:
-        """Count the deaths of workers; return the legs of mailboxes that had fewer than DEATHS."""
-        for mailbox in sorted({row.mailbox for row in left if row.code == WORKER_GONE}):
+    def _count_deaths(self, left: Sequence[LegRow]) -> bool:
+        """Return True if workers died since this was last asked, with one of these legs in hand."""
+        new = [row for row in left if row.code == WORKER_GONE and self.dead.get(row.id) != row.epoch]
+        self.dead |= {row.id: row.epoch for row in new}
+        for mailbox in sorted({row.mailbox for row in new}):
             self.deaths[mailbox] += 1
             if self.deaths[mailbox] == DEATHS:
                 told = f"{mailbox}: {DEATHS} workers died that had it in hand; a later run tries it again"
                 get_run_logger().warning(told)
-        return self._spared(left)
+        return bool(new)
 
     def _spared(self, left: Iterable[LegRow]) -> list[LegRow]:
+        """Return the legs of mailboxes with fewer than DEATHS."""
         return [row for row in left if self.deaths[row.mailbox] < DEATHS]
 
     async def _wait(self, seconds: float) -> None:

@@ -46,7 +46,7 @@ def opened(url: str, *, upgrade: bool = False, patience: Patience | None = None)
     """
     entry = _take(url, upgrade=upgrade, patience=patience or AT_ONCE)
     try:
-        with nullcontext() if patience is None else entry.ledger.patience.lasting(patience):
+        with nullcontext() if patience is None else entry.ledger.patience.use(patience):
             yield entry.ledger
     finally:
         _give_back(url, entry)
@@ -77,7 +77,7 @@ def _take(url: str, *, upgrade: bool, patience: Patience) -> _Open:
 def _made(url: str, *, upgrade: bool, patience: Patience) -> Ledger:
     ledger = Ledger(url)
     try:
-        with ledger.patience.lasting(patience):
+        with ledger.patience.use(patience):
             patience.ask(ledger.migrate if upgrade else ledger.ready)
     except BaseException:
         ledger.close()

@@ -136,7 +136,7 @@ def passes(error: Transient) -> bool:
     return error.code in AWAY or (error.code == READ_ONLY and not error.local)
 
 
-def walked(
+def walk_patiently(
     ask: Callable[[Callable[[], str | None]], str | None], walk: Callable[[], str | None]
 ) -> str | None:
     """Walk a leg again for as long as nothing but the ledger's database ends it.

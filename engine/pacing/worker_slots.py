@@ -16,7 +16,7 @@ from typing import TypeAlias
 from engine.config.load import Config
 from engine.context.leg_context import Opener
 from engine.control import crash_note
-from engine.control.ledger_patience import LedgerPatience, walked
+from engine.control.ledger_patience import LedgerPatience, walk_patiently
 from engine.control.remedies import PASSING
 from engine.control.stop_signal import Stop, reason
 from engine.pacing.admission import TICK_SECONDS, Admission, AdmissionEntry
@@ -86,7 +86,7 @@ class WorkerSlots:
             try:
                 if not self._await_begin(entry, going=going):
                     return UNWELL if self.admission.lost(entry) and not self.shut else self.why
-                code = walked(ask, partial(act, self.admission.through(entry, self.stop)))
+                code = walk_patiently(ask, partial(act, self.admission.through(entry, self.stop)))
                 is_repeated = code in PASSING and self.admission.halted(entry)
             finally:
                 self.admission.leave(entry)
@@ -129,7 +129,7 @@ def open_worker_slots(config: Config, ledger: Ledger, stop: Stop) -> Iterator[Wo
     watchdog.start()
     try:
         patience = LedgerPatience(config.run.ledger_patience_seconds, stop.is_set)
-        with crash_note.kept(config.state_directory), ledger.patience.lasting(patience):
+        with crash_note.kept(config.state_directory), ledger.patience.use(patience):
             yield WorkerSlots(admission, watchdog, stop)
     finally:
         watchdog.end()

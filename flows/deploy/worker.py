@@ -41,7 +41,7 @@ from flows.deploy.run_engine import command
 from flows.deploy.server_login import CLIENT_AUTH_STRING
 from flows.deploy.silent_runs import crash_silent
 from flows.deploy.taken_runs import LOOK_SECONDS, Newcomer, claim, put_back
-from flows.process.background_task import PASSING, drawn, standing, tried
+from flows.process.background_task import PASSING, draw, standing, tried
 from flows.process.refused_loads import refuse_loads, refuse_unpickling
 from model.plural import many
 
@@ -157,7 +157,7 @@ class Worker(ProcessWorker):
             and (ended is None or ended.status_code)
         ):
             given = flow_run.parameters.get("parameters", {})
-            await drawn("the page of a cutover", functools.partial(self.cutover_died, self.client, given))
+            await draw("the page of a cutover", functools.partial(self.cutover_died, self.client, given))
         if ended is None or ended.status_code is None:
             raise RuntimeError("the run's process did not start")
         return ProcessWorkerResult(status_code=ended.status_code, identifier=str(ended.handle.pid))

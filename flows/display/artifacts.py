@@ -45,7 +45,7 @@ from flows.display.problem_pages import (
     losses_told,
 )
 from flows.display.published import Published
-from flows.process.background_task import drawn, kept_drawn
+from flows.process.background_task import draw, keep_drawing
 from flows.process.leg_runner import LegRunner
 from flows.process.parameters import BatchParameters, VerifyParameters, WaveParameters
 from ledger.db.rows import MailboxRow, Phase
@@ -326,10 +326,10 @@ async def shown(
     its client waits two seconds before it asks again.
     """
     board = Board(runner, asked, shards)
-    await drawn("the link of a wave", board.link)
-    await drawn("the page of a wave", board.show)
+    await draw("the link of a wave", board.link)
+    await draw("the page of a wave", board.show)
     try:
-        async with kept_drawn("the page of a wave", board.show, TICK_SECONDS, before=TICK_SECONDS):
+        async with keep_drawing("the page of a wave", board.show, TICK_SECONDS, before=TICK_SECONDS):
             yield board
     finally:
-        await drawn("the page of a wave", functools.partial(board.show, ended=True))
+        await draw("the page of a wave", functools.partial(board.show, ended=True))

@@ -13,7 +13,7 @@ from engine.pacing import server_notices
 from engine.pacing.server_names import UNWELL
 from flows.display.failing_servers import failing
 from flows.display.prefect_events import tell as tell_event
-from flows.process.background_task import drawn, kept_drawn
+from flows.process.background_task import draw, keep_drawing
 from flows.process.leg_runner import LegRunner
 from flows.process.parameters import BatchParameters
 from ledger.views.sizes import checks
@@ -82,12 +82,12 @@ async def shown(
         seconds: between two looks.
     """
     page = _Shown(parameters, runner, seen)
-    await drawn("the page of a batch", page.look)
+    await draw("the page of a batch", page.look)
     try:
-        async with kept_drawn("the page of a batch", page.look, seconds, before=seconds):
+        async with keep_drawing("the page of a batch", page.look, seconds, before=seconds):
             yield
     finally:
-        await drawn("the page of a batch", page.look)
+        await draw("the page of a batch", page.look)
 
 
 async def tell(lines: Sequence[str], key: str, title: str) -> None:

@@ -112,7 +112,7 @@ def _show(config: Config, key: tuple[str, str], told: str, text: str) -> bool:
     from prefect.client.schemas.actions import ArtifactCreate
 
     from flows.deploy.setup import talking_to
-    from flows.process.background_task import drawn
+    from flows.process.background_task import draw
     from reports.progress import slug
 
     made = ArtifactCreate(key=slug(*key), type="markdown", description=told, data=text)
@@ -122,5 +122,5 @@ def _show(config: Config, key: tuple[str, str], told: str, text: str) -> bool:
             await client.create_artifact(made)
 
     with talking_to(api, config):
-        asyncio.run(drawn("an artifact of a command", put))
+        asyncio.run(draw("an artifact of a command", put))
     return True

@@ -10,7 +10,7 @@ from prefect import get_client, runtime
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Failed
 
-from flows.process.background_task import drawn
+from flows.process.background_task import draw
 from model.errors import MigrationError, Transient
 from reports.progress import LATER
 
@@ -46,5 +46,5 @@ async def explained(state: State[Any] | None, message: str) -> State[Any] | None
         async with get_client() as client:
             await client.set_flow_run_state(UUID(runtime.flow_run.get_id()), told, force=True)
 
-    await drawn("the state of a run that waits", say)
+    await draw("the state of a run that waits", say)
     return told

@@ -70,18 +70,18 @@ async def tried(
         logging.getLogger("kogge.standing").warning("%s: %s", name, type(error).__name__)
 
 
-async def drawn(name: str, look: Callable[[], Awaitable[object]]) -> None:
+async def draw(name: str, look: Callable[[], Awaitable[object]]) -> None:
     """Call `look`, which only shows something, once. No fault of it reaches the work: see error_log.spare."""
     with spare(name):
         await tried(name, look, AWAY)
 
 
 @asynccontextmanager
-async def kept_drawn(
+async def keep_drawing(
     name: str, look: Callable[[], Awaitable[object]], seconds: float, *, before: float = 0.0
 ) -> AsyncIterator[None]:
     """Call `look`, which only shows something, again and again during the block; see standing."""
-    async with standing(name, functools.partial(drawn, name, look), seconds, before=before):
+    async with standing(name, functools.partial(draw, name, look), seconds, before=before):
         yield
 
 

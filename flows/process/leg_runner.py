@@ -168,7 +168,7 @@ class LegRunner:
         ]
         return replace(seen, legs=tuple(legs), news=news.told())
 
-    async def asked(self, call: Callable[..., T], *given: object, **named: object) -> T:
+    async def ask_ledger(self, call: Callable[..., T], *given: object, **named: object) -> T:
         """Return what a question to the ledger returns, in a thread; repeat it while the ledger is away.
 
         Args:

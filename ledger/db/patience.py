@@ -66,7 +66,7 @@ class ConnectPatience:
         return self.chosen.ask(call)
 
     @contextmanager
-    def lasting(self, patience: Patience) -> Iterator[None]:
+    def use(self, patience: Patience) -> Iterator[None]:
         """Wait with this patience during the block, in every thread; a longer one that is there stays."""
         before = self.chosen
         if patience.seconds >= before.seconds:

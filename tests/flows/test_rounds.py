@@ -20,8 +20,10 @@ from flows.process.leg_runner import LegRunner, Shutdown
 from flows.process.parameters import BatchParameters, VerifyParameters, WaveParameters
 from flows.rounds import DEATHS, FRUITLESS, Rounds
 from ledger.db.rows import LegState
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
+from model.kinds import Kind
 from reports.progress import WORKER_GONE, verdict
 
 BOXES = 6
@@ -252,3 +254,28 @@ def test_a_fault_of_all_ends_the_rounds(night: Night) -> None:
     night.meanwhile = lambda runner: runner.boundary.end(Misconfigured("x", "y"))
     night.run()
     assert len(night.sent) == 1
+
+
+def test_a_death_counts_once_although_nobody_begins_the_mailbox_again(night: Night) -> None:
+    """Its further batches end before they come to it: no worker of theirs had it in hand."""
+    night.acts = {night.ids[0]: [dies, untouched]}
+    night.run()
+    assert len(night.sent) == 2 + FRUITLESS
+    assert night.ran.deaths == {night.ids[0]: 1}
+
+
+def test_a_mailbox_that_leaves_the_plan_meanwhile_ends_no_run(night: Night) -> None:
+    """Whoever took it out of the list in the middle of a round: the wave's legs are without it then."""
+    night.acts = {night.ids[n]: [dies, verified] for n in (0, 1)}
+    mail = frozenset({Kind.MAIL})
+    rows = [row for row in night.ledger.mailboxes("w") if row.id != night.ids[0]]
+
+    def leaves(_runner: LegRunner) -> None:
+        if len(night.sent) == 2:
+            others = [PlannedMailbox(row.source, row.target, "w", row.phase, mail) for row in rows]
+            night.ledger.add_mailboxes(others, whole=True, waves=["w"])
+
+    night.meanwhile = leaves
+    night.run()
+    assert night.ids[0] not in {leg.mailbox for leg in night.ledger.legs()}
+    assert {str(leg.state) for leg in night.ledger.legs()} == {"verified"}

@@ -78,7 +78,7 @@ def test_without_patience_it_is_asked_once(server: Postgres) -> None:
 
 def test_what_the_server_refuses_is_not_asked_again(server: Postgres) -> None:
     ledger = Ledger(server.url("no_such_database"))
-    with ledger.patience.lasting(patient(3600)), pytest.raises(Misconfigured):
+    with ledger.patience.use(patient(3600)), pytest.raises(Misconfigured):
         ledger.mailboxes()
     ledger.close()
 
@@ -86,8 +86,8 @@ def test_what_the_server_refuses_is_not_asked_again(server: Postgres) -> None:
 def test_an_inner_block_never_waits_for_less(server: Postgres) -> None:
     ledger = Ledger(server.url("kogge"))
     longer, shorter = patient(60), patient(5)
-    with ledger.patience.lasting(longer):
-        with ledger.patience.lasting(shorter):
+    with ledger.patience.use(longer):
+        with ledger.patience.use(shorter):
             assert ledger.patience.chosen is longer
         assert ledger.patience.chosen is longer
     assert ledger.patience.chosen is AT_ONCE

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.control.ledger_patience import ANSWERS, LedgerPatience, walked
+from engine.control.ledger_patience import ANSWERS, LedgerPatience, walk_patiently
 from model.errors import Blocked, Transient, Unwritable
 
 AWAY = Transient("ledger-unavailable", "the ledger's database did not answer")
@@ -99,9 +99,9 @@ def test_nobody_waits_after_a_stop() -> None:
 def test_a_leg_that_only_the_ledger_ended_is_walked_again() -> None:
     clock = Clock()
     ends = ["ledger-unavailable", "lease-lost", None]
-    assert walked(clock.patience().ask, lambda: ends.pop(0)) is None
-    assert walked(clock.patience().ask, lambda: "quota-exceeded") == "quota-exceeded"
+    assert walk_patiently(clock.patience().ask, lambda: ends.pop(0)) is None
+    assert walk_patiently(clock.patience().ask, lambda: "quota-exceeded") == "quota-exceeded"
 
 
 def test_a_leg_whose_ledger_stays_away_ends_with_the_last_code() -> None:
-    assert walked(Clock().patience(0).ask, lambda: "lease-lost") == "lease-lost"
+    assert walk_patiently(Clock().patience(0).ask, lambda: "lease-lost") == "lease-lost"

@@ -162,7 +162,7 @@ def test_a_defect_that_lasts_is_in_the_log_once_and_the_page_is_drawn_again_afte
             a_defect()
 
     async def work() -> None:
-        async with background_task.kept_drawn(PAGE, look, 0.001):
+        async with background_task.keep_drawing(PAGE, look, 0.001):
             while len(looks) < 7:
                 await asyncio.sleep(0.001)
 
