@@ -104,8 +104,7 @@ def _decided(order: DecideParameters) -> str:
         rows = _rows(ledger, order)
         if order.decision == "leave":
             return _left(ledger, order, rows)
-        leaving = going_back(ledger, config.hooks, rows) & {row.id for row in rows}
-        if leaving:
+        if leaving := going_back(ledger, config.hooks, rows):
             raise Blocked(GIVING_BACK, f"{', '.join(sorted(leaving))}; nothing was changed")
         if order.decision == "accept":
             _accept(config, ledger, order, rows)

@@ -120,7 +120,8 @@ async def deployed(_batch: Batch, shards: Sequence[BatchParameters], runner: Leg
     Stopping the wave cancels its batches, which drain. While Prefect does not answer it is asked again; if it
     does not for minutes, what has begun is waited for, and the run ends.
     """
-    queue = queue_of(runtime.deployment.get_name(), _priority(runner, shards))
+    priority = await asyncio.to_thread(runner.ledger.patience.ask, lambda: _priority(runner, shards))
+    queue = queue_of(runtime.deployment.get_name(), priority)
     watch = BatchWatch({}, lambda line: get_run_logger().info(line))
     unanswered: Transient | None = None
     try:

@@ -1,7 +1,8 @@
 """Waves whose start failed: a worker took the run, and it ended before any of it ran.
 
 The process of a run asks Prefect's API before it begins, and ends if the API does not answer. A batch that
-ends so is begun again by its wave. Nobody waits for a wave's own run, so the janitor begins that again.
+ends so is begun again by its wave. Nobody waits for a wave's own run, so every worker and
+the janitor look for such runs and begin them again.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ from flows.deploy.run_engine import command
 from flows.deploy.server_login import CLIENT_AUTH_STRING
 from flows.deploy.silent_runs import crash_silent
 from flows.deploy.taken_runs import LOOK_SECONDS, Newcomer, claim, put_back
+from flows.deploy.unbegun_waves import begin_again
 from flows.process.background_task import PASSING, draw, standing, tried
 from flows.process.refused_loads import refuse_loads, refuse_unpickling
 from model.plural import many
@@ -279,12 +280,14 @@ async def work(
         newcomer = Newcomer(worker.name, datetime.now(UTC))
 
         async def look() -> None:
-            """Put back and settle what died with its worker."""
+            """Put back and settle what died with its worker, and begin waves again that could not begin."""
             async with get_client() as client:
                 if count := await put_back(client, pool, newcomer=newcomer):
                     say(f"put {many(count, 'run', 'runs')} back whose worker had died")
                 if count := await crash_silent(client, pool, newcomer=newcomer):
                     say(f"marked {many(count, 'run', 'runs')} as crashed that died with their worker")
+                if count := await begin_again(client, pool):
+                    say(f"began {many(count, 'wave', 'waves')} again whose start had failed")
 
         async with standing("runs of dead workers", look, LOOK_SECONDS):
             await worker.start(with_healthcheck=healthcheck, printer=say)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect_api import PATIENCE
 from rehearsal.crew import Child
 from worker_scene import Scene, working
 
@@ -56,6 +58,24 @@ def test_a_path_is_no_parameter(scene: Scene) -> None:
     given = {"parameters": {"config": str(scene.directory / "elsewhere.toml")}}
     answer = scene.answered("POST", f"/deployments/{found['id']}/create_flow_run", {"parameters": given})
     assert answer.status_code in (409, 422)
+
+
+def test_a_worker_begins_a_wave_again_whose_start_failed(scene: Scene) -> None:
+    """Nobody switched the janitor's schedule on."""
+    scene.worker.kill()
+    failed = scene.start("verify/verify", wave="pilot")
+    for state in ("PENDING", "CRASHED"):
+        scene.ask("POST", f"/flow_runs/{failed}/set_state", {"state": {"type": state}, "force": True})
+    deployment = scene.ask("GET", f"/flow_runs/{failed}")["deployment_id"]
+    scene.worker.start()
+    deadline = time.monotonic() + PATIENCE
+    runs: list[Any] = []
+    while len(runs) < 2 and time.monotonic() < deadline:
+        own = {"deployments": {"id": {"any_": [deployment]}}}
+        runs = [str(run["id"]) for run in scene.ask("POST", "/flow_runs/filter", own)]
+        time.sleep(1)
+    (again,) = {*runs} - {failed}
+    assert scene.ended(again) == ("Failed", "misconfigured: wave: unknown; none is known here")
 
 
 @pytest.mark.parametrize("name", ["command", "env", "working_dir"])
