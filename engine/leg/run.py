@@ -32,7 +32,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -62,6 +62,7 @@ from engine.leg.connect import AttemptState, leg_of, open_leg, pass_gate
 from engine.leg.end_of_leg import end_of, stands
 from engine.leg.leg_result import LegResult, News
 from engine.opening.open_sides import refuse_replanned
+from engine.pacing.login_breaker import REFUSED
 from engine.restored import newer_traces, restored_target
 from engine.steps.beginning import invitation_policy, ledger_generation
 from engine.steps.beginning.ledger_generation import Generations
@@ -215,7 +216,9 @@ class Leg:
             if held is None:
                 return self._ended(lease.now() - claimed_at, LegState.RUNNING, HELD_ELSEWHERE)
             end = _hold(setting, held, claimed_at, former)
-            return self._ended(lease.now() - claimed_at, end.state, end.code, end.detail)
+            ended = self._ended(lease.now() - claimed_at, end.state, end.code, end.detail)
+            blocked_look = setting.task.dry and end.state is LegState.BLOCKED
+            return replace(ended, news=News()) if blocked_look else ended
         except Transient as error:  # the ledger was unavailable: the lease expires, the next claim settles
             return self._ended(lease.now() - claimed_at, LegState.WAITING, error.code)
         except LeaseLost as error:  # the phase by whose rules both sides were opened has ended
@@ -287,7 +290,8 @@ def _only_looks(setting: LegSetting) -> bool:
 def _hold(setting: LegSetting, held: Lease, claimed_at: float, former: LegRow | None) -> LegEnd:
     """Walk with a thread that renews the lease; release the leg at the end.
 
-    A verification that was stopped leaves the verdict of the one before it.
+    A verification that was stopped leaves the verdict of the one before it. What stops a look stops no run
+    that comes: the leg is pending, as before. A refused login does, lest the account be locked.
     """
     pace = setting.pace
     keeper = lease.LeaseKeeper(setting.ledger, held, pace.lease, pace.margin, claimed_at)
@@ -300,6 +304,8 @@ def _hold(setting: LegSetting, held: Lease, claimed_at: float, former: LegRow | 
         return end
     stopped = end.state is LegState.PENDING and setting.stop.is_set()
     kept = former if former is not None and stopped and stands(setting.ledger, held, former) else end
+    if setting.task.dry and end.state is LegState.BLOCKED and end.code != REFUSED:
+        kept = LegEnd(LegState.PENDING, dry_run.CODE)
     if setting.ledger.release(held, kept.state, kept.code, kept.detail):
         return end
     _record_lease(setting, held, "lease-lost")

@@ -11,6 +11,7 @@ from memory.doubles import MemorySource, MemoryStore
 from walking import ONE, PROVEN, SOURCE, TARGET, Trial, a_mailbox, letter
 
 from engine.identity.identity_gate import GateRules
+from engine.leg.run import Task
 from engine.planning.deny_list import DenyList
 from engine.planning.mailbox_list import Directory
 from ledger.db.rows import LegState, Phase
@@ -79,6 +80,19 @@ class Telling(MemorySource):
 def trial(quick_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trial:
     monkeypatch.setattr("walking.MemorySource", Telling)
     return Trial(quick_path, a_mailbox(2), MemoryStore())
+
+
+@pytest.mark.parametrize(("arrange", "code"), BLOCKS, ids=[arrange.__name__ for arrange, _ in BLOCKS])
+def test_what_stops_a_look_stops_no_run_that_comes(
+    trial: Trial, arrange: Callable[[Trial], None], code: str
+) -> None:
+    """Somebody mends it after a dry run, and then runs the wave."""
+    arrange(trial)
+    look = trial.run(task=Task(dry=True))
+    assert (look.state, look.code) == (LegState.BLOCKED, code)
+    assert look.news is not None, "the command that looked shows it"
+    (leg,) = trial.ledger.legs()
+    assert (leg.state, leg.code) == (LegState.PENDING, "dry-run")
 
 
 @pytest.mark.parametrize(("arrange", "code"), BLOCKS, ids=[arrange.__name__ for arrange, _ in BLOCKS])
