@@ -304,7 +304,9 @@ def _show_check(
         if side == "target" and not any(Kind.MAIL in look.person.moves(config.workloads) for look in looks):
             continue
         stated = ", ".join(f"{name} {value}" for name, value in facts.items())
-        out.print(Text.assemble((f"{setting_of(side)}: ", "bold"), stated or "could not be opened"))
+        opened = any(side in look.facts for look in looks)
+        silent = "it says nothing of itself" if opened else "could not be opened"
+        out.print(Text.assemble((f"{setting_of(side)}: ", "bold"), stated or silent))
     out.print()
     columns = ("line", "wave", "proof", "items", "size", "free", "result")
     out.print(table(columns, map(_check_row, looks), wrap=("proof", "result")))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from engine.config.load import load
 from engine.planning.mailbox_list import Person
 from engine.preflight.preflight import PreflightResult
-from kogge.prepare.check import _check_row, _fault_lines
+from kogge.prepare.check import _check_row, _fault_lines, _show_check
 
 
 def look(line: int, *faults: tuple[str, str]) -> PreflightResult:
@@ -43,3 +48,20 @@ def test_this_screen_does_not_send_to_itself() -> None:
 def test_the_target_of_mail_has_the_name_of_its_table() -> None:
     result = _check_row(look(2, ("target", "tls-failed"), ("target.calendar", "tls-failed")))[-1]
     assert str(result) == "target.mail: tls-failed\ntarget.calendar: tls-failed"
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({}, "could not be opened"),
+        ({"source": {}}, "it says nothing of itself"),
+        ({"source": {"product": "Dovecot"}}, "product Dovecot"),
+    ],
+)
+def test_what_a_side_says_of_itself(
+    place: Path, capsys: pytest.CaptureFixture[str], facts: dict[str, dict[str, str]], said: str
+) -> None:
+    look = PreflightResult(Person(1, "a@b.example", "a@b.example", "w", "a", "a"), facts=facts)
+    _show_check(load(place / "kogge.toml"), [look], [], [])
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("source: ")]
+    assert line == f"source: {said}"
