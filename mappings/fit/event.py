@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mappings.compare.semantic_digest import calendar_digest
 from mappings.fields.context import Context
-from mappings.fit.attachments import fit_attachments, largest, room, too_large
+from mappings.fit.attachments import fit_attachments, largest, room
 from mappings.fit.exo_limits import within
+from mappings.fit.item import write_item
 from mappings.fit.people import address_of, fit_people
 from mappings.fit.shared_series import Occurrence, shared_series
 from mappings.fit.text_limits import shortened, without_commas
 from mappings.icalendar.component import Component
 from mappings.icalendar.values import Text, Word
 from mappings.losses.catalogue import lose
-from model.icalendar_writer import calendar
 from model.kinds import Kind
 from model.protocols import Capabilities, Item, Loss, Mapped
 
@@ -82,20 +80,9 @@ def _busy_word(event: Component, target: Capabilities) -> Iterator[Loss]:
 
 
 def _item(read: EventRead, context: Context) -> Item:
-    body = calendar([*read.zones, *(event.written() for event in read.components)])
-    most = context.target.max_bytes
-    if most is not None and len(body) > most:
-        raise too_large()
-    return Item(
-        kind=Kind.CALENDAR,
-        key=read.key,
-        digest=calendar_digest(io.BytesIO(body), context.began),
-        size=len(body),
-        body=lambda: io.BytesIO(body),
-        uid=read.event.said("UID"),
-        invited=frozenset() if read.called else context.owner,
-        organizer=_organizer(read),
-    )
+    components = [*read.zones, *(event.written() for event in read.components)]
+    item = write_item(Kind.CALENDAR, read.key, read.event.said("UID"), components, context)
+    return replace(item, invited=frozenset() if read.called else context.owner, organizer=_organizer(read))
 
 
 def _organizer(read: EventRead) -> str:

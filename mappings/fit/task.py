@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mappings.compare.semantic_digest import calendar_digest
 from mappings.fields.context import Context
-from mappings.fit.attachments import fit_attachments, largest, room, too_large
+from mappings.fit.attachments import fit_attachments, largest, room
+from mappings.fit.item import write_item
 from mappings.fit.text_limits import without_commas
 from mappings.icalendar.component import Component
 from mappings.icalendar.values import Text, Word
 from mappings.losses.catalogue import lose
-from model.icalendar_writer import calendar
 from model.kept_fields import TaskLimits
 from model.kinds import Kind
-from model.protocols import Item, Loss, Mapped
+from model.protocols import Loss, Mapped
 
 STAMPS = frozenset({"UID", "DTSTAMP", "CREATED", "LAST-MODIFIED"})
 NOT_KEPT: Mapping[str, tuple[str, str]] = {
@@ -61,7 +59,8 @@ def fit_task(read: TaskRead, context: Context) -> Mapped:
     if not limits.past_alarms:
         losses = _without_past_alarms(todo, losses)
     losses += _without(todo, limits)
-    return Mapped(_item(read, context), tuple(dict.fromkeys(losses)))
+    item = write_item(Kind.TASKS, read.key, todo.said("UID"), [todo.written()], context)
+    return Mapped(item, tuple(dict.fromkeys(losses)))
 
 
 def _without_attachments(todo: Component, losses: list[Loss]) -> list[Loss]:
@@ -109,17 +108,3 @@ def _without(todo: Component, limits: TaskLimits) -> list[Loss]:
     for name in gone:
         todo.remove(name)
     return [lose(*NOT_KEPT.get(name, ("other", "not-kept"))) for name in gone]
-
-
-def _item(read: TaskRead, context: Context) -> Item:
-    body = calendar([read.todo.written()])
-    if context.target.max_bytes is not None and len(body) > context.target.max_bytes:
-        raise too_large()
-    return Item(
-        kind=Kind.TASKS,
-        key=read.key,
-        digest=calendar_digest(io.BytesIO(body), context.began),
-        size=len(body),
-        body=lambda: io.BytesIO(body),
-        uid=read.todo.said("UID"),
-    )
