@@ -192,8 +192,13 @@ def changed_since(base: str, root: Path = ROOT) -> list[str]:
 
 def main() -> None:
     """Print the affected test files of this checkout, one a line."""
-    chosen = affected(Tree.read(), changed_since(sys.argv[1]))
-    print("\n".join(chosen))
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        raise SystemExit("usage: python -m handbook.affected_tests BASE   (a branch, or a commit)")
+    try:
+        changed = changed_since(sys.argv[1])
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"{sys.argv[1]}: git says: {error.stderr.strip()}") from None
+    print("\n".join(affected(Tree.read(), changed)))
 
 
 if __name__ == "__main__":

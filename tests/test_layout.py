@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -343,6 +344,12 @@ def test_what_three_test_modules_need_is_written_once() -> None:
     """In tests/support, or in the conftest.py of their folder."""
     alike = [found for found in written_alike().values() if len(found) > 2]
     assert alike == []
+
+
+def test_no_two_test_modules_have_one_name() -> None:
+    """Python has one module of a name: pytest would not collect the second one."""
+    names = Counter(path.name for path in sources("tests") if path.name.startswith("test_"))
+    assert [one for one, count in names.items() if count > 1] == []
 
 
 @pytest.mark.parametrize(
