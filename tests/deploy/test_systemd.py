@@ -1,5 +1,5 @@
 """deploy/systemd: the units as systemd reads them, and their commands and settings beside those of
-docker-compose.yml. No systemd starts them."""
+docker-compose.yml. tests/stack starts them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import yaml
 from services import needed
 
 ROOT = Path(__file__).parents[2]
-UNITS = sorted((ROOT / "deploy" / "systemd").iterdir())
+FOLDER = ROOT / "deploy" / "systemd"
+UNITS = sorted(FOLDER.glob("*.service"))
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 GUIDE = (ROOT / "docs" / "many-workers.md").read_text()
 SERVICES = {
@@ -54,6 +55,8 @@ def placed(unit: Path, folder: Path, text: str) -> Path:
 
 @each
 def test_systemd_understands_it(unit: Path, tmp_path: Path) -> None:
+    for timer in FOLDER.glob(f"{unit.stem}*.timer"):
+        placed(timer, tmp_path, timer.read_text())
     done = analyze("verify", "--man=no", "--recursive-errors=no", placed(unit, tmp_path, unit.read_text()))
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -74,7 +77,7 @@ def test_it_has_few_rights(unit: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "service"), SERVICES.items())
 def test_its_command_and_settings_are_those_of_compose(name: str, service: str) -> None:
-    unit = ROOT / "deploy" / "systemd" / f"{name}.service"
+    unit = FOLDER / f"{name}.service"
     (start,) = values(unit, "ExecStart")
     command = [one for one in shlex.split(start) if not one.endswith("/with-secrets")]
     compose = [one for one in COMPOSE[service]["command"] if one != "--with-healthcheck"]
@@ -86,6 +89,24 @@ def test_its_command_and_settings_are_those_of_compose(name: str, service: str) 
         assert told[key] == value or value.startswith(("/var/lib/", "/etc/kogge/", "%d/")), key
     stop = COMPOSE[service].get("stop_grace_period", "60s")
     assert values(unit, "TimeoutStopSec") == [stop.removesuffix("s")]
+
+
+def test_a_service_of_prefect_that_is_gone_is_noticed_as_in_compose() -> None:
+    (watched,) = [one for one in UNITS if one.name == "prefect-services.service"]
+    (wanted,) = values(watched, "Wants")
+    (timer,) = [FOLDER / one for one in wanted.split() if one.endswith(".timer")]
+    assert values(timer, "PartOf") == [watched.name]
+    (start,) = values(timer.with_suffix(".service"), "ExecStart")
+    health = COMPOSE[SERVICES[watched.stem]]["healthcheck"]["test"]
+    (program,) = [Path(one).name for one in health if "check" in one]
+    assert f"/deploy/{program} " in start
+    assert watched.name in start
+
+
+@each
+def test_it_has_the_variables_that_its_configuration_names(unit: Path) -> None:
+    if "KOGGE_CONFIG" in environment(unit):
+        assert "-/etc/kogge/kogge.env" in values(unit, "EnvironmentFile")
 
 
 @each
