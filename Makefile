@@ -23,7 +23,7 @@ help: ## lists these commands
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(PYTHON) -m venv .uv
-	.uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
+	.uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/image/uv.txt
 
 .venv/.synced: pyproject.toml uv.lock | $(UV)
 	UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=1 $(UV) sync $(INTERPRETER) --frozen --quiet --extra practice

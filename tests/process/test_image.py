@@ -131,8 +131,20 @@ def test_its_health_check_and_its_command_work(environment: Path, steps: str, tm
     assert len(re.findall(r"CMD \[", steps)) == 2
 
 
+def test_what_installs_everything_is_known_by_its_hash() -> None:
+    """uv takes everything else by the hashes of uv.lock."""
+    for file in ("Dockerfile", "Makefile"):
+        (install,) = re.findall(r"pip install (.+)$", (ROOT / file).read_text(), re.MULTILINE)
+        assert "--require-hashes" in install
+    assert re.search(
+        r"^uv==\S+ \\\n +--hash=sha256:", (ROOT / "deploy/image/uv.txt").read_text(), re.MULTILINE
+    )
+
+
 def test_it_runs_as_nobody_in_particular_and_names_its_bases(steps: str) -> None:
-    assert steps.index("USER kogge") < steps.index('CMD ["kogge", "--help"]')
+    (user,) = re.findall(r"^USER (.+)$", steps, re.MULTILINE)
+    assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", user), "a cluster refuses a name"
+    assert steps.index("USER ") < steps.index('CMD ["kogge", "--help"]')
     given = dict(re.findall(r"^ARG (\w+)=(\S+)$", steps, re.MULTILINE))
     bases = [given.get(one.strip("${}"), one) for one in re.findall(r"^FROM (\S+)", steps, re.MULTILINE)]
     assert bases

@@ -15,6 +15,8 @@ SOURCE = Path(__file__).parent / "images"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 BASE = ("python3", "python3-venv", "python3-pip", "ca-certificates")
 SUITE = "trixie"
+SLIM = ("doc", "info", "lintian", "locale", "man")
+"""Of /usr/share: what Debian's own slim images leave out."""
 ROLES = ("python", "postgres", "redis", "nginx", "dovecot")
 OFFICIAL = {
     "python": "python:3.12-slim-trixie",
@@ -42,19 +44,21 @@ def images() -> dict[str, str]:
 
 
 def _base() -> str:
-    name = f"kogge-standin/debian:{SUITE}-{hashlib.sha256(' '.join(BASE).encode()).hexdigest()[:12]}"
+    name = f"kogge-standin/debian:{SUITE}-{hashlib.sha256(' '.join(BASE + SLIM).encode()).hexdigest()[:12]}"
     if not _there(name):
         say(f"making a base image of {SUITE}, once")
         with tempfile.TemporaryDirectory() as folder:
             archive = Path(folder) / "base.tar"
-            run(["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(BASE)}", SUITE, archive])
+            options = ["--quiet", "--variant=minbase", f"--include={','.join(BASE)}"]
+            options += [f"--dpkgopt=path-exclude=/usr/share/{one}/*" for one in SLIM]
+            run(["mmdebstrap", *options, SUITE, archive])
             docker("import", archive, name)
     return name
 
 
 def _tag() -> str:
     """Another one when what they are made of changes."""
-    found = hashlib.sha256(" ".join((*BASE, SUITE)).encode())
+    found = hashlib.sha256(" ".join((*BASE, *SLIM, SUITE)).encode())
     for file in (*sorted(one for one in SOURCE.iterdir() if one.suffix != ".yml"), AUTHORITIES):
         found.update(file.read_bytes())
     return found.hexdigest()[:12]
