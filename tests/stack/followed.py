@@ -61,3 +61,18 @@ def begin(site: Site) -> None:
     say("the stack starts")
     place.follow(start)
     say("it is up, and `kogge check` agrees")
+
+
+def whole(site: Site, place: Place) -> None:
+    """Each message of the source is at the target once and verified, or skipped."""
+    assert place.states() == ["verified"] * len(site.mail.people)
+    fates = place.query(
+        "SELECT m.target, count(*) FILTER (WHERE i.state = 5), count(*) FILTER (WHERE i.state = 6)"
+        " FROM item i JOIN container c ON c.id = i.container JOIN leg l ON l.id = c.leg"
+        " JOIN mailbox m ON m.id = l.mailbox GROUP BY 1"
+    )
+    verified = {person: int(count) for person, count, _ in fates}
+    assert {one: site.mail.arrived(one) for one in site.mail.people} == verified
+    assert {person: verified[person] + int(skipped) for person, _, skipped in fates} == {
+        one: site.mail.held(one) for one in site.mail.people
+    }

@@ -71,6 +71,16 @@ class Place:
                 process.kill()
             process.wait()
 
+    def start(self) -> None:
+        """The wave as a person starts it in Prefect: a run of its deployment, which is left alone."""
+        words = ["exec", "-T", "watch", "/with-secrets", "prefect", "deployment", "run", "wave/start pilot"]
+        self.compose(*words)
+
+    def waves(self) -> list[str]:
+        """The states of the wave's runs in Prefect, the oldest first."""
+        runs = "flow_run r JOIN flow f ON f.id = r.flow_id WHERE f.name = 'wave' ORDER BY r.created"
+        return [name for (name,) in self.query(f"SELECT coalesce(r.state_name, '') FROM {runs}", "prefect")]
+
     def write(self, name: str, text: str) -> None:
         """A private file of the account."""
         path = self.directory / name
@@ -84,6 +94,17 @@ class Place:
         one = f"label=com.docker.compose.service={service}"
         off = "label=com.docker.compose.oneoff=False"
         return docker("ps", "-q", "--filter", label, "--filter", one, "--filter", off).split()
+
+    def kill(self, service: str) -> list[str]:
+        """Ends them with SIGKILL: of workers the busiest one. They stay away until revive()."""
+        gone = [self.busiest()[0]] if service == "worker" else self.containers(service)
+        docker("kill", *gone)
+        return gone
+
+    def revive(self, gone: list[str]) -> None:
+        """Starts what was killed, and waits until it is healthy."""
+        docker("start", *gone)
+        until(lambda: set(map(_health, gone)) == {"healthy"}, PATIENCE, "what died is healthy again")
 
     def query(self, statement: str, database: str = "kogge") -> list[list[str]]:
         """What the ledger says, or Prefect's database."""
@@ -152,6 +173,10 @@ class Place:
             home.mkdir()
             os.chown(home, self.number, self.number)
         return {"PATH": os.environ["PATH"], "HOME": str(home), "KOGGE_BY": "an operator"} | self.environment
+
+
+def _health(container: str) -> str:
+    return docker("inspect", "-f", "{{.State.Health.Status}}", container)
 
 
 def source(folder: Path) -> Path:
