@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, field
 
 from connectors.endpoints import refuse_readable
@@ -10,6 +11,8 @@ from engine.config.load import Config
 from flows.deploy import prefect_server
 from flows.deploy.server_login import CLIENT_AUTH_STRING, HOST
 from model.errors import Misconfigured
+
+AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,14 @@ class Api:
         return self.url.removesuffix("/").removesuffix("/api")
 
 
-def ensure_api(config: Config) -> Api:
+def ensure_api(config: Config, patience: float = 0.0) -> Api:
     """Return the configured Prefect API, or the local server, which is started if need be.
 
     It is never Prefect's ephemeral server, which costs ten seconds a run and forgets.
+
+    Args:
+        config: names it.
+        patience: for how many seconds the configured one is asked again, if it does not answer.
 
     Raises:
         Misconfigured: the configured one does not answer, or asks for another login; for the local server see
@@ -45,8 +52,11 @@ def ensure_api(config: Config) -> Api:
     if url is None:
         server = prefect_server.up(config.state_directory, config.prefect.port)
         return Api(server.api, local=True, login=server.login)
-    if not prefect_server.answers(url):
-        raise Misconfigured("prefect.api_url", "no Prefect API answers there")
+    until = time.monotonic() + patience
+    while not prefect_server.answers(url):
+        if time.monotonic() >= until:
+            raise Misconfigured("prefect.api_url", "no Prefect API answers there")
+        time.sleep(AGAIN_SECONDS)
     found = _named(config, url)
     if not found.login and prefect_server.refuses(url):
         raise Misconfigured("prefect.api_url", f"asks for another login than {CLIENT_AUTH_STRING} has")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from flows.deploy.api import Api
     from flows.deploy.setup import SetupOutcome
 
+AWAITS_SECONDS = 120.0
+"""How long an API that does not answer is asked again: it may be starting, or its machine is busy."""
 ADVICE = (
     "Schedules are switched off until somebody switches them on, in Prefect under Deployments: `janitor`, "
     "and `delta` for waves that are to be brought up to date every night. Quick run of the deployment "
@@ -72,7 +74,7 @@ def _outcomes(config: Config, check: bool) -> tuple[Api, list[SetupOutcome]]:
     from flows.deploy.setup import talking_to
     from flows.deploy.work_pools import own_waves, work
 
-    api = ensure_api(config)
+    api = ensure_api(config, 0.0 if check else AWAITS_SECONDS)
     try:
         with opened_ledger(config) as ledger, talking_to(api, config):
             things = [*work(config, ledger), *automations(config)]

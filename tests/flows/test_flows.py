@@ -9,7 +9,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -381,6 +383,28 @@ def test_a_configured_api_must_answer(stage_config: Config, monkeypatch: pytest.
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     with pytest.raises(Misconfigured, match="no Prefect API answers"):
         ensure_api(stage_config)
+
+
+def test_an_api_that_begins_only_now_is_waited_for(
+    stage_config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Healthy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+    server = HTTPServer(("127.0.0.1", 0), Healthy, bind_and_activate=False)
+    server.server_bind()  # a port of its own, that nobody answers at yet
+    monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{server.server_port}/api")
+    monkeypatch.setattr(time, "sleep", lambda _: server.server_activate())
+    with ThreadPoolExecutor(1) as pool:
+        serving = pool.submit(server.serve_forever)
+        try:
+            assert not ensure_api(stage_config, 60.0).local
+        finally:
+            server.shutdown()
+            serving.result()
+            server.server_close()
 
 
 @pytest.fixture
