@@ -17,7 +17,7 @@ BASE = ("python3", "python3-venv", "python3-pip", "ca-certificates")
 SUITE = "trixie"
 SLIM = ("doc", "info", "lintian", "locale", "man")
 """Of /usr/share: what Debian's own slim images leave out."""
-ROLES = ("python", "postgres", "redis", "nginx", "dovecot")
+ROLES = ("python", "postgres", "redis", "nginx", "dovecot", "systemd")
 OFFICIAL = {
     "python": "python:3.12-slim-trixie",
     "postgres": "postgres:17",
