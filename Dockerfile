@@ -35,8 +35,8 @@ RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp kogge \
   && mkdir /kogge /state \
   && chown kogge:kogge /state
 COPY --from=build /opt/kogge /opt/kogge
-# For Kubernetes; docker-compose.yml mounts both.
-COPY deploy/with-secrets deploy/check-services /opt/kogge/bin/
+# For Kubernetes; docker-compose.yml mounts the first two.
+COPY deploy/with-secrets deploy/check-services deploy/await-schema /opt/kogge/bin/
 ENV PATH=/opt/kogge/bin:$PATH HOME=/tmp LOGNAME=kogge PREFECT_HOME=/tmp/prefect DO_NOT_TRACK=1 \
   PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # By number: a cluster asks whether it is root before it knows any name.

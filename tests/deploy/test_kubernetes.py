@@ -33,13 +33,14 @@ ELSEWHERE = {
     "SSL_CERT_FILE",
 }
 """Differ: another host, or of Compose alone."""
+OF_THE_CHART = {"Chart.yaml", "values.yaml", "values.schema.json", "templates"}
 TLS = "PREFECT_SERVER_DATABASE_SQLALCHEMY_CONNECT_ARGS_TLS_"
 """Of a database on another machine."""
 
 
 def documents() -> Iterator[dict[str, Any]]:
     for file in sorted(FOLDER.glob("*.yaml")):
-        if file.name != "kustomization.yaml":
+        if file.name not in {"kustomization.yaml", *OF_THE_CHART}:
             yield from yaml.safe_load_all(file.read_text())
 
 
@@ -61,6 +62,11 @@ def of(kind: str) -> list[dict[str, Any]]:
 def container(name: str) -> dict[str, Any]:
     (only,) = TEMPLATES[name]["spec"]["containers"]
     return dict(only)
+
+
+def containers(name: str) -> list[dict[str, Any]]:
+    """Those that begin before it, too."""
+    return [container(name), *TEMPLATES[name]["spec"].get("initContainers", [])]
 
 
 def settings(name: str) -> dict[str, str]:
@@ -102,7 +108,8 @@ def test_the_schemas_notice_a_wrong_field() -> None:
 
 def test_kustomize_names_each_file() -> None:
     listed = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["resources"]
-    assert sorted([*listed, "kustomization.yaml"]) == sorted(one.name for one in FOLDER.iterdir())
+    others = {"kustomization.yaml", "monitoring", "openshift", *OF_THE_CHART}
+    assert sorted([*listed, *others]) == sorted(one.name for one in FOLDER.iterdir())
     assert len({named(one) for one in ALL}) == len(ALL)
     assert {one["metadata"].get("namespace", "kogge") for one in ALL} == {"kogge"}
 
@@ -116,23 +123,24 @@ def test_a_pod_has_no_rights(name: str) -> None:
     assert pod["serviceAccountName"] in {one["metadata"]["name"] for one in of("ServiceAccount")}
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert only["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-    assert {"cpu", "memory"} <= only["resources"]["requests"].keys()
-    assert "memory" in only["resources"]["limits"]
+    for one in containers(name):
+        assert one["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert {"cpu", "memory"} <= one["resources"]["requests"].keys()
+        assert "memory" in one["resources"]["limits"]
     assert "livenessProbe" in only or pod.get("restartPolicy") == "Never"
 
 
 def test_the_image_is_one_of_a_version_and_its_user_is_the_dockerfile_s() -> None:
-    (image,) = {container(name)["image"] for name in TEMPLATES}
+    (image,) = {one["image"] for name in TEMPLATES for one in containers(name)}
     assert re.fullmatch(r"[\w.-]+/kogge:\d+\.\d+\.\d+", image)
     (user,) = {TEMPLATES[name]["spec"]["securityContext"]["runAsUser"] for name in TEMPLATES}
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert f"useradd --uid {user} " in dockerfile
-    for program in ("with-secrets", "check-services"):
+    for program in ("with-secrets", "check-services", "await-schema"):
         assert re.search(rf"^COPY .*deploy/{program} .*/opt/kogge/bin/$", dockerfile, re.MULTILINE)
 
 
@@ -142,6 +150,8 @@ def test_what_a_container_mounts_is_there(name: str) -> None:
     mounts = container(name)["volumeMounts"]
     volumes = {one["name"]: one for one in pod["volumes"]}
     assert {one["name"] for one in mounts} == volumes.keys()
+    for one in containers(name)[1:]:
+        assert all(mount in mounts for mount in one["volumeMounts"])
     for volume in volumes.values():
         if "secret" in volume:
             assert f"create secret generic {volume['secret']['secretName']} --from-file" in GUIDE
@@ -263,3 +273,39 @@ def test_two_versions_of_workers_never_meet() -> None:
     for one in of("Deployment"):
         if one["metadata"]["name"] in ("kogge-watch", "kogge-worker"):
             assert one["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_nothing_of_prefect_begins_before_its_schema_is_there() -> None:
+    for name in ("prefect-server", "prefect-services"):
+        (waits,) = containers(name)[1:]
+        assert [*waits["command"], *waits["args"]] == ["with-secrets", "await-schema"]
+        assert waits["envFrom"] == container(name)["envFrom"]
+
+
+def test_a_drained_node_leaves_one_of_each_that_must_go_on() -> None:
+    spared = {one["metadata"]["name"] for one in of("PodDisruptionBudget")}
+    assert spared == {"kogge-watch", "kogge-worker", "prefect-server"}
+    for one in of("Deployment") + of("StatefulSet"):
+        if one["metadata"]["name"] in spared:
+            assert one["spec"]["replicas"] >= 2
+            (spread,) = one["spec"]["template"]["spec"]["topologySpreadConstraints"]
+            assert matched(spread["labelSelector"]) == {one["metadata"]["name"]}
+
+
+def test_a_job_that_changed_is_made_anew() -> None:
+    """The API refuses a change of a job: Argo CD and Flux replace it."""
+    for job in of("Job"):
+        told = job["metadata"]["annotations"]
+        assert told["argocd.argoproj.io/sync-options"] == "Force=true,Replace=true"
+        assert told["kustomize.toolkit.fluxcd.io/force"] == "Enabled"
+
+
+def test_the_operator_of_prometheus_gets_the_alerts_and_the_metrics() -> None:
+    rule = yaml.safe_load((FOLDER / "monitoring" / "prometheus-rule.yaml").read_text())
+    plain = yaml.safe_load((ROOT / "deploy" / "prometheus" / "kogge.rules.yml").read_text())
+    assert (rule["kind"], rule["spec"]) == ("PrometheusRule", plain)
+    monitor = yaml.safe_load((FOLDER / "monitoring" / "service-monitor.yaml").read_text())
+    wanted = monitor["spec"]["selector"]["matchLabels"]
+    (service,) = [one for one in of("Service") if wanted.items() <= one["metadata"].get("labels", {}).items()]
+    ports_there = {one["name"] for one in service["spec"]["ports"]}
+    assert {one["port"] for one in monitor["spec"]["endpoints"]} <= ports_there

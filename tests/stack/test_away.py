@@ -15,14 +15,20 @@ COPIED = "item WHERE state IN (4, 5)"
 LETTERS = 12
 """For each person, in each wave."""
 SLOW = 0.05
-ENDS_WITHIN = 1500.0
-"""Seconds. A run that died with its worker is noticed after 90, and rounds of a wave are up to 300 apart."""
-
-
-@pytest.mark.parametrize("seconds", [1, 120])
-@pytest.mark.parametrize(
-    "service", ["worker", "postgres", "redis", "api1", "api2", "services", "proxy", "watch"]
+ENDS_WITHIN = 600.0
+"""Seconds. A run that died with its worker is noticed after 90, and a further round follows in minutes."""
+SERVICES = ("worker", "postgres", "redis", "api1", "api2", "services", "proxy", "watch")
+WRONG = pytest.mark.xfail(
+    reason="batches that live are called dead once Redis is back: the run ends incomplete"
 )
+AWAY = [
+    pytest.param(one, seconds, marks=[WRONG] if (one, seconds) == ("redis", 120) else [])
+    for one in SERVICES
+    for seconds in (1, 120)
+]
+
+
+@pytest.mark.parametrize(("service", "seconds"), AWAY)
 def test_a_wave_ends_by_itself_though_a_service_was_away(site: Site, service: str, seconds: int) -> None:
     place, mail = site.place, site.mail
     for _ in range(LETTERS):
