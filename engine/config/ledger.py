@@ -14,6 +14,18 @@ TRUST = ("sslmode", "sslrootcert", "require_auth", "gssencmode", "hostaddr")
 """Parts of a PostgreSQL address that decide to whom the ledger is sent."""
 
 
+class Reader(Strict):
+    """Hold the settings of [ledger.reader]: a role of the database that may read alone.
+
+    Attributes:
+        user: its name.
+        password: its own.
+    """
+
+    user: str = Field(min_length=1)
+    password: Secret | None = None
+
+
 class LedgerSettings(Strict):
     """Hold the settings of [ledger].
 
@@ -21,6 +33,7 @@ class LedgerSettings(Strict):
         url: sqlite:///FILE, or postgresql+psycopg://user@host/name. A server on another machine is reached
             over TLS, and its certificate is verified.
         password: the password of the database user.
+        reader: the database user of `kogge metrics`, if that is another one.
         tls: how the server's certificate is verified.
         plain: True to connect without TLS, in a network that no one else can reach.
         connect_seconds: how long a connection to the database server may take.
@@ -32,6 +45,7 @@ class LedgerSettings(Strict):
 
     url: str = "sqlite:///kogge-state/ledger.db"
     password: Secret | None = None
+    reader: Reader | None = None
     tls: Tls = Tls()
     plain: bool = False
     connect_seconds: int = Field(default=CONNECT_SECONDS, ge=2, le=600)
@@ -62,15 +76,20 @@ class LedgerSettings(Strict):
         hosts = [stated] if isinstance(stated, str) else list(stated)
         return not all(_is_here(host) for some in hosts for host in some.split(","))
 
-    def address(self) -> str:
+    def address(self, *, reads: bool = False) -> str:
         """Return the URL of a database server with the password. Never log it.
 
         It contains what the server must prove before it gets the password.
+
+        Args:
+            reads: True for the role of the reader, if there is one.
         """
         from sqlalchemy import make_url
 
+        reader = self.reader if reads else None
+        password = reader.password if reader else self.password
         demands = {
-            "require_auth": "scram-sha-256" if self.password else "!password,!md5",
+            "require_auth": "scram-sha-256" if password else "!password,!md5",
             "connect_timeout": str(self.connect_seconds),
             "statement_seconds": str(self.statement_seconds),
             "idle_seconds": str(self.idle_seconds),
@@ -80,8 +99,10 @@ class LedgerSettings(Strict):
             trust = self.tls.ca_file or "system"
             demands |= {"sslmode": "verify-full", "sslrootcert": trust, "gssencmode": "disable"}
         url = make_url(self.url).update_query_dict(demands)
-        if self.password is not None:
-            url = url.set(password=self.password.read().get_secret_value())
+        if reader is not None:
+            url = url.set(username=reader.user)
+        if password is not None:
+            url = url.set(password=password.read().get_secret_value())
         return url.render_as_string(hide_password=False)
 
 

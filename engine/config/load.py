@@ -292,12 +292,16 @@ class Config(Strict):
         url = self.ledger.url
         return self.file(Path(url.removeprefix("sqlite:///"))) if url.startswith("sqlite:///") else None
 
-    def ledger_url(self) -> str:
-        """Return the URL of the ledger: with an absolute file, or with the password. Never log it."""
+    def ledger_url(self, *, reads: bool = False) -> str:
+        """Return the URL of the ledger: with an absolute file, or with the password. Never log it.
+
+        Args:
+            reads: True for whoever only reads; see LedgerSettings.address.
+        """
         file = self.ledger_file
         if file is not None:
             return f"sqlite:///{file}"
-        return self.ledger.address()
+        return self.ledger.address(reads=reads)
 
 
 def load(path: Path) -> Config:

@@ -39,7 +39,7 @@ def metrics(
 
     settings = load(config)
     json_log.use(settings)
-    address = settings.ledger_url()
+    address = settings.ledger_url(reads=True)
     reader = MetricsReader()
     registry = registry_of(lambda: reader.read(open_ledgers.kept(address)))
     if once:
