@@ -1,8 +1,9 @@
-"""Waves whose start failed: a worker took the run, and it ended before any of it ran.
+"""Waves whose start failed, and waves that died: nobody waits for a wave's own run.
 
-The process of a run asks Prefect's API before it begins, and ends if the API does not answer. A batch that
-ends so is begun again by its wave. Nobody waits for a wave's own run, so every worker and
-the janitor look for such runs and begin them again.
+The process of a run asks Prefect's API before it begins, and ends if the API does not answer. And a wave dies
+with its process or its machine, for example when a node is drained. A batch that ends so is begun again by
+its wave. Every worker and the janitor look for such runs of waves, and begin them again. One that had begun
+has to be silent for a while: Prefect may have called it dead while its heartbeats could not be written.
 """
 
 from __future__ import annotations
@@ -28,30 +29,40 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter, EventResourceFilter
 from prefect.states import Scheduled
 
 from flows.deploy.deployments import TAG
 
 FLOWS = ("wave", "verify")
 LATELY = timedelta(hours=1)
-"""What failed to begin longer ago than this is left to a person."""
+"""What ended longer ago than this is left to a person."""
+SILENCE = timedelta(minutes=3)
+"""Six heartbeats."""
+CLOCKS = timedelta(days=1)
+"""By how much the clock of the machine that tells may be ahead."""
 TIMES_MOST = 5
 """How often in a row a wave is begun again."""
 AGAIN = "begun-again/"
 """How the idempotency key of such a run begins; the number of times in a row and the failed run follow."""
+BEAT = "prefect.flow-run.heartbeat"
 PAGE = 200
 
 
-async def begin_again(client: PrefectClient, pool: str) -> int:
-    """Begin waves again whose newest run could not begin. A failed run is followed by one run at most.
+async def begin_again(client: PrefectClient, pool: str, silence: timedelta = SILENCE) -> int:
+    """Begin waves again whose newest run could not begin, or died. It is followed by one run at most.
 
     Returns:
         How many runs were begun.
     """
     begun = 0
-    for run, deployment in await _unbegun(client, pool):
+    for run, deployment in await _crashed(client, pool):
         times = times_of(run)
-        if times < TIMES_MOST and await _is_newest(client, run, deployment):
+        if (
+            times < TIMES_MOST
+            and await _is_newest(client, run, deployment)
+            and (run.run_count == 0 or await _is_silent(client, run, silence))
+        ):
             await client.create_flow_run_from_deployment(
                 deployment,
                 parameters=run.parameters,
@@ -70,7 +81,7 @@ def times_of(run: FlowRun) -> int:
     return int(key.removeprefix(AGAIN).partition("/")[0]) if key.startswith(AGAIN) else 0
 
 
-async def _unbegun(client: PrefectClient, pool: str) -> Sequence[tuple[FlowRun, UUID]]:
+async def _crashed(client: PrefectClient, pool: str) -> Sequence[tuple[FlowRun, UUID]]:
     found = await client.read_flow_runs(
         flow_filter=FlowFilter(name=FlowFilterName(any_=list(FLOWS))),
         flow_run_filter=FlowRunFilter(
@@ -81,7 +92,20 @@ async def _unbegun(client: PrefectClient, pool: str) -> Sequence[tuple[FlowRun, 
         work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])),
         limit=PAGE,
     )
-    return [(run, run.deployment_id) for run in found if run.deployment_id is not None and run.run_count == 0]
+    return [(run, run.deployment_id) for run in found if run.deployment_id is not None]
+
+
+async def _is_silent(client: PrefectClient, run: FlowRun, silence: timedelta) -> bool:
+    """Return True if a run ended a while ago, and no heartbeat of it came since."""
+    now = datetime.now(UTC)
+    if run.end_time is None or run.end_time > now - silence:
+        return False
+    heard = EventFilter(
+        occurred=EventOccurredFilter(since=now - silence, until=now + CLOCKS),
+        event=EventNameFilter(name=[BEAT]),
+        resource=EventResourceFilter(id=[f"prefect.flow-run.{run.id}"]),
+    )
+    return not (await client.read_events(heard, limit=1)).events
 
 
 async def _is_newest(client: PrefectClient, run: FlowRun, deployment: UUID) -> bool:

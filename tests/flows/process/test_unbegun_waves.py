@@ -1,10 +1,10 @@
-"""A wave whose process ended before it began is begun again, once, unless somebody was faster."""
+"""A wave whose process ended before it began, or died, is begun again, once, unless somebody was faster."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,13 +15,15 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.events import Event, Resource
+from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter, EventResourceFilter
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Crashed, Failed, Pending, Running, Scheduled
 from scripted import serving
 
 from flows.batch_watch import could_not_begin
 from flows.deploy.deployments import TAG
-from flows.deploy.unbegun_waves import TIMES_MOST, begin_again
+from flows.deploy.unbegun_waves import SILENCE, TIMES_MOST, begin_again
 from flows.deploy.work_pool import PROCESS, template
 
 # Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.
@@ -68,8 +70,8 @@ class Pool:
         found = await self.client.read_flow_runs(deployment_filter=own)
         return sorted(found, key=lambda run: run.created or datetime.now(UTC))
 
-    async def swept(self) -> int:
-        return await begin_again(self.client, self.name)
+    async def swept(self, silence: timedelta = SILENCE) -> int:
+        return await begin_again(self.client, self.name, silence)
 
 
 def within(act: Callable[[Pool], Any], of: Flow[..., Any] = wave) -> Any:
@@ -108,12 +110,39 @@ def test_it_is_begun_again_once_with_what_it_was_asked() -> None:
 @pytest.mark.parametrize(
     "states",
     [(Pending(), Running(), Crashed()), (Pending(), Failed()), (Pending(),)],
-    ids=["began", "refused", "begins"],
+    ids=["died a moment ago", "refused", "begins"],
 )
-def test_what_began_or_was_refused_is_left_alone(states: tuple[State[Any], ...]) -> None:
+def test_what_may_live_or_was_refused_is_left_alone(states: tuple[State[Any], ...]) -> None:
     async def act(pool: Pool) -> None:
         await pool.run(*states)
         assert await pool.swept() == 0
+
+    within(act)
+
+
+def test_a_wave_that_died_in_its_midst_is_begun_again() -> None:
+    async def act(pool: Pool) -> None:
+        await pool.run(Pending(), Running(), Crashed())
+        assert [await pool.swept(timedelta(0)), await pool.swept(timedelta(0))] == [1, 0]
+
+    within(act)
+
+
+def test_a_wave_that_was_called_dead_and_is_heard_is_left_alone() -> None:
+    async def act(pool: Pool) -> None:
+        run = await pool.run(Pending(), Running(), Crashed())
+        resource = {"prefect.resource.id": f"prefect.flow-run.{run.id}"}
+        later = datetime.now(UTC) + timedelta(hours=1)
+        beat = Event(event="prefect.flow-run.heartbeat", resource=Resource(resource), occurred=later)
+        await pool.client.request("POST", "/events", json=[beat.model_dump(mode="json")])
+        wanted = EventFilter(
+            occurred=EventOccurredFilter(until=later + timedelta(hours=1)),
+            event=EventNameFilter(name=[beat.event]),
+            resource=EventResourceFilter(id=list(resource.values())),
+        )
+        while not (await pool.client.read_events(wanted, limit=1)).events:
+            await asyncio.sleep(0.1)
+        assert await pool.swept(timedelta(0)) == 0
 
     within(act)
 
