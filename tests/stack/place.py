@@ -95,10 +95,15 @@ class Place:
         off = "label=com.docker.compose.oneoff=False"
         return docker("ps", "-q", "--filter", label, "--filter", one, "--filter", off).split()
 
-    def kill(self, service: str) -> list[str]:
-        """Ends them with SIGKILL: of workers the busiest one. They stay away until revive()."""
+    def kill(self, service: str, *, gently: bool = False) -> list[str]:
+        """Ends them: of workers the busiest one. They stay away until revive().
+
+        Args:
+            service: of Compose.
+            gently: SIGTERM first, as where a node is drained; else SIGKILL.
+        """
         gone = [self.busiest()[0]] if service == "worker" else self.containers(service)
-        docker("kill", *gone)
+        docker("stop" if gently else "kill", *gone)
         return gone
 
     def revive(self, gone: list[str]) -> None:

@@ -30,6 +30,17 @@ AWAY = [
 
 @pytest.mark.parametrize(("service", "seconds"), AWAY)
 def test_a_wave_ends_by_itself_though_a_service_was_away(site: Site, service: str, seconds: int) -> None:
+    survived(site, service, seconds)
+
+
+@pytest.mark.parametrize("service", ["watch", "worker"])
+def test_a_wave_ends_by_itself_though_its_node_was_drained(site: Site, service: str) -> None:
+    """SIGTERM, and then as long as the container's grace."""
+    survived(site, service, 1, gently=True)
+
+
+def survived(site: Site, service: str, seconds: int, *, gently: bool = False) -> None:
+    """Begins a wave, ends a service in its midst for so long, and waits until the wave has ended."""
     place, mail = site.place, site.mail
     for _ in range(LETTERS):
         mail.deliver()
@@ -38,8 +49,8 @@ def test_a_wave_ends_by_itself_though_a_service_was_away(site: Site, service: st
     try:
         place.start()
         until(lambda: place.number_of(COPIED) > copied and bool(place.owners()), 300, "the wave copies")
-        say(f"{service} is killed for {seconds} s")
-        gone = place.kill(service)
+        say(f"{service} is {'stopped' if gently else 'killed'} for {seconds} s")
+        gone = place.kill(service, gently=gently)
         time.sleep(seconds)
         place.revive(gone)
     finally:
