@@ -17,6 +17,8 @@ from rehearsal.meter import processes
 
 MARK = "KOGGE_REHEARSAL"
 """The environment of every process names its rehearsal: what an earlier run left behind is known by it."""
+FAILURES, LIVED_SECONDS = 5, 60.0
+"""A program does not work at all that ends by itself so often in a row, each time so soon after its start."""
 PID_FILES = ("dovecot/run/master.pid", "postgres/data/postmaster.pid")
 SUBREAPER = 36
 
@@ -31,8 +33,11 @@ class Child:
     directory: Path
     log: Path
     process: subprocess.Popen[bytes] | None = None
+    began: float = 0.0
+    failures: int = 0
 
     def start(self) -> None:
+        self.began = time.monotonic()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 list(self.command),
@@ -52,6 +57,14 @@ class Child:
             return -1 if self.process is None else self.process.wait(seconds)
         finally:
             self.kill()
+
+    def start_again(self, *, killed: bool) -> None:
+        """Start what has ended. Raises RuntimeError for what ends by itself all the time."""
+        lived = time.monotonic() - self.began > LIVED_SECONDS
+        self.failures = 0 if killed or lived else self.failures + 1
+        if self.failures >= FAILURES:
+            raise RuntimeError(f"{self.name} ends by itself again and again; see {self.log}")
+        self.start()
 
     @property
     def pid(self) -> int:

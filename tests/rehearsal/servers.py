@@ -49,11 +49,11 @@ class Servers:
         return self.postgres.url(LEDGER)
 
     def turn(self) -> None:
-        """Starts again what has died, after its pause."""
+        """Starts again what has died, after its pause. Raises RuntimeError for what ends all the time."""
         now = time.monotonic()
         for child in (self.prefect, self.exchange, *self.workers):
             if not child.alive() and self.paused.get(child.name, 0.0) <= now:
-                child.start()
+                child.start_again(killed=self.paused.pop(child.name, None) is not None)
                 if child is self.prefect:
                     self.await_prefect()
         if not self.dovecot.pid and self.paused.get("dovecot", 0.0) <= now:
@@ -149,17 +149,11 @@ def databases(postgres: Postgres) -> set[str]:
 
 
 def _made(place: Place, postgres: Postgres) -> Servers:
-    logs = place.directory / "logs"
-    logs.mkdir(exist_ok=True)
     client = _client(place)
     python = sys.executable
 
-    def child(name: str, command: list[str], environment: Mapping[str, str], directory: Path = ROOT) -> Child:
-        return Child(name, command, environment, directory, logs / f"{name}.log")
-
     port = str(place.ports["prefect"])
     prefect = [python, "-m", "prefect", "server", "start", "--host", HOST, "--port", port]
-    exchange = [python, "-m", "rehearsal.exchange", "--size", place.name, "--seed", str(place.seed)]
     worker = [KOGGE, "worker", "--config", str(place.config), "--limit", "1"]
     home = prefect_server.home(place.directory)
     home.mkdir(parents=True, exist_ok=True)
@@ -168,10 +162,27 @@ def _made(place: Place, postgres: Postgres) -> Servers:
         postgres,
         client,
         Dovecot(place.dovecot, keep=True, port=place.ports["dovecot"]),
-        child("prefect", prefect, _server(place, postgres), home),
-        child("exchange", [*exchange, "--port", str(place.ports["exchange"])], client),
-        [child(f"worker-{n}", [*worker, "--name", f"worker-{n}"], client) for n in range(1, WORKERS + 1)],
+        _child(place, "prefect", prefect, _server(place, postgres), home),
+        exchange_of(place),
+        [
+            _child(place, f"worker-{n}", [*worker, "--name", f"worker-{n}"], client)
+            for n in range(1, WORKERS + 1)
+        ],
     )
+
+
+def exchange_of(place: Place) -> Child:
+    """The practice Exchange, not started yet."""
+    size = ["--size", place.name, "--seed", str(place.seed), "--port", str(place.ports["exchange"])]
+    return _child(place, "exchange", [sys.executable, "-m", "rehearsal.exchange", *size], _client(place))
+
+
+def _child(
+    place: Place, name: str, command: list[str], environment: Mapping[str, str], directory: Path = ROOT
+) -> Child:
+    logs = place.directory / "logs"
+    logs.mkdir(exist_ok=True)
+    return Child(name, command, environment, directory, logs / f"{name}.log")
 
 
 def _server(place: Place, postgres: Postgres) -> dict[str, str]:
@@ -185,7 +196,7 @@ def _client(place: Place) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     return {
         **inherited,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
+        "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests", ROOT / "tests" / "support"))),
         "PREFECT_API_URL": place.api,
         CLIENT_AUTH_STRING: login(prefect_server.home(place.directory)),
         "PREFECT_HOME": str(place.directory / "client"),

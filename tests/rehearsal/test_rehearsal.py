@@ -9,15 +9,47 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from rehearsal.count import Count, parsed, source
+from rehearsal.crew import FAILURES, Child
 from rehearsal.kills import KINDS, Kills
 from rehearsal.meter import Meter
-from rehearsal.size import SIZES, Size, world_of
+from rehearsal.place import Place
+from rehearsal.servers import exchange_of
+from rehearsal.size import SEED, SIZES, Size, world_of
 
 BUSY = "sum(i * i for i in range(20_000_000))"
+
+
+def test_the_exchange_starts_where_its_rehearsal_starts_it(tmp_path: Path) -> None:
+    child = exchange_of(Place(tmp_path, "test", SEED, {"exchange": 0, "prefect": 0}))
+    child.start()
+    try:
+        while "http" not in (output := child.log.read_text()):
+            assert child.alive(), output
+            time.sleep(0.05)
+    finally:
+        child.stop()
+
+
+def test_a_program_that_ends_by_itself_again_and_again_is_named(tmp_path: Path) -> None:
+    child = Child("exchange", [sys.executable, "-c", ""], {}, tmp_path, tmp_path / "exchange.log")
+    child.start()
+
+    def end(*, killed: bool) -> None:
+        assert child.process is not None
+        child.process.wait()
+        child.start_again(killed=killed)
+
+    for _ in range(2 * FAILURES):
+        end(killed=True)
+    for _ in range(FAILURES - 1):
+        end(killed=False)
+    with pytest.raises(RuntimeError, match=r"again and again; see .*exchange\.log"):
+        end(killed=False)
 
 
 def test_the_sizes_add_up() -> None:
