@@ -52,6 +52,7 @@ ROOMS = {
         "notes",
         "exchange",
         "icalendar",
+        "vcard",
         "fit",
         "contacts",
         "calendar",

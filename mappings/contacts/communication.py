@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 from mappings.contacts.names import address_property, full_name, name_parts
 from mappings.contacts.record import ContactRecord, Part
-from mappings.contacts.vcard import Parameter, VCardLine, kinds, structured, text, uri
 from mappings.fields import ews_xml as xml
 from mappings.fields.addresses import resolve
 from mappings.fields.ews_xml import Element, extended
 from mappings.losses.catalogue import lose
+from mappings.vcard.lines import Parameter, VCardLine, kinds, structured, text, uri
 from model.protocols import Loss
 
 PHONES: Mapping[str, tuple[str, ...]] = {

@@ -17,11 +17,11 @@ from mappings.contacts.names import names
 from mappings.contacts.organization import extras, notes, people, privacy, work
 from mappings.contacts.photo import photo
 from mappings.contacts.record import ContactRecord, Section
-from mappings.contacts.vcard import VCardLine, render, text
 from mappings.exchange.elements import items, left_out
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import altered, kind, moment
 from mappings.losses.catalogue import lose
+from mappings.vcard.lines import VCardLine, render, text
 from model.errors import Rejected
 from model.kinds import Kind
 from model.protocols import Body, Capabilities, Item, Loss, Mapped, Native, key_of

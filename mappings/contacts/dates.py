@@ -7,9 +7,9 @@ from datetime import date, timedelta
 
 from mappings.contacts.names import address_property
 from mappings.contacts.record import ContactRecord, Part
-from mappings.contacts.vcard import Parameter, VCardLine, text
 from mappings.fields.ews_xml import moment
 from mappings.losses.catalogue import lose
+from mappings.vcard.lines import Parameter, VCardLine, text
 from model.protocols import Loss
 
 _LOCAL_MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d)(?:T00:00:00(?:\.0+)?)?(?:[+-]\d\d:\d\d)?", re.ASCII)

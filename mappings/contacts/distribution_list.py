@@ -6,11 +6,11 @@ from urllib.parse import quote
 
 from mappings.contacts.names import full_name
 from mappings.contacts.record import ContactRecord, Part
-from mappings.contacts.vcard import Parameter, VCardLine, structured, uri
-from mappings.contacts.vcard import text as text_line
 from mappings.fields.addresses import smtp
 from mappings.fields.ews_xml import Element, child, children, text
 from mappings.losses.catalogue import lose
+from mappings.vcard.lines import Parameter, VCardLine, structured, uri
+from mappings.vcard.lines import text as text_line
 from model.protocols import Loss, key_of
 
 LINKED = frozenset({"Contact", "PrivateDL"})

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from mappings.contacts.record import ContactRecord, Part
-from mappings.contacts.vcard import Parameter, VCardLine, listed, structured, text
 from mappings.fields.ews_xml import extended, printable
 from mappings.losses.catalogue import lose
+from mappings.vcard.lines import Parameter, VCardLine, listed, structured, text
 from model.protocols import Loss
 
 ADDRESS_SET = "00062004-0000-0000-C000-000000000046"

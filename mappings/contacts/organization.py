@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from mappings.contacts.names import ADDRESS_SET, YOMI_COMPANY, address_property
 from mappings.contacts.record import ContactRecord, Part
-from mappings.contacts.vcard import Parameter, VCardLine, kinds, listed, structured, text
 from mappings.fields.ews_xml import Element, Key, child, children, extended, flag
 from mappings.fields.look_alikes import COMMA, LOOK_ALIKES
 from mappings.losses.catalogue import lose
 from mappings.notes.body_text import body_text, sensitivity, truncated
+from mappings.vcard.lines import Parameter, VCardLine, kinds, listed, structured, text
 from model.protocols import Loss
 
 COMMON_SET = "00062008-0000-0000-C000-000000000046"

@@ -7,9 +7,9 @@ import binascii
 from collections.abc import Mapping
 
 from mappings.contacts.record import ContactRecord, Part
-from mappings.contacts.vcard import VCardLine
 from mappings.fields.ews_xml import Element, child, children, flag, text
 from mappings.losses.catalogue import lose
+from mappings.vcard.lines import VCardLine
 from model.protocols import Body, Loss
 
 MAGIC: Mapping[bytes, str] = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from mappings.contacts.vcard import VCardLine
 from mappings.fields import ews_xml as xml
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import Element
+from mappings.vcard.lines import VCardLine
 from model.protocols import Body, Loss
 
 Part = tuple[list[VCardLine], list[Loss]]

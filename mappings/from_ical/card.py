@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from mappings.compare.content_lines import ContentLine, Malformed, read_lines
-from mappings.contacts.vcard import VCardLine
+from mappings.vcard.lines import VCardLine
 from model.errors import Rejected
 
 VERSIONS = ("3.0", "4.0")

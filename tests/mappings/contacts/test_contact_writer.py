@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from mappings.compare.semantic_digest import card_digest, card_meaning
 from mappings.contacts.contact import map_contact
-from mappings.contacts.vcard import VCardLine, escaped, folded, kinds, listed, render, structured, text, uri
 from mappings.fields.ews_xml import printable
+from mappings.vcard.lines import VCardLine, escaped, folded, kinds, listed, render, structured, text, uri
 from model.kinds import Kind
 from model.protocols import Capabilities
 

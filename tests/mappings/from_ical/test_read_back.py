@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mappings.contacts.vcard import render
 from mappings.from_ical.calendar_object import CalendarObject, read_object
 from mappings.from_ical.card import read_card
+from mappings.vcard.lines import render
 from model.errors import Rejected
 from model.icalendar_writer import calendar
 
