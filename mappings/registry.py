@@ -5,6 +5,7 @@ FORMS has a line for each format of a Native, by kind (model.kinds.Kind):
 mail      "ews-message", "graph-message", "rfc822"   see mappings.mail.mail
 calendar  "ews-event", "graph-event"
 contacts  "ews-contact"             a Contact or a DistributionList; "graph-contact"
+          "vcard"                   see mappings.from_ical.card
 tasks     "ews-task", "graph-task"
 notes     "ews-note"
 files     "file"                    see mappings.files.file
@@ -41,14 +42,16 @@ from mappings.exchange import elements
 from mappings.fields.context import Context
 from mappings.fields.flags import DRAFT
 from mappings.files import file
+from mappings.fit.card import fit_card
 from mappings.fit.event import fit_event
 from mappings.fit.task import fit_task
+from mappings.from_ical import card
 from mappings.mail import mail
 from mappings.mail.digest import canonical, tolerant
 from mappings.notes import note
 from model.errors import Rejected
 from model.kinds import Kind
-from model.protocols import Capabilities, Loss, Mapped, Native
+from model.protocols import Capabilities, Loss, Mapped, Native, key_of
 
 Shared = Callable[[BinaryIO, BinaryIO, datetime, frozenset[str]], tuple[Loss, ...] | None]
 Dated = tuple[datetime | None, tuple[Loss, ...]]
@@ -207,6 +210,19 @@ def map_task(native: Native, context: Context) -> Mapped:
     return fit_task(task.read_task(native, context), context)
 
 
+def map_contact(native: Native, context: Context) -> Mapped:
+    """Map a contact or a distribution list, with its losses: what was read is fitted to the target.
+
+    Raises:
+        Rejected: what mappings.contacts.contact.read_contact and mappings.fit.card.fit_card raise.
+    """
+    return fit_card(contact.read_contact(native, context), key_of(native.ref.id), context)
+
+
+def _map_card(native: Native, context: Context) -> Mapped:
+    return fit_card(card.read_contact(native, context), key_of(native.ref.id), context)
+
+
 def _event_title(native: Native) -> str:
     return elements.title(Kind.CALENDAR, native)
 
@@ -225,7 +241,7 @@ def _note_title(native: Native) -> str:
 
 _MAIL = RecordForm(mail.skip_reason, _map_mail, mail.title_of, mail.flags_of, _mail_date)
 _EVENT = RecordForm(event.skip_event, map_event, _event_title)
-_CONTACT = RecordForm(contact.skip_contact, contact.map_contact, _contact_title)
+_CONTACT = RecordForm(contact.skip_contact, map_contact, _contact_title)
 _TASK = RecordForm(task.skip_task, map_task, _task_title)
 
 FORMS: Mapping[tuple[Kind, str], RecordForm] = {
@@ -236,6 +252,7 @@ FORMS: Mapping[tuple[Kind, str], RecordForm] = {
     (Kind.CALENDAR, "graph-event"): _EVENT,
     (Kind.CONTACTS, "ews-contact"): _CONTACT,
     (Kind.CONTACTS, "graph-contact"): _CONTACT,
+    (Kind.CONTACTS, "vcard"): RecordForm(card.skip_card, _map_card, card.title_of),
     (Kind.TASKS, "ews-task"): _TASK,
     (Kind.TASKS, "graph-task"): _TASK,
     (Kind.NOTES, "ews-note"): RecordForm(note.skip_note, note.map_note, _note_title, date=note.date_of),

@@ -22,7 +22,7 @@ NO_YEAR = 1604
 
 DAYS = (
     ("Birthday", "BDAY", 0x80DE, "birthday"),
-    ("WeddingAnniversary", "ANNIVERSARY", 0x80DF, "anniversary"),
+    ("WeddingAnniversary", "X-ANNIVERSARY", 0x80DF, "anniversary"),
 )
 """Element, property of the card, Outlook's own property (MS-OXOCNTC 2.2.1.5), field of a loss."""
 
@@ -47,7 +47,7 @@ def day_of(written: str) -> date | None:
 
 
 def days(record: ContactRecord) -> Part:
-    """Map BDAY and ANNIVERSARY (RFC 6350 section 6.2.6).
+    """Map BDAY and X-ANNIVERSARY, which is ANNIVERSARY in vCard 4.0 (RFC 6350 section 6.2.6).
 
     Outlook's own copy of the day, always midnight UTC, comes first.
     """
@@ -57,14 +57,12 @@ def days(record: ContactRecord) -> Part:
         written = address_property(record, number) or record.text(element)
         day = day_of(written)
         if day is not None:
-            lines.append(_day_line(record, name, day))
+            lines.append(_day_line(name, day))
         elif written and moment(written) is None:
             losses.append(lose(field, "unreadable"))
     return lines, losses
 
 
-def _day_line(record: ContactRecord, name: str, day: date) -> VCardLine:
-    if record.modern:
-        return text(name, f"--{day:%m%d}" if day.year == NO_YEAR else f"{day.year:04}{day:%m%d}")
+def _day_line(name: str, day: date) -> VCardLine:
     omitted: tuple[Parameter, ...] = (("X-APPLE-OMIT-YEAR", (str(NO_YEAR),)),) if day.year == NO_YEAR else ()
-    return text(name if name == "BDAY" else f"X-{name}", day.isoformat(), omitted)
+    return text(name, day.isoformat(), omitted)

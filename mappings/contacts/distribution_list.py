@@ -1,4 +1,4 @@
-"""Map distribution lists to a vCard group, by RFC 6350 in 4.0, by Apple's extension in 3.0."""
+"""Map distribution lists to a vCard group, by Apple's extension of vCard 3.0."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from mappings.contacts.record import ContactRecord, Part
 from mappings.fields.addresses import smtp
 from mappings.fields.ews_xml import Element, child, children, text
 from mappings.losses.catalogue import lose
-from mappings.vcard.lines import Parameter, VCardLine, structured, uri
+from mappings.vcard.card import LinkedMember
+from mappings.vcard.lines import Parameter, VCardLine, structured, uri, uri_text
 from mappings.vcard.lines import text as text_line
 from model.protocols import Loss, key_of
 
+KIND, MEMBER = "X-ADDRESSBOOKSERVER-KIND", "X-ADDRESSBOOKSERVER-MEMBER"
 LINKED = frozenset({"Contact", "PrivateDL"})
 """Members that are items of the mailbox, named by their ItemId."""
 
@@ -20,29 +22,27 @@ LINKED = frozenset({"Contact", "PrivateDL"})
 def group(record: ContactRecord) -> Part:
     """Map a distribution list."""
     shown, losses = full_name(record)
-    kind = "KIND" if record.modern else "X-ADDRESSBOOKSERVER-KIND"
-    lines = [text_line("FN", shown), structured("N", (shown, "", "", "", "")), text_line(kind, "group")]
-    seen: set[str] = set()
+    lines = [text_line("FN", shown), structured("N", (shown, "", "", "", "")), text_line(KIND, "group")]
     for member in children(record.element, "t:Members/t:Member"):
         line, lost = _member(record, member)
         losses += lost
-        if line is not None and line.value not in seen:
-            seen.add(line.value)
-            lines.append(line)
+        lines += [line] if line is not None else []
     return lines, losses
 
 
 def _member(record: ContactRecord, member: Element) -> tuple[VCardLine | None, list[Loss]]:
-    name = "MEMBER" if record.modern else "X-ADDRESSBOOKSERVER-MEMBER"
-    linked, losses = _linked(record, member), list[Loss]()
+    linked, plain = _linked(record, member), _plain(record, member)
     if linked is not None:
-        if not record.context.target.plain_lists:
-            return uri(name, f"urn:uuid:{linked}"), []
-        losses = [lose("members", "not-linked")]
+        return LinkedMember(MEMBER, uri_text(f"urn:uuid:{linked}"), plain=plain), []
+    return plain, [] if plain is not None else [lose("members", "unresolved-address")]
+
+
+def _plain(record: ContactRecord, member: Element) -> VCardLine | None:
+    """Return the member by its address; None if it has none that can be resolved."""
     address, _ = smtp(member, record.context)
     if address is None:
-        return None, [lose("members", "unresolved-address")]
-    return uri(name, f"mailto:{quote(address, safe='@!$&*+/=~')}", _member_name(member, address)), losses
+        return None
+    return uri(MEMBER, f"mailto:{quote(address, safe='@!$&*+/=~')}", _member_name(member, address))
 
 
 def _linked(record: ContactRecord, member: Element) -> str | None:

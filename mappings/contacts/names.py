@@ -5,29 +5,18 @@ from __future__ import annotations
 from mappings.contacts.record import ContactRecord, Part
 from mappings.fields.ews_xml import extended, printable
 from mappings.losses.catalogue import lose
-from mappings.vcard.lines import Parameter, VCardLine, listed, structured, text
+from mappings.vcard.card import NO_NAME
+from mappings.vcard.lines import VCardLine, structured, text
 from model.protocols import Loss
 
 ADDRESS_SET = "00062004-0000-0000-C000-000000000046"
 YOMI_FIRST, YOMI_LAST, YOMI_COMPANY = 0x802C, 0x802D, 0x802E
 
-NO_NAME = "(no name)"
-
 
 def names(record: ContactRecord) -> Part:
     """Map the names."""
-    limits, spoken = record.context.target.cards, phonetic(record)
     shown, losses = full_name(record)
-    parts = name_parts(record)
-    kept, kept_parts = shown[: limits.shown_name], [part[: limits.name_part] for part in parts]
-    if (kept, *kept_parts) != (shown, *parts):
-        losses = [*losses, lose("name", "shortened")]
-    lines = [
-        text("FN", kept),
-        structured("N", kept_parts, _sort_as(record, spoken)),
-        *_filled(record, spoken),
-    ]
-    return lines, losses
+    return [text("FN", shown), structured("N", name_parts(record)), *_filled(record)], losses
 
 
 def name_parts(record: ContactRecord) -> tuple[str, str, str, str, str]:
@@ -73,13 +62,9 @@ def _any_entry(record: ContactRecord) -> str:
     return next((value.strip() for value in texts if value.strip()), "")
 
 
-def _sort_as(record: ContactRecord, spoken: tuple[str, str]) -> tuple[Parameter, ...]:
-    return (("SORT-AS", spoken),) if record.modern and any(spoken) else ()
-
-
-def _filled(record: ContactRecord, spoken: tuple[str, str]) -> list[VCardLine]:
-    last, first = spoken
-    whole = "" if any(spoken) else record.text("PhoneticFullName")
+def _filled(record: ContactRecord) -> list[VCardLine]:
+    last, first = phonetic(record)
+    whole = "" if last or first else record.text("PhoneticFullName")
     rows = (
         ("X-PHONETIC-FIRST-NAME", first),
         ("X-PHONETIC-LAST-NAME", last),
@@ -88,7 +73,5 @@ def _filled(record: ContactRecord, spoken: tuple[str, str]) -> list[VCardLine]:
         ("X-INITIALS", record.text("Initials", "CompleteName/t:Initials")),
     )
     nickname = record.text("Nickname", "CompleteName/t:Nickname")
-    keeps_commas = record.context.target.cards.commas
-    parts = [nickname] if keeps_commas else [part.strip() for part in nickname.split(",") if part.strip()]
-    nicknames = [listed("NICKNAME", parts)] if parts and nickname else []
+    nicknames = [text("NICKNAME", nickname)] if nickname else []
     return [*nicknames, *(text(name, value) for name, value in rows if value)]

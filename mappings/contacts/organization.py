@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from mappings.contacts.names import ADDRESS_SET, YOMI_COMPANY, address_property
 from mappings.contacts.record import ContactRecord, Part
 from mappings.fields.ews_xml import Element, Key, child, children, extended, flag
-from mappings.fields.look_alikes import COMMA, LOOK_ALIKES
 from mappings.losses.catalogue import lose
 from mappings.notes.body_text import body_text, sensitivity, truncated
-from mappings.vcard.lines import Parameter, VCardLine, kinds, listed, structured, text
+from mappings.vcard.lines import VCardLine, listed, structured, text
 from model.protocols import Loss
 
 COMMON_SET = "00062008-0000-0000-C000-000000000046"
@@ -45,80 +44,47 @@ def work(record: ContactRecord) -> Part:
         ("ROLE", record.text("Profession")),
         ("X-OFFICE-LOCATION", record.text("OfficeLocation")),
     )
-    organisation, losses = _organisation(record)
-    return [*organisation, *(text(name, value) for name, value in rows if value)], losses
+    return [*_organisation(record), *(text(name, value) for name, value in rows if value)], []
 
 
-def _organisation(record: ContactRecord) -> Part:
+def _organisation(record: ContactRecord) -> list[VCardLine]:
     company, department = record.text("CompanyName"), record.text("Department")
     spoken = address_property(record, YOMI_COMPANY)
-    sort_as: tuple[Parameter, ...] = (("SORT-AS", (spoken,)),) if record.modern and spoken else ()
-    *parts, last = (company, department) if department else (company,)
-    kept = last if record.context.target.cards.last_semicolon else _without_last_semicolons(last)
-    lines = [structured("ORG", (*parts, kept), sort_as)] if any((*parts, kept)) else []
-    losses = [lose("organisation", "semicolon-replaced")] if kept != last else []
-    return [*lines, *([text("X-PHONETIC-ORG", spoken)] if spoken else [])], losses
-
-
-def _without_last_semicolons(name: str) -> str:
-    """Return a name with what looks like a semicolon in place of each one at its very end."""
-    rest = name.rstrip(";")
-    return rest + LOOK_ALIKES[";"] * (len(name) - len(rest))
+    parts = (company, department) if department else (company,)
+    lines = [structured("ORG", parts)] if any(parts) else []
+    return [*lines, *([text("X-PHONETIC-ORG", spoken)] if spoken else [])]
 
 
 def people(record: ContactRecord) -> Part:
-    """Map people: RELATED in 4.0 (RFC 6350 section 6.6.6), which has no word for a manager."""
+    """Map people."""
     relations = (
-        ("X-MANAGER", "", [record.text("Manager")]),
-        ("X-ASSISTANT", "agent", [record.text("AssistantName")]),
-        ("X-SPOUSE", "spouse", [record.text("SpouseName")]),
-        ("X-CHILD", "child", record.strings("Children")),
+        ("X-MANAGER", [record.text("Manager")]),
+        ("X-ASSISTANT", [record.text("AssistantName")]),
+        ("X-SPOUSE", [record.text("SpouseName")]),
+        ("X-CHILD", record.strings("Children")),
     )
-    return [
-        _person(record, name, kind, value) for name, kind, values in relations for value in values if value
-    ], []
-
-
-def _person(record: ContactRecord, name: str, kind: str, value: str) -> VCardLine:
-    if record.modern and kind:
-        return text("RELATED", value, (*kinds(kind), ("VALUE", ("text",))))
-    return text(name, value)
+    return [text(name, value) for name, values in relations for value in values if value], []
 
 
 def notes(record: ContactRecord) -> Part:
     """Map NOTE and CATEGORIES."""
     written, html = body_text(record.element)
     categories = record.strings("Categories")
-    whole = record.context.target.cards.commas
-    spelled = categories if whole else [name.replace(",", COMMA) for name in categories]
-    kept = _within(written, record.context.target.cards.note_bytes)
-    lines = [text("NOTE", kept)] if kept else []
-    lines += [listed("CATEGORIES", list(dict.fromkeys(spelled)))] if categories else []
+    lines = [text("NOTE", written)] if written else []
+    lines += [listed("CATEGORIES", list(dict.fromkeys(categories)))] if categories else []
     conditions = (
         (bool(html), ("note", "formatting")),
         (truncated(record.element), ("text", "truncated")),
-        (kept != written, ("text", "shortened")),
         (bool(categories), ("categories", "colour-not-kept")),
-        (spelled != categories, ("categories", "comma-replaced")),
     )
     return lines, [lose(field, reason) for happened, (field, reason) in conditions if happened]
 
 
-def _within(words: str, most: int | None) -> str:
-    """Return the beginning of a text that has at most so many bytes in UTF-8; None for no limit."""
-    return words if most is None else words.encode()[:most].decode(errors="ignore")
-
-
 def privacy(record: ContactRecord) -> Part:
-    """Map CLASS. vCard 4.0 dropped it: there it is an X- property for a person who looks for it."""
+    """Map CLASS."""
     mark, more = sensitivity(record.element)
-    if not mark:
-        return [], []
-    if mark == "CONFIDENTIAL" and not record.context.target.cards.confidential:
-        mark, more = "PRIVATE", True
-    losses = [lose("sensitivity", "shown-as-private")] if more else []
-    losses += [lose("sensitivity", "no-class")] if record.modern else []
-    return [text("X-CLASS" if record.modern else "CLASS", mark)], losses
+    lines = [text("CLASS", mark)] if mark else []
+    return lines, [lose("sensitivity", "shown-as-private")] if more else []
 
 
 def extras(record: ContactRecord) -> Part:
@@ -131,15 +97,14 @@ def extras(record: ContactRecord) -> Part:
 
 
 def _about(record: ContactRecord) -> list[VCardLine]:
-    """Return properties that vCard 4.0 (RFC 6350, RFC 6715) has and 3.0 has not."""
+    """Return properties that vCard 4.0 (RFC 6350, RFC 6715) has and 3.0 has only with X- before them."""
     gender = GENDERS.get((extended(record.element, GENDER) or "").strip(), "")
     rows = (
-        ("HOBBY", (extended(record.element, HOBBIES) or "").strip()),
-        ("LANG", (extended(record.element, LANGUAGE) or "").strip()),
-        ("GENDER", gender),
+        ("X-HOBBY", (extended(record.element, HOBBIES) or "").strip()),
+        ("X-LANG", (extended(record.element, LANGUAGE) or "").strip()),
+        ("X-GENDER", gender),
     )
-    prefix = "" if record.modern else "X-"
-    return [text(prefix + name, value) for name, value in rows if value]
+    return [text(name, value) for name, value in rows if value]
 
 
 def _left_out(record: ContactRecord) -> list[Loss]:

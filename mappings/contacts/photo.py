@@ -1,69 +1,61 @@
-"""Map a contact's picture, inline."""
+"""Read a contact's picture."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+import io
 
-from mappings.contacts.record import ContactRecord, Part
+from mappings.contacts.record import ContactRecord
 from mappings.fields.ews_xml import Element, child, children, flag, text
 from mappings.losses.catalogue import lose
-from mappings.vcard.lines import VCardLine
+from mappings.vcard.card import Picture, kind_of
 from model.protocols import Body, Loss
 
-MAGIC: Mapping[bytes, str] = {
-    b"\xff\xd8\xff": "JPEG",
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"GIF87a": "GIF",
-    b"GIF89a": "GIF",
-    b"BM": "BMP",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-}
-"""How the file formats begin. The attachment's name and content type say JPEG for every format."""
+CHUNK = 1 << 20
+"""Octets of a picture that are in memory while it is measured."""
 
 
-def photo(record: ContactRecord) -> Part:
-    """Map at most one PHOTO. A picture of an unknown format, too large or not read is a loss."""
-    data, losses = _picture(record)
-    if data is None:
-        return [], losses
-    kind = kind_of(data)
+def photo(record: ContactRecord) -> tuple[Picture | None, list[Loss]]:
+    """Return the picture, unread, and what is lost: of an unknown format, not read, or no picture."""
+    body, losses = _picture(record)
+    if body is None:
+        return None, losses
+    size, kind = _measured(body)
     if kind is None:
-        return [], [*losses, lose("photo", "unknown-format")]
-    limit = record.context.target.attachment_bytes
-    if limit is not None and len(data) > limit:
-        return [], [*losses, lose("photo", "too-large")]
-    return [_line(record, data, kind)], losses
+        return None, [*losses, lose("photo", "unknown-format")]
+    return Picture(kind, size, lambda: _encoded(body)), losses
 
 
-def kind_of(data: bytes) -> str | None:
-    """Return JPEG, PNG, GIF, BMP, TIFF or WEBP; None for another format."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WEBP"
-    return next((kind for magic, kind in MAGIC.items() if data.startswith(magic)), None)
+def _measured(body: Body) -> tuple[int, str | None]:
+    """Return the size of a picture and its format.
+
+    The attachment's name and content type say JPEG for every format.
+    """
+    with body() as stream:
+        first = stream.read(CHUNK)
+        size = len(first)
+        while chunk := stream.read(CHUNK):
+            size += len(chunk)
+    return size, kind_of(first)
 
 
-def _line(record: ContactRecord, data: bytes, kind: str) -> VCardLine:
-    encoded = base64.b64encode(data).decode()
-    if record.modern:
-        return VCardLine("PHOTO", f"data:image/{kind.lower()};base64,{encoded}")
-    return VCardLine("PHOTO", encoded, (("ENCODING", ("b",)), ("TYPE", (kind,))))
+def _encoded(body: Body) -> str:
+    with body() as stream:
+        return base64.b64encode(stream.read()).decode()
 
 
-def _picture(record: ContactRecord) -> tuple[bytes | None, list[Loss]]:
+def _picture(record: ContactRecord) -> tuple[Body | None, list[Loss]]:
     """Return the picture, and what else is attached: a card holds no files."""
     attached = children(record.element, "t:Attachments/*")
     pictures = [attachment for attachment in attached if flag(attachment, "t:IsContactPhoto")]
     losses = [lose("attachment", "left-out")] if len(attached) > len(pictures) else []
     read = [body for attachment in pictures if (body := _body(record, attachment)) is not None]
     if read:
-        with read[0]() as stream:
-            return stream.read(), losses
+        return read[0], losses
     inline = _decoded(text(record.element, "t:Photo"))
     if inline:
-        return inline, losses
+        return lambda: io.BytesIO(inline), losses
     missing = bool(pictures) or flag(record.element, "t:HasPicture")
     return None, [*losses, lose("photo", "not-read")] if missing else losses
 

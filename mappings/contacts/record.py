@@ -21,20 +21,13 @@ class ContactRecord:
 
     Attributes:
         element: of the contact.
-        version: of the vCard.
         context: of the mapping.
         attachments: those that could be read, by AttachmentId.
     """
 
     element: Element
-    version: str
     context: Context
     attachments: Mapping[str, Body]
-
-    @property
-    def modern(self) -> bool:
-        """Return True for vCard 4.0."""
-        return self.version == "4.0"
 
     def text(self, *names: str) -> str:
         """Return the first of these elements that has a text, without white space around it."""

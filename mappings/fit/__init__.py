@@ -1,1 +1,1 @@
-"""Fit events, tasks and cards to what a target can hold; what that loses is named."""
+"""Fit what was read to what a target can hold; what that loses is named. Each file has one subject."""

@@ -1,28 +1,55 @@
-"""Read a vCard 3.0 (RFC 2426) or 4.0 (RFC 6350) into the lines that the mappings write."""
+"""Read a vCard 3.0 (RFC 2426) or 4.0 (RFC 6350) as the card that the mappings fit and write."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from base64 import b64decode
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import BinaryIO
 
-from mappings.compare.content_lines import ContentLine, Malformed, read_lines
-from mappings.vcard.lines import VCardLine
+from mappings.compare.content_lines import ContentLine, Malformed, read_lines, split, unescaped
+from mappings.fields.context import Context
+from mappings.losses.catalogue import lose
+from mappings.vcard.card import NO_NAME, Card, Picture, kind_of
+from mappings.vcard.lines import VCardLine, text
 from model.errors import Rejected
+from model.protocols import Loss, Native, key_of
 
 VERSIONS = ("3.0", "4.0")
+NAMED_BY = ("N", "ORG", "NICKNAME", "EMAIL", "TEL", "IMPP")
+"""What stands for FN in a card without one, the first of them that says something."""
+
+_DATA = re.compile(r"data:image/([^;,]*);base64,", re.IGNORECASE)
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+_FIRST = 64
+"""Characters of base64 that show which format an image has."""
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
-    """Hold a card.
+def skip_card(_native: Native) -> None:
+    """Return None: every card moves."""
 
-    Attributes:
-        version: of the vCard, "3.0" or "4.0".
-        lines: in their order, without BEGIN, VERSION and END. A group is a part of the name.
+
+def title_of(native: Native) -> str:
+    """Return the full name on a card.
+
+    Raises:
+        Rejected: it cannot be read.
     """
+    return _shown(_card_of(native).lines)
 
-    version: str
-    lines: tuple[VCardLine, ...]
+
+def read_contact(native: Native, context: Context) -> Card:
+    """Read a record that is a vCard; one without a UID, or without a name, gets it.
+
+    Raises:
+        Rejected: as `read_card`.
+    """
+    card = _card_of(native)
+    lines, losses = _with_name(card.lines)
+    if not any(line.bare_name == "UID" for line in lines):
+        lines = [text("UID", context.uid_of(key_of(native.ref.id))), *lines]
+    return replace(card, lines=tuple(lines), losses=(*card.losses, *losses))
 
 
 def read_card(stream: BinaryIO) -> Card:
@@ -41,7 +68,76 @@ def read_card(stream: BinaryIO) -> Card:
         raise _malformed()
     if versions[0] not in VERSIONS:
         raise Rejected("unknown-format", "no mapping for this version of a vCard")
-    return Card(versions[0], tuple(_line(line) for line in lines if line.name != "VERSION"))
+    others, picture, losses = _apart(_line(line) for line in lines if line.name != "VERSION")
+    return Card(versions[0], tuple(others), picture, tuple(losses))
+
+
+def _card_of(native: Native) -> Card:
+    if native.body is None:
+        raise Rejected("malformed-record", "the record was fetched without its body")
+    with native.body() as stream:
+        return read_card(stream)
+
+
+def _with_name(lines: Iterable[VCardLine]) -> tuple[list[VCardLine], list[Loss]]:
+    """Return the lines with FN, which may not be empty (RFC 2426 section 3.1.1)."""
+    lines = list(lines)
+    named = any(line.bare_name == "FN" and unescaped(line.value).strip() for line in lines)
+    if named:
+        return lines, []
+    made = [text("FN", _shown(lines)), *(line for line in lines if line.bare_name != "FN")]
+    return made, [lose("name", "none-given")] if _shown(lines) == NO_NAME else []
+
+
+def _shown(lines: Iterable[VCardLine]) -> str:
+    for name in ("FN", *NAMED_BY):
+        for line in lines:
+            if line.bare_name == name and (said := _said(line)):
+                return said
+    return NO_NAME
+
+
+def _said(line: VCardLine) -> str:
+    """Return a text as one line; of a name in parts first the given names, then those of the family."""
+    parts = [unescaped(part) for part in split(line.value, ";")] if line.bare_name in ("N", "ORG") else []
+    if line.bare_name == "N":
+        family, given, more, before, after = (*parts, "", "", "", "", "")[:5]
+        parts = [before, given, more, family, after]
+    return " ".join(" ".join(parts or [unescaped(line.value)]).split())
+
+
+def _apart(lines: Iterable[VCardLine]) -> tuple[list[VCardLine], Picture | None, list[Loss]]:
+    """Return the lines, the first picture that stands inside of the card, and what is lost of it."""
+    others = list(lines)
+    found = next(((line, data) for line in others if (data := _inside(line)) is not None), None)
+    if found is None:
+        return others, None, []
+    line, data = found
+    others.remove(line)
+    if not _BASE64.fullmatch(data):
+        return others, None, [lose("photo", "not-read")]
+    kind = kind_of(b64decode(data[:_FIRST])) or _stated_kind(line)
+    if not kind:
+        return others, None, [lose("photo", "unknown-format")]
+    return others, Picture(kind, len(data.rstrip("=")) * 3 // 4, lambda: data), []
+
+
+def _inside(line: VCardLine) -> str | None:
+    """Return the base64 of a picture inside of the card; None for any other line, or a link to a picture."""
+    if line.bare_name != "PHOTO":
+        return None
+    if any(value.lower() in ("b", "base64") for value in line.parameter("ENCODING")):
+        return "".join(line.value.split())
+    data = _DATA.match(line.value)
+    return None if data is None else "".join(line.value[data.end() :].split())
+
+
+def _stated_kind(line: VCardLine) -> str:
+    """Return what a line says of the format of its picture; "" if it says nothing."""
+    data = _DATA.match(line.value)
+    said = data[1] if data is not None else next(iter(line.parameter("TYPE")), "")
+    kind = said.rpartition("/")[2].upper()
+    return kind if kind.isalnum() else ""
 
 
 def _line(line: ContentLine) -> VCardLine:

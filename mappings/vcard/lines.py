@@ -30,6 +30,20 @@ class VCardLine:
     value: str
     parameters: tuple[Parameter, ...] = ()
 
+    @property
+    def bare_name(self) -> str:
+        """Return the name without the group in front of it."""
+        return self.name.rpartition(".")[2]
+
+    def parameter(self, name: str) -> tuple[str, ...]:
+        """Return the values of a parameter; nothing without it."""
+        return next((values for key, values in self.parameters if key == name), ())
+
+    def words(self) -> frozenset[str]:
+        """Return its types in upper case; PREF also where vCard 4.0 says PREF=1."""
+        words = {word.strip().upper() for value in self.parameter("TYPE") for word in value.split(",")}
+        return frozenset(words | {"PREF"} if self.parameter("PREF") == ("1",) else words)
+
 
 def kinds(*types: str) -> tuple[Parameter, ...]:
     """Return the TYPE parameter; nothing for no types."""

@@ -20,7 +20,6 @@ from engine.identity.provisioning_items import _title
 from engine.preflight.probe_mail import _text as probe_text
 from kogge.shown.item_lookup import _subject
 from mappings.compare.semantic_digest import calendar_digest, card_digest
-from mappings.contacts.contact import map_contact
 from mappings.fields.context import Context
 from mappings.fields.html_text import plain
 from mappings.fields.message_id import read_message_id
@@ -29,7 +28,7 @@ from mappings.mail.content import NotUnderstood
 from mappings.mail.digest import tolerant
 from mappings.mail.mail import map_mail
 from mappings.notes.note import map_note
-from mappings.registry import map_event, map_task
+from mappings.registry import map_contact, map_event, map_task
 from model.errors import MigrationError
 from model.kinds import Kind
 from model.protocols import Capabilities, Native, Ref

@@ -14,10 +14,11 @@ from golden_records import GOLDENS, KARLA, context, golden, names, record
 
 from mappings.compare.semantic_digest import card_digest, card_meaning
 from mappings.contacts.communication import PHONES
-from mappings.contacts.contact import map_contact, skip_contact
+from mappings.contacts.contact import skip_contact
 from mappings.contacts.dates import day_of
-from mappings.contacts.photo import kind_of
 from mappings.losses.catalogue import LOSSES, SKIPS
+from mappings.registry import map_contact
+from mappings.vcard.card import kind_of
 from model.errors import Rejected
 from model.kinds import Kind
 from model.protocols import Capabilities, Loss, Mapped, Native, key_of

@@ -15,7 +15,7 @@ from test_contact import NOT_AFTER, contact, unfolded
 
 from connectors.caldav.product_open_xchange import PROFILE
 from mappings.compare.semantic_digest import card_meaning
-from mappings.contacts.contact import map_contact
+from mappings.registry import map_contact
 from model.kinds import Kind
 from model.protocols import Capabilities, Mapped, Native
 

@@ -18,11 +18,11 @@ from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
 from mappings.calendar.task import skip_task
 from mappings.compare.semantic_digest import calendar_digest, card_digest
-from mappings.contacts.contact import map_contact, skip_contact
+from mappings.contacts.contact import skip_contact
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import printable
 from mappings.notes.note import map_note, skip_note
-from mappings.registry import map_task
+from mappings.registry import map_contact, map_task
 from model.kinds import Kind
 from model.protocols import Capabilities, Failed, Mapped, Native
 from practice.contacts.cards import Contact

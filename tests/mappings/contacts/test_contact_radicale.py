@@ -11,9 +11,8 @@ from golden_records import NOT_AFTER, context, golden, names
 from server_fixtures import radicale_fixture
 
 from mappings.compare.semantic_digest import calendar_differing, card_differing
-from mappings.contacts.contact import map_contact
 from mappings.fields.context import Context
-from mappings.registry import map_task
+from mappings.registry import map_contact, map_task
 from model.protocols import Mapped, Native
 from practice.dav.radicale import RadicaleServer
 

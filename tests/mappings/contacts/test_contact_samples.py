@@ -9,8 +9,7 @@ from golden_records import context
 from lxml import etree
 from samples import BASE, marks
 
-from mappings.contacts.contact import map_contact
-from mappings.registry import map_task
+from mappings.registry import map_contact, map_task
 from model.protocols import Native, Ref
 
 M = "{http://schemas.microsoft.com/exchange/services/2006/messages}"

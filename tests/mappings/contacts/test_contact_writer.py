@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mappings.compare.semantic_digest import card_digest, card_meaning
-from mappings.contacts.contact import map_contact
 from mappings.fields.ews_xml import printable
+from mappings.registry import ITEM_FORMS
 from mappings.vcard.lines import VCardLine, escaped, folded, kinds, listed, render, structured, text, uri
 from model.kinds import Kind
 from model.protocols import Capabilities
@@ -136,7 +136,8 @@ def test_any_contact_says_after_a_round_trip_what_it_said(
 ) -> None:
     native = record("contact", _contact(values, email, phone, street, note))
     bodies = [
-        map_contact(native, context(Capabilities(frozenset({Kind.CONTACTS}), vcard=version)))
+        ITEM_FORMS[Kind.CONTACTS]
+        .map(native, context(Capabilities(frozenset({Kind.CONTACTS}), vcard=version)))
         .item.body()
         .read()
         for version in ("3.0", "4.0")

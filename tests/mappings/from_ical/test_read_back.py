@@ -8,14 +8,17 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from golden_records import context
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mappings.from_ical.calendar_object import CalendarObject, read_object
 from mappings.from_ical.card import read_card
-from mappings.vcard.lines import render
+from mappings.registry import ITEM_FORMS
 from model.errors import Rejected
 from model.icalendar_writer import calendar
+from model.kinds import Kind
+from model.protocols import Capabilities, Native, Ref
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
 EVENTS = sorted(GOLDENS.glob("event/*/event.ics"))
@@ -48,8 +51,11 @@ def rewritten(data: bytes) -> bytes:
 
 
 def rendered(data: bytes) -> bytes:
-    card = read_card(io.BytesIO(data))
-    return render(card.version, card.lines)
+    """A card as a target without limits gets it in the card's own version."""
+    version = read_card(io.BytesIO(data)).version
+    target = Capabilities(frozenset({Kind.CONTACTS}), vcard=version)
+    native = Native(Ref("a", "1"), "vcard", {}, lambda: io.BytesIO(data))
+    return ITEM_FORMS[Kind.CONTACTS].map(native, context(target)).item.body().read()
 
 
 def framed(inner: str) -> str:

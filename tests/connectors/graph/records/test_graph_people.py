@@ -10,10 +10,9 @@ import pytest
 from graph_script import HOME, Answer, Ask, Cloud, Open, error
 
 from connectors.settings import Account
-from mappings.contacts.contact import map_contact
 from mappings.exchange.graph_json import record
 from mappings.fields.context import Context
-from mappings.registry import ITEM_FORMS, map_task
+from mappings.registry import ITEM_FORMS, map_contact, map_task
 from model.errors import Blocked, CursorLost
 from model.kinds import Kind
 from model.protocols import Capabilities, Container, Failed, Loss, Native, Ref, Role
