@@ -50,13 +50,10 @@ class Child:
                 preexec_fn=die_with_the_starter,
             )
 
-    def start_and_wait(self, seconds: float) -> int:
-        """Its exit code. Raises TimeoutExpired, after killing it."""
-        self.start()
-        try:
-            return -1 if self.process is None else self.process.wait(seconds)
-        finally:
-            self.kill()
+    @property
+    def code(self) -> int | None:
+        """With which it ended; None while it runs."""
+        return None if self.process is None else self.process.poll()
 
     def start_again(self, *, killed: bool) -> None:
         """Start what has ended. Raises RuntimeError for what ends by itself all the time."""

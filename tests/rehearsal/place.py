@@ -23,7 +23,9 @@ LEDGER, PREFECT = "ledger", "prefect"
 @dataclass(slots=True)
 class Place:
     """A directory. ports: of everything that listens, the same at every start. seconds: spent so far;
-    prepared: Prefect knows the deployments; kills: by kind; restarts: of waves that did not go on."""
+    prepared: Prefect knows the deployments; kills: by kind; begun, unfinished: see rehearsal.waves.Waves;
+    first: CPU seconds by role once the first pass was over, in so many of the seconds; night: what a second
+    one took."""
 
     directory: Path
     name: str
@@ -32,7 +34,10 @@ class Place:
     seconds: float = 0.0
     prepared: bool = False
     kills: Counter[str] = field(default_factory=Counter)
-    restarts: int = 0
+    begun: Counter[str] = field(default_factory=Counter)
+    unfinished: list[str] = field(default_factory=list)
+    first: dict[str, float] = field(default_factory=dict)
+    night: dict[str, Any] = field(default_factory=dict)
     meter: Meter = field(default_factory=Meter)
 
     @property
@@ -82,7 +87,10 @@ class Place:
             kept["seconds"],
             kept["prepared"],
             Counter(kept["kills"]),
-            kept["restarts"],
+            Counter(kept["begun"]),
+            kept["unfinished"],
+            kept["first"],
+            kept["night"],
             Meter.kept(kept["meter"]),
         )
 
@@ -95,7 +103,10 @@ class Place:
             "seconds": self.seconds,
             "prepared": self.prepared,
             "kills": self.kills,
-            "restarts": self.restarts,
+            "begun": self.begun,
+            "unfinished": self.unfinished,
+            "first": self.first,
+            "night": self.night,
             "meter": self.meter.keep(),
         }
         fresh = self.directory / "rehearsal-state.new"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, bindparam, text
 
+from flows.deploy.unbegun_waves import AGAIN
 from ledger.db.rows import State
 from rehearsal.count import Count
-from rehearsal.meter import Meter
 from rehearsal.place import Place
 
 MB = 1_000_000
@@ -31,6 +32,13 @@ _SIZES = text(
     "SELECT datname, pg_database_size(datname) FROM pg_database WHERE datname IN ('ledger', 'prefect')"
 )
 
+_RUNS = text(
+    "SELECT r.parameters #>> '{parameters,wave}', coalesce(r.idempotency_key, '') LIKE :again, count(*)"
+    " FROM flow_run r JOIN flow f ON f.id = r.flow_id WHERE f.name = 'wave' GROUP BY 1, 2"
+)
+SECONDS = "seconds"
+"""By the clock, beside the CPU seconds by role."""
+
 
 def left_behind(engine: Engine) -> Callable[[Sequence[str]], Mapping[str, int]]:
     """Items that the ledger says did not move, by address of the source."""
@@ -44,15 +52,19 @@ def left_behind(engine: Engine) -> Callable[[Sequence[str]], Mapping[str, int]]:
 
 
 def report(
-    place: Place, engine: Engine, counted: Count, *, load: tuple[float, float, float]
+    place: Place, engine: Engine, prefect: Engine, counted: Count, *, load: tuple[float, float, float]
 ) -> dict[str, Any]:
-    """The whole result; `clean` judges it."""
+    """The whole result; `clean` judges it.
+
+    engine, prefect: of the ledger's database, and of Prefect's.
+    """
     with engine.connect() as connection:
         values = {"states": [state.value for state in FATES]}
         fates = int(connection.execute(_FATES, values).scalar_one())
         sealed = int(connection.execute(_SEALED).scalar_one())
         sizes = {f"{name}_mb": round(size / MB, 1) for name, size in connection.execute(_SIZES)}
-    minutes = place.seconds / 60
+    first = place.first or {**place.meter.seconds(), SECONDS: place.seconds}
+    night = {"second_night": passed(place.night, counted.mailboxes)} if place.night else {}
     return {
         "size": place.name,
         "seed": place.seed,
@@ -66,11 +78,11 @@ def report(
         "left_behind": counted.left_behind,
         "unaccounted": abs(counted.items - fates),
         "sealed": sealed,
-        "minutes": round(minutes, 1),
-        "mailboxes_per_minute": round(counted.mailboxes / minutes, 1) if minutes else None,
         "kills": dict(place.kills),
-        "waves_started_again": place.restarts,
-        "cpu_ms_per_mailbox": cpu(place.meter, counted.mailboxes),
+        **wave_runs(prefect, place.begun),
+        "waves_unfinished": sorted(place.unfinished),
+        **passed(first, counted.mailboxes),
+        **night,
         "peak_memory_mb": {role: round(size / MB) for role, size in sorted(place.meter.peak.items())},
         "largest_process_mb": {role: round(size / MB) for role, size in sorted(place.meter.largest.items())},
         "memory_at_the_end_mb": {
@@ -81,19 +93,43 @@ def report(
     }
 
 
-def cpu(meter: Meter, mailboxes: int) -> dict[str, Any]:
-    """Milliseconds a mailbox: sums, and each role."""
-    seconds = meter.seconds()
+def wave_runs(prefect: Engine, begun: Counter[str]) -> dict[str, int]:
+    """Who began the runs of waves, and commands that ended before Prefect had a run of theirs."""
+    with prefect.connect() as connection:
+        rows = connection.execute(_RUNS, {"again": f"{AGAIN}%"}).all()
+    runs = Counter({wave: count for wave, again, count in rows if not again})
+    return {
+        "waves_started_again": (runs - begun).total(),
+        "waves_begun_again_by_kogge": sum(count for _, again, count in rows if again),
+        "commands_without_a_run": (begun - runs).total(),
+    }
+
+
+def passed(cost: Mapping[str, float], mailboxes: int) -> dict[str, Any]:
+    """What a pass over all mailboxes took. cost: CPU seconds by role, and the seconds by the clock."""
+    minutes = cost[SECONDS] / 60
+    return {
+        "minutes": round(minutes, 1),
+        "mailboxes_per_minute": round(mailboxes / minutes, 1) if minutes else None,
+        "cpu_ms_per_mailbox": cpu(cost, mailboxes),
+    }
+
+
+def cpu(seconds: Mapping[str, float], mailboxes: int) -> dict[str, Any]:
+    """Milliseconds a mailbox: sums, and each role. all_in: without the practice Exchange."""
 
     def each(roles: Sequence[str]) -> float:
         return round(sum(seconds.get(role, 0.0) for role in roles) * 1000 / max(1, mailboxes), 1)
 
     sums = {"ours": each(OURS), "prefect": each(PREFECTS), "dovecot": each(("dovecot",))}
     parts = {role: each((role,)) for role in (*OURS, *PREFECTS, *OTHERS)}
-    return {**sums, "exchange": each(("exchange",)), "all": each(sorted(parts)), "parts": parts}
+    real = each([role for role in parts if role != "exchange"])
+    every = {"exchange": each(("exchange",)), "all_in": real, "all": each(sorted(parts))}
+    return {**sums, **every, "parts": parts}
 
 
 def clean(result: Mapping[str, Any]) -> bool:
-    """Nothing lost, nothing twice, nothing without a fate, and every mailbox sealed."""
+    """Nothing lost, nothing twice, nothing without a fate, every mailbox sealed, and no hand in it."""
     wrong = ("lost", "duplicated", "foreign", "unaccounted")
-    return not any(result[name] for name in wrong) and result["sealed"] == result["mailboxes"]
+    hands = ("waves_started_again", "commands_without_a_run", "waves_unfinished")
+    return not any(result[name] for name in (*wrong, *hands)) and result["sealed"] == result["mailboxes"]

@@ -4,8 +4,9 @@ python -m rehearsal.run [--size whole] [--state build/rehearsal] [--report build
 
 A practice Exchange that slows down and fails; a real Dovecot; ledger and Prefect on PostgreSQL; two workers.
 The waves are run by `kogge migrate`; whatever dies is started again here. At the end all that lies in
-Dovecot's store is compared with all that the source holds. Whatever ends the rehearsal, the same command goes
-on with it; --fresh begins anew.
+Dovecot's store is compared with all that the source holds. Whatever ends the rehearsal, the same command
+goes on with it; --fresh begins anew. The command of a wave is begun once: nothing is done here that a person
+would have to do at night. --second-night: a second pass over everything, with nothing new, and its cost.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -32,7 +34,7 @@ from rehearsal.count import Count, count
 from rehearsal.crew import adopting, bury, end_the_left_over
 from rehearsal.kills import KINDS, Kills
 from rehearsal.place import Place
-from rehearsal.report import clean, left_behind, report
+from rehearsal.report import SECONDS, clean, left_behind, report
 from rehearsal.servers import Servers, running
 from rehearsal.size import SEED, SIZES, world_of
 from rehearsal.waves import Progress, Waves, progress
@@ -53,6 +55,7 @@ def main() -> None:
     parser.add_argument("--report", type=Path, default=Path("build/rehearsal.json"))
     parser.add_argument("--fresh", action="store_true", help="begin anew")
     parser.add_argument("--calm", action="store_true", help="kill nothing: to measure")
+    parser.add_argument("--second-night", action="store_true", help="then all once more, with nothing new")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, _end)
     directory = given.state.absolute()
@@ -60,7 +63,8 @@ def main() -> None:
         end_the_left_over(directory)
         if given.fresh:
             clear(directory)
-        result = rehearse(Place.at(directory, given.size, given.seed), calm=given.calm)
+        place = Place.at(directory, given.size, given.seed)
+        result = rehearse(place, calm=given.calm, second_night=given.second_night)
     given.report.parent.mkdir(parents=True, exist_ok=True)
     given.report.write_text(json.dumps(result, indent=1) + "\n")
     say(json.dumps(result, indent=1))
@@ -71,19 +75,29 @@ def _end(_number: int, _frame: FrameType | None) -> None:
     sys.exit(143)  # ends the servers on the way out
 
 
-def rehearse(place: Place, *, calm: bool) -> dict[str, Any]:
+def rehearse(place: Place, *, calm: bool, second_night: bool) -> dict[str, Any]:
     """From wherever it stands to the end: the result."""
     with adopting(), running(place, say) as servers:
         ledger = Ledger(servers.ledger_url)
         ledger.migrate()
         ledger.close()
-        engine = create_engine(servers.ledger_url, pool_pre_ping=True)
-        try:
-            Rehearsal(place, servers, engine).run(calm=calm)
-            say("every mailbox is sealed; now what lies in Dovecot's store is counted")
-            return report(place, engine, count_all(place, servers, engine), load=os.getloadavg())
-        finally:
-            engine.dispose()
+        with connected(servers.ledger_url) as engine, connected(servers.prefect_url) as prefect:
+            rehearsal = Rehearsal(place, servers, engine)
+            rehearsal.run(calm=calm)
+            if second_night:
+                rehearsal.run_second_night()
+            say("every wave has ended; now what lies in Dovecot's store is counted")
+            counted = count_all(place, servers, engine)
+            return report(place, engine, prefect, counted, load=os.getloadavg())
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Engine]:
+    engine = create_engine(url, pool_pre_ping=True)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 @dataclass(slots=True)
@@ -100,11 +114,37 @@ class Rehearsal:
     due: float = 0.0
 
     def run(self, *, calm: bool) -> None:
-        """Until every mailbox is sealed."""
-        place, size = self.place, self.place.size
-        names = list(dict.fromkeys(size.wave_of(index) for index in range(size.mailboxes)))
-        waves = Waves(names, place.directory, self.servers.environment, size.stalled)
-        before, kills = place.restarts, self._kills()
+        """Until every wave has ended."""
+        if self.place.first:
+            return
+        done = {name for name, one in progress(self.engine).items() if one.sealed}
+        self._run(self._waves([name for name in self._names() if name not in done]), calm=calm)
+        self.place.first = {**self.place.meter.seconds(), SECONDS: self.place.seconds}
+        self.place.keep()
+
+    def run_second_night(self) -> None:
+        """Everything once more, with nothing new: what it takes. Nothing is killed."""
+        say("now everything once more, with nothing new")
+        before, began = self.place.meter.seconds(), self.place.seconds
+        waves = self._waves(self._names(), options=())
+        self._run(waves, calm=True)
+        used = self.place.meter.seconds()
+        cpu = {role: seconds - before.get(role, 0.0) for role, seconds in used.items()}
+        self.place.night = {**cpu, SECONDS: self.place.seconds - began}
+        self.place.keep()
+
+    def _names(self) -> list[str]:
+        size = self.place.size
+        return list(dict.fromkeys(size.wave_of(index) for index in range(size.mailboxes)))
+
+    def _waves(self, names: Sequence[str], options: Sequence[str] = ("--rest",)) -> Waves:
+        place = self.place
+        environment, patience = self.servers.environment, place.size.patience
+        return Waves(names, place.directory, environment, patience, place.begun, place.unfinished, options)
+
+    def _run(self, waves: Waves, *, calm: bool) -> None:
+        place, kills = self.place, self._kills()
+        self._measure(waves)
         try:
             while not waves.turn(known := self._known()):
                 share = self._share(known)
@@ -113,7 +153,6 @@ class Rehearsal:
                     place.kills[whom] += 1
                     say(f"{share:7.2%}  {whom} killed")
                 self.servers.turn()
-                place.restarts = before + waves.restarts
                 place.keep()
                 self._tell(share, known)
                 time.sleep(TURN_SECONDS)

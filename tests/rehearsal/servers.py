@@ -48,6 +48,10 @@ class Servers:
     def ledger_url(self) -> str:
         return self.postgres.url(LEDGER)
 
+    @property
+    def prefect_url(self) -> str:
+        return self.postgres.url(PREFECT)
+
     def turn(self) -> None:
         """Starts again what has died, after its pause. Raises RuntimeError for what ends all the time."""
         now = time.monotonic()

@@ -20,8 +20,8 @@ THIRDS = (0.1, 0.4, 0.7)
 class Size:
     """small mailboxes of small_items mails and large ones of large_items, in waves of as many each. batch:
     mailboxes of one flow run. kill_seconds: from one kill to the next; marks: in place of that, at which
-    shares of the work. pause: seconds after which what was killed comes back. stalled: seconds after which a
-    wave without any progress is started again."""
+    shares of the work. pause: seconds after which what was killed comes back. patience: seconds after which a
+    wave without any progress is given up; it is longer than the longest pause that a wave makes by itself."""
 
     small: int
     small_items: int
@@ -33,7 +33,7 @@ class Size:
     kill_seconds: float
     marks: tuple[float, ...] = ()
     pause: float = 3.0
-    stalled: float = 240.0
+    patience: float = 1800.0
 
     @property
     def mailboxes(self) -> int:
@@ -65,10 +65,12 @@ class Size:
 
 SIZES: Mapping[str, Size] = {
     "whole": Size(40_000, 5, 20, 5_000, waves=20, batch=250, legs=4, kill_seconds=80.0),
+    # Small enough to measure what a night costs, with the batches of the whole.
+    "night": Size(998, 5, 2, 250, waves=2, batch=250, legs=4, kill_seconds=80.0),
     # A tenth of the whole: so the whole takes ten times as long.
     "day": Size(4_000, 5, 2, 5_000, waves=2, batch=250, legs=4, kill_seconds=80.0),
-    "ci": Size(500, 5, 2, 250, waves=2, batch=60, legs=4, kill_seconds=20.0, pause=1.0, stalled=90.0),
-    "test": Size(58, 5, 2, 60, 2, batch=15, legs=4, kill_seconds=0, marks=THIRDS, pause=0.5, stalled=120.0),
+    "ci": Size(500, 5, 2, 250, waves=2, batch=60, legs=4, kill_seconds=20.0, pause=1.0),
+    "test": Size(58, 5, 2, 60, 2, batch=15, legs=4, kill_seconds=0, marks=THIRDS, pause=0.5, patience=600.0),
 }
 
 

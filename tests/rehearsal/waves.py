@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +17,6 @@ from rehearsal.crew import Child
 KOGGE = str(Path(sys.executable).with_name("kogge"))
 AT_ONCE = 2
 """While the last mailboxes of a wave are under way, the next one has begun."""
-LINGER = 20.0
-"""Seconds that a command may take to see that its wave is done."""
-PAUSE = 2.0
-RETRY = frozenset({"blocked", "differs"})
-"""States of a leg that only `kogge retry` sends back to the queue."""
 
 WAVES = text(
     "SELECT m.wave, l.state, count(*), sum(l.done) FROM leg l JOIN mailbox m ON m.id = l.mailbox"
@@ -67,49 +63,47 @@ class Run:
 
 @dataclass(slots=True)
 class Waves:
-    """names: all of them, in their order. stalled: see rehearsal.size.Size. restarts: how often one
-    was started again."""
+    """Begins each wave's command once, as an operator who then goes home; what ends early stays as it is.
+
+    names: all of them, in their order. patience: see rehearsal.size.Size. begun: commands that were begun, by
+    wave; unfinished: waves whose command ended, or stood still, before all was done. The place keeps both: a
+    command that went down with the rehearsal itself is begun again, and one that ended by itself is not.
+    options: of the command.
+    """
 
     names: Sequence[str]
     directory: Path
     environment: Mapping[str, str]
-    stalled: float
-    restarts: int = 0
+    patience: float
+    begun: Counter[str]
+    unfinished: list[str]
+    options: Sequence[str] = ("--rest",)
     running: dict[str, Run] = field(default_factory=dict)
-    _ended: dict[str, float] = field(default_factory=dict)
+    _ahead: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._ahead = [name for name in self.names if name not in self.unfinished]
 
     def turn(self, known: Mapping[str, Progress]) -> bool:
-        """Ends what is done or stuck, starts what is next; returns whether all are sealed."""
+        """Begins what is next; returns whether all commands have ended."""
         for wave, run in list(self.running.items()):
-            now = known.get(wave, Progress())
-            idle = run.look(now)
-            if not run.child.alive() or idle > (LINGER if now.sealed else self.stalled):
-                run.child.stop()
-                del self.running[wave]
-                self._ended[wave] = time.monotonic()
-        left = [name for name in self.names if not known.get(name, Progress()).sealed]
-        for wave in left[:AT_ONCE]:
-            if wave not in self.running and len(self.running) < AT_ONCE and self._rested(wave):
-                self._start(wave, known.get(wave, Progress()))
-        return not left and not self.running
+            if run.child.alive() and run.look(known.get(wave, Progress())) <= self.patience:
+                continue
+            run.child.stop()
+            del self.running[wave]
+            if run.child.code != 0:
+                self.unfinished.append(wave)
+        while self._ahead and len(self.running) < AT_ONCE:
+            self._begin(self._ahead.pop(0))
+        return not self.running
 
-    def _rested(self, wave: str) -> bool:
-        return time.monotonic() - self._ended.get(wave, -PAUSE) >= PAUSE
-
-    def _start(self, wave: str, known: Progress) -> None:
-        if wave in self._ended:
-            self.restarts += 1
-        if RETRY & set(known.legs):
-            self._child("retry", wave).start_and_wait(60.0)
-        child = self._child("migrate", wave)
+    def _begin(self, wave: str) -> None:
+        log = self.directory / "logs" / f"migrate-{wave}.log"
+        words = (KOGGE, "migrate", "--wave", wave, *self.options, "--json")
+        child = Child(f"migrate {wave}", words, self.environment, self.directory, log)
         child.start()
+        self.begun[wave] += 1
         self.running[wave] = Run(child)
-
-    def _child(self, command: str, wave: str) -> Child:
-        log = self.directory / "logs" / f"{command}-{wave}.log"
-        more = ("--rest", "--json") if command == "migrate" else ()
-        words = (KOGGE, command, "--wave", wave, *more)
-        return Child(f"{command} {wave}", words, self.environment, self.directory, log)
 
     def pids(self) -> list[int]:
         return [run.child.pid for run in self.running.values()]
