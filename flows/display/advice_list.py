@@ -1,4 +1,4 @@
-"""What to do about each code, below a table: Prefect's older UI cuts a long cell off."""
+"""What to do about each code, as a list: Prefect's older UI cuts a long cell of a table off."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from model.plural import many
 
 
 def advice_list(
-    counts: Mapping[str, int], one: str, more: str, typed: Mapping[str, Sequence[str]] | None = None
+    counts: Mapping[str, int],
+    one: str,
+    more: str,
+    actions: Mapping[str, Sequence[str]] | None = None,
+    heading: str = "What to do",
 ) -> list[str]:
     """Return a heading, and a line for each code, the most frequent first; [] if there are no codes.
 
@@ -17,7 +21,8 @@ def advice_list(
         counts: how many have each code.
         one: what is counted, of one; see model.plural.
         more: what is counted, of several.
-        typed: what to type because of a code.
+        actions: what to type or press because of a code, as Markdown.
+        heading: stands above the list.
     """
     if not counts:
         return []
@@ -25,5 +30,5 @@ def advice_list(
     lines = []
     for code, count in order:
         lines += [f"- `{code}` ({many(count, one, more)}): {advice(code)}"]
-        lines += [f"    - `{command}`" for command in (typed or {}).get(code, ())]
-    return ["", "### What to do", "", *lines]
+        lines += [f"    - {action}" for action in (actions or {}).get(code, ())]
+    return ["", f"### {heading}", "", *lines]

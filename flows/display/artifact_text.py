@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from engine.approvals.score import Score, wave_score
 from engine.planning.throughput_estimate import Estimate
-from flows.display.advice_commands import commands
+from flows.display.advice_commands import actions
 from flows.display.advice_list import advice_list
 from flows.display.failing_servers import FailingServer
 from flows.display.mailbox_rows import pause_told, wave_named
@@ -175,8 +175,8 @@ def _reasons(shot: Snapshot, wave: str) -> list[str]:
     for (_, code), count in found.items():
         codes[code] += count
     own = {code: sorted({leg.mailbox for leg in shot.open if told_code(leg) == code}) for code in codes}
-    typed = {code: commands(code, found, wave) for code, found in own.items()}
-    todo = advice_list(codes, "workload", "workloads", typed)
+    asked = {code: actions(code, found, wave) for code, found in own.items()}
+    todo = advice_list(codes, "workload", "workloads", asked)
     return ["", "### What is open, and why", "", "| | code | |", "|---|---|---:|", *rows, *todo]
 
 

@@ -5,6 +5,7 @@ Pure; random ids, counts and codes alone.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,8 @@ from datetime import UTC, datetime
 
 from engine.control.remedies import advice
 from engine.cutover.stopped import Stop
-from flows.display.advice_commands import commands
+from flows.deploy.deployments import RESUME, WAVE
+from flows.display.advice_commands import actions
 from flows.display.advice_list import advice_list
 from flows.display.ui_links import artifact, linked, tasks_of
 from ledger.db.rows import NEEDS_PERSON, SCORE_LOW, URGENCY, LegRow, LegState, MailboxRow, Phase
@@ -22,8 +24,10 @@ from reports.plan_gaps import by_mailbox
 from reports.progress import DRY_RUN, Snapshot, expected, share, slug
 
 CANARY_FAILED = "canary-failed"
-SHOWN = 60
-"""So many rows an artifact has: a wave of 500 mailboxes stays readable."""
+SHOWN = 15
+"""So many rows an artifact has, the most urgent first: they fit a screen, and the rest is counted."""
+BY_ITSELF = "What goes on by itself"
+NOTHING = "**Nothing needs a person.**"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,26 +153,46 @@ def mailboxes_text(
         ui: the address of Prefect's UI; "" leaves the links out.
         paused: since when the wave is paused; None if it is not.
     """
+    others = [line for line in lines if not line.needs_person]
+    foot = ["", "`kogge show MAILBOX` tells all about one; `kogge who MAILBOX --by NAME` says whose it is."]
+    pages = ("failures", "losses", *(["cutover"] if any(line.cutover_begun for line in lines) else []))
+    more_pages = [linked(name, artifact(ui, slug(name, wave))) for name in pages]
+    foot += ["", f"More of this wave: {', '.join(more_pages)}."] if ui else []
+    at = ["", f"As of {now.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"]
+    text = [*_head(wave, lines, paused), *_table(wave, lines, ui), *_advice(wave, others, BY_ITSELF)]
+    return "\n".join([*text, *foot, *at]) + "\n"
+
+
+def _head(wave: str, lines: Sequence[MailboxLine], paused: datetime | None) -> list[str]:
+    """Return what a page begins with: how the wave is, and what a person has to do."""
     head = [f"## {wave_named(wave, paused)}: {mailboxes_told(lines)}", ""]
     head += [
         f"The first mailbox, `{line.mailbox}`, is not verified, so no other has begun.\n"
         for line in lines
         if CANARY_FAILED in line.codes
     ]
-    table = ["| mailbox | phase | state | done | code | |", "|---|---|---|---:|---|---|"]
-    rows = [_row(line, ui) for line in lines[:SHOWN]]
-    rest = lines[SHOWN:]
-    more = ["", f"and {_rest(rest)}"] if rest else []
-    foot = ["", "`kogge show MAILBOX` tells all about one; `kogge who MAILBOX --by NAME` says whose it is."]
-    pages = ("failures", "losses", *(["cutover"] if any(line.cutover_begun for line in lines) else []))
-    more_pages = [linked(name, artifact(ui, slug(name, wave))) for name in pages]
-    foot += ["", f"More of this wave: {', '.join(more_pages)}."] if ui else []
-    at = ["", f"As of {now.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"]
+    if paused is not None:
+        going_on = f'the deployment "{RESUME.name_of(wave)}", then "{WAVE.name_of(wave)}"'
+        head += [f"Somebody paused it. When they say so: {going_on}.", ""]
+    person = [line for line in lines if line.needs_person]
+    return head + (_advice(wave, person, "What to do") if person else [NOTHING])
+
+
+def _table(wave: str, lines: Sequence[MailboxLine], ui: str) -> list[str]:
+    """Return a row for each of the most urgent mailboxes, and how many more there are."""
+    table = ["", "### Mailboxes", "", "| mailbox | phase | state | done | code | |"]
+    table += ["|---|---|---|---:|---|---|", *(_row(line, ui) for line in lines[:SHOWN])]
+    if rest := lines[SHOWN:]:
+        table += ["", f"and {_rest(rest)}. `kogge status --wave {shlex.quote(wave)} --all` lists them."]
+    return table
+
+
+def _advice(wave: str, lines: Sequence[MailboxLine], heading: str) -> list[str]:
+    """Return what to do about the codes of these mailboxes, with what to type."""
     codes = Counter(code for line in lines for code in line.codes)
     own = {code: [line.mailbox for line in lines if code in line.codes] for code in codes}
-    typed = {code: commands(code, found, wave) for code, found in own.items()}
-    todo = advice_list(codes, "mailbox", "mailboxes", typed)
-    return "\n".join([*head, *table, *rows, *more, *todo, *foot, *at]) + "\n"
+    asked = {code: actions(code, found, wave) for code, found in own.items()}
+    return advice_list(codes, "mailbox", "mailboxes", asked, heading)
 
 
 def wave_named(wave: str, paused: datetime | None) -> str:
@@ -193,10 +217,15 @@ def mailboxes_told(lines: Sequence[MailboxLine], paused: datetime | None = None)
 
 
 def _rest(rest: Sequence[MailboxLine]) -> str:
-    counts = Counter(line.well for line in rest)
-    if not counts[False]:
-        return f"{many(counts[True], 'more that is well', 'more that are well')}."
-    return f"{len(rest):,} more, of which {counts[False]:,} are not well: `kogge status --all`."
+    """Return how many more there are: by their states and codes, what needs a person first."""
+    counts = Counter(
+        (not line.needs_person, str(line.state), line.codes[0] if line.codes else "") for line in rest
+    )
+    named = [
+        f"{count:,} {state} (`{code}`)" if code else f"{count:,} {state}"
+        for (_, state, code), count in sorted(counts.items(), key=lambda one: (one[0][0], -one[1], one[0]))
+    ]
+    return f"{len(rest):,} more: {', '.join(named)}"
 
 
 def _row(line: MailboxLine, ui: str) -> str:

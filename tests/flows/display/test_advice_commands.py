@@ -7,8 +7,9 @@ import re
 import pytest
 from test_standing_still import NOW
 
+from engine.approvals.acceptances import BY_FORM
 from engine.control.remedies import ADVICE
-from flows.display.advice_commands import commands
+from flows.display.advice_commands import actions, commands
 from flows.display.mailbox_rows import MailboxLine, mailboxes_text
 from kogge.approve.decisions import APPROVABLE
 from ledger.db.rows import LegState, Phase
@@ -43,6 +44,22 @@ def test_a_stopped_cutover_goes_on_or_back() -> None:
 
 def test_what_passes_by_itself_needs_no_command() -> None:
     assert commands("server-busy", ["m-1"], "w") == []
+
+
+def test_what_the_form_in_prefect_may_decide_is_named_beside_its_command() -> None:
+    form = 'or in Prefect: the deployment "decide pilot", decision'
+    assert actions("over-quota", ["m-1"], "pilot") == [
+        "`kogge retry -m m-1`",
+        f"{form} `retry`, code `over-quota`",
+    ]
+    assert actions("kept-otherwise", ["m-1"], "pilot")[-1] == f"{form} `accept`, code `kept-otherwise`"
+    assert not [one for one in actions("target-not-empty", ["m-1"], "pilot") if "Prefect" in one]
+    assert actions("server-busy", ["m-1"], "pilot") == []
+
+
+@pytest.mark.parametrize("code", sorted(BY_FORM))
+def test_all_that_the_form_accepts_is_offered_where_it_is_needed(code: str) -> None:
+    assert any(f"decision `accept`, code `{code}`" in one for one in actions(code, ["m-1"], "w"))
 
 
 @pytest.mark.parametrize("code", sorted(ADVICE))

@@ -66,7 +66,7 @@ def test_each_mailbox_has_one_row_and_what_needs_a_person_comes_first() -> None:
     lines = mailbox_lines(LEGS, BOXES, {})
     assert [line.mailbox for line in lines] == ["m-cold", "m-full", "m-wait", "m-runs", "m-well"]
     text = mailboxes_text("pilot", lines, NOW, UI)
-    full = next(line for line in text.splitlines() if "m-full" in line)
+    full = next(line for line in text.splitlines() if line.startswith("| `m-full`"))
     assert full.startswith("| `m-full` | staging | blocked (mail) | 70 % | `over-quota` |")
     assert "- `over-quota` (1 mailbox): Raise the target's quota" in text
     assert f"[tasks]({UI}/runs?tab=task-runs&task-run-search=m-full)" in full
@@ -117,11 +117,32 @@ def test_the_share_is_of_what_the_check_counted() -> None:
 def test_five_hundred_mailboxes_stay_readable() -> None:
     many = [leg(f"m-{number:03}", LegState.VERIFIED, done=100) for number in range(500)]
     text = mailboxes_text("pilot", mailbox_lines(many, [], {}), NOW, UI)
-    assert text.count("| `m-") == SHOWN
-    assert f"and {500 - SHOWN} more that are well." in text
+    assert text.count("| `m-") == SHOWN == 15
+    assert "and 485 more: 485 verified. `kogge status --wave pilot --all` lists them." in text
     blocked = [leg(f"m-{number:03}", LegState.BLOCKED, "over-quota") for number in range(100)]
-    text = mailboxes_text("pilot", mailbox_lines(blocked, [], {}), NOW, UI)
-    assert f"and {100 - SHOWN} more, of which {100 - SHOWN} are not well" in text
+    blocked += [leg(f"m-w{number}", LegState.WAITING, "timeout") for number in range(3)]
+    text = mailboxes_text("pilot one", mailbox_lines(blocked, [], {}), NOW, UI)
+    assert "and 88 more: 85 blocked (`over-quota`), 3 waiting (`timeout`)." in text
+    assert "`kogge status --wave 'pilot one' --all` lists them." in text
+
+
+def test_the_page_of_a_wave_begins_with_what_to_do() -> None:
+    """Below the rows it is not seen: a night shift opens the page and reads its top."""
+    text = mailboxes_text("pilot", mailbox_lines(LEGS, BOXES, {}), NOW, UI)
+    assert text.index("### What to do") < text.index("`over-quota` (1 mailbox)") < text.index("| `m-cold`")
+    assert "timeout" not in text[: text.index("| `m-cold`")], "what passes by itself is no task"
+    assert text.index("### What goes on by itself") > text.index("| `m-well`")
+    assert "- `timeout` (1 mailbox):" in text[text.index("### What goes on by itself") :]
+    calm = mailboxes_text("pilot", mailbox_lines(LEGS[1:2], [], {}), NOW, UI)
+    assert calm.splitlines()[2] == "**Nothing needs a person.**"
+    assert "What to do" not in calm
+
+
+def test_the_page_of_a_paused_wave_says_how_it_goes_on() -> None:
+    text = mailboxes_text("pilot", mailbox_lines(LEGS[1:2], [], {}), NOW, UI, NOW)
+    assert text.splitlines()[2] == (
+        'Somebody paused it. When they say so: the deployment "resume pilot", then "start pilot".'
+    )
 
 
 def test_the_card_of_a_wave_says_its_state() -> None:
