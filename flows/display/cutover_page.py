@@ -13,22 +13,23 @@ from datetime import UTC, datetime
 
 from engine.cutover.steps import FREEZE, FROZEN, HOOK_FAILED, NOT_VERIFIED
 from engine.cutover.stopped import HOOKS
+from flows.deploy.deployments import CUTOVER
 from flows.display.advice_list import advice_list
 from ledger.db.rows import SCORE_LOW, MailboxRow, Phase
 from ledger.leg.cutover_steps import BACK, DONE, FAILED, RELEASE, StepRow, Steps
 from ledger.store import Ledger
 from model.plural import many
 
-SHOWN = 60
-"""So many rows the artifact has, the most urgent first."""
+SHOWN = 15
+"""So many rows the artifact has, the most urgent first: they fit a screen, and the rest is counted."""
+NOW_TOLD = "Now, while the run goes on; this does not disturb it:"
+AFTER_TOLD = "Once the run has ended:"
 BACK_TOLD = (
     "Or give people the old mailbox back: `cutover --back` does it for everybody who is not released,"
     " `give-back` for one person, and takes back first what Kogge wrote for somebody who is released:"
 )
 WORKING = "**A run is at work on it. There is nothing to do.**"
-WORKING_ON_OTHERS = (
-    "**A run is at work on the others.** What to type for these stands here once it has ended."
-)
+WORKING_ON_OTHERS = "**A run is at work on the others.**"
 NAMED = 5
 """So many mailboxes a message names."""
 
@@ -40,7 +41,8 @@ class CutoverLine:
     Attributes:
         mailbox: its random id.
         phase: staging, frozen or live.
-        since: when its first freeze hook began, or when it was frozen; None if its user is not kept from it.
+        since: when its first freeze hook began, or when it was frozen; None if that is not recorded, or if
+            its user is not kept from it.
         step: the newest step, with its state; "" if none was begun.
         code: what keeps it from going on; None if nothing is known to.
         released: True if it only goes forward.
@@ -55,8 +57,16 @@ class CutoverLine:
 
     @property
     def held(self) -> bool:
-        """Return True if its user is kept from the mailbox, wholly or in part."""
-        return self.since is not None and self.phase is not Phase.LIVE
+        """Return True if its user is kept from the mailbox, wholly or in part.
+
+        From the first freeze hook on, although the phase changes only after the last one.
+        """
+        return self.phase is Phase.FROZEN or (self.since is not None and self.phase is not Phase.LIVE)
+
+    @property
+    def stands(self) -> Phase:
+        """Return how it stands, for people."""
+        return Phase.FROZEN if self.held else self.phase
 
 
 def cutover_lines(
@@ -138,34 +148,51 @@ def held_told(lines: Sequence[CutoverLine], now: datetime, *, at_work: bool = Fa
     held = [line for line in lines if line.held]
     if not held:
         return ""
-    oldest = min(line.since for line in held if line.since is not None)
     names = ", ".join(line.mailbox for line in held[:NAMED])
     names += f" and {len(held) - NAMED:,} more" if len(held) > NAMED else ""
-    minutes = max(0, int((now - oldest).total_seconds() // 60))
+    since = _since_told(held, now)
     if at_work:
         told = many(len(held), "mailbox is frozen", "mailboxes are frozen")
-        return f"{told}, the first since {moment(oldest)} ({many(minutes, 'minute', 'minutes')}): {names}."
+        return f"{told}, {since}: {names}."
     told = many(len(held), "mailbox is frozen: its user", "mailboxes are frozen: their users")
-    lasts = many(minutes, "minute", "minutes")
-    return f"{told} may be locked out, the first since {moment(oldest)} ({lasts}): {names}"
+    return f"{told} may be locked out, {since}: {names}"
+
+
+def _since_told(held: Sequence[CutoverLine], now: datetime) -> str:
+    """Return since when mailboxes are frozen, and for how long."""
+    known = [line.since for line in held if line.since is not None]
+    if not known:
+        return "it is not recorded since when"
+    minutes = max(0, int((now - min(known)).total_seconds() // 60))
+    first = "the first" if len(known) == len(held) else "the first that is recorded"
+    return f"{first} since {moment(min(known))} ({many(minutes, 'minute', 'minutes')})"
 
 
 def next_steps(wave: str, lines: Sequence[CutoverLine]) -> list[str]:
     """Return the commands to type now, in their order; [] if all are live."""
+    return [*_harmless(wave, lines), *_afterwards(wave, lines)]
+
+
+def _harmless(wave: str, lines: Sequence[CutoverLine]) -> list[str]:
+    """Return the commands that disturb no run: they look, or record a decision."""
     name = shlex.quote(wave)
     codes = {line.code for line in lines if line.code}
-    if all(line.phase is Phase.LIVE for line in lines):
-        return []
     commands = []
-    if NOT_VERIFIED in codes:
-        commands += [f"kogge migrate --wave {name}"]
     if SCORE_LOW in codes:
         commands += [f"kogge score --wave {name}"]
         commands += [f"kogge approve score-low --wave {name} --by NAME --reason TEXT"]
     if HOOK_FAILED in codes:
         commands += [f"kogge cutover --wave {name} --status"]
-    commands += [f"kogge cutover --wave {name} --by NAME"]
     return commands
+
+
+def _afterwards(wave: str, lines: Sequence[CutoverLine]) -> list[str]:
+    """Return the commands by which the cutover goes on once no run is at work on it; [] if all are live."""
+    if all(line.phase is Phase.LIVE for line in lines):
+        return []
+    name = shlex.quote(wave)
+    first = [f"kogge migrate --wave {name}"] if any(line.code == NOT_VERIFIED for line in lines) else []
+    return [*first, f"kogge cutover --wave {name} --by NAME"]
 
 
 def way_back(wave: str, lines: Sequence[CutoverLine]) -> list[str]:
@@ -198,27 +225,63 @@ def cutover_text(
         lines: its mailboxes, the most urgent first.
         now: when they were read.
         waits: why the run waits for approval, with the command; None if it does not.
-        at_work: what else the page says while a run brings mailboxes live; None if none does. Whoever types a
-            command then disturbs that run, so that the page offers none.
+        at_work: what else the page says while a run brings mailboxes live; None if none does. It then parts
+            what disturbs no run from what is typed after it.
     """
     working = at_work is not None
     text = [f"## Cutover of wave {wave}: {cutover_told(lines)}", ""]
     text += [f"**It waits for a person.** {waits}", ""] if waits else []
     text += _held_text(lines, now, working=working)
-    text += ["| mailbox | phase, code | frozen since | newest step |", "|---|---|---|---|"]
-    text += [_row(line) for line in lines[:SHOWN]]
+    text += advice_list(Counter(line.code for line in lines if line.code), "mailbox", "mailboxes")
+    if not working:
+        text += _to_type(wave, lines, waits=waits is not None)
+    elif stopped := [line for line in lines if line.code is not None]:
+        text += _to_type_meanwhile(wave, stopped)
+    text += _table(lines)
+    text += ["", at_work] if at_work else []
+    return "\n".join([*text, "", f"As of {moment(now)}"]) + "\n"
+
+
+def _to_type(wave: str, lines: Sequence[CutoverLine], *, waits: bool) -> list[str]:
+    """Return what to type next, as Markdown. waits: the run goes on when it is resumed, without a command."""
+    commands = next_steps(wave, lines)
+    text: list[str] = []
+    if commands := commands[:-1] if waits else commands:
+        text += ["", "### What to type next", "", *_block(commands)]
+        text += [] if waits else ["", _pressed(wave)]
+    return [*text, *_back_text(wave, lines)]
+
+
+def _to_type_meanwhile(wave: str, stopped: Sequence[CutoverLine]) -> list[str]:
+    """Return what to type about mailboxes that stopped while a run is at work on others, as Markdown."""
+    harmless = _harmless(wave, stopped)
+    text = ["", NOW_TOLD, "", *_block(harmless)] if harmless else []
+    text += ["", AFTER_TOLD, "", *_block(_afterwards(wave, stopped)), "", _pressed(wave)]
+    return [*text, *_back_text(wave, stopped)]
+
+
+def _back_text(wave: str, lines: Sequence[CutoverLine]) -> list[str]:
+    back = way_back(wave, lines)
+    return ["", BACK_TOLD, "", *_block(back)] if back else []
+
+
+def _block(commands: Iterable[str]) -> list[str]:
+    return [f"    {command}" for command in commands]
+
+
+def _pressed(wave: str) -> str:
+    """Return what in Prefect does the same as the last of the commands."""
+    return f'The last one is also the deployment "{CUTOVER.name_of(wave)}" in Prefect.'
+
+
+def _table(lines: Sequence[CutoverLine]) -> list[str]:
+    """Return a row for each of the most urgent mailboxes, and how many more there are."""
+    table = ["", "### Mailboxes", "", "| mailbox | state, code | frozen since | newest step |"]
+    table += ["|---|---|---|---|", *(_row(line) for line in lines[:SHOWN])]
     if rest := lines[SHOWN:]:
         stopped = sum(line.code is not None for line in rest)
-        text += ["", f"and {len(rest):,} more, of which {stopped:,} are stopped."]
-    text += advice_list(Counter(line.code for line in lines if line.code), "mailbox", "mailboxes")
-    if at_work is not None:
-        return "\n".join([*text, "", at_work, "", f"As of {moment(now)}"]) + "\n"
-    commands = next_steps(wave, lines)
-    if commands := commands[:-1] if waits else commands:
-        text += ["", "### What to type next", "", *(f"    {command}" for command in commands)]
-    if back := way_back(wave, lines):
-        text += ["", BACK_TOLD, "", *(f"    {command}" for command in back)]
-    return "\n".join([*text, "", f"As of {moment(now)}"]) + "\n"
+        table += ["", f"and {len(rest):,} more, of which {stopped:,} are stopped."]
+    return table
 
 
 def _held_text(lines: Sequence[CutoverLine], now: datetime, *, working: bool) -> list[str]:
@@ -231,14 +294,22 @@ def _held_text(lines: Sequence[CutoverLine], now: datetime, *, working: bool) ->
     stopped = [line for line in lines if line.code is not None]
     going = [line for line in lines if line.code is None]
     held = held_told(stopped, now)
-    first, else_ = ([f"{held}.", "", WORKING_ON_OTHERS], "else ") if held else ([WORKING], "")
-    return [*first, "", held_told(going, now, at_work=True) or f"Nobody {else_}is kept from a mailbox.", ""]
+    first = [f"{held}.", ""] if held else []
+    else_ = "else " if held else ""
+    working_told = WORKING_ON_OTHERS if stopped else WORKING
+    return [
+        *first,
+        working_told,
+        "",
+        held_told(going, now, at_work=True) or f"Nobody {else_}is kept from a mailbox.",
+        "",
+    ]
 
 
 def _row(line: CutoverLine) -> str:
     since = "" if line.since is None else moment(line.since)
     code = f", `{line.code}`" if line.code else ""
-    return f"| `{line.mailbox}` | {line.phase}{code} | {since} | {line.step} |"
+    return f"| `{line.mailbox}` | {line.stands}{code} | {since} | {line.step} |"
 
 
 def moment(at: datetime) -> str:

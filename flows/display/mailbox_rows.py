@@ -65,6 +65,11 @@ class MailboxLine:
         return self.stop is not None and self.stop.locked
 
     @property
+    def stands(self) -> Phase:
+        """Return how it stands, for people: its first freeze hook locks out before the phase changes."""
+        return Phase.FROZEN if self.locked and self.phase is Phase.STAGING else self.phase
+
+    @property
     def cutover_begun(self) -> bool:
         """Return True if its cutover has begun, so that a page reports it."""
         return self.phase is not Phase.STAGING or (self.stop is not None and bool(self.stop.step))
@@ -209,7 +214,7 @@ def mailboxes_told(lines: Sequence[MailboxLine], paused: datetime | None = None)
     """Return a wave's mailboxes in one phrase that fits on a card. paused: since when the wave is."""
     person = sum(line.needs_person for line in lines)
     verified = sum(line.state is LegState.VERIFIED for line in lines)
-    frozen = sum(line.phase is Phase.FROZEN for line in lines)
+    frozen = sum(line.stands is Phase.FROZEN for line in lines)
     told = [many(person, "needs a person", "need a person") if person else "none needs a person"]
     told += [f"{frozen:,} frozen"] if frozen else []
     first = f"{pause_told(paused)}, " if paused is not None else ""
@@ -232,7 +237,7 @@ def _row(line: MailboxLine, ui: str) -> str:
     codes = ", ".join(f"`{code}`" for code in line.codes)
     cells = [
         f"`{line.mailbox}`",
-        str(line.phase),
+        str(line.stands),
         f"{line.state} ({', '.join(line.only)})" if line.only else str(line.state),
         f"{line.percent} %",
         codes,

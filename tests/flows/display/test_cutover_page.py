@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from flows.display.cutover_page import (
+    AFTER_TOLD,
+    BACK_TOLD,
+    NOW_TOLD,
     SHOWN,
     WORKING,
     CutoverLine,
@@ -95,13 +98,60 @@ def test_a_cutover_at_work_is_no_emergency_and_offers_no_command() -> None:
 
 
 def test_a_mailbox_that_stopped_is_told_although_the_run_goes_on_with_others() -> None:
-    both = cutover_lines([BOXES[1], BOXES[3]], STEPS | {"m-late": STEPS["m-late"][:1]}, {})
-    text = cutover_text("pilot", both, NOW, at_work="")
+    text = cutover_text("pilot", stopped_and_going(), NOW, at_work="")
     assert WORKING not in text
     assert "1 mailbox is frozen: its user may be locked out" in text
     assert "minutes): m-hook." in text
     assert "1 mailbox is frozen, the first since 29 Nov 22:15 UTC (45 minutes): m-late." in text
     assert "- `hook-failed` (1 mailbox):" in text
+
+
+def stopped_and_going() -> list[CutoverLine]:
+    return cutover_lines([BOXES[1], BOXES[3]], STEPS | {"m-late": STEPS["m-late"][:1]}, {})
+
+
+def test_while_a_run_goes_on_its_page_says_what_to_type_now_and_what_after_it() -> None:
+    """A run of a large wave takes an hour, and somebody who is locked out asks at its begin."""
+    text = cutover_text("pilot", stopped_and_going(), NOW, at_work="")
+    now, after = text.index(NOW_TOLD), text.index(AFTER_TOLD)
+    assert now < text.index("    kogge cutover --wave pilot --status") < after
+    assert after < text.index("    kogge cutover --wave pilot --by NAME") < text.index(BACK_TOLD)
+    assert text.index(BACK_TOLD) < text.index("    kogge cutover --wave pilot --back --by NAME")
+
+
+def test_a_page_with_something_to_do_does_not_say_that_there_is_nothing() -> None:
+    early = [box("m-early", Phase.STAGING), BOXES[1]]
+    steps = {"m-late": STEPS["m-late"][:1]}
+    text = cutover_text("pilot", cutover_lines(early, steps, {"m-early": "not-verified"}), NOW, at_work="")
+    assert WORKING not in text
+    assert (
+        f"{AFTER_TOLD}\n\n    kogge migrate --wave pilot\n    kogge cutover --wave pilot --by NAME\n" in text
+    )
+    assert NOW_TOLD not in text
+
+
+def test_a_mailbox_is_called_the_same_in_the_sentence_and_in_the_table() -> None:
+    """Its phase is still staging while its first hook runs, and its user may be locked out."""
+    for at_work in (None, ""):
+        text = cutover_text("pilot", stopped_and_going(), NOW, at_work=at_work)
+        assert "| `m-hook` | frozen, `hook-failed` |" in text
+        assert "staging" not in text
+
+
+def test_who_was_frozen_by_hand_is_kept_from_a_mailbox_too() -> None:
+    by_hand = cutover_lines([box("m-hand", Phase.FROZEN)], {}, {"m-hand": "frozen-by-hand"})
+    text = cutover_text("pilot", by_hand, NOW)
+    assert "1 mailbox is frozen: its user may be locked out, it is not recorded since when: m-hand" in text
+    assert "Nobody is kept" not in text
+    both = cutover_lines([box("m-hand", Phase.FROZEN), BOXES[1]], STEPS, {})
+    assert "2 mailboxes are frozen" in held_told(both, NOW)
+    assert ", the first that is recorded since 29 Nov 22:15 UTC (45 minutes): " in held_told(both, NOW)
+
+
+def test_what_to_type_stands_before_the_rows() -> None:
+    text = cutover_text("pilot one", lines(), NOW)
+    assert text.index("kogge cutover --wave 'pilot one' --back") < text.index("| `m-late`")
+    assert 'the deployment "cutover pilot one"' in text
 
 
 def test_the_log_says_at_which_steps_a_cutover_is() -> None:
@@ -155,5 +205,5 @@ def test_a_cutover_that_waits_says_why_first() -> None:
 def test_five_hundred_mailboxes_stay_readable() -> None:
     many = [box(f"m-{number:03}", Phase.STAGING) for number in range(500)]
     text = cutover_text("pilot", cutover_lines(many, {}, {"m-499": "not-verified"}), NOW)
-    assert text.count("| `m-") == SHOWN
+    assert text.count("| `m-") == SHOWN == 15
     assert "`m-499`" in text, "what is stopped comes before what is well"

@@ -97,6 +97,14 @@ def test_a_cutover_that_stopped_needs_a_person_in_the_table_on_the_card_and_in_t
     assert "1 mailbox needs a person: a cutover stopped" in wave_text(seen, ended=True)
 
 
+def test_who_may_be_locked_out_by_a_freeze_hook_is_called_frozen() -> None:
+    """As on the page of its cutover; the phase changes only after the last of the hooks."""
+    stopped = {"m-well": Stop("hook-failed", "freeze:redirect", "exit-4", locked=True)}
+    lines = mailbox_lines(LEGS[:1], [box("m-well", Phase.STAGING)], {}, (), stopped)
+    assert mailboxes_told(lines) == "1 of 1 verified, 1 needs a person, 1 frozen"
+    assert "| `m-well` | frozen | verified | 100 % | `hook-failed` |" in mailboxes_text("w", lines, NOW, "")
+
+
 def test_a_withheld_mailbox_needs_a_person_and_says_why() -> None:
     lines = mailbox_lines([leg("m-1", LegState.PENDING)], [], {}, (), {"m-1": Stop("plan-changed")})
     assert person_line(lines) == "1 mailbox needs a person: plan-changed (1)."
