@@ -123,7 +123,7 @@ def _refuse_acceptance(order: DecideParameters) -> None:
     """Raise Misconfigured for a code that is not accepted in a form, with the command where there is one."""
     code = order.code
     if code not in APPROVABLE:
-        raise Misconfigured("code", f"{unknown(code, BY_FORM)}. Accepted here: {', '.join(sorted(BY_FORM))}")
+        raise Misconfigured("code", unknown(code, BY_FORM))
     if code not in BY_FORM:
         whose = f"-m {order.mailboxes[0]}" if len(order.mailboxes) == 1 else "-m MAILBOX"
         command = f"kogge approve {code} {whose} --by NAME --reason TEXT"

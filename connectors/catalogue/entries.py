@@ -22,9 +22,13 @@ def connectors() -> Mapping[str, Connector]:
     return {one.kind: one for one in found}
 
 
-def sources() -> Mapping[str, Connector]:
-    """Return the connectors that read."""
-    return {kind: one for kind, one in connectors().items() if one.reads}
+def sources(workload: Kind | None = None) -> Mapping[str, Connector]:
+    """Return the connectors that read items of this kind; of any kind if it is None."""
+    return {
+        kind: one
+        for kind, one in connectors().items()
+        if (one.reads if workload is None else workload in one.reads)
+    }
 
 
 def targets(workload: Kind) -> Mapping[str, Connector]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from model.errors import Misconfigured
 
 SHOWN = 20
+NAMED_MOST = 8
+"""So many existing names are given to somebody who gave another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,26 @@ def misconfigured(path: Path, problems: Sequence[Problem]) -> Misconfigured:
     return Misconfigured(first.where(path.name), "\n".join(lines))
 
 
-def unknown(name: str, existing: Iterable[str]) -> str:
-    """Return advice on a name that does not exist: the nearest existing one, or all of them."""
+def unknown(name: str, existing: Iterable[str], every: str = "") -> str:
+    """Return advice on a name that does not exist: the nearest existing one, or the first of them.
+
+    Args:
+        name: as it was given.
+        existing: the names that exist.
+        every: where all of them are listed, for names that are too many for a line; "" if nowhere.
+    """
     names = sorted(existing)
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
     if near:
         return f"unknown; did you mean {near[0]}?"
-    return f"unknown; known here: {', '.join(names)}" if names else "unknown; none is known here"
+    if len(names) > NAMED_MOST:
+        first = ", ".join(names[:NAMED_MOST])
+        where = f"; {every}" if every else ""
+        return f"unknown; there are {len(names)}: {first} and {len(names) - NAMED_MOST} more{where}"
+    *others, last = names or [""]
+    if others:
+        return f"unknown; give {', '.join(others)} or {last}"
+    return f"unknown; there is only {last}" if last else "unknown; there is none yet"
 
 
 def read_text(path: Path, purpose: str, name: str = "") -> str:

@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from connectors.catalogue.connector import named
-from connectors.catalogue.entries import connectors, sources, targets
+from connectors.catalogue.entries import connectors, sources
 from connectors.http.proxy import Network, Networked
 from connectors.server_settings import ServerSettings
 from connectors.settings import Account, Strict, name_fields
@@ -37,7 +37,15 @@ from engine.config.maintenance_windows import Windows
 from engine.config.planning import PlanSettings
 from engine.config.prefect import PrefectSettings
 from engine.config.report import ReportSettings
-from engine.config.sources import SOURCE, Sources, chooser, faults, model_of_source, read_sources, side_of_own
+from engine.config.sources import (
+    SOURCE,
+    Sources,
+    faults,
+    model_of_source,
+    read_sources,
+    side_of_own,
+    target_of,
+)
 from engine.config.throttling import AdmissionSettings
 from engine.config.toml_errors import explained, lines_of
 from model.errors import Misconfigured
@@ -51,12 +59,12 @@ if TYPE_CHECKING:
     SourceTables: TypeAlias = Sources
     MailTargetSettings: TypeAlias = ServerSettings
 else:
-    MailTargetSettings = Annotated[Any, BeforeValidator(chooser(functools.partial(targets, Kind.MAIL)))]
+    MailTargetSettings = Annotated[Any, BeforeValidator(functools.partial(target_of, Kind.MAIL))]
     SourceTables = Annotated[Any, BeforeValidator(read_sources)]
 
 
 def _target_field(workload: Kind) -> tuple[Any, None]:
-    return Annotated[Any, BeforeValidator(chooser(functools.partial(targets, workload)))] | None, None
+    return Annotated[Any, BeforeValidator(functools.partial(target_of, workload))] | None, None
 
 
 class StateSettings(Strict):

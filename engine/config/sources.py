@@ -6,16 +6,16 @@ is taken over into it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ValidationError, create_model
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from connectors.catalogue.connector import Connector, named
-from connectors.catalogue.entries import connectors, sources
+from connectors.catalogue.entries import connectors, sources, targets
 from connectors.server_settings import ServerSettings
 from connectors.settings import Strict
 from model.kinds import Kind
@@ -81,31 +81,43 @@ def side_of_own(workload: Kind) -> str:
     return f"{SOURCE}.{workload}"
 
 
-def chooser(known: Callable[[], Mapping[str, Connector]]) -> Callable[[object], Strict]:
-    """Return a validator that picks the model of the settings by `kind`.
+def target_of(workload: Kind, raw: object) -> Strict:
+    """Return the settings of a workload's target: a validator.
 
     The model is imported only when the configuration names it: a command that uses no Exchange should not
     load its libraries.
+
+    Raises:
+        ValidationError: with every fault, each at its field.
     """
-
-    def choose(raw: object) -> Strict:
-        return chosen_model(raw, known()).model_validate(raw)
-
-    return choose
+    return _model_of(raw, targets(workload), "write", workload).model_validate(raw)
 
 
-def chosen_model(raw: object, choices: Mapping[str, Connector]) -> type[Strict]:
+def _model_of(
+    raw: object,
+    choices: Mapping[str, Connector],
+    does: Literal["read", "write"],
+    workload: Kind | None = None,
+) -> type[Strict]:
     """Return the model that `kind` names.
 
     Raises:
-        ValidationError: if it names none of the choices.
+        ValidationError: if it names none of the choices, which are those that do this with the workload.
     """
     kind = raw.get("kind") if isinstance(raw, dict) else None
     if not isinstance(kind, str) or kind not in choices:
-        text = " or ".join(f'kind = "{name}"' for name in choices)
-        raise fault(("kind",), f"give {text}")
+        known = connectors().get(kind) if isinstance(kind, str) else None
+        why = "" if known is None else f"{_refusal(known, does, workload)}; "
+        raise fault(("kind",), why + "give " + " or ".join(f'kind = "{name}"' for name in choices))
     model: type[Strict] = named(choices[kind].settings)
     return model
+
+
+def _refusal(one: Connector, does: str, workload: Kind | None) -> str:
+    """Return why a connector is none of those that read or write a workload."""
+    if not (one.reads if does == "read" else one.writes):
+        return f"{one.kind} can only be a {'target' if does == 'read' else 'source'}"
+    return f"{one.kind} does not {does} {workload}"
 
 
 def fault(place: tuple[str, ...], text: str) -> ValidationError:
@@ -129,7 +141,7 @@ def read_sources(raw: object) -> Sources:
         ValidationError: with every fault, each at its field.
     """
     if not isinstance(raw, dict) or not _is_of_tables(raw):
-        chosen_model(raw, sources())
+        _model_of(raw, sources(), "read")
     given: Mapping[str, Any] = raw if isinstance(raw, dict) else {}
     kind = given.get("kind", "")
     found = model_of_source(kind).model_validate(given)
@@ -163,9 +175,4 @@ def _own_field(workload: Kind) -> Any:
 
 def _own_source(workload: Kind, raw: object) -> Strict:
     """Return the settings of a source of one workload; a connector that does not read it is refused."""
-    readers = {name: one for name, one in sources().items() if workload in one.reads}
-    kind = raw.get("kind") if isinstance(raw, dict) else None
-    if kind in connectors() and kind not in readers:
-        text = " or ".join(f'kind = "{name}"' for name in readers)
-        raise fault(("kind",), f"this connector does not read {workload}; give {text}")
-    return chosen_model(raw, readers).model_validate(raw)
+    return _model_of(raw, sources(workload), "read", workload).model_validate(raw)

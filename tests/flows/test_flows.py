@@ -326,7 +326,7 @@ def test_what_was_only_looked_at_is_open_to_a_run_that_is_stopped(stage: Stage) 
 def test_an_unknown_wave_fails_with_advice(stage: Stage) -> None:
     result = launch.launch(stage.config, "no-such-wave")
     assert not result.complete
-    assert result.message == "misconfigured: wave: unknown; known here: pilot"
+    assert result.message == "misconfigured: wave: unknown; there is only pilot"
 
 
 @pytest.mark.prefect

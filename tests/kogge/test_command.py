@@ -263,7 +263,7 @@ def test_options_that_choose_nothing(place: Path, planned: str, capsys: pytest.C
         assert run(*command, "--wave", "pilto") == 2
         assert capsys.readouterr().err == "--wave: unknown; did you mean pilot?\n", command
         assert run(*command, "--wave", "zzz") == 2
-        assert capsys.readouterr().err == "--wave: unknown; known here: pilot\n", command
+        assert capsys.readouterr().err == "--wave: unknown; there is only pilot\n", command
     for name in ("check", "discover", "status", "failures", "links", "retry", "verify"):
         assert run(name, "-m", planned, "-m", "z@z.example", "-m", "m-7f3a9c01") == 2
         message = capsys.readouterr().err

@@ -73,7 +73,7 @@ def test_rows_without_a_wave_are_counted(
     (place / "mailboxes.csv").write_text(f"{HEAD}{OWN.replace('pilot', '')}")
     assert run(command, "--wave", "pilot") == 2
     assert capsys.readouterr().err == (
-        "--wave: unknown; none is known here; 1 row has no wave yet in mailboxes.csv:"
+        "--wave: unknown; there is none yet; 1 row has no wave yet in mailboxes.csv:"
         " `kogge plan --write` makes waves\n"
     )
 
@@ -84,4 +84,4 @@ def test_a_list_that_cannot_be_read_is_no_reason_for_another_error(
     (place / "mailboxes.csv").write_bytes(b"\xff")
     (place / "broken.toml").write_text("= no TOML")
     assert run("links", "--wave", "other") == 2
-    assert capsys.readouterr().err == "--wave: unknown; known here: pilot\n"
+    assert capsys.readouterr().err == "--wave: unknown; there is only pilot\n"

@@ -65,8 +65,7 @@ WRONG = {
     f"[source.mail]\n{IMAP}": "kogge.toml: source.calendar: is missing: [target.calendar] needs it",
     "": "kogge.toml: source: is missing",
     f"[source.mail]\n{IMAP}[source.calendar]\n{IMAP}": (
-        "kogge.toml:6: source.calendar.kind: this connector does not read calendar; "
-        'give kind = "ews" or kind = "graph"'
+        'kogge.toml:6: source.calendar.kind: imap does not read calendar; give kind = "ews" or kind = "graph"'
     ),
     f"[source]\n{IMAP}[source.mail]\n{IMAP}": (
         "kogge.toml:2: source.kind: imap does not read calendar: give [source.calendar]"
@@ -82,6 +81,25 @@ WRONG = {
     f'[source]\nhost = "x"\n[source.mail]\n{IMAP}': "kogge.toml:1: source.kind: give kind = ",
     f'{ONE}mail = "imap"\n': "kogge.toml:6: source.mail.kind: give kind = ",
 }
+
+
+FILES = 'kind = "nextcloud"\nurl = "https://cloud.example"\npassword = { env = "FILES" }\n'
+ROLES = {
+    f"[source]\n{FILES}": (
+        'kogge.toml:2: source.kind: nextcloud can only be a target; give kind = "ews" or kind = "graph"'
+    ),
+    f"{ONE}[source.mail]\n{FILES}": (
+        'kogge.toml:7: source.mail.kind: nextcloud can only be a target; give kind = "ews"'
+    ),
+    f"{ONE}[target.tasks]\n{EWS}": (
+        'kogge.toml:7: target.tasks.kind: ews can only be a source; give kind = "caldav"'
+    ),
+    f"{ONE}[target.tasks]\n{IMAP}": (
+        'kogge.toml:7: target.tasks.kind: imap does not write tasks; give kind = "caldav"'
+    ),
+}
+"""A connector in a place where it cannot be, and what is said."""
+WRONG |= ROLES
 
 
 @pytest.mark.parametrize("text", WRONG)

@@ -49,9 +49,9 @@ def listed(write: Write, *names: str) -> tuple[Person, ...]:
     [
         ('timezone = "Mars/Olympus"', "plan.timezone: give a time zone like Europe/Berlin"),
         ('window = "the night"', "plan.window: give the name of one of [windows]"),
-        ("mailboxes = 0", "plan.mailboxes: must be greater than or equal to 1"),
+        ("mailboxes = 0", "plan.mailboxes: give 1 or more"),
         ("wave = 3", "plan.wave: unknown; did you mean waves?"),
-        ("rates = { mail = 0 }", "plan.rates.mail: must be greater than 0"),
+        ("rates = { mail = 0 }", "plan.rates.mail: give a number above 0"),
     ],
 )
 def test_faults_of_the_settings(write: Write, line: str, told: str) -> None:

@@ -25,8 +25,8 @@ ZEROS = {"new": 0, "replaced": 0, "amended": 0, "withdrawn": 0, "shared": 0}
     ("workload", "message"),
     [
         ("calender", "--workload: unknown; did you mean calendar?\n"),
-        ("settings", "--workload: unknown; known here: calendar, contacts, files, mail, notes, tasks\n"),
-        ("", "--workload: unknown; known here: calendar, contacts, files, mail, notes, tasks\n"),
+        ("settings", "--workload: unknown; give calendar, contacts, files, mail, notes or tasks\n"),
+        ("", "--workload: unknown; give calendar, contacts, files, mail, notes or tasks\n"),
         ("tasks", "--workload: no [target.tasks] is configured\n"),
     ],
 )

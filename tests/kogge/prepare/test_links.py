@@ -299,7 +299,7 @@ def test_nobody_else_reads_the_links_though_the_file_was_there(place: Place) -> 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--wave", "other"), "--wave: unknown; known here: w"),
+        (("--wave", "other"), "--wave: unknown; there is only w"),
         (("--wave", "w", "--csv", "no/where.csv"), "--csv no/where.csv: cannot be written"),
         (("--wave", "w", "--mailbox", "m-none"), "--mailbox: not in wave w: m-none"),
         (("--wave", "w", "--resolve-by", "none.toml"), "none.toml: no such file"),

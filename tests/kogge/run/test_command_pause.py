@@ -123,7 +123,7 @@ def test_without_any_window_none_is_known(folder: Path, capsys: pytest.CaptureFi
     file = folder / "kogge.toml"
     file.write_text(file.read_text().partition("[windows")[0])
     assert kogge(folder, "migrate", "--wave", "one") == 2
-    assert capsys.readouterr().err == "waves.csv:2: window: unknown; none is known here\n"
+    assert capsys.readouterr().err == "waves.csv:2: window: unknown; there is none yet\n"
 
 
 def test_pausing_and_resuming_say_what_was(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -263,7 +263,7 @@ def test_a_whole_wave_is_resolved_and_recorded_once(
         ((), "who: give either ID|ADDRESS or --wave"),
         (("m-1", "--wave", "w1"), "who: give either"),
         (("m-1", "--csv", "x.csv"), "--csv: is for whole waves: give --wave, or neither"),
-        (("--wave", "w2"), "--wave: unknown; known here: w1"),
+        (("--wave", "w2"), "--wave: unknown; there is only w1"),
     ],
 )
 def test_what_who_cannot_do(
