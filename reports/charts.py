@@ -1,42 +1,39 @@
-"""The pictures of a report: static SVG, drawn by Vega-Lite (vl-convert), without scripts or the network.
+"""The pictures of a report: static SVG, without scripts or the network.
 
-Colours are the page's custom properties, so that one picture serves light, dark and print. Each has a title
-and a description, and next to it on the page is a table with the same numbers.
+Each has a title and a description, and next to it on the page is a table with the same numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, Literal
 
-import vl_convert
-from lxml import etree
 from markupsafe import Markup
 
-from engine.approvals.score import Rating
 from ledger.views.progress_samples import Beat
+from reports.axes import Amounts, Plot, amounts
 from reports.data import Fate, WaveReport
+from reports.drawing import ACCENT, INK, MUTED, Drawing, width_of
 from reports.i18n import Wording
 
-WIDE, NARROW = 720, 340
+WIDE, NARROW = 720.0, 340.0
 """Pixels: for a desk and for paper, and for a telephone."""
-SVG = "{http://www.w3.org/2000/svg}"
-INK, MUTED, RULE = "var(--ink)", "var(--muted)", "var(--rule)"
-ACCENT = "var(--accent)"
-BAR = 14
-CURVE = 24
-"""Points of a ribbon's edge."""
-DAYS = 2 * 86_400_000
-"""From so many milliseconds on the axis of time shows days."""
+BAR = 14.0
+"""Width of what stands for the inventory and for a fate."""
+AFTER = 12.0
+"""From what stands for a fate to its words."""
 LEAST = 3.0
 """Height of what would be too thin to see."""
-NOISE = frozenset({"role", "aria-roledescription", "aria-hidden", "class", "width", "height"})
-"""What only Vega's own scripts read; and a size, which the page decides."""
-TIMES: Mapping[str, Literal["en-GB", "de-DE", "fr-FR"]] = {"en": "en-GB", "de": "de-DE", "fr": "fr-FR"}
-Row = dict[str, Any]
+ROW, BAND = 30.0, 17.0
+"""Height of the row of a rating, and of its bar."""
+SMALL, GAP = 12.0, 6.0
+"""Height of the letters at an axis, and how far they are from it."""
+PACE, PACES, BELOW = 50.0, 80.0, 24.0
+"""Height of a side's bars, from one side to the next, and of the words of an axis of time."""
+WASHED = 0.32
+"""How opaque a ribbon is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +45,6 @@ class Picture:
     words: str
 
 
-def _config(size: int) -> Row:
-    axis = {
-        "labelColor": MUTED,
-        "labelFontSize": size,
-        "titleColor": MUTED,
-        "titleFontSize": size,
-        "titleFontWeight": "normal",
-        "gridColor": RULE,
-        "domainColor": RULE,
-        "tickColor": RULE,
-        "labelPadding": 6,
-    }
-    return {"aria": False, "font": "inherit", "view": {"stroke": None}, "axis": axis}
-
-
 class Charts:
     """Draw the pictures of one page; the ids of their elements are unique on it."""
 
@@ -70,35 +52,13 @@ class Charts:
         self._text = text
         self._drawn_before = 0
 
-    def _drawn(self, spec: Row, title: str, description: str) -> Markup:
-        form = self._text.words["format"]
-        numbers = {"decimal": form["decimal"], "thousands": form["group"], "grouping": [3]}
-        drawn = vl_convert.vegalite_to_svg(
-            {"background": None, **spec},
-            allowed_base_urls=[],
-            format_locale={**numbers, "currency": ["", ""]},
-            time_format_locale=TIMES[self._text.language],
+    def _both(self, draw: Callable[[float], Drawing], title: str, description: str) -> Picture:
+        """Return the picture in both widths."""
+        self._drawn_before += 2
+        wide, narrow = (
+            draw(width).markup(f"chart-{self._drawn_before - before}", title, description)
+            for width, before in ((WIDE, 1), (NARROW, 0))
         )
-        return self._told(etree.fromstring(drawn.encode()), title, description)
-
-    def _told(self, root: etree._Element, title: str, description: str) -> Markup:
-        """Return the SVG with a name and a description, as wide as there is room."""
-        self._drawn_before += 1
-        name = f"chart-{self._drawn_before}"
-        for element in root.iter():
-            for attribute in NOISE.intersection(map(str, element.attrib)):
-                del element.attrib[attribute]
-        root.set("role", "img")
-        root.set("aria-labelledby", f"{name}-title {name}-desc")
-        for at, (tag, words) in enumerate((("title", title), ("desc", description))):
-            element = etree.Element(f"{SVG}{tag}", {"id": f"{name}-{tag}"})
-            element.text = words
-            root.insert(at, element)
-        return Markup(etree.tostring(root, encoding="unicode"))  # noqa: S704  (its text was escaped by lxml)
-
-    def _both(self, spec: Any, title: str, description: str) -> Picture:
-        """Return the picture in both widths; `spec` makes the specification for a width."""
-        wide, narrow = (self._drawn(spec(width), title, description) for width in (WIDE, NARROW))
         return Picture(wide, narrow, description)
 
     # What became of the items
@@ -115,90 +75,101 @@ class Charts:
         description = text("chart.flow-desc", n=total, parts=text("format.parts").join(parts))
         return self._both(lambda width: self._flow(known, width), text("chart.flow"), description)
 
-    def _flow(self, known: Mapping[Fate, int], width: int) -> Row:
+    def _flow(self, known: Mapping[Fate, int], width: float) -> Drawing:
         wide = width == WIDE
         place = _Places(known, 190.0 if wide else 260.0, 30.0 if wide else 50.0)
-        left, right = (90.0, 430.0) if wide else (6.0, 118.0)
-        layers = [
-            _area(_ribbon(place.from_[fate], place.to[fate], left + BAR, right), _colour(fate))
-            for fate in known
-        ]
-        layers += [_box(left, left + BAR, *place.whole, INK)]
-        layers += [_box(right, right + BAR, *place.to[fate], _colour(fate)) for fate in known]
-        for fate, number in known.items():
-            layers += self._label(fate, number, place, right + BAR + 12, wide)
-        layers += self._head(sum(known.values()), place, left, wide)
-        free = {"axis": None, "type": "quantitative"}
-        encoding = {
-            "x": {**free, "field": "x", "scale": {"domain": [0, width], "nice": False, "zero": False}},
-            "y": {**free, "field": "y", "scale": {"domain": [place.height, 0], "nice": False, "zero": False}},
-        }
-        size = {"width": width, "height": place.height, "padding": 0, "config": _config(13)}
-        return {**size, "encoding": encoding, "layer": layers}
+        labels = {fate: self._label(fate, items, place.total, wide) for fate, items in known.items()}
+        column = max(width_of(bold, bold=True) for bold, _ in labels.values()) + GAP if wide else 0.0
+        words = column + max(width_of(plain) for _, plain in labels.values())
+        left, right = 90.0 if wide else 0.0, width - words - AFTER - BAR
+        drawing = Drawing(width, place.height)
+        for fate in known:
+            start, end = place.from_[fate], place.to[fate]
+            drawing.ribbon((left + BAR, *start), (right, *end), _colour(fate), WASHED)
+        drawing.rectangle(left, place.whole[0], left + BAR, place.whole[1], INK)
+        for fate, (bold, plain) in labels.items():
+            top, bottom = place.to[fate]
+            x, middle, up = right + BAR + AFTER, (top + bottom) / 2, 0.0 if wide else 9.0
+            drawing.rectangle(right, top, right + BAR, bottom, _colour(fate))
+            number, anchor = (x + column - GAP, "end") if wide else (x, "start")
+            drawing.text(number, middle - up, bold, bold=True, anchor=anchor)
+            drawing.text(x + column, middle + up, plain)
+        self._head(drawing, place, left)
+        return drawing
 
-    def _label(self, fate: Fate, items: int, place: _Places, x: float, wide: bool) -> list[Row]:
-        top, bottom = place.to[fate]
-        middle, text = (top + bottom) / 2, self._text
-        share = text.share(items, place.total)
-        name = text.name("fate", fate)
-        if wide:
-            return [
-                _words(x + 48, middle, text.number(items), bold=True, align="right"),
-                _words(x + 58, middle, f"{name} ({share})"),
-            ]
-        return [
-            _words(x, middle - 9, f"{text.number(items)} ({share})", bold=True),
-            _words(x, middle + 9, name),
-        ]
+    def _label(self, fate: Fate, items: int, total: int, wide: bool) -> tuple[str, str]:
+        """Return the words at a fate: first the bold ones, then the others."""
+        text = self._text
+        name, number, share = text.name("fate", fate), text.number(items), text.share(items, total)
+        return (number, f"{name} ({share})") if wide else (f"{number} ({share})", name)
 
-    def _head(self, total: int, place: _Places, left: float, wide: bool) -> list[Row]:
-        """Return the words for the whole."""
-        inventory = self._text("chart.inventory", n=total)
-        if wide:
-            first, *rest = inventory.split(" ")
+    def _head(self, drawing: Drawing, place: _Places, left: float) -> None:
+        """Write the words for the whole."""
+        inventory = self._text("chart.inventory", n=place.total)
+        if drawing.width == WIDE:
+            number, _, noun = inventory.partition(" ")
             middle = sum(place.whole) / 2
-            return [
-                _words(left - 10, middle - 9, first, bold=True, align="right"),
-                _words(left - 10, middle + 9, " ".join(rest), align="right"),
-            ]
-        return [_words(left, 10, inventory, bold=True)]
+            drawing.text(left - 10, middle - 9, number, bold=True, anchor="end")
+            drawing.text(left - 10, middle + 9, noun, anchor="end")
+        else:
+            drawing.text(left, 10, inventory, bold=True)
 
     # How good, how far, how fast
 
     def scores(self, report: WaveReport) -> Picture | None:
         """Draw how many mailboxes have each rating; None if there is no mailbox."""
         text = self._text
-        counts = {str(rating): number for rating, number in report.score.distribution.items()}
-        counts["none"] = sum(box.score is None for box in report.boxes)
         if not report.boxes:
             return None
-        rows = [
-            {"rating": text.name("rating", name), "n": number, "name": name, "shown": text.number(number)}
-            for name, number in counts.items()
+        counts = {str(rating): number for rating, number in report.score.distribution.items()}
+        counts["none"] = sum(box.score is None for box in report.boxes)
+        parts = [
+            text("chart.part", label=text.name("rating", rating), count=number)
+            for rating, number in counts.items()
         ]
-        parts = [text("chart.part", label=row["rating"], count=row["n"]) for row in rows]
         description = text("chart.scores-desc", parts=text("format.parts").join(parts))
-        return self._both(lambda width: _bars(rows, width), text("chart.scores"), description)
+        return self._both(lambda width: self._scores(counts, width), text("chart.scores"), description)
+
+    def _scores(self, counts: Mapping[str, int], width: float) -> Drawing:
+        text = self._text
+        names = [text.name("rating", rating) for rating in counts]
+        shown = [text.number(number) for number in counts.values()]
+        left = max(map(width_of, names)) + GAP
+        room = width - left - 8 - max(width_of(number, bold=True) for number in shown)
+        drawing = Drawing(width, ROW * len(counts))
+        for at, (rating, number) in enumerate(counts.items()):
+            middle = ROW * (at + 0.5)
+            end = left + room * number / (max(counts.values()) or 1)
+            drawing.text(left - GAP, middle, names[at], anchor="end")
+            drawing.rectangle(left, middle - BAND / 2, end, middle + BAND / 2, f"var(--score-{rating})")
+            drawing.text(end + 8, middle, shown[at], bold=True)
+        return drawing
 
     def progress(self, beats: Sequence[Beat]) -> Picture | None:
         """Draw how many items were known and done over time; None for fewer than two points in time."""
         if len(beats) < 2:
             return None
         text, last = self._text, beats[-1]
-        ends = {"first": text.moment(beats[0].at), "last": text.moment(last.at + last.seconds)}
+        ends = {"first": text.moment(beats[0].at), "last": text.moment(_end(last))}
         description = text("chart.progress-desc", **ends, done=last.done, items=last.items)
-        rows = [{"t": self._local(_end(beat)), "items": beat.items, "done": beat.done} for beat in beats]
+        high = amounts(max(max(beat.items, beat.done) for beat in beats), whole=True)
 
-        def spec(width: int) -> Row:
-            known = {"mark": {"type": "line", "stroke": MUTED, "strokeWidth": 1.5, "strokeDash": [4, 3]}}
-            done = {"mark": {"type": "area", "fill": ACCENT, "fillOpacity": 0.2, "line": {"stroke": ACCENT}}}
-            layers = [
-                {**known, "encoding": {"y": _axis("items", None)}},
-                {**done, "encoding": {"y": _axis("done", None)}},
-            ]
-            return _over_time(rows, width, 200, {"layer": layers})
+        def draw(width: float) -> Drawing:
+            drawing, plot = self._plot(beats, high, width, 200)
+            known, done = (
+                [
+                    (plot.x(self._local(_end(beat))), plot.y(number))
+                    for beat, number in zip(beats, row, strict=True)
+                ]
+                for row in ([beat.items for beat in beats], [beat.done for beat in beats])
+            )
+            foot = [(done[-1][0], plot.bottom), (done[0][0], plot.bottom)]
+            drawing.area([*done, *foot], ACCENT, 0.2)
+            drawing.curve(done, ACCENT, 2)
+            drawing.curve(known, MUTED, 1.5, dashes="4 3")
+            return drawing
 
-        return self._both(spec, text("chart.progress"), description)
+        return self._both(draw, text("chart.progress"), description)
 
     def throughput(self, beats: Sequence[Beat]) -> Picture | None:
         """Draw how many items were copied in a second over time; None if nothing was copied."""
@@ -208,58 +179,87 @@ class Charts:
         text = self._text
         copied, worked = beats[-1].copied - beats[0].copied, sum(beat.worked for beat in beats[1:])
         numbers = {"most": text.number(max(rates), 1), "mean": text.number(max(0, copied) / worked, 1)}
-        rows = [
-            {"t": self._local(beat.at), "end": self._local(_end(beat)), "n": rate}
-            for beat, rate in zip(beats[1:], rates, strict=True)
-        ]
 
-        def spec(width: int) -> Row:
-            mark = {"type": "rect", "fill": ACCENT}
-            y = {"y": _axis("n", None), "y2": {"datum": 0}, "x2": {"field": "end"}}
-            return _over_time(rows, width, 130, {"mark": mark, "encoding": y})
+        def draw(width: float) -> Drawing:
+            drawing, plot = self._plot(beats, amounts(max(rates)), width, 130)
+            for beat, rate in zip(beats[1:], rates, strict=True):
+                self._bar(drawing, plot, beat, rate, ACCENT)
+            return drawing
 
-        return self._both(spec, text("chart.throughput"), text("chart.throughput-desc", **numbers))
+        return self._both(draw, text("chart.throughput"), text("chart.throughput-desc", **numbers))
 
     def pace(self, beats: Sequence[Beat]) -> Picture | None:
         """Draw a row of bars for each side, in per cent of full speed; None if neither was ever slower."""
         text = self._text
-        told = [
-            (beat, side, min(1.0, pace))
-            for beat in beats
-            for side, pace in (("source", beat.source), ("target", beat.target))
-            if pace is not None
-        ]
-        least = min((pace for _, _, pace in told), default=1.0)
+        sides = {
+            "source": [(beat, min(1.0, beat.source)) for beat in beats if beat.source is not None],
+            "target": [(beat, min(1.0, beat.target)) for beat in beats if beat.target is not None],
+        }
+        least = min((pace for row in sides.values() for _, pace in row), default=1.0)
         if least == 1.0:
             return None
-        rows = [
-            {
-                "t": self._local(beat.at),
-                "end": self._local(_end(beat)),
-                "side": text.name("side", side),
-                "pace": 100 * pace,
-                "full": pace == 1.0,
-            }
-            for beat, side, pace in told
-        ]
+        rows = {side: row for side, row in sides.items() if row}
 
-        def spec(width: int) -> Row:
-            words = {"title": None, "labelOrient": "top", "labelAnchor": "start", "labelColor": INK}
-            order = [text.name("side", side) for side in ("source", "target")]
-            row = {"field": "side", "type": "nominal", "sort": order, "header": words, "spacing": 12}
-            percent = {"values": [0, 50, 100], "labelExpr": "datum.value + ' %'"}
-            y = _axis("pace", None) | {"scale": {"domain": [0, 100]}}
-            y["axis"] = {**y["axis"], **percent}
-            fill = {"condition": {"test": "datum.full", "value": ACCENT}, "value": "var(--care)"}
-            more = {"y": y, "y2": {"datum": 0}, "x2": {"field": "end"}, "row": row, "fill": fill}
-            return _over_time(rows, width, 50, {"mark": {"type": "rect"}, "encoding": more})
+        def draw(width: float) -> Drawing:
+            drawing = Drawing(width, PACES * len(rows) + BELOW)
+            for at, (side, row) in enumerate(rows.items()):
+                labels = [text.percent(share) for share in (0.0, 0.5, 1.0)]
+                top = PACES * (at + 1) - PACE
+                plot = self._frame(drawing, (beats[0].at, _end(beats[-1])), labels, 1.0, (top, top + PACE))
+                drawing.text(plot.left, top - 14, text.name("side", side), size=SMALL)
+                for beat, share in row:
+                    self._bar(drawing, plot, beat, share, ACCENT if share == 1.0 else "var(--care)")
+            self._clock(drawing, plot)
+            return drawing
 
-        return self._both(spec, text("chart.pace"), text("chart.pace-desc", least=text.percent(least)))
+        return self._both(draw, text("chart.pace"), text("chart.pace-desc", least=text.percent(least)))
+
+    # The axes
+
+    def _plot(
+        self, beats: Sequence[Beat], high: Amounts, width: float, height: float
+    ) -> tuple[Drawing, Plot]:
+        """Return a drawing that has an axis of amounts and one of time, and where values lie in it."""
+        drawing = Drawing(width, height + BELOW + SMALL)
+        labels = [self._text.number(tick, high.digits) for tick in high.ticks]
+        ends = (_end(beats[0]), _end(beats[-1]))
+        plot = self._frame(drawing, ends, labels, high.ticks[-1], (SMALL, height + SMALL))
+        self._clock(drawing, plot)
+        return drawing, plot
+
+    def _frame(
+        self, drawing: Drawing, ends: tuple[int, int], labels: Sequence[str], most: float,
+        between: tuple[float, float],
+    ) -> Plot:  # fmt: skip
+        """Draw evenly spaced lines from 0, the lowest, to `most`, with a label each."""
+        left = max(width_of(label, SMALL) for label in labels) + GAP
+        plot = Plot(left, drawing.width, *between, self._local(ends[0]), self._local(ends[1]), most)
+        for at, label in enumerate(labels):
+            y = plot.y(most * at / (len(labels) - 1))
+            drawing.line((left, y), (drawing.width, y))
+            drawing.text(left - GAP, y, label, size=SMALL, fill=MUTED, anchor="end")
+        return plot
+
+    def _clock(self, drawing: Drawing, plot: Plot) -> None:
+        """Draw the axis of time."""
+        for moment in plot.moments(6 if drawing.width == WIDE else 3):
+            when, x = datetime.fromtimestamp(moment, UTC), plot.x(moment)
+            label = self._text.short_day(when) if plot.names_day(moment) else f"{when:%H:%M}"
+            room = width_of(label, SMALL) / 2
+            anchor = "end" if x + room > plot.right else "middle"
+            drawing.line((x, plot.bottom), (x, plot.bottom + 5))
+            drawing.text(x, plot.bottom + 15, label, size=SMALL, fill=MUTED, anchor=anchor)
+
+    def _bar(self, drawing: Drawing, plot: Plot, beat: Beat, amount: float, fill: str) -> None:
+        """Draw a bar for a stretch of time. The thinnest and the lowest can still be seen."""
+        left, right = plot.x(self._local(beat.at)), plot.x(self._local(_end(beat)))
+        top = min(plot.y(amount), plot.bottom - 2)
+        drawing.rectangle(left, top, max(right, left + 1), plot.bottom, fill)
 
     def _local(self, seconds: int) -> int:
-        """Return milliseconds by the clock of the page's time zone, for an axis that is drawn in UTC."""
+        """Return seconds by the clock of the page's time zone, as if it was the clock of UTC."""
         offset = self._text.local(seconds).utcoffset() or timedelta()
-        return (seconds + int(offset.total_seconds())) * 1000
+        return seconds + int(offset.total_seconds())
 
 
 def speeds(beats: Sequence[Beat]) -> list[float]:
@@ -304,66 +304,3 @@ class _Places:
             self.from_[fate] = (at, at + high * items / self.total)
             at += high * items / self.total
         self.whole = (begins, begins + high)
-
-
-def _ribbon(start: tuple[float, float], end: tuple[float, float], left: float, right: float) -> list[Row]:
-    rows = []
-    for step in range(CURVE + 1):
-        part = step / CURVE
-        eased = part * part * (3 - 2 * part)
-        top, bottom = (a + (b - a) * eased for a, b in zip(start, end, strict=True))
-        rows.append({"x": left + (right - left) * part, "y": top, "y2": bottom})
-    return rows
-
-
-def _area(rows: list[Row], colour: str) -> Row:
-    mark = {"type": "area", "fill": colour, "fillOpacity": 0.32}
-    return {"data": {"values": rows}, "mark": mark, "encoding": {"y2": {"field": "y2"}}}
-
-
-def _box(left: float, right: float, top: float, bottom: float, colour: str) -> Row:
-    row = {"x": left, "x2": right, "y": top, "y2": bottom}
-    ends = {"x2": {"field": "x2"}, "y2": {"field": "y2"}}
-    return {"data": {"values": [row]}, "mark": {"type": "rect", "fill": colour}, "encoding": ends}
-
-
-def _words(x: float, y: float, words: str, *, bold: bool = False, align: str = "left") -> Row:
-    mark = {"type": "text", "align": align, "baseline": "middle", "fontSize": 13.5, "fill": INK}
-    mark |= {"fontWeight": 700 if bold else 400}
-    row = {"x": x, "y": y, "words": words}
-    return {"data": {"values": [row]}, "mark": mark, "encoding": {"text": {"field": "words"}}}
-
-
-def _bars(rows: list[Row], width: int) -> Row:
-    order = [row["rating"] for row in rows]
-    axis = {"title": None, "domain": False, "ticks": False, "labelColor": INK, "labelLimit": 200}
-    y = {"field": "rating", "type": "nominal", "sort": order, "axis": axis}
-    most = max(row["n"] for row in rows) or 1
-    scale = {"domain": [0, most]}
-    x = {"field": "n", "type": "quantitative", "axis": None, "scale": scale}
-    colours = {"domain": [*map(str, Rating), "none"]}
-    colours["range"] = [f"var(--score-{name})" for name in colours["domain"]]
-    fill = {"field": "name", "type": "nominal", "scale": colours, "legend": None}
-    bar = {"mark": {"type": "bar", "height": {"band": 0.62}}, "encoding": {"fill": fill}}
-    words = {"type": "text", "align": "left", "dx": 8, "fontSize": 13.5, "fontWeight": 700, "fill": INK}
-    shown = {"mark": words, "encoding": {"text": {"field": "shown"}}}
-    size = {"width": width - 190, "height": 30 * len(rows), "config": _config(13)}
-    return {**size, "data": {"values": rows}, "encoding": {"x": x, "y": y}, "layer": [bar, shown]}
-
-
-def _axis(field: str, title: str | None) -> Row:
-    axis = {"title": title, "tickCount": 4, "domain": False, "ticks": False, "format": ",~r"}
-    return {"field": field, "type": "quantitative", "axis": axis}
-
-
-def _over_time(rows: list[Row], width: int, height: int, more: Row) -> Row:
-    span: int = rows[-1]["t"] - rows[0]["t"]
-    form = "%H:%M" if span < DAYS else "%-d %b"
-    least = 60_000 if span < DAYS else 86_400_000
-    most = max(1, min(6 if width == WIDE else 3, span // least))
-    ticks = {"tickCount": most, "labelFlush": True, "format": form}
-    axis = {"title": None, "grid": False, **ticks}
-    x = {"field": "t", "type": "temporal", "scale": {"type": "utc"}, "axis": axis}
-    encoding = {"x": x, **more.get("encoding", {})}
-    size = {"width": width - 80, "height": height, "config": _config(12)}
-    return {**size, "data": {"values": rows}, **more, "encoding": encoding}

@@ -133,6 +133,11 @@ class Wording:
         """Write a date by the page's time zone."""
         return self._day(self.local(seconds))
 
+    def short_day(self, when: datetime) -> str:
+        """Write a date without its year, for the axis of a chart."""
+        month = self.words["format"]["short-months"][when.month - 1]
+        return self("format.short-date", day=str(when.day), month=month)
+
     def moment(self, seconds: float, form: str = "moment") -> str:
         """Write a time to the minute, by the page's time zone, and name the zone.
 
