@@ -40,16 +40,21 @@ class Legs(Protocol):
 def expected(legs: Iterable[LegRow], checked: Mapping[str, int]) -> int:
     """Return how many items there are in all, as far as it is known.
 
-    It is what was listed, or what `kogge check` counted of a mailbox if that is more.
+    It is what was listed, or what `kogge check` counted of a mailbox if that is more and not all of it is
+    listed: of a verified mailbox the list is whole.
 
     Args:
         legs: with what was listed.
         checked: what `kogge check` counted, by the mailbox's id.
     """
     listed: Counter[str] = Counter()
+    unlisted: set[str] = set()
     for leg in legs:
         listed[leg.mailbox] += leg.items
-    return sum(max(count, checked.get(mailbox, 0)) for mailbox, count in listed.items())
+        if leg.state is not LegState.VERIFIED:
+            unlisted.add(leg.mailbox)
+    counted = {mailbox: checked.get(mailbox, 0) for mailbox in unlisted}
+    return sum(max(count, counted.get(mailbox, 0)) for mailbox, count in listed.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,8 +100,9 @@ class MailboxLine:
 
     @property
     def items(self) -> int:
-        """Count the items: those that are listed, or those that `kogge check` counted if they are more."""
-        return max(self.checked, sum(cell.items for cell in self.cells.values()))
+        """Count the items: those that are listed, or as reports.progress.expected counts before all are."""
+        listed = sum(cell.items for cell in self.cells.values())
+        return listed if self.state is LegState.VERIFIED else max(self.checked, listed)
 
     @property
     def done(self) -> int:
@@ -146,10 +147,9 @@ class MailboxLine:
     @property
     def share(self) -> str:
         """Return how much is done, as text: below 100% until all is verified, "-" if nothing is known."""
-        if not self.items:
-            return "100%" if self.cells and self.state is LegState.VERIFIED else "-"
-        percent = 100 * self.done // self.items
-        return f"{min(99, percent) if self.state is not LegState.VERIFIED else percent}%"
+        if self.cells and self.state is LegState.VERIFIED:
+            return "100%"
+        return f"{min(99, 100 * self.done // self.items)}%" if self.items else "-"
 
     def codes(self) -> str:
         """Return each code, with the workloads that have it if not all have it.

@@ -270,6 +270,24 @@ def test_a_wave_is_accounted_for_only_without_open_items() -> None:
     assert result_of([done, replace(done, mailbox="m-2")], frozenset({"m-2"})).fates[State.VERIFIED] == 5
 
 
+def test_of_a_verified_mailbox_all_is_done_although_the_check_counted_more() -> None:
+    """A row that is "ok" and "95%" would leave its reader to guess what of it is missing."""
+    whole = replace(leg(1, LegState.VERIFIED), items=95, done=95)
+    checked = {box(1).id: 100}
+    fleet = gather([box(1)], [whole], [], NOW, checked=checked)
+    (line,) = fleet.lines()
+    assert (line.share, line.items) == ("100%", 95)
+    summary = LegSummary(
+        box(1).id, "pilot", Phase.STAGING, 1, Kind.MAIL, LegState.VERIFIED, None, {State.VERIFIED: 95}
+    )
+    (ended,) = result_of([summary], checked=checked).lines()
+    assert (ended.share, ended.items) == ("100%", 95)
+    assert fleet.totals()["expected"] == 95
+    told = "\n".join(map(str, shown_at(fleet, Look(width=80))))
+    assert "95%" not in told
+    assert "counted" not in told
+
+
 def test_the_end_of_a_run_and_status_say_the_same_share_of_a_blocked_mailbox() -> None:
     """Its account held a stranger's mail: mail, which is most of it, was never listed."""
     known = box(1)
