@@ -8,11 +8,17 @@ import pytest
 
 from handbook import changelog
 
+FIRST_LINE = 160
+"""Characters of an entry's first line, at most."""
 CURRENT = "# Changelog\n\n## Unreleased\n\nSee changelog/unreleased.\n\n## 0.1.0\n\nThe first version.\n"
 
 
 def test_every_entry_of_the_next_release_can_be_read() -> None:
-    assert changelog.entries(changelog.ROOT / "changelog/unreleased")
+    """Its first line is one plain sentence, as a list of changes shows it; the rest is its text."""
+    found = changelog.entries(changelog.ROOT / "changelog/unreleased")
+    assert found
+    lines = [f"{changelog.KINDS[one.kind]}, {one.area}: {one.title}" for one in found]
+    assert [line for line in lines if len(line) > FIRST_LINE] == []
 
 
 def test_what_is_unreleased_stands_in_entries_and_not_in_the_file() -> None:
