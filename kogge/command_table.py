@@ -35,7 +35,7 @@ COMMANDS: Mapping[str, Entry] = {
     ),
     "check": Entry(
         "kogge.prepare.check:check",
-        "Preflight: reach and open both sides of every mailbox, prove whose it is, compare sizes.",
+        "Runs the preflight: opens both sides of every mailbox, proves whose it is, compares sizes.",
         PREPARE,
     ),
     "discover": Entry(

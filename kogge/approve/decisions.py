@@ -71,19 +71,22 @@ ListTo = Annotated[
     typer.Option("--list", metavar="FILE", help="Write what is signed, and FILE.diff to what was last."),
 ]
 AcceptNotReady = Annotated[
-    bool, typer.Option("--accept-not-ready", help="What is not ready stays out of the approval.")
+    bool, typer.Option("--accept-not-ready", help="Leave what is not ready out of the approval.")
 ]
 One = Annotated[str | None, typer.Option("--mailbox", "-m", metavar="M", help="For this mailbox alone.")]
 Whole = Annotated[
     str | None, typer.Option("--wave", "-w", metavar="W", help="For every mailbox of this wave.")
 ]
 FromStaging = Annotated[
-    bool, typer.Option("--from-staging", help="With live: also what was never frozen; needs --reason.")
+    bool, typer.Option("--from-staging", help="With live: move also what was never frozen; needs --reason.")
 ]
 
 
 def approve(
-    code: Annotated[str | None, typer.Argument(metavar="[CODE]", help=", ".join(APPROVABLE))] = None,
+    code: Annotated[
+        str | None,
+        typer.Argument(metavar="[CODE]", help=f"What to take responsibility for: {', '.join(APPROVABLE)}."),
+    ] = None,
     by: Decider = None,
     reason: Reason = None,
     mailbox: One = None,
@@ -102,7 +105,7 @@ def approve(
     """Approves a wave's plan, or takes responsibility for what Kogge will not decide alone (CODE).
 
     A plan is signed: nothing of a wave is written before as many different approvers did as the configuration
-    asks for, and a plan that changes needs them anew. With a CODE, give --by, --reason, and --mailbox, or
+    asks for, and a plan that changes needs them again. With a CODE, give --by, --reason, and --mailbox, or
     --wave for all of it; then what it tells; what needs no approval, as far as the ledger knows, is refused.
     Both are recorded in the wave's event chain.
 
@@ -198,7 +201,7 @@ def _let_go_live(
 
 
 def phase(
-    to: Annotated[str, typer.Argument(metavar="PHASE", help=", ".join(Phase))],
+    to: Annotated[str, typer.Argument(metavar="PHASE", help=f"The phase: {', '.join(Phase)}.")],
     by: By,
     mailbox: One = None,
     wave: Whole = None,
@@ -457,7 +460,7 @@ def who(
     by: Asker = None,
     config: ConfigPath = DEFAULT,
     wave: Annotated[
-        str | None, typer.Option("--wave", "-w", metavar="W", help="Instead: every mailbox of this wave.")
+        str | None, typer.Option("--wave", "-w", metavar="W", help="List instead every mailbox of this wave.")
     ] = None,
     csv_file: CsvFile = None,
     as_json: AsJson = False,

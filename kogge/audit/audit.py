@@ -56,7 +56,7 @@ Correct = Annotated[
     str | None, typer.Option("--correct", metavar="REASON", help="A pack in place of the newest, and why.")
 ]
 _AT = re.compile(r"@|\(\s*at\s*\)", re.IGNORECASE)
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be sealed.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be sealed; write nothing.")]
 
 
 def seal(
@@ -151,7 +151,8 @@ One = Annotated[
 ]
 
 Unsealed = Annotated[
-    bool, typer.Option("--unsealed", help="Though nothing of it was ever sealed: its evidence is lost.")
+    bool,
+    typer.Option("--unsealed", help="Destroy it though nothing of it was ever sealed: its evidence is lost."),
 ]
 
 
@@ -162,8 +163,8 @@ def create(
 ) -> None:
     """Makes a key that wraps the keys of all mailboxes, for `[evidence] key`. Never overwrites.
 
-    One machine alone needs none: it makes its own at the first run, beside the state directory. Several share
-    one. Whoever loses it can no longer seal, and never again say whose line is whose.
+    One machine alone needs none: it makes its own at the first run, next to the state directory. Several
+    share one. Whoever loses it can no longer seal, and never again say whose line is whose.
 
     Example: kogge audit keys create --out evidence.key
     """

@@ -37,8 +37,8 @@ def reconcile(
     Get-MailboxFolderStatistics anna | Export-Csv -Encoding UTF8 anna.csv. Take it just before the first pass.
 
     Ends with 1 where one side has items that the other has not. Folders that stay at the source by a rule
-    are listed with the rule's code, and are no difference. Folders that share a path are told apart by their
-    numbers, or else compared by their sum. It shows paths of the export: mind who reads it.
+    are listed with the rule's code, and are no difference. Folders that share a path are compared by their
+    numbers, or else by their sum. It shows paths of the export: mind who reads it.
 
     Example: kogge audit reconcile evidence/wave-pilot anna.csv --keys m-7f3a9c01.key
     """

@@ -59,13 +59,13 @@ def report(
     ] = None,
     mailbox: Mailboxes = None,
     people: Annotated[
-        bool, typer.Option("--people", help="A page for each person of the wave, too.")
+        bool, typer.Option("--people", help="Write a page for each person of the wave, too.")
     ] = False,
     with_folders: Annotated[
         bool,
         typer.Option(
             "--with-folders",
-            help="Pages of people that name folders, each for its owner alone. Needs --by.",
+            help="Name folders on pages of people, each for its owner alone. Needs --by.",
         ),
     ] = False,
     by: Reader = None,

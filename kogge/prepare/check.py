@@ -80,10 +80,10 @@ def check(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Preflight: reach and open both sides of every mailbox, prove whose it is, compare sizes.
+    """Runs the preflight: opens both sides of every mailbox, proves whose it is, compares sizes.
 
     Writes nothing to any mailbox. The waves of the list are planned (with --wave only that one), and what
-    was found is kept for those who approve them. A mailbox is named by its line in mailboxes.csv. Where it
+    was found is stored for those who approve them. A mailbox is named by its line in mailboxes.csv. Where it
     is not known whether a calendar server mails invitations, the two accounts of [invitation_probe] try it;
     that takes minutes.
 

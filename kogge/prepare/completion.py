@@ -14,7 +14,7 @@ VARIABLE = "_KOGGE_COMPLETE"
 
 def completion(
     shell: Annotated[
-        Literal["bash", "zsh", "fish"], typer.Argument(metavar="SHELL", help="bash, zsh or fish.")
+        Literal["bash", "zsh", "fish"], typer.Argument(metavar="SHELL", help="The shell: bash, zsh or fish.")
     ],
 ) -> None:
     """Prints a script that makes the Tab key complete commands and options in your shell.

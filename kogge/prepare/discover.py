@@ -54,8 +54,8 @@ def discover(
     """Lists what the sources hold: how much, how large, what is odd, and what will not move and why.
 
     Lists every item, reads no body, writes to neither side. A mailbox is named by its line in
-    mailboxes.csv. What a mailbox has beside its folders (an online archive, rules, delegates) is kept in the
-    ledger: reports tell of it.
+    mailboxes.csv. What a mailbox has in addition to its folders (an online archive, rules, delegates) is
+    written to the ledger: reports tell of it.
 
     Example: kogge discover --csv inventory.csv --relations relations.csv
     """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ledger = typer.Typer(help="Upgrades the ledger's schema.", no_args_is_help=True)
 
-Check = Annotated[bool, typer.Option("--check", help="Only say what would be done; change nothing.")]
+Check = Annotated[bool, typer.Option("--check", help="Say what would be done; change nothing.")]
 
 
 def upgrade(check: Check = False, config: ConfigPath = DEFAULT) -> None:

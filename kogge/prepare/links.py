@@ -75,7 +75,7 @@ def links(
     """Lists links into OneDrive and SharePoint in what moved: each with its file's new place, or why not.
 
     Reads every mail, and every Office document, page and text among the files. Nothing is rewritten. What is
-    found goes to FILE or, with --json, to standard output, and is kept nowhere; the screen shows counts. A
+    found goes to FILE or, with --json, to standard output, and is stored nowhere; the screen shows counts. A
     Prefect that runs shows them as well, of a whole wave. Exit code 0 when all was read, wherever the links
     lead.
 

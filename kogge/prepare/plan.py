@@ -41,13 +41,13 @@ def plan(
     context: typer.Context,
     config: ConfigPath = DEFAULT,
     write: Annotated[
-        bool, typer.Option("--write", help="Write the list and waves.csv, beside the present ones.")
+        bool, typer.Option("--write", help="Write the list and waves.csv, next to the present ones.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="With --write: in place of the present list and waves.csv.")
+        bool, typer.Option("--force", help="With --write: replace the present list and waves.csv.")
     ] = False,
     again: Annotated[
-        bool, typer.Option("--again", help="Plan anew also rows that have a wave, if it has not begun.")
+        bool, typer.Option("--again", help="Plan also rows again that have a wave, if it has not begun.")
     ] = False,
     inventory: Annotated[
         Path | None,

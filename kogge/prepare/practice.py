@@ -83,7 +83,7 @@ def practice_up(
     items: Annotated[
         int,
         typer.Option(
-            min=1, max=100_000, help="Mails a mailbox; odd ones beside plain ones have 200 at most."
+            min=1, max=100_000, help="Mails a mailbox; odd ones next to plain ones have 200 at most."
         ),
     ] = 100,
     pim: Annotated[
@@ -96,7 +96,9 @@ def practice_up(
     ] = 20,
     cloud: Annotated[
         int,
-        typer.Option(min=0, max=40_000, help="How many people Microsoft 365 has, beside those of Exchange."),
+        typer.Option(
+            min=0, max=40_000, help="How many people Microsoft 365 has, in addition to those of Exchange."
+        ),
     ] = 5,
     seed: Annotated[int, typer.Option(help="The same seed makes the same mailboxes.")] = 1,
 ) -> None:
@@ -168,7 +170,9 @@ def practice_work(
     ] = None,
     late: Annotated[
         bool,
-        typer.Option("--late", help="Only mail that still arrives at the old server, as after a cutover."),
+        typer.Option(
+            "--late", help="Send only mail that still arrives at the old server, as after a cutover."
+        ),
     ] = False,
     target: Annotated[
         bool,

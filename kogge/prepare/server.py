@@ -87,7 +87,9 @@ def server_environment(
     redis: Annotated[
         str,
         typer.Option(
-            "--redis", metavar="URL", help="rediss://HOST:PORT; redis:// on this machine or with --plain."
+            "--redis",
+            metavar="URL",
+            help="Redis: rediss://HOST:PORT; redis:// on this machine or with --plain.",
         ),
     ],
     out: Annotated[
@@ -123,7 +125,7 @@ def server_environment(
         ),
     ] = None,
     plain: Annotated[
-        bool, typer.Option("--plain", help="No TLS: only in a network that nobody else can reach.")
+        bool, typer.Option("--plain", help="Go without TLS, only in a network that nobody else can reach.")
     ] = False,
 ) -> None:
     """Writes the environment of a Prefect server on PostgreSQL and Redis, for systemd or a shell.

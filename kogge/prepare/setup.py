@@ -28,7 +28,7 @@ ADVICE = (
 
 def setup(
     config: ConfigPath = DEFAULT,
-    check: Annotated[bool, typer.Option("--check", help="Only compare; change nothing.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Compare; change nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Gets Prefect ready for workers: work pool, queues, deployments, schedules, automations.

@@ -31,7 +31,9 @@ def worker(
     ] = None,
     queue: Annotated[
         list[str] | None,
-        typer.Option("--queue", "-q", metavar="Q", help=f"{', '.join(QUEUES)}; repeatable. All by default."),
+        typer.Option(
+            "--queue", "-q", metavar="Q", help=f"The queue: {', '.join(QUEUES)}; repeatable. All by default."
+        ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, max=1000, help="Runs at once.")] = None,
     name: Annotated[str | None, typer.Option(help="How Prefect shows this worker.")] = None,

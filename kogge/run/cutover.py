@@ -78,7 +78,7 @@ def cutover(
         bool,
         typer.Option(
             "--dry-run",
-            help="Only say which mailboxes would go live, and what stops others; with --back, which go back.",
+            help="Say which mailboxes would go live, and what stops others; with --back, which go back.",
         ),
     ] = False,
     status: Annotated[
@@ -88,7 +88,9 @@ def cutover(
     back: Annotated[
         bool, typer.Option("--back", help="Take back what is not live yet: to staging, with the undo hooks.")
     ] = False,
-    now: Annotated[bool, typer.Option("--now", help="Also outside of the wave's window; recorded.")] = False,
+    now: Annotated[
+        bool, typer.Option("--now", help="Run outside of the wave's window, too; recorded.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Cuts mailboxes over: freeze hooks, the final delta, verification, score, release hooks, live.

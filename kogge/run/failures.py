@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ledger.store import Ledger
 
 OfLosses = Annotated[
-    bool, typer.Option("--losses", help="Instead: every item that moved, and what it lost on the way.")
+    bool, typer.Option("--losses", help="List instead every item that moved, and what it lost on the way.")
 ]
 Codes = Annotated[
     list[str] | None,
@@ -59,7 +59,7 @@ ServerWords = Annotated[
     bool,
     typer.Option(
         "--server-words",
-        help="Instead: what servers said of failures, as this machine keeps it. Needs --by.",
+        help="Show instead what servers said of failures, as this machine keeps it. Needs --by.",
     ),
 ]
 Reader = Annotated[

@@ -63,18 +63,18 @@ HELD = (
 def give_back(
     mailbox: Annotated[
         list[str],
-        typer.Option("--mailbox", "-m", metavar="M", help=f"Whose ({NAMES}); repeatable."),
+        typer.Option("--mailbox", "-m", metavar="M", help=f"The mailbox ({NAMES}); repeatable."),
     ],
     config: ConfigPath = DEFAULT,
     by: Decider = None,
     reason: Reason = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be done, and what would stay.")
+        bool, typer.Option("--dry-run", help="Say what would be done, and what would stay.")
     ] = False,
     csv_file: Annotated[
         Path | None,
         typer.Option(
-            "--csv", metavar="FILE", help="Every item that goes or stays, one a line, for you alone."
+            "--csv", metavar="FILE", help="Write every item that goes or stays to FILE, for you alone."
         ),
     ] = None,
     as_json: AsJson = False,

@@ -52,7 +52,7 @@ def log(
     ] = None,
     everything: Annotated[
         bool,
-        typer.Option("--all", help="Also what Kogge recorded by itself: bindings, inventories, steps."),
+        typer.Option("--all", help="Show also what Kogge recorded by itself: bindings, inventories, steps."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -64,8 +64,8 @@ def migrate(
     mailbox: Mailboxes = None,
     workload: Workloads = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and look; write to no mailbox.")] = False,
-    rest: Annotated[bool, typer.Option("--rest", help="Only what is not verified yet.")] = False,
-    now: Annotated[bool, typer.Option("--now", help="Also outside of the wave's window.")] = False,
+    rest: Annotated[bool, typer.Option("--rest", help="Move only what is not verified yet.")] = False,
+    now: Annotated[bool, typer.Option("--now", help="Run outside of the wave's window, too.")] = False,
     by: WhoNow = None,
     as_json: AsJson = False,
 ) -> None:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; recorded.")]
 OutsideHours = Annotated[
     bool,
-    typer.Option("--now", help="Also outside of the wave's window, or paused as it is; recorded, with --by."),
+    typer.Option(
+        "--now", help="Run outside of the wave's window, too, or while it is paused; recorded, with --by."
+    ),
 ]
 WhoNow = Annotated[
     str | None, typer.Option("--by", metavar="NAME", help="With --now: who decides; recorded.")

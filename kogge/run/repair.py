@@ -50,7 +50,7 @@ COUNTS = ("right", "repaired", "user", "refused", "unread")
 
 
 def repair(
-    what: Annotated[str, typer.Argument(metavar="WHAT", help=", ".join(WHAT))],
+    what: Annotated[str, typer.Argument(metavar="WHAT", help=f"What to put right: {', '.join(WHAT)}.")],
     config: ConfigPath = DEFAULT,
     wave: Wave = None,
     mailbox: Mailboxes = None,

@@ -47,14 +47,16 @@ def rollback(
     mailbox: Mailboxes = None,
     recall: Annotated[
         bool,
-        typer.Option("--recall", help="For misdirected mail: in every folder, with a word on what was read."),
+        typer.Option(
+            "--recall", help="Take misdirected mail out of every folder, and say what of it was read."
+        ),
     ] = False,
     execute: Annotated[bool, typer.Option("--execute", help="Remove it; without this, only look.")] = False,
     undo_hooks: Annotated[
         bool,
         typer.Option(
             "--undo-hooks",
-            help="With --execute: then run the undo of each cutover hook, and bring the mailbox to staging.",
+            help="With --execute: run the undo of each cutover hook, too; the mailbox is in staging then.",
         ),
     ] = False,
     now: OutsideHours = False,
@@ -62,7 +64,7 @@ def rollback(
     reason: Reason = None,
     csv_file: Annotated[
         Path | None,
-        typer.Option("--csv", metavar="FILE", help="Every item, one a line, for you alone."),
+        typer.Option("--csv", metavar="FILE", help="Write every item to FILE, one a line, for you alone."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

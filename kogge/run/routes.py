@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
 def routes(
     config: ConfigPath = DEFAULT,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be written; write nothing.")
+    ] = False,
     many_back: Annotated[
-        bool, typer.Option("--many-back", help="Even if it sends many people back to the old server.")
+        bool,
+        typer.Option("--many-back", help="Write it even if it sends many people back to the old server."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:

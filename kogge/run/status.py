@@ -41,11 +41,13 @@ def status(
         bool, typer.Option("--watch", help="Refresh until interrupted or all is verified.")
     ] = False,
     by_workload: Annotated[
-        bool, typer.Option("--by-workload", help="A row for each workload of a mailbox.")
+        bool, typer.Option("--by-workload", help="Show a row for each workload of a mailbox.")
     ] = False,
     everything: Annotated[
         bool,
-        typer.Option("--all", help=f"Every row, not only what needs a person and the {SHOWN} most urgent."),
+        typer.Option(
+            "--all", help=f"Show every row, not only what needs a person and the {SHOWN} most urgent."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -44,7 +44,7 @@ WIDTH = 100
 ConfigPath = Annotated[
     Path, typer.Option("--config", "-c", metavar="FILE", help="The configuration.", envvar="KOGGE_CONFIG")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for scripts.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, for scripts.")]
 Wave = Annotated[str | None, typer.Option("--wave", "-w", metavar="W", help="Only this wave.")]
 OneWave = Annotated[str, typer.Option("--wave", "-w", metavar="W", help="The wave.")]
 NAMES = "random id, address, site, or line of the list"

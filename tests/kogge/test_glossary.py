@@ -40,11 +40,23 @@ def helps(command: Any, path: tuple[str, ...] = ("kogge",)) -> Iterator[tuple[st
     COMMANDS.add(" ".join(path))
     for one in command.params:
         yield f"{' '.join(path)} {one.opts[0]}", getattr(one, "help", None) or ""
+        if getattr(one, "is_flag", False):
+            SWITCHES.add(f"{' '.join(path)} {one.opts[0]}")
     for name, below in getattr(command, "commands", {}).items():
         yield from helps(below, (*path, name))
 
 
 COMMANDS: set[str] = set()
+SWITCHES: set[str] = set()
+"""Options without a value."""
+VERBS = re.compile(
+    "(approve|compare|destroy|do|go|leave|list|move|name|plan|print|put|read|refresh|remove|replace|run|say|seal"
+    "|send|serve|show|take|try|work|write|give)\\b",
+    re.IGNORECASE,
+)
+"""With which the help of a switch begins."""
+PRIVATE = ("told", "kept", "beside", "anew")
+"""Words that once meant something of their own here."""
 HELPS = dict(helps(get_command(app)))
 
 
@@ -72,9 +84,25 @@ def test_no_help_says_it_otherwise(word: str) -> None:
 def test_each_command_says_what_it_does(name: str) -> None:
     """A verb first, and the first sentence ends within its paragraph."""
     first = HELPS[name].split("\n\n")[0]
-    verb = first.split()[0].strip(":,")
-    assert re.fullmatch(r"[A-Z][a-z]+s", verb) or verb == "Preflight", first
+    assert re.match(r"[A-Z][a-z]+s\b", first), first
     assert first.endswith("."), first
+
+
+@pytest.mark.parametrize("name", sorted(SWITCHES))
+def test_each_switch_says_what_the_command_then_does(name: str) -> None:
+    """A verb first, behind the other option that it goes with."""
+    words = re.sub(r"^With (--)?[a-z]+: ", "", HELPS[name])
+    assert VERBS.match(words), f"{words} (a new verb belongs into the list)"
+
+
+def test_each_option_is_one_or_more_sentences() -> None:
+    texts = {name: text for name, text in HELPS.items() if name not in COMMANDS}
+    assert [name for name, text in texts.items() if not re.fullmatch(r"[A-Z].*[.)]", text)] == []
+
+
+@pytest.mark.parametrize("word", PRIVATE)
+def test_no_help_has_a_private_word(word: str) -> None:
+    assert [name for name, text in HELPS.items() if re.search(rf"(?<!-)\b{word}\b(?!-)", text)] == []
 
 
 @pytest.mark.parametrize(
