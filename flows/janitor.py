@@ -9,39 +9,25 @@ from __future__ import annotations
 import asyncio
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from prefect import flow, get_client
 from prefect.artifacts import acreate_markdown_artifact
-from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import ArtifactCreate
-from prefect.client.schemas.filters import (
-    FlowRunFilter,
-    FlowRunFilterEndTime,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-    FlowRunFilterTags,
-    TaskRunFilter,
-    TaskRunFilterState,
-    TaskRunFilterStateType,
-)
-from prefect.client.schemas.objects import TERMINAL_STATES, State, TaskRun
-from prefect.states import Completed, Crashed, Failed
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
 from pydantic import Field
 
 from engine.config.load import Config
 from engine.config.registry import chosen
 from engine.control.ledger_patience import patience_of
 from engine.control.log_filter import quieten
-from flows.deploy.deployments import TAG
-from flows.deploy.silent_runs import crash_silent
-from flows.deploy.taken_runs import PATIENCE, put_back
+from flows.deploy.dead_runs import crash_task_runs
 from flows.deploy.unbegun_waves import begin_again
 from flows.display.prefect_events import tell
 from flows.display.stopped_cutover import stopped_page, stopped_waves
 from flows.process.parameters import Configuration, RunParameters
-from flows.run_note import PAGE, UNFINISHED
 from ledger.housekeeping import forget_health, requeue_expired
 from ledger.open_ledgers import opened
 from ledger.store import Ledger
@@ -58,9 +44,7 @@ class JanitorParameters(RunParameters):
         ge=0,
         le=1440,
         title="Minutes",
-        description="Task runs of a run that ended longer ago than this are orphans. A run that a worker "
-        "took longer ago is put back if it has not begun and that worker is gone. One that has begun is "
-        "crashed if that worker is gone and it has told nothing for so long (three minutes at least)",
+        description="Task runs of a run that ended longer ago than this are orphans",
     )
     configuration: Configuration = ""
 
@@ -70,9 +54,7 @@ class Swept:
     """Count what was found and settled."""
 
     orphan_task_runs: int
-    runs_put_back: int
     waves_begun_again: int
-    silent_runs: int
     expired_legs: int
     stale_health: int
 
@@ -85,8 +67,8 @@ class Swept:
 async def janitor(parameters: JanitorParameters) -> State[Any]:
     """Settle what died.
 
-    It looks for task runs whose run has ended, runs whose worker died before they began or with them, legs
-    whose lease has ended, and reports and pages that are not renewed.
+    It looks for task runs whose run has ended, legs whose lease has ended, and reports and pages that are not
+    renewed. Runs that died are the workers' to find: see flows.deploy.dead_runs.
     """
     with ExitStack() as stack:
         quieten()
@@ -101,52 +83,17 @@ async def janitor(parameters: JanitorParameters) -> State[Any]:
         for wave, count in legs.items():
             tell("legs.requeued", wave, legs=count)
         async with get_client() as client:
-            since = timedelta(minutes=parameters.minutes)
-            silent = await crash_silent(client, config.prefect.work_pool, max(since, PATIENCE))
-            orphans = await crash_orphans(client, since)
+            orphans = await crash_task_runs(client, timedelta(minutes=parameters.minutes))
             for page in pages:
                 await client.create_artifact(page)
-            unbegun = await put_back(client, config.prefect.work_pool, since)
             again = await begin_again(client, config.prefect.work_pool)
-        swept = Swept(orphans, unbegun, again, silent, sum(legs.values()), stale)
+        swept = Swept(orphans, again, sum(legs.values()), stale)
         await acreate_markdown_artifact(report(swept), key="kogge-janitor", description="What had died")
         return Completed(message=str(swept))
 
 
 def _stopped_pages(config: Config, ledger: Ledger) -> list[ArtifactCreate]:
     return [stopped_page(config, ledger, wave) for wave in stopped_waves(config, ledger)]
-
-
-async def crash_orphans(client: PrefectClient, since: timedelta) -> int:
-    """Mark task runs as Crashed whose flow run ended longer ago than `since`.
-
-    Returns:
-        How many task runs it were.
-    """
-    known: set[object] = set()
-    before = datetime.now(UTC) - since
-    while found := [run for run in await _orphans(client, before) if run.id not in known]:
-        for run in found:
-            known.add(run.id)
-            await client.set_task_run_state(run.id, Crashed(message="its run has ended"), force=True)
-    return len(known)
-
-
-async def _orphans(client: PrefectClient, before: datetime) -> list[TaskRun]:
-    """Return task runs of our runs alone.
-
-    A Prefect server may have runs of others, and their flows may have the same names.
-    """
-    ended = FlowRunFilterStateType(any_=sorted(TERMINAL_STATES))
-    return await client.read_task_runs(
-        flow_run_filter=FlowRunFilter(
-            tags=FlowRunFilterTags(all_=[TAG]),
-            state=FlowRunFilterState(type=ended),
-            end_time=FlowRunFilterEndTime(before_=before),
-        ),
-        task_run_filter=TaskRunFilter(state=TaskRunFilterState(type=TaskRunFilterStateType(any_=UNFINISHED))),
-        limit=PAGE,
-    )
 
 
 def report(swept: Swept) -> str:

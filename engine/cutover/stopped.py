@@ -99,6 +99,13 @@ def stops(
     return {number: stop for number, stop in found.items() if stop is not None} | low
 
 
+def under_way(ledger: Ledger, rows: Iterable[MailboxRow]) -> list[str]:
+    """Return the mailboxes whose cutover has begun and not ended, also if somebody is at work on it."""
+    known = list(rows)
+    steps = Steps(ledger).of([row.id for row in known])
+    return [row.id for row in known if _is_under_way(row, steps.get(row.id, ()))]
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """Hold what is needed to tell whether somebody is at work.

@@ -14,7 +14,7 @@ from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
 from engine.config.prefect import PrefectSettings
-from flows.deploy.deployments import CUTOVER, DEPLOYMENTS, TAG
+from flows.deploy.deployments import DEPLOYMENTS, TAG
 
 QUIET = timedelta(minutes=10)
 """After an alarm the same one is silent for so long."""
@@ -54,23 +54,24 @@ def blocked() -> Alarm:
 def crashed() -> Iterator[Alarm]:
     """Yield the alarms for runs of Kogge whose process died.
 
-    There is one for each cutover; of other runs only the first within QUIET.
+    Of runs, the first one of each flow within QUIET. That people may be locked out is said by whoever finds a
+    cutover dead and asks the ledger; Prefect's own event does not know it.
     """
-    names = {name_of(one.entrypoint) for one in DEPLOYMENTS}
-    cutover = name_of(CUTOVER.entrypoint)
     yield Alarm(
         "Kogge tells of cutovers that crashed",
-        "the run {{ event.resource.name }} crashed: people may be locked out",
-        "Start the cutover again: it goes on where it stopped. The artifact cutover-NAME of its wave "
-        f"({PLACE}) says who is frozen, and how people get their old mailbox back.",
-        _of_runs({cutover}, each="prefect.resource.id"),
+        "the cutover of wave {{ event.payload.wave }} crashed: {{ event.payload.mailboxes }} of its people "
+        "may be locked out",
+        "Start the cutover again: it goes on where it stopped. The artifact "
+        f"cutover-{{{{ event.payload.wave }}}} ({PLACE}) says who is frozen, and how people get their old "
+        "mailbox back.",
+        _reactive({"kogge.cutover.died"}, "prefect.resource.id"),
     )
     yield Alarm(
         "Kogge tells of runs that crashed",
         "the run {{ event.resource.name }} crashed",
         "Its process or its machine died, and perhaps others did. Nothing is lost. If its wave has ended, "
         "start the wave again: it goes on where it stopped, and settles first what was under way.",
-        _of_runs(names - {cutover}, each="related:flow:prefect.resource.id"),
+        _of_runs({name_of(one.entrypoint) for one in DEPLOYMENTS}, each="related:flow:prefect.resource.id"),
     )
 
 

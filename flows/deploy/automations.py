@@ -1,4 +1,4 @@
-"""What Prefect does by itself, as `kogge setup` makes it: it notices runs that died, and tells people."""
+"""What Prefect does by itself, as `kogge setup` makes it: it tells people what happens."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import BlockDocumentCreate, BlockDocumentUpdate
-from prefect.client.schemas.objects import BlockDocument, StateType
+from prefect.client.schemas.objects import BlockDocument
 from prefect.events.actions import (
     ActionTypes,
     CallWebhook,
-    ChangeFlowRunState,
     DoNothing,
     SendNotification,
 )
@@ -24,8 +23,7 @@ from prefect.exceptions import ObjectNotFound
 from connectors.settings import Secret
 from engine.config.load import Config
 from flows.deploy.alarms import GUIDE, Alarm, alarms, untimely
-from flows.deploy.deployments import HEARTBEAT_SECONDS, TAG
-from flows.deploy.setup import MISSING, Inspection, Thing
+from flows.deploy.setup import MISSING, Inspection, Presence, Thing
 from model.errors import Misconfigured
 
 HOOK = "webhook"
@@ -58,6 +56,8 @@ WAVES = (
     "kogge.cutover.waiting",
     "kogge.cutover.ended",
 )
+RETIRED = ("Kogge notices runs that died",)
+"""Automations of earlier versions. This one called a run dead whose heartbeats could not be written."""
 MADE = "Made by `kogge setup`, from [prefect] of kogge.toml"
 
 
@@ -198,9 +198,27 @@ class Automated:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """Describe an automation that Prefect is not to have any more."""
+
+    name: str
+    kind: str = "automation"
+
+    async def look(self, client: PrefectClient) -> Inspection:
+        """See whether Prefect has it."""
+        found = await client.read_automations_by_name(self.name)
+        return Inspection(Presence.UNWANTED) if found else Inspection(Presence.THERE)
+
+    async def put(self, client: PrefectClient) -> None:
+        """Remove it."""
+        for one in await client.read_automations_by_name(self.name):
+            await client.delete_automation(one.id)
+
+
 def automations(config: Config) -> Iterator[Thing]:
     """Yield all of them, and before them the blocks that they use."""
-    yield orphans()
+    yield from (Retired(name) for name in RETIRED)
     channels = tuple(_channels(config))
     yield from channels
     if channels:
@@ -218,30 +236,6 @@ def _waves(told_elsewhere: set[str]) -> EventTrigger:
         posture=Posture.Reactive,
         threshold=1,
         within=timedelta(0),
-    )
-
-
-def orphans() -> Automated:
-    """Return the automation that marks a run as Crashed if it sends nothing for three heartbeats.
-
-    Any event of a run counts, because ours end in states with names of their own.
-    """
-    return Automated(
-        "Kogge notices runs that died",
-        "Made by `kogge setup`: a run without a heartbeat is marked as crashed",
-        EventTrigger(
-            after={"prefect.flow-run.heartbeat"},
-            expect={"prefect.flow-run.*"},
-            match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
-            match_related=ResourceSpecification(
-                {"prefect.resource.role": ["tag"], "prefect.resource.id": [f"prefect.tag.{TAG}"]}
-            ),
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=timedelta(seconds=3 * HEARTBEAT_SECONDS),
-        ),
-        actions=(ChangeFlowRunState(state=StateType.CRASHED, message="no heartbeat; its process has died"),),
     )
 
 

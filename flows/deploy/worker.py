@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import anyio
 import anyio.abc
@@ -35,12 +35,11 @@ from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, Proc
 from engine.control.environment import SAFE_PATH
 from engine.control.json_log import PREFECT_ENVIRONMENT
 from flows.deploy.api import Api
+from flows.deploy.dead_runs import LOOK_SECONDS, DeadRuns, claim
 from flows.deploy.deployments import BRAKES, CUTOVER, ENVIRONMENT
 from flows.deploy.own_flows import flow_of, own_entrypoint
 from flows.deploy.run_engine import command
 from flows.deploy.server_login import CLIENT_AUTH_STRING
-from flows.deploy.silent_runs import crash_silent
-from flows.deploy.taken_runs import LOOK_SECONDS, Newcomer, claim, put_back
 from flows.deploy.unbegun_waves import begin_again
 from flows.process.background_task import PASSING, draw, standing, tried
 from flows.process.refused_loads import refuse_loads, refuse_unpickling
@@ -96,6 +95,11 @@ class Worker(ProcessWorker):
     cutover_died: CutoverDied | None = None
     """Is told of a cutover whose process died before it could show its end."""
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.held: set[UUID] = set()
+        """The runs of which this worker has a process, or begins one."""
+
     @classmethod
     def __dispatch_key__(cls) -> str | None:
         return "kogge"  # what Prefect calls "process" stays Prefect's own
@@ -107,7 +111,7 @@ class Worker(ProcessWorker):
         return await super()._submit_scheduled_flow_runs(admitted(flow_run_response, places))
 
     async def _propose_pending_state(self, flow_run: FlowRun) -> bool:
-        """Take a run, and note who did; see taken_runs."""
+        """Take a run, and note who did; see dead_runs."""
         logger = self.get_flow_run_logger(flow_run)
         try:
             taken: State[Any] = Pending(message=claim(self.name))
@@ -118,6 +122,8 @@ class Worker(ProcessWorker):
         except PASSING as error:
             logger.warning("run %s could not be taken: %s", flow_run.id, type(error).__name__)
             return False
+        if state.is_pending():
+            self.held.add(flow_run.id)
         return state.is_pending()
 
     async def _propose_submitting_state(self, flow_run: FlowRun) -> None:
@@ -138,30 +144,26 @@ class Worker(ProcessWorker):
         """
         flow = flow_of(configuration.entrypoint if isinstance(configuration, RunJob) else None)
         status = anyio.TASK_STATUS_IGNORED if task_status is None else task_status
-        with tempfile.TemporaryDirectory(suffix="kogge") as directory:
-            async with FlowRunExecutorContext() as context:
-                starter = EngineCommandStarter(
-                    command=configuration.command,
-                    cwd=Path(directory).resolve(),
-                    env=configuration.env,
-                    stream_output=True,
-                    control_channel=context.control_channel,
-                )
-                executor = context.create_executor(
-                    flow_run, starter, resolve_flow=_always(flow), propose_submitting=False
-                )
-                ended = await _executed(executor, status)
+        try:
+            ended = await _processed(flow_run, configuration, flow, status)
+        finally:
+            self.held.discard(flow_run.id)
         await tried("the last word of a run", functools.partial(_last_word, self.client, flow_run))
-        if (
-            flow.name == CUTOVER.name
-            and self.cutover_died is not None
-            and (ended is None or ended.status_code)
-        ):
-            given = flow_run.parameters.get("parameters", {})
-            await draw("the page of a cutover", functools.partial(self.cutover_died, self.client, given))
+        if ended is None or ended.status_code:
+            await self.died(flow_run)
         if ended is None or ended.status_code is None:
             raise RuntimeError("the run's process did not start")
         return ProcessWorkerResult(status_code=ended.status_code, identifier=str(ended.handle.pid))
+
+    async def died(self, flow_run: FlowRun) -> None:
+        """Show how a cutover ended whose process died; of another run nothing is left to show."""
+
+        async def show() -> None:
+            flow = await self.client.read_flow(flow_run.flow_id)
+            if flow.name == CUTOVER.name and self.cutover_died is not None:
+                await self.cutover_died(self.client, flow_run.parameters.get("parameters", {}))
+
+        await draw("the page of a cutover", show)
 
 
 def admitted(waiting: list[WorkerFlowRunResponse], places: int | None) -> list[WorkerFlowRunResponse]:
@@ -175,6 +177,25 @@ def admitted(waiting: list[WorkerFlowRunResponse], places: int | None) -> list[W
     others = [one for one in waiting if not BRAKES & {*one.flow_run.tags}]
     free = len(others) if places is None else max(0, places - BRAKE_PLACES)
     return brakes + others[:free]
+
+
+async def _processed(
+    flow_run: FlowRun, configuration: ProcessJobConfiguration, flow: Flow[..., Any], status: Any
+) -> FlowRunExecutionResult | None:
+    """Run it in a process, and return how that ended."""
+    with tempfile.TemporaryDirectory(suffix="kogge") as directory:
+        async with FlowRunExecutorContext() as context:
+            starter = EngineCommandStarter(
+                command=configuration.command,
+                cwd=Path(directory).resolve(),
+                env=configuration.env,
+                stream_output=True,
+                control_channel=context.control_channel,
+            )
+            executor = context.create_executor(
+                flow_run, starter, resolve_flow=_always(flow), propose_submitting=False
+            )
+            return await _executed(executor, status)
 
 
 async def _executed(executor: Any, status: Any) -> FlowRunExecutionResult | None:
@@ -277,17 +298,21 @@ async def work(
             create_pool_if_not_found=False,
         )
         worker.cutover_died = cutover_died
-        newcomer = Newcomer(worker.name, datetime.now(UTC))
+        dead = DeadRuns(pool, worker.name, worker.held, worker.died)
 
         async def look() -> None:
-            """Put back and settle what died with its worker, and begin waves again that could not begin."""
+            """Settle what died, and begin waves again that could not begin."""
             async with get_client() as client:
-                if count := await put_back(client, pool, newcomer=newcomer):
-                    say(f"put {many(count, 'run', 'runs')} back whose worker had died")
-                if count := await crash_silent(client, pool, newcomer=newcomer):
-                    say(f"marked {many(count, 'run', 'runs')} as crashed that died with their worker")
-                if count := await begin_again(client, pool):
-                    say(f"began {many(count, 'wave', 'waves')} again whose start had failed")
+                settled = await dead.look(client)
+                again = await begin_again(client, pool)
+            if settled.put_back:
+                say(f"put {many(settled.put_back, 'run', 'runs')} back whose worker had died")
+            if settled.crashed:
+                say(f"marked {many(settled.crashed, 'run', 'runs')} as crashed that died with their worker")
+            if settled.heard:
+                say(f"heard {many(settled.heard, 'run', 'runs')} again that had been taken for dead")
+            if again:
+                say(f"began {many(again, 'wave', 'waves')} again whose start had failed")
 
         async with standing("runs of dead workers", look, LOOK_SECONDS):
             await worker.start(with_healthcheck=healthcheck, printer=say)

@@ -42,6 +42,7 @@ Kind: TypeAlias = Literal[
     "cutover.waiting",
     "cutover.finished",
     "cutover.ended",
+    "cutover.died",
     "legs.requeued",
     "server.unwell",
 ]

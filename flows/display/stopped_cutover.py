@@ -12,8 +12,9 @@ from prefect.client.schemas.actions import ArtifactCreate
 
 from engine.config.load import Config
 from engine.config.registry import chosen
-from engine.cutover.stopped import stops
+from engine.cutover.stopped import stops, under_way
 from flows.display.cutover_page import cutover_text, cutover_told, read_lines
+from flows.display.prefect_events import tell
 from ledger.open_ledgers import opened
 from ledger.store import Ledger
 from reports.progress import slug
@@ -40,14 +41,21 @@ def stopped_page(config: Config, ledger: Ledger, wave: str) -> ArtifactCreate:
 async def show_ended(client: PrefectClient, parameters: Mapping[str, Any]) -> None:
     """Renew the page of a cutover whose process ended before it could.
 
+    An event says how many mailboxes it left between old and new, if it left any: their people may be locked
+    out.
+
     Args:
         client: talks to Prefect.
         parameters: of the run.
     """
+    wave = str(parameters["wave"])
 
-    def read() -> ArtifactCreate:
+    def read() -> tuple[ArtifactCreate, int]:
         config = chosen(str(parameters.get("configuration", "")))
         with opened(config.ledger_url()) as ledger:
-            return stopped_page(config, ledger, str(parameters["wave"]))
+            return stopped_page(config, ledger, wave), len(under_way(ledger, ledger.mailboxes(wave)))
 
-    await client.create_artifact(await asyncio.to_thread(read))
+    page, held = await asyncio.to_thread(read)
+    if held:
+        tell("cutover.died", wave, mailboxes=held)
+    await client.create_artifact(page)

@@ -54,15 +54,14 @@ def names(config: Config) -> set[str]:
 
 
 def test_a_setting_switches_them_on(tmp_path: Path) -> None:
-    assert names(configured(tmp_path, "")) == {"Kogge notices runs that died"}
+    assert names(configured(tmp_path, "")) == set()
     config = configured(tmp_path, "alarms = true\n")
-    assert names(config) == {"Kogge notices runs that died"} | {one.name for one in alarms(config.prefect)}
+    assert names(config) == {one.name for one in alarms(config.prefect)}
 
 
 def test_with_a_channel_blocked_mailboxes_are_told_without_the_setting(tmp_path: Path) -> None:
     found = names(configured(tmp_path, 'blocks = ["ms-teams-webhook/nights"]\n'))
     assert found == {
-        "Kogge notices runs that died",
         "Kogge tells of waves",
         "Kogge tells of blocked mailboxes",
         "Kogge tells of cutovers that crashed",
@@ -108,12 +107,29 @@ def heard(config: Config, crash: Crash) -> dict[str, str]:
     return found
 
 
-def test_a_cutover_that_crashed_is_told_each_time(tmp_path: Path) -> None:
-    config, crash = configured(tmp_path, ""), Crash("cutover", ["kogge", "wave:pilot"])
-    assert heard(config, crash) == {"Kogge tells of cutovers that crashed": crash.number}
+def died(wave: str) -> ReceivedEvent:
+    """A cutover was found dead, and left mailboxes between old and new."""
+    resource = {"prefect.resource.id": f"kogge.wave.{wave}", "prefect.resource.name": wave}
+    now = datetime.now(UTC)
+    return ReceivedEvent(
+        occurred=now,
+        received=now,
+        event="kogge.cutover.died",
+        resource=resource,
+        payload={"wave": wave, "mailboxes": 3},
+        id=uuid4(),
+    )
 
 
-@pytest.mark.parametrize("flow", ["wave", "batch", "verify", "rollback", "janitor"])
+def test_that_people_may_be_locked_out_is_told_for_each_wave_where_the_ledger_says_so(tmp_path: Path) -> None:
+    config = configured(tmp_path, "")
+    for wave in ("pilot", "later"):
+        crash = Crash("cutover", ["kogge"])
+        crash.event = died(wave)
+        assert heard(config, crash) == {"Kogge tells of cutovers that crashed": f"kogge.wave.{wave}"}
+
+
+@pytest.mark.parametrize("flow", ["wave", "batch", "verify", "cutover", "rollback", "janitor"])
 def test_another_run_that_crashed_is_told_once_for_its_flow(tmp_path: Path, flow: str) -> None:
     found = heard(configured(tmp_path, ""), Crash(flow, ["kogge"]))
     assert found == {"Kogge tells of runs that crashed": f"flow-{flow}"}
@@ -131,7 +147,7 @@ def test_a_mail_about_a_crash_is_read_by_people(tmp_path: Path) -> None:
 
 def test_a_webhook_about_a_crash_hears_no_text_of_an_exception(tmp_path: Path) -> None:
     config = configured(tmp_path, 'alarms = true\nwebhook = { env = "X" }\n')
-    (one,) = (one for one in automations(config) if one.name == "Kogge tells of cutovers that crashed")
+    (one,) = (one for one in automations(config) if one.name == "Kogge tells of runs that crashed")
     assert isinstance(one, Automated)
     (action,) = wanted_of(one).actions
     assert isinstance(action, CallWebhook)
@@ -142,13 +158,20 @@ def test_a_webhook_about_a_crash_hears_no_text_of_an_exception(tmp_path: Path) -
     )
     told = json.loads(said)
     assert told["payload"] == {}
-    assert told["subject"] == "the run cutover pilot crashed: people may be locked out"
+    assert told["subject"] == "the run cutover pilot crashed"
     assert "secret" not in said
+
+
+def test_an_alarm_of_a_cutover_says_of_how_many(tmp_path: Path) -> None:
+    (one,) = (one for one in alarms(configured(tmp_path, "").prefect) if "cutovers" in one.name)
+    said = Environment(autoescape=False).from_string(one.subject).render(event=died("pilot"))
+    assert said == "the cutover of wave pilot crashed: 3 of its people may be locked out"
 
 
 def test_without_a_channel_an_alarm_still_shows_in_prefect(tmp_path: Path) -> None:
     for one in automations(configured(tmp_path, "alarms = true\n")):
-        assert isinstance(one, Automated)
+        if not isinstance(one, Automated):
+            continue
         wanted = wanted_of(one)
         assert one.alarm is None or wanted.actions == [DoNothing()]
 

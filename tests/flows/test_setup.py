@@ -26,8 +26,8 @@ from servers.smtp_sink import Mail, SmtpSink
 from engine.config.load import load
 from engine.config.maintenance_windows import WindowSpan
 from flows.deploy import deployed, deployments, prefect_server, work_pools
+from flows.deploy.dead_runs import crash_task_runs
 from flows.display import prefect_events
-from flows.janitor import crash_orphans
 from kogge.app import main
 from ledger.db.rows import Phase
 from ledger.plan.mailboxes import PlannedMailbox
@@ -456,7 +456,7 @@ def test_the_janitor_leaves_alone_what_is_anothers(api: str) -> None:
             one = await client.create_task_run(leg, run.id, dynamic_key="0", state=Running())
             await client.set_flow_run_state(run.id, Completed(), force=True)
             made.append(one.id)
-        assert await crash_orphans(client, timedelta(0)) == 1
+        assert await crash_task_runs(client, timedelta(0)) == 1
         return [(await client.read_task_run(number)).state_name for number in made]
 
     assert asked(api, sweep) == ["Crashed", "Running"]

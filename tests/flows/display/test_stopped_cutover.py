@@ -48,6 +48,21 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     return made
 
 
+@pytest.mark.parametrize(("wave", "told"), [("pilot", [1]), ("later", []), ("early", [])])
+def test_people_who_may_be_locked_out_are_counted_and_nobody_else_raises_an_alarm(
+    config: Config, wave: str, told: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cutover of a wave died: with a frozen mailbox, before it froze any, after all were live."""
+    heard: list[int] = []
+    monkeypatch.setattr(
+        "flows.display.stopped_cutover.tell",
+        lambda kind, _wave, mailboxes: heard.append(mailboxes) if kind == "cutover.died" else None,
+    )
+    prefect: Any = Prefect()
+    asyncio.run(show_ended(prefect, {"wave": wave, "configuration": ""}))
+    assert heard == told
+
+
 def test_its_page_says_who_is_locked_out_and_what_to_type(config: Config) -> None:
     prefect: Any = Prefect()
     asyncio.run(show_ended(prefect, {"wave": "pilot", "configuration": ""}))

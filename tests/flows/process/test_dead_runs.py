@@ -1,5 +1,5 @@
-"""A run whose worker died between taking it and beginning it is put back into its queue; one that died with
-its worker, and tells nothing, is crashed."""
+"""A run is dead if its worker is gone or has no process of it, and nothing is heard of it while others are.
+It is put back into its queue if it had not begun, and Crashed if it had; heard again, it is Running again."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.events import Event
 from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter, EventResourceFilter
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Completed, Pending, Running, Scheduled
+from prefect.states import Completed, Crashed, Pending, Running, Scheduled
 from scripted import serving
 
+from flows.deploy import dead_runs
+from flows.deploy.dead_runs import HEARD, LOOKED, PUT_BACK, SILENT, DeadRuns, Settled, claim
 from flows.deploy.deployments import TAG
-from flows.deploy.silent_runs import SILENT, crash_silent
-from flows.deploy.taken_runs import PUT_BACK, Newcomer, claim, put_back
 from flows.deploy.work_pool import PROCESS, template
 from flows.deploy.worker import Worker
 
@@ -33,7 +33,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 LONG_AGO = timedelta(0)
-LATER = datetime(2999, 1, 1, tzinfo=UTC)
+NOBODY = Settled()
 
 
 @flow(name="cutover")
@@ -105,6 +105,46 @@ async def tell(client: PrefectClient, number: UUID) -> None:
         await asyncio.sleep(0.1)
 
 
+async def put_back(client: PrefectClient, pool: str, patience: timedelta = LONG_AGO) -> int:
+    return (await DeadRuns(pool, "looks", (), patience=patience).look(client)).put_back
+
+
+async def crash_silent(client: PrefectClient, pool: str, patience: timedelta = LONG_AGO) -> int:
+    return (await DeadRuns(pool, "looks", (), patience=patience).look(client)).crashed
+
+
+class Clock(datetime):
+    """The clock of whoever looks, which a test puts forward."""
+
+    ahead = timedelta(0)
+
+    @classmethod
+    def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) + cls.ahead
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> type[Clock]:
+    monkeypatch.setattr(Clock, "ahead", timedelta(0))
+    monkeypatch.setattr(dead_runs, "datetime", Clock)
+    return Clock
+
+
+def a_day_ago() -> datetime:
+    return datetime.now(UTC) - timedelta(days=1)
+
+
+async def looked(
+    client: PrefectClient, dead: DeadRuns, *, is_kept: bool = True, minutes: float = 1
+) -> Settled:
+    """Look once; wait until the server keeps what the look sent, if it ever does; go on by a minute."""
+    settled = await dead.look(client)
+    while is_kept and not await dead_runs._told(client, [dead._echo], [LOOKED], a_day_ago()):
+        await asyncio.sleep(0.1)
+    Clock.ahead += timedelta(minutes=minutes)
+    return settled
+
+
 async def state_of(client: PrefectClient, number: UUID) -> tuple[str, str, str | None]:
     state = (await client.read_flow_run(number)).state
     assert state is not None
@@ -131,20 +171,27 @@ def test_a_run_of_a_living_worker_and_one_taken_just_now_are_left_alone(pool: st
         await take(client, slow, "alive")
         assert await put_back(client, pool, LONG_AGO) == 0
         await take(client, fresh, "dead")
-        assert await put_back(client, pool) == 0
+        assert await put_back(client, pool, dead_runs.PATIENCE) == 0
         assert [(await state_of(client, one.id))[0] for one in (slow, fresh)] == ["PENDING"] * 2
 
     asked(look)
 
 
-def test_what_a_worker_of_the_same_name_took_before_this_one_began_is_put_back(pool: str) -> None:
+def test_what_a_worker_of_the_same_name_left_and_what_this_one_lost_is_dead_and_what_it_holds_is_not(
+    pool: str,
+) -> None:
+    """The server says that a worker of this name is there: it is the one that looks."""
+
     async def look(client: PrefectClient) -> None:
         await client.send_worker_heartbeat(pool, "night", heartbeat_interval_seconds=30)
-        run = await waiting(client, pool)
-        early = datetime.now(UTC) - timedelta(minutes=1)
-        await take(client, run, "night")
-        assert await put_back(client, pool, LONG_AGO, Newcomer("night", early)) == 0
-        assert await put_back(client, pool, LONG_AGO, Newcomer("night", LATER)) == 1
+        waits, lost, holds = [await waiting(client, pool) for _ in range(3)]
+        await take(client, waits, "night")
+        for run in (lost, holds):
+            await begin(client, run, "night")
+        dead = DeadRuns(pool, "night", {holds.id}, patience=LONG_AGO)
+        assert await dead.look(client) == Settled(put_back=1, crashed=1)
+        found = [(await state_of(client, run.id))[0] for run in (waits, lost, holds)]
+        assert found == ["SCHEDULED", "CRASHED", "RUNNING"]
 
     asked(look)
 
@@ -188,7 +235,7 @@ def test_a_run_that_died_with_its_worker_and_tells_nothing_is_crashed_once(pool:
     async def look(client: PrefectClient) -> None:
         run = await waiting(client, pool)
         await begin(client, run, "dead")
-        assert await crash_silent(client, pool) == 0, "it has only just begun"
+        assert await crash_silent(client, pool, dead_runs.PATIENCE) == 0, "it has only just begun"
         assert await crash_silent(client, pool, LONG_AGO) == 1
         assert await state_of(client, run.id) == ("CRASHED", "Crashed", SILENT)
         assert await crash_silent(client, pool, LONG_AGO) == 0
@@ -245,6 +292,121 @@ def test_a_run_that_ends_while_it_is_judged_keeps_its_end(pool: str, monkeypatch
     asked(look)
 
 
+def test_silence_counts_only_after_others_were_heard_for_as_long(pool: str, clock: type[Clock]) -> None:
+    async def look(client: PrefectClient) -> None:
+        run = await waiting(client, pool)
+        await begin(client, run, "dead")
+        clock.ahead += timedelta(minutes=5)
+        dead = DeadRuns(pool, "looks", ())
+        assert [await looked(client, dead) for _ in range(2)] == [NOBODY] * 2
+        assert await looked(client, dead) == Settled(crashed=1)
+
+    asked(look)
+
+
+class Away(Exception):
+    """The API does not answer."""
+
+
+def test_nobody_is_dead_because_the_api_was_away(
+    pool: str, clock: type[Clock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No heartbeat could be written, neither of runs nor of workers. Then they need a while to be heard."""
+
+    async def look(client: PrefectClient) -> None:
+        run = await waiting(client, pool)
+        await begin(client, run, "lives")
+        dead = DeadRuns(pool, "looks", ())
+        for _ in range(3):
+            await client.send_worker_heartbeat(pool, "lives", heartbeat_interval_seconds=30)
+            assert await looked(client, dead) == NOBODY
+
+        async def fails(*_: Any, **__: Any) -> None:
+            raise Away
+
+        with monkeypatch.context() as patch:
+            patch.setattr(client, "request", fails)
+            with pytest.raises(Away):
+                await dead.look(client)
+        clock.ahead += timedelta(minutes=10)
+        monkeypatch.setattr(dead_runs, "_online", _nobody)
+        assert [await looked(client, dead) for _ in range(2)] == [NOBODY] * 2
+        assert (await state_of(client, run.id))[0] == "RUNNING"
+
+    asked(look)
+
+
+async def _nobody(*_: Any) -> set[str]:
+    """The workers that the server has heard of."""
+    return set()
+
+
+def test_nobody_is_dead_because_events_are_not_kept(
+    pool: str, clock: type[Clock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis or Prefect's services are away, and the API takes events all the same."""
+
+    async def lost(*_: Any) -> str:
+        return "kogge.look.lost"
+
+    async def look(client: PrefectClient) -> None:
+        run = await waiting(client, pool)
+        await begin(client, run, "dead")
+        clock.ahead += timedelta(minutes=5)
+        monkeypatch.setattr(dead_runs, "_sent", lost)
+        dead = DeadRuns(pool, "looks", ())
+        assert [await looked(client, dead, is_kept=False) for _ in range(6)] == [NOBODY] * 6
+
+    asked(look)
+
+
+def test_nobody_is_dead_because_this_machine_is_busy(pool: str, clock: type[Clock]) -> None:
+    """Whoever looks so seldom does not know that events came in between."""
+
+    async def look(client: PrefectClient) -> None:
+        run = await waiting(client, pool)
+        await begin(client, run, "dead")
+        clock.ahead += timedelta(minutes=5)
+        dead = DeadRuns(pool, "looks", ())
+        assert [await looked(client, dead, minutes=4) for _ in range(4)] == [NOBODY] * 4
+
+    asked(look)
+
+
+def test_a_run_that_is_heard_after_it_was_called_dead_is_running_again(pool: str) -> None:
+    async def look(client: PrefectClient) -> None:
+        lives, died = await waiting(client, pool), await waiting(client, pool)
+        for run in (lives, died):
+            await begin(client, run, "dead")
+        told: list[UUID] = []
+
+        async def note(run: FlowRun) -> None:
+            told.append(run.id)
+
+        dead = DeadRuns(pool, "looks", (), note, patience=LONG_AGO)
+        assert await dead.look(client) == Settled(crashed=2)
+        assert {*told} == {lives.id, died.id}
+        await tell(client, lives.id)
+        assert await dead.look(client) == Settled(heard=1)
+        assert await state_of(client, lives.id) == ("RUNNING", "Running", HEARD)
+        assert (await state_of(client, died.id))[0] == "CRASHED"
+        await client.set_flow_run_state(lives.id, Completed())
+        assert (await state_of(client, lives.id))[0] == "COMPLETED"
+
+    asked(look)
+
+
+def test_a_run_that_crashed_of_itself_is_not_corrected(pool: str) -> None:
+    async def look(client: PrefectClient) -> None:
+        run = await waiting(client, pool)
+        await begin(client, run, "dead")
+        await client.set_flow_run_state(run.id, Crashed(message="exit 1"), force=True)
+        await tell(client, run.id)
+        assert await DeadRuns(pool, "looks", (), patience=LONG_AGO).look(client) == NOBODY
+
+    asked(look)
+
+
 def test_a_worker_says_which_runs_it_took(pool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
@@ -252,6 +414,7 @@ def test_a_worker_says_which_runs_it_took(pool: str, tmp_path: Path, monkeypatch
         run = await waiting(client, pool)
         async with Worker(work_pool_name=pool, name="night", create_pool_if_not_found=False) as worker:
             assert await worker._propose_pending_state(run)
+            assert worker.held == {run.id}
             await worker._propose_submitting_state(run)
             assert await state_of(client, run.id) == ("PENDING", "Pending", claim("night"))
             assert not await worker._propose_pending_state(run)

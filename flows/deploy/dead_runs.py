@@ -1,0 +1,274 @@
+"""Which runs are dead, and what becomes of them: one rule for every run that a worker took.
+
+A run is dead if the worker that took it is gone, or has no process of it any more, *and* nothing was heard of
+the run for PATIENCE. Silence counts only while others were heard: whoever looks sends an event of its own
+each time, and finds it again at the next look. While Prefect's API, its database, Redis or its services are
+away, or the machine is so busy that looks come late, nobody is called dead.
+
+A dead run that had not begun goes back into its queue; one that had begun is Crashed. A run that was called
+dead and is heard again is Running again.
+
+Every worker looks. The janitor settles only the task runs of runs that have ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
+from uuid import UUID, uuid4
+
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterEndTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+    WorkerFilter,
+    WorkerFilterStatus,
+    WorkPoolFilter,
+    WorkPoolFilterName,
+)
+from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun, State, StateType
+from prefect.events import Event
+from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter, EventResourceFilter
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed, Running, Scheduled
+
+from flows.deploy.deployments import TAG
+from flows.run_note import PAGE, UNFINISHED
+
+PATIENCE = timedelta(minutes=2)
+"""Four heartbeats of a run, and of a worker."""
+LOOK_SECONDS = 60.0
+CORRECTED = timedelta(hours=12)
+"""For so long a run that was called dead is listened to."""
+CLOCKS = timedelta(days=1)
+"""By how much the clock of the machine that tells may be ahead."""
+AT_WORK = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
+TAKEN = "taken by worker "
+PUT_BACK = "its worker died before it began; it waits for another worker"
+SILENT = "its worker has died, and it tells nothing"
+HEARD = "it was taken for dead, and was heard again"
+LOOKED = "kogge.worker.looked"
+BEAT = "prefect.flow-run.heartbeat"
+
+Died: TypeAlias = Callable[[FlowRun], Awaitable[None]]
+
+
+def claim(worker: str) -> str:
+    """Return the message of the state by which a worker takes a run."""
+    return f"{TAKEN}{worker}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Count the runs that a look settled."""
+
+    put_back: int = 0
+    crashed: int = 0
+    heard: int = 0
+
+
+class DeadRuns:
+    """Look for dead runs, for one worker that lives.
+
+    Args:
+        pool: the work pool.
+        worker: who looks.
+        held: the runs of which this worker has a process, or begins one.
+        died: hears of each run that is Crashed.
+        patience: see PATIENCE.
+    """
+
+    def __init__(
+        self,
+        pool: str,
+        worker: str,
+        held: Collection[UUID],
+        died: Died | None = None,
+        patience: timedelta = PATIENCE,
+    ) -> None:
+        self._pool = pool
+        self._worker = worker
+        self._held = held
+        self._died = died
+        self._patience = patience
+        self._heard_since: datetime | None = None
+        self._echo = ""
+
+    async def look(self, client: PrefectClient) -> Settled:
+        """Settle what is dead, and correct what was called dead and is heard.
+
+        Whatever it raises, the time in which Prefect was heard begins anew.
+        """
+        now = datetime.now(UTC)
+        steady, self._heard_since = self._heard_since, None
+        old = await _ours(client, self._pool, FlowRunFilterStateType(any_=list(AT_WORK)))
+        runs = [run for run in old if _since(run) < now - self._patience]
+        names = {_name(run): run for run in runs}
+        told = await _told(client, [*names, self._echo], ["prefect.flow-run.", LOOKED], now - self._patience)
+        if steady is None or self._echo not in told:  # not kept, or sent too long ago
+            steady = now
+        self._echo = await _sent(client, self._worker, now)
+        heard = await self._correct(client, now)
+        put_back = crashed = 0
+        silent = [run for name, run in names.items() if name not in told]
+        if silent and now - steady >= self._patience:
+            put_back, crashed = await self._settle(client, silent)
+        self._heard_since = steady
+        return Settled(put_back, crashed, heard)
+
+    async def _settle(self, client: PrefectClient, silent: Iterable[FlowRun]) -> tuple[int, int]:
+        put_back = crashed = 0
+        alive = await _online(client, self._pool)
+        for run in silent:
+            states = sorted(await client.read_flow_run_states(run.id), key=lambda one: one.timestamp)
+            taken = next((one for one in reversed(states) if one.is_pending()), None)
+            if taken is None or not self._is_gone(run, taken, alive):
+                continue
+            if run.state_type is StateType.PENDING:
+                put_back += await _changed(client, run, _as_before(states))
+            elif await _changed(client, run, Crashed(message=SILENT)):
+                crashed += 1
+                if self._died is not None:
+                    await self._died(run)
+        return put_back, crashed
+
+    def _is_gone(self, run: FlowRun, taken: State[Any], alive: Collection[str]) -> bool:
+        """Return True if the worker that took a run is known, and is gone or has no process of it."""
+        message = taken.message or ""
+        if not message.startswith(TAKEN):
+            return False
+        name = message.removeprefix(TAKEN)
+        return run.id not in self._held if name == self._worker else name not in alive
+
+    async def _correct(self, client: PrefectClient, now: datetime) -> int:
+        """Let runs be Running again whose heart beat after they were called dead."""
+        crashed = FlowRunFilterStateType(any_=[StateType.CRASHED])
+        ended = FlowRunFilterEndTime(after_=now - CORRECTED)
+        wrong = 0
+        for run in await _ours(client, self._pool, crashed, ended):
+            if run.state is None or run.state.message != SILENT:
+                continue
+            if await _told(client, [_name(run)], [BEAT], run.state.timestamp):
+                wrong += await _changed(client, run, Running(message=HEARD))
+        return wrong
+
+
+async def crash_task_runs(client: PrefectClient, since: timedelta) -> int:
+    """Mark task runs of our runs as Crashed whose flow run ended longer ago than `since`.
+
+    A Prefect server may have runs of others, and their flows may have the same names.
+
+    Returns:
+        How many task runs it were.
+    """
+    known: set[object] = set()
+    of_ended = FlowRunFilter(
+        tags=FlowRunFilterTags(all_=[TAG]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=sorted(TERMINAL_STATES))),
+        end_time=FlowRunFilterEndTime(before_=datetime.now(UTC) - since),
+    )
+    open_ones = TaskRunFilter(state=TaskRunFilterState(type=TaskRunFilterStateType(any_=UNFINISHED)))
+    while True:
+        page = await client.read_task_runs(flow_run_filter=of_ended, task_run_filter=open_ones, limit=PAGE)
+        found = [run for run in page if run.id not in known]
+        if not found:
+            return len(known)
+        for run in found:
+            known.add(run.id)
+            await client.set_task_run_state(run.id, Crashed(message="its run has ended"), force=True)
+
+
+def _name(run: FlowRun) -> str:
+    return f"prefect.flow-run.{run.id}"
+
+
+def _since(run: FlowRun) -> datetime:
+    return datetime.now(UTC) if run.state is None else run.state.timestamp
+
+
+async def _ours(
+    client: PrefectClient, pool: str, types: FlowRunFilterStateType, ended: FlowRunFilterEndTime | None = None
+) -> list[FlowRun]:
+    """Return our runs of the pool whose state has one of these types."""
+    found: list[FlowRun] = []
+    wanted = FlowRunFilter(
+        tags=FlowRunFilterTags(all_=[TAG]), state=FlowRunFilterState(type=types), end_time=ended
+    )
+    own = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool]))
+    while page := await client.read_flow_runs(
+        flow_run_filter=wanted, work_pool_filter=own, limit=PAGE, offset=len(found)
+    ):
+        found += page
+    return found
+
+
+async def _told(
+    client: PrefectClient, resources: Sequence[str], events: list[str], since: datetime
+) -> set[str]:
+    """Return those of the resources of which an event is known since then; it asks one question for all."""
+    wanted = EventFilter(
+        occurred=EventOccurredFilter(since=since, until=datetime.now(UTC) + CLOCKS),
+        event=EventNameFilter(prefix=events),
+        resource=EventResourceFilter(id=list(resources)),
+    )
+    counted = await client.request(
+        "POST",
+        "/events/count-by/{countable}",
+        path_params={"countable": "resource"},
+        json={"filter": wanted.model_dump(mode="json")},
+    )
+    return {one["value"] for one in counted.json()}
+
+
+async def _sent(client: PrefectClient, worker: str, now: datetime) -> str:
+    """Send an event, as runs send their heartbeats. Return the resource by which it is found again."""
+    echo = f"kogge.look.{uuid4()}"
+    resource = {"prefect.resource.id": echo, "prefect.resource.name": worker}
+    looked = Event(event=LOOKED, resource=resource, occurred=now)
+    await client.request("POST", "/events", json=[looked.model_dump(mode="json")])
+    return echo
+
+
+async def _online(client: PrefectClient, pool: str) -> set[str]:
+    """Return the workers of the pool that the server heard of a short time ago, by its own clock."""
+    online, found = WorkerFilter(status=WorkerFilterStatus(any_=["ONLINE"])), 0
+    names: set[str] = set()
+    while page := await client.read_workers_for_work_pool(pool, online, offset=found, limit=PAGE):
+        found += len(page)
+        names |= {one.name for one in page}
+    return names
+
+
+def _as_before(states: Sequence[State[Any]]) -> State[Any]:
+    """Return the state in which a run waited before it was taken; one that was resumed learns that again."""
+    waited = next((one for one in reversed(states) if one.is_scheduled()), None)
+    now = datetime.now(UTC)
+    state: State[Any] = Scheduled(scheduled_time=now) if waited is None else waited
+    details = state.state_details.model_copy(update={"scheduled_time": now})
+    said: Mapping[str, object] = {
+        "id": uuid4(),
+        "timestamp": now,
+        "message": PUT_BACK,
+        "state_details": details,
+    }
+    return state.model_copy(update=said)
+
+
+async def _changed(client: PrefectClient, run: FlowRun, state: State[Any]) -> bool:
+    """Give a run another state; False if it has changed since, by itself or by a faster one."""
+    try:
+        current = (await client.read_flow_run(run.id)).state
+    except ObjectNotFound:
+        return False
+    if run.state is None or current is None or current.id != run.state.id:
+        return False
+    await client.set_flow_run_state(run.id, state, force=True)
+    return True
