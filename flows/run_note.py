@@ -1,6 +1,6 @@
 """Notes of the runs of Prefect that commands work on, and what becomes of a killed command's run.
 
-A run that a worker started is watched by the worker, and by the automation that `kogge setup` makes. A run of
+A run that a worker started is watched by the worker, and by all other workers. A run of
 `kogge migrate` or `kogge verify` is not watched: killed with SIGKILL, it would be shown as running for
 good. So the command keeps a note in the state directory for as long as it works on its run. The next command
 on this machine finds the note of a process that is proven to be dead, and settles the run.

@@ -2,8 +2,9 @@
 
 A run is dead if the worker that took it is gone, or has no process of it any more, *and* nothing was heard of
 the run for PATIENCE. Silence counts only while others were heard: whoever looks sends an event of its own
-each time, and finds it again at the next look. While Prefect's API, its database, Redis or its services are
-away, or the machine is so busy that looks come late, nobody is called dead.
+each time, and finds it again at a later look. While Prefect's API, its database, Redis or its services are
+away, or the machine is so busy that looks or events come late, nobody is called dead. Nor is anybody while no
+worker lives, as nobody looks.
 
 A dead run that had not begun goes back into its queue; one that had begun is Crashed. A run that was called
 dead and is heard again is Running again.
@@ -13,7 +14,7 @@ Every worker looks. The janitor settles only the task runs of runs that have end
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
@@ -34,18 +35,22 @@ from prefect.client.schemas.filters import (
     WorkPoolFilter,
     WorkPoolFilterName,
 )
-from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun, State, StateType
+from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun, State, StateType, WorkerStatus
 from prefect.events import Event
 from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter, EventResourceFilter
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed, Running, Scheduled
 
-from flows.deploy.deployments import TAG
+from flows.deploy.deployments import HEARTBEAT_SECONDS, TAG
 from flows.run_note import PAGE, UNFINISHED
 
-PATIENCE = timedelta(minutes=2)
-"""Four heartbeats of a run, and of a worker."""
-LOOK_SECONDS = 60.0
+HEARTBEAT = timedelta(seconds=HEARTBEAT_SECONDS)
+PATIENCE = timedelta(seconds=70)
+"""Two heartbeats of a run, and time for the second to arrive."""
+WORKER_HEARTBEAT_SECONDS = 15
+"""Prefect's server takes a worker for gone after three of them."""
+LOOK_SECONDS = 15.0
+"""One look may fail: two of them are less than PATIENCE without a heartbeat."""
 CORRECTED = timedelta(hours=12)
 """For so long a run that was called dead is listened to."""
 CLOCKS = timedelta(days=1)
@@ -54,6 +59,10 @@ AT_WORK = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
 TAKEN = "taken by worker "
 PUT_BACK = "its worker died before it began; it waits for another worker"
 SILENT = "its worker has died, and it tells nothing"
+NO_HEARTBEAT = "no heartbeat; its process has died"
+"""Said an automation of earlier versions, of runs that lived, too; see automations.RETIRED."""
+DOUBTED = frozenset({SILENT, NO_HEARTBEAT})
+"""What is said of a run whose process nobody saw end: it may be heard again."""
 HEARD = "it was taken for dead, and was heard again"
 LOOKED = "kogge.worker.looked"
 BEAT = "prefect.flow-run.heartbeat"
@@ -99,30 +108,35 @@ class DeadRuns:
         self._held = held
         self._died = died
         self._patience = patience
+        self._echoes: dict[str, datetime] = {}
         self._heard_since: datetime | None = None
-        self._echo = ""
+        self._corrected: datetime | None = None
 
     async def look(self, client: PrefectClient) -> Settled:
-        """Settle what is dead, and correct what was called dead and is heard.
-
-        Whatever it raises, the time in which Prefect was heard begins anew.
-        """
+        """Settle what is dead, and correct what was called dead and is heard."""
         now = datetime.now(UTC)
-        steady, self._heard_since = self._heard_since, None
-        old = await _ours(client, self._pool, FlowRunFilterStateType(any_=list(AT_WORK)))
-        runs = [run for run in old if _since(run) < now - self._patience]
-        names = {_name(run): run for run in runs}
-        told = await _told(client, [*names, self._echo], ["prefect.flow-run.", LOOKED], now - self._patience)
-        if steady is None or self._echo not in told:  # not kept, or sent too long ago
-            steady = now
-        self._echo = await _sent(client, self._worker, now)
         heard = await self._correct(client, now)
-        put_back = crashed = 0
-        silent = [run for name, run in names.items() if name not in told]
-        if silent and now - steady >= self._patience:
-            put_back, crashed = await self._settle(client, silent)
-        self._heard_since = steady
+        taken = await _ours(client, self._pool, FlowRunFilterStateType(any_=list(AT_WORK)))
+        if not taken:
+            return Settled(heard=heard)
+        old = {_name(run): run for run in taken if _since(run) < now - self._patience}
+        told = await _told(client, [*old, *self._echoes], ["prefect.flow-run.", LOOKED], now - self._patience)
+        hears = self._hears(told, now)
+        self._echoes[await _sent(client, self._worker, now)] = now
+        silent = [run for name, run in old.items() if name not in told]
+        put_back, crashed = await self._settle(client, silent) if hears else (0, 0)
         return Settled(put_back, crashed, heard)
+
+    def _hears(self, told: Set[str], now: datetime) -> bool:
+        """Return True if for PATIENCE whatever was sent has been heard, less than a heartbeat late.
+
+        A run that sends its heartbeats was heard in this time, then. A look that fails is no gap; two are.
+        """
+        late = self._patience - HEARTBEAT
+        self._echoes = {echo: sent for echo, sent in self._echoes.items() if now - sent <= late}
+        if self._heard_since is None or not told & self._echoes.keys():
+            self._heard_since = now
+        return now - self._heard_since >= self._patience
 
     async def _settle(self, client: PrefectClient, silent: Iterable[FlowRun]) -> tuple[int, int]:
         put_back = crashed = 0
@@ -149,15 +163,18 @@ class DeadRuns:
         return run.id not in self._held if name == self._worker else name not in alive
 
     async def _correct(self, client: PrefectClient, now: datetime) -> int:
-        """Let runs be Running again whose heart beat after they were called dead."""
+        """Let runs be Running again whose heart beat after they were called dead; look once in PATIENCE."""
+        if self._corrected is not None and now - self._corrected < self._patience:
+            return 0
         crashed = FlowRunFilterStateType(any_=[StateType.CRASHED])
         ended = FlowRunFilterEndTime(after_=now - CORRECTED)
         wrong = 0
         for run in await _ours(client, self._pool, crashed, ended):
-            if run.state is None or run.state.message != SILENT:
+            if run.state is None or run.state.message not in DOUBTED:
                 continue
             if await _told(client, [_name(run)], [BEAT], run.state.timestamp):
                 wrong += await _changed(client, run, Running(message=HEARD))
+        self._corrected = now
         return wrong
 
 
@@ -214,6 +231,8 @@ async def _told(
     client: PrefectClient, resources: Sequence[str], events: list[str], since: datetime
 ) -> set[str]:
     """Return those of the resources of which an event is known since then; it asks one question for all."""
+    if not resources:
+        return set()
     wanted = EventFilter(
         occurred=EventOccurredFilter(since=since, until=datetime.now(UTC) + CLOCKS),
         event=EventNameFilter(prefix=events),
@@ -238,12 +257,15 @@ async def _sent(client: PrefectClient, worker: str, now: datetime) -> str:
 
 
 async def _online(client: PrefectClient, pool: str) -> set[str]:
-    """Return the workers of the pool that the server heard of a short time ago, by its own clock."""
-    online, found = WorkerFilter(status=WorkerFilterStatus(any_=["ONLINE"])), 0
+    """Return the workers of the pool that the server heard of a short time ago, by its own clock.
+
+    It asks for those that Prefect's services have not noticed yet to be gone, and reads what the API says.
+    """
+    known, found = WorkerFilter(status=WorkerFilterStatus(any_=["ONLINE"])), 0
     names: set[str] = set()
-    while page := await client.read_workers_for_work_pool(pool, online, offset=found, limit=PAGE):
+    while page := await client.read_workers_for_work_pool(pool, known, offset=found, limit=PAGE):
         found += len(page)
-        names |= {one.name for one in page}
+        names |= {one.name for one in page if one.status is WorkerStatus.ONLINE}
     return names
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 HEARTBEAT_SECONDS = 30
-"""The least that Prefect takes. A run that is silent for three times as long has died."""
+"""The least that Prefect takes."""
 TAG = "kogge"
 
 WAVES = "waves"

@@ -2,8 +2,8 @@
 
 The process of a run asks Prefect's API before it begins, and ends if the API does not answer. And a wave dies
 with its process or its machine, for example when a node is drained. A batch that ends so is begun again by
-its wave. Every worker and the janitor look for such runs of waves, and begin them again. One that had begun
-has to be silent for a while: Prefect may have called it dead while its heartbeats could not be written.
+its wave. Every worker and the janitor look for such runs of waves, and begin them again: the first time at
+once, then after longer pauses. One whose process nobody saw end has to be silent for a while before.
 """
 
 from __future__ import annotations
@@ -32,13 +32,16 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter, EventResourceFilter
 from prefect.states import Scheduled
 
+from flows.deploy.dead_runs import DOUBTED
 from flows.deploy.deployments import TAG
 
 FLOWS = ("wave", "verify")
 LATELY = timedelta(hours=1)
 """What ended longer ago than this is left to a person."""
-SILENCE = timedelta(minutes=3)
-"""Six heartbeats."""
+SILENCE = timedelta(minutes=2)
+"""Four heartbeats."""
+PAUSE = timedelta(minutes=1)
+"""Before a wave is begun again, for each time in a row that it was begun again before."""
 CLOCKS = timedelta(days=1)
 """By how much the clock of the machine that tells may be ahead."""
 TIMES_MOST = 5
@@ -49,8 +52,16 @@ BEAT = "prefect.flow-run.heartbeat"
 PAGE = 200
 
 
-async def begin_again(client: PrefectClient, pool: str, silence: timedelta = SILENCE) -> int:
+async def begin_again(
+    client: PrefectClient, pool: str, silence: timedelta = SILENCE, pause: timedelta = PAUSE
+) -> int:
     """Begin waves again whose newest run could not begin, or died. It is followed by one run at most.
+
+    Args:
+        client: talks to Prefect.
+        pool: the work pool.
+        silence: for so long nothing is heard of a run whose process nobody saw end.
+        pause: see PAUSE.
 
     Returns:
         How many runs were begun.
@@ -60,8 +71,9 @@ async def begin_again(client: PrefectClient, pool: str, silence: timedelta = SIL
         times = times_of(run)
         if (
             times < TIMES_MOST
+            and _ended_before(run, datetime.now(UTC) - times * pause)
             and await _is_newest(client, run, deployment)
-            and (run.run_count == 0 or await _is_silent(client, run, silence))
+            and (_is_seen_to_have_ended(run) or await _is_silent(client, run, silence))
         ):
             await client.create_flow_run_from_deployment(
                 deployment,
@@ -95,10 +107,19 @@ async def _crashed(client: PrefectClient, pool: str) -> Sequence[tuple[FlowRun, 
     return [(run, run.deployment_id) for run in found if run.deployment_id is not None]
 
 
+def _ended_before(run: FlowRun, moment: datetime) -> bool:
+    return run.end_time is not None and run.end_time <= moment
+
+
+def _is_seen_to_have_ended(run: FlowRun) -> bool:
+    """Return True if the process of a run said itself that it ends, or its worker saw the end."""
+    return run.run_count == 0 or (run.state is not None and run.state.message not in DOUBTED)
+
+
 async def _is_silent(client: PrefectClient, run: FlowRun, silence: timedelta) -> bool:
     """Return True if a run ended a while ago, and no heartbeat of it came since."""
     now = datetime.now(UTC)
-    if run.end_time is None or run.end_time > now - silence:
+    if not _ended_before(run, now - silence):
         return False
     heard = EventFilter(
         occurred=EventOccurredFilter(since=now - silence, until=now + CLOCKS),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import os
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -35,7 +35,7 @@ from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, Proc
 from engine.control.environment import SAFE_PATH
 from engine.control.json_log import PREFECT_ENVIRONMENT
 from flows.deploy.api import Api
-from flows.deploy.dead_runs import LOOK_SECONDS, DeadRuns, claim
+from flows.deploy.dead_runs import LOOK_SECONDS, WORKER_HEARTBEAT_SECONDS, DeadRuns, Settled, claim
 from flows.deploy.deployments import BRAKES, CUTOVER, ENVIRONMENT
 from flows.deploy.own_flows import flow_of, own_entrypoint
 from flows.deploy.run_engine import command
@@ -296,23 +296,30 @@ async def work(
             limit=None if limit is None else limit + BRAKE_PLACES,
             name=name,
             create_pool_if_not_found=False,
+            heartbeat_interval_seconds=WORKER_HEARTBEAT_SECONDS,
         )
         worker.cutover_died = cutover_died
         dead = DeadRuns(pool, worker.name, worker.held, worker.died)
 
         async def look() -> None:
-            """Settle what died, and begin waves again that could not begin."""
+            """Settle what died, and begin waves again."""
             async with get_client() as client:
                 settled = await dead.look(client)
                 again = await begin_again(client, pool)
-            if settled.put_back:
-                say(f"put {many(settled.put_back, 'run', 'runs')} back whose worker had died")
-            if settled.crashed:
-                say(f"marked {many(settled.crashed, 'run', 'runs')} as crashed that died with their worker")
-            if settled.heard:
-                say(f"heard {many(settled.heard, 'run', 'runs')} again that had been taken for dead")
-            if again:
-                say(f"began {many(again, 'wave', 'waves')} again whose start had failed")
+            for line in _told(settled, again):
+                say(line)
 
         async with standing("runs of dead workers", look, LOOK_SECONDS):
             await worker.start(with_healthcheck=healthcheck, printer=say)
+
+
+def _told(settled: Settled, again: int) -> Iterator[str]:
+    """Yield what a look changed."""
+    if settled.put_back:
+        yield f"put {many(settled.put_back, 'run', 'runs')} back whose worker had died"
+    if settled.crashed:
+        yield f"marked {many(settled.crashed, 'run', 'runs')} as crashed that died with their worker"
+    if settled.heard:
+        yield f"heard {many(settled.heard, 'run', 'runs')} again that had been taken for dead"
+    if again:
+        yield f"began {many(again, 'wave', 'waves')} again whose start had failed, or that had died"

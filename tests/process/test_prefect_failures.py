@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from prefect import get_client
-from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect_api import PrefectApi
 from proving import KOGGE, Place, until
 from rehearsal.crew import Child, below, kill_all
@@ -21,7 +18,8 @@ from servers.faulty import plan as faults
 from servers.faulty.exchange import FaultyExchange
 from servers.faulty.plan import FaultPlan, Kind
 
-from flows.deploy import automations, prefect_server
+from flows.deploy import prefect_server
+from flows.deploy.dead_runs import LOOK_SECONDS, SILENT
 from practice.world.world import World
 
 # Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.
@@ -35,8 +33,6 @@ pytestmark = [
 MakePlace = Callable[[FaultyExchange], Place]
 PATIENCE = 150.0
 SLOW_SECONDS = 60.0
-SILENCE = 4
-"""A heartbeat's seconds, in place of the thirty of real life, for who notices the dead."""
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 LIMIT = "a-limit"
 
@@ -150,22 +146,20 @@ def test_a_cancelled_batch_gives_everything_back(scene: Scene) -> None:
     until(lambda: scene.leg(mailbox) == ("pending", None), seconds=30)
 
 
-def test_both_are_killed_and_the_automation_notices(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(automations, "HEARTBEAT_SECONDS", SILENCE)
-
-    async def hasten() -> None:
-        async with get_client() as client:
-            await automations.orphans().put(client)
-
-    with temporary_settings({PREFECT_API_URL: scene.api}):
-        asyncio.run(hasten())
-    time.sleep(5)  # the server takes up what changed
+def test_a_worker_and_its_run_are_killed_and_another_worker_notices(scene: Scene) -> None:
+    """The other one takes no batch: it works for another queue."""
     run, _ = scene.under_way()
     scene.worker.kill()
-    assert scene.ask("GET", f"/flow_runs/{run}")["state_type"] == "RUNNING"
-    assert scene.ended(run) == "Crashed"
-    told = scene.ask("GET", f"/flow_runs/{run}")["state"]["message"]
-    assert told == "no heartbeat; its process has died"
+    command = [*scene.worker.command, "--queue", "waves"]
+    other = replace(scene.worker, name="other", command=command, process=None)
+    other.start()
+    try:
+        time.sleep(LOOK_SECONDS)
+        assert scene.ask("GET", f"/flow_runs/{run}")["state_type"] == "RUNNING"
+        assert scene.ended(run) == "Crashed"
+        assert scene.ask("GET", f"/flow_runs/{run}")["state"]["message"] == SILENT
+    finally:
+        other.kill()
 
 
 def test_a_slot_whose_holder_went_with_the_server_comes_back(scene: Scene) -> None:

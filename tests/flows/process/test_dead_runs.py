@@ -21,8 +21,17 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Crashed, Pending, Running, Scheduled
 from scripted import serving
 
-from flows.deploy import dead_runs
-from flows.deploy.dead_runs import HEARD, LOOKED, PUT_BACK, SILENT, DeadRuns, Settled, claim
+from flows.deploy import dead_runs, prefect_server
+from flows.deploy.dead_runs import (
+    HEARD,
+    LOOK_SECONDS,
+    LOOKED,
+    PUT_BACK,
+    SILENT,
+    DeadRuns,
+    Settled,
+    claim,
+)
 from flows.deploy.deployments import TAG
 from flows.deploy.work_pool import PROCESS, template
 from flows.deploy.worker import Worker
@@ -42,11 +51,13 @@ def cutover() -> None: ...
 
 @pytest.fixture(scope="module", autouse=True)
 def _server(prefect_state: Callable[[], Path]) -> Iterator[None]:
-    with (
-        serving(prefect_state()) as running,
-        temporary_settings({PREFECT_API_URL: running.api}),
-    ):
-        yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(prefect_server.TUNING, "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL", "0.1")
+        with (
+            serving(prefect_state()) as running,
+            temporary_settings({PREFECT_API_URL: running.api}),
+        ):
+            yield
 
 
 @pytest.fixture
@@ -135,14 +146,19 @@ def a_day_ago() -> datetime:
 
 
 async def looked(
-    client: PrefectClient, dead: DeadRuns, *, is_kept: bool = True, minutes: float = 1
+    client: PrefectClient, dead: DeadRuns, *, is_kept: bool = True, seconds: float = LOOK_SECONDS
 ) -> Settled:
-    """Look once; wait until the server keeps what the look sent, if it ever does; go on by a minute."""
+    """Look once; wait until the server keeps what the look sent, if it ever does; go on by so much."""
     settled = await dead.look(client)
-    while is_kept and not await dead_runs._told(client, [dead._echo], [LOOKED], a_day_ago()):
+    newest = [*dead._echoes][-1:]
+    while is_kept and not await dead_runs._told(client, newest, [LOOKED], a_day_ago()):
         await asyncio.sleep(0.1)
-    Clock.ahead += timedelta(minutes=minutes)
+    Clock.ahead += timedelta(seconds=seconds)
     return settled
+
+
+WITHIN = 6
+"""Looks until a run is called dead: the first begins to listen."""
 
 
 async def state_of(client: PrefectClient, number: UUID) -> tuple[str, str, str | None]:
@@ -292,20 +308,79 @@ def test_a_run_that_ends_while_it_is_judged_keeps_its_end(pool: str, monkeypatch
     asked(look)
 
 
+class Away(Exception):
+    """The API does not answer."""
+
+
+async def failed(client: PrefectClient, dead: DeadRuns, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look once while nothing answers."""
+
+    async def fails(*_: Any, **__: Any) -> None:
+        raise Away
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "request", fails)
+        with pytest.raises(Away):
+            await dead.look(client)
+
+
 def test_silence_counts_only_after_others_were_heard_for_as_long(pool: str, clock: type[Clock]) -> None:
     async def look(client: PrefectClient) -> None:
         run = await waiting(client, pool)
         await begin(client, run, "dead")
         clock.ahead += timedelta(minutes=5)
         dead = DeadRuns(pool, "looks", ())
-        assert [await looked(client, dead) for _ in range(2)] == [NOBODY] * 2
+        assert [await looked(client, dead) for _ in range(WITHIN - 1)] == [NOBODY] * (WITHIN - 1)
         assert await looked(client, dead) == Settled(crashed=1)
 
     asked(look)
 
 
-class Away(Exception):
-    """The API does not answer."""
+def test_a_run_whose_worker_is_gone_is_called_dead_after_about_a_minute(
+    pool: str, clock: type[Clock]
+) -> None:
+    async def look(client: PrefectClient) -> None:
+        dead = DeadRuns(pool, "looks", ())
+        others = await waiting(client, pool)
+        await client.send_worker_heartbeat(pool, "lives", heartbeat_interval_seconds=30)
+        await begin(client, others, "lives")
+        for _ in range(WITHIN):
+            assert await looked(client, dead) == NOBODY
+        run = await waiting(client, pool)
+        await begin(client, run, "dies")
+        died = Clock.now(UTC)
+        while await looked(client, dead) == NOBODY:
+            pass
+        called = Clock.now(UTC) - timedelta(seconds=LOOK_SECONDS) - died
+        assert called < timedelta(seconds=90)
+        assert (await state_of(client, run.id))[0] == "CRASHED"
+
+    asked(look)
+
+
+def test_one_look_that_fails_is_no_gap_and_two_are(
+    pool: str, clock: type[Clock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def look(client: PrefectClient) -> None:
+        run = await waiting(client, pool)
+        await begin(client, run, "dead")
+        clock.ahead += timedelta(minutes=5)
+        once, twice = DeadRuns(pool, "looks", ()), DeadRuns(pool, "looks too", ())
+        for _ in range(2):
+            await looked(client, twice, seconds=0)
+            await looked(client, once)
+        await failed(client, once, monkeypatch)
+        await failed(client, twice, monkeypatch)
+        clock.ahead += timedelta(seconds=LOOK_SECONDS)
+        await looked(client, once, seconds=0)
+        await failed(client, twice, monkeypatch)
+        clock.ahead += timedelta(seconds=LOOK_SECONDS)
+        assert await looked(client, twice, seconds=0) == NOBODY
+        clock.ahead += timedelta(seconds=LOOK_SECONDS)
+        assert await looked(client, twice, seconds=0) == NOBODY
+        assert await looked(client, once) == Settled(crashed=1)
+
+    asked(look)
 
 
 def test_nobody_is_dead_because_the_api_was_away(
@@ -317,20 +392,14 @@ def test_nobody_is_dead_because_the_api_was_away(
         run = await waiting(client, pool)
         await begin(client, run, "lives")
         dead = DeadRuns(pool, "looks", ())
-        for _ in range(3):
+        for _ in range(WITHIN):
             await client.send_worker_heartbeat(pool, "lives", heartbeat_interval_seconds=30)
             assert await looked(client, dead) == NOBODY
 
-        async def fails(*_: Any, **__: Any) -> None:
-            raise Away
-
-        with monkeypatch.context() as patch:
-            patch.setattr(client, "request", fails)
-            with pytest.raises(Away):
-                await dead.look(client)
+        await failed(client, dead, monkeypatch)
         clock.ahead += timedelta(minutes=10)
         monkeypatch.setattr(dead_runs, "_online", _nobody)
-        assert [await looked(client, dead) for _ in range(2)] == [NOBODY] * 2
+        assert [await looked(client, dead) for _ in range(WITHIN - 1)] == [NOBODY] * (WITHIN - 1)
         assert (await state_of(client, run.id))[0] == "RUNNING"
 
     asked(look)
@@ -353,9 +422,9 @@ def test_nobody_is_dead_because_events_are_not_kept(
         run = await waiting(client, pool)
         await begin(client, run, "dead")
         clock.ahead += timedelta(minutes=5)
-        monkeypatch.setattr(dead_runs, "_sent", lost)
+        monkeypatch.setattr(dead_runs, "_sent", lost)  # each time the same one, which the server never has
         dead = DeadRuns(pool, "looks", ())
-        assert [await looked(client, dead, is_kept=False) for _ in range(6)] == [NOBODY] * 6
+        assert [await looked(client, dead, is_kept=False) for _ in range(12)] == [NOBODY] * 12
 
     asked(look)
 
@@ -368,7 +437,7 @@ def test_nobody_is_dead_because_this_machine_is_busy(pool: str, clock: type[Cloc
         await begin(client, run, "dead")
         clock.ahead += timedelta(minutes=5)
         dead = DeadRuns(pool, "looks", ())
-        assert [await looked(client, dead, minutes=4) for _ in range(4)] == [NOBODY] * 4
+        assert [await looked(client, dead, seconds=60) for _ in range(6)] == [NOBODY] * 6
 
     asked(look)
 

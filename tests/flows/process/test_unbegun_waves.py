@@ -22,8 +22,9 @@ from prefect.states import Crashed, Failed, Pending, Running, Scheduled
 from scripted import serving
 
 from flows.batch_watch import could_not_begin
+from flows.deploy.dead_runs import NO_HEARTBEAT, SILENT
 from flows.deploy.deployments import TAG
-from flows.deploy.unbegun_waves import SILENCE, TIMES_MOST, begin_again
+from flows.deploy.unbegun_waves import PAUSE, SILENCE, TIMES_MOST, begin_again
 from flows.deploy.work_pool import PROCESS, template
 
 # Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.
@@ -70,8 +71,8 @@ class Pool:
         found = await self.client.read_flow_runs(deployment_filter=own)
         return sorted(found, key=lambda run: run.created or datetime.now(UTC))
 
-    async def swept(self, silence: timedelta = SILENCE) -> int:
-        return await begin_again(self.client, self.name, silence)
+    async def swept(self, silence: timedelta = SILENCE, pause: timedelta = PAUSE) -> int:
+        return await begin_again(self.client, self.name, silence, pause)
 
 
 def within(act: Callable[[Pool], Any], of: Flow[..., Any] = wave) -> Any:
@@ -109,8 +110,13 @@ def test_it_is_begun_again_once_with_what_it_was_asked() -> None:
 
 @pytest.mark.parametrize(
     "states",
-    [(Pending(), Running(), Crashed()), (Pending(), Failed()), (Pending(),)],
-    ids=["died a moment ago", "refused", "begins"],
+    [
+        (Pending(), Running(), Crashed(message=SILENT)),
+        (Pending(), Running(), Crashed(message=NO_HEARTBEAT)),
+        (Pending(), Failed()),
+        (Pending(),),
+    ],
+    ids=["was called dead a moment ago", "the same by an earlier version", "refused", "begins"],
 )
 def test_what_may_live_or_was_refused_is_left_alone(states: tuple[State[Any], ...]) -> None:
     async def act(pool: Pool) -> None:
@@ -120,9 +126,19 @@ def test_what_may_live_or_was_refused_is_left_alone(states: tuple[State[Any], ..
     within(act)
 
 
-def test_a_wave_that_died_in_its_midst_is_begun_again() -> None:
+def test_a_wave_whose_process_was_seen_to_end_is_begun_again_at_once() -> None:
+    """A node was drained: the process said itself that it ends."""
+
     async def act(pool: Pool) -> None:
-        await pool.run(Pending(), Running(), Crashed())
+        await pool.run(Pending(), Running(), Crashed(message="Execution was cancelled by the runtime"))
+        assert [await pool.swept(), await pool.swept()] == [1, 0]
+
+    within(act)
+
+
+def test_a_wave_that_was_called_dead_in_its_midst_and_stays_silent_is_begun_again() -> None:
+    async def act(pool: Pool) -> None:
+        await pool.run(Pending(), Running(), Crashed(message=SILENT))
         assert [await pool.swept(timedelta(0)), await pool.swept(timedelta(0))] == [1, 0]
 
     within(act)
@@ -130,7 +146,7 @@ def test_a_wave_that_died_in_its_midst_is_begun_again() -> None:
 
 def test_a_wave_that_was_called_dead_and_is_heard_is_left_alone() -> None:
     async def act(pool: Pool) -> None:
-        run = await pool.run(Pending(), Running(), Crashed())
+        run = await pool.run(Pending(), Running(), Crashed(message=SILENT))
         resource = {"prefect.resource.id": f"prefect.flow-run.{run.id}"}
         later = datetime.now(UTC) + timedelta(hours=1)
         beat = Event(event="prefect.flow-run.heartbeat", resource=Resource(resource), occurred=later)
@@ -169,11 +185,13 @@ def test_a_person_who_was_faster_is_not_doubled() -> None:
 def test_a_wave_that_never_begins_is_left_to_a_person() -> None:
     async def act(pool: Pool) -> None:
         await pool.run(Pending(), Crashed(message=EXITED))
-        for _ in range(TIMES_MOST):
-            assert await pool.swept() == 1
+        for number in range(TIMES_MOST):
+            assert await pool.swept() == (number == 0), "only the first time it is begun at once"
+            if number > 0:
+                assert await pool.swept(pause=timedelta(0)) == 1
             run = (await pool.runs())[-1]
             await pool.client.set_flow_run_state(run.id, Pending(), force=True)
             await pool.client.set_flow_run_state(run.id, Crashed(message=EXITED), force=True)
-        assert await pool.swept() == 0
+        assert await pool.swept(pause=timedelta(0)) == 0
 
     within(act)
