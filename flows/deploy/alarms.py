@@ -69,8 +69,8 @@ def crashed() -> Iterator[Alarm]:
     yield Alarm(
         "Kogge tells of runs that crashed",
         "the run {{ event.resource.name }} crashed",
-        "Its process or its machine died, and perhaps others did. Nothing is lost. If its wave has ended, "
-        "start the wave again: it goes on where it stopped, and settles first what was under way.",
+        "Its process or its machine died, and perhaps others did. Nothing is lost. A wave goes on by itself "
+        "within minutes. Start any other run again: it goes on where it stopped.",
         _of_runs({name_of(one.entrypoint) for one in DEPLOYMENTS}, each="related:flow:prefect.resource.id"),
     )
 

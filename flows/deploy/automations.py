@@ -200,25 +200,29 @@ class Automated:
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """Describe an automation that Prefect is not to have any more."""
+    """Describe an automation of an earlier version that Prefect still has."""
 
+    number: UUID
     name: str
     kind: str = "automation"
 
-    async def look(self, client: PrefectClient) -> Inspection:
-        """See whether Prefect has it."""
-        found = await client.read_automations_by_name(self.name)
-        return Inspection(Presence.UNWANTED) if found else Inspection(Presence.THERE)
+    async def look(self, _client: PrefectClient) -> Inspection:
+        """Return that it is unwanted."""
+        return Inspection(Presence.UNWANTED, ("an earlier version made it",))
 
     async def put(self, client: PrefectClient) -> None:
-        """Remove it."""
-        for one in await client.read_automations_by_name(self.name):
-            await client.delete_automation(one.id)
+        """Delete it."""
+        await client.delete_automation(self.number)
+
+
+async def retired(client: PrefectClient) -> list[Retired]:
+    """Return what Prefect still has of RETIRED."""
+    found = [one for name in RETIRED for one in await client.read_automations_by_name(name)]
+    return [Retired(one.id, one.name) for one in found]
 
 
 def automations(config: Config) -> Iterator[Thing]:
     """Yield all of them, and before them the blocks that they use."""
-    yield from (Retired(name) for name in RETIRED)
     channels = tuple(_channels(config))
     yield from channels
     if channels:

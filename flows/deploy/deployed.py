@@ -18,6 +18,7 @@ from prefect.utilities.callables import parameter_schema
 
 from engine.config.load import Config
 from engine.config.registry import name_of
+from flows.deploy.automations import retired
 from flows.deploy.deployments import BATCH, FOR_EACH_WAVE, TAG, Deployment, Schedule, wave_tag
 from flows.deploy.own_flows import flow_of
 from flows.deploy.setup import MISSING, Inspection, Presence, SetupOutcome, Thing, arrange
@@ -186,10 +187,13 @@ class Leftover:
 async def arrange_all(
     things: Iterable[Thing], config: Config, waves: Collection[str], *, check: bool
 ) -> list[SetupOutcome]:
-    """Put all things there, as `arrange` does, then remove deployments of waves that are wanted no more."""
+    """Put all things there, as `arrange` does, then remove what is wanted no more.
+
+    That is deployments of waves that are gone, and automations of earlier versions.
+    """
     made = await arrange(things, check=check)
     async with get_client() as client:
-        gone = await leftovers(client, config, waves)
+        gone = [*await leftovers(client, config, waves), *await retired(client)]
     return [*made, *await arrange(gone, check=check)]
 
 

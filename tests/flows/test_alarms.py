@@ -170,8 +170,7 @@ def test_an_alarm_of_a_cutover_says_of_how_many(tmp_path: Path) -> None:
 
 def test_without_a_channel_an_alarm_still_shows_in_prefect(tmp_path: Path) -> None:
     for one in automations(configured(tmp_path, "alarms = true\n")):
-        if not isinstance(one, Automated):
-            continue
+        assert isinstance(one, Automated)
         wanted = wanted_of(one)
         assert one.alarm is None or wanted.actions == [DoNothing()]
 

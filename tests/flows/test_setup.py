@@ -19,6 +19,7 @@ import yaml
 from prefect import flow, get_client, task
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.schedules import CronSchedule
+from prefect.events.schemas.automations import Automation, EventTrigger, Posture
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Crashed, Running
 from servers.smtp_sink import Mail, SmtpSink
@@ -26,6 +27,7 @@ from servers.smtp_sink import Mail, SmtpSink
 from engine.config.load import load
 from engine.config.maintenance_windows import WindowSpan
 from flows.deploy import deployed, deployments, prefect_server, work_pools
+from flows.deploy.automations import RETIRED
 from flows.deploy.dead_runs import crash_task_runs
 from flows.display import prefect_events
 from kogge.app import main
@@ -155,6 +157,24 @@ def test_a_wave_that_is_gone_loses_its_deployments(
     assert "deployment start second: removed (its wave is not there any more)" in capsys.readouterr().out
     code, found = setup(capsys, "--check")
     assert (code, gone & {*found}) == (0, set())
+
+
+@pytest.mark.prefect
+def test_an_automation_of_an_earlier_version_is_removed(
+    place: Path, api: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It called runs dead that lived. One that a person made stays."""
+    (old,), theirs = RETIRED, "theirs"
+    for name in (old, theirs):
+        made = Automation(
+            name=name, trigger=EventTrigger(expect={"x"}, posture=Posture.Reactive, threshold=1)
+        )
+        asked(api, lambda client, made=made: client.create_automation(made))
+    setup(capsys)  # removes it, with all else that differs
+    assert asked(api, lambda client: client.read_automations_by_name(old)) == []
+    assert len(asked(api, lambda client: client.read_automations_by_name(theirs))) == 1
+    code, found = setup(capsys, "--check")
+    assert (code, f"automation {old}" in found) == (0, False)
 
 
 @pytest.mark.prefect
