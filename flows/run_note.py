@@ -24,19 +24,17 @@ from prefect.client.schemas.filters import (
     TaskRunFilterState,
     TaskRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
 from engine.control import lease
 from flows.deploy.api import Api
+from flows.deploy.dead_runs import PAGE, UNFINISHED
 from flows.deploy.deployments import TAG
 from model.private_files import make_directory, open_private, using_state
 
 FOLDER = "runs"
-UNFINISHED = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
-PAGE = 200
-"""Runs that one question to Prefect returns at most."""
 MACHINE_ID = Path("/etc/machine-id")
 KEPT_SECONDS = 30 * 86_400.0
 """How long a note is kept whose process cannot be proven dead, such as another machine's."""

@@ -42,7 +42,6 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed, Running, Scheduled
 
 from flows.deploy.deployments import HEARTBEAT_SECONDS, TAG
-from flows.run_note import PAGE, UNFINISHED
 
 HEARTBEAT = timedelta(seconds=HEARTBEAT_SECONDS)
 PATIENCE = timedelta(seconds=70)
@@ -55,7 +54,9 @@ CORRECTED = timedelta(hours=12)
 """For so long a run that was called dead is listened to."""
 CLOCKS = timedelta(days=1)
 """By how much the clock of the machine that tells may be ahead."""
-AT_WORK = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
+UNFINISHED = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+PAGE = 200
+"""Runs that one question to Prefect returns at most."""
 TAKEN = "taken by worker "
 PUT_BACK = "its worker died before it began; it waits for another worker"
 SILENT = "its worker has died, and it tells nothing"
@@ -116,7 +117,7 @@ class DeadRuns:
         """Settle what is dead, and correct what was called dead and is heard."""
         now = datetime.now(UTC)
         heard = await self._correct(client, now)
-        taken = await _ours(client, self._pool, FlowRunFilterStateType(any_=list(AT_WORK)))
+        taken = await _ours(client, self._pool, FlowRunFilterStateType(any_=UNFINISHED))
         if not taken:
             return Settled(heard=heard)
         old = {_name(run): run for run in taken if _since(run) < now - self._patience}

@@ -32,7 +32,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter, EventResourceFilter
 from prefect.states import Scheduled
 
-from flows.deploy.dead_runs import DOUBTED
+from flows.deploy.dead_runs import BEAT, CLOCKS, DOUBTED, PAGE
 from flows.deploy.deployments import TAG
 
 FLOWS = ("wave", "verify")
@@ -42,14 +42,10 @@ SILENCE = timedelta(minutes=2)
 """Four heartbeats."""
 PAUSE = timedelta(minutes=1)
 """Before a wave is begun again, for each time in a row that it was begun again before."""
-CLOCKS = timedelta(days=1)
-"""By how much the clock of the machine that tells may be ahead."""
 TIMES_MOST = 5
 """How often in a row a wave is begun again."""
 AGAIN = "begun-again/"
 """How the idempotency key of such a run begins; the number of times in a row and the failed run follow."""
-BEAT = "prefect.flow-run.heartbeat"
-PAGE = 200
 
 
 async def begin_again(

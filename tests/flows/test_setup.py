@@ -19,7 +19,8 @@ import yaml
 from prefect import flow, get_client, task
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.schedules import CronSchedule
-from prefect.events.schemas.automations import Automation, EventTrigger, Posture
+from prefect.events.actions import DoNothing
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Crashed, Running
 from servers.smtp_sink import Mail, SmtpSink
@@ -166,9 +167,10 @@ def test_an_automation_of_an_earlier_version_is_removed(
     """It called runs dead that lived. One that a person made stays."""
     (old,), theirs = RETIRED, "theirs"
     for name in (old, theirs):
-        made = Automation(
-            name=name, trigger=EventTrigger(expect={"x"}, posture=Posture.Reactive, threshold=1)
+        trigger = EventTrigger(
+            expect={"x"}, posture=Posture.Reactive, threshold=1, within=timedelta(minutes=1)
         )
+        made = AutomationCore(name=name, trigger=trigger, actions=[DoNothing()])
         asked(api, lambda client, made=made: client.create_automation(made))
     setup(capsys)  # removes it, with all else that differs
     assert asked(api, lambda client: client.read_automations_by_name(old)) == []
