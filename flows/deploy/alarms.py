@@ -125,8 +125,8 @@ def alarms(settings: PrefectSettings) -> Iterator[Alarm]:
     yield Alarm(
         "Kogge tells of missing workers",
         "no worker asks the queue {{ event.resource.name }} for runs any more",
-        "Start one: `kogge worker`. Until then nobody notices runs that died with their workers: Prefect goes "
-        "on showing them as Running. Minutes after one works, those that had begun are Crashed, and waves go "
+        "Start one: `kogge worker`. Until then nobody notices runs that died with their workers: Prefect "
+        "shows them as Running. Minutes after one works, those that had begun are Crashed, and waves go "
         "on by themselves; a cutover is started again by a person. Runs that had not begun are put back, and "
         "begin.",
         _reactive(
