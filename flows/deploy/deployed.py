@@ -193,7 +193,7 @@ async def arrange_all(
     """
     made = await arrange(things, check=check)
     async with get_client() as client:
-        gone = [*await leftovers(client, config, waves), *await retired(client)]
+        gone: list[Thing] = [*await leftovers(client, config, waves), *await retired(client)]
     return [*made, *await arrange(gone, check=check)]
 
 
