@@ -55,7 +55,7 @@ def read_task(native: Native, context: Context) -> TaskRead:
 
 def _read(element: Element, native: Native, context: Context) -> TaskRead:
     key, todo = key_of(native.ref.id), Component("VTODO")
-    task_days = days(element, context)
+    task_days = days(element)
     task_days.add(todo)
     losses = [*task_days.losses, *left_out(element), *_shared(element, todo, native)]
     _stamps(element, todo, task_days)
@@ -64,12 +64,13 @@ def _read(element: Element, native: Native, context: Context) -> TaskRead:
         *progress(element, todo),
         *efforts(element, todo),
     ]
-    losses += _alarm(element, todo, task_days, context)
+    losses += _alarm(element, todo, context)
     losses += [lose("user-defined", "left-out")] if own_fields(element) else []
     if any(altered(str(piece)) for piece in element.itertext()):
         losses.append(lose("text", "control-characters"))
     todo.add("UID", Text(context.uid_of(key)))
-    return TaskRead(key, todo, tuple(losses))
+    of_series = [lose("reminder", "first-occurrence-only")] if task_days.rrule and todo.inner else []
+    return TaskRead(key, todo, tuple(losses), task_days.once, (*task_days.of_series, *of_series))
 
 
 def _shared(element: Element, todo: Component, native: Native) -> list[Loss]:
@@ -106,7 +107,7 @@ def _marks(element: Element, todo: Component) -> list[Loss]:
     return [lose("sensitivity", "shown-as-private")] if more else []
 
 
-def _alarm(element: Element, todo: Component, task_days: Days, context: Context) -> list[Loss]:
+def _alarm(element: Element, todo: Component, context: Context) -> list[Loss]:
     """Add one VALARM at the moment itself, shown, never mailed.
 
     A past reminder is acknowledged (RFC 9074 section 6.1), so that nothing pops up on the first day.
@@ -125,4 +126,4 @@ def _alarm(element: Element, todo: Component, task_days: Days, context: Context)
     if due <= not_after:
         alarm.add("ACKNOWLEDGED", Moment(whole(not_after)))
     todo.inner.append(alarm)
-    return [lose("reminder", "first-occurrence-only")] if task_days.rrule else []
+    return []

@@ -39,12 +39,6 @@ def completed(element: Element) -> bool:
     return text(element, "t:Status").strip() == "Completed" or flag(element, "t:IsComplete")
 
 
-def begun_unsaid(element: Element) -> bool:
-    """Return True if a part of the task is done, and its state says that it was not begun."""
-    state = STATES.get(text(element, "t:Status").strip(), "NEEDS-ACTION")
-    return state == "NEEDS-ACTION" and (decimal(element, "t:PercentComplete") or 0) >= 1
-
-
 def progress(element: Element, todo: Component) -> list[Loss]:
     """Add STATUS, PERCENT-COMPLETE and COMPLETED."""
     losses: list[Loss] = []

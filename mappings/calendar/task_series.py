@@ -6,18 +6,16 @@ place. So the RRULE begins with the current occurrence, and a number of occurren
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
-from mappings.calendar.task_progress import begun_unsaid, completed
+from mappings.calendar.task_progress import completed
 from mappings.contacts.dates import day_of
-from mappings.fields.context import Context
 from mappings.fields.ews_xml import Element, child, extended, moment, text
 from mappings.icalendar.component import Component
 from mappings.icalendar.values import Moment, Rule, Text
 from mappings.losses.catalogue import lose
-from mappings.time.rrule import ORDER, RecurrenceRule, Start, regeneration, rule
+from mappings.time.rrule import RecurrenceRule, Start, regeneration, rule
 from model.protocols import Loss
 
 TASK_SET = "00062003-0000-0000-C000-000000000046"
@@ -36,6 +34,8 @@ class Days:
         rrule: of the series; "" if there is none.
         kept: the rule, if it can only stand in a property of our own.
         losses: of the days.
+        once: as `start`, if the task does not come back.
+        of_series: losses of the days that hold only if it does.
     """
 
     start: date | None
@@ -43,6 +43,8 @@ class Days:
     rrule: str = ""
     kept: str = ""
     losses: tuple[Loss, ...] = ()
+    once: date | None = None
+    of_series: tuple[Loss, ...] = ()
 
     def add(self, todo: Component) -> None:
         """Add the days and the rule to the task."""
@@ -55,7 +57,7 @@ class Days:
             todo.add("X-KOGGE-RECURRENCE", Text(self.kept))
 
 
-def days(element: Element, context: Context) -> Days:
+def days(element: Element) -> Days:
     """Return when a task is due.
 
     Raises:
@@ -69,7 +71,7 @@ def days(element: Element, context: Context) -> Days:
     if again is not None:
         frequency, interval = again
         return _alone(dates, f"REGENERATE={frequency};INTERVAL={interval}", "regenerates")
-    return _series(element, recurrence, dates, context)
+    return _series(element, recurrence, dates)
 
 
 def _dates(element: Element) -> Days:
@@ -94,55 +96,31 @@ def _day(element: Element, number: int, name: str) -> date | None:
     return meant or day_of(text(element, f"t:{name}"))
 
 
-def _series(element: Element, recurrence: Element, dates: Days, context: Context) -> Days:
+def _series(element: Element, recurrence: Element, dates: Days) -> Days:
     ruled = rule(recurrence, dates.start or dates.due or date(1970, 1, 1))
     if dates.start is None and dates.due is None:
         losses = (*dates.losses, lose("start", "from-recurrence"))
         dates = replace(dates, start=_date(ruled.first), losses=losses)
-    anchored, past, hit = _anchored(ruled, dates)
+    start, past, of_series = _anchored(ruled, dates)
     written = ruled.text if ruled.count is None else f"{ruled.shape};COUNT={ruled.count - past}"
     if completed(element):
         return _alone(dates, written, "completed")
-    is_odd = context.target.tasks.plain_series and not _is_plain(element, ruled, anchored)
-    if not context.target.recurring_tasks or is_odd:
-        return _alone(dates, written, "current-occurrence-only")
-    if ruled.until is not None and anchored.start and _date(ruled.until) < anchored.start:
+    if ruled.until is not None and start and _date(ruled.until) < start:
         return _alone(dates, written, "over")
-    losses = anchored.losses if hit else (*anchored.losses, lose("recurrence", "day-apart"))
-    return replace(anchored, rrule=written, losses=losses)
+    return replace(dates, start=start, rrule=written, once=dates.start, of_series=of_series)
 
 
-def _anchored(ruled: RecurrenceRule, dates: Days) -> tuple[Days, int, bool]:
-    """Return the series from its current occurrence on, how many came before, True if the rule has that day.
+def _anchored(ruled: RecurrenceRule, dates: Days) -> tuple[date | None, int, tuple[Loss, ...]]:
+    """Return the current occurrence, from which the series is written on, and how many came before.
 
     The series has a start. It counts the start, or, if only that is one of its days, the day the task is due.
     """
     past, hit = _position(ruled, dates.start or dates.due)
-    if dates.start is None:
-        return replace(dates, start=dates.due), past, hit
-    if hit or dates.due is None:
-        return dates, past, hit
-    due_past, due_hit = _position(ruled, dates.due)
-    if not due_hit:
-        return dates, past, hit
-    losses = (*dates.losses, lose("start", "moved-to-due"))
-    return replace(dates, start=dates.due, losses=losses), due_past, True
-
-
-def _is_plain(element: Element, ruled: RecurrenceRule, anchored: Days) -> bool:
-    """Return True for a series that a server with few rules for tasks keeps (TaskLimits.plain_series)."""
-    if anchored.start is None or anchored.due is None or begun_unsaid(element):
-        return False
-    parts = dict(part.split("=", 1) for part in ruled.shape.split(";"))
-    if parts["FREQ"] in {"DAILY", "MONTHLY"} or "INTERVAL" not in parts:
-        return True
-    return parts["FREQ"] == "WEEKLY" and _has_one_week(parts, ORDER[anchored.start.weekday()])
-
-
-def _has_one_week(parts: Mapping[str, str], first: str) -> bool:
-    """Return True if a weekly rule means the same whether its weeks begin on Sunday or on Monday."""
-    days = parts["BYDAY"].split(",")
-    return days == [first] or (parts["WKST"] in {"MO", "SU"} and "SU" not in {*days, first})
+    if not hit and dates.start is not None and dates.due is not None:
+        due_past, due_hit = _position(ruled, dates.due)
+        if due_hit:
+            return dates.due, due_past, (lose("start", "moved-to-due"),)
+    return dates.start or dates.due, past, () if hit else (lose("recurrence", "day-apart"),)
 
 
 def _position(ruled: RecurrenceRule, current: date | None) -> tuple[int, bool]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from mappings.fields.context import Context
 from mappings.fit.attachments import fit_attachments, largest, room
 from mappings.fit.item import write_item
+from mappings.fit.task_series import fit_series, percent_done
 from mappings.fit.text_limits import without_commas
 from mappings.icalendar.component import Component
 from mappings.icalendar.values import Text, Word
@@ -34,11 +36,16 @@ class TaskRead:
         key: of the item.
         todo: its component.
         losses: what the reading lost.
+        once: the day it begins if it does not come back, though its component says that it does; None if it
+            has none.
+        of_series: what the reading lost if it does come back.
     """
 
     key: bytes
     todo: Component
     losses: tuple[Loss, ...]
+    once: date | None = None
+    of_series: tuple[Loss, ...] = ()
 
 
 def fit_task(read: TaskRead, context: Context) -> Mapped:
@@ -48,7 +55,9 @@ def fit_task(read: TaskRead, context: Context) -> Mapped:
         Rejected: "too-large".
     """
     target, limits, todo = context.target, context.target.tasks, read.todo
-    losses = [*read.losses, *without_commas(todo, target)]
+    stays = fit_series(todo, read.once, target)
+    of_series = read.of_series if stays else (lose("recurrence", "current-occurrence-only"),)
+    losses = [*read.losses, *of_series, *without_commas(todo, target)]
     if limits.keeps("ATTACH"):
         losses += fit_attachments(todo, largest(target, 1), room(target))
     else:
@@ -80,8 +89,7 @@ def _shown(todo: Component, limits: TaskLimits) -> Iterator[Loss]:
 
 def _begun(todo: Component) -> Iterator[Loss]:
     """Let a task of which a part is done be in process, and one that is not completed be less than done."""
-    stated = todo.first("PERCENT-COMPLETE")
-    percent = int(stated.said) if isinstance(stated, Word) and stated.said.isdecimal() else 0
+    percent = percent_done(todo)
     if todo.said("STATUS") == "COMPLETED":
         return
     if percent == 100:
