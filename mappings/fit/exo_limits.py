@@ -92,7 +92,9 @@ class _Rewriting:
     def rewritten(self, original: Read) -> bytes:
         """Return the rewritten object."""
         events = original.walk("VEVENT")
-        master = next(event for event in events if "RECURRENCE-ID" not in event)
+        master = next((event for event in events if "RECURRENCE-ID" not in event), None)
+        if master is None:  # somebody was invited to an occurrence alone
+            raise _not_kept()
         calendar = Calendar()
         calendar.add("VERSION", "2.0")
         calendar.add("PRODID", PRODUCT)

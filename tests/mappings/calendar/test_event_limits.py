@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from event_native import NOT_AFTER, context
@@ -90,6 +91,14 @@ KEPT = ("title", "start", "duration", "exceptions")
 def test_what_cannot_be_repeated_is_rejected(found: dict[str, Mapped], name: str) -> None:
     with pytest.raises(Rejected, match="recurrence-not-kept"):
         within(found[name], LIMITS, NOT_AFTER)
+
+
+def test_an_occurrence_without_its_series_is_rejected(found: dict[str, Mapped]) -> None:
+    with found["series_last_day"].item.body() as stream:
+        body = re.sub(rb"\r\nRRULE:[^\r]*", b"\r\nRECURRENCE-ID:20260602T070000Z", stream.read())
+    item = replace(found["series_last_day"].item, body=lambda: io.BytesIO(body))
+    with pytest.raises(Rejected, match="recurrence-not-kept"):
+        within(replace(found["series_last_day"], item=item), LIMITS, NOT_AFTER)
 
 
 def test_what_is_left_says_the_same_of_when_and_what(found: dict[str, Mapped]) -> None:
