@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from mappings.fields.addresses import nowhere, smtp
-from mappings.fields.context import Context
+from mappings.fields.context import Reading
 from mappings.fields.ews_xml import Element, child, children, flag, number, printable, text
 from mappings.icalendar.component import Component
 from mappings.icalendar.values import CalendarAddress
@@ -51,7 +51,7 @@ class _Party:
 _Attendee = tuple[_Party, CalendarAddress]
 
 
-def people(element: Element, context: Context, event: Component) -> list[Loss]:
+def people(element: Element, context: Reading, event: Component) -> list[Loss]:
     """Add ORGANIZER and ATTENDEE to the event.
 
     An event in which nobody else takes part gets neither.
@@ -74,7 +74,7 @@ def people(element: Element, context: Context, event: Component) -> list[Loss]:
     return losses
 
 
-def received(element: Element, context: Context) -> bool:
+def received(element: Element, context: Reading) -> bool:
     """Return True if somebody else called this meeting."""
     answer = text(element, "t:MyResponseType").strip()
     if answer in OWN_ANSWERS:
@@ -88,7 +88,7 @@ def received(element: Element, context: Context) -> bool:
     return flag(element, "t:IsMeeting") and bool(party and party.address not in context.owner | {""})
 
 
-def _party(element: Element | None, context: Context, losses: list[Loss]) -> _Party | None:
+def _party(element: Element | None, context: Reading, losses: list[Loss]) -> _Party | None:
     """Return a person; None for an element with neither name nor address."""
     if element is None:
         return None
@@ -108,7 +108,7 @@ def _party(element: Element | None, context: Context, losses: list[Loss]) -> _Pa
 _SAFE = "@!$&'*+-./=?^_`{|}~"
 
 
-def _attendees(element: Element, context: Context, losses: list[Loss]) -> Iterator[_Attendee]:
+def _attendees(element: Element, context: Reading, losses: list[Loss]) -> Iterator[_Attendee]:
     """Yield each attendee once, in the order of roles: RFC 5545 3.8.4.1 has an address once."""
     seen = set()
     for path, role in ROLES.items():
@@ -136,7 +136,7 @@ def _line(
     party: _Party,
     role: str,
     kind: str,
-    context: Context,
+    context: Reading,
     losses: list[Loss],
 ) -> CalendarAddress:
     line = _address(party)
@@ -195,7 +195,7 @@ def _rooms(element: Element) -> frozenset[str]:
     )
 
 
-def _organizer(element: Element, context: Context, losses: list[Loss]) -> CalendarAddress | None:
+def _organizer(element: Element, context: Reading, losses: list[Loss]) -> CalendarAddress | None:
     own_losses: list[Loss] = []
     party = _party(child(element, "t:Organizer"), context, own_losses)
     if (party is None or not party.address) and context.owner and not received(element, context):
@@ -205,12 +205,12 @@ def _organizer(element: Element, context: Context, losses: list[Loss]) -> Calend
     return None if party is None else _address(party)
 
 
-def _own(context: Context) -> str:
+def _own(context: Reading) -> str:
     return quote(min(context.owner), safe=_SAFE)
 
 
 def _owner_added(
-    element: Element, attendees: list[_Attendee], context: Context, losses: list[Loss]
+    element: Element, attendees: list[_Attendee], context: Reading, losses: list[Loss]
 ) -> list[_Attendee]:
     """Return the owner's own line if a distribution list was invited.
 

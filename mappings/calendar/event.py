@@ -7,28 +7,26 @@ name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from datetime import UTC, datetime
 
 from mappings.calendar.alarm import alarm
 from mappings.calendar.attachments import attachments
 from mappings.calendar.attendees import people, received
-from mappings.calendar.iana_times import in_known_zones, series_in_known_zones
 from mappings.calendar.series import EventSeries, missing, series
 from mappings.calendar.text import links, marks, place, wording
-from mappings.calendar.times import EventSpan, is_moved, span, stated, value
+from mappings.calendar.times import EventSpan, is_moved, span
 from mappings.calendar.uid import LONGEST, uid
 from mappings.exchange.elements import items, left_out
-from mappings.fields.context import Context
+from mappings.fields.context import Reading
 from mappings.fields.ews_xml import SPACES, Element, child, kind, moment, number, printable, text
 from mappings.fit.event import EventRead
 from mappings.fit.shared_series import Occurrence
 from mappings.icalendar.component import Component
-from mappings.icalendar.values import Moment, Moments, Rule, Text, Word
+from mappings.icalendar.values import Moment, Rule, Text, Word
 from mappings.losses.catalogue import lose
 from mappings.time.rrule import Start
-from mappings.time.vtimezone import vtimezone_lines
 from mappings.time.zones import Zone
 from model.errors import Rejected
 from model.kinds import Kind
@@ -47,9 +45,6 @@ SKIPPED_CLASSES: Mapping[str, str] = {
     "ipm.stickynote": "note-in-calendar",
 }
 _MOST = 2**31 - 1
-_ENDLESS_YEARS = 10
-_LAST_YEAR = 2087
-"""tzdata knows no change by name beyond it; rules go on by themselves."""
 
 
 def skip_event(native: Native) -> str | None:
@@ -65,7 +60,7 @@ def _is(name: str, class_: str) -> bool:
     return name == class_ or name.startswith(class_ + ".")
 
 
-def read_event(native: Native, context: Context) -> EventRead:
+def read_event(native: Native, context: Reading) -> EventRead:
     """Read an event or a series.
 
     Raises:
@@ -81,27 +76,21 @@ def read_event(native: Native, context: Context) -> EventRead:
 class _Object:
     """Read one event or series."""
 
-    def __init__(self, native: Native, context: Context) -> None:
+    def __init__(self, native: Native, context: Reading) -> None:
         self._native, self._context = native, context
-        self._own_zones = context.target.event_habits.own_zones
         self._losses: list[Loss] = []
         self._zones: dict[str, Zone] = {}
-        self._years: set[int] = set()
         self._uid = ""
 
     def read(self, own: Element, exceptions: list[Element]) -> EventRead:
         """Return an event, or a series with its modified occurrences."""
         self._uid = self._uid_of(own)
         event, changed = self._components(own, exceptions)
-        zones = (
-            vtimezone_lines(self._zones[name], min(self._years), max(self._years))
-            for name in sorted(self._zones)
-        )
         return EventRead(
             key=key_of(self._native.ref.id),
             event=event,
             changed=changed,
-            zones=tuple(zones),
+            zones=self._zones,
             called=not received(own, self._context),
             losses=tuple(self._losses),
         )
@@ -115,13 +104,8 @@ class _Object:
         if not repeats:
             if kind_ in ("Occurrence", "Exception") or text(own, "t:RecurrenceId"):
                 self._losses.append(lose("series", "occurrence-alone"))
-            return self._component(own, self._named(when)), ()
-        made = series(own, [*exceptions, *self._absent(own, exceptions)], when)
-        return self._series(own, made if self._own_zones else series_in_known_zones(made))
-
-    def _named(self, when: EventSpan) -> EventSpan:
-        """Return times in zones that the target knows."""
-        return when if self._own_zones else in_known_zones(when)
+            return self._component(own, when), ()
+        return self._series(own, series(own, [*exceptions, *self._absent(own, exceptions)], when))
 
     def _absent(self, own: Element, exceptions: list[Element]) -> list[Element]:
         """Return stand-ins for modified occurrences that did not come: the master, at their times."""
@@ -136,16 +120,12 @@ class _Object:
         event.add("RRULE", Rule(series_.rule.text))
         zone = series_.span.zone
         for start in series_.deleted:
-            event.add("EXDATE", stated(start, zone))
-        if series_.added:
-            event.add("RDATE", Moments(tuple(value(start, zone) for start in series_.added)))
-        self._years |= _years(series_)
+            event.add("EXDATE", zone.stated(start))
         occurrences = []
         for start, element in series_.modified:
-            when = self._named(span(element))
+            when = span(element)
             changed = self._component(element, when)
-            changed.add("RECURRENCE-ID", stated(start, zone))
-            self._years.add(start.year)
+            changed.add("RECURRENCE-ID", zone.stated(start))
             occurrences.append(Occurrence(changed, is_moved(series_.span, start, when)))
         return event, tuple(occurrences)
 
@@ -166,10 +146,8 @@ class _Object:
         return event
 
     def _time(self, event: Component, name: str, start: Start, zone: Zone) -> None:
-        event.add(name, stated(start, zone))
-        if isinstance(start, datetime) and not zone.utc:
-            self._zones[zone.id] = zone
-            self._years.add(start.year)
+        event.add(name, zone.stated(start))
+        self._zones[zone.id] = zone
 
     def _stamps(self, event: Component, element: Element, when: EventSpan) -> None:
         """Add DTSTAMP, which is required.
@@ -197,27 +175,6 @@ class _Object:
 
 def _whole(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(microsecond=0)
-
-
-def _years(series_: EventSeries) -> set[int]:
-    """Return the years for which a series' zone must be described, its last occurrence's among them."""
-    first = series_.span.start.year
-    if series_.rule.until is not None:
-        last = series_.rule.until.year
-    elif series_.rule.count is not None:
-        last = _last_year(series_.rule.starts(series_.span.start))
-    else:
-        last = first + _ENDLESS_YEARS
-    return {first, max(first, min(last, max(first + _ENDLESS_YEARS, _LAST_YEAR)))}
-
-
-def _last_year(starts: Iterable[Start]) -> int:
-    last = 0
-    for start in starts:
-        last = start.year
-        if last > _LAST_YEAR:
-            break
-    return last
 
 
 def _stand_in(master: Element, listed: Element) -> Element:

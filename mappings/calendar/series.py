@@ -13,11 +13,11 @@ from datetime import date, datetime, timedelta
 from itertools import islice
 
 from mappings.calendar.source_clock import by_the_source_s_clock
-from mappings.calendar.times import DAY, HALF_DAY, EventSpan, midnight, moved, naive
+from mappings.calendar.times import DAY, HALF_DAY, EventSpan, moved
 from mappings.fields.ews_xml import Element, child, children, moment, text
 from mappings.losses.catalogue import lose
 from mappings.time.rrule import RecurrenceRule, Start, rule
-from mappings.time.zones import Zone, out_of_range
+from mappings.time.zones import Zone, midnight, naive, out_of_range
 from model.errors import Rejected
 from model.protocols import Loss
 
@@ -39,7 +39,6 @@ class EventSeries:
         deleted: starts, as the rule has them.
         modified: the elements of modified occurrences by the start that the rule has for them, ascending.
         losses: of the series.
-        added: starts that the rule does not have.
     """
 
     span: EventSpan
@@ -47,7 +46,6 @@ class EventSeries:
     deleted: tuple[Start, ...]
     modified: tuple[tuple[Start, Element], ...]
     losses: tuple[Loss, ...]
-    added: tuple[Start, ...] = ()
 
 
 def series(master: Element, exceptions: list[Element], when: EventSpan) -> EventSeries:

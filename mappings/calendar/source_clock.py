@@ -12,10 +12,10 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, time, timedelta
 
-from mappings.calendar.times import EventSpan, moved, naive
+from mappings.calendar.times import EventSpan, moved
 from mappings.fields.ews_xml import Element, text
 from mappings.time.rrule import rule
-from mappings.time.zones import Zone
+from mappings.time.zones import Zone, naive
 from model.errors import Rejected
 
 CYCLE = timedelta(days=28 * 365 + 7)

@@ -15,7 +15,7 @@ from mappings.calendar.text import PRIORITIES, wording
 from mappings.contacts.dates import NEVER
 from mappings.contacts.organization import own_fields
 from mappings.exchange.elements import items, left_out
-from mappings.fields.context import Context
+from mappings.fields.context import Reading
 from mappings.fields.ews_xml import Element, altered, flag, kind, moment, text
 from mappings.fit.task import TaskRead
 from mappings.icalendar.component import Component
@@ -41,7 +41,7 @@ def skip_task(native: Native) -> str | None:
     return None if name == CLASS or name.startswith(CLASS + ".") else "not-a-task"
 
 
-def read_task(native: Native, context: Context) -> TaskRead:
+def read_task(native: Native, context: Reading) -> TaskRead:
     """Read a task.
 
     Raises:
@@ -53,7 +53,7 @@ def read_task(native: Native, context: Context) -> TaskRead:
     return _read(element, native, context)
 
 
-def _read(element: Element, native: Native, context: Context) -> TaskRead:
+def _read(element: Element, native: Native, context: Reading) -> TaskRead:
     key, todo = key_of(native.ref.id), Component("VTODO")
     task_days = days(element)
     task_days.add(todo)
@@ -107,7 +107,7 @@ def _marks(element: Element, todo: Component) -> list[Loss]:
     return [lose("sensitivity", "shown-as-private")] if more else []
 
 
-def _alarm(element: Element, todo: Component, context: Context) -> list[Loss]:
+def _alarm(element: Element, todo: Component, context: Reading) -> list[Loss]:
     """Add one VALARM at the moment itself, shown, never mailed.
 
     A past reminder is acknowledged (RFC 9074 section 6.1), so that nothing pops up on the first day.

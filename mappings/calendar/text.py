@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mappings.calendar.attendees import received
-from mappings.fields.context import Context
+from mappings.fields.context import Reading
 from mappings.fields.ews_xml import (
     Element,
     Key,
@@ -172,7 +172,7 @@ def _is_link(written: str) -> bool:
     )
 
 
-def marks(element: Element, event: Component, context: Context) -> list[Loss]:
+def marks(element: Element, event: Component, context: Reading) -> list[Loss]:
     """Add CLASS, PRIORITY, STATUS, and TRANSP with Outlook's own word beside it."""
     losses: list[Loss] = []
     sensitivity = text(element, "t:Sensitivity").strip()
@@ -194,7 +194,7 @@ def marks(element: Element, event: Component, context: Context) -> list[Loss]:
     return losses
 
 
-def _status(element: Element, context: Context) -> str:
+def _status(element: Element, context: Reading) -> str:
     """Return the organizer's word: a missing answer of an attendee makes the meeting no less certain."""
     if flag(element, "t:IsCancelled"):
         return "CANCELLED"

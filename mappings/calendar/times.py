@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 from mappings.fields.ews_xml import Element, flag, moment, text
-from mappings.icalendar.values import Moment
 from mappings.losses.catalogue import lose
 from mappings.time.rrule import Start
-from mappings.time.zones import UTC_ZONE, Zone, out_of_range, zone_for
+from mappings.time.zones import UTC_ZONE, Zone, midnight, naive, out_of_range, zone_for
 from model.errors import Rejected
 from model.protocols import Loss
 
@@ -109,22 +108,6 @@ def _names(made: EventSpan) -> bool:
     return all(zone.instant(wall) == instant for zone, wall, instant in pairs if isinstance(wall, datetime))
 
 
-def naive(moment_: datetime) -> datetime:
-    """Return a wall time without its zone."""
-    return moment_.replace(tzinfo=None, fold=0)
-
-
-def value(start: Start, zone: Zone) -> Start:
-    """Return a date, a time in UTC, or a naive one in another zone."""
-    return start.replace(tzinfo=UTC) if isinstance(start, datetime) and zone.utc else start
-
-
-def stated(start: Start, zone: Zone) -> Moment:
-    """Return a date, or a time with its zone, as a property has it."""
-    named = isinstance(start, datetime) and not zone.utc
-    return Moment(value(start, zone), {"TZID": zone.id} if named else {})
-
-
 def moved(when: EventSpan, start: Start) -> EventSpan:
     """Return the same length of time from another start on.
 
@@ -137,11 +120,6 @@ def moved(when: EventSpan, start: Start) -> EventSpan:
         return replace(when, start=start, end=end, begins=when.begins + shift, ends=when.ends + shift)
     except OverflowError:
         raise out_of_range() from None
-
-
-def midnight(start: Start) -> datetime:
-    """Return a wall time as it is, and a day's first moment."""
-    return start if isinstance(start, datetime) else datetime(start.year, start.month, start.day)
 
 
 def is_moved(series: EventSpan, start: Start, own: EventSpan) -> bool:

@@ -16,7 +16,7 @@ from mappings.contacts.organization import extras, notes, people, privacy, work
 from mappings.contacts.photo import photo
 from mappings.contacts.record import ContactRecord, Section
 from mappings.exchange.elements import items, left_out
-from mappings.fields.context import Context
+from mappings.fields.context import Reading
 from mappings.fields.ews_xml import altered, kind, moment
 from mappings.losses.catalogue import lose
 from mappings.vcard.card import Card
@@ -47,7 +47,7 @@ def skip_contact(native: Native) -> str | None:
     return None if is_contact else "not-a-contact"
 
 
-def read_contact(native: Native, context: Context) -> Card:
+def read_contact(native: Native, context: Reading) -> Card:
     """Read a contact or a distribution list as a card, with what is lost of it.
 
     Raises:
@@ -67,7 +67,7 @@ def read_contact(native: Native, context: Context) -> Card:
     return Card("3.0", (*lines, *_revised(record)), picture, tuple(losses))
 
 
-def _record(native: Native, context: Context) -> ContactRecord:
+def _record(native: Native, context: Reading) -> ContactRecord:
     element = items(Kind.CONTACTS, native)[0]
     if kind(element) not in SECTIONS:
         raise Rejected("malformed-record", "the record is neither contact nor distribution list")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mappings.fields import ews_xml as xml
-from mappings.fields.context import Context
+from mappings.fields.context import Reading
 from mappings.fields.ews_xml import Element
 from mappings.vcard.lines import VCardLine
 from model.protocols import Body, Loss
@@ -26,7 +26,7 @@ class ContactRecord:
     """
 
     element: Element
-    context: Context
+    context: Reading
     attachments: Mapping[str, Body]
 
     def text(self, *names: str) -> str:

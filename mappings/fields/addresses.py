@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from mappings.fields.context import Context
+from mappings.fields.context import Reading
 from mappings.fields.ews_xml import Element, child, printable, text
 from mappings.losses.catalogue import lose
 from model.protocols import Loss
@@ -21,7 +21,7 @@ _ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"]+@[^\s@<>()\[\]\\,;:\"]+")
 _QUOTED = re.compile(r"\"[^\"\s]+\"@[^\s@<>()\[\]\\,;:\"]+")
 
 
-def smtp(mailbox: Element, context: Context) -> tuple[str | None, Loss | None]:
+def smtp(mailbox: Element, context: Reading) -> tuple[str | None, Loss | None]:
     """Return the SMTP address of an element.
 
     Args:
@@ -39,7 +39,7 @@ def smtp(mailbox: Element, context: Context) -> tuple[str | None, Loss | None]:
     return resolve(written, context, routing)
 
 
-def resolve(written: str, context: Context, routing: str = "SMTP") -> tuple[str | None, Loss | None]:
+def resolve(written: str, context: Reading, routing: str = "SMTP") -> tuple[str | None, Loss | None]:
     """Return the SMTP address of an address as text, as smtp() does.
 
     Args:

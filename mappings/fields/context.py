@@ -1,12 +1,32 @@
-"""Define what a mapping gets beside the record."""
+"""Define what a mapping gets beside the record, and what of it a reader gets."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from model.protocols import Capabilities
+
+
+class Reading(Protocol):
+    """Give a reader what Context holds, but for the target: what is read does not depend on it."""
+
+    @property
+    def began(self) -> datetime:
+        """Return when the leg began its first run."""
+
+    @property
+    def owner(self) -> frozenset[str]:
+        """Return the lower-case addresses of the mailbox's owner."""
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """Return SMTP addresses by X.500 or IMCEAEX address."""
+
+    def uid_of(self, key: bytes) -> str:
+        """Return the UID of an item to which the source gives none."""
 
 
 @dataclass(frozen=True, slots=True)

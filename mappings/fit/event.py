@@ -7,14 +7,17 @@ from dataclasses import dataclass, replace
 
 from mappings.fields.context import Context
 from mappings.fit.attachments import fit_attachments, largest, room
+from mappings.fit.described_zones import described_zones
 from mappings.fit.exo_limits import within
 from mappings.fit.item import write_item
+from mappings.fit.known_zones import fit_zones
 from mappings.fit.people import address_of, fit_people
 from mappings.fit.shared_series import Occurrence, shared_series
 from mappings.fit.text_limits import shortened, without_commas
 from mappings.icalendar.component import Component
 from mappings.icalendar.values import Text, Word
 from mappings.losses.catalogue import lose
+from mappings.time.zones import Zone
 from model.kinds import Kind
 from model.protocols import Capabilities, Item, Loss, Mapped
 
@@ -29,7 +32,7 @@ class EventRead:
         key: of the item.
         event: the event, or the series.
         changed: the changed occurrences of the series.
-        zones: the lines of the VTIMEZONEs.
+        zones: by the name that times have.
         called: False if somebody else than the mailbox's owner called it.
         losses: what the reading lost.
     """
@@ -37,7 +40,7 @@ class EventRead:
     key: bytes
     event: Component
     changed: tuple[Occurrence, ...]
-    zones: tuple[bytes, ...]
+    zones: dict[str, Zone]
     called: bool
     losses: tuple[Loss, ...]
 
@@ -51,9 +54,12 @@ def fit_event(read: EventRead, context: Context) -> Mapped:
     """Return the item that the target can hold, with all losses. The components are changed in place.
 
     Raises:
-        Rejected: "too-large" or "recurrence-not-kept".
+        Rejected: "unknown-time-zone", "unknown-recurrence", "date-out-of-range", "too-large" or
+            "recurrence-not-kept".
     """
     target, losses = context.target, list(read.losses)
+    if not target.event_habits.own_zones:
+        losses += fit_zones(read.event, (each.event for each in read.changed), read.zones)
     most, space = largest(target, len(read.components)), room(target)
     for event in read.components:
         losses += without_commas(event, target)
@@ -80,7 +86,8 @@ def _busy_word(event: Component, target: Capabilities) -> Iterator[Loss]:
 
 
 def _item(read: EventRead, context: Context) -> Item:
-    components = [*read.zones, *(event.written() for event in read.components)]
+    zones = described_zones(read.event, read.components, read.zones)
+    components = [*zones, *(event.written() for event in read.components)]
     item = write_item(Kind.CALENDAR, read.key, read.event.said("UID"), components, context)
     return replace(item, invited=frozenset() if read.called else context.owner, organizer=_organizer(read))
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from mappings.compare.content_lines import ContentLine, Malformed, read_lines, split, unescaped
-from mappings.fields.context import Context
+from mappings.fields.context import Reading
 from mappings.losses.catalogue import lose
 from mappings.vcard.card import NO_NAME, Card, Picture, kind_of
 from mappings.vcard.lines import VCardLine, text
@@ -39,7 +39,7 @@ def title_of(native: Native) -> str:
     return _shown(_card_of(native).lines)
 
 
-def read_contact(native: Native, context: Context) -> Card:
+def read_contact(native: Native, context: Reading) -> Card:
     """Read a record that is a vCard; one without a UID, or without a name, gets it.
 
     Raises:

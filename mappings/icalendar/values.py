@@ -111,6 +111,11 @@ class Moment:
         if not isinstance(self.at, datetime):
             self.parameters["VALUE"] = "DATE"
 
+    @property
+    def several(self) -> tuple[date]:
+        """Return it as Moments has them."""
+        return (self.at,)
+
     def content(self) -> str:
         """Return it without separators."""
         return _stamp(self.at)

@@ -18,6 +18,9 @@ from mappings.time.zones import UTC_ZONE, Zone, named_zone
 LAST_YEAR = 2100
 """How far the clocks of a series without end are compared."""
 
+MOST_YEARS = 600
+"""The longest span that is compared: each week of it is looked at in each zone that is alike so far."""
+
 _AREAS = frozenset(
     {
         "Africa",
@@ -59,8 +62,11 @@ def twin(zone: Zone, begin: datetime, end: datetime) -> Zone | None:
         end: of the span, aware.
 
     Returns:
-        A zone that is named by its distance from UTC where that does not change; None if there is none.
+        A zone that is named by its distance from UTC where that does not change; None if there is none, or if
+        the span has more than MOST_YEARS.
     """
+    if end.year - begin.year > MOST_YEARS:
+        return None
     return _twin(zone, _bounded(begin), _bounded(end))
 
 

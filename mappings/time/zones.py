@@ -15,7 +15,9 @@ from importlib import resources
 from zoneinfo import ZoneInfo
 
 from mappings.fields.ews_xml import Element, child, text
+from mappings.icalendar.values import Moment
 from mappings.time.custom_zones import Era, RuleZone, described, meeting_zone, rule_zone
+from mappings.time.rrule import Start
 from mappings.time.windows_zones import iana
 from model.errors import Rejected
 
@@ -70,8 +72,24 @@ class Zone:
         except (OverflowError, ValueError):
             raise out_of_range() from None
 
+    def stated(self, start: Start) -> Moment:
+        """Return a date, or a wall time (naive) with this zone, as a property has it."""
+        if not isinstance(start, datetime):
+            return Moment(start)
+        return Moment(start.replace(tzinfo=UTC)) if self.utc else Moment(start, {"TZID": self.id})
+
 
 UTC_ZONE = Zone("Etc/UTC", UTC)
+
+
+def naive(moment: datetime) -> datetime:
+    """Return a wall time without its zone."""
+    return moment.replace(tzinfo=None, fold=0)
+
+
+def midnight(start: Start) -> datetime:
+    """Return a wall time as it is, and a day's first moment."""
+    return start if isinstance(start, datetime) else datetime(start.year, start.month, start.day)
 
 
 def out_of_range() -> Rejected:

@@ -52,12 +52,10 @@ def record(name: str) -> tuple[Native, Context]:
 
 def from_icalendar(read: EventRead) -> EventRead:
     """The same event, as the reader of iCalendar reads what was written of it."""
-    body = calendar([*read.zones, *(event.written() for event in read.components)])
-    found = read_object(io.BytesIO(body), "VEVENT")
+    found = read_object(io.BytesIO(calendar(event.written() for event in read.components)), "VEVENT")
     event, *changed = found.components
     occurrences = tuple(Occurrence(one, was.moved) for one, was in zip(changed, read.changed, strict=True))
-    zones = tuple(zone.written() for zone in found.zones)
-    return replace(read, event=event, changed=occurrences, zones=zones)
+    return replace(read, event=event, changed=occurrences)
 
 
 def outcome(fit: Callable[[], Mapped]) -> object:
