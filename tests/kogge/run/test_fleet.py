@@ -285,7 +285,7 @@ def test_of_a_verified_mailbox_all_is_done_although_the_check_counted_more() -> 
     assert fleet.totals()["expected"] == 95
     told = "\n".join(map(str, shown_at(fleet, Look(width=80))))
     assert "95%" not in told
-    assert "counted" not in told
+    assert "kogge check" not in told
 
 
 def test_the_end_of_a_run_and_status_say_the_same_share_of_a_blocked_mailbox() -> None:
