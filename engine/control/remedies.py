@@ -8,6 +8,8 @@ from __future__ import annotations
 from mappings.losses.catalogue import SKIPS
 from model.code_entries import Entry, Sentences, Text, entries_of
 
+UNKNOWN = "This version does not know it; `kogge failures --server-words --by NAME` shows what servers said."
+"""The advice about a code that no entry explains."""
 RETRY = "retry"
 """What ends the advice about a fault that Kogge tries again by itself."""
 ENDS = entries_of("then")
@@ -25,13 +27,21 @@ ITEM = Sentences(entries_of("item", "rejection"), advice_of)
 PASSING = Sentences(entries_of("passing"), advice_of)
 RUN = Sentences(entries_of("run"), advice_of)
 ADVICE = Sentences(entries_of("mailbox", "item", "rejection", "passing", "run"), advice_of)
+STATES = entries_of("states")
 STAYS = Sentences(entries_of("stays"), lambda entry: entry.meaning)
 """What does not move, by the code of model.protocols.Container.omit and of a source's extras()."""
 
 
 def advice(code: str) -> str:
-    """Return what to do about a code; "" if the table does not have it."""
-    return ADVICE.get(code) or SKIPS.get(code, "")
+    """Return what to do about a code; UNKNOWN if no entry explains it, and "" for none and for a state."""
+    if is_explained(code):
+        return ADVICE.get(code) or SKIPS[code]
+    return UNKNOWN if code and code not in STATES else ""
+
+
+def is_explained(code: str) -> bool:
+    """Tell whether an entry says what to do about a code. Another version may have recorded others."""
+    return code in ADVICE or code in SKIPS
 
 
 def is_tried_again(code: str) -> bool:

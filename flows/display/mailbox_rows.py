@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from engine.control.remedies import advice
+from engine.control.remedies import is_explained
 from engine.cutover.stopped import Stop
 from flows.deploy.deployments import RESUME, WAVE
 from flows.display.advice_commands import actions
@@ -141,7 +141,7 @@ def stopped_at(lines: Iterable[MailboxLine], canary: str, cause: str) -> list[Ma
         canary: the first mailbox.
         cause: the code why it is not verified, or its state if it has no code.
     """
-    codes = (CANARY_FAILED, cause) if advice(cause) else (CANARY_FAILED,)
+    codes = (CANARY_FAILED, cause) if is_explained(cause) else (CANARY_FAILED,)
     told = [replace(line, codes=codes) if line.mailbox == canary else line for line in lines]
     return sorted(told, key=lambda line: line.mailbox != canary)
 
