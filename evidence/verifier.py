@@ -571,7 +571,7 @@ class Workload:
             self.count_rules(section.workload, fates)
             self.draw.offer(section, listed, answers, fates)
             verdicts += Counter([fate[2].decode() for fate in fates])
-        require(counted == folders, "a folder has other lines than told")
+        require(counted == folders, "a folder has other lines than its first line says")
         roots = [combine_nodes(nodes).hex().encode() for nodes in (inventory_nodes, results_nodes)]
         counts = json.dumps(dict(sorted(verdicts.items())), separators=(",", ":")).encode()
         is_same = (*roots, counts) == (section.inventory, section.results, section.verdicts)
@@ -607,12 +607,15 @@ class Workload:
             back = turn
             if verdict == b"later":
                 back = int(rule[6:-1])  # "pass 2", in quotes
-                require(turn < back, "an item is to be back before")
+                require(turn < back, "a line says that an earlier pass lists its item again")
             else:
                 final.add(item)
             if item in awaited:
                 due, said = awaited.pop(item)
-                require(due == back and said < turn, "an item is back early, or there twice")
+                require(
+                    due == back and said < turn,
+                    "another pass lists an item again than its line says, or it is there twice",
+                )
             if back > turn:
                 awaited[item] = (back, turn)
 
@@ -791,11 +794,10 @@ class Pack(Evidence):
             there = {ROOTS_LINE.findall(line)[0][1].decode() for line in lines}
             sums["workloads"] = [one for one in WORKLOADS if one in there]
         wrong = ", ".join([name for name in sums if self.stated[name] != sums[name]])
-        require(not wrong, f"other {wrong} were signed")
+        require(not wrong, f"the signed statement says otherwise of {wrong}")
         counts = ", ".join([f"{one} {count}" for one, count in verdicts.items() if one != "later"])
-        again = f"; {verdicts['later']} more lines name items that are listed again later" * (
-            "later" in verdicts
-        )
+        again = f"; {verdicts['later']} more lines do not count: a later pass lists their items again"
+        again *= "later" in verdicts
         told = f"mailboxes {mailboxes}, sections {sections}, items {items} ({counts}){again}; root {root}"
         self.findings.append((OK, f"data: {told}"))
         self.facts |= {"Mailboxes": f"{mailboxes:,}", "Items": f"{items:,}", "Root of the wave": root}
@@ -1193,9 +1195,9 @@ was deleted or moved at the source before the end
 wurde vor dem Ende an der Quelle gelöscht oder verschoben
 a été supprimé ou déplacé à la source avant la fin
 
-something is still owed to it
-steht noch aus
-est encore en suspens
+is not settled yet
+ist noch nicht abgeschlossen
+n’est pas encore réglé
 
 as above
 wie oben
@@ -1449,9 +1451,9 @@ signed: wave {}, number {}, sealed {}; SHA-256 {}
 unterschrieben: Welle {}, Nummer {}, versiegelt {}; SHA-256 {}
 signé : vague {}, numéro {}, scellé {} ; SHA-256 {}
 
-mailboxes {}, sections {}, items {} ({}); {} more lines name items that are listed again later; root {}
-Postfächer {}, Abschnitte {}, Elemente {} ({}); {} weitere Zeilen nennen Elemente, die später noch einmal aufgeführt sind; Wurzel {}
-boîtes {}, sections {}, éléments {} ({}) ; {} autres lignes nomment des éléments listés encore plus tard ; racine {}
+mailboxes {}, sections {}, items {} ({}); {} more lines do not count: a later pass lists their items again; root {}
+Postfächer {}, Abschnitte {}, Elemente {} ({}); {} weitere Zeilen zählen nicht: Ein späterer Durchgang führt ihre Elemente noch einmal auf; Wurzel {}
+boîtes {}, sections {}, éléments {} ({}) ; {} autres lignes ne comptent pas : une passe ultérieure liste de nouveau leurs éléments ; racine {}
 
 mailboxes {}, sections {}, items {} ({}); root {}
 Postfächer {}, Abschnitte {}, Elemente {} ({}); Wurzel {}
@@ -1791,11 +1793,13 @@ def rule_lines(pack: Pack) -> Iterator[str]:
     for verdict, own in groupby(rule_rows(pack), key=itemgetter(0)):
         sums = Counter[str]()
         for _, rule, _, count in own:
-            sums[rule or "(no rule)"] += count
+            sums[rule] += count
+        without = sums.pop("", 0)  # a verdict may need no rule
         told = [f"{rule} {count}" for rule, count in sums.most_common(SHOWN_RULES)]
         rest = sums.total() - sum(count for _, count in sums.most_common(SHOWN_RULES))
         told += [f"{len(sums) - SHOWN_RULES} other rules {rest}"] if rest else []
-        yield f"{verdict} {sums.total()}: {', '.join(told)}"
+        told += [f"without a rule {without}"] if told and without else []
+        yield ": ".join([f"{verdict} {sums.total() + without}", *([", ".join(told)] if told else [])])
 
 
 def loss_lines(say: Speaker, pack: Pack) -> Iterator[str]:
@@ -1901,7 +1905,7 @@ FATES = {
     "skipped": "stays at the source, by a rule",
     "failed": "was not copied, or was never found equal",
     "withdrawn": "was deleted or moved at the source before the end",
-    "open": "something is still owed to it",
+    "open": "is not settled yet",
 }
 RULES = {
     "": "as above",

@@ -138,6 +138,15 @@ def test_the_page_says_by_which_rules_items_are_not_as_they_were(desk: Desk, tmp
     assert [(row["verdict"], row["items"]) for row in told] == [("converted", 2), ("failed", 1)]
 
 
+def test_a_verdict_that_needs_no_rule_is_told_without_one(desk: Desk) -> None:
+    things = [Thing("a", verdict="withdrawn"), Thing("b", verdict="withdrawn"), Thing("c", verdict="match")]
+    lone = desk.audit(root=desk.seal(Pack({ANNA: [section(KEYS[ANNA], things)]})).statement).text
+    assert "rules       'wave-1' withdrawn 2\n" in lone
+    things.append(Thing("d", verdict="withdrawn", rule="not-ours"))
+    some = desk.audit(root=desk.seal(Pack({ANNA: [section(KEYS[ANNA], things)]})).statement).text
+    assert "rules       'wave-1' withdrawn 3: not-ours 1, without a rule 2\n" in some
+
+
 def test_rules_without_number_do_not_fill_the_memory(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verifier, "MOST_RULES", 3)
     things = [Thing(f"{one}", verdict="failed", rule=f"code-{one}") for one in range(9)]
