@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from engine.rollback.classify import Judged, RollbackFate, size_of
 from ledger.leg.rollback import RECALLED
@@ -55,10 +55,6 @@ class RollbackLine:
     read: str = ""
     answered: str = ""
     forwarded: str = ""
-
-    def cells(self) -> dict[str, object]:
-        """Return the values by column."""
-        return asdict(self)
 
 
 @dataclass(slots=True)

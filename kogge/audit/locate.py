@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,8 @@ from engine.config.load import Config, load
 from engine.control.ledger_access import opened_ledger
 from kogge.prepare.losses import subjects_of
 from kogge.terminal.given_once import GivenOnceCommand
-from kogge.terminal.options import By, ConfigPath, given, say, told, write_csv
+from kogge.terminal.options import By, ConfigPath, given, say, told
+from kogge.terminal.output import Column, Output
 from model.date_text import date_of
 from model.errors import Misconfigured
 
@@ -23,10 +25,6 @@ if TYPE_CHECKING:
     from ledger.store import Ledger
 
 CODES = "Exit codes: 0 all well; 2 wrong input, or a sheet of another ledger; 130 interrupted."
-COLUMNS = (
-    "number", "mailbox", "source account", "target account", "workload", "folder at source",
-    "folder at target", "place at target", "date", "bytes at target",
-)  # fmt: skip
 
 
 def locate(
@@ -57,9 +55,8 @@ def locate(
         found = sorted(find(settings, ledger, asked), key=lambda one: one.asked.number)
         owners = {name: ledger.who(name, asking) for name in dict.fromkeys(one.mailbox for one in asked)}
         titles = _titles(settings, ledger, found, owners, asking) if subjects else {}
-    columns = [*COLUMNS, *(["subject"] if subjects else [])]
-    rows = [_row(one, owners[one.asked.mailbox], titles) for one in found]
-    write_csv(csv_file, rows, columns, "items", "utf-8-sig")  # a spreadsheet shows umlauts so
+    # A spreadsheet shows umlauts with that encoding.
+    Output(list(_columns(owners, titles if subjects else None))).write(found, csv_file, "items", "utf-8-sig")
     say("It names people and folders: delete it when the auditor is done.")
 
 
@@ -76,22 +73,22 @@ def _titles(
     )
 
 
-def _row(found: SampledItem, owner: MailboxRow, titles: dict[Spot, str]) -> dict[str, object]:
-    item, row = found.item, found.container
-    place = None if item is None else item.href
-    return {
-        "number": found.asked.number,
-        "mailbox": owner.id,
-        "source account": owner.source,
-        "target account": owner.target,
-        "workload": str(found.asked.workload),
-        "folder at source": "/" + "/".join(row.path),
-        "folder at target": row.href or "",
-        "place at target": place or "",
-        "date": "" if item is None or item.date is None else date_of(item.date),
-        "bytes at target": "" if item is None or item.size is None else item.size,
-        "subject": "" if item is None else titles.get((row.id, item.key), ""),
-    }
+def _columns(
+    owners: Mapping[str, MailboxRow], titles: Mapping[Spot, str] | None
+) -> Iterator[Column[SampledItem]]:
+    """Yield the columns. titles: of the items; None leaves their column out."""
+    yield Column("number", lambda one: one.asked.number)
+    yield Column("mailbox", lambda one: one.asked.mailbox)
+    yield Column("source account", lambda one: owners[one.asked.mailbox].source)
+    yield Column("target account", lambda one: owners[one.asked.mailbox].target)
+    yield Column("workload", lambda one: one.asked.workload)
+    yield Column("folder at source", lambda one: "/" + "/".join(one.container.path))
+    yield Column("folder at target", lambda one: one.container.href)
+    yield Column("place at target", lambda one: one.item and one.item.href)
+    yield Column("date", lambda one: one.item and one.item.date and date_of(one.item.date))
+    yield Column("bytes at target", lambda one: one.item and one.item.size)
+    if titles is not None:
+        yield Column("subject", lambda one: one.item and titles.get((one.container.id, one.item.key), ""))
 
 
 def register(group: typer.Typer) -> None:

@@ -6,7 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -277,11 +277,11 @@ def _look(
 def _look_back(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool) -> int:
     """Say of each mailbox whether --back would take it back. It writes nothing and undoes no hook."""
     routes = [
-        one if one.way != "roll-back" else replace(one, undone=(), by_hand=())
+        one if one.way != "roll-back" else replace(one, undo=(), by_hand=())
         for one in routes_of(config.hooks, ledger, rows)
     ]
     if as_json:
-        emit([one.cell() for one in routes])
+        emit([asdict(one) for one in routes])
     else:
         show_routes(routes, {**DONE, "roll-back": STAYS_OPEN})
     return Exit.OPEN if any(one.way == "roll-back" for one in routes) else Exit.OK

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,9 +21,9 @@ from kogge.run.rollback import (
     Responsibility,
     RollbackSelection,
     Run,
+    items_of,
     record_approval,
     run_rollback,
-    write_lines,
 )
 from kogge.shown.rollback_counts import after_look, codes_of, lines_of_added, passes, show_counts
 from kogge.shown.way_back_table import Route, by_hand_lines, routes_of, show_routes
@@ -108,12 +108,10 @@ def give_back(
         phases = {row.id: ledger.mailbox(row.id).phase for row in rows}
         asks = bool(opened) and not {row.id for row in opened} <= _without_reason(ledger, opened)
     found = [Given(one, phases[one.mailbox], _code(one.mailbox, run, ended)) for one in routes]
-    lines = [line.cells() for one in (run.ended if run else ()) for line in one.report.lines or ()]
-    if csv_file is not None:
-        write_lines(csv_file, lines)
+    looked = run.ended if run else ()
+    lines = items_of(looked, csv_file)
     if as_json:
-        legs = [one.document() for one in (run.ended if run else ())]
-        mailboxes = [one.cell() for one in found]
+        legs, mailboxes = [one.document() for one in looked], [one.document() for one in found]
         emit({"executed": not dry_run, "mailboxes": mailboxes, "legs": legs, "items": lines})
     elif dry_run:
         _show(found, run, config, " --reason TEXT" if asks else "")
@@ -157,9 +155,9 @@ class Given:
         """Return True if the mailbox is given back."""
         return self.code is None and self.phase is Phase.STAGING
 
-    def cell(self) -> dict[str, object]:
+    def document(self) -> dict[str, object]:
         """Return the mailbox for JSON."""
-        return {**self.route.cell(), "phase": str(self.phase), "code": self.code or ""}
+        return {**asdict(self.route), "phase": self.phase, "code": self.code or ""}
 
 
 def _roll_back(order: Order, rows: Sequence[MailboxRow], dry_run: bool) -> Run:
@@ -275,7 +273,7 @@ def _outcome(one: Given) -> str:
     if one.route.way == "nothing":
         return "its user works at the source already; nothing was to be done"
     if one.is_back:
-        undone = f"undone: {', '.join(one.route.undone)}; " if one.route.undone else ""
+        undone = f"undone: {', '.join(one.route.undo)}; " if one.route.undo else ""
         return f"given back; {undone}it is in staging"
     code = one.code or STOPPED
     return f"not given back ({code}): {HELD if code == HELD_ELSEWHERE else advice(code)}"

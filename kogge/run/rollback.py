@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -293,9 +293,7 @@ def _tell(
     path: Path,
 ) -> None:
     """Print how each ended, and what to type next."""
-    lines = [line.cells() for one in ended for line in one.report.lines or ()]
-    if csv_file is not None:
-        write_lines(csv_file, lines)
+    lines = items_of(ended, csv_file)
     if as_json:
         emit({"executed": execute, "legs": [one.document() for one in ended], "items": lines})
         return
@@ -308,11 +306,14 @@ def _tell(
         say(after_look(ended, "Nothing was removed.", again))
 
 
-def write_lines(path: Path, lines: Sequence[dict[str, object]]) -> None:
-    """Write the items into a CSV file."""
+def items_of(ended: Sequence[RollbackResult], csv_file: Path | None) -> list[dict[str, object]]:
+    """Return every item for --json, and write them as CSV if a file is given."""
     from engine.rollback.report import RollbackLine
 
-    write_csv(path, lines, [one.name for one in fields(RollbackLine)], "lines")
+    lines = [asdict(line) for one in ended for line in one.report.lines or ()]
+    if csv_file is not None:
+        write_csv(csv_file, lines, [one.name for one in fields(RollbackLine)], "lines")
+    return lines
 
 
 def exit_code(run: Run, execute: bool) -> int:

@@ -27,31 +27,21 @@ DONE: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Say what gives one mailbox back.
+    """Say what gives one mailbox back, as --json has it.
 
     Attributes:
         mailbox: its random id.
         phase: its phase.
         way: what is to be done.
-        undone: the hooks in force that have an undo, in the order of their undoing.
+        undo: the hooks in force that have an undo, in the order of their undoing.
         by_hand: the hooks that have no undo, and those that the configuration does not have any more.
     """
 
     mailbox: str
     phase: Phase
     way: WayBack
-    undone: Sequence[str]
+    undo: Sequence[str]
     by_hand: Sequence[str]
-
-    def cell(self) -> dict[str, object]:
-        """Return it as plain data, for --json."""
-        return {
-            "mailbox": self.mailbox,
-            "phase": str(self.phase),
-            "way": str(self.way),
-            "undo": list(self.undone),
-            "by_hand": list(self.by_hand),
-        }
 
 
 def routes_of(hooks: HooksSettings, ledger: Ledger, rows: Sequence[MailboxRow]) -> list[Route]:
@@ -86,7 +76,7 @@ def show_routes(routes: Sequence[Route], done: Mapping[str, str] = DONE) -> None
         done: what is done for each way, as text.
     """
     cells = [
-        [one.mailbox, str(one.phase), done[one.way], ", ".join(one.undone), ", ".join(one.by_hand)]
+        [one.mailbox, str(one.phase), done[one.way], ", ".join(one.undo), ", ".join(one.by_hand)]
         for one in routes
     ]
     heads = ["mailbox", "phase", "what is done", "undone", "by hand"]
