@@ -84,8 +84,8 @@ def scene(
         plan(config, ledger, "pilot")
         ledger.close()
         home = tmp_path_factory.mktemp("worker")
-        setup = Child("setup", [KOGGE, "setup"], place.environment, place.directory, home / "setup")
-        assert setup.start_and_wait(PATIENCE) == 0, (home / "setup").read_text()
+        setup = place.run("setup")
+        assert setup.code == 0, setup
         words = [KOGGE, "worker", "--config", str(place.directory / "kogge.toml"), "--limit", "2"]
         environment = place.environment | {"PREFECT_WORKER_QUERY_SECONDS": "1"}
         worker = Child("worker", words, environment, home, home / "log")

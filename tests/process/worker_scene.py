@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -47,12 +48,18 @@ class Scene(PrefectApi):
 
     def kogge(self, *arguments: str) -> tuple[int, str]:
         """Exit code and output of a command."""
-        command = Child(
-            "kogge", [KOGGE, *arguments], self.environment, self.directory, self.directory / "said"
+        done = subprocess.run(
+            [KOGGE, *arguments],
+            env=self.environment,
+            cwd=self.directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
         )
-        (self.directory / "said").unlink(missing_ok=True)
-        code = command.start_and_wait(PATIENCE)
-        return code, (self.directory / "said").read_text()
+        return done.returncode, done.stdout
 
 
 @contextmanager
