@@ -57,11 +57,12 @@ async def resume(parameters: PauseParameters) -> State[Any]:
 
 async def _set(parameters: PauseParameters, *, paused: bool) -> State[Any]:
     quieten()
-    await mark(parameters.wave)
     try:
         changed = await asyncio.to_thread(_record, parameters, paused)
     except MigrationError as error:
         return refused(error)
+    finally:
+        await mark(parameters.wave)  # only now: the wave need not wait for Prefect's answers
     return Completed(message=said(parameters.wave, paused=paused, changed=changed))
 
 

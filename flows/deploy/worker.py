@@ -34,6 +34,7 @@ from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, Proc
 
 from engine.control.environment import SAFE_PATH
 from engine.control.json_log import PREFECT_ENVIRONMENT
+from flows.deploy import brakes
 from flows.deploy.api import Api
 from flows.deploy.dead_runs import LOOK_SECONDS, WORKER_HEARTBEAT_SECONDS, DeadRuns, Settled, claim
 from flows.deploy.deployments import BRAKES, CUTOVER, ENVIRONMENT
@@ -110,6 +111,12 @@ class Worker(ProcessWorker):
         places = None if self._limiter is None else int(self._limiter.available_tokens)
         return await super()._submit_scheduled_flow_runs(admitted(flow_run_response, places))
 
+    async def take_brakes(self) -> None:
+        """Take the runs that wait for a brake, without waiting for the next look into the queues."""
+        if self._has_successfully_synced:
+            found = await brakes.waiting(self.client, self._work_pool_name)
+            await super()._submit_scheduled_flow_runs(found)
+
     async def _propose_pending_state(self, flow_run: FlowRun) -> bool:
         """Take a run, and note who did; see dead_runs."""
         logger = self.get_flow_run_logger(flow_run)
@@ -135,7 +142,7 @@ class Worker(ProcessWorker):
         configuration: ProcessJobConfiguration,
         task_status: anyio.abc.TaskStatus[int] | None = None,
     ) -> ProcessWorkerResult:
-        """Run it in a process of its own, in an empty directory.
+        """Run it in a process of its own, in an empty directory; a brake in this process, in a thread.
 
         It does what Prefect's worker does, but never loads a flow the way a deployment says.
 
@@ -143,8 +150,12 @@ class Worker(ProcessWorker):
             Misconfigured: the flow is not ours.
         """
         flow = flow_of(configuration.entrypoint if isinstance(configuration, RunJob) else None)
-        status = anyio.TASK_STATUS_IGNORED if task_status is None else task_status
+        status: Any = anyio.TASK_STATUS_IGNORED if task_status is None else task_status
         try:
+            if flow.name in BRAKES:
+                status.started(brakes.HERE)
+                code = await brakes.run_here(flow, flow_run.id)
+                return ProcessWorkerResult(status_code=code, identifier=brakes.HERE)
             ended = await _processed(flow_run, configuration, flow, status)
         finally:
             self.held.discard(flow_run.id)
@@ -309,7 +320,11 @@ async def work(
             for line in _told(settled, again):
                 say(line)
 
-        async with standing("runs of dead workers", look, LOOK_SECONDS):
+        brakes.load()
+        async with (
+            standing("runs of dead workers", look, LOOK_SECONDS),
+            standing("the brakes", worker.take_brakes, brakes.LOOK_SECONDS),
+        ):
             await worker.start(with_healthcheck=healthcheck, printer=say)
 
 

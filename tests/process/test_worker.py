@@ -14,6 +14,8 @@ from prefect_api import PATIENCE
 from rehearsal.crew import Child
 from worker_scene import Scene, working
 
+from flows.deploy.brakes import HERE
+
 pytestmark = [pytest.mark.prefect, pytest.mark.timeout(600)]
 
 
@@ -42,6 +44,26 @@ def test_any_other_configuration_is_refused(scene: Scene) -> None:
 def test_a_worker_runs_the_brake(scene: Scene) -> None:
     name, message = scene.ended(scene.start("pause/pause", wave="pilot", operator="night shift"))
     assert (name, message) == ("Failed", "misconfigured: wave: unknown; there is none yet")
+
+
+def test_a_worker_hears_the_brake_between_two_looks_into_its_queues(scene: Scene) -> None:
+    """And starts no process for it, which on a busy machine takes most of a minute to load Prefect."""
+    scene.worker.kill()
+    usual = scene.worker.environment
+    scene.worker.environment = {**usual, "PREFECT_WORKER_QUERY_SECONDS": "3600"}
+    begun = scene.worker.log.read_text().count("started!") if scene.worker.log.exists() else 0
+    scene.worker.start()
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while scene.worker.log.read_text().count("started!") == begun and time.monotonic() < deadline:
+            time.sleep(0.2)
+        run = scene.start("resume/resume", wave="pilot")
+        assert scene.ended(run) == ("Failed", "misconfigured: wave: unknown; none is known here")
+        assert scene.ask("GET", f"/flow_runs/{run}")["infrastructure_pid"] == HERE
+    finally:
+        scene.worker.kill()
+        scene.worker.environment = usual
+        scene.worker.start()
 
 
 def test_what_it_and_its_runs_log_is_json(scene: Scene) -> None:
