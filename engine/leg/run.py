@@ -548,7 +548,7 @@ def _pass(
 
 def _unchanged(leg: LegContext, task: Task, sides: discover.Sides) -> Unchanged:
     """Return what needs no look; nothing where every body of the source is to be read again."""
-    return unchanged.NOTHING if task.level is Level.BOTH else unchanged.since_verified(leg, sides)
+    return unchanged.NOTHING if task.level is Level.BOTH else unchanged.since_verified(leg, sides, ask=True)
 
 
 def _list(leg: LegContext, containers: Sequence[ContainerRow], same: Unchanged) -> None:

@@ -18,12 +18,10 @@ from typing import Protocol, runtime_checkable
 from engine.context.answers import fetched
 from engine.context.leg_context import LegContext, as_container
 from engine.steps.listing.discover import Listing
+from engine.steps.listing.unchanged import NOT_GIVEN
 from engine.verify.source import CHUNK, HELD, is_right, mapped_again
 from ledger.db.rows import ContainerRow, Phase
-from mappings.losses.catalogue import lose
 from model.protocols import Container, Failed, Page, Ref, key_of
-
-NOT_GIVEN = lose("attachment", "not-readable")
 
 
 @runtime_checkable

@@ -41,9 +41,9 @@ class Usage(AnyOrder):
 
     writes = ("write", "append", "amend", "remove", "ensure", "rename")
 
-    @initialize(atomic=st.booleans(), incremental=st.booleans())
-    def begin(self, atomic: bool, incremental: bool) -> None:
-        self.mailbox = MemoryMailbox(incremental=incremental, page=3)
+    @initialize(atomic=st.booleans(), incremental=st.booleans(), states=st.booleans())
+    def begin(self, atomic: bool, incremental: bool, states: bool) -> None:
+        self.mailbox = MemoryMailbox(incremental=incremental, page=3, states=states)
         self.mailbox.create_folder(("Inbox",), Role.INBOX)
         self.mailbox.create_folder(("Drafts",), Role.DRAFTS)
         self.store = MemoryStore(atomic=atomic, batch=3)

@@ -2,7 +2,8 @@
 
 A server that states a container's state (model.protocols.Container.state) changes it with everything that
 happens in the container. If the state is the one in which a verification found every item of the container
-right, a new listing would say the same again.
+right, a new listing would say the same again. A source without states that names changes alone is asked for
+them, and where it names none, the container is as it was.
 
 This holds in staging alone. Everything is listed again LOOK_AGAIN after the last listing, so that a server
 whose states are wrong hides a change no longer than that; and a mailbox that is frozen is always listed.
@@ -16,14 +17,18 @@ from dataclasses import dataclass
 
 from engine.context.leg_context import LegContext
 from engine.steps import item_dates
-from engine.steps.listing.discover import Sides
+from engine.steps.listing.discover import THERE, Sides
 from ledger.db.incidents import SOURCE_FAILS
 from ledger.db.rows import ContainerRow, Phase, State
 from ledger.leg.containers import NO_STATES, States
+from mappings.losses.catalogue import lose
+from model.errors import CursorLost
 from model.protocols import Container
 
 LOOK_AGAIN = 6 * 86400.0
 """Seconds after which everything in a container is listed again, whatever its states."""
+NOT_GIVEN = lose("attachment", "not-readable")
+"""Of an item with this loss the source is asked in every pass whether it gives the attachment now."""
 UNSETTLED = (State.SEEN, State.WRITING, State.CHANGED, State.LEAVING, State.WRITTEN)
 """States of items that a pass, or its verification, still has to look at."""
 
@@ -46,14 +51,16 @@ class Unchanged:
 NOTHING = Unchanged()
 
 
-def since_verified(leg: LegContext, sides: Sides) -> Unchanged:
+def since_verified(leg: LegContext, sides: Sides, *, ask: bool = False) -> Unchanged:
     """Compare the states of both sides with those in which everything was right.
 
-    Nothing is asked of a server, and nothing is recorded.
+    Nothing is recorded.
 
     Args:
         leg: the open leg.
         sides: the containers of both sides, as they were just listed.
+        ask: True to ask a source without states for changes, if it alone decides whether the pass has
+            anything to do; else nothing is asked of a server.
     """
     if leg.mailbox.phase is not Phase.STAGING or leg.in_doubt:
         return NOTHING
@@ -68,8 +75,11 @@ def since_verified(leg: LegContext, sides: Sides) -> Unchanged:
         if row.href in sides.target and _has_state(sides.target[row.href].state, row.target_state)
     }
     target -= _sharing(rows, target)
-    is_all = all(_is_same(row, source, target) for row in rows) and _lists_the_same(rows, sides)
-    return Unchanged(frozenset(source), frozenset(target), is_all and bool(rows) and not _owes_anything(leg))
+    may_be_all = bool(rows) and _lists_the_same(rows, sides) and not _owes_anything(leg)
+    if ask and may_be_all and all(_is_same(row, target, target) for row in rows):
+        source |= _silent(leg, sides, [row for row in rows if row.id in target - source and not row.gone])
+    is_all = may_be_all and all(_is_same(row, source, target) for row in rows)
+    return Unchanged(frozenset(source), frozenset(target), is_all)
 
 
 def kept(
@@ -97,6 +107,33 @@ def is_clean(leg: LegContext, container_id: int) -> bool:
 
 def _is_settled(leg: LegContext, row: ContainerRow, now: float) -> bool:
     return row.looked is not None and 0 <= now - row.looked < LOOK_AGAIN and is_clean(leg, row.id)
+
+
+def _silent(leg: LegContext, sides: Sides, rows: Sequence[ContainerRow]) -> set[int]:
+    """Return the containers in which the source names no change, up to the first in which it names one."""
+    if not leg.source.capabilities.incremental:
+        return set()
+    listed = {container.id: container for container in sides.source}
+    found: set[int] = set()
+    for row in rows:
+        leg.check()
+        container = listed.get(row.source_id)
+        if container is None or container.state is not None or not _is_silent(leg, row, container):
+            return found
+        found.add(row.id)
+    return found
+
+
+def _is_silent(leg: LegContext, row: ContainerRow, container: Container) -> bool:
+    """Return True if the source has nothing to say of a container since it was listed to its end."""
+    if row.cursor is None or not row.complete:
+        return False
+    if container.total == 0 and not any(leg.ledger.counts(row.id).get(state) for state in THERE):
+        return True
+    try:
+        return not any(page.full or page.refs for page in leg.source.changes(container, row.cursor))
+    except CursorLost:
+        return False
 
 
 def _has_state(now: str | None, before: str | None) -> bool:
@@ -133,7 +170,7 @@ def _owes_anything(leg: LegContext) -> bool:
         leg.ledger.inventory.is_due()
         or bool(leg.ledger.incidents.killers())
         or _failed_at_source(leg)
-        or bool(leg.ledger.losses.of(item_dates.CLAMPED))
+        or bool(leg.ledger.losses.of([*item_dates.CLAMPED, NOT_GIVEN]))
     )
 
 

@@ -158,10 +158,44 @@ def test_a_verification_that_finds_something_makes_the_next_pass_look(trial: Tri
 
 @pytest.mark.parametrize("side", ["source", "target"])
 def test_each_side_may_be_without_states(tmp_path: Path, side: str) -> None:
-    mailbox, store = a_mailbox(), MemoryStore(states=side == "source")
-    mailbox.states = side == "target"
-    trial = Trial(tmp_path, mailbox, store)
-    verified(trial)
+    trial = _without_states(tmp_path, side)
     found = calls(trial)
     assert bool(found["source.changes"]) is (side == "source")
     assert bool(found["target.listing"]) is (side == "target")
+
+
+def _without_states(directory: Path, side: str, *, incremental: bool = True) -> Trial:
+    mailbox, store = a_mailbox(), MemoryStore(states=side == "source")
+    mailbox.states, mailbox.incremental = side == "target", incremental
+    trial = Trial(directory, mailbox, store)
+    verified(trial)
+    return trial
+
+
+def test_a_source_that_names_changes_is_asked_for_them_once(tmp_path: Path) -> None:
+    trial = _without_states(tmp_path, "source")
+    trial.mailbox.create_folder(("Leer",))
+    verified(trial)
+    found = calls(trial)
+    assert {name: found[name] for name in LOOKS if found[name]} == {"source.changes": 3}, "none of the empty"
+    assert (found["source.containers"], found["target.containers"], found["source.identity"]) == (1, 1, 1)
+
+
+def test_a_source_that_lists_everything_anew_is_not_asked_for_changes_alone(tmp_path: Path) -> None:
+    trial = _without_states(tmp_path, "source", incremental=False)
+    assert calls(trial)["source.containers"] == 2
+
+
+def test_a_change_that_the_source_alone_tells_of_ends_the_questions(tmp_path: Path) -> None:
+    trial = _without_states(tmp_path, "source")
+    CHANGES["new"](trial.mailbox)
+    assert looks(trial) == {"source.changes": 12, "target.listing": 1, "target.position": 1}, "11 and one"
+    assert calls(trial)["source.containers"] == 1
+
+
+def test_a_lost_cursor_lists_everything_again(tmp_path: Path) -> None:
+    trial = _without_states(tmp_path, "source")
+    trial.mailbox.lose_cursors()
+    trial.mailbox.delete(first_of(trial.mailbox))
+    verified(trial)
+    assert trial.states()[State.GONE] == 1
