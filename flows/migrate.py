@@ -124,6 +124,7 @@ async def _run_mailbox(rows: Sequence[LegRow], runner: LegRunner, asked: BatchPa
                     work,
                     shut=lambda: runner.shut,
                     told_to_all=not asked.options.dry_run,
+                    is_as_before=functools.partial(runner.as_before.__contains__, row.id),
                 )
         finally:
             slot.release()

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime, timedelta
 from logging import LoggerAdapter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -49,30 +49,58 @@ class ToldTaskRun:
             "flow_run_run_count": self._flow_run.run_count,
         }
         self._state: State[Any] | None = None
-        self._later: asyncio.TimerHandle | None = None
+        self._is_told = False
+        self._waiting: Callable[[], State[Any]] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._ran = timedelta()
 
-    def tell(self, state: State[Any], after: float = 0.0) -> None:
-        """Tell Prefect that the run has this state now.
+    def tell(self, state: State[Any]) -> None:
+        """Tell Prefect that the run has this state now."""
+        with spare("a task run"):
+            self._count_what_waits()
+            self._tell(state)
+
+    def tell_later(self, state: Callable[..., State[Any]], after: float) -> None:
+        """Tell Prefect after so many seconds that the run has this state since now.
 
         Args:
-            state: the state.
-            after: seconds until it is sent; if another state comes before, it is never sent, but counts.
+            state: makes it. If another state is told before, this one is never sent, but counts.
+            after: seconds.
         """
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
         with spare("a task run"):
-            self._tell(state, after)
+            self._count_what_waits()
+            self._waiting = functools.partial(state, timestamp=datetime.now(UTC))
+            self._timer = asyncio.get_running_loop().call_later(after, self._tell_what_waits)
 
-    def _tell(self, state: State[Any], after: float) -> None:
-        self._count(state)
-        send = functools.partial(self._send, state, self._payload(state))
+    def drop(self) -> bool:
+        """Leave the run unknown to Prefect. Return False if it was told of it already."""
+        if self._is_told:
+            return False
+        self._forget()
+        return True
+
+    def _forget(self) -> Callable[[], State[Any]] | None:
+        """Return what made the state that waits to be sent, if one does; it is never sent."""
+        waiting, self._waiting = self._waiting, None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        return waiting
+
+    def _count_what_waits(self) -> None:
+        if (waiting := self._forget()) is not None:
+            self._state = self._counted(waiting())
+
+    def _tell_what_waits(self) -> None:
+        with spare("a task run"):
+            if (waiting := self._forget()) is not None:
+                self._tell(waiting())
+
+    def _tell(self, state: State[Any]) -> None:
+        self._is_told = True
+        payload = self._payload(self._counted(state))
         self._state = state
-        if after:
-            self._later = asyncio.get_running_loop().call_later(after, send)
-        else:
-            send()
+        self._send(state, payload)
 
     def _send(self, state: State[Any], payload: Mapping[str, Any]) -> None:
         name, said = f"{state.name}", payload["task_run"]
@@ -95,7 +123,7 @@ class ToldTaskRun:
         run = TaskRun(id=self._number, flow_run_id=self._flow_run.id, **said)
         return task_run_logger(run, task_name=self._task)
 
-    def _count(self, state: State[Any]) -> None:
+    def _counted(self, state: State[Any]) -> State[Any]:
         """Note what a state means for the run's times and its count of tries."""
         at: datetime = state.timestamp
         last = self._state
@@ -108,6 +136,7 @@ class ToldTaskRun:
         if state.is_final():
             self._said["end_time"] = at.isoformat()
         self._said.setdefault("expected_start_time", at.isoformat())
+        return state
 
     def _payload(self, state: State[Any]) -> dict[str, Any]:
         last = self._state

@@ -89,6 +89,7 @@ class LegRunner:
     Attributes:
         tally: what its legs did.
         looked: by leg, how a dry run ended that left no trace in the ledger.
+        as_before: the legs that were verified, and are again, with nothing new.
         underway: the numbers of the batches whose mailboxes are in line.
         cut: True if the run left out something that it was to do.
         called_off: mailboxes that this run does not begin again: a person cancelled their batch, or a defect
@@ -112,6 +113,7 @@ class LegRunner:
         self.notice: str | None = None
         self.tally = Tally()
         self.looked: dict[int, LegResult] = {}
+        self.as_before: set[int] = set()
 
     @property
     def fault(self) -> MigrationError | None:
@@ -196,6 +198,8 @@ class LegRunner:
         while self.boundary.refused(row.mailbox) or not self._lost(slot):
             result = await loop.run_in_executor(self.pool, self._run_once, row, slot.entry, options)
             self.tally.add(result.tally)
+            if options.writes and _is_as_before(row, result):
+                self.as_before.add(row.id)
             if result.news is not None:
                 self.looked[row.id] = result
             halted = slot.entry is not None and self.admission.halted(slot.entry)
@@ -260,6 +264,12 @@ class LegRunner:
             self.called_off.add(row.mailbox)
             state = LegState.RUNNING
         return LegResult(row.id, row.mailbox, row.workload, state, error.code)
+
+
+def _is_as_before(row: LegRow, result: LegResult) -> bool:
+    """Return True if the leg was verified, as this row has it, and is again, with nothing new."""
+    both = LegState.VERIFIED, None
+    return (row.state, row.code) == both == (result.state, result.code) and result.tally == Tally()
 
 
 def _looked(row: LegRow, state: LegState, code: str) -> LegResult:

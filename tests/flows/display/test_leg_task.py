@@ -87,13 +87,23 @@ def ended(ends: Sequence[End | BaseException]) -> Callable[[], Awaitable[End]]:
     return work
 
 
-def run(*ends: End | BaseException, shut: Callable[[], bool] = lambda: False) -> tuple[str, Place]:
+def run(
+    *ends: End | BaseException, shut: Callable[[], bool] = lambda: False, is_as_before: bool = False
+) -> tuple[str, Place]:
     """Runs a leg whose work ends so: the id of its flow's run."""
     place = Place()
 
     @flow(name="batch")
     async def batch() -> str:
-        await leg_task.leg("m-1", "mail", "pilot", place, ended(ends), shut)  # type: ignore[arg-type]
+        await leg_task.leg(
+            "m-1",
+            "mail",
+            "pilot",
+            place,
+            ended(ends),
+            shut,
+            is_as_before=lambda: is_as_before,  # type: ignore[arg-type]
+        )
         return str(runtime.flow_run.get_id())
 
     number = asyncio.run(batch())
@@ -133,6 +143,19 @@ def test_a_short_leg_is_one_event_and_shows_with_its_start_and_end(sent: list[Ev
     assert found.state.message == "verified"
     assert [one.event for one in of_tasks(sent)] == ["prefect.task-run.Completed"]
     assert (place.taken, place.held) == (1, 0)
+
+
+def test_of_a_leg_with_nothing_new_nothing_is_told(sent: list[Event]) -> None:
+    number, place = run(VERIFIED, is_as_before=True)
+    assert (place.taken, place.held) == (1, 0)
+    assert not of_tasks(sent)
+    assert not [one for one in sent if one.event.startswith("kogge.")]
+    assert number
+
+
+def test_a_leg_with_nothing_new_that_shows_already_shows_its_end(sent: list[Event]) -> None:
+    number, _place = run(WAITING, VERIFIED, is_as_before=True)
+    assert shown(number, "Completed").run_count == 2
 
 
 def test_a_leg_that_takes_longer_shows_while_it_runs(
