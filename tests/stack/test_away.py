@@ -16,7 +16,7 @@ LETTERS = 12
 """For each person, in each wave."""
 SLOW = 0.05
 ENDS_WITHIN = 900.0
-"""Seconds. A run that died with its worker is noticed after about 60; its wave is begun again after minutes."""
+"""Seconds. A run that died with its worker is noticed after a minute, its wave begun again minutes later."""
 SERVICES = ("worker", "postgres", "redis", "api1", "api2", "services", "proxy", "watch")
 AWAY = [(one, seconds) for one in SERVICES for seconds in (1, 120)]
 
