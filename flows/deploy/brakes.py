@@ -34,7 +34,7 @@ from prefect.flows import Flow
 from engine.control.error_log import spare
 from flows.deploy.deployments import BRAKES, DEPLOYMENTS
 from flows.deploy.own_flows import flow_of
-from flows.deploy.run_engine import run
+from flows.process.prefect_insides import run_in_thread
 
 LOOK_SECONDS = 3.0
 HERE = "the worker's own process"
@@ -77,7 +77,7 @@ async def run_here(flow: Flow[..., Any], number: UUID) -> int:
 def _code_of(flow: Flow[..., Any], number: UUID) -> int:
     with spare(f"a run of {flow.name}"):
         with suppress(Abort, Pause):  # Prefect does not let it begin: somebody cancelled it
-            run(flow, number)
+            run_in_thread(flow, number)
         return 0
     return 1
 

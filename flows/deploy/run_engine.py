@@ -7,16 +7,12 @@ PREFECT__FLOW_RUN_ID, where Prefect's worker puts it.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from flows.process.prefect_insides import run_as_process
 from flows.process.refused_loads import refuse_loads, refuse_unpickling
-
-if TYPE_CHECKING:
-    from prefect.flows import Flow
 
 
 def command(entrypoint: str) -> list[str]:
@@ -32,34 +28,9 @@ def main(entrypoint: str, number: UUID) -> None:
     """
     refuse_loads()
     refuse_unpickling()
-    from prefect._internal.control_listener import configure_from_env
-    from prefect.engine import handle_engine_signals
-
     from flows.deploy.own_flows import flow_of
 
-    configure_from_env()  # how the worker tells of a cancellation
-    with handle_engine_signals(number):
-        run(flow_of(entrypoint), number)
-
-
-def run(flow: Flow[..., Any], number: UUID) -> None:
-    """Run one of our flows as this run of Prefect, in this thread.
-
-    Raises:
-        Abort: Prefect does not let it begin, or go on.
-        Pause: it was suspended.
-    """
-    from prefect.flow_engine import load_flow_run, run_flow
-    from prefect.logging.loggers import flow_run_logger
-
-    flow_run = load_flow_run(flow_run_id=number)
-    begun = run_flow(
-        flow,
-        flow_run=flow_run,
-        error_logger=flow_run_logger(flow_run=flow_run),  # type: ignore[arg-type]  # an adapter of it
-        return_type="state",
-    )
-    asyncio.run(begun)  # type: ignore[arg-type]  # each of our flows is a coroutine
+    run_as_process(flow_of(entrypoint), number)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import functools
 import os
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from uuid import UUID, uuid4
 
@@ -23,10 +21,6 @@ from prefect import get_client
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import Abort
-from prefect.flows import Flow
-from prefect.runner._flow_run_executor import FlowRunExecutionResult, FlowRunExecutorContext
-from prefect.runner._process_manager import ProcessHandle
-from prefect.runner._starter_engine import EngineCommandStarter
 from prefect.states import Pending
 from prefect.utilities.engine import propose_state
 from prefect.utilities.processutils import command_to_string
@@ -43,6 +37,7 @@ from flows.deploy.run_engine import command
 from flows.deploy.server_login import CLIENT_AUTH_STRING
 from flows.deploy.unbegun_waves import begin_again
 from flows.process.background_task import PASSING, draw, standing, tried
+from flows.process.prefect_insides import run_in_process
 from flows.process.refused_loads import refuse_loads, refuse_unpickling
 from model.plural import many
 
@@ -154,17 +149,19 @@ class Worker(ProcessWorker):
         try:
             if flow.name in BRAKES:
                 status.started(brakes.HERE)
-                code = await brakes.run_here(flow, flow_run.id)
-                return ProcessWorkerResult(status_code=code, identifier=brakes.HERE)
-            ended = await _processed(flow_run, configuration, flow, status)
+                told = await brakes.run_here(flow, flow_run.id)
+                return ProcessWorkerResult(status_code=told, identifier=brakes.HERE)
+            command, env = configuration.command, configuration.env
+            ended = await run_in_process(flow_run, command, env, flow, status)
         finally:
             self.held.discard(flow_run.id)
         await tried("the last word of a run", functools.partial(_last_word, self.client, flow_run))
-        if ended is None or ended.status_code:
+        number, code = ended or (0, None)
+        if code != 0:
             await self.died(flow_run)
-        if ended is None or ended.status_code is None:
+        if code is None:
             raise RuntimeError("the run's process did not start")
-        return ProcessWorkerResult(status_code=ended.status_code, identifier=str(ended.handle.pid))
+        return ProcessWorkerResult(status_code=code, identifier=str(number))
 
     async def died(self, flow_run: FlowRun) -> None:
         """Show how a cutover ended whose process died; of another run nothing is left to show."""
@@ -190,67 +187,19 @@ def admitted(waiting: list[WorkerFlowRunResponse], places: int | None) -> list[W
     return brakes + others[:free]
 
 
-async def _processed(
-    flow_run: FlowRun, configuration: ProcessJobConfiguration, flow: Flow[..., Any], status: Any
-) -> FlowRunExecutionResult | None:
-    """Run it in a process, and return how that ended."""
-    with tempfile.TemporaryDirectory(suffix="kogge") as directory:
-        async with FlowRunExecutorContext() as context:
-            starter = EngineCommandStarter(
-                command=configuration.command,
-                cwd=Path(directory).resolve(),
-                env=configuration.env,
-                stream_output=True,
-                control_channel=context.control_channel,
-            )
-            executor = context.create_executor(
-                flow_run, starter, resolve_flow=_always(flow), propose_submitting=False
-            )
-            return await _executed(executor, status)
-
-
-async def _executed(executor: Any, status: Any) -> FlowRunExecutionResult | None:
-    ended: list[FlowRunExecutionResult] = []
-
-    async def execute(
-        *, task_status: anyio.abc.TaskStatus[ProcessHandle] = anyio.TASK_STATUS_IGNORED
-    ) -> None:
-        ended.append(await executor.submit(task_status=task_status))
-
-    async with anyio.create_task_group() as group:
-        handle = await group.start(execute)
-        status.started(handle.pid)
-    return ended[0] if ended else None
-
-
 async def _last_word(client: PrefectClient, flow_run: FlowRun) -> None:
-    """Set the last state of a run once more.
-
-    Prefect replaces the state of a cancelled run, and with it how far the run came. The heartbeat of a
-    suspended run may have arrived last, so that the run would be taken for dead.
-    """
+    """Set the last state of a cancelled run once more: Prefect's says nothing of how far the run came."""
     states = sorted(await client.read_flow_run_states(flow_run.id), key=lambda one: one.timestamp)
-    if not states:
+    if len(states) < 2:
         return
-    last, before = states[-1], states[-2] if len(states) > 1 else None
-    if last.is_paused():
-        word = last
-    elif last.is_cancelled() and last.name == "Cancelled" and before is not None and before.is_cancelled():
-        word = before
-    else:
+    word, last = states[-2:]
+    if last.name != "Cancelled" or not (last.is_cancelled() and word.is_cancelled()):
         return
     said = word.model_copy(update={"id": uuid4(), "timestamp": datetime.now(UTC)})
     current = (await client.read_flow_run(flow_run.id)).state
     if current is None or current.id != last.id:
         return  # it was resumed or started again since
     await client.set_flow_run_state(flow_run.id, said, force=True)
-
-
-def _always(flow: Flow[..., Any]) -> Any:
-    async def resolve(_run: FlowRun) -> Flow[..., Any]:
-        return flow
-
-    return resolve
 
 
 def own() -> Mapping[str, str]:

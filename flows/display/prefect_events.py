@@ -11,11 +11,11 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from concurrent.futures import Future, wait
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from engine.control.error_log import spare
+from flows.process.prefect_insides import send_or_drop_events
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -134,18 +134,7 @@ def farewell() -> bool:
     """
     if "prefect.events.worker" not in sys.modules:
         return True
-    from prefect.events.worker import EventsWorker
-
-    workers = tuple(EventsWorker._instances.values())  # type: ignore[misc]  # of all its kinds
-    at_work = [(one._loop, one._task) for one in workers]
-    waiting = cast("tuple[set[Future[bool]], set[Future[bool]]]", EventsWorker.drain_all(FAREWELL_SECONDS))[1]
-    if not waiting:
-        return True
-    for loop, task in at_work:
-        if loop is not None and task is not None:
-            loop.call_soon_threadsafe(task.cancel)  # of one that has ended: nothing
-    wait(waiting, FAREWELL_SECONDS)
-    return False
+    return send_or_drop_events(FAREWELL_SECONDS)
 
 
 def shown(value: Value) -> Value:

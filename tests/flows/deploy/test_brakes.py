@@ -24,7 +24,7 @@ def ended(monkeypatch: pytest.MonkeyPatch, error: BaseException | None) -> int:
         if error is not None:
             raise error
 
-    monkeypatch.setattr(brakes, "run", run)
+    monkeypatch.setattr(brakes, "run_in_thread", run)
     code = asyncio.run(brakes.run_here(pause, uuid4()))
     assert threads != [threading.current_thread()]
     assert all(one.daemon for one in threads), "the worker waits for none of them at its end"
