@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import Connection, Engine, TextClause, event, text
@@ -44,7 +46,11 @@ _OURS = ("statement_seconds", "idle_seconds")
 """Parts of a ledger's address that libpq does not know."""
 _STATEMENT = "set_config('statement_timeout', :most, true)"
 _IDLE = "set_config('idle_in_transaction_session_timeout', :most, true)"
-_FRESH = "fresh"
+_FRESH, _USED = "fresh", "used"
+QUIET_SECONDS = 5.0
+"""After so long without use a kept connection is asked whether it still answers. Before that it is enough
+that nothing came: a server that ends closes its connections, and a network that is gone without a word may be
+gone in the middle of a transaction just as well."""
 
 
 def split(url: URL) -> tuple[URL, dict[str, Any]]:
@@ -78,6 +84,7 @@ def listen(engine: Engine, patience: ConnectPatience) -> None:
     event.listen(engine, "do_connect", partial(_connect, patience))
     # Before SQLAlchemy asks for the server's version, which it cannot read then.
     event.listen(engine, "connect", _refuse_other_encodings, insert=True)
+    event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkout", partial(_ping, engine.dialect, patience))
 
 
@@ -114,11 +121,26 @@ def _refuse_other_encodings(connection: DBAPIConnection, _: ConnectionPoolEntry)
         )
 
 
+def _note_use(_: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+    entry.info[_USED] = monotonic()
+
+
+def _has_word(connection: Any) -> bool:
+    """Return True if the connection has ended, or if the server sent something unasked: that it ends."""
+    if connection.closed:
+        return True
+    waiting = select.poll()
+    waiting.register(connection.pgconn.socket, select.POLLIN)
+    return bool(waiting.poll(0))
+
+
 def _ping(
     dialect: Dialect, patience: ConnectPatience, connection: Any, entry: ConnectionPoolEntry, _: object
 ) -> None:
     """Ask a connection that was kept whether it still answers, for as long as a new one may take."""
     if entry.info.pop(_FRESH, False):
+        return
+    if monotonic() - entry.info.get(_USED, -QUIET_SECONDS) < QUIET_SECONDS and not _has_word(connection):
         return
     before, connection.limit = connection.limit, float(CONNECT_SECONDS)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,9 +11,11 @@ import pytest
 from servers.postgres import Postgres, serve
 from services import need_postgres
 from sqlalchemy import text
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from engine.control.ledger_patience import LedgerPatience
 from ledger import open_ledgers
+from ledger.db import postgresql
 from ledger.db.engine import reading, writing
 from ledger.db.patience import AT_ONCE
 from ledger.store import Ledger
@@ -64,6 +67,29 @@ def _cut_off(ledger: Ledger, server: Postgres) -> None:
     with writing(ledger.engine) as connection:
         server.stop()
         connection.execute(ONE)
+
+
+def test_a_kept_connection_is_asked_only_after_a_while_or_when_it_ended(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_ledgers.opened(server.url("kogge"), upgrade=True, patience=patient()) as ledger:
+        pings: list[object] = []
+        ping = ledger.engine.dialect.do_ping
+
+        def counted(connection: DBAPIConnection) -> bool:
+            pings.append(connection)
+            return ping(connection)
+
+        monkeypatch.setattr(ledger.engine.dialect, "do_ping", counted)
+        assert ledger.mailboxes() == ledger.mailboxes() == []
+        assert not pings
+        server.stop()
+        server.start()
+        assert ledger.mailboxes() == [], "the server closed it, which is seen at once"
+        assert len(pings) == 1
+        monkeypatch.setattr(postgresql, "monotonic", lambda: time.monotonic() + postgresql.QUIET_SECONDS)
+        assert ledger.mailboxes() == []
+        assert len(pings) == 2
 
 
 def test_without_patience_it_is_asked_once(server: Postgres) -> None:

@@ -98,6 +98,7 @@ def test_a_kept_connection_that_went_silent_is_replaced(
     ledger = opened(statement_seconds=600)
     proxy.silent_at = proxy.sent + 1
     monkeypatch.setattr(postgresql, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(postgresql, "QUIET_SECONDS", 0.0)
     assert ledger.mailboxes() == []
     assert proxy.went_silent.is_set()
 
