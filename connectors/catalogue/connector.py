@@ -89,6 +89,8 @@ class Connector:
         open_target: opens it as a target; None if it is none.
         of_sites: True if it reads sites, which are nobody's mailbox.
         scoped: True if it tells which mailboxes a credential may open, so that a person can accept too much.
+        links: the systems of its vendor into which items of its mailboxes link, as people call them; "" for
+            none.
         mailbox_requests: requests a second that its vendor allows for one mailbox; None if no rule is known.
         at_once: requests at once that its vendor allows one account; None if no rule is known.
     """
@@ -101,5 +103,6 @@ class Connector:
     open_target: Callable[[Any, TargetRequest], Target] | None = None
     of_sites: bool = False
     scoped: bool = False
+    links: str = ""
     mailbox_requests: float | None = None
     at_once: int | None = None

@@ -31,6 +31,7 @@ CONNECTORS = (
         settings="connectors.ews.settings:EwsSettings",
         reads=frozenset({Kind.MAIL, Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.NOTES}),
         open_source=_source,
+        links="OneDrive and SharePoint",
         at_once=AT_ONCE,
     ),
 )

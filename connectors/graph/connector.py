@@ -40,6 +40,7 @@ CONNECTORS = (
         open_source=_source,
         of_sites=True,
         scoped=True,
+        links="OneDrive and SharePoint",
         mailbox_requests=MAILBOX_REQUESTS,
     ),
 )

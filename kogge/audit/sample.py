@@ -9,6 +9,7 @@ import typer
 
 from kogge.audit.verify import Language, PackPath, PublicKeys, Roots, StampRoots, VerifyingCommand
 from kogge.terminal.options import echo, told
+from model.kinds import Kind
 
 CODES = (
     "Exit codes: those of `kogge audit verify`. With 1 (tampered) and 4 (no verdict, or wrong input) nothing "
@@ -23,10 +24,7 @@ def sample(
     root: Roots = None,
     tsa_root: StampRoots = None,
     workload: Annotated[
-        str | None,
-        typer.Option(
-            "--workload", metavar="KIND", help="Only of mail, calendar, contacts, tasks, notes, or files."
-        ),
+        str | None, typer.Option("--workload", metavar="KIND", help=f"Only of one of {', '.join(Kind)}.")
     ] = None,
     word: Annotated[
         str | None,

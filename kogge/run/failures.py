@@ -67,9 +67,7 @@ Reader = Annotated[
 ]
 STOPPED_SHOWN = 20
 """So many workloads that did not get further are named on the screen, with what is known of the cause."""
-NAMELESS = (
-    "The ledger keeps no subject or name. {} reads them from the source: of mail, events, contacts, files."
-)
+NAMELESS = "The ledger keeps no subject or name. {} reads them from the source."
 """What is said below items without their subjects."""
 FAILED: tuple[Column[Failure], ...] = (
     Column("mailbox", lambda one: one.box.id, "mailbox"),

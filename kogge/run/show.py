@@ -11,10 +11,9 @@ from rich.text import Text
 from engine.config.hints import DEFAULT
 from kogge.terminal.asker import asker
 from kogge.terminal.options import AsJson, Asker, ConfigPath, emit, screen
+from model.kinds import KINDS
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from engine.config.load import Config
     from kogge.shown.mailbox_page import MailboxPage
 
@@ -73,7 +72,7 @@ def _print(page: MailboxPage, config: Config, accounts: dict[str, str]) -> None:
             out.print(Hanging(line))
     _section("Decisions (kogge log)", mailbox_page.decisions(page))
     _section("Servers", page.servers.items())
-    _section("More", _more(page, config.path))
+    _section("More", _more(page, config))
     if page.verified and page.cut_off is None:
         out.print(Text("\nevery item is accounted for", style=GOOD))
     out.print(Text("\nNext: ").append("; ".join(mailbox_page.next_steps(page, config))), soft_wrap=True)
@@ -89,15 +88,18 @@ def _section(title: str, rows: Iterable[tuple[str, str]]) -> None:
         out.print(facts((f"  {name}", said) for name, said in told))
 
 
-def _more(page: MailboxPage, path: Path) -> Iterable[tuple[str, str]]:
+def _more(page: MailboxPage, config: Config) -> Iterable[tuple[str, str]]:
+    from connectors.catalogue.entries import connectors
     from engine.config.hints import next_command
 
-    only = f"-m {page.id}"
+    path, only = config.path, f"-m {page.id}"
     if page.rejected or page.amiss:
         yield "items that failed", next_command(path, f"failures {only}")
     if page.lost:
         yield "items that lost something", next_command(path, f"failures --losses {only}")
     if page.words:
         yield f"what servers said ({page.words:,})", next_command(path, f"failures --server-words {only}")
-    yield "links into OneDrive and SharePoint", next_command(path, f"links {only}")
+    sources = (config.source.of(leg.workload) for leg in page.legs if KINDS[leg.workload].links)
+    for into in sorted({connectors()[one.kind].links for one in sources if one is not None} - {""}):
+        yield f"links into {into}", next_command(path, f"links {only}")
     yield "every event", next_command(path, f"log --all {only}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import os
 import pwd
 from contextlib import closing
@@ -123,6 +124,22 @@ def test_a_proof_of_the_last_check_is_told_as_that(
     row = SimpleNamespace(source_identity=identity)
     shown = SimpleNamespace(level=level, named=SimpleNamespace(row=row))
     assert mailbox_page._accounts(shown) == told  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        ('kind = "imap"\nhost = "127.0.0.1"\nport = 1', False),
+        ('kind = "ews"\nurl = "https://old.example/ews"\nusername = "u"', True),
+    ],
+)
+def test_links_are_named_where_the_source_s_vendor_has_what_they_lead_to(
+    ids: list[str], capsys: pytest.CaptureFixture[str], source: str, named: bool
+) -> None:
+    path = Path("kogge.toml")
+    table = f'[source]\n{source}\npassword = {{ env = "KOGGE_TEST_PASSWORD" }}\n\n'
+    path.write_text(re.sub(r"(?ms)^\[source\]$.*?(?=^\[)", table, path.read_text()))
+    assert ("links into OneDrive and SharePoint" in page(capsys, ids[0])) is named
 
 
 def test_json_has_the_same(ids: list[str], capsys: pytest.CaptureFixture[str]) -> None:
