@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 import os
 import pwd
+import re
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
