@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from engine.config.load import Config
-from engine.context.leg_context import Opener
 from engine.control import crash_note
 from engine.control.ledger_patience import LedgerPatience, walk_patiently
 from engine.control.remedies import PASSING
@@ -26,7 +25,10 @@ from ledger.store import Ledger
 from model.errors import Transient
 from model.kinds import Kind
 
-Through: TypeAlias = Callable[[Opener], Opener]
+if TYPE_CHECKING:
+    from engine.context.leg_context import Opener
+
+Through: TypeAlias = "Callable[[Opener], Opener]"
 """See engine.pacing.admission.Admission.through."""
 
 
