@@ -15,14 +15,14 @@ from urllib.parse import quote
 from connectors.caldav.answers import with_answers_of
 from connectors.caldav.attachments import Attachment, Content, Parcel, parted
 from connectors.caldav.collections import must_take_writes
-from connectors.caldav.product import Profile
-from connectors.caldav.read import CaldavReader, Current, Digest, meaning
-from connectors.http.client import HttpAnswer, HttpClient, passing
+from connectors.caldav.means import ObjectMeans
+from connectors.caldav.read import Current, meaning
+from connectors.http.client import HttpAnswer, passing
 from connectors.http.dav_errors import GONE
 from connectors.http.suspects import FAULT
 from connectors.http.upload import GuardedBody
 from model.errors import Transient
-from model.protocols import Body, Guard, Item, Stored
+from model.protocols import Body, Item, Stored
 from model.target_losses import ATTACHMENT_REFUSED
 
 ADD: Final = "?action=attachment-add"
@@ -58,37 +58,21 @@ class _Adding:
 class AttachmentAdder:
     """Complete events of one account with their large attachments. Safe from several threads."""
 
-    def __init__(
-        self,
-        client: HttpClient,
-        reading: CaldavReader,
-        profile: Profile,
-        guard: Guard,
-        digest: Digest,
-        most: int,
-    ) -> None:
+    def __init__(self, means: ObjectMeans, most: int) -> None:
         """Prepare the adder.
 
         Args:
-            client: the HTTP client.
-            reading: reads objects with their managed attachments.
-            profile: the product.
-            guard: the write fence; called before each request and before a large body's last bytes.
-            digest: returns the meaning of a body.
+            means: what reads and writes objects.
             most: bytes; a larger attachment does not stand inside of an event.
         """
-        self._client = client
-        self._reading = reading
-        self._profile = profile
-        self._guard = guard
-        self._digest = digest
+        self._means = means
         self._most = most
 
     def parcel(self, item: Item) -> Parcel | None:
         """Return an item's event and its large attachments; None if it has none."""
         if item.size <= self._most:
             return None
-        parcel = parted(item.body, self._most, self._reading.sink)
+        parcel = parted(item.body, self._most, self._means.reading.sink)
         return parcel if parcel.large else None
 
     def is_begun(self, item: Item, parcel: Parcel, current: Current) -> bool:
@@ -103,7 +87,7 @@ class AttachmentAdder:
         if not missing or not parcel.alone:
             return False
         with parcel.completed(current.body, missing)() as stream:
-            return self._digest(stream) == item.digest
+            return self._means.digest(stream) == item.digest
 
     def add(self, item: Item, parcel: Parcel, path: str, answers: Body | None) -> Stored | None:
         """Add what an object lacks of the large attachments. Idempotent.
@@ -125,10 +109,10 @@ class AttachmentAdder:
             Blocked: the account is full or refused.
             LeaseLost: the guard refuses.
         """
-        adding, patience = _Adding(), self._client.patience()
+        adding, patience = _Adding(), self._means.client.patience()
         if not parcel.alone:
             adding.refused += parcel.large
-        while (current := self._reading.current(path, adding.known)) is not None:
+        while (current := self._means.reading.current(path, adding.known)) is not None:
             if (spoilt := _spoilt(current, adding)) is not None:
                 self._remove(path, current.etag, spoilt)
                 adding.refused.append(adding.added.pop(spoilt))
@@ -179,37 +163,37 @@ class AttachmentAdder:
             Blocked: the collection takes no writes.
         """
         container = path.rpartition("/")[0] + "/"
-        if answer.status == FAULT and not self._reading.is_well(container):
+        if answer.status == FAULT and not self._means.reading.is_well(container):
             adding.tries.clear()  # no attachment is the cause of what fails in an outage
-            must_take_writes(self._client, container)
+            must_take_writes(self._means.client, container)
             raise answer.error()
         adding.tries.append(sent)
         if adding.tries.count(sent) < TRIES:
             error = answer.error()
             raise error if isinstance(error, Transient) else Transient("busy", "an attachment was refused")
-        if self._reading.answers(container) not in {207, *GONE}:
+        if self._means.reading.answers(container) not in {207, *GONE}:
             raise answer.error()
-        must_take_writes(self._client, container)
+        must_take_writes(self._means.client, container)
         adding.refused.append(sent[0])
 
     def _remove(self, path: str, etag: str, managed_id: str) -> None:
         """Remove an attachment of which the server kept something else; if it stays, it differs."""
-        self._guard()
-        headers = {**self._profile.put, **({"If-Match": etag} if etag else {})}
-        self._client.ask("POST", path + REMOVE + quote(managed_id, safe=""), headers)
+        self._means.guard()
+        headers = {**self._means.profile.put, **({"If-Match": etag} if etag else {})}
+        self._means.client.ask("POST", path + REMOVE + quote(managed_id, safe=""), headers)
 
     def _post(self, path: str, etag: str, one: Attachment) -> HttpAnswer:
         headers = {
-            **self._profile.put,
+            **self._means.profile.put,
             "Content-Type": one.media_type,
             "Content-Disposition": f"attachment; {_file_name(one.name)}",
             "Content-Length": str(one.content.size),
             **({"If-Match": etag} if etag else {}),
         }
-        self._guard()
+        self._means.guard()
         with one.content.body() as stream:
-            body = cast(BinaryIO, GuardedBody(stream, one.content.size, self._guard))
-            return self._client.ask("POST", path + ADD, headers, body)
+            body = cast(BinaryIO, GuardedBody(stream, one.content.size, self._means.guard))
+            return self._means.client.ask("POST", path + ADD, headers, body)
 
     def _stored(
         self, item: Item, meant: Body, there: tuple[str, Current], adding: _Adding, answers: Body | None
@@ -228,8 +212,8 @@ class AttachmentAdder:
         if adding.refused or answers is not None:
             with meant() as stream:
                 own = stream if answers is None else io.BytesIO(with_answers_of(stream.read(), answers))
-                digest = self._digest(own)
-        version = current.etag if meaning(current, self._digest) == digest else ""
+                digest = self._means.digest(own)
+        version = current.etag if meaning(current, self._means.digest) == digest else ""
         losses = (ATTACHMENT_REFUSED,) if adding.refused else ()
         stated = b"" if digest == item.digest else digest
         return Stored(item.key, path.rpartition("/")[2], version, digest=stated, losses=losses)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from connectors.caldav.product import Profile
-from connectors.caldav.read import CaldavReader, Current, Digest, meaning
-from connectors.http.client import HttpAnswer, HttpClient, passing
+from connectors.caldav.means import ObjectMeans
+from connectors.caldav.read import Current, meaning
+from connectors.http.client import HttpAnswer, passing
 from connectors.http.dav_errors import GONE
-from connectors.http.hrefs import Mine, is_ours
+from connectors.http.hrefs import is_ours
 from model.errors import Rejected
-from model.protocols import Failed, Guard, Stored
+from model.protocols import Failed, Stored
 
 TRIES = 3
 
@@ -22,34 +22,15 @@ TRIES = 3
 class ObjectRemover:
     """Remove objects of one collection. Safe from several threads."""
 
-    def __init__(
-        self,
-        client: HttpClient,
-        reading: CaldavReader,
-        profile: Profile,
-        guard: Guard,
-        digest: Digest,
-        container: str,
-        mine: Mine,
-    ) -> None:
+    def __init__(self, means: ObjectMeans, container: str) -> None:
         """Prepare the remover.
 
         Args:
-            client: the HTTP client.
-            reading: reads objects.
-            profile: the product.
-            guard: the write fence; called before each DELETE.
-            digest: returns the meaning of a body.
+            means: what reads and writes objects.
             container: the collection's path.
-            mine: tells if an item's key belongs to this mailbox.
         """
-        self._client = client
-        self._reading = reading
-        self._profile = profile
-        self._guard = guard
-        self._digest = digest
+        self._means = means
         self._container = container
-        self._mine = mine
 
     def remove(self, stored: Stored) -> Stored | Failed:
         """Remove one object; idempotent: a missing object is a success.
@@ -66,7 +47,7 @@ class ObjectRemover:
             Blocked: the server refuses.
             LeaseLost: the guard refuses.
         """
-        if stored.via or not is_ours(stored.href, self._mine):
+        if stored.via or not is_ours(stored.href, self._means.mine):
             return Failed(stored.key, Rejected("cannot-remove", "it is not ours"))
         try:
             self._delete_current(stored)
@@ -78,20 +59,20 @@ class ObjectRemover:
         """Delete the object while it is what was written."""
         path, match = self._container + stored.href, stored.version
         for _ in range(TRIES):
-            if not match and (self._profile.needs_if_match or stored.digest):
-                current = self._reading.current(path)
+            if not match and (self._means.profile.needs_if_match or stored.digest):
+                current = self._means.reading.current(path)
                 if current is None:
                     return
                 if not self._is_unchanged(current, stored):
                     break
                 match = current.etag
-            answer = self._client.patiently(partial(self._delete, path, match))
+            answer = self._means.client.patiently(partial(self._delete, path, match))
             if answer.ok or answer.status in GONE:
                 return
             if answer.status != 412:
                 self._raise_refusal(answer)
             # RFC 9110, section 13.1.1: a missing object answers 412 to an If-Match, too
-            current = self._reading.current(path)
+            current = self._means.reading.current(path)
             if current is None:
                 return
             if not self._is_unchanged(current, stored):
@@ -105,12 +86,12 @@ class ObjectRemover:
             return True
         if not stored.digest:
             return not stored.version
-        return meaning(current, self._digest) == stored.digest
+        return meaning(current, self._means.digest) == stored.digest
 
     def _delete(self, path: str, match: str) -> HttpAnswer:
-        self._guard()
+        self._means.guard()
         condition = {"If-Match": match} if match else {}
-        return passing(self._client.ask("DELETE", path, {**self._profile.delete, **condition}))
+        return passing(self._means.client.ask("DELETE", path, {**self._means.profile.delete, **condition}))
 
     def _raise_refusal(self, answer: HttpAnswer) -> None:
         if answer.status in {400, 403, 405, 409, 422, 424}:

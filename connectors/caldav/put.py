@@ -14,11 +14,11 @@ from connectors.caldav.answers import with_answers_of
 from connectors.caldav.attachment_add import AttachmentAdder
 from connectors.caldav.attachments import Attachment, Parcel
 from connectors.caldav.collections import must_take_writes
-from connectors.caldav.product import Profile
-from connectors.caldav.read import CaldavReader, Current, Digest, Shared, meaning
+from connectors.caldav.means import ObjectMeans
+from connectors.caldav.read import Current, Shared, meaning
 from connectors.caldav.sequence import at_least, sequence
 from connectors.caldav.uid_conflicts import Conflicts, Taken, name_of_uid
-from connectors.http.client import HttpAnswer, HttpClient, passing
+from connectors.http.client import HttpAnswer, passing
 from connectors.http.dav_errors import GONE, item_error
 from connectors.http.multistatus import etag
 from connectors.http.suspects import FAULT, PutAside, SuspectedError, Suspects, Suspicion
@@ -26,7 +26,7 @@ from connectors.http.upload import payload
 from connectors.retry import RetryPolicy
 from model.errors import Rejected, Transient
 from model.kinds import Kind
-from model.protocols import Body, Failed, Guard, Item, Loss, Stored
+from model.protocols import Body, Failed, Item, Loss, Stored
 
 ROUNDS = 8  # attempts to send and look, for one item
 SUFFIX = {Kind.CONTACTS: ".vcf"}
@@ -82,12 +82,8 @@ class ObjectWriter:
 
     def __init__(
         self,
-        client: HttpClient,
-        reading: CaldavReader,
-        profile: Profile,
+        means: ObjectMeans,
         conflicts: Conflicts,
-        guard: Guard,
-        digest: Digest,
         container: str,
         *,
         live: bool,
@@ -99,12 +95,8 @@ class ObjectWriter:
         """Prepare the writer.
 
         Args:
-            client: the HTTP client.
-            reading: reads objects.
-            profile: the product.
+            means: what reads and writes objects.
             conflicts: finds the owner of a UID.
-            guard: the write fence; called before each request and before a large body's last bytes.
-            digest: returns the meaning of a body.
             container: the collection's path.
             live: True in the live phase: existing objects stay.
             max_bytes: the largest object; None for no limit.
@@ -112,13 +104,9 @@ class ObjectWriter:
             shared: compares with another person's copy of a meeting; None: no copy may stand for an item.
             adder: adds large attachments of events; None: they stand inside.
         """
-        self._client = client
+        self._means = means
         self._adder = adder
-        self._reading = reading
-        self._profile = profile
         self._conflicts = conflicts
-        self._guard = guard
-        self._digest = digest
         self._container = container
         self._live = live
         self._most = max_bytes
@@ -158,7 +146,7 @@ class ObjectWriter:
         if self._most is not None and item.size > self._most:
             raise Rejected("too-large", "larger than the server takes")
         aim = self._first(item)
-        patience = self._client.patience()
+        patience = self._means.client.patience()
         for _ in range(ROUNDS):
             if isinstance(aim, Stored):
                 return aim
@@ -174,7 +162,7 @@ class ObjectWriter:
             return self._via_replaced(item, old)
         parcel = None if self._adder is None else self._adder.parcel(item)
         if old is None:
-            if item.uid is not None and item.kind in self._profile.named_by_uid:
+            if item.uid is not None and item.kind in self._means.profile.named_by_uid:
                 return _Aim(self._container + name_of_uid(item.uid))
             return _Aim(self._container + place(item.kind, item.key), parcel=parcel)
         aim = _Aim(self._container + self._stored_as(item, old.href), old.version, parcel=parcel)
@@ -183,20 +171,20 @@ class ObjectWriter:
 
     def _stored_as(self, item: Item, href: str) -> str:
         """Return the name of an object that an earlier version wrote, and the server named by its UID."""
-        by_uid = item.kind in self._profile.named_by_uid and href == place(item.kind, item.key)
+        by_uid = item.kind in self._means.profile.named_by_uid and href == place(item.kind, item.key)
         return place(item.kind, item.key, by_uid=True) if by_uid else href
 
     def _via_replaced(self, item: Item, old: Stored) -> Stored:
         """Return the result for an item that another person's object stood for."""
         path = old.href if old.href.startswith("/") else self._container + old.href
-        current = self._reading.current(path)
+        current = self._means.reading.current(path)
         if current is None:
             raise Rejected("uid-conflict", "something else at the target has its UID")
         return self._via(item, old.href, current)
 
     def _round(self, item: Item, aim: _Aim, patience: RetryPolicy) -> _Aim | Stored:
         """Send until an answer counts; return what to send next, or the result."""
-        suspicion = self._suspects.of(item.key, lambda: self._reading.is_well(self._container))
+        suspicion = self._suspects.of(item.key, lambda: self._means.reading.is_well(self._container))
         while True:
             try:
                 suspicion.sending()
@@ -234,24 +222,24 @@ class ObjectWriter:
             item = replace(item, body=sent, size=size)
         headers = {
             "Content-Type": CONTENT.get(item.kind, "text/calendar; charset=utf-8"),
-            **self._profile.put,
+            **self._means.profile.put,
         }
         if aim.match is None:
             headers["If-None-Match"] = "*"
         else:
             headers["If-Match"] = aim.match or "*"
         with item.body() as stream:
-            self._guard()
-            body = payload(item, stream, self._guard) if aim.answered is None else aim.answered
+            self._means.guard()
+            body = payload(item, stream, self._means.guard) if aim.answered is None else aim.answered
             if aim.sequence:
                 body = at_least(body if isinstance(body, bytes) else stream.read(), aim.sequence)
             if not isinstance(body, bytes):
                 headers["Content-Length"] = str(item.size)
-            return self._client.ask("PUT", aim.path, headers, body)
+            return self._means.client.ask("PUT", aim.path, headers, body)
 
     def _look(self, item: Item, aim: _Aim) -> _Aim | Stored:
         """Decide by what is stored now."""
-        current = self._reading.current(aim.path)
+        current = self._means.reading.current(aim.path)
         if current is None:
             if self._live and item.replaces is not None:
                 raise Rejected("changed-at-target", "its user removed it")
@@ -260,13 +248,13 @@ class ObjectWriter:
             return Stored(item.key, _name(aim), current.etag)
         if self._adder is not None and aim.parcel and self._adder.is_begun(item, aim.parcel, current):
             return self._completed(item, aim, current.etag)
-        if item.kind in self._profile.shares_events and _holds_no_event(current):
+        if item.kind in self._means.profile.shares_events and _holds_no_event(current):
             raise Rejected("meeting-twice", "the account has two events of this UID")
         if self._live and current.unread:
             raise Transient("busy", "the server does not give an attachment, so nothing can be compared")
         if self._live:
             raise Rejected("changed-at-target", "its user changed it, and it stays as it is")
-        rises = self._profile.sequence_rises and item.kind is Kind.CALENDAR
+        rises = self._means.profile.sequence_rises and item.kind is Kind.CALENDAR
         kept = tuple(aim.parcel.kept(current.managed)) if aim.parcel else ()
         lowest = sequence(current.body) if rises else 0
         return _Aim(aim.path, current.etag, lowest, aim.parcel, kept)
@@ -280,7 +268,7 @@ class ObjectWriter:
         if trash and self._live:
             raise Rejected("uid-in-trash", "its user deleted something of the same UID")
         if trash:
-            self._conflicts.purge(trash, self._guard)
+            self._conflicts.purge(trash, self._means.guard)
             return outcome
         suspicion.judge(answer.words)
         raise answer.error()
@@ -289,12 +277,12 @@ class ObjectWriter:
         """Decide what a refusal means; return what to send next, or raise."""
         # 412: it exists although it should be new, or it changed. From a server that requires an If-Match for
         # existing objects (Open-Xchange), 409 may mean the same.
-        if answer.status == 412 or (answer.status == 409 and self._profile.needs_if_match):
+        if answer.status == 412 or (answer.status == 409 and self._means.profile.needs_if_match):
             outcome = self._look(item, aim)
             if outcome != aim:
                 return outcome
         if answer.status in GONE or answer.status in {403, 409}:
-            must_take_writes(self._client, self._container)
+            must_take_writes(self._means.client, self._container)
         if answer.status == 403 and (next_aim := self._with_stored_answers(item, aim)) is not None:
             return next_aim
         taken = self._conflicts.taken(answer, self._container, item.uid) if item.uid is not None else None
@@ -304,15 +292,15 @@ class ObjectWriter:
 
     def _with_stored_answers(self, item: Item, aim: _Aim) -> _Aim | None:
         """Return what to send where others' answers may be why an update is refused; None if they are not."""
-        mine = item.kind in self._profile.shares_events and not item.invited
+        mine = item.kind in self._means.profile.shares_events and not item.invited
         first = aim.answered is None
-        current = self._reading.current(aim.path) if mine and aim.match and first else None
+        current = self._means.reading.current(aim.path) if mine and aim.match and first else None
         if current is None:
             return None
         with item.body() as stream:
             own = stream.read()
         answered = with_answers_of(own, current.body)
-        meant = self._digest(io.BytesIO(answered))
+        meant = self._means.digest(io.BytesIO(answered))
         if meant == item.digest:
             return None
         kept: tuple[Attachment, ...] = ()
@@ -344,7 +332,7 @@ class ObjectWriter:
 
     def _via(self, item: Item, href: str, current: Current) -> Stored:
         """Return the result when an existing object has the item's meaning, or is the same meeting."""
-        current_digest = meaning(current, self._digest)
+        current_digest = meaning(current, self._means.digest)
         if current_digest == item.digest:
             return Stored(item.key, href, current.etag, via=True)
         losses = None
@@ -356,7 +344,7 @@ class ObjectWriter:
         return Stored(item.key, href, current.etag, via=True, digest=current_digest, losses=losses)
 
     def _is(self, current: Current, item: Item) -> bool:
-        return meaning(current, self._digest) == item.digest
+        return meaning(current, self._means.digest) == item.digest
 
 
 def _holds_no_event(current: Current) -> bool:

@@ -16,6 +16,7 @@ from connectors.caldav.attachment_add import AttachmentAdder
 from connectors.caldav.collections import Collections
 from connectors.caldav.delete import ObjectRemover
 from connectors.caldav.discovery import CaldavLibrary
+from connectors.caldav.means import ObjectMeans
 from connectors.caldav.principal import Principal
 from connectors.caldav.products import PROFILES
 from connectors.caldav.put import ObjectWriter, place
@@ -120,6 +121,7 @@ class DavTarget:
             paged=profile.paged,
             managed=profile.managed_attachment_bytes is not None,
         )
+        self._means = ObjectMeans(self._client, self._reading, profile, guard, digest, mine)
         self._found: Principal | None = None
         self._silence: SchedulingEvidence | None = None
         self._collections: Collections | None = None
@@ -209,12 +211,8 @@ class DavTarget:
         if collection is not None and (collection.readonly or collection.shared):
             raise Blocked("no-permission", "a collection is somebody else's, or read-only")
         writer = ObjectWriter(
-            self._client,
-            self._reading,
-            self._profile,
+            self._means,
             self._uids(),
-            self._guard,
-            self._digest,
             href,
             live=self._live,
             max_bytes=self.capabilities.max_bytes,
@@ -301,9 +299,7 @@ class DavTarget:
         """
         self._refuse_when_live()
         self._collection_set().refuse_elsewhere(href)
-        remover = ObjectRemover(
-            self._client, self._reading, self._profile, self._guard, self._digest, href, self._mine
-        )
+        remover = ObjectRemover(self._means, href)
         return spread(stored, remover.remove, self._client.writers, lambda removal: removal.href)
 
     def clear(self, href: str) -> bool:
@@ -391,22 +387,19 @@ class DavTarget:
         inside = self._profile.attachment_bytes.get(self._kind)
         if inside is None or self._managed_bytes() is None:
             return None
-        return AttachmentAdder(self._client, self._reading, self._profile, self._guard, self._digest, inside)
+        return AttachmentAdder(self._means, inside)
 
     def _uids(self) -> Conflicts:
         if self._conflicts is None:
             trash = self._profile.trash if self._kind is not Kind.CONTACTS else ""
             self._conflicts = Conflicts(
-                self._client,
-                self._reading,
-                self._profile,
+                self._means,
                 lambda: [
                     path
                     for path, collection in self._collection_set().known().items()
                     if not collection.shared
                 ],
                 self._principal().homes[0] + trash if trash else "",
-                self._mine,
             )
         return self._conflicts
 

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from connectors.caldav.product import Profile
-from connectors.caldav.read import LASTING, LISTED_MOST, MATCHES_MOST, CaldavReader, Current, uid_of
-from connectors.http.client import HttpAnswer, HttpClient, passing
+from connectors.caldav.means import ObjectMeans
+from connectors.caldav.read import LASTING, LISTED_MOST, MATCHES_MOST, Current, uid_of
+from connectors.http.client import HttpAnswer, passing
 from connectors.http.dav_errors import GONE
-from connectors.http.hrefs import LONGEST, Mine, is_ours, quoted
+from connectors.http.hrefs import LONGEST, is_ours, quoted
 from model.errors import Blocked, Rejected, Transient
 from model.protocols import Guard
 
@@ -54,32 +54,18 @@ def name_of_uid(uid: str) -> str:
 class Conflicts:
     """Find owners of UIDs. Safe from several threads."""
 
-    def __init__(
-        self,
-        client: HttpClient,
-        reading: CaldavReader,
-        profile: Profile,
-        collections: Callable[[], Iterable[str]],
-        trash: str,
-        mine: Mine,
-    ) -> None:
+    def __init__(self, means: ObjectMeans, collections: Callable[[], Iterable[str]], trash: str) -> None:
         """Prepare; the server is asked when a conflict is suspected.
 
         Args:
-            client: the HTTP client.
-            reading: reads objects.
-            profile: the product.
+            means: what reads and writes objects.
             collections: returns the paths of all collections of the kind; called when a UID may be in any of
                 them.
             trash: the path of the user's deleted objects; "" for none.
-            mine: tells if an item's key belongs to this mailbox.
         """
-        self._client = client
-        self._reading = reading
-        self._profile = profile
+        self._means = means
         self._collections = collections
         self._trash = trash
-        self._mine = mine
         self._indexes: dict[str, _Index] = {}
         self._lock = threading.Lock()
 
@@ -96,14 +82,14 @@ class Conflicts:
             return None
         places = self._places(container)
         owner, named = self._find(places, uid), True
-        if owner is None and self._profile.gives_to_uid:
+        if owner is None and self._means.profile.gives_to_uid:
             owners = (self._by_its_uid(path, uid) for path in places)
             owner, named = next((owner for owner in owners if owner is not None), None), False
         if owner is None:
             return Taken("", "", False, None) if certain else None
         path, name, current = owner
         href = name if path == container else path + name
-        return Taken(path + name, href, is_ours(name, self._mine), current, named)
+        return Taken(path + name, href, is_ours(name, self._means.mine), current, named)
 
     def has(self, container: str, uid: str) -> bool:
         """Return True if a collection has an object of this UID, whatever its name."""
@@ -119,11 +105,11 @@ class Conflicts:
         """
         folder = taken.path.rpartition("/")[0] + "/"
         name = name.rpartition("/")[2]
-        current = self._reading.current(folder + name) if taken.path else None
+        current = self._means.reading.current(folder + name) if taken.path else None
         if current is None or uid_of(current.body) != uid:
             return taken
         href = folder + name if taken.href.startswith("/") else name
-        return Taken(folder + name, href, is_ours(name, self._mine), current)
+        return Taken(folder + name, href, is_ours(name, self._means.mine), current)
 
     def wrote(self, container: str, uid: str, name: str) -> None:
         """Remember the new owner of a UID.
@@ -147,10 +133,10 @@ class Conflicts:
         Returns:
             [] where the product has no trash, or the status has another cause.
         """
-        if not self._trash or status not in self._profile.trash_refusals:
+        if not self._trash or status not in self._means.profile.trash_refusals:
             return []
         # Nextcloud cannot list its trash bin, and answers a query for one UID with everything in it
-        return [self._trash + name for name, _ in self._reading.queried(self._trash, uid, LISTED_MOST)]
+        return [self._trash + name for name, _ in self._means.reading.queried(self._trash, uid, LISTED_MOST)]
 
     def purge(self, paths: Iterable[str], guard: Guard) -> None:
         """Remove deleted objects for good. Idempotent.
@@ -167,27 +153,27 @@ class Conflicts:
 
             def attempt(path: str = path) -> HttpAnswer:
                 guard()
-                return passing(self._client.ask("DELETE", path, self._profile.delete))
+                return passing(self._means.client.ask("DELETE", path, self._means.profile.delete))
 
-            answer = self._client.patiently(attempt)
+            answer = self._means.client.patiently(attempt)
             if not answer.ok and answer.status not in GONE:
                 raise answer.error()
 
     def _suspected(self, answer: HttpAnswer) -> bool:
         """Return True if the product's refusal may mean that the UID is taken."""
-        words = self._profile.uid_conflict.get(answer.status)
+        words = self._means.profile.uid_conflict.get(answer.status)
         return words is not None and (not words or any(word in answer.body for word in words))
 
     def _places(self, container: str) -> list[str]:
         """Return the collections in which the owner of a UID may be."""
-        others = self._collections() if self._profile.uid_scope == "account" else ()
+        others = self._collections() if self._means.profile.uid_scope == "account" else ()
         return [container, *(path for path in others if path != container)]
 
     def _find(self, places: Sequence[str], uid: str) -> tuple[str, str, Current] | None:
         """Return collection, segment and object of the owner, or None."""
-        if self._profile.finds_uid:
+        if self._means.profile.finds_uid:
             try:
-                matches = ((path, self._reading.queried(path, uid, MATCHES_MOST)) for path in places)
+                matches = ((path, self._means.reading.queried(path, uid, MATCHES_MOST)) for path in places)
                 return next(((path, *objects[0]) for path, objects in matches if objects), None)
             except (Blocked, Transient) as error:
                 if error.code in LASTING:
@@ -203,7 +189,7 @@ class Conflicts:
         if "/" in uid or len(path + name) > LONGEST:
             return None
         try:
-            current = self._reading.current(path + name)
+            current = self._means.reading.current(path + name)
         except (Blocked, Rejected) as error:
             if error.code in LASTING:
                 raise
@@ -217,7 +203,7 @@ class Conflicts:
         them.
         """
         name = self._name(path, uid)
-        current = self._reading.current(path + name) if name is not None else None
+        current = self._means.reading.current(path + name) if name is not None else None
         if name is None or current is None or uid_of(current.body) != uid:
             return None
         return path, name, current
@@ -233,8 +219,8 @@ class Conflicts:
     def _build(self, path: str) -> _Index:
         """Read all objects of a collection and index their UIDs."""
         names: dict[str, str] = {}
-        everything = [name for name, _ in self._reading.listed(path)]
-        for name, result in self._reading.read(path, everything):
+        everything = [name for name, _ in self._means.reading.listed(path)]
+        for name, result in self._means.reading.read(path, everything):
             uid = uid_of(result.body) if isinstance(result, Current) else None
             if uid is not None:
                 names[uid] = name
