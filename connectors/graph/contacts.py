@@ -9,7 +9,6 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 
 from connectors.exchange.folders import ExchangeFolder, containers
@@ -21,12 +20,11 @@ from connectors.graph_api.client import GraphClient, Json, query, segment
 from connectors.graph_api.errors import GraphRefusal
 from connectors.graph_api.fields import CONTACT, CONTACT_EXPAND, FOLDER_EXPAND
 from connectors.graph_api.folders import FOLDERS_MOST, tagged
-from connectors.graph_api.item_errors import refused
-from connectors.graph_api.messages import version_of
+from connectors.graph_api.item_errors import first_read, refused
 from connectors.graph_api.reader import pages
 from connectors.spool import bytes_body
-from model.errors import Rejected, Transient
-from model.protocols import Body, Container, Failed, Native, Page, Ref, key_of
+from model.errors import Transient
+from model.protocols import Body, Container, Failed, Native, Page, Ref
 
 FORMAT = "graph-contact"
 CONTACTS, CONTACT_CLASS = "IPF.Contact", "IPM.Contact"
@@ -90,17 +88,14 @@ class ContactReader:
         refs_by_id = {ref.id: ref for ref in refs}
         options = query(select=CONTACT, expand=CONTACT_EXPAND) if bodies else BARE
         asks = {id_: f"{_in(folder, id_)}?{options}" for id_ in refs_by_id}
-        contacts: dict[str, Json] = {}
-        for id_, outcome in BatchReader(self._client).run(asks):
-            if isinstance(outcome, GraphRefusal):
-                yield refused(self._client, refs_by_id[id_], outcome, folder)
-            elif not outcome.json.get("id"):
-                yield Failed(key_of(id_), Rejected("item-refused", "the server gave something else"))
+        contacts: list[tuple[Ref, Json]] = []
+        for result in first_read(self._client, refs_by_id, asks, folder):
+            if isinstance(result, Failed):
+                yield result
             else:
-                contacts[id_] = outcome.json
-        photos = self._photos(folder, contacts) if bodies else {}
-        for id_, contact in contacts.items():
-            ref = replace(refs_by_id[id_], version=version_of(contact) or refs_by_id[id_].version)
+                contacts.append(result)
+        photos = self._photos(folder, [ref.id for ref, _ in contacts]) if bodies else {}
+        for ref, contact in contacts:
             yield self._native(ref, contact, photos, bodies=bodies)
 
     def _photos(self, folder: str, ids: Iterable[str]) -> Mapping[str, Body | None]:

@@ -22,8 +22,7 @@ from connectors.graph_api.client import GraphClient, Json, query, segment
 from connectors.graph_api.errors import GraphRefusal
 from connectors.graph_api.fields import EVENT, EVENT_EXPAND, SERIES, expand
 from connectors.graph_api.folders import tagged
-from connectors.graph_api.item_errors import refused
-from connectors.graph_api.messages import version_of
+from connectors.graph_api.item_errors import first_read, refused
 from model.errors import MigrationError, Rejected
 from model.protocols import Body, Failed, Native, Ref, key_of
 
@@ -108,14 +107,12 @@ class Events:
         refs_by_id = {ref.id: ref for ref in refs}
         options = query(select=EVENT, expand=EVENT_EXPAND) if bodies else BARE
         drafts: list[EventDraft] = []
-        for id_, outcome in self._events(calendar, refs_by_id, options):
-            if isinstance(outcome, GraphRefusal):
-                yield refused(self._client, refs_by_id[id_], outcome, calendar)
-            elif not outcome.get("id"):
-                yield Failed(key_of(id_), Rejected("item-refused", "the server gave something else"))
+        asks = {id_: f"{calendar}/events/{segment(id_)}?{options}" for id_ in refs_by_id}
+        for result in first_read(self._client, refs_by_id, asks, calendar):
+            if isinstance(result, Failed):
+                yield result
             else:
-                ref = Ref(id_, version_of(outcome) or refs_by_id[id_].version, size=refs_by_id[id_].size)
-                drafts.append(EventDraft(ref, outcome))
+                drafts.append(EventDraft(*result))
         if not bodies:
             yield from (Native(draft.ref, FORMAT, _properties(draft.event, {})) for draft in drafts)
             return

@@ -13,7 +13,7 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from connectors.graph.mime_fallback import rebuilt
@@ -21,8 +21,8 @@ from connectors.graph_api.batch import PARTS_MOST, SUSPECT, WAITED_OUT, BatchRea
 from connectors.graph_api.client import GraphClient, query, segment
 from connectors.graph_api.errors import GraphRefusal, translated
 from connectors.graph_api.folders import ELSEWHERE, mailbox_containers, unseen
-from connectors.graph_api.item_errors import poison, refused
-from connectors.graph_api.messages import EXPAND, FIELDS, LISTED, properties, version_of
+from connectors.graph_api.item_errors import first_read, poison, refused
+from connectors.graph_api.messages import EXPAND, FIELDS, LISTED, properties
 from connectors.graph_api.reader import pages
 from connectors.spool import bytes_body
 from model.errors import Rejected, Transient
@@ -79,7 +79,7 @@ class MailReader:
 
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
         """Yield a page for each page of the server; see `connectors.graph_api.reader.pages`."""
-        path = f"{self._client.home}/mailFolders/{segment(container.id)}/messages/delta"
+        path = f"{self._folder(container)}/messages/delta"
         return pages(self._client, path, query(select=LISTED), cursor)
 
     def fetch(self, container: Container, refs: Iterable[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
@@ -105,19 +105,16 @@ class MailReader:
         refs_by_id = {ref.id: ref for ref in refs}
         options = query(select=FIELDS, expand=EXPAND)
         asks = {id_: f"{self._path(id_)}?{options}" for id_ in refs_by_id}
-        for id_, outcome in BatchReader(self._client).run(asks):
-            if isinstance(outcome, GraphRefusal):
-                yield self._failure(container, refs_by_id[id_], outcome)
+        for result in first_read(self._client, refs_by_id, asks, self._folder(container)):
+            if isinstance(result, Failed):
+                yield result
                 continue
-            item = outcome.json
-            if not item.get("id"):
-                yield Failed(key_of(id_), Rejected("item-refused", "the server gave something else"))
-            elif self._is_elsewhere(container, str(item.get("parentFolderId") or "")):
-                yield Failed(key_of(id_), Rejected("vanished", "in another folder by now"))
+            ref, item = result
+            if self._is_elsewhere(container, str(item.get("parentFolderId") or "")):
+                yield Failed(key_of(ref.id), Rejected("vanished", "in another folder by now"))
             else:
                 facts = properties(item)
-                size = int(str(facts["Size"])) or refs_by_id[id_].size
-                yield MailProperties(Ref(id_, version_of(item) or refs_by_id[id_].version, size=size), facts)
+                yield MailProperties(replace(ref, size=int(str(facts["Size"])) or ref.size), facts)
 
     def _is_elsewhere(self, container: Container, folder: str) -> bool:
         """Return True if a mail is in another folder now, where it is another row of the ledger.
@@ -181,7 +178,10 @@ class MailReader:
         return self._failure(container, mail.ref, refusal)
 
     def _failure(self, container: Container, ref: Ref, refusal: GraphRefusal) -> Failed:
-        return refused(self._client, ref, refusal, f"{self._client.home}/mailFolders/{segment(container.id)}")
+        return refused(self._client, ref, refusal, self._folder(container))
+
+    def _folder(self, container: Container) -> str:
+        return f"{self._client.home}/mailFolders/{segment(container.id)}"
 
     def _path(self, id_: str) -> str:
         return f"{self._client.home}/messages/{segment(id_)}"

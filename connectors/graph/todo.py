@@ -19,12 +19,10 @@ from connectors.graph_api.batch import PARTS_MOST, BatchReader
 from connectors.graph_api.client import GraphClient, Json, query, segment
 from connectors.graph_api.errors import GraphRefusal
 from connectors.graph_api.fields import TASK, TASK_EXPAND
-from connectors.graph_api.item_errors import refused
-from connectors.graph_api.messages import version_of
+from connectors.graph_api.item_errors import first_read, refused
 from connectors.graph_api.reader import pages
-from model.errors import Rejected
 from model.kinds import Kind
-from model.protocols import Body, Container, Failed, Native, Page, Ref, Role, key_of
+from model.protocols import Body, Container, Failed, Native, Page, Ref, Role
 
 FORMAT = "graph-task"
 TASK_CLASS = "IPM.Task"
@@ -70,26 +68,20 @@ class TaskReader:
     def _read(self, list_: str, refs: Sequence[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
         """Read one batch of tasks."""
         refs_by_id = {ref.id: ref for ref in refs}
+        asks = self._asks(list_, refs_by_id, query(select=TASK, expand=TASK_EXPAND))
         tasks: dict[str, tuple[Ref, Json]] = {}
-        for id_, outcome in self._tasks(list_, refs_by_id, query(select=TASK, expand=TASK_EXPAND)):
-            if isinstance(outcome, GraphRefusal):
-                yield refused(self._client, refs_by_id[id_], outcome, list_)
-            elif not outcome.get("id"):
-                yield Failed(key_of(id_), Rejected("item-refused", "the server gave something else"))
+        for result in first_read(self._client, refs_by_id, asks, list_):
+            if isinstance(result, Failed):
+                yield result
             else:
-                ref = Ref(id_, version_of(outcome) or refs_by_id[id_].version, size=refs_by_id[id_].size)
-                tasks[id_] = (ref, outcome)
+                tasks[result[0].id] = result
         if not bodies:
             yield from (Native(ref, FORMAT, _properties({})) for ref, _ in tasks.values())
             return
         yield from self._complete(list_, tasks)
 
-    def _tasks(
-        self, list_: str, ids: Iterable[str], options: str, prefer: str = ""
-    ) -> Iterator[tuple[str, Json | GraphRefusal]]:
-        asks = {id_: f"{_in(list_, id_)}?{options}" for id_ in ids}
-        for id_, outcome in BatchReader(self._client, prefer).run(asks):
-            yield id_, outcome if isinstance(outcome, GraphRefusal) else outcome.json
+    def _asks(self, list_: str, ids: Iterable[str], options: str) -> dict[str, str]:
+        return {id_: f"{_in(list_, id_)}?{options}" for id_ in ids}
 
     def _complete(self, list_: str, tasks: Mapping[str, tuple[Ref, Json]]) -> Iterator[Native | Failed]:
         """Add texts and attachments, and yield the tasks."""
@@ -121,12 +113,13 @@ class TaskReader:
         """Return the texts of HTML bodies, as the server renders them."""
         formatted = [id_ for id_, task in tasks.items() if _body(task).get("contentType") == "html"]
         texts = {}
-        for id_, outcome in self._tasks(list_, formatted, query(select="id,body"), AS_TEXT):
+        asks = self._asks(list_, formatted, query(select="id,body"))
+        for id_, outcome in BatchReader(self._client, AS_TEXT).run(asks):
             if isinstance(outcome, GraphRefusal):
                 if not outcome.absent:
                     refused(self._client, Ref(id_, ""), outcome, list_)
-            elif _body(outcome).get("contentType") == "text":
-                texts[id_] = str(_body(outcome).get("content") or "")
+            elif _body(outcome.json).get("contentType") == "text":
+                texts[id_] = str(_body(outcome.json).get("content") or "")
         return texts
 
     def _path(self, id_: str) -> str:

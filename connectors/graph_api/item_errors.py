@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from connectors.graph_api.client import GraphClient, query
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from connectors.graph_api.batch import BatchReader
+from connectors.graph_api.client import GraphClient, Json, query
 from connectors.graph_api.errors import BLOCKED, DENIED, GraphRefusal, item_error
+from connectors.graph_api.messages import version_of
 from model.errors import Rejected
 from model.protocols import Failed, Ref, key_of
 from model.server_words import NOTHING, ServerWords
@@ -30,6 +35,27 @@ def refused(client: GraphClient, ref: Ref, refusal: GraphRefusal, container: str
     if (refusal.status >= 500 or refusal.status == 408) and not refusal.unconvertible:
         return poison(ref, refusal.said)
     return Failed(key_of(ref.id), item_error(refusal))
+
+
+def first_read(
+    client: GraphClient, refs: Mapping[str, Ref], asks: Mapping[str, str], container: str
+) -> Iterator[tuple[Ref, Json] | Failed]:
+    """Yield each item with its ref, which has the version that was read; or its failure, see `refused`.
+
+    Args:
+        client: the Graph client.
+        refs: the items by id.
+        asks: the path to ask for each of them, by id.
+        container: the path of their container.
+    """
+    for id_, outcome in BatchReader(client).run(asks):
+        if isinstance(outcome, GraphRefusal):
+            yield refused(client, refs[id_], outcome, container)
+        elif not outcome.json.get("id"):
+            yield Failed(key_of(id_), Rejected("item-refused", "the server gave something else"))
+        else:
+            item = outcome.json
+            yield replace(refs[id_], version=version_of(item) or refs[id_].version), item
 
 
 def poison(ref: Ref, words: ServerWords = NOTHING) -> Failed:
