@@ -2,9 +2,9 @@
 
 It lies in a directory of its own that is removed at the end, and it ends with the process that started it.
 
-Users are lines of a passwd-file, which Dovecot reads again when it changes: users and quotas may be changed
-while it runs. The master user logs in as anybody: `user*migrator`, or SASL PLAIN with an authzid. A caller
-that is root drops to the system's account without rights; any other caller's own account runs the server.
+Users are lines of a passwd-file, which Dovecot reads again when it changes: users may be added while it runs.
+The master user logs in as anybody: `user*migrator`, or SASL PLAIN with an authzid. A caller that is root
+drops to the system's account without rights; any other caller's own account runs the server.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
-from practice.harness.tls import make_certificate
 from practice.harness.warden import Warden, watch_over
 
 MASTER = "migrator"
@@ -43,7 +43,8 @@ listen = 127.0.0.1
 protocols {{
   imap = yes
 }}
-{tls}auth_allow_cleartext = yes
+ssl = no
+auth_allow_cleartext = yes
 auth_mechanisms = plain login
 auth_master_user_separator = *
 auth_failure_delay = 0
@@ -76,25 +77,15 @@ namespace inbox {{
   inbox = yes
   separator = /
 {special}}}
-mail_plugins {{
-  quota = yes
-}}
 mail_attribute {{
   dict file {{
     path = %{{home}}/attributes
   }}
 }}
 protocol imap {{
-  mail_plugins {{
-    quota = yes
-    imap_quota = yes
-  }}
   imap_metadata = yes
 }}
-quota mailbox {{
-  quota_storage_grace = 0
-}}
-{hidden}service anvil {{
+service anvil {{
   chroot =
 }}
 service stats {{
@@ -108,8 +99,7 @@ service imap-login {{
     port = {port}
   }}
   inet_listener imaps {{
-    port = {tls_port}
-    ssl = yes
+    port = 0
   }}
 }}
 service imap {{
@@ -119,12 +109,10 @@ service imap {{
 }}
 """
 
-FORGETFUL = "mail_driver = maildir\nmail_path = %{home}/Maildir\nmail_index_path = MEMORY\n"
-"""Further lines for a server that forgets its indexes, and so its modification sequences, at each logout."""
-
 SPECIAL = {"Sent": "Sent", "Drafts": "Drafts", "Trash": "Trash", "Junk": "Junk", "Archive": "Archive"}
 
 
+D = TypeVar("D", bound="Dovecot")
 LIBRARIES = (Path("/usr/lib/dovecot"), Path("/usr/libexec/dovecot"), Path("/usr/local/libexec/dovecot"))
 
 
@@ -152,7 +140,8 @@ def _version() -> str:
     return done.stdout.split()[0].split("-")[0]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback that no server uses."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -163,29 +152,24 @@ class Dovecot:
     """Hold a running private Dovecot; see start_dovecot.
 
     Attributes:
-        hide: capabilities that it shall not announce.
-        tls: True for STARTTLS on port, and TLS on tls_port; a client must trust ca_file.
         keep: True if its files stay when it stops.
         special: True if it has folders for sent mail and the like, and marks them.
         more: further lines of its configuration; the last line about a setting counts.
     """
 
     lab: Path
-    hide: tuple[str, ...] = ()
-    tls: bool = False
     keep: bool = False
     special: bool = True
     more: str = ""
     host: str = "127.0.0.1"
-    port: int = field(default_factory=_free_port)
-    tls_port: int = 0
+    port: int = field(default_factory=free_port)
     security: str = "none"
     master_user: str = MASTER
     master_password: str = MASTER_PASSWORD
     user_password: str = USER_PASSWORD
     auth: str = "master-user"
     product: str = "dovecot"
-    _quotas: dict[str, int | None] = field(default_factory=dict)
+    _users: set[str] = field(default_factory=set)
     _process: subprocess.Popen[bytes] | None = None
     _warden: Warden | None = None
     _written: int = field(default_factory=lambda: int(time.time()))
@@ -194,40 +178,10 @@ class Dovecot:
     def _account(self) -> pwd.struct_passwd:
         return pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
 
-    def __post_init__(self) -> None:
-        if self.tls:
-            self.tls_port = _free_port()
-
-    @property
-    def pid(self) -> int:
-        """Return the process id of the running server; 0 when there is none."""
-        return self._process.pid if self._process is not None and self._process.poll() is None else 0
-
-    @property
-    def ca_file(self) -> Path:
-        """Return the certificate that a client must trust."""
-        return self.lab / "ca.pem"
-
-    def add_users(self, users: Iterable[str], quota: int | None = None) -> None:
-        """Let users log in from now on. Takes a second while the server runs.
-
-        Args:
-            users: their logins.
-            quota: in bytes; None for no limit.
-        """
-        self._quotas.update(dict.fromkeys(users, quota))
+    def add_users(self, users: Iterable[str]) -> None:
+        """Let users log in from now on. Takes a second while the server runs."""
+        self._users.update(users)
         self._write_users()
-
-    def set_quota(self, user: str, quota: int | None) -> None:
-        """Set a quota; it takes effect at the user's next login, and after a second."""
-        self._quotas[user] = quota
-        self._write_users()
-
-    def remove_user(self, user: str) -> None:
-        """Remove an account and its mail; adding the user again makes a new mailbox."""
-        del self._quotas[user]
-        self._write_users()
-        shutil.rmtree(self.lab / "mail" / user, ignore_errors=True)
 
     def start(self) -> None:
         """Start, and wait until it answers.
@@ -253,33 +207,11 @@ class Dovecot:
 
     def stop(self) -> None:
         """Stop, and remove everything, or what does not stay. Safe to call again."""
-        self._end(signal.SIGTERM)
+        self.end(signal.SIGTERM)
         if not self.keep:
             shutil.rmtree(self.lab, ignore_errors=True)
         if self._warden is not None:
             self._warden.release()
-
-    def restart(self) -> None:
-        """Stop, cutting every session, and start again on the same port with the same mail."""
-        self._end(signal.SIGTERM)
-        self.start()
-
-    def kill(self) -> None:
-        """Send SIGKILL to the server and every process of it, as in a power cut; start() brings it back."""
-        self._end(signal.SIGKILL)
-
-    def admin(self, *words: str) -> str:
-        """Return what doveadm prints when it is called with these words.
-
-        Raises:
-            RuntimeError: it fails.
-        """
-        program = shutil.which("doveadm") or shutil.which("doveadm", path="/usr/bin:/usr/sbin") or "doveadm"
-        command = [program, "-c", str(self.lab / "dovecot.conf"), *words]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"doveadm: {done.stderr[-500:]}")
-        return done.stdout
 
     def log(self) -> str:
         """Return Dovecot's own log and output."""
@@ -292,7 +224,8 @@ class Dovecot:
         listing = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
         return [int(pid) for pid in listing.read_text().split()] if listing.exists() else []
 
-    def _end(self, number: signal.Signals) -> None:
+    def end(self, number: signal.Signals) -> None:
+        """Send a signal to the server and its processes, and wait for it."""
         children = self._children()
         process, self._process = self._process, None
         if process is None:
@@ -318,7 +251,7 @@ class Dovecot:
             except OSError:
                 time.sleep(0.05)
         log = self.log()
-        self._end(signal.SIGKILL)
+        self.end(signal.SIGKILL)
         raise RuntimeError(f"Dovecot does not start: {log[-2000:]}")
 
     def _write_configuration(self) -> None:
@@ -332,9 +265,6 @@ class Dovecot:
             first_uid=min(500, owner.pw_uid),
             port=self.port,
             special=boxes,
-            hidden=_hidden(self.hide),
-            tls_port=self.tls_port,
-            tls=self._certified() if self.tls else "ssl = no\n",
             logins=LOGINS,
         )
         self._own(self.lab / "dovecot.conf", text + self.more)
@@ -345,19 +275,12 @@ class Dovecot:
             self._chown(self.lab / name)
         self._chown(self.lab)
 
-    def _certified(self) -> str:
-        made = make_certificate(self.lab) if not self.ca_file.exists() else None
-        if made is not None:
-            self._chown(made.ca)
-            self._chown(made.key)
-        return f"ssl = yes\nssl_server_cert_file = {self.ca_file}\nssl_server_key_file = {self.lab}/key.pem\n"
-
     def _write_users(self) -> None:
         owner = self._account
         lines = [
             f"{user}:{{PLAIN}}{USER_PASSWORD}:{owner.pw_uid}:{owner.pw_gid}:"
-            f":{self.lab}/mail/{user}::{_quota_field(quota)}\n"
-            for user, quota in sorted(self._quotas.items())
+            f":{self.lab}/mail/{user}::{self._more_of(user)}\n"
+            for user in sorted(self._users)
         ]
         fresh = self.lab / "users.new"
         self._own(fresh, "".join(lines))
@@ -367,6 +290,11 @@ class Dovecot:
         fresh.replace(self.lab / "users")
         if self._process is not None:
             time.sleep(REREAD_SECONDS)
+
+    def _more_of(self, user: str) -> str:
+        """Return further fields of a user."""
+        del user
+        return ""
 
     def _own(self, path: Path, text: str) -> None:
         path.write_text(text)
@@ -382,15 +310,6 @@ def _mailbox(name: str, use: str) -> str:
     return f'  mailbox {name} {{\n    special_use = "\\\\{use}"\n    auto = subscribe\n  }}\n'
 
 
-def _hidden(names: tuple[str, ...]) -> str:
-    lines = "".join(f'    "{name}" = no\n' for name in names)
-    return f"protocol imap {{\n  imap_capability {{\n{lines}  }}\n}}\n" if names else ""
-
-
-def _quota_field(quota: int | None) -> str:
-    return "" if quota is None else f"userdb_quota_storage_size={quota}B"
-
-
 def _group(gid: int) -> str:
     import grp
 
@@ -404,31 +323,22 @@ def _signal(pid: int, number: signal.Signals) -> None:
         return
 
 
-def start_dovecot(
-    users: Iterable[str],
-    quota: int | None = None,
-    hide: tuple[str, ...] = (),
-    *,
-    tls: bool = False,
-    special: bool = True,
-    more: str = "",
-) -> Dovecot:
+def start_dovecot(users: Iterable[str]) -> Dovecot:
     """Start a private Dovecot that knows users.
-
-    Args:
-        users: who may log in.
-        quota: in bytes; None for no limit.
-        hide: capabilities that it shall not announce.
-        tls: True to offer TLS.
-        special: True for folders for sent mail and the like.
-        more: further lines of its configuration.
 
     Raises:
         RuntimeError: it cannot start.
     """
-    lab = Path(tempfile.mkdtemp(prefix="kogge-dovecot-"))
-    server = Dovecot(lab=lab, hide=hide, tls=tls, special=special, more=more)
-    server.add_users(users, quota)
+    return started(Dovecot(Path(tempfile.mkdtemp(prefix="kogge-dovecot-"))), users)
+
+
+def started(server: D, users: Iterable[str]) -> D:
+    """Start a server with these users, and return it; remove everything if it does not start.
+
+    Raises:
+        RuntimeError: it cannot start.
+    """
+    server.add_users(users)
     try:
         server.start()
     except BaseException:

@@ -14,10 +14,11 @@ import pytest
 from bench_board import Board
 from bench_job import Cost, Job, Taken
 from bench_lab import ROOT, Dav, Files, Run, needed, script
+from servers.dovecot import Dovecot, start_dovecot
 
 from model.kinds import Kind
 from practice.dav.radicale import RadicaleServer
-from practice.servers.dovecot import Dovecot, available, start_dovecot
+from practice.servers.dovecot import available
 
 USERS = ("source", *(f"user{number}" for number in range(100)))
 _fresh = iter(USERS[1:])

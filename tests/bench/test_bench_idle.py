@@ -21,8 +21,7 @@ from bench_board import Board
 from bench_lab import HERE, environment
 from bench_letters import deliver
 from imapclient import IMAPClient
-
-from practice.servers.dovecot import Dovecot, start_dovecot
+from servers.dovecot import Dovecot, start_dovecot
 
 pytestmark = [pytest.mark.bench, pytest.mark.dovecot, pytest.mark.timeout(3600)]
 FOLDERS, MESSAGES, SIZE = 40, 1_250, 1_500

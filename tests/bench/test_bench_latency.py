@@ -15,8 +15,7 @@ from bench_board import Board
 from bench_lab import Run, delayed
 from bench_letters import deliver
 from bench_references import References
-
-from practice.servers.dovecot import Dovecot
+from servers.dovecot import Dovecot
 
 pytestmark = [pytest.mark.bench, pytest.mark.dovecot, pytest.mark.timeout(1800)]
 MESSAGES, SIZE = 2_000, 8_192

@@ -8,8 +8,7 @@ import pytest
 from bench_board import Board
 from bench_lab import Run, exchange
 from bench_letters import deliver
-
-from practice.servers.dovecot import Dovecot
+from servers.dovecot import Dovecot
 
 pytestmark = [pytest.mark.bench, pytest.mark.dovecot, pytest.mark.timeout(1800)]
 MANY, SMALL = 100_000, 600

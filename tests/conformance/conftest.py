@@ -28,6 +28,7 @@ from memory.doubles import MemoryMailbox, MemoryStore
 from server_fixtures import radicale_fixture
 from servers.dav.dav_proxy import DavProxy
 from servers.dav.manners import manners
+from servers.dovecot import start_dovecot
 from servers.exo.agenda import ExoAgenda
 from servers.open_xchange.server import OpenXchangeServer
 from servers.webdav import WebDavServer
@@ -48,7 +49,6 @@ from model.protocols import Target
 from practice.dav.radicale import RadicaleServer
 from practice.nextcloud.files import NextcloudFiles
 from practice.nextcloud.store import composed
-from practice.servers.dovecot import start_dovecot
 from practice.servers.imap import ImapServer
 from practice.servers.pymap_server import start_pymap
 

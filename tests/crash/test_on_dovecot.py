@@ -11,11 +11,11 @@ import pytest
 from memory.doubles import MemoryStore
 from on_dovecot import OnDovecot
 from server_fixtures import dovecot_fixture
+from servers.dovecot import Dovecot
 from walking import Died, a_mailbox, edit
 
 from ledger.db.rows import LegState
 from mappings.mail.digest import canonical
-from practice.servers.dovecot import Dovecot
 
 pytestmark = [pytest.mark.soak, pytest.mark.dovecot]
 USERS = [f"user{number}" for number in range(300)]

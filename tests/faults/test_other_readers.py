@@ -12,6 +12,7 @@ import pytest
 from memory.doubles import MemoryMailbox, MemoryStore, MemoryTarget
 from on_dovecot import OnDovecot
 from server_fixtures import ACL, dovecot_fixture
+from servers.dovecot import Dovecot
 from walking import SOURCE, Trial, letter, verified
 
 from engine.identity.other_readers import CODE
@@ -22,7 +23,6 @@ from ledger.db.rows import LegState, Phase
 from model.kinds import Kind
 from model.protocols import Capabilities, Role
 from model.readers import Readers
-from practice.servers.dovecot import Dovecot
 
 dovecot = dovecot_fixture(["anna", "bert"], more=ACL)
 BLOCKED = (LegState.BLOCKED, CODE)

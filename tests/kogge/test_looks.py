@@ -16,6 +16,7 @@ from unittest.mock import patch
 import pytest
 import typer
 from commands import run
+from servers.dovecot import Dovecot
 from town import Town, configure, dovecot
 from walking import letter
 from whole_tables import whole
@@ -24,7 +25,6 @@ from engine.config.load import load
 from engine.planning.load_plan import plan
 from kogge.command_table import COMMANDS
 from ledger.db.rows import LegState, Phase
-from practice.servers.dovecot import Dovecot
 
 pytestmark = [
     pytest.mark.dovecot,

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import made_up_kind
 import pytest
+from servers.dovecot import Dovecot
 from town import configure, dovecot
 from walking import letter
-
-from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 __all__ = ["dovecot"]

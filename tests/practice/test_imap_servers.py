@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from imapclient import IMAPClient
 from server_fixtures import dovecot_fixture
+from servers.dovecot import Dovecot, start_dovecot
 from services import need_dovecot
 
 from connectors.imap.session import ImapSettings
 from connectors.imap.target import ImapTarget
 from connectors.settings import Account
 from model.errors import Blocked
-from practice.servers.dovecot import Dovecot, start_dovecot
 from practice.servers.imap import ImapServer, start_imap
 from practice.servers.pymap_server import PymapServer
 

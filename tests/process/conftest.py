@@ -11,11 +11,11 @@ import pytest
 from proving import Place, Seen, accounted
 from ready_prefect import LOGIN
 from server_fixtures import dovecot_fixture
+from servers.dovecot import Dovecot
 from servers.faulty.exchange import FaultyExchange
 
 from flows.deploy import prefect_server
 from flows.deploy.server_login import CLIENT_AUTH_STRING
-from practice.servers.dovecot import Dovecot
 from practice.world.world import World
 
 HERE = Path(__file__).parent

@@ -24,11 +24,12 @@ from pathlib import Path
 from forking.commands import FORKED, ForkedCommand
 from imapclient import IMAPClient
 from interrupts import interruptible
+from servers.dovecot import Dovecot
 
 from ledger.db.rows import State
 from mappings.mail.digest import canonical
 from practice.exchange.server import ExchangeServer
-from practice.servers.dovecot import USER_PASSWORD, Dovecot
+from practice.servers.dovecot import USER_PASSWORD
 
 KOGGE = str(Path(sys.executable).with_name("kogge"))
 PATIENCE = 150.0

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from proving import Done, Place, Seen, accounted
+from servers.dovecot import Dovecot, start_dovecot
 
 from practice.exchange.server import ExchangeServer
-from practice.servers.dovecot import Dovecot, start_dovecot
 from practice.world.world import World
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.prefect]

@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import pytest
 from proving import Place, Running, Seen, accounted, asked, until
+from servers.dovecot import Dovecot
 
 from ledger.db.rows import State
 from practice.exchange.server import ExchangeServer
-from practice.servers.dovecot import Dovecot
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.prefect]
 MakePlace = Callable[[ExchangeServer], Place]

@@ -21,11 +21,11 @@ from typing import Any
 import pytest
 from mail_proxy import free_port
 from proving import Place, until
+from servers.dovecot import Dovecot
 from services import needed
 
 from ledger.db import counters
 from ledger.views.metrics import Metrics
-from practice.servers.dovecot import Dovecot
 from reports.metrics.families import families
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

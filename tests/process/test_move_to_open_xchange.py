@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from proving import Place, accounted, asked, until
+from servers.dovecot import Dovecot, start_dovecot
 from servers.open_xchange.cards import Card
 from servers.open_xchange.server import OpenXchangeServer, Rate
 from servers.smtp_sink import SmtpSink
@@ -22,7 +23,6 @@ from connectors.settings import Secret
 from engine.steps.beginning import invitation_policy
 from ledger.open_ledgers import opened
 from practice.exchange.server import ExchangeServer
-from practice.servers.dovecot import Dovecot, start_dovecot
 from practice.world.work import work
 from practice.world.world import World
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from proving import Place, asked, until
+from servers.dovecot import Dovecot
 from servers.faulty.exchange import FaultyExchange
 from servers.faulty.plan import Fault, FaultPlan, Kind
 
-from practice.servers.dovecot import Dovecot
 from practice.world.world import World
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.prefect]

@@ -11,12 +11,13 @@ from contextlib import contextmanager
 import pytest
 from imapclient import IMAPClient
 from proving import Done, Place, Running, Seen, accounted, until
+from servers.dovecot import Dovecot
 from slow_line import Line
 from walking import letter
 
 from ledger.db.rows import State
 from practice.exchange.server import ExchangeServer
-from practice.servers.dovecot import USER_PASSWORD, Dovecot
+from practice.servers.dovecot import USER_PASSWORD
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.prefect]
 MakePlace = Callable[[ExchangeServer], Place]

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from proving import Done, Place, Seen, accounted, asked, until
+from servers.dovecot import Dovecot
 from servers.faulty import plan as faults
 from servers.faulty.exchange import FaultyExchange
 from servers.faulty.plan import Fault, FaultPlan, Kind
 
 from ledger.db.rows import State
-from practice.servers.dovecot import Dovecot
 from practice.world.messages import Message
 from practice.world.world import World
 

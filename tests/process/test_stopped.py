@@ -12,10 +12,10 @@ from contextlib import closing
 
 import pytest
 from proving import Place, Running, Seen, accounted, until
+from servers.dovecot import Dovecot
 from slow_line import Line
 
 from practice.exchange.server import ExchangeServer
-from practice.servers.dovecot import Dovecot
 from practice.world.world import World
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.prefect]

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
+from servers.dovecot import Dovecot
 from servers.postgres import Postgres, serve
 
 from flows.deploy import prefect_server
 from flows.deploy.server_login import CLIENT_AUTH_STRING, HOST, login
-from practice.servers.dovecot import Dovecot
 from rehearsal.crew import MARK, Child, below, kill_all
 from rehearsal.place import LEDGER, PREFECT, Place
 from rehearsal.size import world_of

@@ -16,6 +16,7 @@ from calendars import a_calendar
 from memory.doubles import MemoryShelf, MemoryStore, Step
 from on_dovecot import OnDovecot
 from server_fixtures import dovecot_fixture, radicale_fixture
+from servers.dovecot import Dovecot
 from undoing import Undoing, undone
 from walking import Trial, a_mailbox, letter
 
@@ -29,7 +30,6 @@ from mappings.registry import ITEM_FORMS
 from model.kinds import Kind
 from model.protocols import Guard, Target
 from practice.dav.radicale import USER_PASSWORD, RadicaleServer
-from practice.servers.dovecot import Dovecot
 
 PROVISIONED = {"Archive", "Drafts", "Junk", "Sent", "Trash", "INBOX"}
 USERS = [f"user{number}" for number in range(20)]

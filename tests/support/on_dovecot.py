@@ -15,6 +15,7 @@ from connector_settings import dovecot_settings
 from imapclient import IMAPClient
 from memory.doubles import MemoryStore, MemoryTarget, Step
 from memory.wrapped import wrapped
+from servers.dovecot import Dovecot
 from walking import KEK, PACE, PROVEN, SOURCE, TARGET, Trial
 
 from connectors.imap.source import ImapSource
@@ -33,7 +34,6 @@ from ledger.store import Ledger
 from mappings.registry import ITEM_FORMS
 from model.kinds import Kind
 from model.protocols import Guard, Target
-from practice.servers.dovecot import Dovecot
 
 
 class OnDovecot(Trial):

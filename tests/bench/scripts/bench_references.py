@@ -12,8 +12,7 @@ from pathlib import Path
 
 from bench_lab import script
 from imapclient import IMAPClient
-
-from practice.servers.dovecot import Dovecot
+from servers.dovecot import Dovecot
 
 MBSYNC = """\
 IMAPStore one

@@ -28,6 +28,7 @@ import psycopg
 from rehearsal.meter import Meter
 from rehearsal.place import LEDGER, Place
 from rehearsal.size import world_of
+from servers.dovecot import Dovecot
 from servers.postgres import Postgres, serve
 from sqlalchemy import Engine, event
 
@@ -41,7 +42,6 @@ from ledger.open_ledgers import kept
 from ledger.store import Ledger
 from practice.exchange.server import ExchangeServer
 from practice.harness.served import Signalled
-from practice.servers.dovecot import Dovecot
 
 SIZE = "ci"
 SAMPLE_SECONDS = 0.002

@@ -9,11 +9,11 @@ import pytest
 from connector_settings import dovecot_settings
 from imapclient import IMAPClient
 from server_fixtures import dovecot_fixture
+from servers.dovecot import Dovecot
 from walking import letter
 
 from connectors.imap.source import ImapSource
 from connectors.settings import Account
-from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 

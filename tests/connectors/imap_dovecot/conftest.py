@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from imap_items import Settings
 from server_fixtures import dovecot_fixture
+from servers.dovecot import Dovecot
 
 from connectors.imap.session import ImapSettings
 from connectors.imap.source import ImapSource
 from connectors.imap.target import ImapTarget
 from connectors.settings import Account
-from practice.servers.dovecot import Dovecot
 
 USERS = tuple(f"user{number}" for number in range(60))
 _fresh = iter(USERS)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 from imapclient import IMAPClient
 from server_fixtures import dovecot_fixture
+from servers.dovecot import FORGETFUL, Dovecot
 
 from connectors.imap.source import ImapSource
 from connectors.imap.target import ImapTarget
-from practice.servers.dovecot import FORGETFUL, Dovecot
 
 MAIL = b"Subject: one\r\n\r\nbody\r\n"
 dovecot = dovecot_fixture(["anna", "bert"], more=FORGETFUL)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from imap_items import WORK, OpenTarget, item
 from imapclient import IMAPClient
+from servers.dovecot import Dovecot
 
 from connectors.imap.append import position
 from model.errors import Blocked
 from model.protocols import Stored
-from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 

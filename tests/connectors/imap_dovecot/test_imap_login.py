@@ -6,11 +6,11 @@ import logging
 
 import pytest
 from imap_items import OpenTarget, item
+from servers.dovecot import Dovecot
 
 from model.errors import Blocked
 from model.kinds import Kind
 from model.protocols import Container
-from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 

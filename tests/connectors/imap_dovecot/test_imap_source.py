@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from imap_items import WORK, OpenSource, OpenTarget, item
 from imapclient import IMAPClient
+from servers.dovecot import Dovecot
 
 from model.errors import Blocked, CursorLost, MigrationError, Transient
 from model.kinds import Kind
 from model.protocols import Container, Failed, Native, Ref, Stored
-from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 

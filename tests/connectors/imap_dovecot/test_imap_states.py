@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from imapclient import IMAPClient
+from servers.dovecot import Dovecot
 
 from connectors.imap.folders import state_of
 from connectors.imap.source import ImapSource
 from connectors.imap.target import ImapTarget
-from practice.servers.dovecot import Dovecot
 
 MAIL = b"Subject: one\r\n\r\nbody\r\n"
 CHANGES: dict[str, Callable[[IMAPClient], object]] = {

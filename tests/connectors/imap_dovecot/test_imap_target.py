@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 from imap_items import WORK, OpenTarget, item
 from imapclient import IMAPClient
+from servers.dovecot import Dovecot
 
 from model.errors import Blocked, LeaseLost, Transient
 from model.kinds import Kind
 from model.protocols import Failed, Item, Native, Role, Stored
-from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from imap_items import WORK, OpenTarget, item
+from servers.dovecot import Dovecot
 
 from model.errors import Blocked
-from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 

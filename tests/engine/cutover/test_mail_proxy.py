@@ -15,6 +15,7 @@ from cutting import Rig, Step
 from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError
 from mail_proxy import Proxy, Servers, Submission, a_proxy, block, replaced, ship
+from servers.dovecot import Dovecot, start_dovecot
 from services import need_dovecot, needed
 from undoing import undone
 from walking import SOURCE, TARGET
@@ -26,7 +27,7 @@ from engine.cutover.hooks import HookMailbox
 from ledger.db.rows import Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from model.kinds import Kind
-from practice.servers.dovecot import LIBRARIES, REREAD_SECONDS, Dovecot, start_dovecot
+from practice.servers.dovecot import LIBRARIES, REREAD_SECONDS
 
 pytestmark = pytest.mark.dovecot
 BERT, CARL = "bert@old.example", "carl@old.example"

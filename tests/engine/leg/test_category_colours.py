@@ -12,6 +12,7 @@ from memory.doubles import Marks, MemoryMailbox, MemoryStore
 from on_dovecot import OnDovecot
 from pydantic import ValidationError
 from server_fixtures import dovecot_fixture
+from servers.dovecot import Dovecot
 from walking import SOURCE, letter
 
 from engine.leg.run import Task
@@ -19,7 +20,6 @@ from engine.verify.compare import Level
 from ledger.db.rows import LegState
 from mappings.fields.flags import keyword
 from model.protocols import Loss, Role
-from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 

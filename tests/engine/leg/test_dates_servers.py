@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from imapclient import IMAPClient
+from servers.dovecot import Dovecot
 from services import need_dovecot
 from town import Town, configure, dovecot
 from walking import letter
@@ -29,7 +30,6 @@ from practice.drive.drives import Drives
 from practice.exchange.server import ExchangeServer
 from practice.graph.server import GraphServer
 from practice.graph_items.drives import GraphDrives
-from practice.servers.dovecot import Dovecot
 from practice.tasks.stickies import note
 from practice.world.mailbox import Mailbox
 from practice.world.world import World

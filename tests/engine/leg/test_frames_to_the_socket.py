@@ -13,13 +13,13 @@ import pytest
 from memory.doubles import MemoryMailbox, MemoryStore
 from on_dovecot import OnDovecot
 from server_fixtures import dovecot_fixture
+from servers.dovecot import Dovecot
 from walking import SOURCE, letter
 
 from connectors.imap.wire.connection import ImapConnection
 from engine.steps.copying import copy
 from ledger.db.rows import LegState
 from model.protocols import Role
-from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 dovecot = dovecot_fixture(["anna"])

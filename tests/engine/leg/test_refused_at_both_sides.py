@@ -9,6 +9,7 @@ import pytest
 from memory.doubles import MemoryStore
 from on_dovecot import Walk
 from server_fixtures import dovecot_fixture
+from servers.dovecot import Dovecot
 
 from connectors.imap import session
 from connectors.imap.session import ImapSettings
@@ -18,7 +19,6 @@ from connectors.imap.wire.login import Client, log_in
 from connectors.settings import Account, Secret
 from ledger.db.rows import LegState
 from model.protocols import Guard, Target
-from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 dovecot = dovecot_fixture(["anna", "anna2"])

@@ -16,6 +16,7 @@ from memory.doubles import MemoryMailbox, MemoryStore
 from on_dovecot import OnDovecot
 from pydantic import ValidationError
 from server_fixtures import dovecot_fixture
+from servers.dovecot import Dovecot
 from walking import SOURCE, letter
 
 from connectors.imap.source import ImapSource
@@ -26,7 +27,6 @@ from engine.verify.compare import Level
 from ledger.db.rows import LegState
 from model.kinds import Kind
 from model.protocols import Container, Role
-from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 

@@ -11,6 +11,7 @@ import pytest
 from connector_settings import dovecot_settings
 from memory.doubles import MemoryStore
 from on_dovecot import Walk
+from servers.dovecot import Dovecot, start_dovecot
 from services import need_dovecot
 from walking import letter
 
@@ -19,7 +20,6 @@ from connectors.imap.wire.connection import ImapConnection
 from connectors.settings import Account
 from ledger.db.rows import LegState
 from model.protocols import Guard, Target
-from practice.servers.dovecot import Dovecot, start_dovecot
 
 pytestmark = pytest.mark.dovecot
 DAY = datetime(2021, 5, 1, 12, tzinfo=UTC)

@@ -21,6 +21,7 @@ from imapclient import IMAPClient
 from probe_clock import NOW, Clock
 from server_fixtures import dovecot_fixture, radicale_fixture, sink_fixture
 from servers.dav.scheduling import start_scheduling
+from servers.dovecot import Dovecot
 from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer
 from servers.slow_proxy import DrippingProxy
 from servers.smtp_sink import SmtpSink
@@ -34,7 +35,6 @@ from engine.preflight.probe_state import LedgerMemory, ProbeState
 from ledger.store import Ledger
 from practice.dav.proxy import Forward, Layer, Reply, Request
 from practice.dav.radicale import RadicaleServer
-from practice.servers.dovecot import Dovecot
 
 HOST, GUEST = "probe-a@new.example", "probe-b@new.example"
 OUTSIDE = "probe-b+outside@new.example"

@@ -11,9 +11,8 @@ import pytest
 from memory.doubles import MemoryStore
 from on_dovecot import OnDovecot
 from server_fixtures import dovecot_fixture
+from servers.dovecot import FORGETFUL, Dovecot
 from walking import a_mailbox, verified
-
-from practice.servers.dovecot import FORGETFUL, Dovecot
 
 pytestmark = pytest.mark.dovecot
 dovecot = dovecot_fixture(["anna"], more=FORGETFUL)

@@ -9,10 +9,10 @@ import pytest
 from memory.doubles import MemoryStore
 from on_dovecot import Walk
 from server_fixtures import dovecot_with_and_without
+from servers.dovecot import Dovecot
 from walking import letter
 
 from ledger.db.rows import LegState, Phase
-from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 dovecot = dovecot_with_and_without("QRESYNC", [f"user{number}" for number in range(20)])

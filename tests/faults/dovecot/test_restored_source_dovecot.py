@@ -12,12 +12,12 @@ import pytest
 from memory.doubles import MemoryStore
 from on_dovecot import Walk, put_back
 from server_fixtures import dovecot_with_and_without
+from servers.dovecot import Dovecot
 from walking import letter
 
 from engine.leg.run import Task
 from engine.verify.compare import Level
 from ledger.db.rows import SOURCE_RESTORED, LegState, Phase
-from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 dovecot = dovecot_with_and_without("QRESYNC", [f"user{number}" for number in range(20)])

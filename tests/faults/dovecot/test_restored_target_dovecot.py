@@ -9,13 +9,13 @@ import pytest
 from memory.doubles import Marks, MemoryMailbox, MemoryStore
 from on_dovecot import OnDovecot, put_back
 from server_fixtures import dovecot_fixture
+from servers.dovecot import Dovecot
 from walking import SOURCE, TODAY, letter, verified
 
 from engine.leg.run import Task
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase
 from model.protocols import Role
-from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 BEFORE, AFTER = 4, 9

@@ -9,11 +9,11 @@ import pytest
 from memory.doubles import Marks, MemoryMailbox, MemoryStore
 from on_dovecot import OnDovecot, put_back
 from server_fixtures import dovecot_fixture
+from servers.dovecot import Dovecot
 from walking import SOURCE, letter
 
 from ledger.db.rows import LegState
 from model.protocols import Role
-from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 BEFORE, AFTER = 4, 9

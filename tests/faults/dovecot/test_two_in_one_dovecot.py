@@ -9,6 +9,7 @@ import pytest
 from connector_settings import dovecot_settings
 from imapclient import IMAPClient
 from memory.doubles import Step
+from servers.dovecot import Dovecot, start_dovecot
 from services import need_dovecot
 from two_logins import NAMES, Two, once
 
@@ -17,7 +18,6 @@ from connectors.settings import Account
 from engine.leg.leg_result import LegResult
 from ledger.db.rows import LegState
 from model.protocols import Guard, Target
-from practice.servers.dovecot import Dovecot, start_dovecot
 
 pytestmark = pytest.mark.dovecot
 NAMELESS = ("ID",)

@@ -8,10 +8,10 @@ import pytest
 from memory.doubles import MemoryStore
 from on_dovecot import OnDovecot
 from server_fixtures import dovecot_fixture
+from servers.dovecot import Dovecot
 from walking import Died, a_mailbox, dying_at
 
 from ledger.db.rows import LegState, Phase
-from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 USERS = [f"user{number}" for number in range(60)]

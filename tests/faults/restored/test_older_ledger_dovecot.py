@@ -9,11 +9,11 @@ from backups import restored, saved
 from memory.doubles import MemoryMailbox, MemoryStore
 from on_dovecot import OnDovecot
 from server_fixtures import dovecot_fixture
+from servers.dovecot import Dovecot
 from walking import SOURCE, letter
 
 from ledger.db.rows import LegState, Phase
 from model.protocols import Role
-from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 

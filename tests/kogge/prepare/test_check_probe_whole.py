@@ -12,6 +12,7 @@ import pytest
 from commands import run
 from imapclient import IMAPClient
 from server_fixtures import dovecot_fixture, sink_fixture
+from servers.dovecot import Dovecot
 from servers.open_xchange.server import USER_PASSWORD, OpenXchangeServer
 from servers.smtp_sink import SmtpSink
 
@@ -19,7 +20,6 @@ from connectors.caldav.products import PROFILES
 from engine.preflight import invitation_probe
 from ledger.db.shared_values import read_value
 from ledger.store import Ledger
-from practice.servers.dovecot import Dovecot
 
 ANNA, HOST, GUEST = "anna@new.example", "probe-a@new.example", "probe-b@new.example"
 OUTSIDE = "probe-b+outside@new.example"

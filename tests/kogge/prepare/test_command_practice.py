@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from commands import run
+from servers.dovecot import start_dovecot
 from services import need_dovecot
 
 from engine.config.load import load
@@ -27,7 +28,6 @@ from kogge.shown.item_lookup import UNREADABLE, subjects_of
 from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.plan.source_extras import extras_of
 from model.protocols import Ref, key_of
-from practice.servers import dovecot
 
 OTHERS = ("calendar", "contacts", "tasks", "notes")
 
@@ -102,7 +102,7 @@ def test_the_embedded_target_serves_where_dovecot_is_not_installed(
 @pytest.mark.dovecot
 def test_a_quota_that_is_too_small(place: Path, stage: Stage, capsys) -> None:
     need_dovecot()
-    server = dovecot.start_dovecot(stage.addresses, quota=1_024)
+    server = start_dovecot(stage.addresses, quota=1_024)
     try:
         text = (place / "kogge.toml").read_text()
         (place / "kogge.toml").write_text(text.replace(f"port = {stage.imap_port}", f"port = {server.port}"))

@@ -23,6 +23,7 @@ from commands import run
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from scripted import serving
+from servers.dovecot import Dovecot
 from sqlalchemy import update
 from town import Town as AnyTown
 from town import configure, dovecot
@@ -38,7 +39,6 @@ from ledger.db.schema import wave as wave_table
 from ledger.leg.cutover_steps import CUTOVER_NAMED, GIVE_BACK_ENDED
 from ledger.plan.waves import WaveRow, Waves
 from model.signing_keys import line_of
-from practice.servers.dovecot import Dovecot
 
 pytestmark = [
     pytest.mark.dovecot,

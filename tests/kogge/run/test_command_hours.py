@@ -14,6 +14,7 @@ from unittest.mock import patch
 import pytest
 from commands import run
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from servers.dovecot import Dovecot
 from town import Town, configure, dovecot
 
 from engine.config.maintenance_windows import DAYS
@@ -22,7 +23,6 @@ from ledger.db.rows import Phase
 from ledger.plan.wave_control import OUTSIDE, OVERRIDDEN, set_paused
 from ledger.plan.waves import WaveRow, Waves
 from ledger.views.server_health import newest
-from practice.servers.dovecot import Dovecot
 
 pytestmark = [
     pytest.mark.dovecot,

@@ -11,11 +11,11 @@ from unittest.mock import patch
 
 import pytest
 from commands import run
+from servers.dovecot import Dovecot
 from town import Town, configure, dovecot
 from walking import letter
 
 from ledger.db.rows import NOT_IN_PLAN
-from practice.servers.dovecot import Dovecot
 
 pytestmark = [
     pytest.mark.dovecot,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from commands import run
 from lonely import plan, settle
+from servers.dovecot import Dovecot
 from town import Town, configure, dovecot
 
 from engine.config.load import load
@@ -19,7 +20,6 @@ from ledger.db.rows import LegState
 from ledger.store import Ledger
 from model.errors import Blocked
 from model.kinds import Kind
-from practice.servers.dovecot import Dovecot
 
 __all__ = ["dovecot"]
 RULES = '[gate]\ndirectory = "people.csv"\n[approval]\nrequired = 0\n'

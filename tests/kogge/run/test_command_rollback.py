@@ -15,13 +15,13 @@ from unittest.mock import patch
 import pytest
 from commands import run
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from servers.dovecot import Dovecot
 from town import Town as AnyTown
 from town import configure, dovecot
 from walking import letter
 
 from engine.control.remedies import advice
 from ledger.db.rows import Phase
-from practice.servers.dovecot import Dovecot
 
 pytestmark = [
     pytest.mark.dovecot,

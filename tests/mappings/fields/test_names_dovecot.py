@@ -5,12 +5,13 @@ from __future__ import annotations
 import imaplib
 
 import pytest
+from servers.dovecot import start_dovecot
 from services import need_dovecot
 
 from mappings.fields.folder_names import modified_utf7, plan_names
 from model.kinds import Kind
 from model.protocols import Capabilities, Container, Role
-from practice.servers.dovecot import USER_PASSWORD, start_dovecot
+from practice.servers.dovecot import USER_PASSWORD
 
 NASTY = (
     "a/b", "a\u2215b", "~x", ".", "..", "...", "inbox", "100 %", "a*b", " lead", "trail ", "a\tb", "a\x7fb",

@@ -14,11 +14,11 @@ import httpx
 import pytest
 from imapclient import IMAPClient
 from proving import Place, accounted, asked, until
+from servers.dovecot import Dovecot, start_dovecot
 from walking import letter
 
 from practice.dav.radicale import USER_PASSWORD, start_radicale
 from practice.exchange.server import ExchangeServer
-from practice.servers.dovecot import Dovecot, start_dovecot
 from practice.world.world import World
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.prefect, pytest.mark.timeout(600)]

@@ -24,9 +24,9 @@ from pathlib import Path
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from imapclient import IMAPClient
+from servers.dovecot import Dovecot
 
 from practice.harness.tls import make_certificate
-from practice.servers.dovecot import Dovecot
 
 PAGE = Path(__file__).parents[3] / "docs" / "mail-proxy.md"
 START_SECONDS = 20.0

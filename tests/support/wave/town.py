@@ -10,6 +10,7 @@ from typing import Self
 
 import pytest
 from imapclient import IMAPClient
+from servers.dovecot import Dovecot, start_dovecot
 from services import need_dovecot
 from walking import letter
 
@@ -18,7 +19,6 @@ from engine.config.load import load
 from engine.planning.load_plan import plan
 from ledger.db.rows import LegState
 from ledger.store import Ledger
-from practice.servers.dovecot import Dovecot, start_dovecot
 
 PEOPLE = ("anna", "bert", "carl")
 TOWNS = 20
