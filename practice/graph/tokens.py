@@ -6,11 +6,7 @@ for a token by client credentials (RFC 6749, 4.4; RFC 7523 with a certificate).
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import hmac
-import json
 import secrets
 import threading
 import time
@@ -19,10 +15,12 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+import jwt
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.types import Options
+from jwt.utils import base64url_encode
 
 from practice.graph.errors import expired_token, no_token
 from practice.graph.wire import Json
@@ -31,6 +29,7 @@ from practice.harness.dice import digest
 SCOPE = "https://graph.microsoft.com/.default"
 AUDIENCE = "https://graph.microsoft.com"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+REQUIRED: Options = {"require": ["exp", "aud", "iss"]}
 READS = (
     "Mail.Read",
     "Calendars.Read",
@@ -200,16 +199,10 @@ class Entra:
 
     def _asserted(self, app: App, assertion: str, endpoint: str) -> bool:
         """Return whether the JWT is of one of the app's certificates, for this endpoint, and still valid."""
-        try:
-            head, claims, signature = _parts(assertion)
-        except ValueError:
-            return False
-        signed = assertion.rpartition(".")[0].encode()
-        fresh = isinstance(claims.get("exp"), int | float) and float(str(claims["exp"])) > time.time()
-        if not fresh or claims.get("aud") != endpoint or claims.get("iss") != app.client_id:
-            return False
-        return any(_signed(x509.load_pem_x509_certificate(pem), head, signed, signature)
-                   for pem in app.certificates)  # fmt: skip
+        return any(
+            _accepts(x509.load_pem_x509_certificate(pem), assertion, endpoint, app.client_id)
+            for pem in app.certificates
+        )
 
     def issue(self, client_id: str, seconds: float | None = None) -> str:
         """Return an access token for the app; its roles are those of this moment."""
@@ -227,8 +220,7 @@ class Entra:
             "uti": secrets.token_urlsafe(16),
             "ver": "1.0",
         }
-        body = f"{_encoded({'typ': 'JWT', 'alg': 'HS256'})}.{_encoded(claims)}"
-        token = f"{body}.{self._signature(body)}"
+        token = jwt.encode(claims, self._key, "HS256")
         with self._lock:
             self._issued[token] = client_id
         return token
@@ -243,9 +235,10 @@ class Entra:
             client_id = self._issued.get(token)
         if client_id is None or client_id not in self.apps:
             raise no_token("CompactToken validation failed." if token else "Access token is empty.")
-        _, claims, _ = _parts(token)
-        if float(str(claims["exp"])) <= time.time():
-            raise expired_token()
+        try:
+            jwt.decode(token, self._key, ["HS256"], audience=AUDIENCE)
+        except jwt.ExpiredSignatureError:
+            raise expired_token() from None
         return self.apps[client_id]
 
     def revoke(self, token: str) -> None:
@@ -257,9 +250,6 @@ class Entra:
         """Make all tokens invalid."""
         with self._lock:
             self._issued.clear()
-
-    def _signature(self, body: str) -> str:
-        return _unpadded(hmac.new(self._key, body.encode(), hashlib.sha256).digest())
 
 
 def bearer(headers: Mapping[str, str]) -> str:
@@ -274,52 +264,20 @@ def bearer(headers: Mapping[str, str]) -> str:
     return value.strip()
 
 
-def _unpadded(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _encoded(claims: Mapping[str, object]) -> str:
-    return _unpadded(json.dumps(claims, separators=(",", ":")).encode())
-
-
-def _decoded(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-def _parts(token: str) -> tuple[dict[str, object], dict[str, object], bytes]:
-    """Return header, claims and signature.
-
-    Raises:
-        ValueError: it is no JWT.
-    """
-    pieces = token.split(".")
-    if len(pieces) != 3:
-        raise ValueError("not a JWT")
-    try:
-        head, claims = (json.loads(_decoded(one)) for one in pieces[:2])
-        return dict(head), dict(claims), _decoded(pieces[2])
-    except (binascii.Error, TypeError, UnicodeDecodeError) as error:
-        raise ValueError("not a JWT") from error
-
-
-def _signed(certificate: x509.Certificate, head: Mapping[str, object], data: bytes, signature: bytes) -> bool:
+def _accepts(certificate: x509.Certificate, assertion: str, audience: str, issuer: str) -> bool:
     """RS256 with the SHA-1 thumbprint, or PS256 with the SHA-256 one, as MSAL sends them."""
     key = certificate.public_key()
     sha1, sha256 = (
-        _unpadded(certificate.fingerprint(hashes.SHA1())),  # noqa: S303 (RFC 7517's x5t)
-        _unpadded(certificate.fingerprint(hashes.SHA256())),
+        base64url_encode(certificate.fingerprint(algorithm)).decode()
+        for algorithm in (hashes.SHA1(), hashes.SHA256())  # noqa: S303 (RFC 7517's x5t)
     )
-    named = (
-        str(head.get("x5t", "")).rstrip("=") == sha1 or str(head.get("x5t#S256", "")).rstrip("=") == sha256
-    )
-    if not named or not isinstance(key, rsa.RSAPublicKey):
-        return False
-    pads: dict[str, padding.AsymmetricPadding] = {
-        "RS256": padding.PKCS1v15(),
-        "PS256": padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH),
-    }
     try:
-        key.verify(signature, data, pads[str(head.get("alg"))], hashes.SHA256())
-    except (InvalidSignature, KeyError):
+        head = jwt.get_unverified_header(assertion)
+        named = str(head.get("x5t", "")).rstrip("=") == sha1
+        named = named or str(head.get("x5t#S256", "")).rstrip("=") == sha256
+        if not named or not isinstance(key, rsa.RSAPublicKey):
+            return False
+        jwt.decode(assertion, key, ["RS256", "PS256"], audience=audience, issuer=issuer, options=REQUIRED)
+    except jwt.InvalidTokenError:
         return False
     return True
