@@ -7,10 +7,12 @@ ledger until somebody claims them. Every step may run twice, and next to a wave 
 from __future__ import annotations
 
 import asyncio
+import functools
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from prefect import flow, get_client
 from prefect.artifacts import acreate_markdown_artifact
@@ -21,7 +23,7 @@ from pydantic import Field
 
 from engine.config.load import Config
 from engine.config.registry import chosen
-from engine.control.ledger_patience import patience_of
+from engine.control.ledger_patience import LedgerPatience, patience_of
 from engine.control.log_filter import quieten
 from flows.deploy.dead_runs import crash_task_runs
 from flows.deploy.unbegun_waves import begin_again
@@ -33,6 +35,7 @@ from ledger.open_ledgers import opened
 from ledger.store import Ledger
 from model.errors import MigrationError
 
+T = TypeVar("T")
 HEALTH_SECONDS = 3600.0
 
 
@@ -74,10 +77,11 @@ async def janitor(parameters: JanitorParameters) -> State[Any]:
         quieten()
         try:
             config = chosen(parameters.configuration)
-            ledger = stack.enter_context(opened(config.ledger_url(), patience=patience_of(config)))
-            legs = await asyncio.to_thread(requeue_expired, ledger)
-            stale = await asyncio.to_thread(forget_health, ledger, HEALTH_SECONDS)
-            pages = await asyncio.to_thread(_stopped_pages, config, ledger)
+            patience = patience_of(config)
+            ledger = stack.enter_context(opened(config.ledger_url(), patience=patience))
+            legs = await _asked(patience, requeue_expired, ledger)
+            stale = await _asked(patience, forget_health, ledger, HEALTH_SECONDS)
+            pages = await _asked(patience, _stopped_pages, config, ledger)
         except MigrationError as error:
             return Failed(message=str(error))
         for wave, count in legs.items():
@@ -90,6 +94,11 @@ async def janitor(parameters: JanitorParameters) -> State[Any]:
         swept = Swept(orphans, again, sum(legs.values()), stale)
         await acreate_markdown_artifact(report(swept), key="kogge-janitor", description="What had died")
         return Completed(message=str(swept))
+
+
+async def _asked(patience: LedgerPatience, step: Callable[..., T], *given: object) -> T:
+    """Return what a step returns; do it again, which is harmless, if the ledger was away meanwhile."""
+    return await asyncio.to_thread(patience.ask, functools.partial(step, *given))
 
 
 def _stopped_pages(config: Config, ledger: Ledger) -> list[ArtifactCreate]:

@@ -68,10 +68,15 @@ async def _set(parameters: PauseParameters, *, paused: bool) -> State[Any]:
 
 def _record(parameters: PauseParameters, paused: bool) -> bool:
     config = chosen(parameters.configuration)
-    with opened(config.ledger_url(), patience=patience_of(config)) as ledger:
-        refuse_unknown_wave(ledger, parameters.wave)
-        by = parameters.operator.strip() or BY
-        return set_paused(ledger, parameters.wave, paused, by, through="" if by == BY else BY)
+    patience = patience_of(config)
+    with opened(config.ledger_url(), patience=patience) as ledger:
+
+        def record() -> bool:
+            refuse_unknown_wave(ledger, parameters.wave)
+            by = parameters.operator.strip() or BY
+            return set_paused(ledger, parameters.wave, paused, by, through="" if by == BY else BY)
+
+        return patience.ask(record)
 
 
 def said(wave: str, *, paused: bool, changed: bool) -> str:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from scripted import SIDES, Ended, add, opened
 from servers.postgres import Postgres, serve
 from services import need_postgres
+from sqlalchemy import select
 
 from engine.config.load import Config
 from engine.control import lease
-from flows import launch, leg_task
+from flows import janitor, launch, leg_task, pause
 from flows.process import leg_runner
 from ledger import open_ledgers
+from ledger.db.engine import writing
 from ledger.db.rows import LegState
 from ledger.store import Ledger
 from model.errors import Transient
@@ -149,3 +155,56 @@ def test_one_that_stays_away_ends_the_wave_with_its_code(
     finally:
         server.start()
     assert wave.run().complete, "a run once it is back goes on"
+
+
+def run(flow: Any) -> Any:
+    """The state with which a flow ends at the server of PREFECT_API_URL."""
+    with temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}):
+        return asyncio.run(flow)
+
+
+def came_back(outage: Outage) -> bool:
+    """Waits until the server is there again; False if it was never killed."""
+    if outage.timer is not None:
+        outage.timer.join()
+    return outage.timer is not None
+
+
+def cut_off_in(
+    module: ModuleType, step: str, place: Wave, server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> Outage:
+    """Let the server be killed in a transaction of this step of a flow, once."""
+    outage, real = Outage(server), getattr(module, step)
+
+    def cut_off(*given: Any, **named: Any) -> Any:
+        if outage.timer is None:
+            with writing(place.ledger.engine) as connection:
+                outage.begin()
+                connection.execute(select(1))
+        return real(*given, **named)
+
+    monkeypatch.setattr(module, step, cut_off)
+    return outage
+
+
+@pytest.mark.parametrize("step", ["requeue_expired", "forget_health", "stopped_waves"])
+def test_the_janitor_outlasts_it(
+    server: Postgres, wave_of: Callable[..., Wave], step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL is killed in the middle of one of its transactions."""
+    place = wave_of(Legs())
+    outage = cut_off_in(janitor, step, place, server, monkeypatch)
+    monkeypatch.setenv("KOGGE_CONFIG", str(place.config.path))
+    ended = run(janitor.janitor(janitor.JanitorParameters(), return_state=True))
+    assert (came_back(outage), ended.name) == (True, "Completed"), ended.message
+
+
+@pytest.mark.parametrize("given", ["pause", "resume"])
+def test_the_brake_outlasts_it(
+    server: Postgres, wave_of: Callable[..., Wave], given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = wave_of(Legs())
+    outage = cut_off_in(pause, "set_paused", place, server, monkeypatch)
+    monkeypatch.setenv("KOGGE_CONFIG", str(place.config.path))
+    ended = run(getattr(pause, given)(pause.PauseParameters(wave="w"), return_state=True))
+    assert (came_back(outage), ended.name) == (True, "Completed"), ended.message
