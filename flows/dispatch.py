@@ -85,7 +85,8 @@ def _patience(runner: LegRunner) -> PrefectPatience:
         runner.notice = line
         get_run_logger().warning(line)
 
-    return PrefectPatience(lambda: runner.drain.stopping, say)
+    seconds = runner.config.run.ledger_patience_seconds
+    return PrefectPatience(seconds, lambda: runner.drain.stopping, say)
 
 
 async def _here(batch: Batch, shard: BatchParameters, runner: LegRunner, patience: PrefectPatience) -> None:

@@ -190,7 +190,8 @@ class RunSettings(Strict):
         batch: mailboxes of one flow run.
         lease_seconds: seconds for which a lease is valid.
         write_grace_seconds: seconds to wait before settling after an owner that did not release its lease.
-        ledger_patience_seconds: how long work waits for a ledger whose database does not answer.
+        ledger_patience_seconds: how long work waits for a ledger whose database does not answer, and a wave
+            for Prefect's API, whose database may be on the same server.
         attempts: how often a passing fault is tried again within a run before the workload is left waiting.
         canary: True if a wave's first mailbox runs alone, and is verified fully, before the others.
     """

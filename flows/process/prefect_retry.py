@@ -14,8 +14,6 @@ from model.errors import Transient
 
 T = TypeVar("T")
 UNAVAILABLE = "prefect-unavailable"
-PATIENCE_SECONDS = 300.0
-"""Since it answered last. Prefect's own client has tried each call again for about a minute before."""
 PASSING = frozenset({408, 429, 500, 502, 503, 504})
 TICK_SECONDS = 1.0
 ADVICE = "Prefect did not answer for some minutes; nothing is lost. See that it runs, then start this again"
@@ -26,6 +24,8 @@ class PrefectPatience:
     """Repeat what is asked of Prefect's API for as long as it may pass that the API does not answer.
 
     Args:
+        seconds: how long it may be away since it answered last; that of the ledger's database, which it may
+            share. Prefect's own client has tried each call again for about a minute before.
         stopping: returns True once no more waiting is wanted.
         say: takes a line of the run's log.
         clock: returns seconds.
@@ -33,6 +33,7 @@ class PrefectPatience:
 
     def __init__(
         self,
+        seconds: float,
         stopping: Callable[[], bool],
         say: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
@@ -40,7 +41,7 @@ class PrefectPatience:
         self._stopping = stopping
         self._say = say
         self._delays: list[float] = []
-        self._policy = RetryPolicy(PATIENCE_SECONDS, self._delays.append, {}, clock=clock)
+        self._policy = RetryPolicy(seconds, self._delays.append, {}, clock=clock)
         self._told = False
 
     async def ask(self, call: Callable[[], Awaitable[T]], begun: Callable[[], bool] = lambda: False) -> T:

@@ -45,6 +45,7 @@ def runner(tmp_path: Path) -> Any:
     ledger.migrate()
     drain = SimpleNamespace(stopping=True, arm=lambda: None)
     yield SimpleNamespace(
+        config=SimpleNamespace(run=SimpleNamespace(ledger_patience_seconds=1)),
         ledger=ledger,
         boundary=Boundary(Stop()),
         refusal=None,

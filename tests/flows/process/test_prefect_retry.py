@@ -18,13 +18,14 @@ from engine.control.stop_signal import Stop
 from engine.pacing.run_legs import Boundary
 from flows import batch_watch, dispatch, migrate
 from flows.deploy import queue_watch
-from flows.process import prefect_retry
 from flows.process.parameters import BatchParameters
 from flows.process.prefect_retry import PrefectPatience
 from ledger.store import Ledger
 from model.errors import Transient
 from reports.progress import Snapshot
 
+AWAY = 300
+"""Seconds for which Prefect may be away."""
 SHARD = BatchParameters(wave="pilot", mailboxes=["m-1"], number=1, of=1)
 
 
@@ -62,31 +63,31 @@ def failing(*errors: Exception) -> Callable[[], Any]:
 
 def test_a_503_is_asked_again_and_the_log_says_so_once(clock: Clock) -> None:
     said: list[str] = []
-    patience = PrefectPatience(lambda: False, said.append, lambda: clock.now)
+    patience = PrefectPatience(AWAY, lambda: False, said.append, lambda: clock.now)
     call = failing(answer(503), httpx.ConnectError("no"), answer(503))
     assert asyncio.run(patience.ask(call)) == "done"
     assert said == ["Prefect does not answer (503); it is asked again", "Prefect answers again"]
 
 
 def test_after_some_minutes_it_is_a_passing_fault(clock: Clock) -> None:
-    patience = PrefectPatience(lambda: False, lambda _line: None, lambda: clock.now)
+    patience = PrefectPatience(AWAY, lambda: False, lambda _line: None, lambda: clock.now)
     with pytest.raises(Transient) as caught:
         asyncio.run(patience.ask(failing(*[answer(503)] * 99)))
     assert caught.value.code == "prefect-unavailable"
-    assert prefect_retry.PATIENCE_SECONDS / 2 < clock.now <= prefect_retry.PATIENCE_SECONDS
+    assert AWAY / 2 < clock.now <= AWAY
 
 
 def test_what_prefect_refuses_is_asked_once(clock: Clock) -> None:
-    patience = PrefectPatience(lambda: False, lambda _line: None, lambda: clock.now)
+    patience = PrefectPatience(AWAY, lambda: False, lambda _line: None, lambda: clock.now)
     with pytest.raises(PrefectHTTPStatusError):
         asyncio.run(patience.ask(failing(answer(422))))
 
 
 def test_what_has_begun_is_not_begun_again_and_nobody_waits_after_a_stop(clock: Clock) -> None:
-    patience = PrefectPatience(lambda: False, lambda _line: None, lambda: clock.now)
+    patience = PrefectPatience(AWAY, lambda: False, lambda _line: None, lambda: clock.now)
     with pytest.raises(Transient):
         asyncio.run(patience.ask(failing(answer(503)), begun=lambda: True))
-    hasty = PrefectPatience(lambda: True, lambda _line: None, lambda: clock.now)
+    hasty = PrefectPatience(AWAY, lambda: True, lambda _line: None, lambda: clock.now)
     with pytest.raises(Transient):
         asyncio.run(hasty.ask(failing(answer(503))))
     assert clock.now == 0
@@ -103,7 +104,9 @@ class Place:
         self.runner: Any = SimpleNamespace(
             ledger=ledger,
             boundary=Boundary(Stop()),
-            config=SimpleNamespace(prefect=SimpleNamespace(work_pool="kogge")),
+            config=SimpleNamespace(
+                prefect=SimpleNamespace(work_pool="kogge"), run=SimpleNamespace(ledger_patience_seconds=AWAY)
+            ),
             drain=SimpleNamespace(stopping=False),
             refusal=None,
             notice=None,
@@ -179,10 +182,9 @@ def test_a_batch_that_its_worker_could_not_begin_is_begun_anew(place: Place) -> 
     assert any("had not begun" in line for line in place.said)
 
 
-def test_a_prefect_that_stays_away_ends_the_wave_as_incomplete(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(prefect_retry, "PATIENCE_SECONDS", 0.0)
+def test_a_prefect_that_stays_away_ends_the_wave_as_incomplete(place: Place) -> None:
+    """It is waited for as long as the ledger, whose PostgreSQL may be the same."""
+    place.runner.config.run.ledger_patience_seconds = 0
     place.answers = [answer(503)]
     asyncio.run(dispatch.deployed(nothing, [SHARD], place.runner))  # type: ignore[arg-type]
     assert place.runner.cut
