@@ -1,4 +1,4 @@
-"""Write into the verifier what its pages say of losses: the classes and everyday sentences that reports have.
+"""Write into the verifier the kinds of items, and what its pages say of losses, as reports do.
 
 An auditor has the verifier's one file alone, so that the words have to be in it. They are written once, in
 model/codes; run `python -m handbook.verifier_words` after a change of them. A test compares.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,17 +16,20 @@ from engine.control.remedies import ADVICE, STAYS
 from mappings.losses.catalogue import SKIPS
 from mappings.losses.severity import ENTRIES, Class, losses_of
 from model.code_entries import everyday_sentences
+from model.kinds import Kind
 from reports.everyday import OTHER
 from reports.i18n import LANGUAGES
 
 ROOT = Path(__file__).parents[1]
 VERIFIER = ROOT / "evidence/verifier.py"
 DIGEST = ROOT / "docs/verifier.sha256"
+WORKLOAD = re.compile('(?m)^WORKLOAD = ".*"$')
 BEGIN, END = '\nEVERYDAY = r"""\n', '"""  # noqa: E501, RUF001 (written by handbook/verifier_words.py)\n'
 
 
 def written(source: str) -> str:
     """Return the verifier's source with the words as they are now."""
+    source = WORKLOAD.sub(f'WORKLOAD = "{"|".join(Kind)}"', source, 1)
     head, begin, rest = source.partition(BEGIN)
     _, end, tail = rest.partition(END)
     return f"{head}{begin}{words()}{end}{tail}"

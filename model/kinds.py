@@ -32,8 +32,10 @@ class KindTraits:
 
     Attributes:
         noun, nouns: what people call one item, and several.
+        titles: what reports call the workload, by language.
         column: the head of a narrow column.
-        permission: the code of a mailbox whose items of this kind may not be read.
+        permission: the code of a mailbox whose items of this kind may not be read; "" if no source withholds
+            them alone.
         typical_bytes: the size of one item, in bytes, where none was measured.
         typical_items: the items of one mailbox, where none were counted.
         typical_rate: items a second of one leg alone, as if they had no size, until enough was measured.
@@ -60,12 +62,13 @@ class KindTraits:
 
     noun: str
     nouns: str
+    titles: Mapping[str, str]
     column: str
-    permission: str
     typical_bytes: int
     typical_items: int
     typical_rate: float
     requests: int
+    permission: str = ""
     in_mailbox: bool = False
     by_message_id: bool = False
     by_name: bool = False
@@ -91,6 +94,7 @@ KINDS: Mapping[Kind, KindTraits] = {
     Kind.MAIL: KindTraits(
         noun="message",
         nouns="messages",
+        titles={"en": "Mail", "de": "E-Mail", "fr": "Courrier"},
         column="mail",
         permission="no-mail-permission",
         typical_bytes=75_000,
@@ -105,6 +109,7 @@ KINDS: Mapping[Kind, KindTraits] = {
     Kind.CALENDAR: KindTraits(
         noun="event",
         nouns="events",
+        titles={"en": "Calendar", "de": "Kalender", "fr": "Agenda"},
         column="cal",
         permission="no-calendar-permission",
         typical_bytes=5_000,
@@ -119,6 +124,7 @@ KINDS: Mapping[Kind, KindTraits] = {
     Kind.CONTACTS: KindTraits(
         noun="contact",
         nouns="contacts",
+        titles={"en": "Contacts", "de": "Kontakte", "fr": "Contacts"},
         column="cont",
         permission="no-contacts-permission",
         typical_bytes=3_000,
@@ -131,6 +137,7 @@ KINDS: Mapping[Kind, KindTraits] = {
     Kind.TASKS: KindTraits(
         noun="task",
         nouns="tasks",
+        titles={"en": "Tasks", "de": "Aufgaben", "fr": "Tâches"},
         column="task",
         permission="no-tasks-permission",
         typical_bytes=2_000,
@@ -144,6 +151,7 @@ KINDS: Mapping[Kind, KindTraits] = {
     Kind.NOTES: KindTraits(
         noun="note",
         nouns="notes",
+        titles={"en": "Notes", "de": "Notizen", "fr": "Notes"},
         column="note",
         permission="no-notes-permission",
         typical_bytes=3_000,
@@ -158,6 +166,7 @@ KINDS: Mapping[Kind, KindTraits] = {
     Kind.FILES: KindTraits(
         noun="file",
         nouns="files",
+        titles={"en": "Files", "de": "Dateien", "fr": "Fichiers"},
         column="file",
         permission="no-files-permission",
         typical_bytes=500_000,

@@ -1,7 +1,8 @@
 """The words of the reports, in English, German and French, and how each language writes numbers and dates.
 
 The words stand in reports/templates/LANG.toml, by section and key; those for a person about their own mailbox
-and what the program itself says of a code, in model/codes. What has no translation there stays English.
+and what the program itself says of a code, in model/codes; the names of the workloads in model/kinds.py. What
+has no translation there stays English.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from zoneinfo import ZoneInfo
 from engine.control.remedies import ADVICE, STAYS, advice_of
 from mappings.losses.catalogue import DECLARED, meaning_of_loss
 from model.code_entries import ENGLISH, Text, everyday_sentences
+from model.kinds import KINDS
 from reports.data import Coded, Lost
 
 HOME = Path(__file__).parent / "templates"
@@ -228,6 +230,7 @@ def text(language: str, zone: str = "UTC") -> Wording:
 @cache
 def _wording(language: str) -> Wording:
     words = _read(f"{language}.toml") | _everyday(language)
+    words["workload"] |= {kind.value: traits.titles[language] for kind, traits in KINDS.items()}
     return Wording(language, _spaced(words) if language == "fr" else words)
 
 

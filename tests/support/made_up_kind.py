@@ -25,7 +25,7 @@ def add_to_kinds() -> Kind:
     toys._name_, toys._value_ = WORD.upper(), WORD
     Kind._member_map_[toys._name_] = Kind._value2member_map_[WORD] = toys
     Kind._member_names_.append(toys._name_)
-    facts = {"noun": "toy", "nouns": WORD, "column": "toy", "permission": "no-toys-permission"}
+    facts = {"noun": "toy", "nouns": WORD, "column": "toy", "permission": ""}
     kinds.KINDS = {**KINDS, toys: replace(KINDS[Kind.MAIL], **facts)}  # type: ignore[misc]
     return toys
 
