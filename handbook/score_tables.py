@@ -23,9 +23,8 @@ def loss_table() -> str:
             ("skipped by rule", declared.skips),
             ("rejected, needs a person", declared.rejections),
         ):
-            if codes:
-                rows: list[tuple[str, ...]] = [(f"`{code}`", codes[code][ENGLISH]) for code in sorted(codes)]
-                lines += _rows(f"{kind}: {title}", ("Code", "Meaning"), rows)
+            rows: list[tuple[str, ...]] = [(f"`{code}`", codes[code][ENGLISH]) for code in sorted(codes)]
+            lines += _rows(f"{kind}: {title}", ("Code", "Meaning"), rows)
     return "\n".join(lines)
 
 
@@ -59,8 +58,9 @@ def rule_table() -> str:
 
 
 def _rows(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return a table below its title; nothing if it has no rows."""
     lines = [f"### {title}", "", _row(head), _row(("---",) * len(head))]
-    return [*lines, *(_row(row) for row in rows), ""]
+    return [*lines, *(_row(row) for row in rows), ""] if rows else []
 
 
 def _row(cells: tuple[str, ...]) -> str:

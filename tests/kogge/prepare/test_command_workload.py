@@ -15,8 +15,10 @@ from lonely import settle
 from engine.config.load import load
 from engine.config.template import write_new
 from kogge.prepare.practice_servers import practising
+from model.kinds import Kind
 
 PIM = 4
+EVERY = f"--workload: unknown; give {', '.join(sorted(Kind)[:-1])} or {sorted(Kind)[-1]}\n"
 ZEROS = {"new": 0, "replaced": 0, "amended": 0, "withdrawn": 0, "shared": 0}
 
 
@@ -25,8 +27,8 @@ ZEROS = {"new": 0, "replaced": 0, "amended": 0, "withdrawn": 0, "shared": 0}
     ("workload", "message"),
     [
         ("calender", "--workload: unknown; did you mean calendar?\n"),
-        ("settings", "--workload: unknown; give calendar, contacts, files, mail, notes or tasks\n"),
-        ("", "--workload: unknown; give calendar, contacts, files, mail, notes or tasks\n"),
+        ("settings", EVERY),
+        ("", EVERY),
         ("tasks", "--workload: no [target.tasks] is configured\n"),
     ],
 )
