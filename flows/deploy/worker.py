@@ -36,6 +36,7 @@ from flows.deploy.own_flows import flow_of, own_entrypoint
 from flows.deploy.run_engine import command
 from flows.deploy.server_login import CLIENT_AUTH_STRING
 from flows.deploy.unbegun_waves import begin_again
+from flows.display.crashed_run import crash_told, show_crashed
 from flows.process.background_task import PASSING, draw, standing, tried
 from flows.process.prefect_insides import run_in_process
 from flows.process.refused_loads import refuse_loads, refuse_unpickling
@@ -131,6 +132,12 @@ class Worker(ProcessWorker):
     async def _propose_submitting_state(self, flow_run: FlowRun) -> None:
         """Do nothing, because it would replace the state that names who has the run."""
 
+    async def _propose_crashed_state(
+        self, flow_run: FlowRun, message: str, client: PrefectClient | None = None
+    ) -> None:
+        """Say in our words that a run crashed."""
+        await super()._propose_crashed_state(flow_run, crash_told(message, flow_run.tags), client)
+
     async def run(
         self,
         flow_run: FlowRun,
@@ -152,7 +159,9 @@ class Worker(ProcessWorker):
                 told = await brakes.run_here(flow, flow_run.id)
                 return ProcessWorkerResult(status_code=told, identifier=brakes.HERE)
             command, env = configuration.command, configuration.env
-            ended = await run_in_process(flow_run, command, env, flow, status)
+            ended = await run_in_process(
+                flow_run, command, env, flow, status, lambda message: crash_told(message, flow_run.tags)
+            )
         finally:
             self.held.discard(flow_run.id)
         await tried("the last word of a run", functools.partial(_last_word, self.client, flow_run))
@@ -164,7 +173,8 @@ class Worker(ProcessWorker):
         return ProcessWorkerResult(status_code=code, identifier=str(number))
 
     async def died(self, flow_run: FlowRun) -> None:
-        """Show how a cutover ended whose process died; of another run nothing is left to show."""
+        """Show that a run crashed, and how a cutover ended whose process died."""
+        await draw("the page of a crashed run", functools.partial(show_crashed, self.client, flow_run.id))
 
         async def show() -> None:
             flow = await self.client.read_flow(flow_run.flow_id)

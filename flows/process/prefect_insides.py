@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from uuid import UUID
 
 if TYPE_CHECKING:
     import anyio.abc
-    from prefect.client.schemas.objects import FlowRun
+    from prefect.client.schemas.objects import FlowRun, State
     from prefect.flows import Flow
 
 REVIEWED = "3.9"
@@ -74,6 +74,22 @@ INSIDES = (
         ("handle", "status_code", "crash_unreported"),
         HERE,
         "how a process ended",
+        OF_WORKER,
+    ),
+    Inside(
+        f"{RUNNER}._state_proposer",
+        "StateProposer.propose_crashed",
+        ("self", "flow_run", "message"),
+        HERE,
+        "a crash is told in our words",
+        OF_WORKER,
+    ),
+    Inside(
+        "prefect.workers.base",
+        "BaseWorker._propose_crashed_state",
+        ("self", "flow_run", "message", "client"),
+        WORKER,
+        "a crash is told in our words",
         OF_WORKER,
     ),
     Inside(
@@ -210,6 +226,7 @@ async def run_in_process(
     environment: Mapping[str, str | None],
     flow: Flow[..., Any],
     status: anyio.abc.TaskStatus[int],
+    crash_told: Callable[[str], str],
 ) -> tuple[int, int | None] | None:
     """Run a flow in a process of its own, in an empty directory, and tell Prefect if it crashed.
 
@@ -219,6 +236,7 @@ async def run_in_process(
         environment: of the process, in addition to this one's.
         flow: for the hooks of it.
         status: gets the number of the process.
+        crash_told: returns our words for Prefect's about a crash.
 
     Returns:
         The number of the process, and its exit code. None if the run was over before it began.
@@ -231,6 +249,14 @@ async def run_in_process(
 
     with tempfile.TemporaryDirectory(suffix="kogge") as directory:
         async with FlowRunExecutorContext() as context:
+            proposer = context._state_proposer
+            crashed = proposer.propose_crashed
+
+            async def propose(run: FlowRun, message: str) -> State[Any] | None:
+                return await crashed(run, crash_told(message))
+
+            own: Any = proposer
+            own.propose_crashed = propose
             starter = EngineCommandStarter(
                 command=command,
                 cwd=Path(directory).resolve(),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 from prefect_api import PATIENCE
-from rehearsal.crew import Child
+from rehearsal.crew import Child, below
 from worker_scene import Scene, working
 
 from flows.deploy.brakes import HERE
@@ -73,6 +75,29 @@ def test_a_worker_hears_the_brake_between_two_looks_into_its_queues(scene: Scene
         scene.worker.kill()
         scene.worker.environment = usual
         scene.worker.start()
+
+
+def test_a_run_that_was_killed_says_so_in_our_words(scene: Scene) -> None:
+    run = scene.start("verify/verify", wave="pilot")
+    deadline = time.monotonic() + PATIENCE
+    while not (found := engines(scene)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for pid in found:
+        os.kill(pid, signal.SIGKILL)
+    name, message = scene.ended(run)
+    assert (name, message.startswith("its process was killed (SIGKILL): ")) == ("Crashed", True)
+    assert message.endswith("Nothing to do: a worker begins it again within minutes")
+    until = {"artifacts": {"flow_run_id": {"any_": [run]}}}
+    while not (pages := scene.ask("POST", "/artifacts/filter", until)) and time.monotonic() < deadline:
+        time.sleep(0.3)
+    (page,) = pages
+    assert "Its process was killed (SIGKILL): " in page["data"]
+
+
+def engines(scene: Scene) -> list[int]:
+    """The processes of runs that the worker has."""
+    own = [(pid, Path(f"/proc/{pid}/cmdline")) for pid in below(scene.worker.pid)]
+    return [pid for pid, line in own if line.exists() and b"run_engine" in line.read_bytes()]
 
 
 def test_a_path_is_no_parameter(scene: Scene) -> None:
