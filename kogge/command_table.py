@@ -86,7 +86,7 @@ COMMANDS: Mapping[str, Entry] = {
     ),
     "resume": Entry(
         "kogge.run.pause:resume",
-        "Lets a paused wave run again, in its window; recorded. Then `kogge migrate`, or its schedule.",
+        "Ends a pause of a wave, and starts nothing: `kogge migrate` does, or its schedule. Recorded.",
         RUN,
     ),
     "cutover": Entry(

@@ -138,7 +138,7 @@ class Wording:
     def short_day(self, when: datetime) -> str:
         """Write a date without its year, for the axis of a chart."""
         month = self.words["format"]["short-months"][when.month - 1]
-        return self("format.short-date", day=str(when.day), month=month)
+        return self("format.short-date", day=self._day_of_month(when), month=month)
 
     def moment(self, seconds: float, form: str = "moment") -> str:
         """Write a time to the minute, by the page's time zone, and name the zone.
@@ -155,7 +155,12 @@ class Wording:
 
     def _day(self, when: datetime) -> str:
         month = self.words["format"]["months"][when.month - 1]
-        return str(self.words["format"]["date"]).format(day=when.day, month=month, year=when.year)
+        return str(self.words["format"]["date"]).format(
+            day=self._day_of_month(when), month=month, year=when.year
+        )
+
+    def _day_of_month(self, when: datetime) -> str:
+        return str(self.words["format"]["first"]) if when.day == 1 else str(when.day)
 
     def _moment(self, when: datetime, form: str) -> str:
         told = str(self.words["format"][form])

@@ -44,7 +44,7 @@ def pause(wave: OneWave, by: By, reason: Why = "", config: ConfigPath = DEFAULT)
 
 
 def resume(wave: OneWave, by: By, config: ConfigPath = DEFAULT) -> None:
-    """Lets a paused wave run again, in its window; recorded. Then `kogge migrate`, or its schedule.
+    """Ends a pause of a wave, and starts nothing: `kogge migrate` does, or its schedule. Recorded.
 
     Example: kogge resume --wave wave-001 --by "Night shift"
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -232,3 +233,20 @@ def test_a_sentence_is_of_its_own_kind() -> None:
 def test_an_unknown_language() -> None:
     with pytest.raises(KeyError):
         text("nl")
+
+
+@pytest.mark.parametrize(
+    ("language", "first", "short", "second"),
+    [
+        ("en", "1 December 2026", "1 Dec", "2 December 2026"),
+        ("de", "1. Dezember 2026", "1. Dez.", "2. Dezember 2026"),
+        ("fr", "1er décembre 2026", "1er déc.", "2 décembre 2026"),
+    ],
+)
+def test_the_first_of_a_month_is_written_as_the_language_writes_it(
+    language: str, first: str, short: str, second: str
+) -> None:
+    words, noon = text(language), datetime(2026, 12, 1, 12, tzinfo=UTC)
+    assert words.day(noon.timestamp()) == first
+    assert words.short_day(noon) == short
+    assert words.day(noon.timestamp() + 86_400) == second
