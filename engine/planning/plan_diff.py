@@ -21,6 +21,7 @@ from ledger.plan.waves import PLANNED, WaveRow, Waves
 from ledger.store import Ledger
 from ledger.views.sizes import amounts
 
+ADDED = "added"
 SHOWN = frozenset({"wave"})
 """Fields of a row whose values name no person."""
 
@@ -169,10 +170,10 @@ def _of_row(
     config: Config, person: Person, held: MailboxPlan | None, ranks: Mapping[str, int]
 ) -> Iterator[PlanChange]:
     if held is None:
-        yield PlanChange("added", person.line, now=person.wave)
+        yield PlanChange(ADDED, person.line, now=person.wave)
         return
     if held.dropped:
-        yield PlanChange("added", person.line, held.id, now=person.wave)
+        yield PlanChange(ADDED, person.line, held.id, now=person.wave)
     planned = planned_mailbox(config, person)
     for name in FIELDS:
         was, now = getattr(held.row, name), getattr(planned, name)

@@ -47,7 +47,9 @@ def _lines(config: Config, ledger: Ledger, plan: WavePlan, stage: str) -> Iterat
         yield f"checked     the oldest {date_of(int(min(looked.values())))}{found}"
     for name, some in (("never checked", plan.unchecked), ("not ready", plan.left_out)):
         if some:
-            yield f"{name:11} {len(some):,} ({counted([row.code or 'never checked' for row in some])})"
+            codes = [row.code or name for row in some]
+            why = f" ({counted(codes)})" if {*codes} != {name} else ""
+            yield f"{name:11} {len(some):,}{why}"
     if excused := [row.code or "" for row in rows if row.mailbox in plan.excused]:
         yield f"accepted    {counted(excused)}"
     if withheld := [row.withheld for row in rows if row.withheld]:

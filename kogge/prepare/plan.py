@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
@@ -24,6 +25,7 @@ from kogge.terminal.given_once import GivenOnceCommand
 from kogge.terminal.options import CODES, WIDTH, AsJson, ConfigPath, Exit, emit, say, screen, told
 from kogge.terminal.tables import BAD, CARE, GOOD, QUIET, bytes_cell, duration, table
 from model.errors import Misconfigured
+from model.plural import many
 
 if TYPE_CHECKING:
     from engine.planning.plan_diff import Difference, PlanChange
@@ -172,7 +174,7 @@ def _row(one: PlannedWave, after: PlannedWave | None) -> dict[str, str | Text]:
     reasons = {
         "the source's throttle": own.by == "throttle",
         "the target's rate limit": own.by == "target",
-        "one mailbox": own.alone,
+        "its slowest mailbox": own.alone,
         "not done before the next begins": late,
     }
     because = [reason for reason, holds in reasons.items() if holds]
@@ -329,6 +331,8 @@ def diff(config: ConfigPath = DEFAULT, as_json: AsJson = False) -> None:
 
 
 def _show_difference(found: Difference) -> None:
+    from engine.planning.plan_diff import ADDED
+
     out = screen()
     if found.elsewhere:
         names = ", ".join(f"{name} ({count:,})" for name, count in sorted(found.elsewhere.items()))
@@ -337,10 +341,16 @@ def _show_difference(found: Difference) -> None:
     if not found.changes:
         out.print(Text("the ledger's plan is what the files say", style=GOOD))
         return
-    columns = ("where", "wave", "mailbox", "change", "was", "now", "")
-    out.print(table(columns, map(_change_row, found.changes[:SHOWN_CHANGES]), wrap=("was", "now")))
-    if len(found.changes) > SHOWN_CHANGES:
-        out.print(f"and {len(found.changes) - SHOWN_CHANGES:,} more: --json tells them all")
+    begun = {name for name, (was, _) in found.sizes.items() if was[0]}
+    others = [one for one in found.changes if one.kind != ADDED or one.now in begun]
+    new = Counter(one.now for one in found.changes if one.kind == ADDED and one.now not in begun)
+    for name, count in sorted(new.items()):
+        out.print(f"{name} is a new wave, of {many(count, 'mailbox', 'mailboxes')}")
+    if others:
+        columns = ("where", "wave", "mailbox", "change", "was", "now", "")
+        out.print(table(columns, map(_change_row, others[:SHOWN_CHANGES]), wrap=("was", "now")))
+    if len(others) > SHOWN_CHANGES:
+        out.print(f"and {len(others) - SHOWN_CHANGES:,} more: --json tells them all")
     out.print()
     counts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(found.counts.items()))
     out.print(f"{len(found.changes):,} changes: {counts}")

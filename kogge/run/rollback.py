@@ -297,7 +297,8 @@ def _tell(
     if as_json:
         emit({"executed": execute, "legs": [one.document() for one in ended], "items": lines})
         return
-    show_counts(ended, execute)
+    if ended:
+        show_counts(ended, execute)
     if execute and not codes_of(ended):
         for line in lines_of_added(ended, path):
             say(line)

@@ -299,7 +299,8 @@ def _totals(result: RunSummary, seconds: float | None, tally: Tally | None) -> s
         moved = sum(result.fates[state] for state in MOVED)
         if tally is not None:
             moved = tally.new + tally.replaced + tally.amended
-        line += f"; {duration(seconds)}" + (f", {moved / seconds:,.0f} items/s" if moved > 0 else "")
+        rate = f"{moved / seconds:,.0f}"
+        line += f"; {duration(seconds)}" + (f", {rate} items/s" if rate != "0" else "")
     return line
 
 

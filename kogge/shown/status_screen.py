@@ -196,6 +196,9 @@ def _summary(fleet: WaveStatus) -> Iterator[Text]:
     yield Text(f"{line}{pace}{ahead}{rejected}")
     if _whole(totals["expected"]) > _whole(totals["items"]):
         yield Text(f"{totals['items']:,} items are listed; the rest is as `kogge check` counted", style=QUIET)
+    if count := len(fleet.uncounted):
+        boxes = many(count, "mailbox", "mailboxes")
+        yield Text(f"not counted here: {boxes} that no run has listed and no check has counted", style=QUIET)
     if fleet.fates:
         fates = ", ".join(f"{count:,} {state.name.lower()}" for state, count in sorted(fleet.fates.items()))
         yield Text(f"items by fate: {fates}")

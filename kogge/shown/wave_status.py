@@ -130,6 +130,14 @@ class WaveStatus:
         return Counter(ship.row.state for ship in self.ships)
 
     @property
+    def uncounted(self) -> frozenset[str]:
+        """Return the mailboxes of which no run has listed an item, and no check counted any."""
+        known = {
+            ship.row.mailbox for ship in self.ships if ship.row.items or ship.row.state != LegState.PENDING
+        }
+        return frozenset({ship.row.mailbox for ship in self.ships} - known - self.checked.keys())
+
+    @property
     def stopped(self) -> Mapping[str, Stop]:
         """Return the cutovers that stopped, by mailbox id: their users may be locked out."""
         return {ship.row.mailbox: ship.stop for ship in self.ships if ship.stop and ship.stop.locked}

@@ -37,7 +37,7 @@ def test_what_decides_is_told_where_it_is_not_the_rate(
 ) -> None:
     listed(place, "anna@old.example;anna@new.example;w1", "bert@old.example;bert@new.example;w1")
     assert run("plan") == 0
-    assert "one mailbox" in capsys.readouterr().out  # 300 items of one, 200 of the other, at once
+    assert "its slowest mailbox" in capsys.readouterr().out  # 300 items of one, 200 of the other, at once
     (place / "kogge.toml").write_text(TOML.replace("[plan]", "[plan]\nsource_requests = 0.1"))
     assert run("plan") == 0
     shown = capsys.readouterr()
@@ -198,7 +198,10 @@ def test_the_difference_tells_the_sizes_that_the_plan_tells(
     (place / "inventory.csv").unlink()
     assert document(capsys, "plan", "diff", code=1)["guessed"] == len(NAMES)
     assert run("plan", "diff") == 1
-    assert f"sizes that are guessed: {len(NAMES)}" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"sizes that are guessed: {len(NAMES)}" in shown
+    assert f"w1 is a new wave, of {len(NAMES)} mailboxes" in shown
+    assert "mailboxes.csv:" not in shown, "a row of a new wave says nothing more"
 
 
 def test_what_has_begun_never_moves(place: Path, ledger: Ledger, capsys: pytest.CaptureFixture[str]) -> None:

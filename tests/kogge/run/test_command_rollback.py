@@ -157,12 +157,18 @@ def test_half_an_order_is_refused(town: Town, arguments: list[str]) -> None:
     assert town.messages("anna") == ITEMS
 
 
-def test_an_approval_of_before_is_enough_and_lasts_for_one_rollback(town: Town) -> None:
+def test_an_approval_of_before_is_enough_and_lasts_for_one_rollback(
+    town: Town, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ("--by", "A. Auditor", "--reason", "wrong people")
     assert run("approve", "rollback", "-m", town.ids["anna"], *words) == 0
     assert run("rollback", "--wave", "pilot", "--execute") == 1  # only one of two is approved
     assert (town.messages("anna"), town.messages("bert")) == (0, ITEMS)
-    assert run("rollback", "-m", town.ids["anna"], "--execute") == 0  # nothing is left
+    capsys.readouterr()
+    assert run("rollback", "-m", town.ids["anna"], "--execute") == 0
+    shown = capsys.readouterr()
+    assert "Nothing of ours is left there: 1 mailbox." in shown.err
+    assert shown.out.strip() == "", "no table without a row"
     assert run("retry", "-m", town.ids["anna"]) == 0
     assert run("rollback", "-m", town.ids["anna"], "--execute") == 2
 

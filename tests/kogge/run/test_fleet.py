@@ -369,10 +369,14 @@ def test_a_rate_counts_what_the_pass_did() -> None:
         shown.print(drawn_result(result_of([done]), 10.0, tally=Tally(new=100, replaced=20)))
         shown.print(drawn_result(result_of([done]), 10.0, tally=Tally()))
         shown.print(drawn_result(result_of([done]), 10.0, tally=Tally(shared=1_000)))
-    first, second, third = (line for line in captured.get().splitlines() if line.startswith("1 mailbox;"))
+        shown.print(drawn_result(result_of([done]), 10.0, tally=Tally(new=3)))
+    first, second, third, slow = (
+        line for line in captured.get().splitlines() if line.startswith("1 mailbox;")
+    )
     assert first.endswith("; 10s, 12 items/s")
     assert second.endswith("; 10s")
     assert third.endswith("; 10s")
+    assert slow.endswith("; 10s"), "no rate of 0 items a second"
     assert "skipped: 2 x-y" in captured.get().splitlines()
     did = "this pass: 0 copied, 0 replaced, 0 amended, 0 withdrawn"
     assert {did, f"{did}, 1,000 shares made"} <= set(captured.get().splitlines())
@@ -463,6 +467,8 @@ def test_what_nobody_has_listed_counts_as_check_counted_it() -> None:
     text = text_of(fleet)
     assert "300 of 1,000 items" in text
     assert "300 items are listed; the rest is as `kogge check` counted" in text
+    assert "not counted here: 1 mailbox that no run has listed and no check has counted" in text
+    assert "not counted here" not in text_of(gather([box(1)], legs[:1], [], NOW))
 
 
 def test_one_is_one() -> None:
