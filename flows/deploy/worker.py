@@ -30,13 +30,13 @@ from engine.control.environment import SAFE_PATH
 from engine.control.json_log import PREFECT_ENVIRONMENT
 from flows.deploy import brakes
 from flows.deploy.api import Api
+from flows.deploy.crashed_run import crash_told, show_crashed
 from flows.deploy.dead_runs import LOOK_SECONDS, WORKER_HEARTBEAT_SECONDS, DeadRuns, Settled, claim
 from flows.deploy.deployments import BRAKES, CUTOVER, ENVIRONMENT
 from flows.deploy.own_flows import flow_of, own_entrypoint
 from flows.deploy.run_engine import command
 from flows.deploy.server_login import CLIENT_AUTH_STRING
 from flows.deploy.unbegun_waves import begin_again
-from flows.display.crashed_run import crash_told, show_crashed
 from flows.process.background_task import PASSING, draw, standing, tried
 from flows.process.prefect_insides import run_in_process
 from flows.process.refused_loads import refuse_loads, refuse_unpickling

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from prefect._internal.infrastructure_exit_codes import get_infrastructure_exit_info
 
+from flows.deploy.crashed_run import SAFE, crash_told, crashed_text
 from flows.deploy.deployments import DEPLOYMENTS
-from flows.display.crashed_run import SAFE, crash_told, crashed_text
 
 PREFECTS = (
     "Process exited with status code: {code}. {explanation}",
