@@ -35,13 +35,14 @@ def fit_card(card: Card, key: bytes, context: Context) -> Mapped:
         raise Rejected("groups-unsupported", "the target keeps no groups; write them down for their owner")
     version = "4.0" if target.vcard == "4.0" else "3.0"
     lines, losses = in_version(card, version)
-    lines, lost = fit_lines(lines, target)
+    lines, lost = fit_lines(lines, target, listed=listed)
     picture, lost_picture = _picture(card.picture, target, is_plain=listed and target.plain_lists)
     body = _whole(version, lines, picture)
-    smaller = [line for line in lines if line.bare_name != "PHOTO"]
-    if _exceeds(len(body), target) and (picture is not None or len(smaller) < len(lines)):
+    if _exceeds(len(body), target):
+        smaller = [line for line in lines if line.name != "PHOTO"]
+        is_pictured = picture is not None or len(smaller) < len(lines)
         body = _whole(version, smaller, None)
-        lost_picture = [lose("photo", "too-large")]
+        lost_picture = [lose("photo", "too-large")] if is_pictured else lost_picture
     if _exceeds(len(body), target):
         raise Rejected("too-large", "larger than the target takes; raise its limit or leave it out")
     named = (*card.losses, *losses, *lost, *lost_picture)
@@ -88,5 +89,5 @@ def _item(body: bytes, lines: Sequence[VCardLine], key: bytes, context: Context)
         card_digest(io.BytesIO(body), context.began),
         len(body),
         lambda: io.BytesIO(body),
-        uid=next(unescaped(line.value) for line in lines if line.bare_name == "UID"),
+        uid=next(unescaped(line.value) for line in lines if line.name == "UID"),
     )

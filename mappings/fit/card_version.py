@@ -51,6 +51,8 @@ RELATED: Mapping[str, str] = {"X-ASSISTANT": "agent", "X-SPOUSE": "spouse", "X-C
 """People (RFC 6350 section 6.6.6), which has no word for a manager."""
 
 SPOKEN_NAMES = ("X-PHONETIC-LAST-NAME", "X-PHONETIC-FIRST-NAME")
+_SPOKEN = frozenset({*SPOKEN_NAMES, "SORT-STRING", "X-PHONETIC-ORG"})
+_NOT_MODERN = frozenset({"SORT-STRING", "PROFILE"})
 NO_YEAR = "1604"
 """Programs that know a day without its year write this leap year in vCard 3.0, as Apple does."""
 
@@ -93,32 +95,24 @@ def _types(line: VCardLine) -> list[str]:
 
 
 def _without(line: VCardLine, *names: str) -> VCardLine:
-    return replace(line, parameters=tuple(pair for pair in line.parameters if pair[0] not in names))
-
-
-def _renamed(line: VCardLine, name: str) -> VCardLine:
-    return replace(line, name=line.name.removesuffix(line.bare_name) + name)
-
-
-def _texts(lines: Lines, *names: str) -> tuple[str, ...]:
-    """Return the text of the first line of each name; "" without one."""
-    found = {line.bare_name: unescaped(line.value) for line in reversed(lines)}
-    return tuple(found.get(name, "") for name in names)
+    kept = tuple(pair for pair in line.parameters if pair[0] not in names)
+    return line if len(kept) == len(line.parameters) else replace(line, parameters=kept)
 
 
 def _modern(lines: Lines) -> tuple[Lines, list[Loss]]:
-    spoken = _texts(lines, *SPOKEN_NAMES)
+    said = {line.name: unescaped(line.value) for line in reversed(lines) if line.name in _SPOKEN}
+    spoken = tuple(said.get(name, "") for name in SPOKEN_NAMES)
     sorting = {
-        "N": spoken if any(spoken) else _texts(lines, "SORT-STRING"),
-        "ORG": _texts(lines, "X-PHONETIC-ORG"),
+        "N": spoken if any(spoken) else (said.get("SORT-STRING", ""),),
+        "ORG": (said.get("X-PHONETIC-ORG", ""),),
     }
-    kept = [line for line in lines if line.bare_name not in ("SORT-STRING", "PROFILE") and not _public(line)]
-    losses = [lose("sensitivity", "no-class") for line in kept if line.bare_name == "CLASS"]
-    return [_sorted_as(_modern_line(line), sorting.get(line.bare_name, ())) for line in kept], losses
+    kept = [line for line in lines if line.name not in _NOT_MODERN and not _public(line)]
+    losses = [lose("sensitivity", "no-class") for line in kept if line.name == "CLASS"]
+    return [_sorted_as(_modern_line(line), sorting.get(line.name, ())) for line in kept], losses
 
 
 def _public(line: VCardLine) -> bool:
-    return line.bare_name == "CLASS" and line.value.strip().upper() == "PUBLIC"
+    return line.name == "CLASS" and line.value.strip().upper() == "PUBLIC"
 
 
 def _sorted_as(line: VCardLine, spoken: tuple[str, ...]) -> VCardLine:
@@ -128,9 +122,9 @@ def _sorted_as(line: VCardLine, spoken: tuple[str, ...]) -> VCardLine:
 
 
 def _modern_line(line: VCardLine) -> VCardLine:
-    name = line.bare_name
+    name = line.name
     if name in RELATED:
-        return _renamed(replace(line, parameters=(*kinds(RELATED[name]), ("VALUE", ("text",)))), "RELATED")
+        return replace(line, name="RELATED", parameters=(*kinds(RELATED[name]), ("VALUE", ("text",))))
     if name == "UID" and not line.value.startswith("urn:"):
         return replace(line, parameters=(("VALUE", ("text",)), *line.parameters))
     if name in _DATES:
@@ -139,13 +133,13 @@ def _modern_line(line: VCardLine) -> VCardLine:
         line = _modern_file(line)
     elif line.parameter("TYPE"):
         line = typed(line, _types(line), "4.0")
-    return _renamed(line, MODERN_NAMES.get(name, name))
+    return replace(line, name=MODERN_NAMES[name]) if name in MODERN_NAMES else line
 
 
 def _modern_file(line: VCardLine) -> VCardLine:
     """Return a line with a file, as a URI."""
     kind = next(iter(line.parameter("TYPE")), "octet-stream").lower()
-    media = kind if "/" in kind else f"{_MEDIA.get(line.bare_name, 'application')}/{kind}"
+    media = kind if "/" in kind else f"{_MEDIA.get(line.name, 'application')}/{kind}"
     data = f"data:{media};base64,{''.join(line.value.split())}"
     return replace(_without(line, "ENCODING", "TYPE", "VALUE"), value=data)
 
@@ -161,15 +155,15 @@ def _modern_date(line: VCardLine) -> VCardLine:
 
 
 def _old(lines: Lines) -> Lines:
-    repeated = frozenset(line.bare_name for line in lines if line.bare_name.startswith("X-PHONETIC-"))
+    repeated = frozenset(line.name for line in lines if line.name.startswith("X-PHONETIC-"))
     made: Lines = []
     for line in lines:
         made.append(_old_line(_without(line, "SORT-AS")))
         spoken, name = line.parameter("SORT-AS"), {"N": "SORT-STRING", "ORG": "X-PHONETIC-ORG"}
-        if any(spoken) and line.bare_name in name and not _has_spoken(line.bare_name, repeated):
-            made.append(text(name[line.bare_name], " ".join(filter(None, spoken))))
+        if any(spoken) and line.name in name and not _has_spoken(line.name, repeated):
+            made.append(text(name[line.name], " ".join(filter(None, spoken))))
     # RFC 2426 wants a name in parts, and programs refuse a card without one.
-    return made if any(line.bare_name == "N" for line in made) else [*made, VCardLine("N", ";;;;")]
+    return made if any(line.name == "N" for line in made) else [*made, VCardLine("N", ";;;;")]
 
 
 def _has_spoken(name: str, repeated: frozenset[str]) -> bool:
@@ -178,7 +172,7 @@ def _has_spoken(name: str, repeated: frozenset[str]) -> bool:
 
 
 def _old_line(line: VCardLine) -> VCardLine:
-    name = line.bare_name
+    name = line.name
     if name == "RELATED":
         return _old_person(line)
     if name in _DATES:
@@ -191,12 +185,12 @@ def _old_line(line: VCardLine) -> VCardLine:
         line = _without(line, "VALUE")
     if name in _TYPED:
         line = typed(line, _old_words(line), "3.0")
-    return _renamed(line, OLD_NAMES.get(name, name))
+    return replace(line, name=OLD_NAMES[name]) if name in OLD_NAMES else line
 
 
 def _old_words(line: VCardLine) -> tuple[str, ...]:
     words = [OLD_WORDS.get(word, word) for word in _types(line)]
-    internet = ["INTERNET"] if line.bare_name == "EMAIL" else []
+    internet = ["INTERNET"] if line.name == "EMAIL" else []
     return (*internet, *words, *(["PREF"] if line.parameter("PREF") == ("1",) else []))
 
 
@@ -204,7 +198,7 @@ def _old_person(line: VCardLine) -> VCardLine:
     words = {word.lower() for word in _types(line)}
     name = next((name for name, word in RELATED.items() if words == {word}), "")
     is_text = "text" in line.parameter("VALUE")
-    return _renamed(replace(line, parameters=()), name) if name and is_text else line
+    return replace(line, name=name, parameters=()) if name and is_text else line
 
 
 def _old_file(line: VCardLine) -> VCardLine:

@@ -47,7 +47,7 @@ def read_contact(native: Native, context: Reading) -> Card:
     """
     card = _card_of(native)
     lines, losses = _with_name(card.lines)
-    if not any(line.bare_name == "UID" for line in lines):
+    if not any(line.name == "UID" for line in lines):
         lines = [text("UID", context.uid_of(key_of(native.ref.id))), *lines]
     return replace(card, lines=tuple(lines), losses=(*card.losses, *losses))
 
@@ -82,25 +82,25 @@ def _card_of(native: Native) -> Card:
 def _with_name(lines: Iterable[VCardLine]) -> tuple[list[VCardLine], list[Loss]]:
     """Return the lines with FN, which may not be empty (RFC 2426 section 3.1.1)."""
     lines = list(lines)
-    named = any(line.bare_name == "FN" and unescaped(line.value).strip() for line in lines)
+    named = any(line.name == "FN" and unescaped(line.value).strip() for line in lines)
     if named:
         return lines, []
-    made = [text("FN", _shown(lines)), *(line for line in lines if line.bare_name != "FN")]
+    made = [text("FN", _shown(lines)), *(line for line in lines if line.name != "FN")]
     return made, [lose("name", "none-given")] if _shown(lines) == NO_NAME else []
 
 
 def _shown(lines: Iterable[VCardLine]) -> str:
     for name in ("FN", *NAMED_BY):
         for line in lines:
-            if line.bare_name == name and (said := _said(line)):
+            if line.name == name and (said := _said(line)):
                 return said
     return NO_NAME
 
 
 def _said(line: VCardLine) -> str:
     """Return a text as one line; of a name in parts first the given names, then those of the family."""
-    parts = [unescaped(part) for part in split(line.value, ";")] if line.bare_name in ("N", "ORG") else []
-    if line.bare_name == "N":
+    parts = [unescaped(part) for part in split(line.value, ";")] if line.name in ("N", "ORG") else []
+    if line.name == "N":
         family, given, more, before, after = (*parts, "", "", "", "", "")[:5]
         parts = [before, given, more, family, after]
     return " ".join(" ".join(parts or [unescaped(line.value)]).split())
@@ -124,7 +124,7 @@ def _apart(lines: Iterable[VCardLine]) -> tuple[list[VCardLine], Picture | None,
 
 def _inside(line: VCardLine) -> str | None:
     """Return the base64 of a picture inside of the card; None for any other line, or a link to a picture."""
-    if line.bare_name != "PHOTO":
+    if line.name != "PHOTO":
         return None
     if any(value.lower() in ("b", "base64") for value in line.parameter("ENCODING")):
         return "".join(line.value.split())
@@ -141,13 +141,12 @@ def _stated_kind(line: VCardLine) -> str:
 
 
 def _line(line: ContentLine) -> VCardLine:
-    name = f"{line.group}.{line.name}" if line.group else line.name
     stated = (part for key, values in line.parameters.items() for part in (key, *values))
     try:
-        "".join((name, line.value, *stated)).encode()
+        "".join((line.group, line.name, line.value, *stated)).encode()
     except UnicodeEncodeError:  # it was no UTF-8
         raise _malformed() from None
-    return VCardLine(name, line.value, tuple(line.parameters.items()))
+    return VCardLine(line.name, line.value, tuple(line.parameters.items()), line.group)
 
 
 def _malformed() -> Rejected:

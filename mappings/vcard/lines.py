@@ -24,20 +24,26 @@ Parameter = tuple[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class VCardLine:
-    """Hold one content line. The value is encoded already; a parameter's values are not."""
+    """Hold one content line.
+
+    Attributes:
+        name: without the group in front of it.
+        value: encoded already.
+        parameters: each with its values, which are not encoded.
+        group: "" if the line belongs to none.
+    """
 
     name: str
     value: str
     parameters: tuple[Parameter, ...] = ()
-
-    @property
-    def bare_name(self) -> str:
-        """Return the name without the group in front of it."""
-        return self.name.rpartition(".")[2]
+    group: str = ""
 
     def parameter(self, name: str) -> tuple[str, ...]:
         """Return the values of a parameter; nothing without it."""
-        return next((values for key, values in self.parameters if key == name), ())
+        for key, values in self.parameters:
+            if key == name:
+                return values
+        return ()
 
     def words(self) -> frozenset[str]:
         """Return its types in upper case; PREF also where vCard 4.0 says PREF=1."""
@@ -110,7 +116,8 @@ def _cut(line: bytes, end: int) -> int:
 
 def _unfolded(line: VCardLine, version: str) -> str:
     parameters = "".join(f";{name}={_values(values, version)}" for name, values in line.parameters)
-    return f"{line.name}{parameters}:{line.value}"
+    group = f"{line.group}." if line.group else ""
+    return f"{group}{line.name}{parameters}:{line.value}"
 
 
 def _values(values: tuple[str, ...], version: str) -> str:
