@@ -19,6 +19,7 @@ class CardLimits:
         free_busy: True if FBURL is kept.
         commas: True if a nickname or a category may hold a comma; False if it is split there.
         last_semicolon: True if an organisation may end with a semicolon.
+        one_picture: True if no more than one picture is kept.
     """
 
     name_part: int | None = None
@@ -29,6 +30,7 @@ class CardLimits:
     free_busy: bool = True
     commas: bool = True
     last_semicolon: bool = True
+    one_picture: bool = False
 
 
 WHOLE_CARDS = CardLimits()

@@ -115,6 +115,7 @@ PROFILE: Final = Profile(
         free_busy=False,
         commas=False,
         last_semicolon=False,
+        one_picture=True,
     ),
     todos=TaskLimits(KEPT_OF_TASKS, past_alarms=False, confidential=False, open_when_done=False),
     attachment_bytes={Kind.CALENDAR: 1 << 18},

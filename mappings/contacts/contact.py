@@ -64,7 +64,7 @@ def read_contact(native: Native, context: Reading) -> Card:
     losses += lost
     if any(altered(str(line)) for line in record.element.itertext()):
         losses.append(lose("text", "control-characters"))
-    return Card("3.0", (*lines, *_revised(record)), picture, tuple(losses))
+    return Card("3.0", (*lines, *_revised(record)), (picture,) if picture else (), tuple(losses))
 
 
 def _record(native: Native, context: Reading) -> ContactRecord:

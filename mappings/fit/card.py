@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from mappings.compare.content_lines import unescaped
 from mappings.compare.semantic_digest import card_digest
@@ -30,46 +30,47 @@ def fit_card(card: Card, key: bytes, context: Context) -> Mapped:
         Rejected: "groups-unsupported" or "too-large".
     """
     target = context.target
-    listed = is_group(card.lines)
-    if listed and not target.groups:
+    is_list = is_group(card.lines)
+    if is_list and not target.groups:
         raise Rejected("groups-unsupported", "the target keeps no groups; write them down for their owner")
     version = "4.0" if target.vcard == "4.0" else "3.0"
     lines, losses = in_version(card, version)
-    lines, lost = fit_lines(lines, target, listed=listed)
-    picture, lost_picture = _picture(card.picture, target, is_plain=listed and target.plain_lists)
-    body = _whole(version, lines, picture)
+    lines, lost = fit_lines(lines, target, is_list=is_list)
+    pictures, lost_pictures = _pictures(card.pictures, target, is_plain=is_list and target.plain_lists)
+    body = _whole(version, lines, pictures)
     if _exceeds(len(body), target):
         smaller = [line for line in lines if line.name != "PHOTO"]
-        is_pictured = picture is not None or len(smaller) < len(lines)
-        body = _whole(version, smaller, None)
-        lost_picture = [lose("photo", "too-large")] if is_pictured else lost_picture
+        body = _whole(version, smaller, ())
+        lost_pictures += [lose("photo", "too-large")] if pictures or len(smaller) < len(lines) else []
     if _exceeds(len(body), target):
         raise Rejected("too-large", "larger than the target takes; raise its limit or leave it out")
-    named = (*card.losses, *losses, *lost, *lost_picture)
+    named = (*card.losses, *losses, *lost, *lost_pictures)
     return Mapped(_item(body, lines, key, context), tuple(dict.fromkeys(named)))
 
 
-def _picture(
-    picture: Picture | None, target: Capabilities, *, is_plain: bool
-) -> tuple[Picture | None, list[Loss]]:
-    """Return the picture if the target takes it; it is not read before."""
-    if picture is None:
-        return None, []
-    limit = target.attachment_bytes
-    if limit is not None and picture.size > limit:
-        return None, [lose("photo", "too-large")]
-    if is_plain:
-        return None, [lose("list", "name-and-members-only")]
-    encoded = -(-picture.size // 3) * 4  # four characters stand for three bytes
-    return (None, [lose("photo", "too-large")]) if _exceeds(encoded, target) else (picture, [])
+def _pictures(
+    pictures: Iterable[Picture], target: Capabilities, *, is_plain: bool
+) -> tuple[list[Picture], list[Loss]]:
+    """Return the pictures that the target takes; they are not read before."""
+    kept, losses, limit = list[Picture](), list[Loss](), target.attachment_bytes
+    for picture in pictures:
+        encoded = -(-picture.size // 3) * 4  # four characters stand for three bytes
+        if _exceeds(encoded, target) or (limit is not None and picture.size > limit):
+            losses.append(lose("photo", "too-large"))
+        elif is_plain:
+            losses.append(lose("list", "name-and-members-only"))
+        elif kept and target.cards.one_picture:
+            losses.append(lose("photo", "one-only"))
+        else:
+            kept.append(picture)
+    return kept, losses
 
 
-def _whole(version: str, lines: Sequence[VCardLine], picture: Picture | None) -> bytes:
-    """Return the body: the picture stands behind what a person reads, and before the time of the change."""
-    if picture is None:
-        return render(version, lines)
-    at = next((at for at, line in enumerate(lines) if line.name == "REV"), len(lines))
-    return render(version, (*lines[:at], _picture_line(picture, version), *lines[at:]))
+def _whole(version: str, lines: Sequence[VCardLine], pictures: Iterable[Picture]) -> bytes:
+    """Return the body: pictures stand behind what a person reads, and before the time of the change."""
+    made = [_picture_line(picture, version) for picture in pictures]
+    at = next((at for at, line in enumerate(lines) if line.name == "REV"), len(lines)) if made else 0
+    return render(version, (*lines[:at], *made, *lines[at:]))
 
 
 def _picture_line(picture: Picture, version: str) -> VCardLine:

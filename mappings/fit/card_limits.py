@@ -42,15 +42,15 @@ def is_group(lines: Iterable[VCardLine]) -> bool:
     return any(line.name in GROUP and line.value.strip().lower() == "group" for line in lines)
 
 
-def fit_lines(lines: list[VCardLine], target: Capabilities, *, listed: bool) -> Fitted:
+def fit_lines(lines: list[VCardLine], target: Capabilities, *, is_list: bool) -> Fitted:
     """Return the lines that the target keeps, and what is lost.
 
     Args:
         lines: in the words of the version that the target takes.
         target: what it can hold.
-        listed: True for a distribution list.
+        is_list: True for a distribution list.
     """
-    if listed:
+    if is_list:
         lines, losses = _plain_list(lines) if target.plain_lists else (lines, [])
         lines, lost = _each(_members_once(lines), _LIST_RULES, target.cards)
         return lines, [*losses, *lost]

@@ -68,8 +68,8 @@ def read_card(stream: BinaryIO) -> Card:
         raise _malformed()
     if versions[0] not in VERSIONS:
         raise Rejected("unknown-format", "no mapping for this version of a vCard")
-    others, picture, losses = _apart(_line(line) for line in lines if line.name != "VERSION")
-    return Card(versions[0], tuple(others), picture, tuple(losses))
+    others, pictures, losses = _apart(_line(line) for line in lines if line.name != "VERSION")
+    return Card(versions[0], tuple(others), tuple(pictures), tuple(losses))
 
 
 def _card_of(native: Native) -> Card:
@@ -106,20 +106,27 @@ def _said(line: VCardLine) -> str:
     return " ".join(" ".join(parts or [unescaped(line.value)]).split())
 
 
-def _apart(lines: Iterable[VCardLine]) -> tuple[list[VCardLine], Picture | None, list[Loss]]:
-    """Return the lines, the first picture that stands inside of the card, and what is lost of it."""
-    others = list(lines)
-    found = next(((line, data) for line in others if (data := _inside(line)) is not None), None)
-    if found is None:
-        return others, None, []
-    line, data = found
-    others.remove(line)
+def _apart(lines: Iterable[VCardLine]) -> tuple[list[VCardLine], list[Picture], list[Loss]]:
+    """Return the lines, the pictures that stand inside of the card, and what is lost of these."""
+    others, inside = list[VCardLine](), list[tuple[VCardLine, str]]()
+    for line in lines:
+        data = _inside(line)
+        others += [line] if data is None else []
+        inside += [] if data is None else [(line, data)]
+    made = [_picture(*pair) for pair in sorted(inside, key=lambda pair: "PREF" not in pair[0].words())]
+    pictures = [each for each in made if isinstance(each, Picture)]
+    return others, pictures, [each for each in made if isinstance(each, Loss)]
+
+
+def _picture(line: VCardLine, data: str) -> Picture | Loss:
     if not _BASE64.fullmatch(data):
-        return others, None, [lose("photo", "not-read")]
+        return lose("photo", "not-read")
     kind = kind_of(b64decode(data[:_FIRST])) or _stated_kind(line)
-    if not kind:
-        return others, None, [lose("photo", "unknown-format")]
-    return others, Picture(kind, len(data.rstrip("=")) * 3 // 4, lambda: data), []
+    return (
+        Picture(kind, len(data.rstrip("=")) * 3 // 4, lambda: data)
+        if kind
+        else lose("photo", "unknown-format")
+    )
 
 
 def _inside(line: VCardLine) -> str | None:

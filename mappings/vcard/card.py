@@ -55,14 +55,14 @@ class Card:
 
     Attributes:
         version: whose words the lines use, "3.0" or "4.0".
-        lines: in their order, without BEGIN, VERSION, END and the picture. A group is a part of the name.
-        picture: None if there is none.
+        lines: in their order, without BEGIN, VERSION, END and the pictures inside of it.
+        pictures: the one that its owner prefers first.
         losses: what was lost while the card was read.
     """
 
     version: str
     lines: tuple[VCardLine, ...]
-    picture: Picture | None = None
+    pictures: tuple[Picture, ...] = ()
     losses: tuple[Loss, ...] = ()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import tracemalloc
+from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +14,7 @@ import pytest
 from golden_records import GOLDENS, NOT_AFTER, context, golden, names, record
 
 from connectors.caldav.product_open_xchange import PROFILE
+from mappings.compare.content_lines import MOST_BYTES
 from mappings.compare.semantic_digest import card_meaning
 from mappings.fields.context import Context
 from mappings.registry import ITEM_FORMS
@@ -158,6 +160,57 @@ def test_a_card_without_uid_and_name_gets_them(version: str) -> None:
     assert made.item.uid == context().uid_of(made.item.key)
     nothing = mapped(vcard(raw.replace("ORG:Firma\r\n", "")), context(Capabilities(CARDS)))
     assert reasons(nothing) == {"name/none-given"}
+
+
+JPEG, PNG = (b64encode(head + bytes(90)).decode() for head in (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))
+PICTURES = {
+    "3.0": (f"PHOTO;ENCODING=b;TYPE=JPEG:{JPEG}", f"item1.PHOTO;ENCODING=BASE64;TYPE=PNG:{PNG}"),
+    "4.0": (f"PHOTO:data:image/jpeg;base64,{JPEG}", f"PHOTO;PREF=1:data:image/png;base64,{PNG}"),
+}
+
+
+def photos(made: Mapped) -> list[str]:
+    return [line for line in unfolded(made) if "PHOTO" in line]
+
+
+@pytest.mark.parametrize("version", PICTURES)
+def test_each_picture_of_a_card_is_fitted(version: str) -> None:
+    first, second = PICTURES[version]
+    card = elsewhere(first, second, first.replace("AAA", "%"), version=version)
+    both = mapped(card, context(Capabilities(CARDS)))
+    jpeg, png = f"PHOTO;ENCODING=b;TYPE=JPEG:{JPEG}", f"PHOTO;ENCODING=b;TYPE=PNG:{PNG}"
+    preferred, other = (png, jpeg) if version == "4.0" else (jpeg, png)
+    assert photos(both) == [preferred, other]
+    assert reasons(both) == {"photo/not-read"}
+    one = mapped(card, context(OX))
+    assert photos(one) == [preferred]
+    assert reasons(one) == {"photo/not-read", "photo/one-only"}
+    for small in (replace(OX, attachment_bytes=60), replace(OX, max_bytes=200)):
+        none = mapped(card, context(small))
+        assert photos(none) == []
+        assert "photo/too-large" in reasons(none)
+
+
+def test_a_card_whose_bytes_are_no_utf_8_is_refused() -> None:
+    for line in ("NOTE:@", "X-@:a", "TEL;TYPE=@:1", "@.TEL:1", "PHOTO;ENCODING=b:@"):
+        card = elsewhere(line)
+        assert card.body is not None
+        for odd in (b"\xff", b"\xc3", b"\xed\xa0\x80"):
+            broken = vcard(card.body().read().replace(b"@", odd))
+            with pytest.raises(Rejected, match="malformed-record"):
+                mapped(broken, context(OX))
+
+
+@pytest.mark.parametrize("name", ["NOTE", "X-ANYTHING", "TEL;TYPE=" + "w" * 100_000, "g" * 100_000 + ".TEL"])
+def test_a_very_long_line_is_read_and_folded(name: str) -> None:
+    made = mapped(elsewhere(f"{name}:{'ä' * 1_000_000}"), context(Capabilities(CARDS)))
+    assert max(map(len, body(made).split(b"\r\n"))) <= 75
+    assert f":{'ä' * 1_000_000}" in body(made).decode().replace("\r\n ", "")
+
+
+def test_a_card_without_end_is_refused() -> None:
+    with pytest.raises(Rejected, match="malformed-record"):
+        mapped(elsewhere(f"NOTE:{'a' * MOST_BYTES}"), context(Capabilities(CARDS)))
 
 
 class Zeroes(io.RawIOBase):
