@@ -146,6 +146,14 @@ def rows(found: Json, columns: int) -> list[list[Any]]:
     return listed
 
 
+def text_of(found: Json, name: str) -> str:
+    """Return a text that the API states, without what cannot be shown; "" for none."""
+    value = found.get(name)
+    if not isinstance(value, str):
+        return ""
+    return "".join(one for one in value if one in "\t\n" or one.isprintable())
+
+
 def answer_words(answer: HttpAnswer) -> ServerWords:
     """Return what the server said, for the private file of server words."""
     return of_body(answer.body)

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 
 from icalendar.parser import Contentlines
 
-from connectors.open_xchange.answers import Json
+from connectors.open_xchange.answers import Json, text_of
 from model.errors import Rejected
 
 HEAD_MOST = 65_536
@@ -64,7 +64,7 @@ def to_list(card: bytes) -> Json:
 
 def to_card(found: Json) -> bytes:
     """Return the card for a list as the server states it."""
-    name, uid = _stated(found, "display_name"), _stated(found, "uid")
+    name, uid = text_of(found, "display_name"), text_of(found, "uid")
     members = found.get("distribution_list")
     lines = [
         "BEGIN:VCARD",
@@ -94,19 +94,12 @@ def _member(line: Line) -> Json:
 
 
 def _member_line(member: Json) -> str:
-    mail, name = _stated(member, "mail"), _stated(member, "display_name")
+    mail, name = text_of(member, "mail"), text_of(member, "display_name")
     shown = name.replace('"', "'").replace("\n", " ")
     quoted = f'"{shown}"' if _QUOTED.search(shown) else shown
     # the mapping leaves out a name that is only the address
     named = f";X-CN={quoted}" if name and name.casefold() != mail.casefold() else ""
     return f"X-ADDRESSBOOKSERVER-MEMBER{named}:mailto:{quote(mail, safe=SAFE)}"
-
-
-def _stated(found: Json, name: str) -> str:
-    value = found.get(name)
-    return (
-        "".join(one for one in value if one in "\t\n" or one.isprintable()) if isinstance(value, str) else ""
-    )
 
 
 def _lines(card: bytes) -> Iterator[Line]:

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Final, TypeAlias
 
 from icalendar import Alarm, Calendar, Todo, vRecur
 
-from connectors.open_xchange.answers import Json
+from connectors.open_xchange.answers import Json, text_of
 from connectors.open_xchange.recurrence import NOTHING, day_of, moment_of_day, to_fields, to_rule
 from model.errors import Rejected
 from model.icalendar_writer import written
@@ -70,7 +70,7 @@ def to_task(body: bytes) -> Json:
 def to_object(found: Json) -> bytes:
     """Return the iCalendar object for a task as the server states it; what makes no sense is left out."""
     todo = Todo()
-    todo.add("UID", _text(found, "uid"))
+    todo.add("UID", text_of(found, "uid"))
     todo.add("DTSTAMP", datetime(1970, 1, 1, tzinfo=UTC))
     for name, value in _properties(found):
         todo.add(name, value)
@@ -79,7 +79,7 @@ def to_object(found: Json) -> bytes:
         todo.add("RRULE", vRecur.from_ical(rule))
     alarm = _moment(found.get("alarm"))
     if alarm is not None:
-        todo.add_component(_alarm(alarm, _text(found, "title")))
+        todo.add_component(_alarm(alarm, text_of(found, "title")))
     calendar = Calendar()
     calendar.add("VERSION", "2.0")
     calendar.add("PRODID", "Open-Xchange")
@@ -117,7 +117,7 @@ def _day(todo: Read, name: str) -> int:
 
 def _properties(found: Json) -> Iterator[tuple[str, object]]:
     for name, field in (("SUMMARY", "title"), ("DESCRIPTION", "note")):
-        if text := _text(found, field):
+        if text := text_of(found, field):
             yield name, text
     for name, field in (("DTSTART", "start_time"), ("DUE", "end_time")):
         if (moment := _moment(found.get(field))) is not None:
@@ -131,7 +131,7 @@ def _properties(found: Json) -> Iterator[tuple[str, object]]:
         yield "PERCENT-COMPLETE", percent
     if isinstance(priority, int) and priority in PRIORITY_NAMES:
         yield "PRIORITY", PRIORITY_NAMES[priority]
-    categories = [one.strip() for one in _text(found, "categories").split(",") if one.strip()]
+    categories = [one.strip() for one in text_of(found, "categories").split(",") if one.strip()]
     if categories:
         yield "CATEGORIES", categories
     done = _moment(found.get("date_completed"))
@@ -163,10 +163,3 @@ def _moment(value: object) -> datetime | None:
         return datetime.fromtimestamp(value / 1000, UTC).replace(microsecond=0)
     except (ValueError, OverflowError, OSError):
         return None
-
-
-def _text(found: Json, name: str) -> str:
-    value = found.get(name)
-    return (
-        "".join(one for one in value if one in "\t\n" or one.isprintable()) if isinstance(value, str) else ""
-    )
