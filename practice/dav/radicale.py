@@ -16,7 +16,6 @@ import json
 import logging
 import shutil
 import socketserver
-import subprocess
 import sys
 import tempfile
 import threading
@@ -27,8 +26,9 @@ from typing import Any
 from urllib.parse import quote
 from wsgiref.simple_server import WSGIServer
 
+from practice.harness.child import Child
+
 USER_PASSWORD = "userpw"
-STOP_SECONDS = 5.0
 PROVISIONED = {
     "calendar": {
         "tag": "VCALENDAR",
@@ -107,7 +107,7 @@ class RadicaleServer:
 
     url: str
     users: frozenset[str]
-    _process: subprocess.Popen[str]
+    _child: Child
     user_password: str = USER_PASSWORD
     product: str = "radicale"
 
@@ -117,15 +117,7 @@ class RadicaleServer:
 
     def stop(self) -> None:
         """Stop it; everything in it is gone. Safe to call again."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._child.stop()
 
 
 def start_radicale(users: Iterable[str], *, provisioned: bool = False) -> RadicaleServer:
@@ -140,26 +132,8 @@ def start_radicale(users: Iterable[str], *, provisioned: bool = False) -> Radica
         RuntimeError: it does not start.
     """
     known = frozenset(users)
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "practice.dav.radicale",
-            "provisioned" if provisioned else "bare",
-            *sorted(known),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-        start_new_session=True,  # a Ctrl-C ends the starter, and its end ends us, with the folder
-    )
-    line = process.stdout.readline().strip() if process.stdout is not None else ""
-    server = RadicaleServer(f"http://127.0.0.1:{line}", known, process)
-    if not line.isdigit():
-        server.stop()
-        raise RuntimeError("Radicale does not start")
-    return server
+    child = Child("practice.dav.radicale", "provisioned" if provisioned else "bare", *sorted(known))
+    return RadicaleServer(f"http://127.0.0.1:{child.port}", known, child)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,10 @@ other sessions whose open mailbox is renamed. About 1,500 messages of 8 KB a sec
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import pymap.mime
@@ -31,11 +29,12 @@ from pymap.parsing.specials.flag import Flag, Wildcard
 from pymap.user import UserMetadata
 from pysasl.hashing import Cleartext
 
+from practice.harness.child import Child
+
 MASTER = "migrator"
 MASTER_PASSWORD = "migratorpw"
 USER_PASSWORD = "userpw"
 LINE_BYTES = 1 << 20
-STOP_SECONDS = 5.0
 Serve: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
 
 
@@ -148,7 +147,7 @@ class PymapServer:
     """Hold a running pymap; see start_pymap. Users log in with user_password, or through the master."""
 
     port: int
-    _process: subprocess.Popen[str]
+    _child: Child
     host: str = "127.0.0.1"
     security: str = "none"
     master_user: str = MASTER
@@ -159,15 +158,7 @@ class PymapServer:
 
     def stop(self) -> None:
         """Stop it; all mail in it is gone. Safe to call again."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._child.stop()
 
 
 def start_pymap(users: Iterable[str]) -> PymapServer:
@@ -176,19 +167,8 @@ def start_pymap(users: Iterable[str]) -> PymapServer:
     Raises:
         RuntimeError: it does not start.
     """
-    process = subprocess.Popen(
-        [sys.executable, "-m", "practice.servers.pymap_server", *users],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
-    line = process.stdout.readline() if process.stdout is not None else ""
-    server = PymapServer(int(line) if line.strip().isdigit() else 0, process)
-    if not server.port:
-        server.stop()
-        raise RuntimeError("pymap does not start")
-    return server
+    child = Child("practice.servers.pymap_server", *users)
+    return PymapServer(child.port, child)
 
 
 if __name__ == "__main__":
