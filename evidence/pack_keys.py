@@ -14,6 +14,7 @@ from ledger.inventory import keystore
 from ledger.open_ledgers import opened
 from ledger.store import Ledger
 from model.errors import Misconfigured
+from model.plural import first_of
 from model.signing_keys import write_key
 
 EXPORTED = "evidence-key-exported"
@@ -74,8 +75,7 @@ class KeyLook:
         if self.why:
             return f"evidence: nothing can be sealed: {self.why}"
         if self.shut:
-            more = f" and {len(self.shut) - SHOWN:,} more" if len(self.shut) > SHOWN else ""
-            names = ", ".join(self.shut[:SHOWN]) + more
+            names = first_of(self.shut, SHOWN)
             return f"evidence: the key of keys does not open the key of {names}: compare with a backup"
         if self.new is not None:
             return f"evidence: the first pass makes the key of keys ({self.new}): keep a copy elsewhere"

@@ -41,6 +41,7 @@ from ledger.inventory.keystore import DESTROYED
 from ledger.store import Ledger
 from ledger.views.seal_chain import Basis, Loose, SealRow, Seals, in_order
 from model.errors import Corrupt, MigrationError, Misconfigured
+from model.plural import first_of
 from model.signing_keys import line_of
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -232,10 +233,9 @@ def _refuse_damaged(damaged: Mapping[str, Corrupt], order: SealRequest, found: O
     """Raise Corrupt for damaged mailboxes, unless an incomplete pack of the others is wanted and possible."""
     if not damaged or (order.incomplete and len(damaged) < len(found.ready)):
         return
-    names = ", ".join(sorted(damaged)[:SHOWN])
-    more = f" and {len(damaged) - SHOWN:,} more" if len(damaged) > SHOWN else ""
+    names = first_of(sorted(damaged), SHOWN)
     then = "no mailbox is left" if order.incomplete else "--incomplete leaves it out, and the pack names it"
-    raise Corrupt("evidence-damaged", f"not sealed: what was recorded of {names}{more} was altered; {then}")
+    raise Corrupt("evidence-damaged", f"not sealed: what was recorded of {names} was altered; {then}")
 
 
 def _without(ledger: Ledger, found: Outlook, damaged: Mapping[str, Corrupt]) -> Outlook:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import Misconfigured
+from model.plural import first_of
 
 SHOWN = 20
 NAMED_MOST = 8
@@ -56,13 +57,17 @@ def unknown(name: str, existing: Iterable[str], every: str = "") -> str:
     if near:
         return f"unknown; did you mean {near[0]}?"
     if len(names) > NAMED_MOST:
-        first = ", ".join(names[:NAMED_MOST])
         where = f"; {every}" if every else ""
-        return f"unknown; there are {len(names)}: {first} and {len(names) - NAMED_MOST} more{where}"
+        return f"unknown; there are {len(names)}: {first_of(names, NAMED_MOST)}{where}"
     *others, last = names or [""]
     if others:
         return f"unknown; give {', '.join(others)} or {last}"
     return f"unknown; there is only {last}" if last else "unknown; there is none yet"
+
+
+def lowered(text: str) -> str:
+    """Return a text that goes on after a colon: with its first letter in lower case."""
+    return text[:1].lower() + text[1:]
 
 
 def read_text(path: Path, purpose: str, name: str = "") -> str:

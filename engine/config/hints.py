@@ -11,11 +11,18 @@ CARRIED = (("--wave", "-w"), ("--mailbox", "-m"), ("--workload",), ("--inventory
 """Options that the next command gets as this one had them, if it knows them."""
 CHOOSING = frozenset({"--wave", "-w", "--mailbox", "-m"})
 """A command with one of these options has chosen its mailboxes already."""
+NAMED_MOST = 8
+"""So many mailboxes are named in a command; a word stands for each of more."""
 _typed: list[str] = []
 """The words of the command line that runs, without the program's name."""
 OptionsOf = Callable[[Sequence[str]], Collection[str]]
 """Returns the options of the command that these words name."""
 _options_of: list[OptionsOf] = []
+
+
+def each_mailbox(ids: Sequence[str]) -> list[str]:
+    """Return what chooses each of these mailboxes in a command; if they are many, what stands for each."""
+    return [f"-m {one}" for one in ids] if len(ids) <= NAMED_MOST else ["-m MAILBOX"]
 
 
 def remember(words: Sequence[str], options_of: OptionsOf) -> None:

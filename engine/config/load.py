@@ -28,7 +28,7 @@ from connectors.server_settings import ServerSettings
 from connectors.settings import Account, Strict, name_fields
 from engine.config.approval import ApprovalSettings
 from engine.config.evidence_key import EvidenceSettings
-from engine.config.file_errors import Problem, misconfigured, read_text
+from engine.config.file_errors import Problem, lowered, misconfigured, read_text
 from engine.config.hooks import CutoverSettings, HooksSettings
 from engine.config.ledger import LedgerSettings
 from engine.config.log import LoggingSettings
@@ -380,7 +380,7 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         reason, _, place = str(error).partition(" (at ")
         raise misconfigured(
-            path, [Problem(_line(place, text), "", f"not TOML: {_lower_first(reason)}{_hint(reason)}")]
+            path, [Problem(_line(place, text), "", f"not TOML: {lowered(reason)}{_hint(reason)}")]
         ) from None
 
 
@@ -395,10 +395,6 @@ def _line(place: str, text: str) -> int:
     """Return the line of an error: tomllib says "line 3, column 9)" or "end of document)"."""
     digits = place.removeprefix("line ").partition(",")[0]
     return int(digits) if digits.isdigit() else text.count("\n") + 1
-
-
-def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:]
 
 
 def _anchor(value: Any, root: Path, key: str = "") -> Any:

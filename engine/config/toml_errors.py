@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from connectors.settings import Secret
-from engine.config.file_errors import Problem, unknown
+from engine.config.file_errors import Problem, lowered, unknown
 
 Path = tuple[str | int, ...]
 
@@ -200,7 +200,7 @@ def _advice(detail: ErrorDetails, owner: type[BaseModel] | None, own: type[BaseM
     """Return Kogge's words about a finding: those of our own checks, or those of its kind of error."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in OURS:
-        return _lowered(detail["msg"].removeprefix("Value error, "))
+        return lowered(detail["msg"].removeprefix("Value error, "))
     if kind == "extra_forbidden" and detail["loc"] in RENAMED:
         return f"is now called {RENAMED[detail['loc']]}; rename it"
     if kind == "extra_forbidden":
@@ -222,7 +222,3 @@ def _unknown_field(name: str, owner: type[BaseModel] | None) -> str:
     tables = {table: model_at(owner, (table,), {}, lambda *_: None) for table in fields}
     within = [f"{table}.{name}" for table, model in tables.items() if model and name in model.model_fields]
     return f"unknown; did you mean {' or '.join(within)}?" if within else advice
-
-
-def _lowered(text: str) -> str:
-    return text[:1].lower() + text[1:]

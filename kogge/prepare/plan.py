@@ -25,7 +25,7 @@ from kogge.terminal.given_once import GivenOnceCommand
 from kogge.terminal.options import CODES, WIDTH, AsJson, ConfigPath, Exit, emit, say, screen, told
 from kogge.terminal.tables import BAD, CARE, GOOD, QUIET, bytes_cell, duration, table
 from model.errors import Misconfigured
-from model.plural import many
+from model.plural import first_of, many
 
 if TYPE_CHECKING:
     from engine.planning.plan_diff import Difference, PlanChange
@@ -212,9 +212,7 @@ def _told(notice: Notice) -> str:
 
 def _lines(lines: Sequence[int]) -> str:
     """Return line numbers, the first of many."""
-    shown = ", ".join(map(str, lines[:SHOWN_LINES]))
-    more = f" and {len(lines) - SHOWN_LINES:,} more" if len(lines) > SHOWN_LINES else ""
-    return f"line{'s' if len(lines) > 1 else ''} {shown}{more}"
+    return f"line{'s' if len(lines) > 1 else ''} {first_of(lines, SHOWN_LINES)}"
 
 
 def _next(config: Path, settings: Config, files: Sequence[Path], force: bool, settled: bool) -> None:

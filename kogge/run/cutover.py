@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from engine.config.hints import DEFAULT, next_command
+from engine.config.hints import DEFAULT, each_mailbox, next_command
 from engine.config.load import Config, load
 from engine.control import json_log
 from engine.control.ledger_access import opened_ledger
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from ledger.store import Ledger
 
 SHOWN = 40
-NAMED_MOST = 8
 LIVE, RELEASED = "live-phase", "release-begun"
 """The codes of what cannot be taken back any more."""
 LOOK = "Score low, not approved, not live yet: {:,}. A person has to look; `kogge score` says why."
@@ -481,8 +480,7 @@ def _whose(cuts: Sequence[CutoverResult], code: str | None) -> str:
 
 def _shown(cuts: Sequence[CutoverResult]) -> str:
     """Return mailboxes as options, or a word that stands for each if there are many."""
-    found = [f"-m {one.mailbox}" for one in cuts]
-    return " ".join(found) if len(found) <= NAMED_MOST else "-m MAILBOX"
+    return " ".join(each_mailbox([one.mailbox for one in cuts]))
 
 
 def _cell(one: CutoverResult) -> dict[str, str]:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.config.hints import DEFAULT, next_command
+from engine.config.hints import DEFAULT, each_mailbox, next_command
 from engine.config.load import Config, load
 from engine.control import json_log
 from engine.control.ledger_access import opened_ledger
 from kogge.run.pause import OutsideHours, may_look, may_work
-from kogge.shown.rollback_counts import NAMED_MOST, after_look, codes_of, lines_of_added, passes, show_counts
+from kogge.shown.rollback_counts import after_look, codes_of, lines_of_added, passes, show_counts
 from kogge.terminal.options import (
     AsJson,
     ConfigPath,
@@ -169,7 +169,7 @@ def _about_phases(
     done = Steps(ledger).of(row.id for row in now)
     begun = [{one.name for one in done.get(row.id, [])} for row in now]
     hooks = {hook.name for names in begun for _, hook in in_force(config.hooks, names)}
-    whose = " ".join(f"-m {row.id}" for row in now[:NAMED_MOST]) if len(now) <= NAMED_MOST else "-m MAILBOX"
+    whose = " ".join(each_mailbox([row.id for row in now]))
     are = f"{many(len(now), 'mailbox is', 'mailboxes are')} rolled back and still frozen or live"
     force = f"; in force: {', '.join(sorted(hooks))}" if hooks else ""
     say(f"{are}{force}. Whoever works there has an empty account, and no pass mirrors it.")

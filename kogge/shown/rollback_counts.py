@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.config.hints import next_command
+from engine.config.hints import each_mailbox, next_command
 from engine.control.remedies import PASSING
 from kogge.shown.fault_lines import fault_lines
 from kogge.terminal.options import screen
@@ -17,7 +17,6 @@ from reports.progress import LATER
 if TYPE_CHECKING:
     from engine.rollback.run_many import RollbackResult
 
-NAMED_MOST = 8
 WORDS = {
     "changed": "changed by somebody since: they stay",
     "gone": "not where we wrote them any more (deleted or moved by somebody)",
@@ -134,6 +133,5 @@ def lines_of_added(ended: Sequence[RollbackResult], path: Path) -> list[str]:
         path: of the configuration.
     """
     boxes = sorted({one.leg.mailbox for one in ended if one.report.counts["added"]})
-    named = [f"-m {box}" for box in boxes] if len(boxes) <= NAMED_MOST else ["-m MAILBOX"]
-    commands = [f"approve target-not-empty {one} --by NAME --reason TEXT" for one in named]
+    commands = [f"approve target-not-empty {one} --by NAME --reason TEXT" for one in each_mailbox(boxes)]
     return [f"First, if what people added may stay there: {next_command(path, one)}" for one in commands]

@@ -38,7 +38,7 @@ from kogge.terminal.tables import (
 from ledger.db.rows import NOT_IN_PLAN, Outcome, State, Tally
 from ledger.views.reports import AMISS, LegSummary
 from model.kinds import KINDS, Kind
-from model.plural import many
+from model.plural import first_of, many
 from reports.facts import loss_documents, lost_of
 from reports.loss_texts import Lost, closing_lines
 from reports.plan_gaps import by_mailbox, is_settled, told_code
@@ -254,8 +254,7 @@ def _withheld(legs: Iterable[LegSummary]) -> Iterator[RenderableType]:
     """
     gone = sorted({leg.mailbox for leg in legs if leg.withheld == NOT_IN_PLAN})
     if gone:
-        named = ", ".join(gone[:SHOWN]) + (f" and {len(gone) - SHOWN:,} more" if len(gone) > SHOWN else "")
-        yield Text(f"{NOT_IN_PLAN}: {named}. {advice(NOT_IN_PLAN)}", style=BAD)
+        yield Text(f"{NOT_IN_PLAN}: {first_of(gone, SHOWN)}. {advice(NOT_IN_PLAN)}", style=BAD)
 
 
 def _boxes(result: RunSummary, width: int) -> Iterator[RenderableType]:

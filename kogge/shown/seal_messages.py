@@ -31,7 +31,7 @@ from ledger.store import Ledger
 from ledger.views.seal_chain import Loose, SealRow, Seals
 from model.date_text import date_of
 from model.errors import Misconfigured
-from model.plural import many
+from model.plural import first_of, many
 from model.signing_keys import line_of
 
 SHOWN = 10
@@ -249,8 +249,7 @@ def tell_in_use(ledger: Ledger, asked: SealOptions) -> None:
     say(f"In use: {in_use_text(counts)}.")
     if any(row.phase is not Phase.STAGING for row in rows):
         names = [row.id for row in rows if row.phase is not Phase.LIVE]
-        more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-        say(f"  not in use: {', '.join(names[:SHOWN])}{more}. After their cutover, seal with --correct.")
+        say(f"  not in use: {first_of(names, SHOWN)}. After their cutover, seal with --correct.")
 
 
 def show_loose(asked: SealOptions, found: Outlook) -> None:
@@ -259,8 +258,7 @@ def show_loose(asked: SealOptions, found: Outlook) -> None:
     for (state, code), count in counts.most_common():
         asked.line(f"not accounted for: {missing_text(state, code, count)}")
         names = [_name(one) for one in found.loose if (one.state, one.code) == (state, code)]
-        more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-        asked.line(f"  {', '.join(names[:SHOWN])}{more}")
+        asked.line(f"  {first_of(names, SHOWN)}")
     if found.at_work:
         asked.line(f"at work now: {', '.join(found.at_work[:SHOWN])}")
 
@@ -389,6 +387,5 @@ def tell(asked: SealOptions, made: Sealed) -> Exit:
 
 
 def _say_lost(code: str, lost: list[str]) -> None:
-    more = f" and {len(lost) - SHOWN:,} more" if len(lost) > SHOWN else ""
-    say(f"Left out ({code}): what the ledger recorded of {', '.join(lost[:SHOWN])}{more} was altered.")
+    say(f"Left out ({code}): what the ledger recorded of {first_of(lost, SHOWN)} was altered.")
     say("Compare the ledger with a backup of it; the pack names them as incomplete.")
