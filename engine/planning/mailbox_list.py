@@ -13,7 +13,7 @@ import io
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -237,8 +237,7 @@ def read_mailboxes(path: Path, *, unplanned: bool = False) -> tuple[Person, ...]
         cells.setdefault("wave", "")
         faults = _faults(line, cells, unplanned)
         problems += faults
-        if not faults:
-            people.append(_person(line, cells))
+        people.append(_person(line, cells, {one.field for one in faults}))
     problems += _duplicates(people)
     if problems:
         raise misconfigured(path, problems)
@@ -470,7 +469,10 @@ def is_folder(text: str) -> bool:
     return bool(names) and all(name.isprintable() and name not in {".", ".."} for name in names)
 
 
-def _person(line: int, cells: Mapping[str, str]) -> Person:
+def _person(line: int, given: Mapping[str, str], wrong: Collection[str] = ()) -> Person:
+    """Return the person of a row. wrong: columns with a fault, which are read as if they were empty."""
+    without = {*wrong, "target", "target_login"} if "source" in wrong and is_site(given["source"]) else wrong
+    cells = {name: "" if name in without else value for name, value in given.items()}
     source, target = one_spelling(cells["source"]), cells["target"].lower()
     return Person(
         line=line,
@@ -498,6 +500,8 @@ def _duplicates(people: Iterable[Person]) -> Iterator[Problem]:
                 continue
             for name in (side, f"{side}_login"):
                 value = canonical(getattr(person, name))
+                if not value:
+                    continue  # it has a fault of its own
                 earlier = first.setdefault((name, value), person.line)
                 if earlier != person.line:
                     yield Problem(person.line, name, f"the same {name} as in line {earlier}")

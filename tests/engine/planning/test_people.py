@@ -82,6 +82,18 @@ def test_all_faults_at_once(write) -> None:
     ]
 
 
+def test_a_duplicate_of_a_row_with_another_fault_is_told_at_once(write) -> None:
+    """Otherwise it is told only after the other fault was mended."""
+    rows = ["a@x,a@y,", "a@x,b@y,1", "no address,c@y,1", "d@x,c@y,1", "no address,e@y,1"]
+    assert faults(write(HEAD + "\n".join(rows))) == [
+        "mailboxes.csv:2: wave: is empty; `kogge plan --write` fills it in",
+        "mailboxes.csv:3: source: the same source as in line 2",
+        "mailboxes.csv:4: source: not an e-mail address: it holds a blank",
+        "mailboxes.csv:5: target: the same target as in line 4",
+        "mailboxes.csv:6: source: not an e-mail address: it holds a blank",
+    ]
+
+
 def test_no_fault_repeats_a_value(write) -> None:
     text = "\n".join(faults(write(HEAD + "secret.person,b@y,1\nc@x,secret@person@x,1\n")))
     assert "secret" not in text
