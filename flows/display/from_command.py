@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -19,7 +19,6 @@ from flows.display import prefect_events
 
 if TYPE_CHECKING:
     from engine.config.load import Config
-    from engine.cutover.steps import CutoverResult
     from ledger.store import Ledger
 
 API = "PREFECT_API_URL"
@@ -72,13 +71,13 @@ def show_links(config: Config, wave: str, ends: Mapping[str, int]) -> bool:
     return _show(config, ("links", wave), told, links_text(wave, ends, now))
 
 
-def show_cutovers(config: Config, ledger: Ledger, ended: Collection[CutoverResult]) -> bool:
+def show_cutovers(config: Config, ledger: Ledger, codes: Mapping[str, str | None]) -> bool:
     """Show where each mailbox of these waves is: the artifacts `cutover-NAME`.
 
     Args:
         config: says which Prefect.
         ledger: the ledger.
-        ended: how the cutovers of a command ended.
+        codes: by mailbox, why its cutover ended; None if it is where it was to go.
 
     Returns:
         False if no Prefect runs, so that nothing is shown.
@@ -86,13 +85,12 @@ def show_cutovers(config: Config, ledger: Ledger, ended: Collection[CutoverResul
     Raises:
         Misconfigured: if Prefect's address may not be used.
     """
-    if not ended or running_api(config) is None:
+    if not codes or running_api(config) is None:
         return False
     # Imported late: without a running Prefect the command need not load it.
     from flows.display.cutover_page import cutover_text, cutover_told, read_lines
 
     now = datetime.now(UTC)
-    codes = {cut.mailbox: cut.code for cut in ended}
     shown = True
     for wave in sorted({row.wave for row in ledger.mailboxes(ids=codes)}):
         lines = read_lines(ledger, ledger.mailboxes(wave), codes)

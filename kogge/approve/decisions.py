@@ -245,6 +245,7 @@ def phase(
         refused = _move(ledger, changing, Phase(to), decider, answers, epochs)
         moved = [row.id for row in changing if row.id not in refused]
         _leave_moves(settings, ledger, moved)
+        _show_pages(settings, ledger, moved)
         waiting = _waiting(ledger, moved) if to == Phase.LIVE else {}
     echo(_moved(len(moved), len(rows) - len(changing), to))
     if unrun := {number: names for number, names in unrun.items() if number in moved}:
@@ -297,6 +298,16 @@ def _leave_moves(settings: Config, ledger: Ledger, moved: Sequence[str]) -> None
         except Blocked as error:
             say(f"The state directory does not know the new phases yet: {advice(error.code)}")
             return
+
+
+def _show_pages(settings: Config, ledger: Ledger, moved: Sequence[str]) -> None:
+    """Renew the pages of cutovers in a Prefect that runs, which would count as before."""
+    from flows.deploy.api import running_api
+
+    if running_api(settings) is not None:
+        from flows.display.from_command import show_cutovers  # loads Prefect
+
+        show_cutovers(settings, ledger, dict.fromkeys(moved))
 
 
 def _tell_refused(refused: Mapping[str, str], config: Path) -> None:

@@ -357,7 +357,7 @@ def act(
             all_of(order, [row.id for row in going[duty.wave]], report_one)
             ended = [cut for cut in cuts[before:] if cut.mailbox in begun]
             tell_end(order, duty.wave, ended, len(own), way.reason)
-    show_cutovers(config, ledger, cuts)
+    show_cutovers(config, ledger, {cut.mailbox: cut.code for cut in cuts})
     return Ended(cuts, worker_slots.refusals, order.boundary.fault)
 
 

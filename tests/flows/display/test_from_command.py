@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,13 @@ import pytest
 
 from engine.config.load import Config, load
 from flows.deploy import prefect_server
+from flows.display import from_command
 from flows.display.from_command import show_links, telling
+from kogge.approve.decisions import _show_pages
+from ledger.db.rows import Phase
+from ledger.plan.mailboxes import PlannedMailbox
+from ledger.store import Ledger
+from model.kinds import Kind
 
 SIDES = '[source]\nkind = "imap"\nhost = "h"\nusername = "x"\npassword = { env = "X" }\n'
 
@@ -71,3 +77,25 @@ def test_events_reach_a_prefect_that_runs_and_the_environment_is_as_before(
     with telling(running):
         assert os.environ["PREFECT_API_URL"] == "http://127.0.0.1:9/api"
     assert "PREFECT_API_URL" not in os.environ
+
+
+def test_a_phase_that_a_command_sets_is_on_the_page_of_the_cutover(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[tuple[object, ...]] = []
+    monkeypatch.setattr(prefect_server, "answers", lambda _url: True)
+
+    def show(_config: Config, *what: object) -> bool:
+        shown.append(what)
+        return True
+
+    monkeypatch.setattr(from_command, "_show", show)
+    with closing(Ledger(f"sqlite:///{tmp_path}/ledger.db")) as ledger:
+        ledger.migrate()
+        mail = frozenset({Kind.MAIL})
+        moved = ledger.add_mailboxes([PlannedMailbox("a@a", "a@b", "pilot", Phase.LIVE, mail)])
+        _show_pages(config, ledger, [str(one) for one in moved])
+        _show_pages(config, ledger, [])
+    ((key, told, _),) = shown
+    assert key == ("cutover", "pilot")
+    assert str(told).startswith("1 of 1 mailbox live (")
