@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from uuid import UUID
 
 from prefect import get_client, get_run_logger, runtime
@@ -48,7 +49,9 @@ class Approve(RunInput):
         description="Only with the signatures in the ledger; the text of this run's state names the command",
     )
     operator: str = Field(
-        "", title="Who resumes", description="Your name, or a sign of your own. Without one the run waits on"
+        "",
+        title="Who resumes (needed)",
+        description="Your name, or a sign of your own. Without one the run waits on",
     )
 
 
@@ -92,7 +95,8 @@ async def wait_for_approval(
         raise refusal or Blocked("not-approved", "resume a run of a deployment")
     why = f"The {stage} of wave {wave} is approved. {objection}"
     if refusal is not None:
-        why = f"{_without_path(config, str(refusal))}. {THEN}"
+        counted = f"Counted at {datetime.now(UTC):%H:%M} UTC; what is signed later counts, too."
+        why = f"{_without_path(config, str(refusal))}. {counted} {THEN}"
     get_run_logger().warning(f"suspended: {why}")
     tell("cutover.waiting", wave, stage=stage, code="not-approved")
     if waits is not None:
