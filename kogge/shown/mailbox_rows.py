@@ -146,10 +146,8 @@ class MailboxLine:
 
     @property
     def share(self) -> str:
-        """Return how much is done, as text: below 100% until all is verified, "-" if nothing is known."""
-        if self.cells and self.state is LegState.VERIFIED:
-            return "100%"
-        return f"{min(99, 100 * self.done // self.items)}%" if self.items else "-"
+        """Return how much of all is done; see share_of."""
+        return share_of(self.done, self.items, self.state) if self.cells else "-"
 
     def codes(self) -> str:
         """Return each code, with the workloads that have it if not all have it.
@@ -195,6 +193,13 @@ class MailboxLine:
     def _codes(self) -> set[str]:
         found = {cell.code for cell in self.cells.values() if cell.code}
         return found | ({self.stop.code} if self.stop is not None else set())
+
+
+def share_of(done: int, items: int, state: LegState) -> str:
+    """Return how much is done, as text: below 100% until it is verified, "-" if nothing is known."""
+    if state is LegState.VERIFIED:
+        return "100%"
+    return f"{min(99, 100 * done // items)}%" if items else "-"
 
 
 def urgency(line: MailboxLine) -> tuple[bool, bool, int, str, str]:

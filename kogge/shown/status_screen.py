@@ -15,6 +15,7 @@ from kogge.shown.mailbox_rows import (
     fitting,
     kinds_of,
     legend,
+    share_of,
     workload_cells,
 )
 from kogge.shown.wave_status import LegStatus, WaveStatus
@@ -120,7 +121,7 @@ def _cells(ship: LegStatus) -> dict[str, str | Text]:
         "wave": ship.wave,
         "workload": str(row.workload),
         "state": state_cell(row.state),
-        "done": f"{100 * row.done / row.items:.0f}%" if row.items else "-",
+        "done": share_of(row.done, row.items, row.state),
         "items": f"{row.items:,}",
         "size": bytes_cell(row.bytes),
         "rate": "-" if ship.rate is None else f"{ship.rate:,.0f}/s",

@@ -288,6 +288,24 @@ def test_of_a_verified_mailbox_all_is_done_although_the_check_counted_more() -> 
     assert "kogge check" not in told
 
 
+@pytest.mark.parametrize(
+    ("state", "done", "items", "share"),
+    [
+        (LegState.RUNNING, 9_996, 10_000, "99%"),
+        (LegState.COPIED, 10, 10, "99%"),
+        (LegState.PENDING, 0, 0, "-"),
+        (LegState.VERIFIED, 0, 0, "100%"),
+    ],
+)
+def test_a_workload_and_its_mailbox_say_the_same_share(
+    state: LegState, done: int, items: int, share: str
+) -> None:
+    fleet = gather([box(1)], [replace(leg(1, state), done=done, items=items)], [], NOW)
+    assert [line.share for line in fleet.lines()] == [share]
+    (row,) = [line for line in shown_at(fleet, Look(by_workload=True)) if box(1).id in line]
+    assert share in row
+
+
 def test_the_end_of_a_run_and_status_say_the_same_share_of_a_blocked_mailbox() -> None:
     """Its account held a stranger's mail: mail, which is most of it, was never listed."""
     known = box(1)
