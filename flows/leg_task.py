@@ -76,7 +76,8 @@ async def leg(
             seconds = delay * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 (no secret)
             if not await _wait(run, seconds, code, shut):
                 break
-        if is_as_before() and run.drop():
+        as_before = is_as_before()
+        if as_before and run.drop():
             told = True
             return None
         end = leg_state(state, code)
@@ -87,7 +88,7 @@ async def leg(
             run.tell(Crashed(message="its batch ended"))
     if end.is_failed():
         run.logger().error("%s: %s", end.name, end.message)
-    if told_to_all:
+    if told_to_all and not as_before:
         tell_leg(wave, mailbox, workload, state, code)
     return end
 

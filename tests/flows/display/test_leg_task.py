@@ -156,6 +156,7 @@ def test_of_a_leg_with_nothing_new_nothing_is_told(sent: list[Event]) -> None:
 def test_a_leg_with_nothing_new_that_shows_already_shows_its_end(sent: list[Event]) -> None:
     number, _place = run(WAITING, VERIFIED, is_as_before=True)
     assert shown(number, "Completed").run_count == 2
+    assert not [one for one in sent if one.event.startswith("kogge.")]
 
 
 def test_a_leg_that_takes_longer_shows_while_it_runs(
