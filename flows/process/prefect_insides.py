@@ -211,9 +211,16 @@ INSIDES = (
         (),
         LOADS,
         "no result is stored where the server says; see also REFUSED there",
-        "tests/flows/test_privacy.py",
+        "tests/process/test_poisoned.py",
     ),
-    Inside("prefect.serializers", "validate_picklelib", ("value",), LOADS, "imports no module", OF_WORKER),
+    Inside(
+        "prefect._internal.schemas.validators",
+        "validate_picklelib",
+        ("value",),
+        LOADS,
+        "a state that names a module imports none; so does validate_compressionlib",
+        "tests/process/test_poisoned.py",
+    ),
 )
 """All of it. For the form of events of a task run, which is Prefect's own too, see display/task_events.py."""
 OF_BASE_WORKER = ("_limiter", "_has_successfully_synced", "_work_pool_name")
