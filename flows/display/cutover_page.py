@@ -130,9 +130,9 @@ def cutover_told(lines: Sequence[CutoverLine]) -> str:
 def work_told(lines: Sequence[CutoverLine]) -> str:
     """Return in one line how far a cutover at work is, and at which steps its mailboxes are."""
     told = f"{cutover_told(lines)}."
-    counts = Counter(line.step.partition(" ")[0] for line in lines if line.held)
-    if not counts:
+    if not any(line.held for line in lines):
         return f"{told} Nobody is kept from a mailbox."
+    counts = Counter(line.step.partition(" ")[0] or "none yet" for line in lines if line.held)
     steps = ", ".join(f"{step} ({count:,})" for step, count in sorted(counts.items()))
     return f"{told} Newest steps: {steps}."
 

@@ -40,7 +40,7 @@ def test_the_page_says_what_was_checked_and_what_not(desk: Desk, tmp_path: Path)
     page = Page(tmp_path / "out.html")
     for told in (
         "Verdict: ok (exit code 0).",
-        "nobody signed it anew",
+        "it was not signed again",
         sealed.statement,
         sealed.root,
         "Items 26",
