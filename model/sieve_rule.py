@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 HEAD = "# kogge-rule 1"
-_FIELDS = ("name", "place", "active")
+_FIELDS = ("# name: ", "# place: ", "# active: ")
 
 
 @dataclass(frozen=True, slots=True)

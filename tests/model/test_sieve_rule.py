@@ -28,7 +28,7 @@ def test_what_was_written_is_read_back(rule: SieveRule) -> None:
 
 @pytest.mark.parametrize("old", ["# kogge-rule 1", "# place: 7", "# active: no", "{\n", "\n}\n", "if "])
 def test_another_text_is_no_rule(old: str) -> None:
-    with pytest.raises(ValueError, match="rule|line|written"):
+    with pytest.raises(ValueError, match=r"rule|line|written"):
         rule_of(RULE.text().replace(old, "x", 1))
 
 
