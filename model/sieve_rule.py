@@ -63,9 +63,7 @@ def rule_of(text: str) -> SieveRule:
     lines = text.split("\n")
     if lines[0] != HEAD or lines[-1] != "" or len(lines) < 5:
         raise ValueError("not the text of a rule")
-    name, place, active = (
-        _after(line, f"# {field}: ") for field, line in zip(_FIELDS, lines[1:], strict=False)
-    )
+    name, place, active = (_after(*each) for each in zip(lines[1:4], _FIELDS, strict=True))
     rest = lines[4:-1]
     notes = []
     while rest and rest[0].startswith("# note: "):
