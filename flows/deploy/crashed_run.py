@@ -1,4 +1,4 @@
-"""What is said of a run that crashed: what happened to its process, and what a person has to do.
+"""Say of a run that crashed what happened to its process, and what a person has to do.
 
 Prefect's own words speak of memory limits and job templates, and of nothing that an operator could do.
 """
@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Collection
 from datetime import UTC, datetime
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import ArtifactCreate
+from prefect.client.schemas.objects import FlowRun
 
 from flows.deploy.deployments import BATCH, CUTOVER, DELTA, VERIFY, WAVE, wave_tag
+from flows.deploy.unbegun_waves import TIMES_MOST, times_of
 from reports.progress import slug
 
 EXIT = re.compile(r"status code:? (-?\d+)")
@@ -30,6 +31,10 @@ GOING_ON = {
 }
 """By kind of a deployment."""
 OTHERWISE = "Start it again: it goes on where it stopped"
+GIVEN_UP = (
+    f"It has crashed {TIMES_MOST + 1} times in a row, so no worker begins it again: look in the logs of its"
+    " workers for the cause, then start it again; it goes on where it stopped"
+)
 CAUSES = {
     signal.SIGKILL: "its process was killed (SIGKILL): the machine is out of memory or stops,"
     " or a person did it",
@@ -56,32 +61,32 @@ def cause(message: str) -> str:
     return CAUSES.get(name, f"its process was ended by {name.name}")
 
 
-def going_on(tags: Collection[str]) -> str:
-    """Return what a person has to do about a crashed run. tags: of the run."""
-    return next((told for kind, told in GOING_ON.items() if kind in tags), OTHERWISE)
+def going_on(run: FlowRun) -> str:
+    """Return what a person has to do about a crashed run."""
+    found = next((advice for kind, advice in GOING_ON.items() if kind in run.tags), OTHERWISE)
+    if found != BEGUN_AGAIN:
+        return found
+    if run.deployment_id is None:
+        return OTHERWISE  # a command began it: see unbegun_waves
+    return found if times_of(run) < TIMES_MOST else GIVEN_UP
 
 
-def crash_told(message: str, tags: Collection[str]) -> str:
+def crash_message(message: str, run: FlowRun) -> str:
     """Return the message of the state of a crashed run.
 
     Args:
         message: why it crashed, in Prefect's words or ours.
-        tags: of the run.
+        run: the run.
     """
-    end = f"{SAFE}. {going_on(tags)}"
+    end = f"{SAFE}. {going_on(run)}"
     return message if message.endswith(end) else f"{cause(message).rstrip('.')}. {end}"
 
 
-def crashed_text(name: str, message: str, tags: Collection[str]) -> str:
-    """Return the artifact of a crashed run.
-
-    Args:
-        name: of the run.
-        message: of its state.
-        tags: of it.
-    """
-    told = crash_told(message, tags)
-    return f"## {name} crashed\n\n{told[:1].upper()}{told[1:]}.\n"
+def crashed_text(run: FlowRun) -> str:
+    """Return the artifact of a crashed run."""
+    message = run.state.message if run.state is not None else None
+    text = crash_message(message or "", run)
+    return f"## {run.name} crashed\n\n{text[:1].upper()}{text[1:]}.\n"
 
 
 async def show_crashed(client: PrefectClient, number: UUID) -> None:
@@ -94,7 +99,7 @@ async def show_crashed(client: PrefectClient, number: UUID) -> None:
         key=slug("crashed", *(waves or [run.name])),
         type="markdown",
         description=f"{run.name} crashed ({datetime.now(UTC):%H:%M} UTC)",
-        data=crashed_text(run.name, run.state.message or "", run.tags),
+        data=crashed_text(run),
         flow_run_id=number,
     )
     await client.create_artifact(page)

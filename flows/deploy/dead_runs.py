@@ -121,21 +121,23 @@ class DeadRuns:
         if not taken:
             return Settled(heard=heard)
         old = {_name(run): run for run in taken if _since(run) < now - self._patience}
-        told = await _told(client, [*old, *self._echoes], ["prefect.flow-run.", LOOKED], now - self._patience)
-        hears = self._hears(told, now)
+        reported = await _reported(
+            client, [*old, *self._echoes], ["prefect.flow-run.", LOOKED], now - self._patience
+        )
+        hears = self._hears(reported, now)
         self._echoes[await _sent(client, self._worker, now)] = now
-        silent = [run for name, run in old.items() if name not in told]
+        silent = [run for name, run in old.items() if name not in reported]
         put_back, crashed = await self._settle(client, silent) if hears else (0, 0)
         return Settled(put_back, crashed, heard)
 
-    def _hears(self, told: Set[str], now: datetime) -> bool:
+    def _hears(self, reported: Set[str], now: datetime) -> bool:
         """Return True if for PATIENCE whatever was sent has been heard, less than a heartbeat late.
 
         A run that sends its heartbeats was heard in this time, then. A look that fails is no gap; two are.
         """
         late = self._patience - HEARTBEAT
         self._echoes = {echo: sent for echo, sent in self._echoes.items() if now - sent <= late}
-        if self._heard_since is None or not told & self._echoes.keys():
+        if self._heard_since is None or not reported & self._echoes.keys():
             self._heard_since = now
         return now - self._heard_since >= self._patience
 
@@ -173,7 +175,7 @@ class DeadRuns:
         for run in await _ours(client, self._pool, crashed, ended):
             if run.state is None or run.state.message not in DOUBTED:
                 continue
-            if await _told(client, [_name(run)], [BEAT], run.state.timestamp):
+            if await _reported(client, [_name(run)], [BEAT], run.state.timestamp):
                 wrong += await _changed(client, run, Running(message=HEARD))
         self._corrected = now
         return wrong
@@ -228,7 +230,7 @@ async def _ours(
     return found
 
 
-async def _told(
+async def _reported(
     client: PrefectClient, resources: Sequence[str], events: list[str], since: datetime
 ) -> set[str]:
     """Return those of the resources of which an event is known since then; it asks one question for all."""

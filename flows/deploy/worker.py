@@ -30,7 +30,7 @@ from engine.control.environment import SAFE_PATH
 from engine.control.json_log import PREFECT_ENVIRONMENT
 from flows.deploy import brakes
 from flows.deploy.api import Api
-from flows.deploy.crashed_run import crash_told, show_crashed
+from flows.deploy.crashed_run import crash_message, show_crashed
 from flows.deploy.dead_runs import LOOK_SECONDS, WORKER_HEARTBEAT_SECONDS, DeadRuns, Settled, claim
 from flows.deploy.deployments import BRAKES, CUTOVER, ENVIRONMENT
 from flows.deploy.own_flows import flow_of, own_entrypoint
@@ -90,7 +90,7 @@ class Worker(ProcessWorker):
 
     job_configuration = RunJob
     cutover_died: CutoverDied | None = None
-    """Is told of a cutover whose process died before it could show its end."""
+    """Hears of a cutover whose process died before it could show its end."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -136,7 +136,7 @@ class Worker(ProcessWorker):
         self, flow_run: FlowRun, message: str, client: PrefectClient | None = None
     ) -> None:
         """Say in our words that a run crashed."""
-        await super()._propose_crashed_state(flow_run, crash_told(message, flow_run.tags), client)
+        await super()._propose_crashed_state(flow_run, crash_message(message, flow_run), client)
 
     async def run(
         self,
@@ -156,11 +156,11 @@ class Worker(ProcessWorker):
         try:
             if flow.name in BRAKES:
                 status.started(brakes.HERE)
-                told = await brakes.run_here(flow, flow_run.id)
-                return ProcessWorkerResult(status_code=told, identifier=brakes.HERE)
+                ended_with = await brakes.run_here(flow, flow_run.id)
+                return ProcessWorkerResult(status_code=ended_with, identifier=brakes.HERE)
             command, env = configuration.command, configuration.env
             ended = await run_in_process(
-                flow_run, command, env, flow, status, lambda message: crash_told(message, flow_run.tags)
+                flow_run, command, env, flow, status, lambda message: crash_message(message, flow_run)
             )
         finally:
             self.held.discard(flow_run.id)
@@ -276,7 +276,7 @@ async def work(
             async with get_client() as client:
                 settled = await dead.look(client)
                 again = await begin_again(client, pool)
-            for line in _told(settled, again):
+            for line in _changes(settled, again):
                 say(line)
 
         brakes.load()
@@ -287,7 +287,7 @@ async def work(
             await worker.start(with_healthcheck=healthcheck, printer=say)
 
 
-def _told(settled: Settled, again: int) -> Iterator[str]:
+def _changes(settled: Settled, again: int) -> Iterator[str]:
     """Yield what a look changed."""
     if settled.put_back:
         yield f"put {many(settled.put_back, 'run', 'runs')} back whose worker had died"

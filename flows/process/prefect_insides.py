@@ -233,7 +233,7 @@ async def run_in_process(
     environment: Mapping[str, str | None],
     flow: Flow[..., Any],
     status: anyio.abc.TaskStatus[int],
-    crash_told: Callable[[str], str],
+    crash_message: Callable[[str], str],
 ) -> tuple[int, int | None] | None:
     """Run a flow in a process of its own, in an empty directory, and tell Prefect if it crashed.
 
@@ -243,7 +243,7 @@ async def run_in_process(
         environment: of the process, in addition to this one's.
         flow: for the hooks of it.
         status: gets the number of the process.
-        crash_told: returns our words for Prefect's about a crash.
+        crash_message: returns our words for Prefect's about a crash.
 
     Returns:
         The number of the process, and its exit code. None if the run was over before it began.
@@ -260,7 +260,7 @@ async def run_in_process(
             crashed = proposer.propose_crashed
 
             async def propose(run: FlowRun, message: str) -> State[Any] | None:
-                return await crashed(run, crash_told(message))
+                return await crashed(run, crash_message(message))
 
             own: Any = proposer
             own.propose_crashed = propose
