@@ -1,4 +1,4 @@
-"""What reads and writes the objects of one account."""
+"""Name what reads and writes the objects of one account."""
 
 from __future__ import annotations
 

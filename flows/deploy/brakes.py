@@ -1,4 +1,4 @@
-"""Runs that stop a wave, let it go on or decide about it: a worker does them at once, in its own process.
+"""Run at once, in the worker's own process, what stops a wave, lets it go on or decides about it.
 
 On a busy machine a new process takes most of a minute until it has loaded Prefect, and a worker asks its
 queues only once in ten seconds. Somebody waits for these runs, and they only write a few rows.

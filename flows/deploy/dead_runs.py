@@ -1,4 +1,4 @@
-"""Which runs are dead, and what becomes of them: one rule for every run that a worker took.
+"""Tell which runs are dead, and settle them: one rule for every run that a worker took.
 
 A run is dead if the worker that took it is gone, or has no process of it any more, *and* nothing was heard of
 the run for PATIENCE. Silence counts only while others were heard: whoever looks sends an event of its own
