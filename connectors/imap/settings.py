@@ -6,35 +6,18 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from connectors.endpoints import is_loopback
 from connectors.imap.category_colours import ColourName, keywords_of
+from connectors.imap.login_settings import LoginSettings
 from connectors.imap.special_folders import FolderLanguage, FolderName, SpecialRole, paths, refuse_meeting
-from connectors.server_settings import ServerSettings, is_personal
-from connectors.settings import Port, Secret, Security, Tls
+from connectors.settings import Port
 from model.protocols import Role
 
-Auth = Literal["password", "master-user", "plain-authzid", "xoauth2"]
 
-
-class ImapSettings(ServerSettings):
-    """Configure one IMAP server.
-
-    Attributes:
-        username: the master user, for auth = "master-user" and "plain-authzid".
-        password: of the user, or of the master user; for "xoauth2" the access token.
-        timeout_seconds: the longest wait for the socket.
-    """
+class ImapSettings(LoginSettings):
+    """Configure one IMAP server."""
 
     kind: Literal["imap"] = "imap"
-    host: str
     port: Port = 993
-    security: Security = "tls"
-    tls: Tls = Tls()
-    auth: Auth = "password"
-    username: str | None = None
-    password: Secret
-    master_separator: str = Field(default="*", min_length=1, max_length=1)
-    timeout_seconds: float = Field(default=60.0, gt=0)
     artefacts: tuple[str, ...] = Field(
         default=(), description="beginnings of the subjects of provisioning mail that a new mailbox may hold"
     )
@@ -57,17 +40,8 @@ class ImapSettings(ServerSettings):
     )
     spool_above: int = Field(default=4_000_000, ge=65_536, description="larger bodies go through a file")
 
-    @property
-    def is_shared(self) -> bool:
-        """True for a master user; a user's own login opens one mailbox, whoever has its password."""
-        return self.auth != "password" and not is_personal(self.password)
-
     @model_validator(mode="after")
     def _consistent(self) -> ImapSettings:
-        if self.security == "none" and not is_loopback(self.host):
-            raise ValueError('security = "none" is for a server on this very machine only')
-        if self.auth in ("master-user", "plain-authzid") and not self.username:
-            raise ValueError(f'auth = "{self.auth}" needs username: the master user')
         refuse_meeting(self.special_paths.values())
         keywords_of(self.category_colours)
         return self

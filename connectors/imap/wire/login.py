@@ -14,6 +14,7 @@ from connectors.imap.settings import ImapSettings
 from connectors.imap.wire.connection import LINE_MOST, READ_BUFFER, RESPONSE_CODES
 from connectors.imap.wire.sasl import authenticate, plain, take_capabilities
 from connectors.local_cause import local_cause, local_word
+from connectors.server_settings import ServerSettings
 from model.errors import Blocked, MigrationError, Transient
 from model.server_words import NOTHING, ServerWords
 
@@ -131,15 +132,15 @@ def log_in(client: Client, login: str, password: str) -> None:
 class connecting:  # noqa: N801 - used like a function
     """Translate errors that occur while connecting."""
 
-    def __init__(self, settings: ImapSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: ServerSettings) -> None:
+        self._endpoint = settings.endpoint
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         errors = [error] if error is not None else []
-        local = local_cause(errors, self._settings.host, self._settings.port)
+        local = local_cause(errors, self._endpoint.host, self._endpoint.port)
         word = local_word(errors)
         if isinstance(error, ssl.SSLError):
             failed = Blocked("tls-failed", "certificate or protocol not accepted")
