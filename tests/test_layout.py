@@ -33,6 +33,7 @@ ROOMS = {
         "exchange",
         "exo",
         "imap",
+        "sieve",
         "webdav",
         "ews",
         "caldav",

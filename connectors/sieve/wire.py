@@ -182,13 +182,12 @@ class Wire:
         self, parts: Sequence[str | bytes | int], before_last: Callable[[], None] | None = None
     ) -> None:
         whole = b" ".join(_sent(part) for part in parts) + b"\r\n"
-        self.broken = True  # until all is sent: half a command must not be followed by another one
+        self.broken = True  # until its answer is read: nothing may follow half a command
         if before_last is not None and len(whole) > READ:
             self._put(whole[:-READ])
             whole = whole[-READ:]
             before_last()
         self._put(whole)
-        self.broken = False
 
     def _put(self, data: bytes) -> None:
         try:
@@ -205,6 +204,7 @@ class Wire:
 
         challenges: so many lines of data are returned without a status: the server asks for more.
         """
+        self.broken = True
         self._taken = 0
         rows: list[Row] = []
         while True:
@@ -213,14 +213,14 @@ class Wire:
             if isinstance(head, str):
                 if head not in STATUSES:
                     raise self._nonsense("a line that begins with neither a string nor a status")
-                if head == "BYE":
-                    self.broken = True
-                said = NOTHING if head == "OK" else of_line(line)
+                self.broken = head == "BYE"
+                said = NOTHING if head == "OK" else of_line(row[-1] if isinstance(row[-1], bytes) else line)
                 return Answer(head, _code(row), tuple(rows), said)
             rows.append(row)
             if len(rows) > ROWS_MOST:
                 raise self._nonsense("too many lines")
             if challenges and len(rows) == challenges:
+                self.broken = False
                 return Answer("", "", tuple(rows))
 
     def _row(self) -> tuple[Row, bytes]:
