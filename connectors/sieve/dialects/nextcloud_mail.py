@@ -1,0 +1,32 @@
+"""Write rules beside the blocks of Nextcloud Mail, which keeps as it is what stands outside of them.
+
+Its own filters know three tests, and their truth is a line of JSON: rules stay rules in Sieve, below its
+blocks.
+
+Source:
+    nextcloud/mail, lib/Service/MailFilter/FilterParser.php and lib/Service/OutOfOffice (read in source)
+"""
+
+from __future__ import annotations
+
+import re
+
+from connectors.sieve.dialects.dialect import Dialect
+from connectors.sieve.dialects.plain import lines
+
+_MARKER = re.compile(r"^(### Nextcloud Mail: [^#\r\n]+ ###) DON'T EDIT ###[ \t]*\r?$", re.MULTILINE)
+
+
+def first(text: str) -> int:
+    """Return 1, where each block of Nextcloud is closed.
+
+    Raises:
+        ValueError: one is open: what is appended would be a part of it, and be removed.
+    """
+    markers = _MARKER.findall(text)
+    if any(markers.count(marker) % 2 for marker in set(markers)):
+        raise ValueError("a block of Nextcloud is open")
+    return 1
+
+
+NEXTCLOUD_MAIL = Dialect(script="nextcloud", fixed=False, lines=lines, first=first)

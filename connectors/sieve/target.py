@@ -1,0 +1,308 @@
+"""Write rules to one account: a target for one container, the set of its rules.
+
+What is written lies in a script that does not act, until `take_effect` is called (R17: what acts takes no
+effect before an account is frozen).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import BinaryIO, Final
+
+from connectors.settings import Account
+from connectors.sieve.dialects.dialect import block
+from connectors.sieve.dialects.table import DIALECTS
+from connectors.sieve.record import LINE_END, Kept, Record, digest_of, load, save
+from connectors.sieve.session import Session
+from connectors.sieve.settings import SieveSettings
+from connectors.sieve.take_effect import TookEffect, give_back, take_effect
+from model.errors import Blocked, MigrationError, Rejected
+from model.kinds import Kind
+from model.protocols import (
+    Amendment,
+    Capabilities,
+    Container,
+    Failed,
+    Guard,
+    Identity,
+    Item,
+    Listed,
+    Native,
+    Ref,
+    Stored,
+)
+from model.sieve_limits import SieveLimits
+from model.sieve_rule import quoted
+
+HREF: Final = "rules"
+FORMAT: Final = "sieve-rule"
+RULE_MOST: Final = 262_144
+BATCH: Final = 1000
+
+
+class SieveTarget:
+    """Write rules to one account on one ManageSieve server.
+
+    Implements `model.protocols.Target`. An item is one rule, its body the text of `model.sieve_rule`; its
+    href is made of its key. A batch is one script, which the server replaces as a whole.
+    """
+
+    def __init__(
+        self,
+        settings: SieveSettings,
+        account: Account,
+        guard: Guard,
+        *,
+        kind: Kind,
+        digest: Callable[[BinaryIO], bytes],
+        live: bool = False,
+    ) -> None:
+        """Prepare the target; the server is not asked before the first call.
+
+        Args:
+            settings: the server's settings.
+            account: the account to open.
+            guard: the write fence; called before each change.
+            kind: the kind of rules.
+            digest: returns what a body means.
+            live: True in the live phase: write only adds.
+        """
+        self._dialect = DIALECTS[settings.dialect]
+        self._session = Session(settings, account, guard)
+        self._login = account.login
+        self._kind = kind
+        self._digest = digest
+        self._live = live
+        self._limits: SieveLimits | None = None
+
+    @property
+    def limits(self) -> SieveLimits:
+        """Return what the server takes of a script; asks once."""
+        if self._limits is None:
+            self._limits = self._session.limits
+        return self._limits
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Return what the server can do; asks once."""
+        limits = self.limits
+        facts = {"sieve": " ".join(sorted(limits.extensions)), "redirects": str(limits.redirects or "")}
+        return Capabilities(
+            kinds=frozenset({self._kind}),
+            batch=BATCH,
+            keywords=False,
+            separator="",
+            special_use=False,
+            incremental=False,
+            replaces=True,
+            facts={name: value for name, value in facts.items() if value},
+        )
+
+    def identity(self) -> Identity:
+        """Return whose account it is: the login alone, hashed, since ManageSieve states nothing."""
+        self._session.scripts()
+        return Identity("sieve", hashlib.blake2b(self._login.lower().encode(), digest_size=8).hexdigest())
+
+    def containers(self) -> Iterator[Container]:
+        """Yield the set of rules, if there is one of ours; see `model.protocols.Target.containers`."""
+        record = load(self._session)
+        if record.exists:
+            yield Container(self._kind, HREF, (HREF,), total=len(record.rules))
+
+    def ensure(self, container: Container) -> str:
+        """Return the href of the set of rules; there is nothing to create."""
+        del container
+        return HREF
+
+    def rename(self, href: str, container: Container) -> str:
+        """Return the href as it is: the set has no name.
+
+        Raises:
+            Blocked: "live-phase".
+        """
+        del container
+        self._refuse_when_live()
+        return href
+
+    def position(self, href: str) -> str:
+        """Return ":0": rules have no order in time."""
+        del href
+        return ":0"
+
+    def place(self, key: bytes) -> str | None:
+        """Return the href that an item of this key gets."""
+        return key.hex()
+
+    def write(self, href: str, items: Iterable[Item]) -> Iterator[Stored | Failed]:
+        """Write rules, all in one script; see `model.protocols.Target.write`.
+
+        Idempotent: a rule that is there already and means the same is a success. If it raises, all of the
+        batch are written, or none.
+
+        Raises:
+            Blocked: "sieve-quota", "scripts-refused", "script-unreadable".
+        """
+        del href
+        record = load(self._session)
+        results: list[Stored | Failed] = []
+        fresh: dict[str, tuple[Item, Kept]] = {}
+        for item in items:
+            try:
+                kept = self._kept(item, record)
+            except Rejected as error:
+                results.append(Failed(item.key, error))
+                continue
+            if kept is not None:
+                fresh[kept.href] = (item, kept)
+            else:
+                results.append(Stored(item.key, item.key.hex(), digest=item.digest))
+        refused = self._refused([kept for _, kept in fresh.values()])
+        results += [Failed(fresh.pop(name)[0].key, error) for name, error in refused.items()]
+        if fresh:
+            new = {name: kept for name, (_, kept) in fresh.items()}
+            save(self._session, record.with_rules((record.rules | new).values()))
+        results += [Stored(item.key, kept.href, digest=item.digest) for item, kept in fresh.values()]
+        yield from results
+
+    def amend(self, href: str, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:
+        """Check that the rules exist; there is nothing to amend."""
+        del href
+        self._refuse_when_live()
+        return self._amended(changes)
+
+    def listing(self, href: str, since: str | None = None) -> Iterator[Listed]:
+        """List the rules; see `model.protocols.Target.listing`."""
+        del href, since
+        for kept in load(self._session).rules.values():
+            yield Listed(kept.href, len(kept.text.encode()))
+
+    def read(self, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
+        """Read rules back; see `model.protocols.Target.read`."""
+        del href
+        rules = load(self._session).rules
+        for name in hrefs:
+            kept = rules.get(name)
+            if kept is None:
+                yield name, Failed(_key(name), Rejected("vanished"))
+            else:
+                text = kept.text.encode()
+                ref = Ref(name, digest_of(text), size=len(text))
+                yield name, Native(ref, FORMAT, {}, partial(io.BytesIO, text))
+
+    def remove(self, href: str, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
+        """Remove rules that do not act; see `model.protocols.Target.remove`.
+
+        A rule that has taken effect is not removed: give the account back first.
+        """
+        del href
+        self._refuse_when_live()
+        return self._removed(stored)
+
+    def label(self, labels: Mapping[str, str]) -> bool:
+        """Return False: there is no place for keywords."""
+        del labels
+        return False
+
+    def take_effect(self) -> TookEffect:
+        """Let the rules act; see `connectors.sieve.take_effect.take_effect`."""
+        return take_effect(self._session, self._dialect, live=self._live)
+
+    def give_back(self) -> None:
+        """Let the person's own script act again; see `connectors.sieve.take_effect.give_back`."""
+        give_back(self._session)
+
+    def close(self) -> None:
+        """Close every socket; safe from any thread and more than once."""
+        self._session.close()
+
+    # -- internals
+
+    def _refuse_when_live(self) -> None:
+        if self._live:
+            raise Blocked("live-phase")
+
+    def _kept(self, item: Item, record: Record) -> Kept | None:
+        """Return the rule that is to be written; None if it is there already.
+
+        Raises:
+            Rejected: "refused-by-target": it is no rule; "too-large"; "changed-at-target".
+        """
+        with item.body() as stream:
+            body = stream.read(RULE_MOST + 1)
+        if len(body) > RULE_MOST:
+            raise Rejected("too-large")
+        old = record.rules.get(item.key.hex())
+        if old is not None and self._digest(io.BytesIO(old.text.encode())) == item.digest:
+            return None
+        if old is not None and self._live:
+            raise Rejected("changed-at-target")
+        try:
+            kept = Kept(item.key.hex(), body.decode(), taken=old is not None and old.taken)
+            if "\r" in kept.text or "\0" in kept.text:
+                raise ValueError("a line end that is none of ours")
+            kept.rule  # noqa: B018 - raises for what is no rule
+        except ValueError:
+            raise Rejected("refused-by-target", "it is no rule in Sieve") from None
+        return kept
+
+    def _refused(self, rules: list[Kept]) -> dict[str, MigrationError]:
+        """Return why the server takes some of the rules not, by href; all are asked at once, mostly."""
+        if not rules or self._session.accepts(self._alone(rules)).ok:
+            return {}
+        found: dict[str, MigrationError] = {}
+        for kept in rules:
+            answer = self._session.accepts(self._alone([kept]))
+            if not answer.ok:
+                error = Rejected("refused-by-target", "the server takes no such rule")
+                found[kept.href] = error.about(answer.known).said(answer.said)
+        return found
+
+    def _alone(self, rules: list[Kept]) -> bytes:
+        """Return the script that these rules would be, each acting."""
+        requires = frozenset(one for kept in rules for one in kept.rule.extensions)
+        blocks = (block(kept.rule) for kept in rules)
+        lines = [f"require [{', '.join(map(quoted, sorted(requires)))}];"] if requires else []
+        lines += (line for one in blocks for line in one)
+        return "".join(f"{line}{LINE_END}" for line in lines).encode()
+
+    def _amended(self, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:
+        rules = load(self._session).rules
+        for change in changes:
+            key = change.stored.key
+            if change.stored.href not in rules:
+                yield Failed(key, Rejected("vanished"))
+            elif change.flags:
+                yield Failed(key, Rejected("flag-not-allowed", "rules have no flags"))
+            else:
+                yield change.stored
+
+    def _removed(self, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
+        record = load(self._session)
+        left = dict(record.rules)
+        results: list[Stored | Failed] = []
+        for one in stored:
+            kept = left.get(one.href)
+            if kept is None:
+                results.append(one)
+            elif one.via or kept.taken:
+                results.append(
+                    Failed(one.key, Rejected("cannot-remove", "it acts; give the account back first"))
+                )
+            elif self._digest(io.BytesIO(kept.text.encode())) != one.digest:
+                results.append(Failed(one.key, Rejected("changed-at-target")))
+            else:
+                del left[one.href]
+                results.append(one)
+        if len(left) < len(record.rules):
+            save(self._session, record.with_rules(left.values()))
+        yield from results
+
+
+def _key(href: str) -> bytes:
+    try:
+        return bytes.fromhex(href)
+    except ValueError:
+        return b""
