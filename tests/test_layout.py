@@ -53,6 +53,7 @@ ROOMS = {
         "time",
         "notes",
         "exchange",
+        "rules",
         "vcard",
         "fit",
         "contacts",
