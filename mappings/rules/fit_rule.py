@@ -1,0 +1,321 @@
+"""Fit a rule to what a Sieve server can do, exactly or not at all.
+
+A rule of which a part cannot be said is never wider than it was. A condition or an exception without words
+makes the whole rule one that never acts: it is switched off, and a part that never holds stands in its
+test, so that it does nothing either where somebody switches it on and does not complete it. An action
+without words is left out. If it was one that keeps a mail somewhere, or that brings it to somebody, the
+rule does not delete the mail either: it stays in the inbox. A rule that sends mail out of the owner's own
+domains is switched off.
+
+Source:
+    RFC 5228 (Sieve), 3894 (copy), 5232 (imap4flags)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from mappings.fields.ews_xml import printable as carriable
+from mappings.fields.flags import SEEN, keyword
+from mappings.losses.catalogue import lose
+from mappings.rules.rule import Act, Action, Condition, Predicate, Rule
+from mappings.rules.sieve_tests import People, Test, sieve_test
+from mappings.rules.sieve_text import all_of, any_of, sayable, strings
+from model.printable import printable
+from model.protocols import Loss
+from model.sieve_limits import SieveLimits
+from model.sieve_rule import SieveRule, quoted
+
+TRASH = "deleteditems"
+"""The distinguished name of the folder into which Exchange deletes."""
+NAME = 200
+"""Characters of a rule's name."""
+NEVER = Test("false")
+KEEPING = frozenset({Act.MOVE, Act.COPY, Act.REDIRECT, Act.FORWARD, Act.FORWARD_ATTACHED})
+"""Actions that leave a mail somewhere, or bring it to somebody."""
+ANSWERING = frozenset({Act.REPLY, Act.TEXT_MESSAGE, Act.UNKNOWN})
+"""Actions that tell somebody of a mail, or may do so."""
+REMOVING = frozenset({Act.DELETE, Act.PERMANENT_DELETE})
+SENDING = frozenset({Act.REDIRECT, Act.FORWARD})
+_NO_ACTION = ("keep;",)
+
+
+@dataclass(frozen=True, slots=True)
+class FittedRule:
+    """Hold a rule in Sieve, and what it lost.
+
+    Attributes:
+        rule: what is written.
+        losses: what could not be said, each once.
+        may_stop: True if the rule kept later rules from a mail at the source, and does not do so here: the
+            later ones would act on mail that never reached them.
+    """
+
+    rule: SieveRule
+    losses: tuple[Loss, ...] = ()
+    may_stop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Hold what the words of a rule mean for one mailbox and one server.
+
+    Attributes:
+        folders: from a folder's id at the source, and from a folder's distinguished name ("inbox",
+            "deleteditems"), to the name of the target's mailbox.
+        people: the owner, and addresses of others.
+        sieve: what the server takes.
+    """
+
+    folders: Mapping[str, str]
+    people: People
+    sieve: SieveLimits
+
+
+@dataclass
+class _Draft:
+    """Collect what becomes of one rule."""
+
+    place: Place
+    active: bool
+    losses: dict[Loss, None] = field(default_factory=dict)
+    notes: dict[str, None] = field(default_factory=dict)
+    extensions: set[str] = field(default_factory=set)
+    redirects: int = 0
+
+    def lose(self, loss: Loss, note: str, *, active: bool = False) -> None:
+        self.losses[loss] = None
+        self.notes[note] = None
+        self.active = self.active and active
+
+    def takes(self, extensions: Iterable[str]) -> bool:
+        return set(extensions) <= self.place.sieve.extensions
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Hold one command, and whose action it is."""
+
+    act: Act
+    command: str
+    extensions: frozenset[str] = frozenset()
+
+
+def fit_rules(rules: Iterable[Rule], place: Place) -> list[FittedRule]:
+    """Fit all rules of a mailbox, in the order in which they act.
+
+    A rule after one that ended the processing and does so no more is switched off: it would act on more mail
+    than it did.
+    """
+    fitted: list[FittedRule] = []
+    stopped = False
+    for rule in sorted(rules, key=lambda one: one.place):
+        fitted.append(fit_rule(rule, place, stopped_before=stopped))
+        stopped = stopped or fitted[-1].may_stop
+    return fitted
+
+
+def fit_rule(rule: Rule, place: Place, *, stopped_before: bool = False) -> FittedRule:
+    """Fit one rule.
+
+    Args:
+        rule: as it was read.
+        place: the mailbox and the server.
+        stopped_before: True if a rule before this one ended the processing at the source, and does not here.
+
+    Returns:
+        The rule, switched off unless it does what it did and nothing beyond.
+    """
+    draft = _Draft(place, rule.enabled)
+    _state(draft, rule, stopped_before)
+    test = _test(draft, rule)
+    steps = _steps(draft, rule)
+    if not steps:
+        draft.lose(lose("rule", "nothing-left"), "Nothing is left that this rule could do.")
+        test = all_of([test, NEVER.text])
+    for step in steps:
+        draft.extensions |= step.extensions
+    said = SieveRule(
+        name=printable(carriable(rule.name), lines=False)[:NAME].strip(),
+        place=rule.place,
+        active=draft.active,
+        test=test,
+        actions=tuple(step.command for step in steps) or _NO_ACTION,
+        extensions=frozenset(draft.extensions),
+        notes=tuple(draft.notes),
+    )
+    said = _within_limits(draft, said)
+    stops = said.active and any(step.act is Act.STOP for step in steps)
+    return FittedRule(said, tuple(draft.losses), rule.may_stop and not stops)
+
+
+def _state(draft: _Draft, rule: Rule, stopped_before: bool) -> None:
+    if rule.is_broken:
+        draft.lose(lose("rule", "was-broken"), "Exchange said that this rule is in error.")
+    if rule.not_supported:
+        draft.lose(lose("rule", "not-supported"), "Exchange showed only a part of this rule.")
+    if stopped_before and rule.enabled:
+        note = "A rule before this one kept mail from it, and does so no more."
+        draft.lose(lose("rule", "earlier-rule-lost"), note)
+
+
+def _test(draft: _Draft, rule: Rule) -> str:
+    """Return the test of a rule. A part without words stands there as one that keeps the rule from acting."""
+    conditions = [_condition(draft, one) for one in rule.conditions]
+    exceptions = [_exception(draft, one) for one in rule.exceptions]
+    complete = not rule.not_supported and NEVER not in [*conditions, *exceptions]
+    parts = [one.text for one in conditions if one is not NEVER]
+    barred = [one.text for one in exceptions if one is not NEVER]
+    parts += [f"not {any_of(barred)}"] if barred else []
+    for test in (*conditions, *exceptions):
+        draft.extensions |= test.extensions
+    return all_of(parts if complete else [*parts, NEVER.text])
+
+
+def _condition(draft: _Draft, condition: Condition) -> Test:
+    test = sieve_test(condition, draft.place.people)
+    if test is None or not draft.takes(test.extensions):
+        note = f"A condition could not be said: {condition.predicate}."
+        draft.lose(lose("rule", "condition-not-said"), note)
+        return NEVER
+    _measure(draft, condition)
+    return test
+
+
+def _exception(draft: _Draft, condition: Condition) -> Test:
+    test = sieve_test(condition, draft.place.people)
+    if test is None or test.is_narrower or not draft.takes(test.extensions):
+        note = f"An exception could not be said: {condition.predicate}."
+        draft.lose(lose("rule", "exception-not-said"), note)
+        return NEVER
+    _measure(draft, condition)
+    return test
+
+
+def _measure(draft: _Draft, condition: Condition) -> None:
+    if condition.predicate is Predicate.SIZE:
+        note = "Sizes are those of mail as it is sent, which are larger than Exchange's."
+        draft.lose(lose("rule", "size-measured-otherwise"), note, active=True)
+
+
+def _steps(draft: _Draft, rule: Rule) -> list[_Step]:
+    """Return what the rule does. What only a lost action made harmless is left out as well."""
+    steps: list[_Step] = []
+    lost: set[Act] = set()
+    for action in rule.actions:
+        said = _said(draft, action)
+        steps += said or []
+        if said is None:
+            lost.add(action.act)
+    _name_sending(draft, rule, steps)
+    withheld: set[Act] = set()
+    if lost & (KEEPING | ANSWERING):
+        withheld |= REMOVING
+    if Act.MOVE in lost or withheld & {step.act for step in steps} or lost & REMOVING:
+        withheld.add(Act.MARK_READ)
+    withheld &= {step.act for step in steps}
+    if withheld:
+        note = "The mail is neither removed nor marked as read, since not all else could be done with it."
+        draft.lose(lose("rule", "mail-stays"), note, active=True)
+    return [step for step in steps if step.act not in withheld]
+
+
+def _said(draft: _Draft, action: Action) -> list[_Step] | None:
+    """Return the commands of an action; None if it has no words, which is named."""
+    commands = _commands(draft.place, action)
+    act = action.act
+    if commands is not None and act in SENDING and not _redirects_fit(draft, commands):
+        commands = None
+    if commands is not None and all(draft.takes(step.extensions) for step in commands):
+        return commands
+    if act in (Act.MOVE, Act.COPY) and _folder(draft.place, action.values) is None:
+        note = f"The folder was not moved: {act}."
+        draft.lose(lose("rule", "folder-not-migrated"), note, active=True)
+    else:
+        draft.lose(lose("rule", "action-not-said"), f"An action could not be said: {act}.", active=True)
+    return None
+
+
+def _redirects_fit(draft: _Draft, commands: Sequence[_Step]) -> bool:
+    """Count redirects: a server that is asked for more than it carries out does none of the rule."""
+    draft.redirects += len(commands)
+    most = draft.place.sieve.redirects
+    return most is None or draft.redirects <= most
+
+
+def _commands(place: Place, action: Action) -> list[_Step] | None:
+    act, values = action.act, action.values
+    match act:
+        case Act.MARK_READ:
+            return [_flags(act, [SEEN])]
+        case Act.CATEGORIES:
+            return [_flags(act, sorted({keyword(one) for one in values}))] if all(values) else None
+        case Act.COPY:
+            return _fileinto(act, _folder(place, values), ":copy ", "copy")
+        case Act.MOVE:
+            return _fileinto(act, _folder(place, values))
+        case Act.DELETE:
+            return _fileinto(act, _folder(place, (TRASH,)))
+        case Act.PERMANENT_DELETE:
+            return [_Step(act, "discard;")]
+        case Act.STOP:
+            return [_Step(act, "stop;")]
+        case Act.REDIRECT | Act.FORWARD:
+            return _redirects(place.people, act, values)
+        case _:
+            return None
+
+
+def _flags(act: Act, flags: Sequence[str]) -> _Step:
+    return _Step(act, f"addflag {strings(flags)};", frozenset({"imap4flags"}))
+
+
+def _folder(place: Place, values: Sequence[str]) -> str | None:
+    name = place.folders.get(values[0]) if values else None
+    return name if name is not None and sayable(name) else None
+
+
+def _fileinto(act: Act, name: str | None, tag: str = "", *extensions: str) -> list[_Step] | None:
+    if name is None:
+        return None
+    return [_Step(act, f"fileinto {tag}{quoted(name)};", frozenset({"fileinto", *extensions}))]
+
+
+def _redirects(people: People, act: Act, values: Sequence[str]) -> list[_Step] | None:
+    """Return one command for each address; None if one of them is unknown, or is the owner's own."""
+    found = [people.smtp(one) for one in values]
+    known = [one for one in found if one is not None and one.lower() not in people.owner]
+    if len(known) < len(found):
+        return None
+    once = {one.lower(): one for one in known}
+    return [_Step(act, f"redirect :copy {quoted(one)};", frozenset({"copy"})) for one in once.values()]
+
+
+def _name_sending(draft: _Draft, rule: Rule, steps: Sequence[_Step]) -> None:
+    """Name what sending mail on means: out of the owner's domains it takes somebody's approval."""
+    people = draft.place.people
+    sent = [one for action in rule.actions if action.act in SENDING for one in action.values]
+    known = [one for one in map(people.smtp, sent) if one is not None]
+    if any(not people.is_own(one) for one in known):
+        note = "This rule sends mail out of the own domains, so it is switched off."
+        draft.lose(lose("rule", "sends-out"), note)
+    if any(step.act is Act.FORWARD for step in steps):
+        note = "Mail is sent on as it came; Exchange forwarded it in a mail of the owner's."
+        draft.lose(lose("rule", "forward-as-redirect"), note, active=True)
+
+
+def _within_limits(draft: _Draft, said: SieveRule) -> SieveRule:
+    """Return the rule, or one that does nothing in place of one that no script of the server can hold."""
+    most = draft.place.sieve.script_bytes
+    if most is None or len(said.text().encode()) <= most:
+        return said
+    draft.lose(lose("rule", "too-long"), "The rule is longer than a script may be.")
+    return replace(
+        said,
+        active=False,
+        test=NEVER.text,
+        actions=_NO_ACTION,
+        extensions=frozenset(),
+        notes=tuple(draft.notes),
+    )
