@@ -59,7 +59,7 @@ def take_effect(session: Session, dialect: Dialect, *, live: bool = False) -> To
         return TookEffect()
     took, present = _whereto(session, dialect, record, active)
     merged = _merged(dialect, record, present, took, live=live)
-    parts = _checked(session, merged, present)
+    unreached = _checked(session, merged, present, took.into)
     if merged.script() != present.script() or took.into != active:
         if session.read(took.into) != merged.script().encode():
             store(session, took.into, merged.script().encode())
@@ -75,7 +75,7 @@ def take_effect(session: Session, dialect: Dialect, *, live: bool = False) -> To
         touched=frozenset(rule.href for rule in merged.rules if rule.touched),
         removed=frozenset(taken - there),
         replaced=took.source not in (None, took.into),
-        unreached=parts,
+        unreached=unreached,
     )
 
 
@@ -248,12 +248,12 @@ def _frozen(dialect: Dialect, record: Record, there: dict[str, Placed], first: i
     yield from (rule for rule in there.values() if rule.href not in known and rule.touched)
 
 
-def _checked(session: Session, merged: Merged, present: Merged) -> bool:
+def _checked(session: Session, merged: Merged, present: Merged, into: str) -> bool:
     """Check a script before it acts; return True if its rules are never reached.
 
     Raises:
         Blocked: "script-unreadable": what the person has is no script by itself; "scripts-refused": the
-            server takes each rule, but not all of them together.
+            server takes each rule, but not all of them together; "sieve-quota".
     """
     try:
         parts_of(merged.script())
@@ -261,6 +261,8 @@ def _checked(session: Session, merged: Merged, present: Merged) -> bool:
     except ValueError:
         raise _unreadable() from None
     text = merged.script().encode()
+    if merged.script() != present.script():
+        session.room(into, len(text))  # CHECKSCRIPT refuses what is too large, without saying so
     answer = session.accepts(text)
     if answer.ok:
         return ends_before(own)

@@ -1,13 +1,17 @@
-"""Rules to write, as items."""
+"""Rules to write, as items; the scripts of an account; and workers that die at a command."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+import pytest
+
+from connectors.sieve.session import Session
 from connectors.sieve.target import SieveTarget
+from connectors.sieve.wire import Answer, Wire
 from model.kinds import Kind
 from model.protocols import Failed, Item, Stored, key_of
 from model.sieve_rule import SieveRule
@@ -58,3 +62,60 @@ def written(target: SieveTarget, *items: Item) -> list[Stored]:
 def codes(results: list[Stored | Failed]) -> list[str]:
     """The codes of what failed."""
     return [each.error.code for each in results if isinstance(each, Failed)]
+
+
+class Died(BaseException):
+    """A worker was killed: nothing catches it."""
+
+
+class Fate:
+    """Lets the n-th command of this process fail, before it is sent or after it was answered."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._left, self._after = -1, False
+        self._error: BaseException = Died()
+        self._verb = ""
+        self.met = False
+        whole = Wire.run
+
+        def run(wire: Wire, *given: Any, **named: Any) -> Answer:
+            self._left -= self._verb in ("", given[0])
+            strikes = self._left == 0 and not self.met
+            if strikes and not self._after:
+                self._strike(wire)
+            answer = whole(wire, *given, **named)
+            if strikes:
+                self._strike(wire)
+            return answer
+
+        monkeypatch.setattr(Wire, "run", run)
+
+    def _strike(self, wire: Wire) -> None:
+        wire.broken, self.met = True, True
+        raise self._error
+
+    def comes(self, number: int, *, after: bool, error: BaseException | None = None, verb: str = "") -> None:
+        """Strike at this command from now on, once. verb: count only commands of this name."""
+        self._verb = verb
+        self._left, self._after, self.met = number, after, False
+        self._error = error or Died()
+
+    def is_over(self) -> bool:
+        """Do not strike any more; return True if there was no such command."""
+        self._left = -1
+        return not self.met
+
+
+def world(session: Session) -> dict[str, tuple[bool, bytes | None]]:
+    """All scripts of an account: whether each acts, and its text."""
+    return {each.name: (each.active, session.read(each.name)) for each in session.scripts()}
+
+
+def reset(session: Session, scripts: dict[str, bytes], active: str = "") -> None:
+    """Give an account these scripts and no others."""
+    session.activate("")
+    for each in session.scripts():
+        session.delete(each.name)
+    for name, text in scripts.items():
+        session.put(name, text)
+    session.activate(active)

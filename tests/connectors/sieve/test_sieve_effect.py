@@ -1,0 +1,234 @@
+"""What takes effect, beside what a person has done: nothing is lost, nothing acts that was switched off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from servers.pigeonhole import Pigeonhole
+from sieve_desk import PERSONS, OpenTarget, codes, item, reset, rule, world, written
+
+from connectors.sieve import session as sessions
+from connectors.sieve.record import NAME
+from connectors.sieve.session import Session
+from model.errors import MigrationError, Transient
+
+
+def code_of(call: Callable[[], object]) -> str:
+    with pytest.raises(MigrationError) as raised:
+        call()
+    return raised.value.code
+
+
+def text_of(session: Session, name: str) -> bytes:
+    text = session.read(name)
+    assert text is not None
+    return text
+
+
+@pytest.fixture
+def acting(target: OpenTarget, session: Session) -> None:
+    """Two rules act below the person's own."""
+    reset(session, {"own": PERSONS}, "own")
+    opened = target()
+    written(opened, item(rule()), item(rule("Other", 2)))
+    opened.take_effect()
+
+
+def test_a_repeat_changes_nothing(target: OpenTarget, session: Session, acting: None) -> None:
+    del acting
+    before = world(session)
+    for live in (False, True):
+        done = target(live=live).take_effect()
+        assert (done.added, done.touched, done.removed) == (frozenset(), frozenset(), frozenset())
+    assert world(session) == before
+
+
+def test_while_frozen_the_rules_follow_the_source(target: OpenTarget, session: Session, acting: None) -> None:
+    del acting
+    opened = target()
+    written(opened, item(rule(actions=("discard;",))), item(rule("First", 0)))
+    opened.take_effect()
+    text = text_of(session, "own").decode()
+    assert text.startswith('require ["fileinto"]; # kogge\r\n' + PERSONS.decode())
+    assert text.index("# rule: First") < text.index("# rule: Bills") < text.index("discard;")
+    opened.give_back()
+    assert session.read("own") == PERSONS
+
+
+def test_live_adds_what_is_missing_and_nothing_else(
+    target: OpenTarget, session: Session, acting: None
+) -> None:
+    del acting
+    before = text_of(session, "own")
+    live = target(live=True)
+    assert codes(list(live.write("rules", [item(rule(actions=("discard;",))), item(rule("First", 0))])))
+    done = live.take_effect()
+    assert done.added == {item(rule("First", 0)).key.hex()}
+    end = b"# kogge end\r\n"
+    assert text_of(session, "own").startswith(before.removesuffix(end))
+    assert text_of(session, "own").count(b"# rule: ") == 3
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_what_a_person_changed_or_removed_stays_so(
+    live: bool, target: OpenTarget, session: Session, acting: None
+) -> None:
+    del acting
+    lines = text_of(session, "own").decode().split("\r\n")
+    at = next(number for number, line in enumerate(lines) if line == "# rule: Bills")
+    mine = [line.replace('"Bills"', '"Invoices"') for line in lines[: at + 6]]
+    session.put("own", "\r\n".join([*mine, "# kogge end", ""]).encode())
+    before = world(session)
+    done = target(live=live).take_effect()
+    assert done.touched == {item(rule()).key.hex()}
+    assert done.removed == {item(rule("Other")).key.hex()}
+    assert world(session) == before
+    assert code_of(target().give_back) == "changed-at-target"
+    assert world(session) == before
+
+
+def test_a_web_client_that_wrote_all_anew_gets_nothing_twice(
+    target: OpenTarget, session: Session, acting: None
+) -> None:
+    del acting
+    anew = b'require ["fileinto"];\r\nif header :contains "Subject" "Bills" { fileinto "Archive"; }\r\n'
+    session.put("own", anew)
+    assert not target(live=True).take_effect().added
+    assert session.read("own") == anew
+    live = target(live=True)
+    written(live, item(rule("New", 9)))
+    live.take_effect()
+    assert anew in text_of(session, "own")
+    assert text_of(session, "own").count(b"# kogge rule") == 1
+
+
+def test_a_script_that_a_person_chose_since_is_left_alone(
+    target: OpenTarget, session: Session, acting: None
+) -> None:
+    del acting
+    session.put("other", b"keep;\r\n")
+    session.activate("other")
+    before = world(session)
+    assert code_of(target(live=True).take_effect) == "other-script-active"
+    assert code_of(target().give_back) == "changed-at-target"
+    session.activate("")
+    assert code_of(target(live=True).take_effect) == "script-switched-off"
+    session.activate("other")
+    assert world(session) == before
+
+
+def test_a_script_that_is_switched_off_is_not_switched_on(target: OpenTarget, session: Session) -> None:
+    reset(session, {"Open-Xchange": PERSONS, "rules": PERSONS})
+    opened = target(dialect="open-xchange")
+    written(opened, item(rule()))
+    before = world(session)
+    assert code_of(opened.take_effect) == "script-switched-off"
+    session.put("own", b"keep;\r\n")
+    session.activate("own")
+    assert code_of(opened.take_effect) == "script-switched-off"
+    session.activate("")
+    session.delete("own")
+    assert world(session) == before
+    target().take_effect()
+    assert {name for name, (active, _) in world(session).items() if active} == {"rules-kogge"}
+    target().give_back()
+    assert world(session) == before
+
+
+@pytest.mark.parametrize(
+    "text", [b"keep; /* open", b"keep", b"\xff\xfe", b"if true { keep;\r\n# kogge end\r\n", b"# kogge end\n"]
+)
+def test_a_damaged_script_gets_nothing_appended(
+    text: bytes, target: OpenTarget, session: Session, pigeonhole: Pigeonhole
+) -> None:
+    reset(session, {"own": b"keep;\r\n"}, "own")
+    opened = target()
+    written(opened, item(rule()))
+    (pigeonhole.home(session.account.login) / "sieve" / "own.sieve").write_bytes(text)
+    assert code_of(opened.take_effect) == "script-unreadable"
+    assert session.read("own") == text
+
+
+def test_a_block_of_nextcloud_that_is_open_gets_nothing_appended(
+    target: OpenTarget, session: Session
+) -> None:
+    marker = b"### Nextcloud Mail: Filters ### DON'T EDIT ###\r\n"
+    closed = marker + b'require ["fileinto"];\r\n' + marker + b"keep;\r\n"
+    opened = target(dialect="nextcloud-mail")
+    written(opened, item(rule()))
+    reset_own = {NAME: text_of(session, NAME)}
+    reset(session, {**reset_own, "own": closed + marker}, "own")
+    assert code_of(opened.take_effect) == "script-unreadable"
+    reset(session, {**reset_own, "own": closed}, "own")
+    opened.take_effect()
+    assert closed in text_of(session, "own")
+
+
+def test_a_person_who_always_stops_is_told(target: OpenTarget, session: Session) -> None:
+    reset(session, {"own": b"keep;\nstop;"}, "own")
+    opened = target()
+    written(opened, item(rule()))
+    assert opened.take_effect().unreached
+    assert text_of(session, "own").startswith(b'require ["fileinto"]; # kogge\nkeep;\nstop;\n# kogge took')
+    opened.give_back()
+    assert session.read("own") == b"keep;\nstop;"
+
+
+def test_numbers_go_on_after_those_of_the_person(target: OpenTarget, session: Session) -> None:
+    own = b"## Flag: |UniqueId:4|Rulename: Mine\r\nif true\r\n{\r\n\tkeep;\r\n}\r\n"
+    reset(session, {"Open-Xchange": own}, "Open-Xchange")
+    opened = target(dialect="open-xchange")
+    written(opened, item(rule()), item(rule("Off", 2, active=False)))
+    opened.take_effect()
+    live = target(dialect="open-xchange", live=True)
+    written(live, item(rule("Away", 0, actions=('vacation "gone";',), extensions=frozenset({"vacation"}))))
+    live.take_effect()
+    text = text_of(session, "Open-Xchange").decode()
+    flags = [line for line in text.split("\r\n") if line.startswith("## Flag")]
+    assert [line.split("|")[1] for line in flags] == [f"UniqueId:{number}" for number in (4, 5, 6, 7)]
+    assert flags[-1] == "## Flag: vacation|UniqueId:7|Rulename: Away"
+    assert '#<!-->if header :contains "Subject" "Off"\r\n#<!-->{' in text
+
+
+def test_a_script_that_would_be_too_large_changes_nothing(target: OpenTarget, session: Session) -> None:
+    large = b"keep;\r\n" + b"#" * 999_000 + b"\r\n"
+    reset(session, {"own": large}, "own")
+    opened = target()
+    written(opened, *(item(rule(f"Rule {number}")) for number in range(20)))
+    before = world(session)
+    assert code_of(opened.take_effect) == "sieve-quota"
+    assert world(session) == before
+
+
+def test_scripts_that_cannot_be_written_change_nothing(
+    target: OpenTarget, session: Session, pigeonhole: Pigeonhole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "sleep", lambda _seconds: None)
+    reset(session, {"own": PERSONS}, "own")
+    opened = target()
+    written(opened, item(rule()))
+    before = world(session)
+    folder = pigeonhole.home(session.account.login) / "sieve"
+    folder.chmod(0o500)
+    with pytest.raises(Transient, match="server-busy"):  # Pigeonhole says TRYLATER
+        opened.take_effect()
+    assert world(session) == before
+    folder.chmod(0o700)
+    opened.take_effect()
+
+
+def test_rules_that_act_are_not_removed(target: OpenTarget, acting: None) -> None:
+    del acting
+    opened = target()
+    stored = written(opened, item(rule()), item(rule("Other", 2)))
+    assert codes(list(opened.remove("rules", stored))) == ["cannot-remove"] * 2
+    opened.give_back()
+    assert codes(list(opened.remove("rules", stored))) == []
+
+
+def test_without_rules_nothing_happens(target: OpenTarget, session: Session) -> None:
+    reset(session, {"own": PERSONS}, "own")
+    target().take_effect()
+    target().give_back()
+    assert world(session) == {"own": (True, PERSONS)}
