@@ -4,9 +4,11 @@ FORMS has a line for each format of a Native, by kind (model.kinds.Kind):
 
 mail      "ews-message", "graph-message", "rfc822"   see mappings.mail.mail
 calendar  "ews-event", "graph-event"
+          "icalendar"               a VCALENDAR with the VEVENTs of one UID; see mappings.from_ical.event
 contacts  "ews-contact"             a Contact or a DistributionList; "graph-contact"
           "vcard"                   see mappings.from_ical.card
 tasks     "ews-task", "graph-task"
+          "icalendar"               a VCALENDAR with the VTODOs of one UID; see mappings.from_ical.task
 notes     "ews-note"
 files     "file"                    see mappings.files.file
 
@@ -45,7 +47,9 @@ from mappings.files import file
 from mappings.fit.card import fit_card
 from mappings.fit.event import fit_event
 from mappings.fit.task import fit_task
-from mappings.from_ical import card
+from mappings.from_ical import card, item
+from mappings.from_ical import event as ical_event
+from mappings.from_ical import task as ical_task
 from mappings.mail import mail
 from mappings.mail.digest import canonical, tolerant
 from mappings.notes import note
@@ -223,6 +227,14 @@ def _map_card(native: Native, context: Context) -> Mapped:
     return fit_card(card.read_contact(native, context), key_of(native.ref.id), context)
 
 
+def _map_ical_event(native: Native, context: Context) -> Mapped:
+    return fit_event(ical_event.read_event(native, context), context)
+
+
+def _map_ical_task(native: Native, context: Context) -> Mapped:
+    return fit_task(ical_task.read_task(native, context), context)
+
+
 def _event_title(native: Native) -> str:
     return elements.title(Kind.CALENDAR, native)
 
@@ -250,11 +262,13 @@ FORMS: Mapping[tuple[Kind, str], RecordForm] = {
     (Kind.MAIL, "rfc822"): _MAIL,
     (Kind.CALENDAR, "ews-event"): _EVENT,
     (Kind.CALENDAR, "graph-event"): _EVENT,
+    (Kind.CALENDAR, "icalendar"): RecordForm(ical_event.skip_event, _map_ical_event, item.title_of),
     (Kind.CONTACTS, "ews-contact"): _CONTACT,
     (Kind.CONTACTS, "graph-contact"): _CONTACT,
     (Kind.CONTACTS, "vcard"): RecordForm(card.skip_card, _map_card, card.title_of),
     (Kind.TASKS, "ews-task"): _TASK,
     (Kind.TASKS, "graph-task"): _TASK,
+    (Kind.TASKS, "icalendar"): RecordForm(ical_task.skip_task, _map_ical_task, item.title_of),
     (Kind.NOTES, "ews-note"): RecordForm(note.skip_note, note.map_note, _note_title, date=note.date_of),
     (Kind.FILES, "file"): RecordForm(file.skip_file, file.map_file, file.title_of, date=file.date_of),
 }

@@ -56,7 +56,7 @@ class Clock:
         if clock := database(zone):
             return clock
         if zone in self._zones:
-            return onsets(_spelling(self._zones[zone]))
+            return onsets(spelling(self._zones[zone]))
         parts = zone.strip("/").split("/")
         endings = ("/".join(parts[-count:]) for count in (3, 2, 1) if count < len(parts))
         return next((clock for ending in endings if (clock := database(ending))), None)
@@ -118,7 +118,12 @@ Observance = tuple[str, str, str, tuple[str, ...], tuple[str, ...]]
 """DTSTART, TZOFFSETFROM, TZOFFSETTO, RRULEs and RDATEs, as they stand."""
 
 
-def _spelling(zone: Block) -> tuple[Observance, ...]:
+def spelling(zone: Block) -> tuple[Observance, ...]:
+    """Return the observances of a VTIMEZONE, in their order.
+
+    Raises:
+        Malformed: there is too much of them.
+    """
     lines = (line for part in zone.blocks for lines_ in part.lines.values() for line in lines_)
     if sum(len(line.value) for line in lines) > _MOST_LETTERS:
         raise Malformed
@@ -141,7 +146,7 @@ def onsets(zone: tuple[Observance, ...]) -> Local:
     Raises:
         Malformed: it describes none.
     """
-    changes = sorted({change for part in zone for change in _changes(part)})
+    changes = sorted({change for part in zone for change in changes_of(part)})
     if not changes:
         raise Malformed
     starts = [start for start, _, _ in changes]
@@ -156,8 +161,12 @@ def onsets(zone: tuple[Observance, ...]) -> Local:
     return local
 
 
-def _changes(part: Observance) -> Iterator[tuple[int, int, int]]:
-    """Yield (wall clock before the change, offset before, offset after), in seconds."""
+def changes_of(part: Observance) -> Iterator[tuple[int, int, int]]:
+    """Yield (wall clock before the change, offset before, offset after), in seconds, of an observance.
+
+    Raises:
+        Malformed: it makes no sense.
+    """
     start, before, after, rules, dates = part
     first, offsets = _at(start), (_offset(before), _offset(after))
     yield (seconds(first), *offsets)

@@ -15,7 +15,7 @@ _ENDLESS_YEARS = 10
 _LAST_YEAR = 2087
 """tzdata knows no change by name beyond it; rules go on by themselves."""
 
-_TIMES = ("DTSTART", "DTEND", "RECURRENCE-ID", "RDATE")
+_TIMES = ("DTSTART", "DTEND", "DUE", "RECURRENCE-ID", "RDATE")
 
 
 def described_zones(

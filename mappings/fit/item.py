@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 
+from mappings.compare.content_lines import MOST_BYTES
 from mappings.compare.semantic_digest import calendar_digest
 from mappings.fields.context import Context
 from mappings.fit.attachments import too_large
@@ -28,7 +29,7 @@ def write_item(kind: Kind, key: bytes, uid: str, components: Iterable[bytes], co
     """
     body = calendar(components)
     most = context.target.max_bytes
-    if most is not None and len(body) > most:
+    if len(body) > min(MOST_BYTES, MOST_BYTES if most is None else most):  # more is never compared
         raise too_large()
     digest = calendar_digest(io.BytesIO(body), context.began)
     return Item(kind, key, digest, len(body), lambda: io.BytesIO(body), uid=uid)

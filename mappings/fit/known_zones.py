@@ -68,12 +68,15 @@ class _Restating:
 
     def __init__(self, event: Component, changed: tuple[Component, ...], zones: dict[str, Zone]) -> None:
         self._event, self._changed, self._zones = event, changed, zones
+        self._ending = "DUE" if event.name == "VTODO" else "DTEND"
 
     def losses(self) -> list[Loss]:
         """Restate it, and return what that loses."""
         start, losses = self._at(self._event, "DTSTART"), list[Loss]()
         if start is not None and "RRULE" in self._event.properties:
             losses = self._series(*start)
+        elif "RRULE" in self._event.properties and self._is_own(self._event, self._ending):
+            raise _unknown()  # a task that comes back by the day on which it is due
         for each in (self._event, *self._changed):
             self._once(each)
         return losses
@@ -93,6 +96,10 @@ class _Restating:
         zone = self._zone_of(stated)
         return None if zone is None else (zone, naive(stated.at))
 
+    def _is_own(self, component: Component, name: str) -> bool:
+        at = self._at(component, name)
+        return at is not None and at[0].own
+
     def _put(self, component: Component, name: str, at: At) -> None:
         zone, wall = at
         component.set(name, zone.stated(wall))
@@ -100,14 +107,18 @@ class _Restating:
 
     def _once(self, component: Component) -> None:
         """Restate the times of what takes place once."""
-        start, end = self._at(component, "DTSTART"), self._at(component, "DTEND")
+        start, end = self._at(component, "DTSTART"), self._at(component, self._ending)
         if start is not None and any(at is not None and at[0].own for at in (start, end)):
             begins, ends = (zone.instant(wall) for zone, wall in (start, end or start))
             years = _years_around(begins, ends)
             known = _known(start[0], *years) or UTC_ZONE
             self._put(component, "DTSTART", _wall(known, begins))
             if end is not None:
-                self._put(component, "DTEND", _wall(_known(end[0], *years) or known, ends))
+                self._put(component, self._ending, _wall(_known(end[0], *years) or known, ends))
+        elif start is None and end is not None and end[0].own:
+            ends = end[0].instant(end[1])
+            known = _known(end[0], *_years_around(ends, ends)) or UTC_ZONE
+            self._put(component, self._ending, _wall(known, ends))
         for name in (*_DATES, _ORIGIN):
             named = (each.parameters.get("TZID", "") for each in component.properties.get(name, ()))
             own = next((zone for each in named if (zone := self._zones.get(each)) and zone.own), None)
@@ -141,12 +152,12 @@ class _Restating:
 
     def _move(self, zone: Zone, first: datetime, clock: Clock) -> None:
         """Restate the times of a series by another clock; an end in another zone says one moment only."""
-        end, (known, start) = self._at(self._event, "DTEND"), clock(first)
+        end, (known, start) = self._at(self._event, self._ending), clock(first)
         self._put(self._event, "DTSTART", (known, start))
         if end is not None and end[0] == zone:
-            self._put(self._event, "DTEND", clock(end[1]))
+            self._put(self._event, self._ending, clock(end[1]))
         elif end is not None and end[0].own:
-            self._put(self._event, "DTEND", _wall(known, end[0].instant(end[1])))
+            self._put(self._event, self._ending, _wall(known, end[0].instant(end[1])))
         for name in _DATES:
             self._restate(self._event, name, zone, clock)
         for each in self._changed:

@@ -61,11 +61,11 @@ def shared_series(master: Component, changed: Iterable[Occurrence], *, called: b
 
 def _one_class(events: list[Component]) -> Iterator[Loss]:
     """Give all components one CLASS: the series' in a meeting, whose guests see it; else the most private."""
-    classes = {event.said("CLASS") for event in events}
+    classes = {event.said("CLASS") or _CLASSES[0] for event in events}
     if len(classes) == 1:
         return
     meeting = any(event.addresses("ATTENDEE") for event in events)
-    kept = events[0].said("CLASS") if meeting else max(classes, key=_CLASSES.index)
+    kept = (events[0].said("CLASS") or _CLASSES[0]) if meeting else max(classes, key=_CLASSES.index)
     for event in events:
         event.set("CLASS", Text(kept))
     yield lose("sensitivity", "privacy-of-occurrence")

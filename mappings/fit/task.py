@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from mappings.fields.context import Context
-from mappings.fit.attachments import fit_attachments, largest, room
+from mappings.fit.attachments import AttachmentBudget, fit_attachments, largest, room
+from mappings.fit.described_zones import described_zones
 from mappings.fit.item import write_item
+from mappings.fit.known_zones import fit_zones
 from mappings.fit.task_series import fit_series, percent_done
 from mappings.fit.text_limits import without_commas
 from mappings.icalendar.component import Component
 from mappings.icalendar.values import Text, Word
 from mappings.losses.catalogue import lose
+from mappings.time.zones import Zone
 from model.kept_fields import TaskLimits
 from model.kinds import Kind
-from model.protocols import Loss, Mapped
+from model.protocols import Capabilities, Loss, Mapped
 
-STAMPS = frozenset({"UID", "DTSTAMP", "CREATED", "LAST-MODIFIED"})
+STAMPS = frozenset({"UID", "DTSTAMP", "CREATED", "LAST-MODIFIED", "RECURRENCE-ID"})
 NOT_KEPT: Mapping[str, tuple[str, str]] = {
     "ATTACH": ("attachment", "not-kept"),
     "X-ALT-DESC": ("text", "formatting-not-kept"),
@@ -39,6 +42,9 @@ class TaskRead:
         once: the day it begins if it does not come back, though its component says that it does; None if it
             has none.
         of_series: what the reading lost if it does come back.
+        changed: the changed occurrences of a task that comes back.
+        zones: by the name that times have.
+        begins_alike: True if DTSTART is where it begins even if it does not come back; `once` is None then.
     """
 
     key: bytes
@@ -46,20 +52,45 @@ class TaskRead:
     losses: tuple[Loss, ...]
     once: date | None = None
     of_series: tuple[Loss, ...] = ()
+    changed: tuple[Component, ...] = ()
+    zones: dict[str, Zone] = field(default_factory=dict)
+    begins_alike: bool = False
 
 
 def fit_task(read: TaskRead, context: Context) -> Mapped:
-    """Return the item that the target can hold, with all losses. The component is changed in place.
+    """Return the item that the target can hold, with all losses. The components are changed in place.
 
     Raises:
-        Rejected: "too-large".
+        Rejected: "too-large", "unknown-time-zone", "unknown-recurrence" or "date-out-of-range".
     """
-    target, limits, todo = context.target, context.target.tasks, read.todo
-    stays = fit_series(todo, read.once, target)
-    of_series = read.of_series if stays else (lose("recurrence", "current-occurrence-only"),)
-    losses = [*read.losses, *of_series, *without_commas(todo, target)]
+    target, todo, losses = context.target, read.todo, list(read.losses)
+    if not target.event_habits.own_zones:
+        losses += fit_zones(todo, read.changed, read.zones)
+    stays = fit_series(todo, todo.first("DTSTART") if read.begins_alike else read.once, target)
+    losses += read.of_series if stays else (lose("recurrence", "current-occurrence-only"),)
+    changed = read.changed if stays else ()
+    if changed and not _keeps_changes(target.tasks):
+        changed = ()
+        losses.append(lose("modified-occurrence", "not-kept"))
+    components, space = (todo, *changed), room(target)
+    for component in components:
+        losses = _fitted(component, target, space, losses)
+    zones = described_zones(todo, components, read.zones)
+    written = [*zones, *(component.written() for component in components)]
+    item = write_item(Kind.TASKS, read.key, todo.said("UID"), written, context)
+    return Mapped(item, tuple(dict.fromkeys(losses)))
+
+
+def _keeps_changes(limits: TaskLimits) -> bool:
+    return limits.keeps("RECURRENCE-ID") and not limits.plain_series
+
+
+def _fitted(todo: Component, target: Capabilities, space: AttachmentBudget, losses: list[Loss]) -> list[Loss]:
+    """Change one component in place, and return all losses."""
+    limits = target.tasks
+    losses = [*losses, *without_commas(todo, target)]
     if limits.keeps("ATTACH"):
-        losses += fit_attachments(todo, largest(target, 1), room(target))
+        losses += fit_attachments(todo, largest(target, 1), space)
     else:
         losses = _without_attachments(todo, losses)
     losses += _shown(todo, limits)
@@ -68,8 +99,7 @@ def fit_task(read: TaskRead, context: Context) -> Mapped:
     if not limits.past_alarms:
         losses = _without_past_alarms(todo, losses)
     losses += _without(todo, limits)
-    item = write_item(Kind.TASKS, read.key, todo.said("UID"), [todo.written()], context)
-    return Mapped(item, tuple(dict.fromkeys(losses)))
+    return losses
 
 
 def _without_attachments(todo: Component, losses: list[Loss]) -> list[Loss]:

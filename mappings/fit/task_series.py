@@ -7,19 +7,19 @@ from datetime import date
 from mappings.compare.content_lines import Malformed
 from mappings.compare.rrule import DAILY, MONTHLY, WEEKLY, YEARLY, ComparedRule, rule_of
 from mappings.icalendar.component import Component
-from mappings.icalendar.values import Moment, Rule, Text, Word
+from mappings.icalendar.values import Moment, Property, Rule, Text, Word
 from model.protocols import Capabilities
 
 _FREQUENCIES = frozenset({DAILY, WEEKLY, MONTHLY, YEARLY})
 _MONDAY, _SUNDAY = 0, 6
 
 
-def fit_series(todo: Component, once: date | None, target: Capabilities) -> bool:
+def fit_series(todo: Component, once: date | Property | None, target: Capabilities) -> bool:
     """Leave only the current occurrence if the target keeps no such series.
 
     Args:
         todo: the task. Its rule stands in a property of our own then.
-        once: the day on which it begins if it does not come back.
+        once: the day on which it begins, or its DTSTART, if it does not come back.
         target: its capabilities.
 
     Returns:
@@ -34,7 +34,7 @@ def fit_series(todo: Component, once: date | None, target: Capabilities) -> bool
         todo.remove(name)
     todo.add("X-KOGGE-RECURRENCE", Text(rule.said))
     if once is not None:
-        todo.add("DTSTART", Moment(once))
+        todo.add("DTSTART", Moment(once) if isinstance(once, date) else once)
     return False
 
 

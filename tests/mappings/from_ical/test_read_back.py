@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ GOLDENS = Path(__file__).parents[1] / "goldens"
 EVENTS = sorted(GOLDENS.glob("event/*/event.ics"))
 TASKS = sorted(GOLDENS.glob("task/*.ics"))
 CARDS = sorted(GOLDENS.glob("contact/*.vcf"))
+_ZONE = re.compile(rb"BEGIN:VTIMEZONE\r\n.*?END:VTIMEZONE\r\n", re.DOTALL)
 EVENT = "BEGIN:VEVENT\r\nUID:a\r\nDTSTART:20260101T090000Z\r\n{}END:VEVENT\r\n"
 ODD = [
     "BEGIN:VEVENT", "END:VEVENT", "UID:a", "DTSTART;TZID=x:20260101T090000", "RRULE:FREQ=WEEKLY;BYDAY=XX",
@@ -34,7 +36,9 @@ NAMED = st.builds(lambda name, value: name.encode() + value, st.sampled_from(
     ["RRULE:", "RRULE:FREQ=DAILY;", "SUMMARY:", "X-A;X-B=", "ATTENDEE:", "RDATE:2026010", "BEGIN:", "URL:"]
 ), st.binary(max_size=30))  # fmt: skip
 LINES = st.lists(st.one_of(st.binary(max_size=40), NAMED, st.sampled_from([line.encode() for line in ODD])))
-EVENT_OUTCOMES = {"read", "malformed-record", "start-missing", "date-out-of-range", "unknown-recurrence"}
+EVENT_OUTCOMES = {
+    "read", "malformed-record", "start-missing", "date-out-of-range", "unknown-recurrence", "unknown-format",
+}  # fmt: skip
 
 
 def read(body: str | bytes, name: str = "VEVENT") -> CalendarObject:
@@ -43,7 +47,7 @@ def read(body: str | bytes, name: str = "VEVENT") -> CalendarObject:
 
 
 def written(found: CalendarObject) -> bytes:
-    return calendar([each.written() for each in (*found.zones, *found.components)])
+    return calendar([each.written() for each in found.components])
 
 
 def rewritten(data: bytes) -> bytes:
@@ -62,9 +66,14 @@ def framed(inner: str) -> str:
     return f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{inner}END:VCALENDAR\r\n"
 
 
+def components(data: bytes) -> bytes:
+    """An object without its zones: how they are found is a matter of test_zone_names."""
+    return _ZONE.sub(b"", data)
+
+
 @pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.parent.name)
 def test_an_event_is_written_again_as_it_was(path: Path) -> None:
-    assert written(read(path.read_bytes())) == path.read_bytes()
+    assert written(read(path.read_bytes())) == components(path.read_bytes())
 
 
 @pytest.mark.parametrize("path", TASKS, ids=lambda path: path.stem)
@@ -88,7 +97,9 @@ def test_a_card_is_written_again_as_it_was(path: Path) -> None:
         (EVENT.format("EXDATE:soon\r\n"), "malformed-record"),
         (EVENT.format("RRULE:FREQ=NEVER\r\n"), "unknown-recurrence"),
         (EVENT.format('ATTENDEE;CN="a:mailto:b@example.org\r\n'), "malformed-record"),
-        (EVENT.format("ATTACH;ENCODING=BASE64;VALUE=BINARY:%%\r\n"), "malformed-record"),
+        (EVENT.format("RRULE:FREQ=DAILY;INTERVAL=0\r\n"), "unknown-recurrence"),
+        (EVENT.format("RRULE:FREQ=DAILY;X-EASTER=1\r\n"), "unknown-recurrence"),
+        (EVENT.format("") + "BEGIN:VTODO\r\nUID:a\r\nEND:VTODO\r\n", "malformed-record"),
         (EVENT.format("BEGIN:VALARM\r\n"), "malformed-record"),
     ],
 )
