@@ -13,6 +13,7 @@ Source:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -39,6 +40,10 @@ ANSWERING = frozenset({Act.REPLY, Act.TEXT_MESSAGE, Act.UNKNOWN})
 REMOVING = frozenset({Act.DELETE, Act.PERMANENT_DELETE})
 SENDING = frozenset({Act.REDIRECT, Act.FORWARD})
 _NO_ACTION = ("keep;",)
+_MAILBOX = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
+)
+"""An address that every server takes (RFC 5321, 4.1.2): for another one it refuses the whole script."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +291,7 @@ def _redirects(people: People, act: Act, values: Sequence[str]) -> list[_Step] |
     """Return one command for each address; None if one of them is unknown, or is the owner's own."""
     found = [people.smtp(one) for one in values]
     known = [one for one in found if one is not None and one.lower() not in people.owner]
-    if len(known) < len(found):
+    if len(known) < len(found) or not all(map(_MAILBOX.fullmatch, known)):
         return None
     once = {one.lower(): one for one in known}
     return [_Step(act, f"redirect :copy {quoted(one)};", frozenset({"copy"})) for one in once.values()]
