@@ -229,6 +229,7 @@ def _priority(runner: LegRunner, shards: Sequence[BatchParameters]) -> int:
 async def _wait(runner: LegRunner, ended: Callable[[], Awaitable[bool]]) -> None:
     """Wait until ended() is true, whatever fails in between, or for a wish to stop."""
     done = asyncio.Event()
+    logged: set[str] = set()
     began, due = time.monotonic(), 0.0
 
     async def ask() -> None:
@@ -237,7 +238,7 @@ async def _wait(runner: LegRunner, ended: Callable[[], Awaitable[bool]]) -> None
 
     while not runner.drain.stopping and not done.is_set():
         if time.monotonic() >= due:
-            await tried("waiting for batches", ask)
+            await tried("waiting for batches", ask, logged=logged)
             due = time.monotonic() + min(TICK_MOST, (time.monotonic() - began) / TICK_SHARE)
         if not done.is_set():
             await asyncio.sleep(TICK_SECONDS)
@@ -264,9 +265,10 @@ async def _drained(watch: BatchWatch, name: str, seconds: float | None = None) -
 
     for number in watch.left:
         await tried("calling a batch off", functools.partial(call_off, number))
+    logged: set[str] = set()
     until = time.monotonic() + (DRAIN_SECONDS if seconds is None else seconds)
     while watch.left and time.monotonic() <= until:
-        await tried("waiting for batches", watch.all_ended)
+        await tried("waiting for batches", watch.all_ended, logged=logged)
         if watch.left:
             await asyncio.sleep(min(ASK_SECONDS, max(0.0, until - time.monotonic())))
     return not watch.left

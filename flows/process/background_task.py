@@ -54,26 +54,53 @@ async def standing(
 
 
 async def _repeated(name: str, look: Callable[[], Awaitable[object]], seconds: float, before: float) -> None:
+    logged: set[str] = set()
     await asyncio.sleep(before)
     while True:
-        await tried(name, look)
+        await tried(name, look, logged=logged)
         await asyncio.sleep(seconds)
 
 
 async def tried(
-    name: str, look: Callable[[], Awaitable[object]], passing: tuple[type[Exception], ...] = PASSING
+    name: str,
+    look: Callable[[], Awaitable[object]],
+    passing: tuple[type[Exception], ...] = PASSING,
+    logged: set[str] | None = None,
 ) -> None:
-    """Call `look` once; a passing fault is logged by its class alone."""
+    """Call `look` once; a passing fault is logged by its class alone.
+
+    Args:
+        name: for the log.
+        look: is called.
+        passing: the faults that end nothing.
+        logged: the classes of faults since a call last went through. Each is logged once, and so is the call
+            that goes through again. It is kept up here; whoever calls again gives the same set.
+    """
+    log = logging.getLogger("kogge.standing")
+    known = set[str]() if logged is None else logged
     try:
         await look()
     except passing as error:
-        logging.getLogger("kogge.standing").warning("%s: %s", name, type(error).__name__)
+        fault = type(error).__name__
+        if fault not in known:
+            log.warning("%s: %s", name, fault)
+        known.add(fault)
+        return
+    if known:
+        log.warning("%s: works again", name)
+        known.clear()
 
 
-async def draw(name: str, look: Callable[[], Awaitable[object]]) -> None:
-    """Call `look`, which only shows something, once. No fault of it reaches the work: see error_log.spare."""
+async def draw(name: str, look: Callable[[], Awaitable[object]], logged: set[str] | None = None) -> None:
+    """Call `look`, which only shows something, once. No fault of it reaches the work: see error_log.spare.
+
+    Args:
+        name: for the log.
+        look: is called.
+        logged: see tried.
+    """
     with spare(name):
-        await tried(name, look, AWAY)
+        await tried(name, look, AWAY, logged)
 
 
 @asynccontextmanager
@@ -81,7 +108,8 @@ async def keep_drawing(
     name: str, look: Callable[[], Awaitable[object]], seconds: float, *, before: float = 0.0
 ) -> AsyncIterator[None]:
     """Call `look`, which only shows something, again and again during the block; see standing."""
-    async with standing(name, functools.partial(draw, name, look), seconds, before=before):
+    logged: set[str] = set()
+    async with standing(name, functools.partial(draw, name, look, logged), seconds, before=before):
         yield
 
 

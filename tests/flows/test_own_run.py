@@ -20,7 +20,7 @@ from prefect.states import Cancelled, Cancelling, Completed, Running, Suspended
 from flows import own_run
 from flows.deploy.worker import _last_word
 from flows.own_run import mark, watched
-from flows.process.background_task import standing, together
+from flows.process.background_task import keep_drawing, standing, together
 from flows.process.leg_runner import Shutdown
 
 
@@ -206,6 +206,34 @@ def test_what_watches_and_dies_of_a_defect_is_told_of(caplog: pytest.LogCaptureF
     (record,) = caplog.records
     assert "a look: KeyError at" in record.getMessage()
     assert "secret-place" not in record.getMessage()
+
+
+@pytest.mark.parametrize("entered", [standing, keep_drawing])
+def test_a_fault_that_lasts_is_logged_once_and_so_is_its_end(
+    entered: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    looks: list[int] = []
+    fails = [httpx.ConnectError, httpx.ReadTimeout, httpx.ConnectError, None, None, httpx.ConnectError, None]
+
+    async def look() -> None:
+        looks.append(len(looks))
+        fault = fails[looks[-1]] if looks[-1] < len(fails) else None
+        if fault is not None:
+            raise fault("secret-place")
+
+    async def wave() -> None:
+        async with entered("a look", look, 0.001):
+            await until(lambda: len(looks) > len(fails))
+
+    with caplog.at_level(logging.INFO, "kogge.standing"):
+        run(wave())
+    assert [record.getMessage() for record in caplog.records] == [
+        "a look: ConnectError",
+        "a look: ReadTimeout",
+        "a look: works again",
+        "a look: ConnectError",
+        "a look: works again",
+    ]
 
 
 def test_of_several_all_have_ended_before_the_error_of_one_is_raised() -> None:
