@@ -32,6 +32,8 @@ TRASH = "deleteditems"
 """The distinguished name of the folder into which Exchange deletes."""
 NAME = 200
 """Characters of a rule's name."""
+KEPT = 4_000
+"""Characters of tests for mail that earlier rules kept: each later rule repeats them."""
 NEVER = Test("false")
 KEEPING = frozenset({Act.MOVE, Act.COPY, Act.REDIRECT, Act.FORWARD, Act.FORWARD_ATTACHED})
 """Actions that leave a mail somewhere, or bring it to somebody."""
@@ -55,15 +57,17 @@ class FittedRule:
         losses: what could not be said, each once.
         may_stop: True if the rule kept later rules from a mail at the source, and does not do so here: the
             later ones would act on mail that never reached them.
+        kept: for which mail, if that can be said exactly: later rules leave it out; None if it cannot.
     """
 
     rule: SieveRule
     losses: tuple[Loss, ...] = ()
     may_stop: bool = False
+    kept: Test | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RuleContext:
     """Hold what the words of a rule mean for one mailbox and one server.
 
     Attributes:
@@ -78,11 +82,35 @@ class Place:
     sieve: SieveLimits
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """Tell which mail never reached a rule, since an earlier one ended the processing and does so no more.
+
+    Attributes:
+        kept: tests that hold for such mail.
+        is_unknown: True if there is more of it, and no test says which.
+    """
+
+    kept: tuple[Test, ...] = ()
+    is_unknown: bool = False
+
+    def then(self, fitted: FittedRule) -> Earlier:
+        """Return what a rule after this one is to know."""
+        if not fitted.may_stop or self.is_unknown:
+            return self
+        kept = self.kept if fitted.kept is None else (*self.kept, fitted.kept)
+        too_long = sum(len(one.text) for one in kept) > KEPT
+        return replace(self, kept=kept, is_unknown=fitted.kept is None or too_long)
+
+
+FIRST = Earlier()
+
+
 @dataclass
 class _Draft:
     """Collect what becomes of one rule."""
 
-    place: Place
+    context: RuleContext
     active: bool
     losses: dict[Loss, None] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
@@ -95,7 +123,7 @@ class _Draft:
         self.active = self.active and active
 
     def takes(self, extensions: Iterable[str]) -> bool:
-        return set(extensions) <= self.place.sieve.extensions
+        return set(extensions) <= self.context.sieve.extensions
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,34 +135,35 @@ class _Step:
     extensions: frozenset[str] = frozenset()
 
 
-def fit_rules(rules: Iterable[Rule], place: Place) -> list[FittedRule]:
+def fit_rules(rules: Iterable[Rule], context: RuleContext) -> list[FittedRule]:
     """Fit all rules of a mailbox, in the order in which they act.
 
-    A rule after one that ended the processing and does so no more is switched off: it would act on more mail
-    than it did.
+    A rule after one that ended the processing and does so no more would act on more mail than it did. It
+    leaves that mail out, or is switched off where nobody can say which mail that is.
     """
     fitted: list[FittedRule] = []
-    stopped = False
+    earlier = Earlier()
     for rule in sorted(rules, key=lambda one: one.place):
-        fitted.append(fit_rule(rule, place, stopped_before=stopped))
-        stopped = stopped or fitted[-1].may_stop
+        fitted.append(fit_rule(rule, context, earlier))
+        earlier = earlier.then(fitted[-1])
     return fitted
 
 
-def fit_rule(rule: Rule, place: Place, *, stopped_before: bool = False) -> FittedRule:
+def fit_rule(rule: Rule, context: RuleContext, earlier: Earlier = FIRST) -> FittedRule:
     """Fit one rule.
 
     Args:
         rule: as it was read.
-        place: the mailbox and the server.
-        stopped_before: True if a rule before this one ended the processing at the source, and does not here.
+        context: the mailbox and the server.
+        earlier: what rules before this one did with mail that they kept from it.
 
     Returns:
         The rule, switched off unless it does what it did and nothing beyond.
     """
-    draft = _Draft(place, rule.enabled)
-    _state(draft, rule, stopped_before)
-    test = _test(draft, rule)
+    draft = _Draft(context, rule.enabled)
+    _state(draft, rule, earlier)
+    own = _test(draft, rule)
+    test = all_of([own.text, *(f"not {one.text}" for one in earlier.kept)] if earlier.kept else [own.text])
     steps = _steps(draft, rule)
     if not steps:
         draft.lose(lose("rule", "nothing-left"), "Nothing is left that this rule could do.")
@@ -151,21 +180,26 @@ def fit_rule(rule: Rule, place: Place, *, stopped_before: bool = False) -> Fitte
         notes=tuple(draft.notes),
     )
     said = _within_limits(draft, said)
-    stops = said.active and any(step.act is Act.STOP for step in steps)
-    return FittedRule(said, tuple(draft.losses), rule.may_stop and not stops)
+    may_stop = rule.may_stop and not (said.active and any(step.act is Act.STOP for step in steps))
+    kept = own if may_stop and not own.is_narrower else None
+    return FittedRule(said, tuple(draft.losses), may_stop, kept)
 
 
-def _state(draft: _Draft, rule: Rule, stopped_before: bool) -> None:
+def _state(draft: _Draft, rule: Rule, earlier: Earlier) -> None:
     if rule.is_broken:
         draft.lose(lose("rule", "was-broken"), "Exchange said that this rule is in error.")
     if rule.not_supported:
         draft.lose(lose("rule", "not-supported"), "Exchange showed only a part of this rule.")
-    if stopped_before and rule.enabled:
+    if earlier.is_unknown and rule.enabled:
         note = "A rule before this one kept mail from it, and does so no more."
         draft.lose(lose("rule", "earlier-rule-lost"), note)
+    elif earlier.kept:
+        draft.notes["Mail that a rule before this one kept from it is left out."] = None
+    for test in earlier.kept:
+        draft.extensions |= test.extensions
 
 
-def _test(draft: _Draft, rule: Rule) -> str:
+def _test(draft: _Draft, rule: Rule) -> Test:
     """Return the test of a rule. A part without words stands there as one that keeps the rule from acting."""
     conditions = [_condition(draft, one) for one in rule.conditions]
     exceptions = [_exception(draft, one) for one in rule.exceptions]
@@ -173,13 +207,15 @@ def _test(draft: _Draft, rule: Rule) -> str:
     parts = [one.text for one in conditions if one is not NEVER]
     barred = [one.text for one in exceptions if one is not NEVER]
     parts += [f"not {any_of(barred)}"] if barred else []
-    for test in (*conditions, *exceptions):
-        draft.extensions |= test.extensions
-    return all_of(parts if complete else [*parts, NEVER.text])
+    extensions = frozenset[str]().union(*(one.extensions for one in (*conditions, *exceptions)))
+    draft.extensions |= extensions
+    is_exact = complete and not any(one.is_narrower for one in conditions) and not _measures(rule)
+    text = all_of(parts if complete else [*parts, NEVER.text])
+    return Test(text, extensions, is_narrower=not is_exact)
 
 
 def _condition(draft: _Draft, condition: Condition) -> Test:
-    test = sieve_test(condition, draft.place.people)
+    test = sieve_test(condition, draft.context.people)
     if test is None or not draft.takes(test.extensions):
         note = f"A condition could not be said: {condition.predicate}."
         draft.lose(lose("rule", "condition-not-said"), note)
@@ -189,13 +225,17 @@ def _condition(draft: _Draft, condition: Condition) -> Test:
 
 
 def _exception(draft: _Draft, condition: Condition) -> Test:
-    test = sieve_test(condition, draft.place.people)
+    test = sieve_test(condition, draft.context.people)
     if test is None or test.is_narrower or not draft.takes(test.extensions):
         note = f"An exception could not be said: {condition.predicate}."
         draft.lose(lose("rule", "exception-not-said"), note)
         return NEVER
     _measure(draft, condition)
     return test
+
+
+def _measures(rule: Rule) -> bool:
+    return any(one.predicate is Predicate.SIZE for one in (*rule.conditions, *rule.exceptions))
 
 
 def _measure(draft: _Draft, condition: Condition) -> None:
@@ -228,13 +268,13 @@ def _steps(draft: _Draft, rule: Rule) -> list[_Step]:
 
 def _said(draft: _Draft, action: Action) -> list[_Step] | None:
     """Return the commands of an action; None if it has no words, which is named."""
-    commands = _commands(draft.place, action)
+    commands = _commands(draft.context, action)
     act = action.act
     if commands is not None and act in SENDING and not _redirects_fit(draft, commands):
         commands = None
     if commands is not None and all(draft.takes(step.extensions) for step in commands):
         return commands
-    if act in (Act.MOVE, Act.COPY) and _folder(draft.place, action.values) is None:
+    if act in (Act.MOVE, Act.COPY) and _folder(draft.context, action.values) is None:
         note = f"The folder was not moved: {act}."
         draft.lose(lose("rule", "folder-not-migrated"), note, active=True)
     else:
@@ -245,11 +285,11 @@ def _said(draft: _Draft, action: Action) -> list[_Step] | None:
 def _redirects_fit(draft: _Draft, commands: Sequence[_Step]) -> bool:
     """Count redirects: a server that is asked for more than it carries out does none of the rule."""
     draft.redirects += len(commands)
-    most = draft.place.sieve.redirects
+    most = draft.context.sieve.redirects
     return most is None or draft.redirects <= most
 
 
-def _commands(place: Place, action: Action) -> list[_Step] | None:
+def _commands(context: RuleContext, action: Action) -> list[_Step] | None:
     act, values = action.act, action.values
     match act:
         case Act.MARK_READ:
@@ -257,17 +297,17 @@ def _commands(place: Place, action: Action) -> list[_Step] | None:
         case Act.CATEGORIES:
             return [_flags(act, sorted({keyword(one) for one in values}))] if all(values) else None
         case Act.COPY:
-            return _fileinto(act, _folder(place, values), ":copy ", "copy")
+            return _fileinto(act, _folder(context, values), ":copy ", "copy")
         case Act.MOVE:
-            return _fileinto(act, _folder(place, values))
+            return _fileinto(act, _folder(context, values))
         case Act.DELETE:
-            return _fileinto(act, _folder(place, (TRASH,)))
+            return _fileinto(act, _folder(context, (TRASH,)))
         case Act.PERMANENT_DELETE:
             return [_Step(act, "discard;")]
         case Act.STOP:
             return [_Step(act, "stop;")]
         case Act.REDIRECT | Act.FORWARD:
-            return _redirects(place.people, act, values)
+            return _redirects(context.people, act, values)
         case _:
             return None
 
@@ -276,8 +316,8 @@ def _flags(act: Act, flags: Sequence[str]) -> _Step:
     return _Step(act, f"addflag {strings(flags)};", frozenset({"imap4flags"}))
 
 
-def _folder(place: Place, values: Sequence[str]) -> str | None:
-    name = place.folders.get(values[0]) if values else None
+def _folder(context: RuleContext, values: Sequence[str]) -> str | None:
+    name = context.folders.get(values[0]) if values else None
     return name if name is not None and sayable(name) else None
 
 
@@ -299,7 +339,7 @@ def _redirects(people: People, act: Act, values: Sequence[str]) -> list[_Step] |
 
 def _name_sending(draft: _Draft, rule: Rule, steps: Sequence[_Step]) -> None:
     """Name what sending mail on means: out of the owner's domains it takes somebody's approval."""
-    people = draft.place.people
+    people = draft.context.people
     sent = [one for action in rule.actions if action.act in SENDING for one in action.values]
     known = [one for one in map(people.smtp, sent) if one is not None]
     if any(not people.is_own(one) for one in known):
@@ -312,7 +352,7 @@ def _name_sending(draft: _Draft, rule: Rule, steps: Sequence[_Step]) -> None:
 
 def _within_limits(draft: _Draft, said: SieveRule) -> SieveRule:
     """Return the rule, or one that does nothing in place of one that no script of the server can hold."""
-    most = draft.place.sieve.script_bytes
+    most = draft.context.sieve.script_bytes
     if most is None or len(said.text().encode()) <= most:
         return said
     draft.lose(lose("rule", "too-long"), "The rule is longer than a script may be.")

@@ -12,7 +12,7 @@ from servers.sieve_runs import EXTENSIONS
 
 from mappings.fields.ews_xml import SPACES
 from mappings.rules.ews_rule import ews_rule
-from mappings.rules.fit_rule import Place
+from mappings.rules.fit_rule import RuleContext
 from mappings.rules.graph_rule import graph_rule
 from mappings.rules.rule import Rule
 from mappings.rules.sieve_tests import People
@@ -33,9 +33,11 @@ def table(name: str) -> list[Case]:
     return list(tomllib.loads((HERE / f"{name}s.toml").read_text(encoding="utf-8"))[name])
 
 
-def place(**changed: Any) -> Place:
+def mailbox(**changed: Any) -> RuleContext:
     """Anna's mailbox, on a Pigeonhole as it is delivered; changed: limits of the server."""
-    return Place(FOLDERS, People(OWNER, DIRECTORY), SieveLimits(**{"extensions": EXTENSIONS, **changed}))
+    return RuleContext(
+        FOLDERS, People(OWNER, DIRECTORY), SieveLimits(**{"extensions": EXTENSIONS, **changed})
+    )
 
 
 def by_ews(

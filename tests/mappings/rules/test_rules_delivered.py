@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from rule_records import Case, by_ews, place, table
+from rule_records import Case, by_ews, mailbox, table
 from servers.sieve_runs import Outcome, SieveRuns, available
 from services import needed
 
@@ -38,7 +38,7 @@ def mail(written: str) -> str:
 
 
 def delivered(pigeonhole: SieveRuns, rule: Rule, written: str) -> Outcome:
-    fitted = fit_rule(rule, place())
+    fitted = fit_rule(rule, mailbox())
     assert fitted.rule.active
     return pigeonhole.outcome(fitted.rule.text(), mail(written))
 
@@ -55,7 +55,7 @@ def test_mail_of_a_condition_is_moved_and_other_mail_stays(pigeonhole: SieveRuns
 @pytest.mark.parametrize("case", table("condition"), ids=lambda case: case["name"])
 def test_mail_of_an_exception_stays(pigeonhole: SieveRuns, case: Case) -> None:
     rule = by_ews("", case["ews"], actions=MOVE)
-    fitted = fit_rule(rule, place())
+    fitted = fit_rule(rule, mailbox())
     for written in case["hits"]:
         assert pigeonhole.outcome(fitted.rule.text(), mail(written)) == INBOX, written
     for written in case["misses"] if fitted.rule.active else []:
@@ -64,7 +64,7 @@ def test_mail_of_an_exception_stays(pigeonhole: SieveRuns, case: Case) -> None:
 
 @pytest.mark.parametrize("case", table("action"), ids=lambda case: case["name"])
 def test_an_action_does_what_it_says(pigeonhole: SieveRuns, case: Case) -> None:
-    fitted = fit_rule(by_ews(ASKED, actions=case["ews"]), place())
+    fitted = fit_rule(by_ews(ASKED, actions=case["ews"]), mailbox())
     outcome = pigeonhole.outcome(fitted.rule.text(), mail(""))
     if fitted.rule.active:
         wanted = (tuple(case["folders"]), tuple(case.get("flags", ())), tuple(case.get("redirects", ())))
@@ -88,6 +88,6 @@ def test_all_conditions_must_hold_and_no_exception_may(pigeonhole: SieveRuns) ->
 
 def test_what_is_not_complete_moves_nothing_when_somebody_switches_it_on(pigeonhole: SieveRuns) -> None:
     for parts in ((f"{ASKED}<Categories/>", ""), (ASKED, "<IsVoicemail>true</IsVoicemail>")):
-        fitted = fit_rule(by_ews(*parts, actions=MOVE), place())
+        fitted = fit_rule(by_ews(*parts, actions=MOVE), mailbox())
         assert not fitted.rule.active
         assert pigeonhole.outcome(fitted.rule.text(), mail("")) == INBOX

@@ -11,11 +11,11 @@ from time import process_time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rule_records import OWNER, place
+from rule_records import OWNER, mailbox
 from servers.sieve_runs import EXTENSIONS, Outcome, SieveRuns, available
 from services import needed
 
-from mappings.rules.fit_rule import FittedRule, Place, fit_rule, fit_rules
+from mappings.rules.fit_rule import FittedRule, RuleContext, fit_rule, fit_rules
 from mappings.rules.rule import Act, Action, Condition, Predicate, Rule
 from mappings.rules.sieve_tests import People
 from mappings.rules.sieve_text import SPELLINGS, TEXT, sayable, variants
@@ -74,7 +74,7 @@ def runs() -> Iterator[SieveRuns]:
 
 def asked(text: str, predicate: Predicate = Predicate.SUBJECT_HAS, name: str = "R") -> FittedRule:
     rule = Rule(name, 1, True, (Condition(predicate, (text,)),), (), MOVE)
-    return fit_rule(rule, place())
+    return fit_rule(rule, mailbox())
 
 
 def mail(subject: str) -> str:
@@ -120,7 +120,7 @@ def test_a_name_stays_in_its_line(runs: SieveRuns, text: str) -> None:
 
 @pytest.mark.parametrize("text", [*SAYABLE, *UNSAYABLE])
 def test_the_name_of_a_folder_is_said_or_the_mail_stays(runs: SieveRuns, text: str) -> None:
-    where = Place({"F-1": text}, People(OWNER), SieveLimits(EXTENSIONS))
+    where = RuleContext({"F-1": text}, People(OWNER), SieveLimits(EXTENSIONS))
     fitted = fit_rule(Rule("R", 1, True, (Condition(Predicate.SUBJECT_HAS, ("x",)),), (), MOVE), where)
     assert rule_of(fitted.rule.text()) == fitted.rule
     assert fitted.rule.active == sayable(text)
@@ -135,7 +135,7 @@ def test_the_name_of_a_folder_is_said_or_the_mail_stays(runs: SieveRuns, text: s
 @pytest.mark.parametrize("text", [*SAYABLE, *UNSAYABLE])
 def test_categories_and_addresses_are_said_as_what_they_are(runs: SieveRuns, text: str) -> None:
     actions = (Action(Act.CATEGORIES, (f"c{text}",)), Action(Act.REDIRECT, (f"{text}@new.example",)))
-    fitted = fit_rule(Rule("R", 1, True, (), (), actions), place())
+    fitted = fit_rule(Rule("R", 1, True, (), (), actions), mailbox())
     for action in fitted.rule.actions:
         assert STRING.sub("S", action) in ("addflag S;", "redirect :copy S;")
     outcome = runs.outcome(with_everything(fitted.rule.text()), mail("x"))
@@ -177,8 +177,8 @@ def test_too_many_spellings_are_none() -> None:
 def test_a_rule_that_no_script_holds_does_nothing_and_is_named() -> None:
     many = Condition(Predicate.SUBJECT_HAS, tuple(f"{n:03}" * 300 for n in range(200)))
     rule = Rule("R", 1, True, (many,), (), (*MOVE, Action(Act.STOP)))
-    assert fit_rule(rule, place(script_bytes=1 << 20)).rule.active
-    fitted = fit_rule(rule, place(script_bytes=32_000))
+    assert fit_rule(rule, mailbox(script_bytes=1 << 20)).rule.active
+    fitted = fit_rule(rule, mailbox(script_bytes=32_000))
     assert (fitted.rule.active, fitted.rule.test, fitted.rule.actions) == (False, "false", ("keep;",))
     assert [loss.reason for loss in fitted.losses] == ["too-long"]
     assert fitted.may_stop
@@ -191,7 +191,7 @@ def test_three_thousand_rules_are_fitted_and_compiled(runs: SieveRuns) -> None:
         for n in range(3_000)
     ]
     began = process_time()
-    fitted = fit_rules(reversed(rules), place())
+    fitted = fit_rules(reversed(rules), mailbox())
     assert process_time() - began < 20, "seconds; it takes one"
     assert [one.rule.place for one in fitted] == list(range(3_000))
     each = "".join(f"if {one.rule.test}\n{{ {' '.join(one.rule.actions)} }}\n" for one in fitted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from rule_records import Case, by_ews, place, table
+from rule_records import Case, by_ews, mailbox, table
 from servers.pigeonhole import Pigeonhole, available, start_pigeonhole
 from services import needed
 
@@ -30,7 +30,7 @@ def _write_script(server: Pigeonhole) -> None:
         by_ews(one.get("conditions", ""), one.get("exceptions", ""), one["actions"], number=number)
         for number, one in enumerate(table("rule"))
     ]
-    fitted = fit_rules(reversed(rules), place())
+    fitted = fit_rules(reversed(rules), mailbox())
     assert [one.rule.active for one in fitted] == [one.get("active", True) for one in table("rule")]
     said = [one.rule for one in fitted if one.rule.active]
     needs = sorted(frozenset[str]().union(*(one.extensions for one in said)))
