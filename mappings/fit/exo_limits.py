@@ -46,6 +46,7 @@ SAID = {
     "ATTENDEE": ("attendee", "not-kept"),
     "PRIORITY": ("priority", "not-kept"),
     "X-ALT-DESC": ("text", "formatting-not-kept"),
+    "STYLED-DESCRIPTION": ("text", "formatting-not-kept"),
     "X-MICROSOFT-DISALLOW-COUNTER": ("other", "not-kept"),
     "COMMENT": ("other", "not-kept"),
     "CONTACT": ("other", "not-kept"),
@@ -99,6 +100,9 @@ class _Rewriting:
         calendar.add("VERSION", "2.0")
         calendar.add("PRODID", PRODUCT)
         if "RRULE" not in master:
+            if len(events) > 1 or master.keys() & {"RDATE", "EXRULE"}:  # a series without a rule
+                raise _not_kept()
+            self._fix(master)
             calendar.add_component(self._event(master, ends=_ends(master)))
             return written(calendar)
         self._add_series(calendar, master)
@@ -108,6 +112,14 @@ class _Rewriting:
         body = written(calendar)
         self._check(original, master, body)
         return body
+
+    def _fix(self, event: Read) -> None:
+        """Let an event that floats take place in the zone to which the target is set."""
+        for name in ("DTSTART", "DTEND"):
+            stated = event.get(name)
+            if stated is not None and isinstance(stated.dt, datetime) and stated.dt.tzinfo is None:
+                stated.dt = stated.dt.replace(tzinfo=ZoneInfo(self.limits.zone))
+                self.losses.append(lose("time-zone", "zone-of-target"))
 
     def _add_series(self, calendar: Calendar, master: Read) -> None:
         rule, last = self._rule(master)
@@ -218,7 +230,7 @@ class _Rewriting:
             trigger = alarm["TRIGGER"].dt if "TRIGGER" in alarm else None
             if ends <= self.not_after:
                 self.losses.append(lose("reminder", "past"))
-            elif not isinstance(trigger, timedelta) or trigger > timedelta() or trigger % MINUTE:
+            elif not isinstance(trigger, timedelta) or _from_elsewhere(alarm, trigger):
                 self.losses.append(lose("reminder", "not-kept"))
             else:
                 part = Alarm()
@@ -238,6 +250,12 @@ class _Rewriting:
         implied = "FREE" if event.get("TRANSP") == "TRANSPARENT" else "BUSY"
         if str(event.get("X-MICROSOFT-CDO-BUSYSTATUS", implied)) != implied:
             yield lose("show-as", "free-or-busy")
+
+
+def _from_elsewhere(alarm: Read, trigger: timedelta) -> bool:
+    """Return True unless an alarm rings whole minutes before the start."""
+    at_start = alarm["TRIGGER"].params.get("RELATED", "START").upper() == "START"
+    return not at_start or trigger > timedelta() or bool(trigger % MINUTE)
 
 
 def _not_kept() -> Rejected:

@@ -67,7 +67,7 @@ _KEPT: Mapping[str, frozenset[str]] = {
 _SEVERAL = frozenset(
     {
         *("RDATE", "EXDATE", "CATEGORIES", "CONFERENCE", "ATTACH", "COMMENT", "CONTACT", "RELATED-TO"),
-        *("RESOURCES", "ATTENDEE", "DESCRIPTION", "STYLED-DESCRIPTION"),
+        *("RESOURCES", "ATTENDEE", "STYLED-DESCRIPTION"),
     }
 )
 """What a component may have more than once, beside X-properties."""

@@ -24,6 +24,9 @@ MOST_PARTS = 200
 """Observances of one VTIMEZONE; a zone of the IANA database that is written out has a few dozen."""
 
 MOST_CHANGES = 10_000
+LONGEST_NAME = 200
+"""Characters; a longer name is none that others know, and is not remembered."""
+
 
 _FIRST = seconds(datetime(FIRST_YEAR, 1, 3))
 _LAST = seconds(datetime(LAST_YEAR, 1, 1))
@@ -70,12 +73,13 @@ class SourceZones:
         return self._known[name]
 
     def _find(self, name: str) -> Zone:
-        known = named_zone(name)
-        if known is None and name.startswith("/"):  # a registry's prefix (RFC 5545 section 3.8.3.1)
-            known = _by_ending(name)
+        plain = name if len(name) <= LONGEST_NAME else ""
+        known = named_zone(plain)
+        if known is None and plain.startswith("/"):  # a registry's prefix (RFC 5545 section 3.8.3.1)
+            known = _by_ending(plain)
         if known is None and name.strip() in self._described:
             return self._own(self._described[name.strip()])
-        known = known or _by_ending(name)
+        known = known or _by_ending(plain)
         if known is None:
             raise unknown_zone()
         return known

@@ -20,6 +20,7 @@ from icalendar_records import (
 
 from mappings.registry import FORMS
 from model.event_habits import EventHabits
+from model.event_limits import EventLimits
 from model.kinds import Kind
 from model.protocols import Capabilities
 
@@ -314,3 +315,27 @@ def test_other_versions_and_calendars_are_refused(head: str) -> None:
 def test_an_event_without_a_class_is_public_beside_a_private_occurrence(target: Capabilities) -> None:
     changed = component("CLASS:PRIVATE\nRECURRENCE-ID:20270106T090000Z", "DTSTART:20270106T090000Z")
     assert outcome(framed(component("RRULE:FREQ=DAILY") + changed), target=target) == "read"
+
+
+NO_OBJECTS = replace(WHOLE, events=EventLimits("Europe/Berlin", 100, 100, 1000, 500))
+
+
+def test_an_event_that_floats_is_at_its_hour_in_the_zone_of_a_target_without_objects() -> None:
+    made = mapped(event("DTEND:20270705T100000", "DTSTART:20270705T090000"), target=NO_OBJECTS)
+    assert {"DTSTART:20270705T070000Z", "DTEND:20270705T080000Z"} <= set(lines_of(made))
+    assert losses_of(made) == {"time-zone/zone-of-target"}
+    series = event("RRULE:FREQ=DAILY;COUNT=3", "DTSTART:20270705T090000")
+    assert outcome(series, target=NO_OBJECTS) == "recurrence-not-kept"
+
+
+def test_dates_without_a_rule_are_refused_by_a_target_without_objects() -> None:
+    assert outcome(event("RDATE:20270106T090000Z"), target=NO_OBJECTS) == "recurrence-not-kept"
+    changed = component("RECURRENCE-ID:20270105T090000Z", "DTSTART:20270105T100000Z")
+    assert outcome(framed(component() + changed), target=NO_OBJECTS) == "recurrence-not-kept"
+
+
+def test_a_reminder_before_the_end_is_a_loss_of_a_target_without_objects() -> None:
+    alarm = ALARM.format("TRIGGER;RELATED=END:-PT15M")
+    made = mapped(event("DTEND:20270105T100000Z\n" + alarm), target=NO_OBJECTS)
+    assert losses_of(made) == {"reminder/not-kept"}
+    assert losses_of(mapped(event("DTEND:20270105T100000Z\n" + SHOWN), target=NO_OBJECTS)) == set()
