@@ -151,7 +151,7 @@ async def looked(
     """Look once; wait until the server keeps what the look sent, if it ever does; go on by so much."""
     settled = await dead.look(client)
     newest = [*dead._echoes][-1:]
-    while is_kept and not await dead_runs._told(client, newest, [LOOKED], a_day_ago()):
+    while is_kept and not await dead_runs._reported(client, newest, [LOOKED], a_day_ago()):
         await asyncio.sleep(0.1)
     Clock.ahead += timedelta(seconds=seconds)
     return settled
