@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 from connectors.sieve.dialects.dialect import Dialect
 from connectors.sieve.merged import Merged, Placed, taken_apart
@@ -15,6 +16,9 @@ from connectors.sieve.record import NAME, Record, Took, digest_of, load, save, s
 from connectors.sieve.script import ends_before, parts_of
 from connectors.sieve.session import Session, whole
 from model.errors import Blocked, Rejected
+
+UNLISTED: Final = "dovecot.orig"
+"""The name that Pigeonhole gives to a script that acted and was not listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ def take_effect(session: Session, dialect: Dialect, *, live: bool = False) -> To
     active = _active(session)
     if not record.rules and record.took is None and not _has_rules(session, active):
         return TookEffect()
+    if active is None and record.took is None:
+        active = _unlisted(session)
     took, present = _whereto(session, dialect, record, active)
     merged = _merged(dialect, record, present, took, live=live)
     unreached = _checked(session, merged, present, took.into)
@@ -141,6 +147,26 @@ def _changed() -> Rejected:
 def _active(session: Session) -> str | None:
     """Return the name of the script that acts. Our record does nothing, even where somebody activated it."""
     return next((script.name for script in session.scripts() if script.active and script.name != NAME), None)
+
+
+def _unlisted(session: Session) -> str | None:
+    """Bring a script to light that acts and is not listed; return its name, or None if there is none.
+
+    Pigeonhole lists no script that a person or an administrator put in place as a plain file. It moves it
+    into the list, switched off, once any script is chosen, or none (measured on 2.4.1): so none is chosen,
+    and what came to light is chosen again.
+
+    Raises:
+        Blocked: "script-switched-off": there is such a one from before.
+    """
+    before = {script.name for script in session.scripts()}
+    if UNLISTED in before:
+        raise Blocked("script-switched-off", "remove or rename the script that does not act, then retry")
+    session.activate("")
+    if UNLISTED not in {script.name for script in session.scripts()}:
+        return None
+    whole(session, lambda: session.activate(UNLISTED), lambda: _active(session) == UNLISTED)
+    return UNLISTED
 
 
 def _has_rules(session: Session, active: str | None) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from servers.pigeonhole import Pigeonhole
-from sieve_desk import PERSONS, OpenTarget, codes, item, reset, rule, world, written
+from sieve_desk import MAIL, PERSONS, OpenTarget, codes, item, reset, rule, world, written
 
 from connectors.sieve import session as sessions
 from connectors.sieve.record import NAME
@@ -232,3 +232,24 @@ def test_without_rules_nothing_happens(target: OpenTarget, session: Session) -> 
     target().take_effect()
     target().give_back()
     assert world(session) == {"own": (True, PERSONS)}
+
+
+def test_a_script_that_is_not_listed_goes_on_to_act(
+    target: OpenTarget, session: Session, pigeonhole: Pigeonhole
+) -> None:
+    login = session.account.login
+    opened = target()
+    written(opened, item(rule()))
+    file = pigeonhole.home(login) / ".dovecot.sieve"
+    pigeonhole.put_file(file, PERSONS)
+    assert not [each for each in session.scripts() if each.active]
+    opened.take_effect()
+    for subject in ("mine", "Bills"):
+        pigeonhole.deliver(login, MAIL.format(subject))
+    assert sorted(pigeonhole.subjects(login, "Archive")) == ["Bills", "mine"]
+    opened.give_back()
+    assert world(session)["dovecot.orig"] == (True, PERSONS)
+    session.activate("")
+    before = world(session)
+    assert code_of(opened.take_effect) == "script-switched-off"
+    assert world(session) == before

@@ -99,6 +99,11 @@ class Pigeonhole(Dovecot):
         """The folder in which the scripts of a person lie."""
         return self.lab / "mail" / user
 
+    def put_file(self, path: Path, text: bytes) -> None:
+        """Put a file in place that the server may read and write."""
+        path.write_bytes(text)
+        self._chown(path)
+
     def deliver(self, user: str, message: str) -> None:
         """Deliver a message, as a mail server does: the active script acts."""
         with smtplib.LMTP(self.host, self.lmtp_port) as lmtp:
