@@ -19,6 +19,7 @@ from model.sieve_rule import SieveRule, rule_of
 
 NAME: Final = "kogge"
 HEAD: Final = "# kogge rules 1"
+LOOKING: Final = "# kogge looks for a script that is not listed"
 WAITING, TAKEN = "waiting", "taken"
 LINE_END: Final = "\r\n"
 _TOOK = re.compile(r'# kogge took over ([0-9a-f]{32}) from (nothing|"[^\r\n]*") into ("[^\r\n]*")')
@@ -95,11 +96,13 @@ class Record:
         rules: the rules.
         took: set once they took effect.
         exists: True if the server has the script.
+        looking: True while a script that is not listed may come to light; see take_effect.
     """
 
     rules: dict[str, Kept] = field(default_factory=dict)
     took: Took | None = None
     exists: bool = False
+    looking: bool = False
 
     def ordered(self) -> list[Kept]:
         """Return the rules in the order in which they are tried."""
@@ -111,7 +114,7 @@ class Record:
 
     def script(self) -> bytes:
         """Return the script."""
-        lines = [HEAD, *([self.took.line()] if self.took else [])]
+        lines = [HEAD, *([LOOKING] if self.looking else []), *([self.took.line()] if self.took else [])]
         for kept in self.ordered():
             lines.append(f"# kogge rule {kept.href} {TAKEN if kept.taken else WAITING}")
             lines += [f"#|{line}" for line in kept.text.removesuffix("\n").split("\n")]
@@ -127,6 +130,9 @@ def record_of(script: bytes) -> Record:
     lines = script.decode().removesuffix(LINE_END).split(LINE_END)
     if lines.pop(0) != HEAD:
         raise ValueError("not the script of Kogge's rules")
+    looking = lines[:1] == [LOOKING]
+    if looking:
+        lines.pop(0)
     took = took_of(lines[0]) if lines else None
     texts: dict[str, tuple[bool, list[str]]] = {}
     current: list[str] = []
@@ -137,7 +143,7 @@ def record_of(script: bytes) -> Record:
         else:
             current.append(line.removeprefix("#|"))
     rules = {href: Kept(href, "\n".join([*text, ""]), taken) for href, (taken, text) in texts.items()}
-    record = Record(rules, took, exists=True)
+    record = Record(rules, took, exists=True, looking=looking)
     if record.script() != script:
         raise ValueError("somebody changed it")
     return record

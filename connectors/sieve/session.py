@@ -90,6 +90,11 @@ class Session:
         """Return what the server calls itself; "" if it does not say."""
         return self._live().capabilities.get("IMPLEMENTATION", "")
 
+    @property
+    def owner(self) -> str:
+        """Return whose scripts they are, by the server's own word (RFC 5804, 1.7); "" if it does not say."""
+        return self._live().capabilities.get("OWNER", "")
+
     def close(self) -> None:
         """Close from any thread; the thread that uses the session then gets Transient."""
         self._closed = True

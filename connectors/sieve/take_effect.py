@@ -15,7 +15,7 @@ from connectors.sieve.merged import Merged, Placed, taken_apart
 from connectors.sieve.record import NAME, Record, Took, digest_of, load, save, store
 from connectors.sieve.script import ends_before, parts_of
 from connectors.sieve.session import Session, whole
-from model.errors import Blocked, Rejected
+from model.errors import Blocked, Rejected, Transient
 
 UNLISTED: Final = "dovecot.orig"
 """The name that Pigeonhole gives to a script that acted and was not listed."""
@@ -61,19 +61,24 @@ def take_effect(session: Session, dialect: Dialect, *, live: bool = False) -> To
     active = _active(session)
     if not record.rules and record.took is None and not _has_rules(session, active):
         return TookEffect()
+    if active is not None and record.looking:
+        record = replace(record, looking=False)
+        save(session, record)
     if active is None and record.took is None:
-        active = _unlisted(session)
+        active = _unlisted(session, record)
     took, present = _whereto(session, dialect, record, active)
     merged = _merged(dialect, record, present, took, live=live)
     unreached = _checked(session, merged, present, took.into)
     if merged.script() != present.script() or took.into != active:
-        if session.read(took.into) != merged.script().encode():
-            store(session, took.into, merged.script().encode())
+        _refuse_changed(session, active, present)
+        store(session, took.into, merged.script().encode())
         if took.into != active:
+            _refuse_changed(session, active, present)
             whole(session, lambda: session.activate(took.into), lambda: _active(session) == took.into)
     there = {rule.href for rule in merged.rules}
     taken = frozenset(kept.href for kept in record.rules.values() if kept.taken)
-    done = replace(record.with_rules(replace(kept, taken=True) for kept in record.rules.values()), took=took)
+    now = record.with_rules(replace(kept, taken=True) for kept in record.rules.values())
+    done = replace(now, took=took, looking=False)
     if done.script() != record.script() or not record.exists:
         save(session, done)
     return TookEffect(
@@ -149,24 +154,27 @@ def _active(session: Session) -> str | None:
     return next((script.name for script in session.scripts() if script.active and script.name != NAME), None)
 
 
-def _unlisted(session: Session) -> str | None:
+def _unlisted(session: Session, record: Record) -> str | None:
     """Bring a script to light that acts and is not listed; return its name, or None if there is none.
 
     Pigeonhole lists no script that a person or an administrator put in place as a plain file. It moves it
     into the list, switched off, once any script is chosen, or none (measured on 2.4.1): so none is chosen,
-    and what came to light is chosen again.
+    and what came to light is chosen again. The record says so meanwhile, for a worker that dies in between.
 
     Raises:
         Blocked: "script-switched-off": there is such a one from before.
     """
-    before = {script.name for script in session.scripts()}
-    if UNLISTED in before:
+    listed = UNLISTED in {script.name for script in session.scripts()}
+    if listed and not record.looking:
         raise Blocked("script-switched-off", "remove or rename the script that does not act, then retry")
-    session.activate("")
-    if UNLISTED not in {script.name for script in session.scripts()}:
-        return None
-    whole(session, lambda: session.activate(UNLISTED), lambda: _active(session) == UNLISTED)
-    return UNLISTED
+    if not listed:
+        save(session, replace(record, looking=True))
+        session.activate("")
+        listed = UNLISTED in {script.name for script in session.scripts()}
+    if listed:
+        whole(session, lambda: session.activate(UNLISTED), lambda: _active(session) == UNLISTED)
+    save(session, replace(record, looking=False))
+    return UNLISTED if listed else None
 
 
 def _has_rules(session: Session, active: str | None) -> bool:
@@ -272,6 +280,16 @@ def _frozen(dialect: Dialect, record: Record, there: dict[str, Placed], first: i
         elif old is not None or not kept.taken:
             yield Placed(kept.href, dialect.lines(kept.rule, number))
     yield from (rule for rule in there.values() if rule.href not in known and rule.touched)
+
+
+def _refuse_changed(session: Session, active: str | None, present: Merged) -> None:
+    """Look once more right before a change: ManageSieve has no condition for it.
+
+    Raises:
+        Transient: "busy": a person changed the script that acts since it was read.
+    """
+    if active is not None and session.read(active) != present.script().encode():
+        raise Transient("busy", "a person is changing the script")
 
 
 def _checked(session: Session, merged: Merged, present: Merged, into: str) -> bool:

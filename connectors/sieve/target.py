@@ -89,7 +89,11 @@ class SieveTarget:
     def capabilities(self) -> Capabilities:
         """Return what the server can do; asks once."""
         limits = self.limits
-        facts = {"sieve": " ".join(sorted(limits.extensions)), "redirects": str(limits.redirects or "")}
+        facts = {
+            "server": self._session.product,
+            "sieve": " ".join(sorted(limits.extensions)),
+            "redirects": "" if limits.redirects is None else str(limits.redirects),
+        }
         return Capabilities(
             kinds=frozenset({self._kind}),
             batch=BATCH,
@@ -102,9 +106,10 @@ class SieveTarget:
         )
 
     def identity(self) -> Identity:
-        """Return whose account it is: the login alone, hashed, since ManageSieve states nothing."""
-        self._session.scripts()
-        return Identity("sieve", hashlib.blake2b(self._login.lower().encode(), digest_size=8).hexdigest())
+        """Return whose account it is: by the server's word, else the login that it took; hashed."""
+        owner = self._session.owner
+        named = hashlib.blake2b((owner or self._login).lower().encode(), digest_size=8).hexdigest()
+        return Identity("sieve", named, user=owner)
 
     def containers(self) -> Iterator[Container]:
         """Yield the set of rules, if there is one of ours; see `model.protocols.Target.containers`."""

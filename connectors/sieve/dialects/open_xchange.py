@@ -1,17 +1,18 @@
 """Write rules as Open-Xchange's mail filter does: a line of flags, a number and a name before each rule.
 
-Notes are left out, because it takes a comment for the nearest rule's name. It reads no other script than its
-own, and none that does not act.
+It reads no other script than its own, and none that does not act. Any comment but this line is no matter to
+it, and is gone once it has written the script.
 
 Source:
-    Open-Xchange middleware 8.19, com.openexchange.jsieve.export (read in source, not measured)
+    Open-Xchange middleware, com.openexchange.jsieve.export.SieveTextFilter: PATTERN, kickcommentsright and
+    interweaving (read in source, not measured)
 """
 
 from __future__ import annotations
 
 import re
 
-from connectors.sieve.dialects.dialect import Dialect, block
+from connectors.sieve.dialects.dialect import Dialect, block, notes
 from model.sieve_rule import SieveRule
 
 OFF = "#<!-->"
@@ -24,7 +25,7 @@ def lines(rule: SieveRule, number: int) -> tuple[str, ...]:
     body = block(rule)
     if not rule.active:
         body = tuple(f"{OFF}{line}" for line in body)
-    return (f"## Flag: {flag}|UniqueId:{number}|Rulename: {rule.name}", *body)
+    return (*notes(rule), f"## Flag: {flag}|UniqueId:{number}|Rulename: {rule.name}", *body)
 
 
 def first(text: str) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import count
 
 import pytest
+from servers.pigeonhole import Pigeonhole
 from sieve_desk import PERSONS, Died, Fate, OpenTarget, item, reset, rule, world, written
 
 from connectors.sieve.record import NAME
@@ -118,14 +119,40 @@ def test_a_lost_connection_changes_nothing_of_the_end(
     assert wanted == {} or NAME in wanted or step == "remove"
 
 
-@pytest.mark.parametrize("verb", ["PUTSCRIPT", "SETACTIVE"])
+@pytest.mark.parametrize(("verb", "number"), [("PUTSCRIPT", 1), ("PUTSCRIPT", 2), ("SETACTIVE", 2)])
 def test_a_change_whose_answer_was_lost_is_looked_for(
-    verb: str, target: OpenTarget, session: Session, monkeypatch: pytest.MonkeyPatch
+    verb: str, number: int, target: OpenTarget, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = target()
     fate = Fate(monkeypatch)
-    fate.comes(1, after=True, error=Transient("connection-lost"), verb=verb)
+    fate.comes(number, after=True, error=Transient("connection-lost"), verb=verb)
     written(opened, *ITEMS)
     opened.take_effect()
     assert not fate.is_over()
     assert [name for name, (active, _) in world(session).items() if active] == ["rules"]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_script_that_is_not_listed_survives_a_lost_connection(
+    number: int,
+    after: bool,
+    target: OpenTarget,
+    session: Session,
+    pigeonhole: Pigeonhole,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened = target()
+    written(opened, *ITEMS)
+    pigeonhole.put_file(pigeonhole.home(session.account.login) / ".dovecot.sieve", PERSONS)
+    fate = Fate(monkeypatch)
+    fate.comes(number, after=after, error=Transient("connection-lost"), verb="SETACTIVE")
+    for _ in range(REPEATS):
+        with contextlib.suppress(Transient):
+            opened.take_effect()
+    assert not fate.is_over()
+    active, text = world(session)["dovecot.orig"]
+    assert active
+    assert text is not None
+    assert PERSONS in text
+    assert b"# kogge end" in text

@@ -11,6 +11,7 @@ from sieve_desk import MAIL, PERSONS, OpenTarget, codes, item, reset, rule, worl
 from connectors.sieve import session as sessions
 from connectors.sieve.record import NAME
 from connectors.sieve.session import Session
+from connectors.sieve.wire import Answer
 from model.errors import MigrationError, Transient
 
 
@@ -253,3 +254,29 @@ def test_a_script_that_is_not_listed_goes_on_to_act(
     before = world(session)
     assert code_of(opened.take_effect) == "script-switched-off"
     assert world(session) == before
+
+
+@pytest.mark.parametrize("dialect", ["plain", "open-xchange"])
+def test_a_person_who_changes_the_script_at_that_moment_loses_nothing(
+    dialect: str, target: OpenTarget, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reset(session, {"own": PERSONS}, "own")
+    opened = target(dialect=dialect)
+    written(opened, item(rule()))
+    edited = PERSONS + b"keep;\r\n"
+    accepts = Session.accepts
+
+    def edit_first(asked: Session, text: bytes) -> Answer:
+        if asked is not session:
+            session.put("own", edited)
+        return accepts(asked, text)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Session, "accepts", edit_first)
+        with pytest.raises(Transient, match="busy"):
+            opened.take_effect()
+    assert session.read("own") == edited
+    opened.take_effect()
+    assert edited in text_of(session, "Open-Xchange" if dialect == "open-xchange" else "own")
+    opened.give_back()
+    assert session.read("own") == edited

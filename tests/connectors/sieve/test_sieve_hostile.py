@@ -99,7 +99,7 @@ def test_an_odd_answer_is_a_fault_of_the_server(odd: Opened, answer: bytes, code
     if code == "connection-lost":
         target = odd(script, timeout_seconds=0.5)
         code = "timeout"
-    assert error_of(target.identity).code == code
+    assert error_of(target._session.scripts).code == code
 
 
 def test_a_script_without_end_is_not_read(odd: Opened) -> None:
@@ -196,6 +196,13 @@ def test_what_is_sent_before_tls_does_not_count(odd: Opened, injected: bytes) ->
 )
 def test_a_refused_login(odd: Opened, answer: bytes, code: str) -> None:
     assert error_of(odd(answering(b"AUTHENTICATE", answer)).identity).code == code
+
+
+def test_the_owner_is_whom_the_server_names(odd: Opened) -> None:
+    answer = b'"OWNER" "Anna.B"\r\n' + GREETING
+    identity = odd(answering(b"CAPABILITY", answer)).identity()
+    assert identity.user == "Anna.B"
+    assert identity.id != odd().identity().id
 
 
 def test_a_challenge_gets_an_empty_response(odd: Opened) -> None:

@@ -138,6 +138,32 @@ def test_a_lost_lease_writes_nothing(target: OpenTarget, session: Session) -> No
     assert session.scripts() == ()
 
 
+def test_a_lease_that_is_lost_within_a_long_script_writes_nothing(
+    target: OpenTarget, session: Session
+) -> None:
+    asked: list[int] = []
+
+    def lost() -> None:
+        asked.append(1)
+        if len(asked) == 2:
+            raise LeaseLost("lease-lost")
+
+    many = [item(rule(f"{number} {'x' * 900}", number)) for number in range(60)]
+    opened = target(lost)
+    with pytest.raises(LeaseLost):
+        list(opened.write("rules", many))
+    assert session.scripts() == ()
+    written(opened, *many)
+    assert len(bodies(opened)) == 60
+
+
+def test_identity_is_the_login_where_the_server_says_nothing(target: OpenTarget, user: str) -> None:
+    identity = target().identity()
+    assert identity == target().identity()
+    assert user not in f"{identity}"
+    assert identity.user == ""
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_rules_act_below_those_of_the_person(
     dialect: str, target: OpenTarget, session: Session, pigeonhole: Pigeonhole
