@@ -201,8 +201,9 @@ def _state(draft: _Draft, rule: Rule, earlier: Earlier) -> None:
 
 def _test(draft: _Draft, rule: Rule) -> Test:
     """Return the test of a rule. A part without words stands there as one that keeps the rule from acting."""
-    conditions = [_condition(draft, one) for one in rule.conditions]
-    exceptions = [_exception(draft, one) for one in rule.exceptions]
+    forever = any(one.act is Act.PERMANENT_DELETE for one in rule.actions)
+    conditions = [_condition(draft, one, forever) for one in rule.conditions]
+    exceptions = [_exception(draft, one, forever) for one in rule.exceptions]
     complete = not rule.not_supported and NEVER not in [*conditions, *exceptions]
     parts = [one.text for one in conditions if one is not NEVER]
     barred = [one.text for one in exceptions if one is not NEVER]
@@ -214,9 +215,9 @@ def _test(draft: _Draft, rule: Rule) -> Test:
     return Test(text, extensions, is_narrower=not is_exact)
 
 
-def _condition(draft: _Draft, condition: Condition) -> Test:
-    test = sieve_test(condition, draft.context.people)
-    if test is None or not draft.takes(test.extensions):
+def _condition(draft: _Draft, condition: Condition, forever: bool) -> Test:
+    test = _said_test(draft, condition, forever)
+    if test is None:
         note = f"A condition could not be said: {condition.predicate}."
         draft.lose(lose("rule", "condition-not-said"), note)
         return NEVER
@@ -224,14 +225,22 @@ def _condition(draft: _Draft, condition: Condition) -> Test:
     return test
 
 
-def _exception(draft: _Draft, condition: Condition) -> Test:
-    test = sieve_test(condition, draft.context.people)
-    if test is None or test.is_narrower or not draft.takes(test.extensions):
+def _exception(draft: _Draft, condition: Condition, forever: bool) -> Test:
+    test = _said_test(draft, condition, forever)
+    if test is None or test.is_narrower:
         note = f"An exception could not be said: {condition.predicate}."
         draft.lose(lose("rule", "exception-not-said"), note)
         return NEVER
     _measure(draft, condition)
     return test
+
+
+def _said_test(draft: _Draft, condition: Condition, forever: bool) -> Test | None:
+    """Return the test of a condition. A size that is measured otherwise deletes nothing forever."""
+    if forever and condition.predicate is Predicate.SIZE:
+        return None
+    test = sieve_test(condition, draft.context.people)
+    return test if test is not None and draft.takes(test.extensions) else None
 
 
 def _measures(rule: Rule) -> bool:

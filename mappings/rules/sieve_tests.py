@@ -24,6 +24,8 @@ RELATIONAL = frozenset({"relational"})
 MIME = frozenset({"mime"})
 COUNTING = frozenset({"relational", "comparator-i;ascii-numeric"})
 _KILOBYTES = re.compile(r"\d{1,7}", re.ASCII)
+_MOST = (1 << 21) - 1
+"""KB in the largest number that every server takes, 2^31 - 1 (RFC 5228, 2.4.1)."""
 _HEADER = re.compile(r"([!-9;-~]+):(?: (.*))?", re.ASCII)
 _DECODED = frozenset({"subject", "from", "to", "cc", "bcc", "sender", "reply-to", "comments", "keywords"})
 """Header fields whose words may be encoded: Exchange looks at the raw header, Sieve at the decoded one."""
@@ -193,6 +195,8 @@ def _size(values: tuple[str, ...], _: People) -> Test | None:
     if len(values) != 2 or not any(values) or not all(_KILOBYTES.fullmatch(one) for one in values if one):
         return None
     low, high = (int(one) if one else None for one in values)
+    if max(low or 0, high or 0) > _MOST:
+        return None
     parts = [f"not size :under {low}K"] if low else []
     parts += [] if high is None else [f"not size :over {high}K"]
     return Test(all_of(parts)) if parts else None

@@ -201,3 +201,18 @@ def test_more_redirects_than_the_server_carries_out_are_none() -> None:
     assert fitted.rule.actions == ("keep;",)
     assert not fitted.rule.active
     assert reasons(fitted.losses) == ["action-not-said", "mail-stays", "nothing-left"]
+
+
+SIZE = "<WithinSizeRange><MinimumSize>{}</MinimumSize></WithinSizeRange>"
+
+
+def test_a_size_that_is_measured_otherwise_deletes_nothing_forever() -> None:
+    for parts in ((SIZE.format(9), ""), (SUBJECT, SIZE.format(9))):
+        fitted = fit_rule(by_ews(*parts, actions="<PermanentDelete>true</PermanentDelete>"), mailbox())
+        assert not fitted.rule.active
+        assert fitted.rule.test in ("false", 'allof(header :contains "Subject" "x", false)')
+
+
+@pytest.mark.parametrize(("kilobytes", "active"), [(2_097_151, True), (2_097_152, False), (-1, False)])
+def test_a_size_is_one_that_every_server_takes(kilobytes: int, active: bool) -> None:
+    assert fit_rule(by_ews(SIZE.format(kilobytes)), mailbox()).rule.active == active

@@ -198,3 +198,13 @@ def test_three_thousand_rules_are_fitted_and_compiled(runs: SieveRuns) -> None:
     script = f'require "fileinto";\n{each}'
     assert runs.outcome(script, mail("«ü2999»")) == MOVED
     assert runs.outcome(script, mail("«ü3000»")) == INBOX
+
+
+def test_a_field_of_any_name_compiles(runs: SieveRuns) -> None:
+    name = "".join(chr(code) for code in range(33, 127) if chr(code) not in ":${}")
+    for text in (f"{name}: {name}", f"{name}:", "X: " + "?*\\" * 9):
+        fitted = asked(text, Predicate.HEADER_HAS)
+        assert fitted.rule.active
+        assert runs.outcome(with_everything(fitted.rule.text()), mail("x")) == INBOX
+        found = f"{text} {name}" if text.endswith(":") else text
+        assert runs.outcome(fitted.rule.text(), f"{found}\n{mail('x')}") == MOVED
