@@ -221,6 +221,9 @@ def _condition(draft: _Draft, condition: Condition, forever: bool) -> Test:
         note = f"A condition could not be said: {condition.predicate}."
         draft.lose(lose("rule", "condition-not-said"), note)
         return NEVER
+    if test.is_narrower:
+        note = f"A condition holds for less mail than in Exchange: {condition.predicate}."
+        draft.lose(lose("rule", "condition-narrower"), note, active=True)
     _measure(draft, condition)
     return test
 
