@@ -18,13 +18,13 @@ def loss_table() -> str:
             (field, f"`{reason}`", class_of(field, reason), declared.losses[field, reason][ENGLISH])
             for field, reason in sorted(declared.losses)
         ]
-        lines += _rows(f"{kind}: transformed", ("What", "Code", "Class", "Meaning"), transformed)
+        lines += table_rows(f"{kind}: transformed", ("What", "Code", "Class", "Meaning"), transformed)
         for title, codes in (
             ("skipped by rule", declared.skips),
             ("rejected, needs a person", declared.rejections),
         ):
             rows: list[tuple[str, ...]] = [(f"`{code}`", codes[code][ENGLISH]) for code in sorted(codes)]
-            lines += _rows(f"{kind}: {title}", ("Code", "Meaning"), rows)
+            lines += table_rows(f"{kind}: {title}", ("Code", "Meaning"), rows)
     return "\n".join(lines)
 
 
@@ -39,7 +39,7 @@ def class_table() -> str:
             (field, *(", ".join(classes.get(class_, [])) for class_ in Class))
             for field, classes in by_field.items()
         ]
-        lines += _rows(kind, ("What", *Class), rows)
+        lines += table_rows(kind, ("What", *Class), rows)
     return "\n".join(lines)
 
 
@@ -57,7 +57,7 @@ def rule_table() -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 
 
-def _rows(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+def table_rows(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Return a table below its title; nothing if it has no rows."""
     lines = [f"### {title}", "", _row(head), _row(("---",) * len(head))]
     return [*lines, *(_row(row) for row in rows), ""] if rows else []
