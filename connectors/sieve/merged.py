@@ -51,30 +51,34 @@ class Merged:
     """Hold a script in its parts.
 
     Attributes:
-        own: the person's own text.
+        above: the person's own text above the rules.
         took: what the rules took over from; None where there are none.
         rules: the rules, in their order.
-        requires: what the line above names.
+        requires: what the line at the head names.
+        below: the person's own text below the rules: a web client may have moved them.
+        end: how lines of the rules end; "" if there are none yet.
     """
 
-    own: str
+    above: str
     took: Took | None = None
     rules: tuple[Placed, ...] = ()
     requires: frozenset[str] = frozenset()
+    below: str = ""
+    end: str = ""
+
+    @property
+    def own(self) -> str:
+        """The person's own text."""
+        return self.above + self.below
 
     def script(self) -> str:
         """Return the whole script."""
         if self.took is None:
             return self.own
-        end = "\n" if "\n" in self.own and "\r\n" not in self.own else "\r\n"
-        head = (
-            f"require [{', '.join(map(quoted, sorted(self.requires)))}]; # kogge{end}"
-            if self.requires
-            else ""
-        )
-        own = self.own if not self.own or self.own.endswith("\n") else self.own + end
+        end = self.end or ("\n" if "\n" in self.above and "\r\n" not in self.above else "\r\n")
+        above = self.above if not self.above or self.above.endswith("\n") else self.above + end
         lines = [self.took.line(), *(line for rule in self.rules for line in rule.written()), END]
-        return head + own + "".join(f"{line}{end}" for line in lines)
+        return _head(self.requires, end) + above + "".join(f"{line}{end}" for line in lines) + self.below
 
 
 def taken_apart(script: str) -> Merged:
@@ -91,13 +95,25 @@ def taken_apart(script: str) -> Merged:
     if len(begins) != 1 or len(ends) != 1 or begins[0][0] > ends[0]:
         raise ValueError("the marks of the rules do not match")
     begin, took = begins[0]
-    above = "".join(lines[:begin])
+    above, below = "".join(lines[:begin]), "".join(lines[ends[0] + 1 :])
     requires: frozenset[str] = frozenset()
+    end = "\r\n" if lines[begin].endswith("\r\n") else "\n"
     if found := REQUIRES.match(above):
-        above = above[found.end() :]
-        requires = frozenset(re.findall(r'"([^"\\]*)"', found["names"]))
-    own = _as_it_was(above + "".join(lines[ends[0] + 1 :]), took.digest)
-    return Merged(own, took, tuple(_rules(map(_bare, lines[begin + 1 : ends[0]]))), requires)
+        names = frozenset(re.findall(r'"([^"\\]*)"', found["names"]))
+        if found[0] == _head(names, end):
+            above, requires = above[found.end() :], names
+    if not below:
+        above = _as_it_was(above, took.digest)
+    rules = tuple(_rules(map(_bare, lines[begin + 1 : ends[0]])))
+    merged = Merged(above, took, rules, requires, below, end)
+    if merged.script() != (script if script.endswith("\n") or below else script + end):
+        raise ValueError("somebody wrote it otherwise")
+    return merged
+
+
+def _head(requires: frozenset[str], end: str) -> str:
+    """Return the line at the head of a script."""
+    return f"require [{', '.join(map(quoted, sorted(requires)))}]; # kogge{end}" if requires else ""
 
 
 def _as_it_was(text: str, digest: str) -> str:

@@ -264,9 +264,8 @@ def _merged(dialect: Dialect, record: Record, present: Merged, took: Took, *, li
     names = {rule.href for rule in rules}
     needed = (kept.rule for kept in record.rules.values() if kept.href in names and kept.rule.active)
     requires = frozenset(one for rule in needed for one in rule.extensions)
-    changed = Merged(
-        present.own, took, tuple(rules), requires | (present.requires if by_hand else frozenset())
-    )
+    requires |= present.requires if by_hand else frozenset()
+    changed = replace(present, took=took, rules=tuple(rules), requires=requires)
     return changed if rules or present.took is not None else replace(present, took=None)
 
 
@@ -288,7 +287,7 @@ def _refuse_changed(session: Session, active: str | None, present: Merged) -> No
     Raises:
         Transient: "busy": a person changed the script that acts since it was read.
     """
-    if active is not None and session.read(active) != present.script().encode():
+    if active is not None and _parts(session, active) != present:
         raise Transient("busy", "a person is changing the script")
 
 
@@ -301,7 +300,8 @@ def _checked(session: Session, merged: Merged, present: Merged, into: str) -> bo
     """
     try:
         parts_of(merged.script())
-        own = parts_of(present.own)
+        parts_of(present.own)
+        above = parts_of(present.above) if not present.below else ()
     except ValueError:
         raise _unreadable() from None
     text = merged.script().encode()
@@ -309,7 +309,7 @@ def _checked(session: Session, merged: Merged, present: Merged, into: str) -> bo
         session.room(into, len(text))  # CHECKSCRIPT refuses what is too large, without saying so
     answer = session.accepts(text)
     if answer.ok:
-        return ends_before(own)
+        return ends_before(above)
     if not session.accepts(present.own.encode()).ok:
         raise _unreadable().said(answer.said)
     raise Blocked("scripts-refused", "the server takes the rules, but not all together").said(answer.said)

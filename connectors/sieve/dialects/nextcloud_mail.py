@@ -1,10 +1,11 @@
 """Write rules beside the blocks of Nextcloud Mail, which keeps as it is what stands outside of them.
 
 Its own filters know three tests, and their truth is a line of JSON: rules stay rules in Sieve, below its
-blocks.
+blocks. When it writes the script, it puts `require` and its blocks around everything else, which stays.
 
 Source:
-    nextcloud/mail, lib/Service/MailFilter/FilterParser.php and lib/Service/OutOfOffice (read in source)
+    nextcloud/mail, FilterParser.php and FilterBuilder.php of lib/Service/MailFilter, OutOfOfficeParser.php
+    of lib/Service/OutOfOffice (read in source)
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import re
 from connectors.sieve.dialects.dialect import Dialect
 from connectors.sieve.dialects.plain import lines
 
-_MARKER = re.compile(r"^(### Nextcloud Mail: [^#\r\n]+ ###) DON'T EDIT ###[ \t]*\r?$", re.MULTILINE)
+_MARKER = re.compile(r"^(### Nextcloud Mail: [^#\r\n]+ ###) DON'T EDIT ###", re.MULTILINE)
 
 
 def first(text: str) -> int:

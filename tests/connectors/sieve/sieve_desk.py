@@ -21,6 +21,8 @@ PERSONS = (
     b'# my own rules\r\nrequire ["fileinto"];\r\n'
     b'if header :contains "Subject" "mine" { fileinto "Archive"; }\r\n'
 )
+LASTING = ("PUTSCRIPT", "SETACTIVE", "DELETESCRIPT")
+"""The commands that change an account."""
 MAIL = "From: a@old.example\r\nTo: b@new.example\r\nSubject: {}\r\n\r\ntext\r\n"
 
 
@@ -74,12 +76,12 @@ class Fate:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._left, self._after = -1, False
         self._error: BaseException = Died()
-        self._verb = ""
+        self._verbs: tuple[str, ...] = ()
         self.met = False
         whole = Wire.run
 
         def run(wire: Wire, *given: Any, **named: Any) -> Answer:
-            self._left -= self._verb in ("", given[0])
+            self._left -= given[0] in self._verbs or not self._verbs
             strikes = self._left == 0 and not self.met
             if strikes and not self._after:
                 self._strike(wire)
@@ -94,9 +96,9 @@ class Fate:
         wire.broken, self.met = True, True
         raise self._error
 
-    def comes(self, number: int, *, after: bool, error: BaseException | None = None, verb: str = "") -> None:
-        """Strike at this command from now on, once. verb: count only commands of this name."""
-        self._verb = verb
+    def comes(self, number: int, *verbs: str, after: bool, error: BaseException | None = None) -> None:
+        """Strike at this command from now on, once. verbs: count only these commands; none for all."""
+        self._verbs = verbs
         self._left, self._after, self.met = number, after, False
         self._error = error or Died()
 

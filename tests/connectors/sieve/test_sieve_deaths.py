@@ -1,4 +1,5 @@
-"""A worker dies at each command, or loses its answer, and another one goes on: the account ends the same."""
+"""A worker dies or loses its answer at each command that lasts, in longer runs (soak) at every command, and
+another one goes on: the account ends the same."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from itertools import count
 
 import pytest
 from servers.pigeonhole import Pigeonhole
-from sieve_desk import PERSONS, Died, Fate, OpenTarget, item, reset, rule, world, written
+from sieve_desk import LASTING, PERSONS, Died, Fate, OpenTarget, item, reset, rule, world, written
 
 from connectors.sieve.record import NAME
 from connectors.sieve.session import Session
@@ -20,6 +21,10 @@ DIALECTS = ("roundcube", "open-xchange")
 ITEMS = (item(rule()), item(rule("Other", 2)), item(rule("Third", 3, active=False)))
 REPEATS = 3
 """So many attempts an engine would make at least after a lost connection."""
+
+EACH = pytest.mark.parametrize(
+    "verbs", [LASTING, pytest.param((), marks=pytest.mark.soak)], ids=["what-lasts", "every-command"]
+)
 
 
 def empty(session: Session, _opened: OpenTarget) -> None:
@@ -66,9 +71,10 @@ STEPS: dict[str, tuple[Before, Callable[[SieveTarget], object], str]] = {
 }
 
 
+@EACH
 @pytest.mark.parametrize("step", STEPS)
 def test_a_death_after_any_command_changes_nothing_of_the_end(
-    step: str, target: OpenTarget, session: Session, monkeypatch: pytest.MonkeyPatch
+    step: str, verbs: tuple[str, ...], target: OpenTarget, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, act, dialect = STEPS[step]
     fate = Fate(monkeypatch)
@@ -79,7 +85,7 @@ def test_a_death_after_any_command_changes_nothing_of_the_end(
     for number in count(1):
         before(session, target)
         assert world(session) == old
-        fate.comes(number, after=True)
+        fate.comes(number, *verbs, after=True)
         with contextlib.suppress(Died):
             act(target(dialect=dialect))
         if fate.is_over():
@@ -90,13 +96,19 @@ def test_a_death_after_any_command_changes_nothing_of_the_end(
         assert acts in ([name for name in old if old[name][0]], [name for name in wanted if wanted[name][0]])
         act(target(dialect=dialect))
         assert world(session) == wanted
-    assert number > 5
+    assert number > (1 if verbs else 5)
 
 
+@EACH
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_lost_connection_changes_nothing_of_the_end(
-    step: str, after: bool, target: OpenTarget, session: Session, monkeypatch: pytest.MonkeyPatch
+    step: str,
+    after: bool,
+    verbs: tuple[str, ...],
+    target: OpenTarget,
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before, act, dialect = STEPS[step]
     fate = Fate(monkeypatch)
@@ -105,7 +117,7 @@ def test_a_lost_connection_changes_nothing_of_the_end(
     wanted = world(session)
     for number in count(1):
         before(session, target)
-        fate.comes(number, after=after, error=Transient("connection-lost"))
+        fate.comes(number, *verbs, after=after, error=Transient("connection-lost"))
         opened = target(dialect=dialect)
         for _ in range(REPEATS):
             try:
@@ -125,7 +137,7 @@ def test_a_change_whose_answer_was_lost_is_looked_for(
 ) -> None:
     opened = target()
     fate = Fate(monkeypatch)
-    fate.comes(number, after=True, error=Transient("connection-lost"), verb=verb)
+    fate.comes(number, verb, after=True, error=Transient("connection-lost"))
     written(opened, *ITEMS)
     opened.take_effect()
     assert not fate.is_over()
@@ -146,7 +158,7 @@ def test_a_script_that_is_not_listed_survives_a_lost_connection(
     written(opened, *ITEMS)
     pigeonhole.put_file(pigeonhole.home(session.account.login) / ".dovecot.sieve", PERSONS)
     fate = Fate(monkeypatch)
-    fate.comes(number, after=after, error=Transient("connection-lost"), verb="SETACTIVE")
+    fate.comes(number, "SETACTIVE", after=after, error=Transient("connection-lost"))
     for _ in range(REPEATS):
         with contextlib.suppress(Transient):
             opened.take_effect()

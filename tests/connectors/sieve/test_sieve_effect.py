@@ -166,6 +166,32 @@ def test_a_block_of_nextcloud_that_is_open_gets_nothing_appended(
     assert closed in text_of(session, "own")
 
 
+def as_nextcloud_writes(script: str) -> str:
+    """As Nextcloud Mail writes it with a filter and a reply: what is not its own stays in between."""
+    for title, extensions, body in (
+        ("Filters", ["fileinto"], '# FILTER: []\r\nif header :is "Subject" "x" {\r\n\tkeep;\r\n}'),
+        ("Vacation Responder", ["date", "vacation"], '# DATA: {}\r\nif false {\r\n\tvacation "y";\r\n}'),
+    ):
+        marker = f"### Nextcloud Mail: {title} ### DON'T EDIT ###"
+        requires = [f'require "{one}";' for one in extensions]
+        script = "\r\n".join([marker, *requires, marker, script, marker, body, marker])
+    return script
+
+
+def test_rules_stay_known_when_nextcloud_has_written_the_script(target: OpenTarget, session: Session) -> None:
+    reset(session, {"own": b'require "copy";\r\nkeep;'}, "own")
+    opened = target(dialect="nextcloud-mail")
+    written(opened, item(rule()))
+    opened.take_effect()
+    session.put("own", as_nextcloud_writes(text_of(session, "own").decode()).encode())
+    live = target(dialect="nextcloud-mail", live=True)
+    assert not live.take_effect().touched
+    written(live, item(rule("Late", 9)))
+    done = live.take_effect()
+    assert (done.added, done.touched, done.removed) == ({item(rule("Late", 9)).key.hex()}, set(), set())
+    assert text_of(session, "own").count(b"# rule: ") == 2
+
+
 def test_a_person_who_always_stops_is_told(target: OpenTarget, session: Session) -> None:
     reset(session, {"own": b"keep;\nstop;"}, "own")
     opened = target()

@@ -116,6 +116,20 @@ def test_a_name_never_acts(name: str) -> None:
     assert [part.word for part in parts_of(acting) if part.kind == COMMAND] == ["if"]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_what_a_client_moves_around_the_rules_is_the_persons(end: str) -> None:
+    lines = ("# rule: x", "if true", "{", "}")
+    took = Took(digest_of(b"keep;"), "a", "a")
+    whole = Merged("keep;", took, (Placed("0" * 32, lines),), frozenset({"copy"})).script()
+    moved = f"# first\n{whole}stop;\n# last".replace("\r\n", "\n").replace("\n", end)
+    again = taken_apart(moved)
+    assert again.script() == moved
+    assert again.above == f'# first{end}require ["copy"]; # kogge{end}keep;{end}'
+    assert again.below == f"stop;{end}# last"
+    assert [(one.lines, one.touched) for one in again.rules] == [(lines, False)]
+    assert taken_apart(whole.removesuffix("\r\n")) == taken_apart(whole)
+
+
 def test_marks_that_do_not_match_are_noticed() -> None:
     whole = Merged("keep;\n", Took("0" * 32, None, "x"), ()).script()
     for text in (
