@@ -16,6 +16,12 @@ from typing import BinaryIO, NamedTuple
 MOST_BYTES = 64 << 20
 """The largest object that is read: attachments stand inside."""
 
+MOST_LINES = 1_000_000
+"""Of one object, when they are unfolded. Each takes half a kilobyte of memory, however short it is."""
+
+MOST_PARAMETERS = 1 << 20
+"""Characters of all parameters of one line."""
+
 DEEPEST = 8
 """VCALENDAR, VTIMEZONE, STANDARD are three."""
 
@@ -132,13 +138,18 @@ class Block:
         return (block for block in self.blocks if block.name == name)
 
 
-def read_block(stream: BinaryIO, name: str) -> Block:
+def read_block(stream: BinaryIO, name: str, most_lines: int = MOST_LINES) -> Block:
     """Return the one block of this name that the stream holds, with nothing beside it.
 
+    Args:
+        stream: the bytes.
+        name: of the block.
+        most_lines: that it may have.
+
     Raises:
-        Malformed: the stream holds something else.
+        Malformed: the stream holds something else, or more.
     """
-    block = _build(_parts(_unfolded(_all(stream))))
+    block = _build(_parts(_few(_unfolded(_all(stream)), most_lines)))
     if block.name != name:
         raise Malformed
     return block
@@ -150,7 +161,7 @@ def read_lines(stream: BinaryIO, name: str) -> list[ContentLine]:
     Raises:
         Malformed: the stream holds something else, or a block inside of it.
     """
-    begin, *lines, end = _framed(_read(_unfolded(_all(stream))))
+    begin, *lines, end = _framed(_read(_few(_unfolded(_all(stream)), MOST_LINES)))
     inside = any(line.name in ("BEGIN", "END") for line in lines)
     if inside or (begin.name, end.name) != ("BEGIN", "END"):
         raise Malformed
@@ -185,6 +196,12 @@ def _unfolded(data: bytes) -> str:
         whole = whole.replace(b"\n ", b"")
     # Bytes that are no UTF-8 stay what they are, so that two different ones are not taken for the same.
     return whole.decode("utf-8", "surrogateescape")
+
+
+def _few(text: str, most_lines: int) -> str:
+    if text.count("\n") > most_lines:
+        raise Malformed
+    return text
 
 
 def _parts(text: str) -> Iterator[ContentLine | Block]:
@@ -244,6 +261,8 @@ def _line_with_parameters(text: str, head: str) -> ContentLine:
         name = name.strip().upper()
         parameters.setdefault(name, []).extend(_values(values))
         at = match.end()
+        if at > MOST_PARAMETERS:
+            raise Malformed
     if text[at : at + 1] != ":":
         raise Malformed
     group, _, name = head.rpartition(".")

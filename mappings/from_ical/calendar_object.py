@@ -19,6 +19,13 @@ from mappings.losses.catalogue import lose
 from model.errors import Rejected
 from model.protocols import Loss
 
+MOST_LINES = 400_000
+"""Of one object. A series with a hundred thousand dates taken out has fewer."""
+
+MOST_LISTED = 8 << 20
+"""Characters of all values that are lists: dates of a series, and names of categories."""
+
+_LISTED = ("EXDATE", "RDATE", "CATEGORIES")
 ITEMS = ("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY")
 
 
@@ -50,14 +57,15 @@ def read_object(stream: BinaryIO, name: str) -> CalendarObject:
             "unknown-recurrence".
     """
     try:
-        whole = read_block(stream, "VCALENDAR")
+        whole = read_block(stream, "VCALENDAR", MOST_LINES)
     except Malformed:
         raise malformed() from None
     _check_format(whole)
     blocks = list(whole.within(name))
-    if len(blocks) > MOST_COMPONENTS or any(
-        each.name in ITEMS and each.name != name for each in whole.blocks
-    ):
+    listed = (line for block in blocks for each in _LISTED for line in block.all(each))
+    if len(blocks) > MOST_COMPONENTS or sum(len(line.value) for line in listed) > MOST_LISTED:
+        raise malformed()
+    if any(each.name in ITEMS and each.name != name for each in whole.blocks):
         raise malformed()
     losses: list[Loss] = []
     if any(each.name not in (name, "VTIMEZONE") for each in whole.blocks):

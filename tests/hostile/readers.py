@@ -28,7 +28,7 @@ from mappings.mail.content import NotUnderstood
 from mappings.mail.digest import tolerant
 from mappings.mail.mail import map_mail
 from mappings.notes.note import map_note
-from mappings.registry import map_contact, map_event, map_task
+from mappings.registry import ITEM_FORMS, map_contact, map_event, map_task
 from model.errors import MigrationError
 from model.kinds import Kind
 from model.protocols import Capabilities, Native, Ref
@@ -360,6 +360,13 @@ def _records() -> Iterator[Case]:
     yield "event: attendees", lambda: map_event(_ews("event", "CalendarItem", inner), CONTEXT)
 
 
+def _map_ical(kind: Kind, inner: str) -> object:
+    data = _event(inner)
+    data = data if kind is Kind.CALENDAR else data.replace(b"VEVENT", b"VTODO")
+    form, native = ITEM_FORMS[kind], _native(data, "icalendar")
+    return form.skip(native) or form.map(native, CONTEXT)
+
+
 def _reads(read: Reader, some: Sequence[bytes]) -> None:
     """Each, whatever becomes of the one before."""
     for data in some:
@@ -393,6 +400,8 @@ def _others() -> Iterator[Case]:
         yield f"links in a mail: {name}", lambda m=mail: links.in_mail(io.BytesIO(m))
     for name, inner in lines():
         yield f"event: {name}", lambda i=inner: calendar_digest(io.BytesIO(_event(i)), NOW)
+        for kind in (Kind.CALENDAR, Kind.TASKS):
+            yield f"record of iCalendar: {kind.value}: {name}", lambda k=kind, i=inner: _map_ical(k, i)
         yield f"card: {name}", lambda i=inner: card_digest(io.BytesIO(_card(i)), NOW)
     for text in (" ", "a", "\u00e4", "(", '"', "\\", "<", "a@b ", "\u200d", "=?"):
         yield f"letter of {text!r}", lambda t=text: _letter(t * (MANY // len(t)))

@@ -47,6 +47,13 @@ WORST: dict[str, tuple[Callable[[], str | bytes], str]] = {
         lambda: event("RRULE:FREQ=DAILY\nEXDATE;TZID=Asia/Tokyo:" + "20270106T090000," * MANY + "20270107"),
         "read",
     ),
+    "too many exdates": (
+        lambda: event("RRULE:FREQ=DAILY\nEXDATE:" + "20270106T090000Z," * (5 * MANY) + "20270107"),
+        "malformed-record",
+    ),
+    "too many categories": (lambda: event("CATEGORIES:" + "a," * (50 * MANY)), "malformed-record"),
+    "too many lines": (lambda: event("A:\n" * (4 * MANY)), "malformed-record"),
+    "long parameters": (lambda: event("X-A" + ";X-B=c" * (2 * MANY) + ":d"), "malformed-record"),
     "rdates": (lambda: event("RDATE:" + "20270106T090000Z," * MANY + "20270107T090000Z"), "read"),
     "alarms": (lambda: event("BEGIN:VALARM\nTRIGGER:-PT5M\nEND:VALARM\n" * 20_000), "read"),
     "guests": (lambda: event("".join(f"ATTENDEE:mailto:{n}@b.example\n" for n in range(MANY))), "read"),
