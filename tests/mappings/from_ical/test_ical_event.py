@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from event_native import context
 from icalendar_records import (
     OWNER,
     WHOLE,
@@ -18,6 +19,7 @@ from icalendar_records import (
     record,
 )
 
+from mappings.from_ical.event import read_event
 from mappings.registry import FORMS
 from model.event_habits import EventHabits
 from model.event_limits import EventLimits
@@ -121,6 +123,13 @@ def test_changed_occurrences_follow_their_series_and_are_moved_or_not() -> None:
         "RECURRENCE-ID;TZID=Europe/Berlin:20270106T090000",
     ]
     assert losses_of(mapped(told, target=SHARED)) == {"attendee/answer-of-occurrence"}
+
+
+@pytest.mark.parametrize(("lasts", "moved"), [("PT1H", False), ("PT2H", True)])
+def test_an_occurrence_that_lasts_otherwise_is_moved(lasts: str, moved: bool) -> None:
+    series = component("RRULE:FREQ=DAILY;COUNT=5\nDURATION:PT1H")
+    other = component(f"RECURRENCE-ID:20270106T090000Z\nDURATION:{lasts}", "DTSTART:20270106T090000Z")
+    assert [each.moved for each in read_event(record(framed(series + other)), context()).changed] == [moved]
 
 
 def test_occurrences_alone_are_read_as_they_are() -> None:
