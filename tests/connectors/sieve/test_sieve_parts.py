@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sieve_desk import rule
 
+from connectors.sieve.dialects.roundcube import ROUNDCUBE, is_understood
 from connectors.sieve.dialects.table import DIALECTS
 from connectors.sieve.merged import Merged, Placed, taken_apart
 from connectors.sieve.record import Kept, Record, Took, digest_of, record_of
@@ -140,3 +141,30 @@ def test_marks_that_do_not_match_are_noticed() -> None:
     ):
         with pytest.raises(ValueError, match=r"."):
             taken_apart(text)
+
+
+@pytest.mark.parametrize(
+    ("test", "actions", "understood"),
+    [
+        ('header :contains "Subject" "a, (b)"', ('fileinto :copy "x";', "stop;"), True),
+        ('allof(header :is ["a", "b"] "c", not size :over 10K)', ('addflag "\\\\Seen";', "keep;"), True),
+        ('anyof(currentdate :value "ge" "date" "2026-01-01", true)', ('vacation :days 7 "x";',), True),
+        ('address :count "eq" :comparator "i;ascii-numeric" ["to", "cc"] "1"', ("discard;",), True),
+        ('allof(true, anyof(header :is "a" "b", true))', ("keep;",), False),
+        ('allof(true, not anyof(header :is "a" "b", true))', ("discard;",), False),
+        ("not allof(true, true)", ("keep;",), False),
+        ('header :mime :anychild :contains "Content-Type" "x"', ("keep;",), False),
+        ('mailboxexists "x"', ("keep;",), False),
+        ("true", ('fileinto :create "x";',), False),
+        ("true", ('addheader "X" "y";',), False),
+    ],
+)
+def test_roundcube_gets_what_it_understands(test: str, actions: tuple[str, ...], understood: bool) -> None:
+    one = rule(test=test, actions=actions)
+    assert is_understood(one) is understood
+    text = "".join(f"{line}\n" for line in ROUNDCUBE.lines(one, 1))
+    assert [part.word for part in parts_of(text) if part.kind == COMMAND] == ["if"]
+    assert text.count("if ") == (1 if understood else 2)
+    assert ("# rule:[" in text) is understood
+    off = "".join(f"{line}\n" for line in ROUNDCUBE.lines(rule(test=test, actions=actions, active=False), 1))
+    assert ("if false #" in off) is understood

@@ -173,14 +173,15 @@ def test_rules_act_below_those_of_the_person(
     session.activate("own")
     opened = target(dialect=dialect)
     off = rule("Off", 3, active=False)
-    written(opened, item(rule()), item(off))
+    deep = rule("Deep", 2, test='allof(true, not anyof(true, header :contains "Subject" "Deep"))')
+    written(opened, item(rule()), item(off), item(deep))
     done = opened.take_effect()
-    assert done.added == {item(rule()).key.hex(), item(off).key.hex()}
+    assert done.added == {item(each).key.hex() for each in (rule(), off, deep)}
     assert done.replaced is (dialect == "open-xchange")
-    for subject in ("mine", "Bills", "Off", "none"):
+    for subject in ("mine", "Bills", "Off", "Deep"):
         pigeonhole.deliver(login, MAIL.format(subject))
     assert sorted(pigeonhole.subjects(login, "Archive")) == ["Bills", "mine"]
-    assert sorted(pigeonhole.subjects(login, "INBOX")) == ["Off", "none"]
+    assert sorted(pigeonhole.subjects(login, "INBOX")) == ["Deep", "Off"]
     active = next(each.name for each in session.scripts() if each.active)
     assert active == ("Open-Xchange" if dialect == "open-xchange" else "own")
     assert PERSONS in (session.read(active) or b"")
