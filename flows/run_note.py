@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -19,18 +19,16 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterId,
-    FlowRunFilterParentFlowRunId,
     TaskRunFilter,
     TaskRunFilterState,
     TaskRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
 from engine.control import lease
 from flows.deploy.api import Api
-from flows.deploy.dead_runs import PAGE, UNFINISHED
+from flows.deploy.dead_runs import PAGE, UNFINISHED, runs_within
 from flows.deploy.deployments import TAG
 from model.private_files import make_directory, open_private, using_state
 
@@ -142,21 +140,12 @@ async def _crash(client: PrefectClient, run: UUID) -> int:
         return 0
     if TAG not in own.tags or own.state_type not in UNFINISHED:
         return 0
-    runs = [*await _below(client, run), own]  # the run itself comes last: it tells that all is settled
+    runs = [*await runs_within(client, run), own]  # the run itself comes last: it tells that all is settled
     for each in runs:
         await _crash_tasks(client, each.id)
         if each.state_type in UNFINISHED:
             await client.set_flow_run_state(each.id, Crashed(message=KILLED), force=True)
     return 1
-
-
-async def _below(client: PrefectClient, run: UUID) -> Sequence[FlowRun]:
-    """Return the runs that were part of it, in its process; what a worker runs for it is of a deployment."""
-    parent = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run]))
-    found: list[FlowRun] = []
-    while page := await client.read_flow_runs(flow_run_filter=parent, limit=PAGE, offset=len(found)):
-        found += page
-    return [one for one in found if one.deployment_id is None]
 
 
 async def _crash_tasks(client: PrefectClient, run: UUID) -> None:

@@ -6,6 +6,10 @@ each time, and finds it again at a later look. While Prefect's API, its database
 away, or the machine is so busy that looks or events come late, nobody is called dead. Nor is anybody while no
 worker lives, as nobody looks.
 
+A command's run (`kogge migrate` without a worker) has no worker that could be gone. It is dead if it sent
+heartbeats once, and nothing was heard of it for COMMAND_PATIENCE: no event and no line of its log, which come
+by two ways. With it die the batches that ran in its process.
+
 A dead run that had not begun goes back into its queue; one that had begun is Crashed. A run that was called
 dead and is heard again is Running again.
 
@@ -24,16 +28,18 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterEndTime,
+    FlowRunFilterParentFlowRunId,
     FlowRunFilterState,
     FlowRunFilterStateType,
     FlowRunFilterTags,
+    LogFilter,
+    LogFilterFlowRunId,
+    LogFilterTimestamp,
     TaskRunFilter,
     TaskRunFilterState,
     TaskRunFilterStateType,
     WorkerFilter,
     WorkerFilterStatus,
-    WorkPoolFilter,
-    WorkPoolFilterName,
 )
 from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun, State, StateType, WorkerStatus
 from prefect.events import Event
@@ -46,6 +52,8 @@ from flows.deploy.deployments import HEARTBEAT_SECONDS, TAG
 HEARTBEAT = timedelta(seconds=HEARTBEAT_SECONDS)
 PATIENCE = timedelta(seconds=70)
 """Two heartbeats of a run, and time for the second to arrive."""
+COMMAND_PATIENCE = timedelta(minutes=10)
+"""Twenty heartbeats: the machine of a command may sleep, and nobody else can say that it lives."""
 WORKER_HEARTBEAT_SECONDS = 15
 """Prefect's server takes a worker for gone after three of them."""
 LOOK_SECONDS = 15.0
@@ -55,14 +63,16 @@ CORRECTED = timedelta(hours=12)
 CLOCKS = timedelta(days=1)
 """By how much the clock of the machine that tells may be ahead."""
 UNFINISHED = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+BEGUN = frozenset({StateType.RUNNING, StateType.CANCELLING})
 PAGE = 200
 """Runs that one question to Prefect returns at most."""
 TAKEN = "taken by worker "
 PUT_BACK = "its worker died before it began; it waits for another worker"
 SILENT = "its worker has died, and it tells nothing"
+SILENT_COMMAND = "the process of its command has died, and it tells nothing"
 NO_HEARTBEAT = "no heartbeat; its process has died"
 """Said an automation of earlier versions, of runs that lived, too; see automations.RETIRED."""
-DOUBTED = frozenset({SILENT, NO_HEARTBEAT})
+DOUBTED = frozenset({SILENT, SILENT_COMMAND, NO_HEARTBEAT})
 """What is said of a run whose process nobody saw end: it may be heard again."""
 HEARD = "it was taken for dead, and was heard again"
 LOOKED = "kogge.worker.looked"
@@ -94,6 +104,7 @@ class DeadRuns:
         held: the runs of which this worker has a process, or begins one.
         died: hears of each run that is Crashed.
         patience: see PATIENCE.
+        command_patience: see COMMAND_PATIENCE.
     """
 
     def __init__(
@@ -103,12 +114,14 @@ class DeadRuns:
         held: Collection[UUID],
         died: Died | None = None,
         patience: timedelta = PATIENCE,
+        command_patience: timedelta = COMMAND_PATIENCE,
     ) -> None:
         self._pool = pool
         self._worker = worker
         self._held = held
         self._died = died
         self._patience = patience
+        self._command_patience = command_patience
         self._echoes: dict[str, datetime] = {}
         self._heard_since: datetime | None = None
         self._corrected: datetime | None = None
@@ -117,21 +130,24 @@ class DeadRuns:
         """Settle what is dead, and correct what was called dead and is heard."""
         now = datetime.now(UTC)
         heard = await self._correct(client, now)
-        taken = await _ours(client, self._pool, FlowRunFilterStateType(any_=UNFINISHED))
-        if not taken:
+        ours = await _ours(client, FlowRunFilterStateType(any_=UNFINISHED))
+        taken = [run for run in ours if run.work_pool_name == self._pool]
+        commands = [run for run in ours if _is_of_command(run)]
+        if not taken and not commands:
             return Settled(heard=heard)
         old = {_name(run): run for run in taken if _since(run) < now - self._patience}
-        reported = await _reported(
-            client, [*old, *self._echoes], ["prefect.flow-run.", LOOKED], now - self._patience
-        )
-        hears = self._hears(reported, now)
+        asked = [*old, *self._echoes]
+        reported = await _reported(client, asked, ["prefect.flow-run.", LOOKED], now - self._patience)
+        listens = self._listens(reported, now)
         self._echoes[await _sent(client, self._worker, now)] = now
         silent = [run for name, run in old.items() if name not in reported]
-        put_back, crashed = await self._settle(client, silent) if hears else (0, 0)
+        put_back, crashed = await self._settle(client, silent) if listens >= self._patience else (0, 0)
+        if listens >= self._command_patience:
+            crashed += await self._settle_commands(client, commands, now - self._command_patience)
         return Settled(put_back, crashed, heard)
 
-    def _hears(self, reported: Set[str], now: datetime) -> bool:
-        """Return True if for PATIENCE whatever was sent has been heard, less than a heartbeat late.
+    def _listens(self, reported: Set[str], now: datetime) -> timedelta:
+        """Return for how long whatever was sent has been heard, less than a heartbeat late.
 
         A run that sends its heartbeats was heard in this time, then. A look that fails is no gap; two are.
         """
@@ -139,7 +155,7 @@ class DeadRuns:
         self._echoes = {echo: sent for echo, sent in self._echoes.items() if now - sent <= late}
         if self._heard_since is None or not reported & self._echoes.keys():
             self._heard_since = now
-        return now - self._heard_since >= self._patience
+        return now - self._heard_since
 
     async def _settle(self, client: PrefectClient, silent: Iterable[FlowRun]) -> tuple[int, int]:
         put_back = crashed = 0
@@ -157,6 +173,28 @@ class DeadRuns:
                     await self._died(run)
         return put_back, crashed
 
+    async def _settle_commands(
+        self, client: PrefectClient, commands: Iterable[FlowRun], since: datetime
+    ) -> int:
+        """Let runs of commands be Crashed of which nothing was heard since then, and a heartbeat before."""
+        old = {_name(run): run for run in commands if _since(run) < since}
+        reported = await _reported(client, [*old], ["prefect.flow-run."], since)
+        silent = {name: run for name, run in old.items() if name not in reported}
+        began = min((run.start_time or _since(run) for run in silent.values()), default=since)
+        beaten = await _reported(client, [*silent], [BEAT], began)
+        crashed = 0
+        for run in (one for name, one in silent.items() if name in beaten):
+            within = await runs_within(client, run.id)
+            if await _is_logging(client, [run, *within], since):
+                continue
+            if await _changed(client, run, Crashed(message=SILENT_COMMAND)):
+                crashed += 1
+                for one in (one for one in within if one.state_type in UNFINISHED):
+                    await _changed(client, one, Crashed(message=SILENT_COMMAND))
+                if self._died is not None:
+                    await self._died(run)
+        return crashed
+
     def _is_gone(self, run: FlowRun, taken: State[Any], alive: Collection[str]) -> bool:
         """Return True if the worker that took a run is known, and is gone or has no process of it."""
         message = taken.message or ""
@@ -172,7 +210,9 @@ class DeadRuns:
         crashed = FlowRunFilterStateType(any_=[StateType.CRASHED])
         ended = FlowRunFilterEndTime(after_=now - CORRECTED)
         wrong = 0
-        for run in await _ours(client, self._pool, crashed, ended):
+        for run in await _ours(client, crashed, ended):
+            if run.deployment_id is not None and run.work_pool_name != self._pool:
+                continue
             if run.state is None or run.state.message not in DOUBTED:
                 continue
             if await _reported(client, [_name(run)], [BEAT], run.state.timestamp):
@@ -215,19 +255,39 @@ def _since(run: FlowRun) -> datetime:
 
 
 async def _ours(
-    client: PrefectClient, pool: str, types: FlowRunFilterStateType, ended: FlowRunFilterEndTime | None = None
+    client: PrefectClient, types: FlowRunFilterStateType, ended: FlowRunFilterEndTime | None = None
 ) -> list[FlowRun]:
-    """Return our runs of the pool whose state has one of these types."""
+    """Return our runs, of any work pool or none, whose state has one of these types."""
     found: list[FlowRun] = []
     wanted = FlowRunFilter(
         tags=FlowRunFilterTags(all_=[TAG]), state=FlowRunFilterState(type=types), end_time=ended
     )
-    own = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool]))
-    while page := await client.read_flow_runs(
-        flow_run_filter=wanted, work_pool_filter=own, limit=PAGE, offset=len(found)
-    ):
+    while page := await client.read_flow_runs(flow_run_filter=wanted, limit=PAGE, offset=len(found)):
         found += page
     return found
+
+
+async def runs_within(client: PrefectClient, run: UUID) -> Sequence[FlowRun]:
+    """Return the runs that were part of one, in its process; what a worker runs for it is of a deployment."""
+    parent = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run]))
+    found: list[FlowRun] = []
+    while page := await client.read_flow_runs(flow_run_filter=parent, limit=PAGE, offset=len(found)):
+        found += page
+    return [one for one in found if one.deployment_id is None]
+
+
+def _is_of_command(run: FlowRun) -> bool:
+    """Return True for a run that a command began, and that is no part of another run."""
+    return run.deployment_id is None and run.parent_task_run_id is None and run.state_type in BEGUN
+
+
+async def _is_logging(client: PrefectClient, runs: Sequence[FlowRun], since: datetime) -> bool:
+    """Return True if a line of the log of one of these runs is known since then."""
+    wanted = LogFilter(
+        flow_run_id=LogFilterFlowRunId(any_=[run.id for run in runs]),
+        timestamp=LogFilterTimestamp(after_=since),
+    )
+    return bool(await client.read_logs(wanted, limit=1))
 
 
 async def _reported(

@@ -292,7 +292,7 @@ def _changes(settled: Settled, again: int) -> Iterator[str]:
     if settled.put_back:
         yield f"put {many(settled.put_back, 'run', 'runs')} back whose worker had died"
     if settled.crashed:
-        yield f"marked {many(settled.crashed, 'run', 'runs')} as crashed that died with their worker"
+        yield f"marked {many(settled.crashed, 'run', 'runs')} as crashed whose worker or command had died"
     if settled.heard:
         yield f"heard {many(settled.heard, 'run', 'runs')} again that had been taken for dead"
     if again:

@@ -11,9 +11,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from prefect import flow, get_client
+from prefect import flow, get_client, task
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import LogCreate, WorkPoolCreate
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.events import Event
 from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter, EventResourceFilter
@@ -43,6 +43,10 @@ pytestmark = [
 ]
 LONG_AGO = timedelta(0)
 NOBODY = Settled()
+
+
+@task
+def calling() -> None: ...
 
 
 @flow(name="cutover")
@@ -461,6 +465,93 @@ def test_a_run_that_is_heard_after_it_was_called_dead_is_running_again(pool: str
         assert (await state_of(client, died.id))[0] == "CRASHED"
         await client.set_flow_run_state(lives.id, Completed())
         assert (await state_of(client, lives.id))[0] == "COMPLETED"
+
+    asked(look)
+
+
+async def command(client: PrefectClient, *, is_beating: bool = True) -> FlowRun:
+    """A run that a command began, as `kogge migrate` does."""
+    run = await client.create_flow_run(cutover, tags=[TAG])
+    await client.set_flow_run_state(run.id, Running())
+    if is_beating:
+        await tell(client, run.id)
+    return await client.read_flow_run(run.id)
+
+
+async def batch_of(client: PrefectClient, run: FlowRun) -> FlowRun:
+    """A batch that runs in the process of a command."""
+    calls = await client.create_task_run(calling, flow_run_id=run.id, dynamic_key="0", state=Running())
+    batch = await client.create_flow_run(cutover, tags=[TAG], parent_task_run_id=calls.id)
+    await client.set_flow_run_state(batch.id, Running())
+    return batch
+
+
+async def log(client: PrefectClient, number: UUID) -> None:
+    """A line of a log, an hour after the heartbeat that `tell` sends."""
+    later = datetime.now(UTC) + timedelta(hours=2)
+    line = LogCreate(name="prefect.flow_runs", level=20, message="1 %", timestamp=later, flow_run_id=number)
+    await client.create_logs([line])
+
+
+def far_on(pool: str, died: Callable[[FlowRun], Any] | None = None) -> DeadRuns:
+    """Whoever looks does so long after all that was told, and has listened for as long."""
+    dead = DeadRuns(pool, "looks", (), died, patience=LONG_AGO, command_patience=timedelta(hours=2))
+    dead._heard_since = datetime.now(UTC)
+    dead._listens = lambda _reported, now: timedelta(hours=3)  # type: ignore[method-assign]
+    Clock.ahead = timedelta(hours=4)
+    return dead
+
+
+def test_a_command_that_beat_and_tells_nothing_any_more_is_crashed_and_heard_again(
+    pool: str, clock: type[Clock]
+) -> None:
+    async def look(client: PrefectClient) -> None:
+        run, never = await command(client), await command(client, is_beating=False)
+        batch = await batch_of(client, run)
+        shown: list[UUID] = []
+
+        async def note(run: FlowRun) -> None:
+            shown.append(run.id)
+
+        soon = DeadRuns(pool, "looks", (), note, patience=LONG_AGO)
+        assert (await soon.look(client)).crashed == 0, "it has to be silent for longer"
+        dead = far_on(pool, note)
+        assert await dead.look(client) == Settled(crashed=1)
+        assert await state_of(client, run.id) == ("CRASHED", "Crashed", dead_runs.SILENT_COMMAND)
+        assert [(await state_of(client, one.id))[0] for one in (batch, never)] == ["CRASHED", "RUNNING"]
+        assert shown == [run.id]
+        clock.ahead = timedelta(0)
+        await tell(client, run.id)
+        assert (await DeadRuns(pool, "looks", (), patience=LONG_AGO).look(client)).heard == 1
+        assert await state_of(client, run.id) == ("RUNNING", "Running", HEARD)
+        await client.set_flow_run_state(run.id, Completed())
+        await client.set_flow_run_state(never.id, Completed())
+
+    asked(look)
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_command_whose_log_goes_on_lives(pool: str) -> None:
+    async def look(client: PrefectClient) -> None:
+        run = await command(client)
+        await log(client, run.id)
+        dead = far_on(pool)
+        dead._command_patience = timedelta(hours=2, minutes=30)
+        assert (await dead.look(client)).crashed == 0
+        Clock.ahead = timedelta(hours=5)
+        assert (await dead.look(client)).crashed == 1
+
+    asked(look)
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_command_is_not_dead_before_others_were_heard_for_as_long(pool: str) -> None:
+    async def look(client: PrefectClient) -> None:
+        run = await command(client)
+        dead = far_on(pool)
+        dead._listens = lambda _reported, now: timedelta(hours=1)  # type: ignore[method-assign]
+        assert (await dead.look(client)).crashed == 0
+        await client.set_flow_run_state(run.id, Completed())
 
     asked(look)
 
