@@ -22,14 +22,17 @@ ENGINES = ("prefect.flow_runs", "prefect.task_runs")
 below it log."""
 
 FINISHED = "Finished in state "
-ALARMING = ("Failed", "Crashed", "Unfinished", "Incomplete", "CanaryFailed")
+ALARMING = ("Failed", "Crashed", "Unfinished", "CanaryFailed")
+LEFT_OPEN = "Incomplete"
+"""The end of a batch or a wave that left something for a person or for a later run."""
 
 
 class Plain(logging.Filter):
     """Correct the level of Prefect's records, and drop tracebacks without an exception.
 
     Prefect logs an error with the traceback `NoneType: None` for every state that a task returns. It logs
-    every end but Completed as an error, such as that of a run that a person suspended.
+    every end but Completed as an error, such as that of a run that a person suspended, or of a batch in which
+    a mailbox is blocked.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -37,8 +40,10 @@ class Plain(logging.Filter):
         if record.exc_info and record.exc_info[0] is None:
             record.exc_info = None
         text = str(record.msg)
-        if text.startswith(FINISHED) and not text.removeprefix(FINISHED).startswith(ALARMING):
-            record.levelno, record.levelname = logging.INFO, "INFO"
+        end = text.removeprefix(FINISHED)
+        if end != text and not end.startswith(ALARMING):
+            record.levelno = logging.WARNING if end.startswith(LEFT_OPEN) else logging.INFO
+            record.levelname = logging.getLevelName(record.levelno)
         return True
 
 

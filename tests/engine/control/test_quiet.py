@@ -79,9 +79,9 @@ def test_ends_in_prefects_log(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
     seen = kept.seen
     monkeypatch.setattr(logger, "handlers", [kept])
     logger.error("Task run failed", exc_info=True)
-    for state in (Suspended(), Cancelled(name="Stopped"), Failed()):
+    for state in (Suspended(), Cancelled(name="Stopped"), Failed(), Failed(name="Incomplete")):
         logger.error(f"Finished in state {state}")
-    assert [record.levelname for record in seen] == ["ERROR", "INFO", "INFO", "ERROR"]
+    assert [record.levelname for record in seen] == ["ERROR", "INFO", "INFO", "ERROR", "WARNING"]
     assert "NoneType" not in logging.Formatter().format(seen[0])
 
 
