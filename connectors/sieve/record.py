@@ -181,7 +181,6 @@ def store(session: Session, name: str, script: bytes) -> None:
 
     Raises:
         Blocked: "sieve-quota", "scripts-refused".
-        Rejected: "refused-by-target".
     """
     session.room(name, len(script))
     whole(session, lambda: session.put(name, script), lambda: session.read(name) == script)

@@ -28,6 +28,8 @@ from model.sieve_limits import SieveLimits
 PAUSES: Final = (0.5, 1.5, 3.0)
 """Seconds before a change is tried again that the server refused without a reason: it may be unwell."""
 SIZES: Final = tuple(1 << power for power in range(20, 11, -1))
+SIZE_CODES: Final = frozenset({"QUOTA", "QUOTA/MAXSIZE", "QUOTA/MAXSTORAGE"})
+HARMLESS: Final = b"keep;\r\n"
 PROBED: Final = b"kogge-probe"
 """Sizes, and a name, for which the server is asked whether it has room."""
 sleep = time.sleep
@@ -128,11 +130,21 @@ class Session:
     def accepts(self, text: bytes) -> Answer:
         """Ask whether the server could run a script; nothing is kept.
 
-        A server from before CHECKSCRIPT (RFC 5804, 1.7, VERSION) cannot be asked: it checks at PUTSCRIPT.
+        A refusal without a reason counts only while the server takes a script that cannot be wrong. A server
+        from before CHECKSCRIPT (RFC 5804, 1.7, VERSION) cannot be asked: it checks at PUTSCRIPT.
+
+        Raises:
+            Transient: "server-busy": it refuses every script.
+            Blocked: "sieve-quota".
         """
         if "VERSION" not in self._live().capabilities:
             return Answer("OK")
-        return self._run("CHECKSCRIPT", text)
+        answer = self._run("CHECKSCRIPT", text)
+        if not answer.ok and answer.known:
+            raise _refusal(answer)
+        if not answer.ok and not self._run("CHECKSCRIPT", HARMLESS).ok:
+            raise Transient("server-busy", "it refuses every script").said(answer.said)
+        return answer
 
     def room(self, name: str, size: int) -> None:
         """Ask whether there is room for a script.
@@ -146,8 +158,7 @@ class Session:
         """Keep a script; one of the same name is replaced, as a whole or not at all.
 
         Raises:
-            Blocked: "sieve-quota"; "scripts-refused": the server says no each time.
-            Rejected: "refused-by-target": it does not take this text.
+            Blocked: "sieve-quota"; "scripts-refused": the server says no each time, or takes no such text.
         """
         self._change("PUTSCRIPT", name.encode(), text)
 
@@ -187,7 +198,7 @@ class Session:
         """
         for size in SIZES:
             answer = self._run("HAVESPACE", PROBED, size)
-            if answer.code != "QUOTA/MAXSIZE":
+            if answer.ok or answer.code not in SIZE_CODES:
                 return None if size == SIZES[0] else size
         return SIZES[-1]
 
@@ -217,7 +228,7 @@ class Session:
             if answer.known:
                 break
             if command == "PUTSCRIPT" and not (checked := self.accepts(arguments[-1])).ok:
-                raise Rejected("refused-by-target", "the server takes no such script").said(checked.said)
+                raise Blocked("scripts-refused", "it takes no such script").said(checked.said)
             if pause is not None:
                 sleep(pause)
         raise _refusal(answer)

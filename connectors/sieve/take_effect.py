@@ -55,7 +55,8 @@ def take_effect(session: Session, dialect: Dialect, *, live: bool = False) -> To
         Blocked: "other-script-active": a person chose another script since, or the web client's script acts
             no more; "script-switched-off": the script that would act holds rules that a person switched off;
             "script-unreadable": the person's script makes no sense; "sieve-quota"; "scripts-refused".
-        Transient: see Session.
+        Rejected: "changed-at-target": a person removes scripts at this moment.
+        Transient: "busy": a person changes the script at this moment; see Session.
     """
     record = load(session)
     active = _active(session)

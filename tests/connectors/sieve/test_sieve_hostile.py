@@ -145,6 +145,34 @@ def test_a_refusal_says_what_to_do(odd: Opened, verb: bytes, code: str, expected
 
 
 @pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (b'NO "x"\r\n', "server-busy"),
+        (b'NO (TRYLATER) "x"\r\n', "server-busy"),
+        (b'NO (QUOTA/MAXSIZE) "x"\r\n', "sieve-quota"),
+    ],
+)
+def test_no_rule_is_blamed_for_a_server_that_is_unwell(odd: Opened, answer: bytes, code: str) -> None:
+    assert error_of(lambda: write(odd(answering(b"CHECKSCRIPT", answer)))).code == code
+
+
+@pytest.mark.parametrize(
+    ("codes", "largest"),
+    [(("",), None), (("QUOTA", "QUOTA/MAXSTORAGE", ""), 1 << 18), (("QUOTA/MAXSCRIPTS",), None)],
+)
+def test_the_largest_script_is_asked_for(odd: Opened, codes: tuple[str, ...], largest: int | None) -> None:
+    left = list(codes)
+
+    def script(line: bytes) -> bytes | None:
+        if not line.startswith(b"HAVESPACE"):
+            return None
+        code = left.pop(0)
+        return f'NO ({code}) "x"\r\n'.encode() if code else b"OK\r\n"
+
+    assert odd(script).limits.script_bytes == largest
+
+
+@pytest.mark.parametrize(
     "greeting",
     [
         b"* OK IMAP4rev1 ready\r\n",

@@ -227,6 +227,14 @@ def test_a_wrong_password_is_not_tried_again(
             opened.scripts()
 
 
+def test_a_certificate_that_nobody_signed_gets_no_password(
+    settings: Callable[..., SieveSettings], user: str
+) -> None:
+    opened = Session(settings(tls={}), Account(login=user), lambda: None)
+    with pytest.raises(Blocked, match="tls-failed"):
+        opened.scripts()
+
+
 def test_limits_are_what_the_server_states(target: OpenTarget) -> None:
     limits = target().limits
     assert limits.redirects == 7
