@@ -89,6 +89,20 @@ def test_what_a_person_changed_or_removed_stays_so(
     assert world(session) == before
 
 
+@pytest.mark.parametrize("live", [False, True])
+def test_what_a_person_requires_in_our_line_stays(
+    live: bool, target: OpenTarget, session: Session, acting: None
+) -> None:
+    del acting
+    text = text_of(session, "own").replace(b'require ["fileinto"]; #', b'require ["copy", "fileinto"]; #')
+    session.put(
+        "own", text.replace(b'fileinto "Archive";\r\n\tstop', b'fileinto :copy "Archive";\r\n\tstop', 1)
+    )
+    before = world(session)
+    assert len(target(live=live).take_effect().touched) == 1
+    assert world(session) == before
+
+
 def test_a_web_client_that_wrote_all_anew_gets_nothing_twice(
     target: OpenTarget, session: Session, acting: None
 ) -> None:
