@@ -33,6 +33,7 @@ from flows.display.artifact_text import (
     wave_text,
     wave_told,
 )
+from flows.display.earlier_batches import end_earlier
 from flows.display.failing_servers import FailingServers
 from flows.display.mailbox_rows import MailboxLine, mailbox_lines, mailboxes_text, mailboxes_told, stopped_at
 from flows.display.narration import progress_line
@@ -158,7 +159,8 @@ class Board:
         look = await asyncio.to_thread(self._read, whole, rated, ended=ended)
         seen, put = look.seen, self.artifacts.put
         told = wave_told(seen, ended)
-        await put(f"{self.key}-progress", progress.share(seen.snapshot, seen.expected), told)
+        share = progress.share(seen.snapshot, seen.expected)
+        await put(f"{self.key}-progress", share, told)
         await put(f"{self.key}-summary", wave_text(seen, ended), told)
         if whole:
             await self._put_whole(look)
@@ -171,6 +173,7 @@ class Board:
         if ended:
             await self._put_scores(seen, rated)
             await self._tell_report()
+            await end_earlier(self.wave, {one.number for one in self.shards}, share)
 
     async def _put_whole(self, look: Look) -> None:
         at = clock(look.seen.now)
