@@ -197,7 +197,7 @@ class _Restating:
         named = [wall for name in _DATES for wall in self._named(self._event, name, zone)]
         named += [wall for each in self._changed for wall in self._named(each, _ORIGIN, zone)]
         horizon = datetime(max(LAST_YEAR, min(first.year + _ENDLESS_YEARS, 9000)), 1, 1)
-        last = min(max([rule.last(first, horizon), *named]), horizon)
+        last = min(max([rule.last(first, horizon), first, *named]), horizon)  # it may end before it begins
         return max(zone.instant(min([first, *named])), _EARLIEST) - _DAY, zone.instant(last) + _DAY
 
     def _write_out(self, rule: SeriesRule, zone: Zone, first: datetime) -> None:

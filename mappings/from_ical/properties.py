@@ -64,6 +64,7 @@ _KEPT: Mapping[str, frozenset[str]] = {
 }
 """Beside X-properties."""
 
+_STAMPS = frozenset({"DTSTAMP", "CREATED", "LAST-MODIFIED", "ACKNOWLEDGED"})
 _SEVERAL = frozenset(
     {
         *("RDATE", "EXDATE", "CATEGORIES", "CONFERENCE", "ATTACH", "COMMENT", "CONTACT", "RELATED-TO"),
@@ -114,6 +115,7 @@ class PropertyReader:
         """Return the lines of a name that are kept."""
         own = name.startswith("X-") and _NAME.fullmatch(name) is not None
         kept = [line for line in lines if not line.group] if own or name in self._kept else []
+        lines, kept = _without_empty(name, lines), _without_empty(name, kept)
         if name == "REQUEST-STATUS":
             self._losses.append(lose("scheduling", "delivery-note"))
         elif len(kept) < len(lines):
@@ -197,6 +199,18 @@ class PropertyReader:
         self._losses.append(lose("other", "not-kept"))
 
 
+def _without_empty(name: str, lines: list[ContentLine]) -> list[ContentLine]:
+    """Return the lines without rules that say nothing, and without stamps that nobody can read.
+
+    A stamp says when a copy was made. Google's exports have one of the year 0.
+    """
+    if name in ("RRULE", "EXRULE"):
+        return [line for line in lines if line.value.strip()]
+    if name in _STAMPS:
+        return [line for line in lines if _readable(line.value)]
+    return lines
+
+
 def checked(*written: str) -> None:
     """Refuse what was no UTF-8.
 
@@ -254,11 +268,19 @@ def _moment(value: str, parameters: Parameters) -> Property:
 def _moments(value: str, parameters: Parameters) -> Property:
     if parameters.get("VALUE", "").upper() == "PERIOD":
         return Word(value, parameters)
-    return Moments(tuple(moment_of(part) for part in value.split(",")), parameters)
+    return Moments(tuple(moment_of(part) for part in value.split(",") if part.strip()), parameters)
 
 
 def _trigger(value: str, parameters: Parameters) -> Property:
-    return Word(value, parameters) if "P" in value.upper() else _moment(value, parameters)
+    return Moment(moment_of(value), parameters) if _readable(value) else Word(value, parameters)
+
+
+def _readable(value: str) -> bool:
+    try:
+        moment_of(value)
+    except Rejected:
+        return False
+    return True
 
 
 def _attachment(value: str, parameters: Parameters) -> Property | None:

@@ -22,6 +22,7 @@ from model.protocols import Loss
 
 DAY = timedelta(days=1)
 _ENDS = {"VEVENT": "DTEND", "VTODO": "DUE"}
+_OF_SERIES = ("RRULE", "EXRULE", "RDATE", "EXDATE")
 _STAMPS = ("DTSTAMP", "CREATED", "LAST-MODIFIED")
 
 Instant = tuple[str, datetime]
@@ -58,9 +59,8 @@ class ItemTimes:
             if not isinstance(occurrence, Moment):
                 master = component
                 self._dates(component)
-            elif any(name in component.properties for name in ("RRULE", "RDATE", "EXRULE")):
-                raise unknown_recurrence()
             else:
+                self._without_dates(component)
                 self._origin(component, occurrence, component if master is None else master)
 
     def _own(self, component: Component) -> None:
@@ -139,6 +139,13 @@ class ItemTimes:
         elif ends < begins:
             component.remove("DTSTART")
             self.losses.append(lose("start", "after-due"))
+
+    def _without_dates(self, component: Component) -> None:
+        """Take out what only a series has; some programs repeat it in each changed occurrence."""
+        if any(name in component.properties for name in _OF_SERIES):
+            self.losses.append(lose("other", "not-kept"))
+        for name in _OF_SERIES:
+            component.remove(name)
 
     def _dates(self, master: Component) -> None:
         """Restate the dates of a series."""

@@ -153,5 +153,5 @@ def _turns(changes: list[Change]) -> Iterator[tuple[int, Period]]:
 def _by_ending(name: str) -> Zone | None:
     """Return the zone whose name stands at the end of a longer one."""
     parts = name.strip().strip("/").split("/")
-    endings = ("/".join(parts[-count:]) for count in (3, 2, 1) if count < len(parts))
+    endings = ("/".join(parts[-count:]) for count in (3, 2, 1) if count <= len(parts))
     return next((zone for ending in endings if (zone := named_zone(ending)) is not None), None)

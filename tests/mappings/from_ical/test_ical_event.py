@@ -91,7 +91,6 @@ def test_an_end_that_is_not_after_the_start_is_left_out(lines: str, lost: set[st
         ("RDATE;VALUE=PERIOD:20270106T090000Z/PT3H", "unknown-recurrence"),
         ("RDATE;VALUE=DATE:20270106\nDURATION:P99999999D", "malformed-record"),
         ("RECURRENCE-ID;RANGE=THISANDFUTURE:20270105T090000Z", "unknown-recurrence"),
-        ("RECURRENCE-ID:20270105T090000Z\nRRULE:FREQ=DAILY", "unknown-recurrence"),
         ("DURATION:P999999W", "date-out-of-range"),
     ],
 )
@@ -132,6 +131,15 @@ def test_an_occurrence_that_lasts_otherwise_is_moved(lasts: str, moved: bool) ->
     assert [each.moved for each in read_event(record(framed(series + other)), context()).changed] == [moved]
 
 
+def test_what_only_a_series_has_is_taken_out_of_an_occurrence() -> None:
+    rule = "RRULE:FREQ=DAILY;COUNT=5"
+    dates = "EXDATE;TZID=x:20270107T090000\nRDATE:20270108T090000Z"
+    other = component(f"RECURRENCE-ID:20270106T090000Z\n{rule}\n{dates}", "DTSTART:20270106T100000Z")
+    made = mapped(framed(component(rule) + other))
+    assert [line for line in lines_of(made) if line.startswith(("RRULE", "EXDATE", "RDATE"))] == [rule]
+    assert losses_of(made) == {"other/not-kept"}
+
+
 def test_occurrences_alone_are_read_as_they_are() -> None:
     told = framed(
         "".join(
@@ -167,6 +175,7 @@ def test_two_components_for_one_occurrence_are_refused() -> None:
         ("ACTION:NONE\nTRIGGER;VALUE=DATE-TIME:19760401T005545Z", False, set()),
         ("ACTION:DISPLAY", False, {"reminder/no-time"}),
         ("ACTION:DISPLAY\nTRIGGER:P", False, {"reminder/no-time"}),
+        ("ACTION:DISPLAY\nTRIGGER:soon", False, {"reminder/no-time"}),
         ("ACTION:DISPLAY\nTRIGGER:-PT15M\nBEGIN:VALARM\nEND:VALARM", True, {"other/not-kept"}),
     ],
 )
@@ -252,6 +261,12 @@ def test_somebody_stands_among_the_guests_once() -> None:
         ("ATTACH;ENCODING=BASE64;VALUE=BINARY:%%", "", "attachment/not-readable"),
         ("ATTACH;MANAGED-ID=7:https://d.example/7", "ATTACH:https://d.example/7", "attachment/not-readable"),
         ("SEQUENCE:-7", "SEQUENCE:0", ""),
+        ("CREATED:00001231T000000Z", "", ""),
+        ("LAST-MODIFIED:yesterday", "", ""),
+        ("RRULE:", "", ""),
+        ("EXDATE;VALUE=DATE:", "", ""),
+        ("EXDATE:20270106T090000Z,", "EXDATE:20270106T090000Z", ""),
+        ("RRULE:FREQ=DAILY\nRRULE:", "RRULE:FREQ=DAILY", ""),
         ("ATTENDEE;MEMBER=\"mailto:a@b.example\",\"mailto:c@d.example\":mailto:e@f.example",
          "ATTENDEE:mailto:e@f.example", "other/not-kept"),
         ("BEGIN:VLOCATION\nNAME:a\nEND:VLOCATION", "", "other/not-kept"),
