@@ -94,7 +94,7 @@ SECONDS = r"[0-9]{1,11}(?:\.[0-9]{1,6})?"  # since 1970
 PSEUDONYM, HASH = "[0-9a-f]{32}", "[0-9a-f]{64}"
 CODE = '"[ !#-Z^-z]{1,4000}"'
 PLACE = '"(?:[0-9a-f]{32}|[0-9]{1,10}:[0-9]{1,10})"'  # a pseudonym, or UIDVALIDITY:UID
-WORKLOAD = "mail|calendar|contacts|tasks|notes|files"
+WORKLOAD = "mail|calendar|contacts|tasks|notes|files|settings"
 WORKLOADS = WORKLOAD.split("|")  # in the order of a mailbox's files
 MAILBOX = "m-[0-9a-z]{1,64}"
 

@@ -11,6 +11,7 @@ tasks     "ews-task", "graph-task"
           "icalendar"               a VCALENDAR with the VTODOs of one UID; see mappings.from_ical.task
 notes     "ews-note"
 files     "file"                    see mappings.files.file
+settings  "ews-rule", "graph-rule"  see mappings.rules.rule_item
 
 A source that comes later has a format of its own, and a line of its own in FORMS. Records of Graph are JSON;
 see the mappings that read them into the elements below (mappings.exchange.elements).
@@ -53,6 +54,7 @@ from mappings.from_ical import task as ical_task
 from mappings.mail import mail
 from mappings.mail.digest import canonical, tolerant
 from mappings.notes import note
+from mappings.rules import rule_item
 from model.errors import Rejected
 from model.kinds import Kind
 from model.protocols import Capabilities, Loss, Mapped, Native, key_of
@@ -255,6 +257,7 @@ _MAIL = RecordForm(mail.skip_reason, _map_mail, mail.title_of, mail.flags_of, _m
 _EVENT = RecordForm(event.skip_event, map_event, _event_title)
 _CONTACT = RecordForm(contact.skip_contact, map_contact, _contact_title)
 _TASK = RecordForm(task.skip_task, map_task, _task_title)
+_RULE = RecordForm(rule_item.skip_rule, rule_item.map_rule, rule_item.title_of)
 
 FORMS: Mapping[tuple[Kind, str], RecordForm] = {
     (Kind.MAIL, "ews-message"): _MAIL,
@@ -271,6 +274,8 @@ FORMS: Mapping[tuple[Kind, str], RecordForm] = {
     (Kind.TASKS, "icalendar"): RecordForm(ical_task.skip_task, _map_ical_task, item.title_of),
     (Kind.NOTES, "ews-note"): RecordForm(note.skip_note, note.map_note, _note_title, date=note.date_of),
     (Kind.FILES, "file"): RecordForm(file.skip_file, file.map_file, file.title_of, date=file.date_of),
+    (Kind.SETTINGS, "ews-rule"): _RULE,
+    (Kind.SETTINGS, "graph-rule"): _RULE,
 }
 """By the kind of the item and the format of its record (Native.format)."""
 
@@ -285,4 +290,7 @@ ITEM_FORMS: Mapping[Kind, ItemForm] = {
     Kind.TASKS: ItemForm(Kind.TASKS, calendar_digest, task_tolerant, calendar_differing),
     Kind.NOTES: ItemForm(Kind.NOTES, _mail_digest, _mail_tolerant, _body, dated=True, date_inside=True),
     Kind.FILES: ItemForm(Kind.FILES, file.file_digest, file.file_digest, file.file_differing, dated=True),
+    Kind.SETTINGS: ItemForm(
+        Kind.SETTINGS, rule_item.rule_digest, rule_item.rule_digest, rule_item.rule_differing
+    ),
 }

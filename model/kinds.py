@@ -24,6 +24,7 @@ class Kind(StrEnum):
     TASKS = "tasks"
     NOTES = "notes"
     FILES = "files"
+    SETTINGS = "settings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ class KindTraits:
         versions: True if an item may have older versions that move along.
         links: True if an item may hold links to other items.
         of_sites: True if a site, which is nobody's mailbox, has items of this kind.
+        names_folders: True if an item may name folders of mail, so that these are made first.
+        extra: the code of what stays (SupportsExtras) that are items of this kind, where the workload moves.
     """
 
     noun: str
@@ -83,6 +86,8 @@ class KindTraits:
     versions: bool = False
     links: bool = False
     of_sites: bool = False
+    names_folders: bool = False
+    extra: str = ""
 
     @property
     def typical_amount(self) -> tuple[int, int]:
@@ -179,6 +184,19 @@ KINDS: Mapping[Kind, KindTraits] = {
         versions=True,
         links=True,
         of_sites=True,
+    ),
+    Kind.SETTINGS: KindTraits(
+        noun="rule",
+        nouns="rules",
+        titles={"en": "Rules", "de": "Regeln", "fr": "Règles"},
+        column="rule",
+        permission="no-settings-permission",
+        typical_bytes=500,
+        typical_items=5,
+        typical_rate=5.0,
+        requests=1,
+        names_folders=True,
+        extra="inbox-rules",
     ),
 }
 

@@ -33,6 +33,7 @@ from model.kept_fields import WHOLE_CARDS, WHOLE_TASKS, CardLimits, TaskLimits
 from model.kinds import Kind
 from model.mail_habits import PLAIN_MAIL, MailHabits
 from model.names import readable
+from model.sieve_limits import SieveLimits
 
 Body = Callable[[], BinaryIO]
 Guard = Callable[[], None]
@@ -94,6 +95,7 @@ class Capabilities:
         shares_events: True if one event is everybody's who is invited: the organizer's has to come first.
         moves: of a source, True if a moved item is named in its new container alone. states: True if
             containers have a Container.state.
+        sieve: what a server of rules takes; None for other servers.
         facts: what else a preflight should show, as short printable values.
     """
 
@@ -129,6 +131,7 @@ class Capabilities:
     shares_events: bool = False
     moves: bool = False
     states: bool = False
+    sieve: SieveLimits | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pydantic import BaseModel
@@ -27,7 +27,7 @@ from ledger.views.scores import ARRIVED, Absent, Counts, Lacking, absent_of, cou
 from ledger.views.scores import ScoreCounts as PartCounts
 from ledger.views.seal_chain import Seals
 from model.errors import Corrupt
-from model.kinds import Kind
+from model.kinds import KINDS, Kind
 from reports.data import (
     Chain,
     Coded,
@@ -116,7 +116,7 @@ class _Facts:
             score=score,
             failures=failures,
             skips=_coded(skips),
-            omitted=(*_coded(omitted), *_beside(extras or {})),
+            omitted=(*_coded(omitted), *_beside(extras or {}, {leg.workload for leg in legs})),
             asked=extras is not None,
             losses=_losses(self._lacking.get(row.id, []), self._folders.get(row.id, [])),
             accepted=score is not None and score.is_low and is_accepted(self._ledger, row, score),
@@ -124,9 +124,10 @@ class _Facts:
         )
 
 
-def _beside(extras: Extras) -> Iterator[Coded]:
-    """Yield what is outside all folders. It is counted with mail, whose server reports it."""
-    return (Coded(Kind.MAIL, code, count) for code, count in extras.items() if count)
+def _beside(extras: Extras, workloads: Collection[Kind]) -> Iterator[Coded]:
+    """Yield what is outside all folders, and stays. It is counted with mail, whose server reports it."""
+    moving = {KINDS[kind].extra for kind in workloads}
+    return (Coded(Kind.MAIL, code, count) for code, count in extras.items() if count and code not in moving)
 
 
 def _part(leg: LegRow, counts: Counts, summary: LegSummary | None) -> WorkloadReport:

@@ -131,6 +131,7 @@ FILES = 22
 have as many as it takes."""
 ONE_SUBJECT = {
     "connectors/caldav": "one target for events, contacts and tasks: its verbs, and each product's quirks",
+    "connectors/ews": "one source: what it asks, what comes back, and each kind of record",
     "connectors/imap": "one protocol, as source and target: each verb and each habit of servers is a file",
     "model": "the vocabulary: each noun is a file",
     "tests/support": "each file is one thing that tests import by its name",

@@ -22,14 +22,14 @@ https://learn.microsoft.com/en-us/exchange/client-developer/exchange-web-service
 def _source(settings: EwsSettings, request: SourceRequest) -> EwsSource:
     from connectors.ews.source import EwsSource
 
-    return EwsSource(settings, request.account, request.spool, classes=request.looking)
+    return EwsSource(settings, request.account, request.spool, request.kinds, classes=request.looking)
 
 
 CONNECTORS = (
     Connector(
         kind="ews",
         settings="connectors.ews.settings:EwsSettings",
-        reads=frozenset({Kind.MAIL, Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.NOTES}),
+        reads=frozenset({Kind.MAIL, Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.NOTES, Kind.SETTINGS}),
         open_source=_source,
         links="OneDrive and SharePoint",
         at_once=AT_ONCE,

@@ -22,10 +22,10 @@ from connectors.ews.requests import (
     get_delegates,
     get_folders,
     get_items,
-    get_rules,
     resolve_names,
 )
 from connectors.ews.response_stream import ResponseMessage
+from connectors.ews.rules import rules_of
 from connectors.ews.settings import ONLINE
 from model.errors import Transient
 
@@ -111,15 +111,8 @@ def _children(message: ResponseMessage, holder: str) -> int:
 
 def _rules(client: EwsClient) -> int | None:
     """Return the number of inbox rules."""
-
-    def count(message: ResponseMessage) -> int | None:
-        # One dialect answers without the element for the rules: it does not offer them.
-        holder = message.element.find("{*}InboxRules")
-        states = message.element.find("{*}ResponseCode") is not None
-        return len(holder) if holder is not None else (0 if states else None)
-
-    counts = client.collect(get_rules(client.mailbox), "GetInboxRulesResponse", count)
-    return counts[0] if counts else None
+    found = rules_of(client)
+    return None if found is None else len(found)
 
 
 def _delegates(client: EwsClient) -> int | None:

@@ -28,9 +28,11 @@ from connectors.ews.mail import MailPlan
 from connectors.ews.preflight import addresses, delegates, extras, sent_from, server
 from connectors.ews.records import SyncPage, sync_page
 from connectors.ews.requests import distinguished, sync_items
+from connectors.ews.rules import rules_of
 from connectors.ews.series_states import CalendarCursor, digests_of, read_cursor
 from connectors.ews.settings import EwsSettings
 from connectors.exchange.folders import containers
+from connectors.exchange.rules import RuleReader, rule_container
 from connectors.settings import Account
 from model.errors import CursorLost, Transient
 from model.kinds import Kind
@@ -39,7 +41,8 @@ from model.protocols import Capabilities, Container, Failed, Identity, Native, P
 __all__ = ["EwsSettings", "EwsSource"]
 
 PAGES_MOST = 100_000  # of one folder
-KINDS = frozenset({Kind.MAIL, Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.NOTES})
+FOLDER_KINDS = frozenset({Kind.MAIL, Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.NOTES})
+KINDS = FOLDER_KINDS | {Kind.SETTINGS}
 
 
 class EwsSource:
@@ -50,7 +53,13 @@ class EwsSource:
     """
 
     def __init__(
-        self, settings: EwsSettings, account: Account, spool: Path, *, classes: bool = False
+        self,
+        settings: EwsSettings,
+        account: Account,
+        spool: Path,
+        kinds: frozenset[Kind] = FOLDER_KINDS,
+        *,
+        classes: bool = False,
     ) -> None:
         """Prepare the source; the server is not asked before the first call.
 
@@ -58,16 +67,19 @@ class EwsSource:
             settings: the server's settings.
             account: the account; see the class.
             spool: the folder for spool files.
+            kinds: what will be asked for. Folders of every kind are listed, unless only rules are asked for.
             classes: True to list the items' classes, too, which tell Ref.foreign. Copying does without: it
                 fetches every item.
         """
         self._settings = settings
+        self._kinds = kinds
         self._classes = classes
         self._login = account.login
         self._client = EwsClient(settings, account, spool)
         self._pace = PageSize(settings.batch_items, settings.batch_bytes)
         self._shapes = {kind: Shape(kind) for kind in FORMATS}
         self._expansion = Expansion(self._client)
+        self._rules = RuleReader(self._read_rules, "ews-rule")
         self._root: str | None = None
         self._typed = True  # SyncFolderItems reports which appointments are occurrences
 
@@ -99,6 +111,10 @@ class EwsSource:
             Blocked: "mailbox-missing", "access-denied" and the other codes of `connectors.ews.errors`.
             Transient: the retries are used up.
         """
+        if Kind.SETTINGS in self._kinds:
+            yield rule_container()
+        if self._kinds == {Kind.SETTINGS}:
+            return
         self._root = root = self._root or root_id(self._client)
         names_by_id = known_ids(self._client)
         try:
@@ -128,6 +144,9 @@ class EwsSource:
             Transient: "sync-stuck" when the state does not advance, or comes again; "folder-vanished"; the
                 retries are used up.
         """
+        if container.kind is Kind.SETTINGS:
+            yield from self._rules.changes(cursor)
+            return
         if container.kind is Kind.CALENDAR:
             yield from self._calendar_changes(container, cursor)
             return
@@ -215,7 +234,16 @@ class EwsSource:
         Large bodies are spooled; a body lives as long as its Native. The format is the one of the container's
         kind (`mappings.registry`), also for an item that does not belong there: its ItemClass says so.
         """
-        yield from Fetch(self._client, self._pace, self._plan(container.kind, bodies)).run(refs)
+        if container.kind is Kind.SETTINGS:
+            yield from self._rules.fetch(refs, bodies=bodies)
+        else:
+            yield from Fetch(self._client, self._pace, self._plan(container.kind, bodies)).run(refs)
+
+    def _read_rules(self) -> dict[str, bytes]:
+        try:
+            return rules_of(self._client) or {}
+        except EwsRefusal as refusal:
+            raise translated(refusal) from None
 
     def _plan(self, kind: Kind, bodies: bool) -> FetchPlan[Native]:
         if kind not in FORMATS:

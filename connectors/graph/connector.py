@@ -36,7 +36,7 @@ CONNECTORS = (
     Connector(
         kind="graph",
         settings="connectors.graph_api.settings:GraphSettings",
-        reads=frozenset({Kind.MAIL, Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.FILES}),
+        reads=frozenset({Kind.MAIL, Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.FILES, Kind.SETTINGS}),
         open_source=_source,
         of_sites=True,
         scoped=True,

@@ -30,6 +30,7 @@ NEEDED: Mapping[Kind, tuple[str, ...]] = {
         "Sites.Read.All",
         "Sites.ReadWrite.All",
     ),
+    Kind.SETTINGS: ("MailboxSettings.Read", "MailboxSettings.ReadWrite"),
 }
 """Application permissions by kind; one of them is enough, the narrowest first. Source:
 https://learn.microsoft.com/graph/permissions-reference"""
@@ -44,6 +45,7 @@ PROBES: Mapping[Kind, str] = {
     Kind.MAIL: "mailFolders/inbox",
     Kind.CALENDAR: "calendar",
     Kind.CONTACTS: "contactFolders",
+    Kind.SETTINGS: "mailFolders/inbox/messageRules",
 }
 
 

@@ -102,6 +102,7 @@ class SieveTarget:
             special_use=False,
             incremental=False,
             replaces=True,
+            sieve=limits,
             facts={name: value for name, value in facts.items() if value},
         )
 

@@ -25,7 +25,7 @@ from mappings.registry import ITEM_FORMS, ItemForm
 from model.errors import Rejected
 from model.kinds import KINDS, Kind, KindTraits
 from model.optional_protocols import SupportsMark
-from model.protocols import Body, Container, Guard, Source, Target
+from model.protocols import Body, Container, Guard, Role, Source, Target
 
 if TYPE_CHECKING:
     from engine.context.delivered import Delivered
@@ -210,7 +210,17 @@ class LegContext:
         """The context of the mapping; asks the target for its capabilities once."""
         if self._context is None:
             capabilities, origins = self.target.capabilities, self._origins()
-            self._context = Context(capabilities, self.began, self.now(), self.owner, self.addresses, origins)
+            named = self.ledger.folders_of_mail() if self.traits.names_folders else []
+            self._context = Context(
+                capabilities,
+                self.began,
+                self.now(),
+                self.owner,
+                self.addresses,
+                origins,
+                {source_id: href for source_id, _, href in named},
+                {Role(role): href for _, role, href in named if role is not None},
+            )
         return self._context
 
     def mark(self) -> str | None:

@@ -20,6 +20,7 @@
     file_cleanup             files: names and folders that became free
     shares                   files: with whom they are shared
     file_names.stamp         files: the dates of their folders
+    taking_effect            what acts by itself, once the mailbox is frozen
     compare                  list both sides again, read back, record findings
     release
 
@@ -64,10 +65,10 @@ from engine.leg.leg_result import LegResult, News
 from engine.opening.open_sides import refuse_replanned
 from engine.pacing.login_breaker import REFUSED
 from engine.restored import newer_traces, restored_target
-from engine.steps.beginning import invitation_policy, ledger_generation
+from engine.steps.beginning import folders_first, invitation_policy, ledger_generation
 from engine.steps.beginning.ledger_generation import Generations
 from engine.steps.copying import copy, organizer_first
-from engine.steps.following import amend, remove
+from engine.steps.following import amend, remove, taking_effect
 from engine.steps.listing import discover, folder_renames, late_mail, placement, rekeying, unchanged
 from engine.steps.listing.unchanged import Unchanged
 from engine.steps.settling import accepted_differences, reconcile, renamed
@@ -477,6 +478,7 @@ def _copy_and_verify(
                 return ended
             bind_folder = pass_gate(setting, held, leg, attempt)
             invitation_policy.refuse_unproven(leg, setting.silenced)
+            folders_first.await_folders(leg)
             if (before := _pass(leg, attempt, bind_folder, setting)) is not None:
                 return end_of(leg, setting.task.level, before)
         with open_leg(setting, held, keeper, attempt, ahead=True) as leg:
@@ -542,6 +544,7 @@ def _pass(
     containers = file_cleanup.tidy(leg, containers)
     shares.share(leg, containers)
     file_names.stamp(leg, containers)
+    taking_effect.take_effect(leg)
     leg.target.label(leg.ledger.labels())
     return None
 

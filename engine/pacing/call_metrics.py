@@ -34,6 +34,8 @@ PLAIN = (
         "delegates",
         "empty",
         "readers",
+        "take_effect",
+        "give_back",
     ),
 )
 STREAMS = ("changes", "fetch", "fetch_versions", "write", "amend", "read", "read_links", "remove", "digests")

@@ -23,7 +23,7 @@ from engine.preflight.side_settings import login_place
 from ledger.plan.source_extras import keep_extras
 from mappings.registry import ITEM_FORMS
 from model.errors import Corrupt, MigrationError, Misconfigured, Transient
-from model.kinds import Kind
+from model.kinds import KINDS, Kind
 from model.optional_protocols import SupportsDelegates, SupportsExtras
 from model.protocols import Container, Native, Ref, Source
 
@@ -174,7 +174,10 @@ def _count(
         _look(inventory, container)
         _enumerate(inventory, source, container)
     if isinstance(source, SupportsExtras):
+        moving = {KINDS[kind].extra for kind in workloads | elsewhere}
         for code, count in dict(source.extras()).items():
+            if code in moving:
+                continue
             more = inventory.extras.get(code, 0)
             inventory.extras[code] = None if count is None or more is None else count + more
             if count is None:

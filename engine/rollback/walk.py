@@ -34,6 +34,7 @@ from engine.rollback.classify import Judged, RollbackFate, judge, listing_of, se
 from engine.rollback.report import RollbackReport, detail_of
 from engine.steps import own_copies
 from engine.steps.beginning import invitation_policy, ledger_generation
+from engine.steps.following import taking_effect
 from engine.steps.listing import folder_renames
 from engine.steps.settling import reconcile
 from ledger.db.rows import (
@@ -167,6 +168,7 @@ def _undo(order: RollbackScope, setting: LegSetting, leg: LegContext, begun: Beg
             _sweep(leg, href)
         own_copies.reconsider(leg)
         unshare(leg, order.report)
+        taking_effect.give_back(leg)
         _Removing(order, leg).all()
     ledger.finish(order.report.numbers(), recall=order.recall)
 

@@ -185,6 +185,19 @@ class LegContainers(LegConnection):
         with self._reading() as connection:
             return locations.elsewhere(connection, self._lease.mailbox, self._lease.leg)
 
+    def folders_of_mail(self) -> list[tuple[str, str | None, str]]:
+        """Return id at the source, role and href of the mailbox's folders of mail that are at the target."""
+        with self._reading() as connection:
+            return locations.folders_of_mail(connection, self._lease.mailbox)
+
+    def awaits_folders(self) -> bool:
+        """Return True if the mailbox's mail moves, and none of its folders is at the target yet."""
+        with self._reading() as connection:
+            whose = self._lease.mailbox
+            return locations.moves_mail(connection, whose) and not locations.folders_of_mail(
+                connection, whose
+            )
+
     def placed(self) -> dict[int, tuple[str, ...]]:
         """Return the target paths that set_href got, by container id.
 

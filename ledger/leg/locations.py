@@ -95,6 +95,29 @@ _ELSEWHERE = (
 )
 
 
+def folders_of_mail(connection: Connection, mailbox: str) -> list[tuple[str, str | None, str]]:
+    """Return id at the source, role and href of the mailbox's placed folders of mail."""
+    rows = connection.execute(_FOLDERS, {"whose": mailbox})
+    return [(unpack_id(source_id), role, href) for source_id, role, href in rows]
+
+
+_FOLDERS = (
+    select(container.c.source_id, container.c.role, container.c.href)
+    .select_from(container.join(leg))
+    .where(leg.c.mailbox == bindparam("whose"), leg.c.workload == Kind.MAIL.value)
+    .where(container.c.href.is_not(None))
+    .order_by(container.c.id)
+)
+
+
+def moves_mail(connection: Connection, mailbox: str) -> bool:
+    """Return True if mail is one of the mailbox's workloads."""
+    return connection.execute(_MAIL, {"whose": mailbox}).first() is not None
+
+
+_MAIL = select(leg.c.id).where(leg.c.mailbox == bindparam("whose"), leg.c.workload == Kind.MAIL.value)
+
+
 def arrived(connection: Connection, mailbox: str, kind: Kind) -> Iterator[tuple[ContainerRow, ItemRow]]:
     """Yield every item of a mailbox that is at the target, by container."""
     width = len(CONTAINER_COLUMNS)

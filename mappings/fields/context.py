@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from model.protocols import Capabilities
+from model.protocols import Capabilities, Role
 
 
 class Reading(Protocol):
@@ -44,6 +44,9 @@ class Context:
         addresses: from a lower-case X.500 or IMCEAEX address to the SMTP address, from the directory export.
         origins: by the key of an item that the source lists under another id since it was copied, the key
             that its copy was made by. Its UID follows from that key if the source has none.
+        folders: the target's names of the folders of mail, by the source's ids; empty for kinds that name
+            none.
+        roles: the target's names of folders of mail, by their role at the source.
     """
 
     target: Capabilities
@@ -52,6 +55,8 @@ class Context:
     owner: frozenset[str] = frozenset()
     addresses: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[bytes, bytes] = field(default_factory=dict)
+    folders: Mapping[str, str] = field(default_factory=dict)
+    roles: Mapping[Role, str] = field(default_factory=dict)
 
     def uid_of(self, key: bytes) -> str:
         """Return the UID of an item to which the source gives none."""

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 
 from practice.exchange.auth import find_mailbox
 from practice.exchange.context import Context
-from practice.exchange.folders import folder_id
 from practice.exchange.soap import (
     Call,
     EwsError,
@@ -23,6 +22,7 @@ from practice.exchange.soap import (
     message,
 )
 from practice.world.people import Person
+from practice.world.rules import ews_rules
 
 _LIMIT = 100
 _DOMAIN_SID = "S-1-5-21-1333220396-2200287332-232816053"
@@ -128,15 +128,7 @@ def get_inbox_rules(context: Context, call: Call) -> Iterator[bytes]:
 
 def _rules(context: Context, owner: Person) -> str:
     mailbox = find_mailbox(context.world, owner.address)
-    if mailbox is None or owner.index % 2:
-        return "<m:InboxRules/>"
-    target = folder_id(mailbox.distinguished("deleteditems"))
-    return (
-        "<m:InboxRules><t:Rule><t:RuleId>dCsAAABjzvA=</t:RuleId><t:DisplayName>Rundschreiben</t:DisplayName>"
-        "<t:Priority>1</t:Priority><t:IsEnabled>true</t:IsEnabled><t:Conditions><t:ContainsSubjectStrings>"
-        "<t:String>Rundschreiben</t:String></t:ContainsSubjectStrings></t:Conditions><t:Actions>"
-        f"<t:MoveToFolder>{target}</t:MoveToFolder></t:Actions></t:Rule></m:InboxRules>"
-    )
+    return "<m:InboxRules/>" if mailbox is None else ews_rules(mailbox)
 
 
 def get_delegate(context: Context, call: Call) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from practice.contacts.groups import PUBLIC_LISTS, public_members
 from practice.exchange.wire import Reply
@@ -13,6 +14,7 @@ from practice.graph.users import find_user
 from practice.graph.wire import Json, rest_id
 from practice.harness.dice import digest
 from practice.world.people import DOMAIN, Person
+from practice.world.rules import graph_rules
 
 _SETTINGS = frozenset({"MailboxSettings.Read"})
 _PERSON = frozenset({"User.Read.All"})
@@ -22,23 +24,17 @@ _PAGE = 100
 
 
 def _rules(context: Context) -> Reply:
-    """Answer with the rule that every second mailbox has."""
-    rows: list[Json] = []
-    if context.box.owner.index % 2 == 0:
-        target = rest_id(context.box.distinguished("deleteditems").id)
-        rows.append(
-            {
-                "id": "dCsAAABjzvA=",
-                "displayName": "Rundschreiben",
-                "sequence": 1,
-                "isEnabled": True,
-                "hasError": False,
-                "isReadOnly": False,
-                "conditions": {"subjectContains": ["Rundschreiben"]},
-                "actions": {"moveToFolder": target},
-            }
-        )
+    """Answer with the rules that every second mailbox has."""
+    rows = [_with_rest_ids(row) for row in graph_rules(context.box)]
     return context.say(paged(context.ask, rows, context.query, _PAGE))
+
+
+def _with_rest_ids(rule: dict[str, Any]) -> Json:
+    actions = {
+        name: rest_id(value) if name.endswith("ToFolder") else value
+        for name, value in rule["actions"].items()
+    }
+    return rule | {"actions": actions}
 
 
 def _groups(context: Context) -> Reply:

@@ -7,6 +7,7 @@ release: `gzip -9n < evidence/verifier.py > tests/evidence/verifiers/YEAR-MONTH.
 from __future__ import annotations
 
 import gzip
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -28,18 +29,20 @@ def of_kind(kind: str) -> Pack:
 
 
 @pytest.mark.parametrize("file", OLDER, ids=lambda file: file.name.removesuffix(".py.gz"))
-@pytest.mark.parametrize(
-    "pack", [Pack(two_mailboxes()), *map(of_kind, Kind)], ids=lambda pack: len(pack.boxes)
-)
-def test_a_kept_verifier_reads_the_packs_of_today(tmp_path: Path, desk: Desk, file: Path, pack: Pack) -> None:
-    sealed = desk.seal(pack)
+@pytest.mark.parametrize("kind", ["", *Kind])
+def test_a_kept_verifier_reads_the_packs_of_today(tmp_path: Path, desk: Desk, file: Path, kind: str) -> None:
+    """Of a kind that came after it, it says nothing good: only later ones know to call it newer."""
+    sealed = desk.seal(of_kind(kind) if kind else Pack(two_mailboxes()))
     program = tmp_path / "verify_kogge.py"
     program.write_bytes(gzip.decompress(file.read_bytes()))
+    known = re.search(r'^WORKLOAD = "(.+)"$', program.read_text(), re.MULTILINE)
+    assert known
     command = [sys.executable, "-I", str(program), str(sealed.path), "--pubkey", str(desk.key)]
     done = subprocess.run(
         [*command, "--root", sealed.statement], capture_output=True, text=True, timeout=60, check=False
     )
-    assert (done.returncode, done.stderr) == (verifier.OK, ""), done.stdout
+    assert done.stderr == ""
+    assert (done.returncode == verifier.OK) == (kind in {"", *known[1].split("|")}), done.stdout
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_rights_are_the_tokens(source: Open) -> None:
     names = ["Mail.ReadWrite", "Files.Read.All", "User.Read.All"]
     opened = source(roles(names, {}), kinds=frozenset(READERS))
     assert opened.rights() == Rights(wide=("Mail.ReadWrite",), writes=("Mail.ReadWrite",))
-    assert opened.withheld() == {Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS}
+    assert opened.withheld() == {Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.SETTINGS}
 
 
 def test_a_permission_scoped_in_exchange_is_in_no_token_and_not_missing(source: Open) -> None:

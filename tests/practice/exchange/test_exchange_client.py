@@ -28,6 +28,7 @@ from practice_fixtures import exchange_fixture, mailbox_fixture, world_fixture
 
 from practice.exchange.server import ExchangeServer
 from practice.world.people import ServiceAccount
+from practice.world.rules import RULES
 from practice.world.world import Mailbox, World
 
 PEOPLE = 3
@@ -207,7 +208,7 @@ def test_names_are_resolved(server: ExchangeServer, world: World, mailbox: Mailb
 
 def test_settings_of_people(server: ExchangeServer, world: World, mailbox: Mailbox) -> None:
     account = opened(server, mailbox.address)
-    assert [rule.display_name for rule in account.rules] == ["Rundschreiben"]
+    assert [rule.display_name for rule in account.rules] == [rule.name for rule in RULES]
     (delegate,) = account.delegates
     assert delegate.user_id.primary_smtp_address == world.people.at(1).address
 

@@ -39,7 +39,7 @@ service lmtp {{
   }}
 }}
 protocol lmtp {{
-  auth_username_format = %{{user | username}}
+  auth_username_format = %{{user{name}}}
   mail_plugins {{
     sieve = yes
   }}
@@ -71,6 +71,7 @@ class Pigeonhole(Dovecot):
 
     Attributes:
         scripts, storage, largest: limits of a person's scripts: how many, bytes of all, bytes of one.
+        addresses: True if people log in by their whole addresses.
         sieve_port: speaks ManageSieve, with STARTTLS.
         lmtp_port: takes mail.
     """
@@ -78,6 +79,7 @@ class Pigeonhole(Dovecot):
     scripts: int = 0
     storage: int = 0
     largest: int = 1_000_000
+    addresses: bool = False
     sieve_port: int = field(default_factory=dovecot.free_port)
     lmtp_port: int = field(default_factory=dovecot.free_port)
 
@@ -92,6 +94,7 @@ class Pigeonhole(Dovecot):
             scripts=self.scripts,
             storage=self.storage,
             largest=self.largest,
+            name="" if self.addresses else " | username",
         )
         super().__post_init__()
 
@@ -107,7 +110,8 @@ class Pigeonhole(Dovecot):
     def deliver(self, user: str, message: str) -> None:
         """Deliver a message, as a mail server does: the active script acts."""
         with smtplib.LMTP(self.host, self.lmtp_port) as lmtp:
-            lmtp.sendmail("sender@old.example", [f"{user}@new.example"], message)
+            receiver = user if self.addresses else f"{user}@new.example"
+            lmtp.sendmail("sender@old.example", [receiver], message)
 
     def subjects(self, user: str, folder: str) -> list[str]:
         """The subjects of the messages in a folder; [] if there is none of this name."""
@@ -119,11 +123,16 @@ class Pigeonhole(Dovecot):
 
 
 def start_pigeonhole(
-    users: Iterable[str], *, scripts: int = 0, storage: int = 0, largest: int = 1_000_000
+    users: Iterable[str],
+    *,
+    scripts: int = 0,
+    storage: int = 0,
+    largest: int = 1_000_000,
+    addresses: bool = False,
 ) -> Pigeonhole:
     """Start one that knows users. The limits are those of each person's scripts; 0 for none."""
     lab = Path(tempfile.mkdtemp(prefix="kogge-pigeonhole-"))
-    server = Pigeonhole(lab=lab, scripts=scripts, storage=storage, largest=largest)
+    server = Pigeonhole(lab=lab, scripts=scripts, storage=storage, largest=largest, addresses=addresses)
     names = list(users)
     server.add_users(names)
     return dovecot.started(server, [])

@@ -1,0 +1,119 @@
+"""Map a rule to the text in which it travels (model.sieve_rule), and compare two such texts."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple, fields, replace
+from datetime import datetime
+from functools import partial
+from typing import BinaryIO
+
+from mappings.exchange import graph_json
+from mappings.fields import ews_xml
+from mappings.fields.context import Context
+from mappings.rules.ews_rule import ews_rule
+from mappings.rules.fit_rule import FittedRule, RuleContext, fit_rules
+from mappings.rules.graph_rule import graph_rule
+from mappings.rules.rule import Rule
+from mappings.rules.sieve_tests import People
+from model.errors import Rejected
+from model.kinds import Kind
+from model.protocols import Item, Mapped, Native, Role, key_of
+from model.sieve_limits import SieveLimits
+from model.sieve_rule import SieveRule, rule_of
+
+DISTINGUISHED: Mapping[Role, str] = {
+    Role.INBOX: "inbox",
+    Role.SENT: "sentitems",
+    Role.DRAFTS: "drafts",
+    Role.TRASH: "deleteditems",
+    Role.JUNK: "junkemail",
+    Role.ARCHIVE: "archive",
+}
+"""What Exchange calls a folder that a rule names by its role."""
+
+
+def skip_rule(_native: Native) -> None:
+    """Return None: every rule moves, switched off where it must not act."""
+    return
+
+
+def map_rule(native: Native, context: Context) -> Mapped:
+    """Map a rule, as it acts behind the ones before it.
+
+    Raises:
+        Rejected: "unknown-format", "malformed-record".
+    """
+    rule = _read(native)
+    rules = [one for one in _all(native) if one.place < rule.place]
+    fitted = fit_rules([*rules, rule], _meaning(context))[-1]
+    return _mapped(native, fitted)
+
+
+def _mapped(native: Native, fitted: FittedRule) -> Mapped:
+    body = fitted.rule.text().encode()
+    item = Item(
+        kind=Kind.SETTINGS,
+        key=key_of(native.ref.id),
+        digest=rule_digest(io.BytesIO(body)),
+        size=len(body),
+        body=lambda: io.BytesIO(body),
+    )
+    return Mapped(item, fitted.losses)
+
+
+def _meaning(context: Context) -> RuleContext:
+    roles = {DISTINGUISHED[role]: name for role, name in context.roles.items() if role in DISTINGUISHED}
+    people = People(context.owner, context.addresses)
+    return RuleContext({**roles, **context.folders}, people, context.target.sieve or SieveLimits())
+
+
+def _read(native: Native) -> Rule:
+    if native.format == "ews-rule":
+        return ews_rule(ews_xml.items(native)[0])
+    if native.format == "graph-rule":
+        return graph_rule(graph_json.record(native)["item"])
+    raise Rejected("unknown-format", "no mapping for this kind of record")
+
+
+def _all(native: Native) -> Iterator[Rule]:
+    """Yield the rules of the mailbox. One that cannot be read is named where it is mapped itself."""
+    records = native.properties.get("Rules")
+    for record in records if isinstance(records, tuple) else ():
+        try:
+            yield _read(replace(native, body=partial(io.BytesIO, record)))
+        except Rejected:
+            continue
+
+
+def title_of(native: Native) -> str:
+    """Return what its owner calls a rule.
+
+    Raises:
+        Rejected: it cannot be read.
+    """
+    return _read(native).name
+
+
+def rule_digest(stream: BinaryIO, _moment: datetime | None = None) -> bytes:
+    """Return the digest of a rule's text.
+
+    Raises:
+        Rejected: "malformed-record" if it is no rule.
+    """
+    return hashlib.sha256(_parsed(stream).text().encode()).digest()
+
+
+def rule_differing(one: BinaryIO, other: BinaryIO, _moment: datetime) -> tuple[str, ...]:
+    """Return the names of the parts in which two rules differ."""
+    pairs = zip(fields(SieveRule), astuple(_parsed(one)), astuple(_parsed(other)), strict=True)
+    return tuple(part.name for part, mine, theirs in pairs if mine != theirs)
+
+
+def _parsed(stream: BinaryIO) -> SieveRule:
+    try:
+        return rule_of(stream.read().decode())
+    except ValueError:
+        raise Rejected("malformed-record", "it is no rule in Sieve") from None

@@ -1,0 +1,147 @@
+"""Rules move with their owner's mail by the commands of a user, through kills, a second run and a rollback:
+they act after the freeze, and a delivered mail lands in the folder that its rule names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from pigeonhole_fixtures import pigeonhole_fixture
+from proving import Place, accounted, asked, until
+from servers.pigeonhole import Pigeonhole
+
+from connectors.settings import Account, Secret
+from connectors.sieve.record import NAME
+from connectors.sieve.session import Session
+from connectors.sieve.settings import SieveSettings
+from practice.exchange.server import ExchangeServer
+from practice.servers.dovecot import USER_PASSWORD
+from practice.world.world import World
+
+pytestmark = [
+    pytest.mark.dovecot,
+    pytest.mark.prefect,
+    pytest.mark.timeout(600),
+]
+OWN = '# mine\nrequire ["fileinto"];\nif header :contains "Subject" "Lotto" { fileinto "Junk"; stop; }\n'
+CUTOVER = ("cutover", "--wave", "pilot", "--by", "A. Engineer", "--json")
+WORDS = ("--execute", "--by", "A. Auditor", "--reason", "the wrong people")
+
+
+USERS = tuple(f"login{number}@new.example" for number in range(4))
+_fresh = iter(USERS)
+pigeonhole = pigeonhole_fixture(USERS, addresses=True)
+
+
+class Office:
+    """An Exchange, the server with Pigeonhole, and who moves from one to the other."""
+
+    def __init__(self, place: Place, server: Pigeonhole, logins: list[str]) -> None:
+        self.place, self.server, self.logins = place, server, logins
+
+    @contextmanager
+    def session(self, login: str) -> Iterator[Session]:
+        """A session of the person's own."""
+        settings = SieveSettings(
+            host=self.server.host,
+            port=self.server.sieve_port,
+            auth="password",
+            password=Secret(file=str(self.place.directory / "own-password")),
+            tls={"ca_file": str(self.server.ca_file)},
+        )
+        with closing(Session(settings, Account(login=login, address=login), lambda: None)) as session:
+            yield session
+
+    def acts(self, login: str) -> str:
+        """The script that acts; "" if none does."""
+        with self.session(login) as session:
+            names = [one.name for one in session.scripts() if one.active]
+            return "".join((session.read(name) or b"").decode() for name in names)
+
+    def names(self, login: str) -> set[str]:
+        with self.session(login) as session:
+            return {one.name for one in session.scripts()}
+
+    def deliver(self, login: str, subject: str, **headers: str) -> None:
+        lines = {"From": "sender@old.example", "To": login, "Subject": subject, **headers}
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        self.server.deliver(login, f"{head}\r\ntext\r\n")
+
+    def kill_a_run(self, *words: str) -> None:
+        """When the Exchange has answered forty requests more."""
+        with self.place.running(*words) as running:
+            aim = asked(self.place.exchange) + 40
+            until(lambda: asked(self.place.exchange) >= aim, running)
+
+
+@pytest.fixture
+def office(tmp_path: Path, environment: dict[str, str], pigeonhole: Pigeonhole) -> Iterator[Office]:
+    world = World(seed=7, people=2, items=8, pim=0)
+    pairs = {address: next(_fresh) for address in world.addresses()}
+    server = pigeonhole
+    with ExchangeServer(world) as exchange:
+        place = Place(tmp_path / "place", exchange, server.host, server.port, pairs, environment)
+        place.tables = {
+            "target.settings": {
+                "kind": '"managesieve"',
+                "host": f'"{server.host}"',
+                "port": str(server.sieve_port),
+                "dialect": '"roundcube"',
+                "auth": '"master-user"',
+                "username": '"migrator"',
+                "password": '{ file = "target-password" }',
+                "tls": f'{{ ca_file = "{server.ca_file}" }}',
+            }
+        }
+        place.configure()
+        place.secret("own", USER_PASSWORD)
+        yield Office(place, server, list(pairs.values()))
+
+
+def test_rules_act_after_the_freeze(office: Office) -> None:
+    place, server, (first, second) = office.place, office.server, office.logins
+    with office.session(first) as session:
+        session.put("mine", OWN.encode())
+        session.activate("mine")
+    office.kill_a_run("migrate", "--wave", "pilot")
+    for _ in range(2):
+        done = place.migrate()
+        assert done.code == 0, done
+        accounted(place)
+    assert NAME in office.names(first)
+    assert office.acts(first).replace("\r\n", "\n") == OWN, "nothing of ours acts while the mailbox is filled"
+    office.deliver(first, "Rundschreiben 1")
+    assert server.subjects(first, "INBOX")[-1] == "Rundschreiben 1"
+
+    office.kill_a_run(*CUTOVER)
+    for _ in range(2):
+        done = place.run(*CUTOVER)
+        assert done.code == 0, done
+    acts = office.acts(first)
+    assert acts.count("Rundschreiben") == acts.count("# rule:[Rundschreiben]") * 2 == 2, acts
+    assert [name for name in office.names(first) if name == "mine"] == ["mine"], "the own script stays"
+    office.deliver(first, "Rundschreiben 2")
+    office.deliver(first, "Lotto Rundschreiben 3")
+    office.deliver(first, "Nach Hause", From="chef@old.example")
+    assert server.subjects(first, "Trash") == ["Rundschreiben 2"]
+    assert server.subjects(first, "Junk")[-1:] == ["Lotto Rundschreiben 3"], "the own rules come first"
+    assert server.subjects(first, "INBOX")[-1] == "Nach Hause", "what sends mail out is switched off"
+    assert office.acts(second) == ""
+    assert place.migrate().code == 0
+    assert office.acts(first) == acts, "a live mailbox is left as it is"
+
+
+def test_a_rollback_gives_the_own_script_back(office: Office) -> None:
+    place, (first, _) = office.place, office.logins
+    with office.session(first) as session:
+        session.put("mine", OWN.encode())
+        session.activate("mine")
+    assert place.migrate().code == 0
+    done = place.run(*CUTOVER)
+    assert done.code == 0, done
+    assert "Rundschreiben" in office.acts(first)
+    undone = place.run("rollback", "--wave", "pilot", *WORDS, "--json")
+    assert undone.code == 0, undone
+    assert office.acts(first).replace("\r\n", "\n") == OWN
