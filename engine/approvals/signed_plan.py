@@ -32,10 +32,10 @@ SIGNED: Mapping[str, int] = {
     **dict.fromkeys(("tenant", "client_id", "scope", "app_id", "certificate_file", "key_file"), 1),
     **dict.fromkeys(("profile", "flavour", "silent_agent", "artefacts", "zone"), 1),
     **dict.fromkeys(("root", "drive", "groups", "groups_by_name", "versions"), 1),
-    **dict.fromkeys(("administrators", "api", "special_folders", "folder_language", "tls"), 2),
+    **dict.fromkeys(("administrators", "api", "special_folders", "folder_language", "tls", "dialect"), 2),
 }
 """Settings of a system that decide what goes where, and by whose right, with the first version that contains
-each. A release that adds one raises VERSION, and gives that."""
+each. A release that adds one raises VERSION, and gives that, unless only a new connector has it."""
 
 _FIRST_ALONE = frozenset({"password", "client_secret", "key_password", "requests_per_10_minutes"})
 UNSIGNED = _FIRST_ALONE | {

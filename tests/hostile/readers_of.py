@@ -55,6 +55,7 @@ OURS: Mapping[str, str] = {
     "connectors/exo/convert.py": "an event that the mapping made",
     "connectors/open_xchange/group_cards.py": "a card that the mapping made",
     "connectors/open_xchange/task_fields.py": "a task that the mapping made, and a rule of its own grammar",
+    "connectors/sieve/record.py": "a script that Kogge wrote, no longer than the server takes one",
     "engine/approvals/signed_plan.py": "a plan that Kogge wrote",
     "engine/config/file_errors.py": "the operator's file",
     "engine/config/load.py": "the operator's file",
