@@ -19,11 +19,6 @@ from model.protocols import Container, Failed, Native, Page, Ref, key_of
 RULES = "inbox-rules"
 """The id of the container."""
 PATH = ("Inbox rules",)
-RULES_MOST = 10_000
-"""Exchange stores all rules of a mailbox in 256 KB at most, which hold fewer.
-
-Source: https://learn.microsoft.com/exchange/troubleshoot/email-delivery/rule-limit
-"""
 
 
 def rule_container() -> Container:
@@ -50,7 +45,7 @@ class RuleReader:
         Raises:
             Whatever `read` raises.
         """
-        records = self._records()
+        records = self._read()
         now = _digest_of_all(records)
         if now == cursor:
             yield Page((), now)
@@ -65,7 +60,7 @@ class RuleReader:
         Raises:
             Whatever `read` raises.
         """
-        records = self._records()
+        records = self._read()
         now, every = _digest_of_all(records), tuple(records.values())
         for ref in refs:
             record = records.get(ref.id)
@@ -75,12 +70,10 @@ class RuleReader:
                 stated = _ref(ref.id, record, now)
                 yield Native(stated, self._form, {"Rules": every}, _body(record) if bodies else None)
 
-    def _records(self) -> dict[str, bytes]:
-        return dict(list(self._read().items())[:RULES_MOST])
-
 
 def _digest_of_all(records: Mapping[str, bytes]) -> str:
-    return _digest(b"".join(_digest(record).encode() for record in records.values()))
+    digests = sorted(_digest(record) for record in records.values())  # in whatever order they came
+    return _digest("".join(digests).encode())
 
 
 def _ref(id_: str, record: bytes, all_: str) -> Ref:

@@ -1,0 +1,121 @@
+"""A rule from either protocol becomes an item, as it acts behind the rules before it."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+from servers.sieve_runs import EXTENSIONS
+
+from connectors.exchange.rules import RuleReader, rule_container
+from mappings.fields.context import Context
+from mappings.registry import ITEM_FORMS
+from mappings.rules.rule_item import map_rule, rule_differing, rule_digest
+from model.errors import Rejected
+from model.kinds import Kind
+from model.protocols import Capabilities, Failed, Loss, Native, Role
+from model.sieve_limits import SieveLimits
+from model.sieve_rule import rule_of
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CONTEXT = Context(
+    Capabilities(frozenset({Kind.SETTINGS}), sieve=SieveLimits(EXTENSIONS)),
+    NOW,
+    NOW,
+    frozenset({"anna@new.example"}),
+    folders={"F-1": "Ablage"},
+    roles={Role.TRASH: "Papierkorb", Role.NOTES: "Notes"},
+)
+
+
+def record(place: int, name: str = "R", **more: object) -> bytes:
+    """A rule of Graph that files mail about "a"."""
+    rule = {
+        "id": f"id-{place}",
+        "displayName": name,
+        "sequence": place,
+        "isEnabled": True,
+        "conditions": {"subjectContains": ["a"]},
+        "actions": {"moveToFolder": "F-1"},
+    }
+    return json.dumps({"item": rule | more}).encode()
+
+
+VOICE = {"conditions": {"isVoicemail": True}, "actions": {"stopProcessingRules": True}}
+
+
+def reader(*records: bytes) -> RuleReader:
+    return RuleReader(lambda: {json.loads(one)["item"]["id"]: one for one in records}, "graph-rule")
+
+
+def natives(*records: bytes) -> list[Native]:
+    (page,) = reader(*records).changes(None)
+    found = list(reader(*records).fetch(page.refs, bodies=True))
+    assert [one.ref for one in found if isinstance(one, Native)] == list(page.refs)
+    return [one for one in found if isinstance(one, Native)]
+
+
+def text(native: Native, context: Context = CONTEXT) -> str:
+    with map_rule(native, context).item.body() as stream:
+        return stream.read().decode()
+
+
+def test_a_rule_names_the_folder_of_the_target() -> None:
+    (native,) = natives(record(1))
+    rule = rule_of(text(native))
+    assert (rule.active, rule.place) == (True, 1)
+    assert 'fileinto "Ablage";' in rule.actions
+    assert Loss("rule", "folder-not-migrated") in map_rule(native, replace(CONTEXT, folders={})).losses
+
+
+def test_a_folder_is_found_by_its_role() -> None:
+    (native,) = natives(record(1, actions={"delete": True}))
+    assert 'fileinto "Papierkorb";' in rule_of(text(native)).actions
+
+
+def test_a_rule_behind_one_that_stops_no_more_does_not_act() -> None:
+    alone, (_, behind) = natives(record(2))[0], natives(record(1, **VOICE), record(2))
+    assert alone.ref.id == behind.ref.id
+    assert alone.ref.version != behind.ref.version, "it is to be mapped again"
+    assert rule_of(text(alone)).active
+    assert not rule_of(text(behind)).active
+    before = natives(record(2), record(3, **VOICE))[0]
+    assert rule_of(text(before)).active, "a later rule keeps nothing from it"
+
+
+def test_the_order_of_the_answer_changes_nothing() -> None:
+    (page,), (other,) = (list(reader(*order).changes(None)) for order in ((A, B), (B, A)))
+    assert page.cursor == other.cursor
+    assert set(page.refs) == set(other.refs)
+    assert list(reader(A, B).changes(page.cursor)) == [replace(page, refs=(), full=False)]
+
+
+A, B = record(1), record(2)
+
+
+def test_a_rule_that_is_gone_is_named() -> None:
+    (page,) = reader(A, B).changes(None)
+    found = list(reader(A).fetch(page.refs, bodies=True))
+    assert [one.error.code for one in found if isinstance(one, Failed)] == ["vanished"]
+    assert rule_container().kind is Kind.SETTINGS
+
+
+def test_what_is_no_rule_is_rejected() -> None:
+    (native,) = natives(record(1))
+    for odd in (b"", b"[]", b'{"item": 5}', b"\xff"):
+        with pytest.raises(Rejected):
+            map_rule(replace(native, body=partial(io.BytesIO, odd)), CONTEXT)
+        with pytest.raises(Rejected):
+            rule_digest(io.BytesIO(odd))
+    with pytest.raises(Rejected, match="unknown-format"):
+        map_rule(replace(native, format="other"), CONTEXT)
+
+
+def test_the_parts_in_which_two_rules_differ_are_named() -> None:
+    one, other = (io.BytesIO(text(natives(record(1, name))[0]).encode()) for name in ("R", "S"))
+    assert rule_differing(one, other, NOW) == ("name",)
+    assert ITEM_FORMS[Kind.SETTINGS].digest is rule_digest
