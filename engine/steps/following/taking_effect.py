@@ -9,7 +9,9 @@ from model.taking_effect import TakesEffect
 
 
 def take_effect(leg: LegContext) -> None:
-    """Put the items of a leg into force; nothing while the mailbox is staging. Idempotent.
+    """Put the items of a leg into force; out of force while the mailbox is staging. Idempotent.
+
+    A mailbox is staging again if its cutover was taken back.
 
     Args:
         leg: the open leg; nothing of this pass may be left to write.
@@ -17,14 +19,16 @@ def take_effect(leg: LegContext) -> None:
     Raises:
         Blocked: what the owner has at the target cannot be joined with the items.
     """
-    if leg.mailbox.phase is not Phase.STAGING and isinstance(leg.target, TakesEffect):
+    if leg.mailbox.phase is Phase.STAGING:
+        give_back(leg)
+    elif isinstance(leg.target, TakesEffect):
         leg.target.take_effect()
 
 
 def give_back(leg: LegContext) -> None:
-    """Put the items of a leg out of force before a rollback removes them. Idempotent.
+    """Put the items of a leg out of force, such as before a rollback removes them. Idempotent.
 
-    Where somebody changed them since, they stay in force: removing them fails, and says so for each.
+    Where somebody changed them since, they stay in force: removing them fails then, and says so for each.
 
     Args:
         leg: the open leg.
