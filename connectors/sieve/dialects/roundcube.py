@@ -34,7 +34,7 @@ ACTIONS: Final = {
     "vacation": frozenset({":mime", ":seconds", ":days", ":addresses", ":subject", ":handle", ":from"}),
 }
 """The tests and actions that it knows, with their tags; newer versions know more."""
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"')
 _LIST = re.compile(r"\[[^\[\]]*\]")
 _JOINED = re.compile(r"(?:allof|anyof)\s*\((.*)\)", re.DOTALL)
 

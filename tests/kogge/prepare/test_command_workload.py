@@ -27,7 +27,7 @@ ZEROS = {"new": 0, "replaced": 0, "amended": 0, "withdrawn": 0, "shared": 0}
     ("workload", "message"),
     [
         ("calender", "--workload: unknown; did you mean calendar?\n"),
-        ("settings", EVERY),
+        ("rights", EVERY),
         ("", EVERY),
         ("tasks", "--workload: no [target.tasks] is configured\n"),
     ],

@@ -77,7 +77,7 @@ def test_all_are_listed_by_area(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
-        ("quota", ["over-quota", "quota-too-small", "source-quota"]),
+        ("quota", ["over-quota", "sieve-quota", "quota-too-small"]),
         ("login-refsed", ["login-refused"]),
         ("Unreachabel", ["unreachable"]),
     ],

@@ -22,6 +22,8 @@ from model.protocols import Identity, Loss, Stored, key_of
 NAMES = ("seen", "begun", "written", "changed", "checked", "twin")
 SEEN, BEGUN, WRITTEN, CHANGED, CHECKED, TWIN = (key_of(name) for name in NAMES)
 READS = {
+    "awaits_folders",
+    "folders_of_mail",
     "begun",
     "generation",
     "moves",
