@@ -34,7 +34,8 @@ ACTIONS: Final = {
     "vacation": frozenset({":mime", ":seconds", ":days", ":addresses", ":subject", ":handle", ":from"}),
 }
 """The tests and actions that it knows, with their tags; newer versions know more."""
-_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"')
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+"""A string; one that nobody closes goes to the end, so that no other begins within it."""
 _LIST = re.compile(r"\[[^\[\]]*\]")
 _JOINED = re.compile(r"(?:allof|anyof)\s*\((.*)\)", re.DOTALL)
 

@@ -176,6 +176,15 @@ def known(missing: str = "", extra: str = "") -> Known:
     return Known(rows(missing), rows(extra))
 
 
+RULES_OF_EVERY_SORT = (
+    "t:Conditions > t:ContainsBodyStrings, t:Conditions > t:ContainsSenderStrings, "
+    "t:Conditions > t:HasAttachments, "
+    "t:Conditions > t:Importance, t:Conditions > t:IsVoicemail, t:Conditions > t:SentOnlyToMe, "
+    "t:Conditions > t:WithinSizeRange, t:Actions > t:AssignCategories, t:Actions > t:CopyToFolder, "
+    "t:Actions > t:Delete, t:Actions > t:MarkAsRead, t:Actions > t:RedirectToRecipients, "
+    "t:Actions > t:StopProcessingRules, t:Rule > t:Exceptions, t:Rule > t:IsInError, "
+    "t:Rule > t:IsNotSupported"
+)
 NAMED_RIGHTS = "t:UserId > t:DisplayName, t:UserId > t:PrimarySmtpAddress"
 RECORDED: dict[str, Known] = {
     "001": known(),
@@ -299,6 +308,10 @@ SAMPLES: tuple[Sample, ...] = (
     Sample(
         "GetInboxRules--request--getinboxrules-operation--1",
         "GetInboxRulesResponse--response--getinboxrules-operation--2",
+        known(
+            # the practice world has rules of every sort; the sample has one
+            extra=RULES_OF_EVERY_SORT
+        ),
     ),
     Sample(
         "GetAttachment--request--getattachment-operation--1",
