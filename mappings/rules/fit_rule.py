@@ -55,8 +55,8 @@ class FittedRule:
     Attributes:
         rule: what is written.
         losses: what could not be said, each once.
-        may_stop: True if the rule kept later rules from a mail at the source, and does not do so here: the
-            later ones would act on mail that never reached them.
+        may_stop: True if the rule kept later rules from a mail at the source, and not from all of it here:
+            the later ones would act on mail that never reached them.
         kept: for which mail, if that can be said exactly: later rules leave it out; None if it cannot.
     """
 
@@ -180,7 +180,8 @@ def fit_rule(rule: Rule, context: RuleContext, earlier: Earlier = FIRST) -> Fitt
         notes=tuple(draft.notes),
     )
     said = _within_limits(draft, said)
-    may_stop = rule.may_stop and not (said.active and any(step.act is Act.STOP for step in steps))
+    stops = said.active and any(step.act is Act.STOP for step in steps)
+    may_stop = rule.may_stop and not (stops and not own.is_narrower)
     kept = own if may_stop and not own.is_narrower else None
     return FittedRule(said, tuple(draft.losses), may_stop, kept)
 

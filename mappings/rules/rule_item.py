@@ -33,6 +33,7 @@ DISTINGUISHED: Mapping[Role, str] = {
     Role.ARCHIVE: "archive",
 }
 """What Exchange calls a folder that a rule names by its role."""
+UNREADABLE = Rule("", -(2**63), enabled=True, not_supported=True)
 
 
 def skip_rule(_native: Native) -> None:
@@ -41,13 +42,13 @@ def skip_rule(_native: Native) -> None:
 
 
 def map_rule(native: Native, context: Context) -> Mapped:
-    """Map a rule, as it acts behind the ones before it.
+    """Map a rule, as it acts behind the ones before it. Of two of one place, nobody knows which is first.
 
     Raises:
         Rejected: "unknown-format", "malformed-record".
     """
     rule = _read(native)
-    rules = [one for one in _all(native) if one.place < rule.place]
+    rules = [one for one in _all(native) if one.place <= rule.place and one != rule]
     fitted = fit_rules([*rules, rule], _meaning(context))[-1]
     return _mapped(native, fitted)
 
@@ -79,13 +80,13 @@ def _read(native: Native) -> Rule:
 
 
 def _all(native: Native) -> Iterator[Rule]:
-    """Yield the rules of the mailbox. One that cannot be read is named where it is mapped itself."""
+    """Yield the rules of the mailbox; in place of one that cannot be read, one that may stop all others."""
     records = native.properties.get("Rules")
     for record in records if isinstance(records, tuple) else ():
         try:
             yield _read(replace(native, body=partial(io.BytesIO, record)))
         except Rejected:
-            continue
+            yield UNREADABLE
 
 
 def title_of(native: Native) -> str:

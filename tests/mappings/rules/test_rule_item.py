@@ -87,6 +87,23 @@ def test_a_rule_behind_one_that_stops_no_more_does_not_act() -> None:
     assert rule_of(text(before)).active, "a later rule keeps nothing from it"
 
 
+def test_a_rule_beside_one_that_cannot_be_read_does_not_act() -> None:
+    broken = json.dumps({"item": {"id": "id-0", "sequence": "no number"}}).encode()
+    assert not rule_of(text(natives(record(2), broken)[0])).active
+
+
+def test_a_rule_of_the_same_place_may_come_first() -> None:
+    peer = record(1, "P", id="other", **VOICE)
+    assert not rule_of(text(natives(record(1), peer)[0])).active
+
+
+def test_a_rule_behind_one_that_stops_less_mail_does_not_act() -> None:
+    stop = {"conditions": {"hasAttachments": True}, "actions": {"stopProcessingRules": True}}
+    first, behind = natives(record(1, **stop), record(2))
+    assert rule_of(text(first)).active
+    assert not rule_of(text(behind)).active
+
+
 def test_the_order_of_the_answer_changes_nothing() -> None:
     (page,), (other,) = (list(reader(*order).changes(None)) for order in ((A, B), (B, A)))
     assert page.cursor == other.cursor
