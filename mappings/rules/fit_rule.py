@@ -41,6 +41,7 @@ ANSWERING = frozenset({Act.REPLY, Act.TEXT_MESSAGE, Act.UNKNOWN})
 """Actions that tell somebody of a mail, or may do so."""
 REMOVING = frozenset({Act.DELETE, Act.PERMANENT_DELETE})
 SENDING = frozenset({Act.REDIRECT, Act.FORWARD})
+STOP = "stop;"
 _NO_ACTION = ("keep;",)
 _MAILBOX = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
@@ -64,6 +65,11 @@ class FittedRule:
     losses: tuple[Loss, ...] = ()
     may_stop: bool = False
     kept: Test | None = None
+
+    @property
+    def redirects(self) -> int:
+        """How many redirects it carries out."""
+        return sum(one.startswith("redirect ") for one in self.rule.actions) if self.rule.active else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +95,21 @@ class Earlier:
     Attributes:
         kept: tests that hold for such mail.
         is_unknown: True if there is more of it, and no test says which.
+        redirects: how many redirects the rules before have, which one mail may all meet.
     """
 
     kept: tuple[Test, ...] = ()
     is_unknown: bool = False
+    redirects: int = 0
 
     def then(self, fitted: FittedRule) -> Earlier:
         """Return what a rule after this one is to know."""
+        redirects = self.redirects + fitted.redirects
         if not fitted.may_stop or self.is_unknown:
-            return self
+            return replace(self, redirects=redirects)
         kept = self.kept if fitted.kept is None else (*self.kept, fitted.kept)
         too_long = sum(len(one.text) for one in kept) > KEPT
-        return replace(self, kept=kept, is_unknown=fitted.kept is None or too_long)
+        return Earlier(kept, fitted.kept is None or too_long, redirects)
 
 
 FIRST = Earlier()
@@ -160,7 +169,7 @@ def fit_rule(rule: Rule, context: RuleContext, earlier: Earlier = FIRST) -> Fitt
     Returns:
         The rule, switched off unless it does what it did and nothing beyond.
     """
-    draft = _Draft(context, rule.enabled)
+    draft = _Draft(context, rule.enabled, redirects=earlier.redirects)
     _state(draft, rule, earlier)
     own = _test(draft, rule)
     test = all_of([own.text, *(f"not {one.text}" for one in earlier.kept)] if earlier.kept else [own.text])
@@ -175,12 +184,12 @@ def fit_rule(rule: Rule, context: RuleContext, earlier: Earlier = FIRST) -> Fitt
         place=rule.place,
         active=draft.active,
         test=test,
-        actions=tuple(step.command for step in steps) or _NO_ACTION,
+        actions=tuple(dict.fromkeys(step.command for step in steps)) or _NO_ACTION,
         extensions=frozenset(draft.extensions),
         notes=tuple(draft.notes),
     )
     said = _within_limits(draft, said)
-    stops = said.active and any(step.act is Act.STOP for step in steps)
+    stops = said.active and STOP in said.actions
     may_stop = rule.may_stop and not (stops and not own.is_narrower)
     kept = own if may_stop and not own.is_narrower else None
     return FittedRule(said, tuple(draft.losses), may_stop, kept)
@@ -211,7 +220,7 @@ def _test(draft: _Draft, rule: Rule) -> Test:
     parts += [f"not {any_of(barred)}"] if barred else []
     extensions = frozenset[str]().union(*(one.extensions for one in (*conditions, *exceptions)))
     draft.extensions |= extensions
-    is_exact = complete and not any(one.is_narrower for one in conditions) and not _measures(rule)
+    is_exact = complete and not any(one.is_narrower for one in conditions)
     text = all_of(parts if complete else [*parts, NEVER.text])
     return Test(text, extensions, is_narrower=not is_exact)
 
@@ -225,7 +234,6 @@ def _condition(draft: _Draft, condition: Condition, forever: bool) -> Test:
     if test.is_narrower:
         note = f"A condition holds for less mail than in Exchange: {condition.predicate}."
         draft.lose(lose("rule", "condition-narrower"), note, active=True)
-    _measure(draft, condition)
     return test
 
 
@@ -235,7 +243,6 @@ def _exception(draft: _Draft, condition: Condition, forever: bool) -> Test:
         note = f"An exception could not be said: {condition.predicate}."
         draft.lose(lose("rule", "exception-not-said"), note)
         return NEVER
-    _measure(draft, condition)
     return test
 
 
@@ -245,16 +252,6 @@ def _said_test(draft: _Draft, condition: Condition, forever: bool) -> Test | Non
         return None
     test = sieve_test(condition, draft.context.people)
     return test if test is not None and draft.takes(test.extensions) else None
-
-
-def _measures(rule: Rule) -> bool:
-    return any(one.predicate is Predicate.SIZE for one in (*rule.conditions, *rule.exceptions))
-
-
-def _measure(draft: _Draft, condition: Condition) -> None:
-    if condition.predicate is Predicate.SIZE:
-        note = "Sizes are those of mail as it is sent, which are larger than Exchange's."
-        draft.lose(lose("rule", "size-measured-otherwise"), note, active=True)
 
 
 def _steps(draft: _Draft, rule: Rule) -> list[_Step]:
@@ -296,7 +293,7 @@ def _said(draft: _Draft, action: Action) -> list[_Step] | None:
 
 
 def _redirects_fit(draft: _Draft, commands: Sequence[_Step]) -> bool:
-    """Count redirects: a server that is asked for more than it carries out does none of the rule."""
+    """Count redirects: a server that one mail asks for more than it carries out does nothing at all."""
     draft.redirects += len(commands)
     most = draft.context.sieve.redirects
     return most is None or draft.redirects <= most
@@ -316,9 +313,9 @@ def _commands(context: RuleContext, action: Action) -> list[_Step] | None:
         case Act.DELETE:
             return _fileinto(act, _folder(context, (TRASH,)))
         case Act.PERMANENT_DELETE:
-            return [_Step(act, "discard;")]
+            return [_Step(act, "discard;"), _Step(act, STOP)]
         case Act.STOP:
-            return [_Step(act, "stop;")]
+            return [_Step(act, STOP)]
         case Act.REDIRECT | Act.FORWARD:
             return _redirects(context.people, act, values)
         case _:

@@ -129,8 +129,8 @@ class Rule:
 
     @property
     def may_stop(self) -> bool:
-        """True if it keeps later rules from a mail, or may do so."""
-        stops = any(one.act in (Act.STOP, Act.UNKNOWN) for one in self.actions)
+        """True if it keeps later rules from a mail, or may do so: what is deleted for good meets none."""
+        stops = any(one.act in (Act.STOP, Act.PERMANENT_DELETE, Act.UNKNOWN) for one in self.actions)
         return self.enabled and not self.is_broken and (stops or self.not_supported)
 
 

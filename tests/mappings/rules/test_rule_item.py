@@ -104,6 +104,20 @@ def test_a_rule_behind_one_that_stops_less_mail_does_not_act() -> None:
     assert not rule_of(text(behind)).active
 
 
+def test_what_is_deleted_for_good_meets_no_later_rule() -> None:
+    first, behind = natives(record(1, actions={"permanentDelete": True}), record(2))
+    assert rule_of(text(first)).actions == ("discard;", "stop;")
+    assert rule_of(text(behind)).active
+
+
+def test_redirects_are_counted_over_all_rules_that_a_mail_may_meet() -> None:
+    sends = {"actions": {"redirectTo": [{"emailAddress": {"address": "kurt@new.example"}}]}}
+    few = replace(CONTEXT, target=replace(CONTEXT.target, sieve=SieveLimits(EXTENSIONS, redirects=1)))
+    first, behind = (map_rule(one, few) for one in natives(record(1, **sends), record(2, **sends)))
+    assert Loss("rule", "action-not-said") not in first.losses
+    assert Loss("rule", "action-not-said") in behind.losses
+
+
 def test_the_order_of_the_answer_changes_nothing() -> None:
     (page,), (other,) = (list(reader(*order).changes(None)) for order in ((A, B), (B, A)))
     assert page.cursor == other.cursor
