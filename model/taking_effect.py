@@ -19,7 +19,8 @@ class TakesEffect(Protocol):
             What came of it, in the target's own words. Nothing rests on it.
 
         Raises:
-            Blocked: what the owner has of the kind cannot be joined with the items.
+            Blocked: what the owner has of the kind cannot be joined with the items, or keeps them from
+                acting.
         """
 
     def give_back(self) -> None:

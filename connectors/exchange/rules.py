@@ -38,6 +38,7 @@ class RuleReader:
         """
         self._read = read
         self._form = form
+        self._listed: Mapping[str, bytes] | None = None
 
     def changes(self, cursor: str | None) -> Iterator[Page]:
         """Yield one page: all rules, or nothing if they are as they were.
@@ -45,7 +46,7 @@ class RuleReader:
         Raises:
             Whatever `read` raises.
         """
-        records = self._read()
+        self._listed = records = self._read()
         now = _digest_of_all(records)
         if now == cursor:
             yield Page((), now)
@@ -53,14 +54,14 @@ class RuleReader:
             yield Page(tuple(_ref(id_, record, now) for id_, record in records.items()), now, full=True)
 
     def fetch(self, refs: Iterable[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
-        """Yield one record for each ref, as it is now; see `model.protocols.Source.fetch`.
+        """Yield one record for each ref, as it was listed last; see `model.protocols.Source.fetch`.
 
         Properties: Rules (tuple of bytes), the records of all rules of the mailbox.
 
         Raises:
             Whatever `read` raises.
         """
-        records = self._read()
+        records = self._read() if self._listed is None else self._listed
         now, every = _digest_of_all(records), tuple(records.values())
         for ref in refs:
             record = records.get(ref.id)

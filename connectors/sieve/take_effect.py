@@ -60,6 +60,9 @@ def take_effect(session: Session, dialect: Dialect, *, live: bool = False) -> To
     """
     record = load(session)
     active = _active(session)
+    chosen_since = record.took is not None and record.took.into != active
+    if live and chosen_since and all(kept.taken for kept in record.rules.values()):
+        return TookEffect()  # a person chose so, and nothing is to be added
     if not record.rules and record.took is None and not _has_rules(session, active):
         return TookEffect()
     if active is not None and record.looking:
@@ -89,6 +92,39 @@ def take_effect(session: Session, dialect: Dialect, *, live: bool = False) -> To
         replaced=took.source not in (None, took.into),
         unreached=unreached,
     )
+
+
+def acting_rules(session: Session, record: Record) -> dict[str, Placed]:
+    """Return the rules that stand in the script that acts, by their hrefs; none where another script acts.
+
+    Raises:
+        Blocked: "script-unreadable".
+        Transient: see Session.
+    """
+    took = record.took
+    if took is None or _active(session) != took.into:
+        return {}
+    return {rule.href: rule for rule in _parts(session, took.into).rules}
+
+
+def take_out(session: Session) -> None:
+    """Take out of the script that acts what the record does not have; a rule that a person changed stays.
+
+    Idempotent. Where another script acts since, nothing of ours does.
+
+    Raises:
+        Blocked: "script-unreadable"; "sieve-quota"; "scripts-refused".
+        Transient: "busy": a person changes the script at this moment; see Session.
+    """
+    record = load(session)
+    took = record.took
+    if took is None or _active(session) != took.into:
+        return
+    present = _parts(session, took.into)
+    rules = tuple(rule for rule in present.rules if rule.href in record.rules or rule.touched)
+    if rules != present.rules:
+        _refuse_changed(session, took.into, present)
+        store(session, took.into, replace(present, rules=rules).script().encode())
 
 
 def give_back(session: Session) -> None:

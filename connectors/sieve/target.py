@@ -18,7 +18,7 @@ from connectors.sieve.dialects.table import DIALECTS
 from connectors.sieve.record import LINE_END, Kept, Record, digest_of, load, save
 from connectors.sieve.session import Session
 from connectors.sieve.settings import SieveSettings
-from connectors.sieve.take_effect import TookEffect, give_back, take_effect
+from connectors.sieve.take_effect import TookEffect, acting_rules, give_back, take_effect, take_out
 from model.errors import Blocked, MigrationError, Rejected
 from model.kinds import Kind
 from model.protocols import (
@@ -180,15 +180,15 @@ class SieveTarget:
         return self._amended(changes)
 
     def listing(self, href: str, since: str | None = None) -> Iterator[Listed]:
-        """List the rules; see `model.protocols.Target.listing`."""
+        """List the rules that are there; see `model.protocols.Target.listing` and `_there`."""
         del href, since
-        for kept in load(self._session).rules.values():
+        for kept in self._there().values():
             yield Listed(kept.href, len(kept.text.encode()))
 
     def read(self, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
-        """Read rules back; see `model.protocols.Target.read`."""
+        """Read rules back that are there; see `model.protocols.Target.read` and `_there`."""
         del href
-        rules = load(self._session).rules
+        rules = self._there()
         for name in hrefs:
             kept = rules.get(name)
             if kept is None:
@@ -199,9 +199,9 @@ class SieveTarget:
                 yield name, Native(ref, FORMAT, {}, partial(io.BytesIO, text))
 
     def remove(self, href: str, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
-        """Remove rules that do not act; see `model.protocols.Target.remove`.
+        """Remove rules, from the script that acts, too; see `model.protocols.Target.remove`.
 
-        A rule that has taken effect is not removed: give the account back first.
+        A rule that a person changed there stays: "changed-at-target".
         """
         del href
         self._refuse_when_live()
@@ -213,8 +213,15 @@ class SieveTarget:
         return False
 
     def take_effect(self) -> TookEffect:
-        """Let the rules act; see `connectors.sieve.take_effect.take_effect`."""
-        return take_effect(self._session, self._dialect, live=self._live)
+        """Let the rules act; see `connectors.sieve.take_effect.take_effect`.
+
+        Raises:
+            Blocked: "rules-not-reached": the person's own script ends before them; what it raises.
+        """
+        done = take_effect(self._session, self._dialect, live=self._live)
+        if done.unreached and not self._live:
+            raise Blocked("rules-not-reached", "the person's own script stops before them")
+        return done
 
     def give_back(self) -> None:
         """Let the person's own script act again; see `connectors.sieve.take_effect.give_back`."""
@@ -229,6 +236,18 @@ class SieveTarget:
     def _refuse_when_live(self) -> None:
         if self._live:
             raise Blocked("live-phase")
+
+    def _there(self) -> dict[str, Kept]:
+        """Return the rules that are there: of those in force, the ones that act as they were written.
+
+        In the live phase a person may have changed or removed them, and that is theirs: all count as there.
+        """
+        record = load(self._session)
+        if self._live or record.took is None:
+            return record.rules
+        acting = acting_rules(self._session, record)
+        whole = {href for href, rule in acting.items() if not rule.touched}
+        return {href: kept for href, kept in record.rules.items() if not kept.taken or href in whole}
 
     def _kept(self, item: Item, record: Record) -> Kept | None:
         """Return the rule that is to be written; None if it is there already.
@@ -287,23 +306,24 @@ class SieveTarget:
 
     def _removed(self, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
         record = load(self._session)
+        acting = acting_rules(self._session, record)
+        touched = {href for href, rule in acting.items() if rule.touched}
         left = dict(record.rules)
         results: list[Stored | Failed] = []
         for one in stored:
             kept = left.get(one.href)
             if kept is None:
                 results.append(one)
-            elif one.via or kept.taken:
-                results.append(
-                    Failed(one.key, Rejected("cannot-remove", "it acts; give the account back first"))
-                )
-            elif self._digest(io.BytesIO(kept.text.encode())) != one.digest:
+            elif one.via:
+                results.append(Failed(one.key, Rejected("cannot-remove", "it is a person's")))
+            elif one.href in touched or self._digest(io.BytesIO(kept.text.encode())) != one.digest:
                 results.append(Failed(one.key, Rejected("changed-at-target")))
             else:
                 del left[one.href]
                 results.append(one)
         if len(left) < len(record.rules):
             save(self._session, record.with_rules(left.values()))
+        take_out(self._session)  # a worker that died may have left this
         yield from results
 
 

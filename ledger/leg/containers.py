@@ -191,12 +191,9 @@ class LegContainers(LegConnection):
             return locations.folders_of_mail(connection, self._lease.mailbox)
 
     def awaits_folders(self) -> bool:
-        """Return True if the mailbox's mail moves, and none of its folders is at the target yet."""
+        """Return True if the mailbox's mail moves, and not all of its folders are at the target yet."""
         with self._reading() as connection:
-            whose = self._lease.mailbox
-            return locations.moves_mail(connection, whose) and not locations.folders_of_mail(
-                connection, whose
-            )
+            return locations.awaits_folders(connection, self._lease.mailbox)
 
     def placed(self) -> dict[int, tuple[str, ...]]:
         """Return the target paths that set_href got, by container id.

@@ -97,25 +97,26 @@ _ELSEWHERE = (
 
 def folders_of_mail(connection: Connection, mailbox: str) -> list[tuple[str, str | None, str]]:
     """Return id at the source, role and href of the mailbox's placed folders of mail."""
-    rows = connection.execute(_FOLDERS, {"whose": mailbox})
+    rows = connection.execute(_PLACED, {"whose": mailbox})
     return [(unpack_id(source_id), role, href) for source_id, role, href in rows]
 
 
-_FOLDERS = (
-    select(container.c.source_id, container.c.role, container.c.href)
-    .select_from(container.join(leg))
-    .where(leg.c.mailbox == bindparam("whose"), leg.c.workload == Kind.MAIL.value)
-    .where(container.c.href.is_not(None))
-    .order_by(container.c.id)
-)
-
-
-def moves_mail(connection: Connection, mailbox: str) -> bool:
-    """Return True if mail is one of the mailbox's workloads."""
-    return connection.execute(_MAIL, {"whose": mailbox}).first() is not None
+def awaits_folders(connection: Connection, mailbox: str) -> bool:
+    """Return True if mail is one of the mailbox's workloads, and not all of its folders are placed yet."""
+    if connection.execute(_MAIL, {"whose": mailbox}).first() is None:
+        return False
+    listed = connection.execute(_OF_MAIL, {"whose": mailbox}).first() is not None
+    return not listed or connection.execute(_UNPLACED, {"whose": mailbox}).first() is not None
 
 
 _MAIL = select(leg.c.id).where(leg.c.mailbox == bindparam("whose"), leg.c.workload == Kind.MAIL.value)
+_OF_MAIL = select(container.c.id).where(container.c.leg.in_(_MAIL)).limit(1)
+_UNPLACED = _OF_MAIL.where(container.c.href.is_(None), container.c.omit.is_(None), ~container.c.gone)
+_PLACED = (
+    select(container.c.source_id, container.c.role, container.c.href)
+    .where(container.c.leg.in_(_MAIL), container.c.href.is_not(None), ~container.c.gone)
+    .order_by(container.c.id)
+)
 
 
 def arrived(connection: Connection, mailbox: str, kind: Kind) -> Iterator[tuple[ContainerRow, ItemRow]]:

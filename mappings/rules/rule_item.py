@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
-from dataclasses import astuple, fields, replace
+from collections.abc import Mapping
+from dataclasses import astuple, fields
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import BinaryIO
 
 from mappings.exchange import graph_json
@@ -20,7 +20,7 @@ from mappings.rules.rule import Rule
 from mappings.rules.sieve_tests import People
 from model.errors import Rejected
 from model.kinds import Kind
-from model.protocols import Item, Mapped, Native, Role, key_of
+from model.protocols import Item, Mapped, Native, Ref, Role, key_of
 from model.sieve_limits import SieveLimits
 from model.sieve_rule import SieveRule, rule_of
 
@@ -79,14 +79,23 @@ def _read(native: Native) -> Rule:
     raise Rejected("unknown-format", "no mapping for this kind of record")
 
 
-def _all(native: Native) -> Iterator[Rule]:
-    """Yield the rules of the mailbox; in place of one that cannot be read, one that may stop all others."""
+def _all(native: Native) -> tuple[Rule, ...]:
+    """Return the rules of the mailbox; in place of one that cannot be read, one that may stop all others."""
     records = native.properties.get("Rules")
-    for record in records if isinstance(records, tuple) else ():
-        try:
-            yield _read(replace(native, body=partial(io.BytesIO, record)))
-        except Rejected:
-            yield UNREADABLE
+    return _read_all(records, native.format) if isinstance(records, tuple) else ()
+
+
+@lru_cache(maxsize=2)
+def _read_all(records: tuple[bytes, ...], form: str) -> tuple[Rule, ...]:
+    """Read them once for all rules of a mailbox, each of which rests on the others."""
+    return tuple(_readable(Native(Ref("", ""), form, {}, partial(io.BytesIO, one))) for one in records)
+
+
+def _readable(native: Native) -> Rule:
+    try:
+        return _read(native)
+    except Rejected:
+        return UNREADABLE
 
 
 def title_of(native: Native) -> str:

@@ -9,10 +9,12 @@ from servers.pigeonhole import Pigeonhole
 from sieve_desk import MAIL, PERSONS, OpenTarget, codes, item, reset, rule, world, written
 
 from connectors.sieve import session as sessions
-from connectors.sieve.record import NAME
+from connectors.sieve.record import NAME, load, save
 from connectors.sieve.session import Session
+from connectors.sieve.take_effect import TookEffect
 from connectors.sieve.wire import Answer
 from model.errors import MigrationError, Transient
+from model.protocols import Failed
 
 
 def code_of(call: Callable[[], object]) -> str:
@@ -25,6 +27,12 @@ def text_of(session: Session, name: str) -> bytes:
     text = session.read(name)
     assert text is not None
     return text
+
+
+def active_text(session: Session) -> bytes:
+    """The script that acts."""
+    (name,) = [one.name for one in session.scripts() if one.active]
+    return session.read(name) or b""
 
 
 @pytest.fixture
@@ -125,12 +133,19 @@ def test_a_script_that_a_person_chose_since_is_left_alone(
     session.put("other", b"keep;\r\n")
     session.activate("other")
     before = world(session)
-    assert code_of(target(live=True).take_effect) == "other-script-active"
+    assert target(live=True).take_effect() == TookEffect(), "nothing is to be added"
+    assert code_of(target().take_effect) == "other-script-active"
     assert code_of(target().give_back) == "changed-at-target"
     session.activate("")
-    assert code_of(target(live=True).take_effect) == "script-switched-off"
+    assert target(live=True).take_effect() == TookEffect()
+    assert code_of(target().take_effect) == "script-switched-off"
     session.activate("other")
     assert world(session) == before
+    live = target(live=True)
+    written(live, item(rule("Late", 9)))
+    assert code_of(live.take_effect) == "other-script-active"
+    session.activate("")
+    assert code_of(live.take_effect) == "script-switched-off"
 
 
 def test_a_script_that_is_switched_off_is_not_switched_on(target: OpenTarget, session: Session) -> None:
@@ -210,7 +225,8 @@ def test_a_person_who_always_stops_is_told(target: OpenTarget, session: Session)
     reset(session, {"own": b"keep;\nstop;"}, "own")
     opened = target()
     written(opened, item(rule()))
-    assert opened.take_effect().unreached
+    assert code_of(opened.take_effect) == "rules-not-reached"
+    assert target(live=True).take_effect().unreached, "in the live phase it is theirs"
     assert text_of(session, "own").startswith(b'require ["fileinto"]; # kogge\nkeep;\nstop;\n# kogge took')
     opened.give_back()
     assert session.read("own") == b"keep;\nstop;"
@@ -259,13 +275,40 @@ def test_scripts_that_cannot_be_written_change_nothing(
     opened.take_effect()
 
 
-def test_rules_that_act_are_not_removed(target: OpenTarget, acting: None) -> None:
+def test_a_rule_that_acts_is_taken_out_of_the_script(
+    target: OpenTarget, session: Session, acting: None
+) -> None:
+    """Whatever a worker that died had done of it."""
     del acting
     opened = target()
-    stored = written(opened, item(rule()), item(rule("Other", 2)))
-    assert codes(list(opened.remove("rules", stored))) == ["cannot-remove"] * 2
-    opened.give_back()
-    assert codes(list(opened.remove("rules", stored))) == []
+    first, second = written(opened, item(rule()), item(rule("Other", 2)))
+    assert [one.href for one in opened.listing("rules")] == [first.href, second.href]
+    record = load(session)
+    save(session, record.with_rules(kept for kept in record.rules.values() if kept.href != first.href))
+    assert codes(list(opened.remove("rules", [first]))) == []
+    assert first.href.encode() not in active_text(session)
+    assert second.href.encode() in active_text(session)
+    assert codes(list(opened.remove("rules", [second]))) == []
+    assert b"Other" not in active_text(session)
+    assert PERSONS in active_text(session)
+
+
+def test_a_rule_that_a_person_changed_is_not_there_and_not_removed(
+    target: OpenTarget, session: Session, acting: None
+) -> None:
+    del acting
+    opened = target()
+    first, second = written(opened, item(rule()), item(rule("Other", 2)))
+    (name,) = [one.name for one in session.scripts() if one.active]
+    session.put(name, active_text(session).replace(b'"Other"', b'"Others"'))
+    assert [one.href for one in opened.listing("rules")] == [first.href]
+    ((_, gone),) = opened.read("rules", [second.href])
+    assert isinstance(gone, Failed)
+    assert [one.href for one in target(live=True).listing("rules")] == [first.href, second.href]
+    assert codes(list(opened.remove("rules", [first, second]))) == ["changed-at-target"]
+    assert b"Others" in active_text(session)
+    session.activate("")
+    assert not list(opened.listing("rules")), "what does not act is not there"
 
 
 def test_without_rules_nothing_happens(target: OpenTarget, session: Session) -> None:

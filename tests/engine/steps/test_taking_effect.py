@@ -11,7 +11,7 @@ from engine.context.leg_context import LegContext
 from engine.control.stop_signal import StopRequested
 from engine.steps.beginning.folders_first import await_folders
 from engine.steps.following.taking_effect import give_back, take_effect
-from ledger.db.rows import Phase
+from ledger.db.rows import Phase, State
 from model.errors import Blocked, Rejected
 from model.kinds import KINDS, Kind
 
@@ -32,8 +32,10 @@ class Acting:
             raise self._error
 
 
-def leg(target: object, phase: Phase) -> LegContext:
-    return cast(LegContext, SimpleNamespace(target=target, mailbox=SimpleNamespace(phase=phase)))
+def leg(target: object, phase: Phase, rejected: int = 0) -> LegContext:
+    ledger = SimpleNamespace(counts=lambda: {State.REJECTED: rejected} if rejected else {})
+    mailbox = SimpleNamespace(phase=phase)
+    return cast(LegContext, SimpleNamespace(target=target, mailbox=mailbox, ledger=ledger))
 
 
 @pytest.mark.parametrize(
@@ -45,10 +47,19 @@ def test_the_phase_decides(phase: Phase, called: str) -> None:
     assert target.calls == [called]
 
 
+def test_nothing_acts_while_an_item_is_rejected() -> None:
+    target = Acting()
+    for phase in (Phase.FROZEN, Phase.LIVE):
+        with pytest.raises(Blocked, match="rules-rejected"):
+            take_effect(leg(target, phase, rejected=1))
+    take_effect(leg(target, Phase.STAGING, rejected=1))
+    assert target.calls == ["give"]
+
+
 def test_other_targets_are_left_alone() -> None:
-    for phase in Phase:
-        take_effect(leg(object(), phase))
-        give_back(leg(object(), phase))
+    """They have no such methods: a call would raise."""
+    assert [take_effect(leg(object(), phase, rejected=1)) for phase in Phase] == [None] * len(Phase)  # type: ignore[func-returns-value]
+    assert [give_back(leg(object(), phase)) for phase in Phase] == [None] * len(Phase)  # type: ignore[func-returns-value]
 
 
 def test_what_somebody_changed_stays_and_another_refusal_is_heard() -> None:
