@@ -18,6 +18,8 @@ from connectors.sieve.session import Session
 from connectors.sieve.settings import SieveSettings
 from practice.exchange.server import ExchangeServer
 from practice.servers.dovecot import USER_PASSWORD
+from practice.world import rules
+from practice.world.rules import InboxRule
 from practice.world.world import World
 
 pytestmark = [
@@ -30,7 +32,7 @@ CUTOVER = ("cutover", "--wave", "pilot", "--by", "A. Engineer", "--json")
 WORDS = ("--execute", "--by", "A. Auditor", "--reason", "the wrong people")
 
 
-USERS = tuple(f"login{number}@new.example" for number in range(4))
+USERS = tuple(f"login{number}@new.example" for number in range(6))
 _fresh = iter(USERS)
 pigeonhole = pigeonhole_fixture(USERS, addresses=True)
 
@@ -59,6 +61,11 @@ class Office:
         with self.session(login) as session:
             names = [one.name for one in session.scripts() if one.active]
             return "".join((session.read(name) or b"").decode() for name in names)
+
+    def kept(self, login: str) -> str:
+        """The script in which rules wait."""
+        with self.session(login) as session:
+            return (session.read(NAME) or b"").decode()
 
     def names(self, login: str) -> set[str]:
         with self.session(login) as session:
@@ -131,6 +138,37 @@ def test_rules_act_after_the_freeze(office: Office) -> None:
     assert office.acts(second) == ""
     assert place.migrate().code == 0
     assert office.acts(first) == acts, "a live mailbox is left as it is"
+
+
+def test_a_rule_follows_the_folder_that_it_names(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a rule that is deleted between two passes acts no more."""
+    place, server, (first, _) = office.place, office.server, office.logins
+    world = place.exchange.world
+    mailbox = world.mailbox(next(iter(place.pairs)))
+    with world.lock:
+        folder = mailbox.create_folder(mailbox.root, "Rechnungen", role="invoices")
+    own = InboxRule("Eigene", {"subjectContains": ["Rechnung"]}, {"moveToFolder": "invoices"})
+    other = InboxRule("Andere", {"subjectContains": ["Mahnung"]}, {"moveToFolder": "invoices"})
+    monkeypatch.setattr(rules, "RULES", (own, other))
+    monkeypatch.setattr(rules, "IDS", rules.IDS[:2])
+    assert place.migrate().code == 0
+    assert office.kept(first).count('fileinto "Rechnungen"') == 2
+    with world.lock:
+        mailbox.rename(folder, "Belege")
+    assert place.migrate().code == 0
+    assert office.kept(first).count('fileinto "Belege"') == 2, "though nothing of the rules changed"
+    monkeypatch.setattr(rules, "RULES", (own,))
+    monkeypatch.setattr(rules, "IDS", rules.IDS[:1])
+    done = place.migrate()
+    assert done.code == 0, done
+    accounted(place)
+    assert office.kept(first).count('fileinto "Belege"') == 1
+    assert "Rechnungen" not in office.kept(first)
+    done = place.run(*CUTOVER)
+    assert done.code == 0, done
+    office.deliver(first, "Rechnung 1")
+    office.deliver(first, "Mahnung 1")
+    assert server.subjects(first, "Belege") == ["Rechnung 1"]
 
 
 def test_a_rollback_gives_the_own_script_back(office: Office) -> None:
