@@ -43,6 +43,9 @@ def _read(message: ResponseMessage) -> dict[str, bytes] | None:
         return None if message.element.find("{*}ResponseCode") is None else {}
     rules = {}
     for place, rule in enumerate(holder.iterfind("{*}Rule")):
+        for element in rule.iter("{*}FolderId"):
+            if "ChangeKey" in element.attrib:  # of the folder as it is now: that is no change of the rule
+                del element.attrib["ChangeKey"]
         id_ = (rule.findtext("{*}RuleId") or "").strip() or f"place-{place}"
         rules[id_] = _HEAD + etree.tostring(rule, method="c14n", exclusive=True) + _FOOT
     return rules
