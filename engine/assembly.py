@@ -14,7 +14,7 @@ from engine.context.shrink_guard import ShrinkBreaker
 from engine.control.server_words_file import Words
 from engine.leg.run import Leg, LegSetting, Task, approvals
 from engine.leg.run_options import AS_CONFIGURED, RunOptions
-from engine.opening.gate_files import addresses, parties, rules
+from engine.opening.gate_files import addresses, grantees, parties, rules
 from engine.opening.open_sides import open_ledger, opener, planned_pair
 from engine.pacing.measured_sides import measured_alone
 from engine.steps.beginning import invitation_policy
@@ -103,6 +103,7 @@ def _copying(config: Config, setting: LegSetting, options: RunOptions, breaker: 
         setting,
         addresses=addresses(config),
         parties=parties(config, ledger, setting.rules),
+        grantees=grantees(config, ledger, setting.rules),
         authorize=permission(config, ledger, mailbox),
         kek=lambda: key,
         breaker=breaker,

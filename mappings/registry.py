@@ -12,6 +12,7 @@ tasks     "ews-task", "graph-task"
 notes     "ews-note"
 files     "file"                    see mappings.files.file
 settings  "ews-rule", "graph-rule"  see mappings.rules.rule_item
+permissions  "ews-right"            see mappings.rights.right_item
 
 A source that comes later has a format of its own, and a line of its own in FORMS. Records of Graph are JSON;
 see the mappings that read them into the elements below (mappings.exchange.elements).
@@ -54,6 +55,8 @@ from mappings.from_ical import task as ical_task
 from mappings.mail import mail
 from mappings.mail.digest import canonical, tolerant
 from mappings.notes import note
+from mappings.rights import right_item
+from mappings.rights.ews_right import ews_right
 from mappings.rules import rule_item
 from model.errors import Rejected
 from model.kinds import Kind
@@ -257,6 +260,7 @@ _MAIL = RecordForm(mail.skip_reason, _map_mail, mail.title_of, mail.flags_of, _m
 _EVENT = RecordForm(event.skip_event, map_event, _event_title)
 _CONTACT = RecordForm(contact.skip_contact, map_contact, _contact_title)
 _TASK = RecordForm(task.skip_task, map_task, _task_title)
+_EWS_RIGHT = RecordForm(right_item.skip_right, right_item.mapped_by(ews_right), right_item.title_of)
 _RULE = RecordForm(rule_item.skip_rule, rule_item.map_rule, rule_item.title_of)
 
 FORMS: Mapping[tuple[Kind, str], RecordForm] = {
@@ -276,6 +280,7 @@ FORMS: Mapping[tuple[Kind, str], RecordForm] = {
     (Kind.FILES, "file"): RecordForm(file.skip_file, file.map_file, file.title_of, date=file.date_of),
     (Kind.SETTINGS, "ews-rule"): _RULE,
     (Kind.SETTINGS, "graph-rule"): _RULE,
+    (Kind.PERMISSIONS, "ews-right"): _EWS_RIGHT,
 }
 """By the kind of the item and the format of its record (Native.format)."""
 
@@ -292,5 +297,8 @@ ITEM_FORMS: Mapping[Kind, ItemForm] = {
     Kind.FILES: ItemForm(Kind.FILES, file.file_digest, file.file_digest, file.file_differing, dated=True),
     Kind.SETTINGS: ItemForm(
         Kind.SETTINGS, rule_item.rule_digest, rule_item.rule_digest, rule_item.rule_differing
+    ),
+    Kind.PERMISSIONS: ItemForm(
+        Kind.PERMISSIONS, right_item.right_digest, right_item.right_digest, right_item.right_differing
     ),
 }

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     NOTES = "notes"
     FILES = "files"
     SETTINGS = "settings"
+    PERMISSIONS = "permissions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class KindTraits:
         links: True if an item may hold links to other items.
         of_sites: True if a site, which is nobody's mailbox, has items of this kind.
         names_folders: True if an item may name folders of mail, so that these are made first.
+        grants: True if an item gives somebody a right to a folder, of any kind: nothing is written before the
+            mailbox is frozen, and what cannot be written yet is asked about again.
         extra: the code of what stays (SupportsExtras) that are items of this kind, where the workload moves.
     """
 
@@ -87,6 +90,7 @@ class KindTraits:
     links: bool = False
     of_sites: bool = False
     names_folders: bool = False
+    grants: bool = False
     extra: str = ""
 
     @property
@@ -197,6 +201,18 @@ KINDS: Mapping[Kind, KindTraits] = {
         requests=1,
         names_folders=True,
         extra="inbox-rules",
+    ),
+    Kind.PERMISSIONS: KindTraits(
+        noun="right",
+        nouns="rights",
+        titles={"en": "Permissions", "de": "Berechtigungen", "fr": "Autorisations"},
+        column="perm",
+        permission="no-permissions-permission",
+        typical_bytes=200,
+        typical_items=5,
+        typical_rate=20.0,
+        requests=1,
+        grants=True,
     ),
 }
 

@@ -29,6 +29,7 @@ from model.event_habits import PLAIN_EVENTS, EventHabits
 from model.event_limits import EventLimits
 from model.file_names import FileNames
 from model.file_versions import Older
+from model.folder_rights import RightsForm
 from model.kept_fields import WHOLE_CARDS, WHOLE_TASKS, CardLimits, TaskLimits
 from model.kinds import Kind
 from model.mail_habits import PLAIN_MAIL, MailHabits
@@ -96,6 +97,7 @@ class Capabilities:
         moves: of a source, True if a moved item is named in its new container alone. states: True if
             containers have a Container.state.
         sieve: what a server of rules takes; None for other servers.
+        rights: in which words the rights to folders are said, by what these hold.
         facts: what else a preflight should show, as short printable values.
     """
 
@@ -132,6 +134,7 @@ class Capabilities:
     moves: bool = False
     states: bool = False
     sieve: SieveLimits | None = None
+    rights: Mapping[Kind, RightsForm] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -344,11 +347,14 @@ class Mapped:
         item: what is written.
         losses: what could not be carried over.
         labels: pairs of a keyword and a category's name. The ledger keeps them, and the target; no log does.
+        left: the code by which the item is not written now, though its record could be read; "" if it is
+            written. It is asked about again in later passes.
     """
 
     item: Item
     losses: tuple[Loss, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
+    left: str = ""
 
 
 @dataclass(frozen=True, slots=True)

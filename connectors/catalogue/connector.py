@@ -7,7 +7,7 @@ without a library of its own: that is imported when a side is opened.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -17,6 +17,7 @@ from connectors.http.rate_limit import NO_BUDGET, RequestBudget
 from connectors.settings import Account
 from model.kinds import Kind
 from model.protocols import Guard, Loss, Source, Target
+from model.rights_store import RightsStore
 
 Shared: TypeAlias = Callable[[BinaryIO, BinaryIO, frozenset[str]], tuple[Loss, ...] | None]
 
@@ -62,6 +63,7 @@ class TargetRequest:
             addresses; None if it cannot.
         mine: returns True if this mailbox wrote the object with this key.
         budget: asked before each request.
+        stores: opens the rights to folders on the servers of the other targets, by what the folders hold.
     """
 
     account: Account
@@ -73,6 +75,26 @@ class TargetRequest:
     mark: Callable[[bytes], int | None]
     shared: Shared
     mine: Mine = anybody
+    budget: RequestBudget = NO_BUDGET
+    stores: Callable[[], Mapping[Kind, RightsStore]] = dict
+
+
+@dataclass(frozen=True, slots=True)
+class RightsRequest:
+    """Say how the rights to the folders of an account are to be opened.
+
+    Attributes:
+        account: whose folders they are.
+        kind: what the folders hold.
+        guard: raises LeaseLost if this worker may not write.
+        spool: the directory in which large bodies wait.
+        budget: asked before each request.
+    """
+
+    account: Account
+    kind: Kind
+    guard: Guard
+    spool: Path
     budget: RequestBudget = NO_BUDGET
 
 
@@ -87,6 +109,8 @@ class Connector:
         writes: the kinds of items that it writes.
         open_source: opens it as a source; None if it is none.
         open_target: opens it as a target; None if it is none.
+        rights: the kinds of items to whose folders it can give rights.
+        open_rights: opens the rights to the folders of an account; None if it has none.
         of_sites: True if it reads sites, which are nobody's mailbox.
         scoped: True if it tells which mailboxes a credential may open, so that a person can accept too much.
         links: the systems of its vendor into which items of its mailboxes link, as people call them; "" for
@@ -101,6 +125,8 @@ class Connector:
     writes: frozenset[Kind] = frozenset()
     open_source: Callable[[Any, SourceRequest], Source] | None = None
     open_target: Callable[[Any, TargetRequest], Target] | None = None
+    rights: frozenset[Kind] = frozenset()
+    open_rights: Callable[[Any, RightsRequest], RightsStore] | None = None
     of_sites: bool = False
     scoped: bool = False
     links: str = ""

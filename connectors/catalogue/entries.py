@@ -11,7 +11,7 @@ from functools import cache
 from connectors.catalogue.connector import Connector, named
 from model.kinds import Kind
 
-ROOMS = ("ews", "graph", "imap", "caldav", "exo", "files", "sieve")
+ROOMS = ("ews", "graph", "imap", "caldav", "exo", "files", "sieve", "folder_rights")
 """The folders that have a `connector.py`, in the order in which people read of them."""
 
 

@@ -1,13 +1,14 @@
-"""Describe the connector of IMAP: a source of mail, and a target of mail and notes."""
+"""Describe the connector of IMAP: a source of mail, a target of mail and notes, and rights to folders."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connectors.catalogue.connector import Connector, SourceRequest, TargetRequest
+from connectors.catalogue.connector import Connector, RightsRequest, SourceRequest, TargetRequest
 from model.kinds import Kind
 
 if TYPE_CHECKING:
+    from connectors.imap.rights import ImapRights
     from connectors.imap.settings import ImapSettings
     from connectors.imap.source import ImapSource
     from connectors.imap.target import ImapTarget
@@ -34,6 +35,12 @@ def _target(settings: ImapSettings, request: TargetRequest) -> ImapTarget:
     )
 
 
+def _rights(settings: ImapSettings, request: RightsRequest) -> ImapRights:
+    from connectors.imap.rights import ImapRights
+
+    return ImapRights(settings, request.account, request.guard)
+
+
 CONNECTORS = (
     Connector(
         kind="imap",
@@ -42,5 +49,7 @@ CONNECTORS = (
         writes=frozenset({Kind.MAIL, Kind.NOTES}),
         open_source=_source,
         open_target=_target,
+        rights=frozenset({Kind.MAIL}),
+        open_rights=_rights,
     ),
 )

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from connectors.imap import metadata, parallel_append
+from connectors.imap.acl import open_to_others
 from connectors.imap.append import Appender, position
 from connectors.imap.dates import date_of
 from connectors.imap.delete_mailbox import clear
@@ -35,7 +36,7 @@ from connectors.imap.folders import (
 from connectors.imap.keywords import Keywords
 from connectors.imap.last_write import LastWrite
 from connectors.imap.open_at_once import open_at_once
-from connectors.imap.server_info import append_limit, facts, identity, open_to_others
+from connectors.imap.server_info import append_limit, facts, identity
 from connectors.imap.session import ImapSettings, Selected, Session, error_of
 from connectors.imap.source import properties_of
 from connectors.imap.special_folders import with_names

@@ -20,7 +20,7 @@ from engine.planning.deny_list import DenyList
 from engine.planning.mailbox_list import Directory
 from ledger.db.rows import ACCEPTABLE, ContainerRow, ItemRow, MailboxRow, State
 from ledger.leg.leg_session import LegLedger
-from mappings.fields.context import Context
+from mappings.fields.context import Context, nobody
 from mappings.registry import ITEM_FORMS, ItemForm
 from model.errors import Rejected
 from model.kinds import KINDS, Kind, KindTraits
@@ -167,6 +167,7 @@ class LegContext:
         breaker: the circuit breaker of the run for sources that lost much.
         words: keeps what servers say of failures, see engine.control.server_words_file.
         positions: the target's positions that this pass asked for before it wrote anything, by href.
+        grantees: see mappings.fields.context.Context.people.
     """
 
     mailbox: MailboxRow
@@ -196,6 +197,7 @@ class LegContext:
     breaker: ShrinkBreaker = field(default_factory=ShrinkBreaker)
     words: Words = field(default_factory=lambda: Words(None))
     positions: dict[str, str] = field(default_factory=dict)
+    grantees: Callable[[Kind, str], Mapping[str, str | None]] = nobody
     _ended: str | None = None
     _context: Context | None = None
     _mark: tuple[str | None] | None = None
@@ -211,6 +213,7 @@ class LegContext:
         if self._context is None:
             capabilities, origins = self.target.capabilities, self._origins()
             named = self.ledger.folders_of_mail() if self.traits.names_folders else []
+            placed = self.ledger.places() if self.traits.grants else []
             self._context = Context(
                 capabilities,
                 self.began,
@@ -220,6 +223,8 @@ class LegContext:
                 origins,
                 {source_id: href for source_id, _, href in named},
                 {Role(role): href for _, role, href in named if role is not None},
+                {source_id: (kind, href) for source_id, kind, href in placed},
+                self.grantees,
             )
         return self._context
 

@@ -231,6 +231,7 @@ def _open_sides(
                 wait=setting.sleep,
                 breaker=setting.breaker,
                 words=setting.words,
+                grantees=setting.grantees,
             )
     finally:
         source.close()

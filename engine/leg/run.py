@@ -14,6 +14,7 @@
     overdue_dates            dates that lay in the future, and have come
     late_mail                live: what the target received by itself
     organizer_first          copies of meetings that waited, and need not any more
+    left_items               rights that waited: until the mailbox is frozen, for a folder or a person
     copy                     pending -> fetch -> map -> begin -> write -> settle; late_moves while live
     amend                    flags that changed since, drafts that were edited
     remove                   what the source deleted, after every create
@@ -67,7 +68,7 @@ from engine.pacing.login_breaker import REFUSED
 from engine.restored import newer_traces, restored_target
 from engine.steps.beginning import folders_first, invitation_policy, ledger_generation
 from engine.steps.beginning.ledger_generation import Generations
-from engine.steps.copying import copy, organizer_first
+from engine.steps.copying import copy, left_items, organizer_first
 from engine.steps.following import amend, remove, taking_effect
 from engine.steps.listing import discover, folder_renames, late_mail, placement, rekeying, unchanged
 from engine.steps.listing.unchanged import Unchanged
@@ -81,6 +82,7 @@ from ledger.db.rows import HELD_ELSEWHERE, ContainerRow, Lease, LegRow, LegState
 from ledger.leg.rollback import refuse_unfinished
 from ledger.plan.mailboxes import approved_for
 from ledger.store import Ledger
+from mappings.fields.context import nobody
 from model.errors import Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
 from model.kinds import Kind
 from model.optional_protocols import ExpectsListings
@@ -148,6 +150,7 @@ class LegSetting:
         in_doubt: see LegContext; kept over the passes of the walk.
         addresses: see LegContext.
         parties: see LegContext.
+        grantees: see LegContext.
         silenced: returns True if an invitation probe showed that the target invites nobody.
         authorize: see engine.approvals.plan_approval.permission.
         tally: what was done at the target; kept over the passes of the walk.
@@ -172,6 +175,7 @@ class LegSetting:
     in_doubt: dict[str, InDoubtWrite] = field(default_factory=dict)
     addresses: Mapping[str, str] = field(default_factory=dict)
     parties: Parties = field(default_factory=Parties)
+    grantees: Callable[[Kind, str], Mapping[str, str | None]] = nobody
     silenced: Callable[[], bool] = bool
     authorize: Callable[[str | None], None] = permitted
     tally: Tally = field(default_factory=Tally)
@@ -527,6 +531,7 @@ def _pass(
     source_faults.reopen(leg)
     leg.delivered = late_mail.find_delivered(leg, containers)
     organizer_first.ask_again(leg, containers)
+    left_items.ask_again(leg, containers)
     account_binding.refuse_filled_since(leg, lambda seconds: _sleep(setting, seconds))
     other_readers.refuse_readable(leg, containers)
     for row in containers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from connectors.catalogue.entries import connectors
 from connectors.settings import Account
 from connectors.webdav.settings import FilesSettings
 from engine.config.file_cache import FileCache
@@ -47,6 +48,30 @@ def parties(config: Config, ledger: Ledger, gate_rules: GateRules) -> Parties:
         by_name=settings.groups_by_name,
         login=lambda login, address: settings.user(Account(login=login, address=address)),
     )
+
+
+def grantees(
+    config: Config, ledger: Ledger, gate_rules: GateRules
+) -> Callable[[Kind, str], Mapping[str, str | None]]:
+    """Return who people are at the targets whose folders may be shared with them.
+
+    A server's own word for a person is the one of the workload that its folders hold. The leg of permissions
+    itself has the word of the first server that keeps rights, since there the owner's name may be another one
+    than the login.
+    """
+    keepers = (kind for kind in config.workloads if kind in connectors()[config.target.of(kind).kind].rights)
+    first = next(keepers, None)
+
+    def people(kind: Kind, address: str) -> Mapping[str, str | None]:
+        workload = Kind.PERMISSIONS if kind is first else kind
+        found = Parties(
+            targets=lambda sources: ledger.targets(sources, workload),
+            directory=gate_rules.directory,
+            deny=gate_rules.deny,
+        )
+        return found.people({address})
+
+    return people
 
 
 def rules(config: Config, workload: Kind, approved: Callable[[str], bool]) -> GateRules:

@@ -12,7 +12,7 @@ from typing import BinaryIO, TypeVar
 
 from pydantic import BaseModel
 
-from connectors.catalogue.connector import SourceRequest, TargetRequest
+from connectors.catalogue.connector import RightsRequest, SourceRequest, TargetRequest
 from connectors.catalogue.entries import connectors
 from connectors.http.hrefs import Mine, anybody
 from connectors.server_settings import ServerSettings
@@ -33,6 +33,7 @@ from model.errors import Blocked, Misconfigured
 from model.kinds import Kind
 from model.private_files import make_directory, using_state
 from model.protocols import Guard, Loss, Source, Target
+from model.rights_store import RightsStore
 
 T = TypeVar("T", bound=BaseModel)
 LOOKING_SECONDS = 20.0
@@ -205,8 +206,24 @@ def open_target(
         shared=shared,
         mine=mine,
         budget=request_budget(config, settings, stop),
+        stores=lambda: _rights_stores(config, account, guard, looking=looking, stop=stop),
     )
     return one_answer(opened(settings, request))
+
+
+def _rights_stores(
+    config: Config, account: Account, guard: Guard, *, looking: bool, stop: threading.Event | None
+) -> dict[Kind, RightsStore]:
+    """Return where the rights to an account's folders lie, by what these hold; nothing is asked."""
+    stores = {}
+    for kind in config.workloads:
+        settings = config.target.of(kind)
+        connector = connectors()[settings.kind]
+        if kind in connector.rights and connector.open_rights is not None:
+            budget = request_budget(config, settings, stop)
+            request = RightsRequest(account, kind, guard, spool(config), budget)
+            stores[kind] = connector.open_rights(brief(settings) if looking else settings, request)
+    return stores
 
 
 def mark_of(header: bytes) -> int | None:

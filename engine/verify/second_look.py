@@ -43,9 +43,9 @@ def not_given(leg: LegContext) -> Mapping[int, Set[bytes]]:
 def look(leg: LegContext, row: ContainerRow, listing: Listing, lacking: Set[bytes]) -> None:
     """Note as changed what a source gives otherwise than it was copied.
 
-    Looked at are items of whose attachments one was not given, every item of a kind that names folders, and,
-    if the mailbox is frozen or the source had lost the cursor, every series of a calendar of a source whose
-    versions may not tell of its days. Does nothing in a live mailbox. Idempotent.
+    Looked at are items of whose attachments one was not given, every item of a kind that names folders or is
+    about them, and, if the mailbox is frozen or the source had lost the cursor, every series of a calendar of
+    a source whose versions may not tell of its days. Does nothing in a live mailbox. Idempotent.
 
     Args:
         leg: the open leg.
@@ -56,7 +56,7 @@ def look(leg: LegContext, row: ContainerRow, listing: Listing, lacking: Set[byte
     if not leg.mirror:
         return
     keys = lacking | (_series(leg, row) if leg.mailbox.phase is Phase.FROZEN or listing.lost else set())
-    every = leg.traits.names_folders
+    every = leg.traits.names_folders or leg.traits.grants
     rows = leg.ledger.rows(row.id, HELD) if keys or every else iter(())
     held = (item for item in rows if every or item.key in keys)
     while chunk := list(islice(held, CHUNK)):

@@ -13,6 +13,7 @@ from ledger.db.rows import ContainerRow, Lease
 from ledger.db.schema import container
 from ledger.leg import listing_diff, locations
 from ledger.leg.fenced_connection import LegConnection
+from model.kinds import Kind
 from model.protocols import Container
 
 
@@ -189,6 +190,11 @@ class LegContainers(LegConnection):
         """Return id at the source, role and href of the mailbox's folders of mail that are at the target."""
         with self._reading() as connection:
             return locations.folders_of_mail(connection, self._lease.mailbox)
+
+    def places(self) -> list[tuple[str, Kind, str]]:
+        """Return id at the source, kind and href of the mailbox's folders that are at a target."""
+        with self._reading() as connection:
+            return locations.places(connection, self._lease.mailbox)
 
     def awaits_folders(self) -> bool:
         """Return True if the mailbox's mail moves, and not all of its folders are at the target yet."""

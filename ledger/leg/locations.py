@@ -101,6 +101,12 @@ def folders_of_mail(connection: Connection, mailbox: str) -> list[tuple[str, str
     return [(unpack_id(source_id), role, href) for source_id, role, href in rows]
 
 
+def places(connection: Connection, mailbox: str) -> list[tuple[str, Kind, str]]:
+    """Return id at the source, kind and href of the mailbox's placed folders, of every workload."""
+    rows = connection.execute(_EVERY_PLACED, {"whose": mailbox})
+    return [(unpack_id(source_id), Kind(workload), href) for source_id, workload, href in rows]
+
+
 def awaits_folders(connection: Connection, mailbox: str) -> bool:
     """Return True if mail is one of the mailbox's workloads, and not all of its folders are placed yet."""
     if connection.execute(_MAIL, {"whose": mailbox}).first() is None:
@@ -115,6 +121,14 @@ _UNPLACED = _OF_MAIL.where(container.c.href.is_(None), container.c.omit.is_(None
 _PLACED = (
     select(container.c.source_id, container.c.role, container.c.href)
     .where(container.c.leg.in_(_MAIL), container.c.href.is_not(None), ~container.c.gone)
+    .order_by(container.c.id)
+)
+
+
+_EVERY_PLACED = (
+    select(container.c.source_id, leg.c.workload, container.c.href)
+    .select_from(container.join(leg))
+    .where(leg.c.mailbox == bindparam("whose"), container.c.href.is_not(None), ~container.c.gone)
     .order_by(container.c.id)
 )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from model.kinds import Kind
 from model.protocols import Capabilities, Role
 
 
@@ -29,6 +30,11 @@ class Reading(Protocol):
         """Return the UID of an item to which the source gives none."""
 
 
+def nobody(_kind: Kind, _address: str) -> Mapping[str, str | None]:
+    """Return nobody: a target on which people are not named."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """Hold what a mapping gets beside the record.
@@ -47,6 +53,10 @@ class Context:
         folders: the target's names of the folders of mail, by the source's ids; empty for kinds that name
             none.
         roles: the target's names of folders of mail, by their role at the source.
+        places: the kind and the target's href of every folder of the mailbox, by the source's ids; empty for
+            kinds without rights.
+        people: returns, by their address, what a person at the source is called at the server that holds
+            items of a kind: None if the account is not known yet; nobody if no account is to be given rights.
     """
 
     target: Capabilities
@@ -57,6 +67,8 @@ class Context:
     origins: Mapping[bytes, bytes] = field(default_factory=dict)
     folders: Mapping[str, str] = field(default_factory=dict)
     roles: Mapping[Role, str] = field(default_factory=dict)
+    places: Mapping[str, tuple[Kind, str]] = field(default_factory=dict)
+    people: Callable[[Kind, str], Mapping[str, str | None]] = nobody
 
     def uid_of(self, key: bytes) -> str:
         """Return the UID of an item to which the source gives none."""

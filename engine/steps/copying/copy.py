@@ -22,6 +22,7 @@ from engine.control.stop_signal import StopRequested, reason
 from engine.files import file_names, file_versions
 from engine.steps import item_dates
 from engine.steps.copying import late_moves, organizer_first
+from engine.steps.copying.left_items import left_now
 from engine.steps.copying.single_item import Hold
 from engine.steps.listing import late_mail
 from engine.steps.listing.rekeyed_fates import meaning
@@ -375,6 +376,9 @@ def _sort_result(
         mapped = item_dates.with_kept_date(row, leg.form.map(result, replace(context, read_at=leg.now())))
         if context.target.max_bytes is not None and mapped.item.size > context.target.max_bytes:
             raise Rejected("too-large")
+        if left := left_now(leg, mapped):
+            prepared.skipped.append((row.key, left))
+            return
         prepared.mapped.append(_replacing(leg, row, mapped))
     except Rejected as error:
         if error.code == "vanished":

@@ -1,0 +1,1 @@
+"""Map the rights that people have to the folders of others."""
