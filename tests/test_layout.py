@@ -34,6 +34,7 @@ ROOMS = {
         "exo",
         "imap",
         "sieve",
+        "folder_rights",
         "webdav",
         "ews",
         "caldav",
@@ -54,6 +55,7 @@ ROOMS = {
         "notes",
         "exchange",
         "rules",
+        "rights",
         "vcard",
         "fit",
         "contacts",
@@ -121,7 +123,7 @@ BELOW_FLOWS = ("connectors", "engine", "ledger", "mappings", "model")
 BANNED = {"utils", "util", "helpers", "helper", "core", "common", "misc", "tools", "shared", "lib"}
 LINES = 600
 """More than this is more than one subject. Fewer are usual: 100 to 400."""
-READ_ALONE = {"evidence/verifier.py": 2300}
+READ_ALONE = {"evidence/verifier.py": 2400}
 """An auditor gets this one file alone, and reads it from top to bottom. It cannot be split, and it must not
 be made dense to be short: each check has its own function, which says what it checks and why. What makes the
 verdict comes first, and has a limit of its own (tests/evidence/test_auditor.py). A third of it is

@@ -77,26 +77,33 @@ def open_to_others(session: Session, names: Sequence[bytes]) -> dict[bytes, bool
 
 def _is_open(session: Session, acl: Acl) -> bool:
     given = {who: what for who, what in acl.items() if not who.startswith("-")}
-    return any(given[who] & SHOWING for who in others(session, given))
+    own = {who for who in given if _is_owner(session, who)} or _only_administrator(given)
+    return any(what & SHOWING for who, what in given.items() if who not in own | _trusted(session, given))
 
 
-def others(session: Session, acl: Acl) -> list[str]:
-    """Return the identifiers that are neither the owner's nor an administrator's.
-
-    Args:
-        session: the session of the account.
-        acl: of one folder.
-    """
-    own = {who for who in acl if _is_owner(session, who)} or _only_administrator(acl)
-    trusted = {one.lower() for one in session.settings.administrators}
-    return [who for who in acl if who not in own and who.lower() not in trusted]
+def _trusted(session: Session, acl: Acl) -> set[str]:
+    administrators = {one.lower() for one in session.settings.administrators}
+    return {who for who in acl if who.lower() in administrators}
 
 
 def owner_name(session: Session) -> str:
     """Return what the server calls the owner of the account in its ACLs; the login if it does not tell."""
     ((_, acl),) = acls(session, [INBOX])
-    own = [who for who in acl or {} if _is_account(session, who)]
-    return own[0] if len(own) == 1 else session.account.login
+    own = {who for who in acl or {} if _is_account(session, who)} or _only_administrator(acl or {})
+    return own.pop() if len(own) == 1 else session.account.login
+
+
+def others(session: Session, acl: Acl, owner: str) -> list[str]:
+    """Return the identifiers that are neither the owner's nor an administrator's.
+
+    Args:
+        session: the session of the account.
+        acl: of one folder.
+        owner: what `owner_name` returned.
+    """
+    left_out = {owner.lower(), (session.settings.username or "").lower()}
+    trusted = _trusted(session, acl)
+    return [who for who in acl if who.lower() not in left_out and who not in trusted]
 
 
 def _is_owner(session: Session, who: str) -> bool:

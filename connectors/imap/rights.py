@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from connectors.imap.acl import acls, others, owner_name, set_acl, words_of
+from connectors.imap.acl import Acl, acls, others, owner_name, set_acl, words_of
 from connectors.imap.folders import encoded, folders, namespace
 from connectors.imap.server_info import identity
 from connectors.imap.session import Session
@@ -36,10 +36,11 @@ class ImapRights:
         """
         self._session = Session(settings, account)
         self._guard = guard
+        self._owner: str | None = None
 
     def identity(self) -> Identity:
         """Return `connectors.imap.server_info.identity`, with the owner's name in the server's ACLs."""
-        return replace(identity(self._session), user=owner_name(self._having_acl()))
+        return replace(identity(self._session), user=self._own())
 
     def all_rights(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         """Yield the rights to each folder; see `model.rights_store.RightsStore.all_rights`."""
@@ -49,19 +50,19 @@ class ImapRights:
         names = {encoded(href): href for href in own}
         for raw, acl in acls(self._having_acl(), list(names)):
             if acl is not None:
-                yield names[raw], {who: words_of(acl[who]) for who in others(self._session, acl)}
+                yield names[raw], self._of_others(acl)
 
     def rights(self, folder: str) -> Mapping[str, str]:
         """Return the rights to a folder; see `model.rights_store.RightsStore.rights`."""
         ((_, acl),) = acls(self._having_acl(), [encoded(folder)])
         if acl is None:
             raise Rejected("vanished")
-        return {who: words_of(acl[who]) for who in others(self._session, acl)}
+        return self._of_others(acl)
 
     def grant(self, folder: str, who: str, words: str) -> None:
         """Give somebody this right; see `model.rights_store.RightsStore.grant`."""
-        if not _is_person(who):
-            raise Rejected("person-not-there", "the name stands for more than one person")
+        if not _is_person(who) or who.lower() == self._own().lower():
+            raise Rejected("person-not-there", "the name is the owner's, or stands for more than one person")
         self._guard()
         set_acl(self._having_acl(), folder, who, words)
 
@@ -73,6 +74,14 @@ class ImapRights:
     def close(self) -> None:
         """Close every socket; safe from any thread and more than once."""
         self._session.close()
+
+    def _own(self) -> str:
+        if self._owner is None:
+            self._owner = owner_name(self._having_acl())
+        return self._owner
+
+    def _of_others(self, acl: Acl) -> dict[str, str]:
+        return {who: words_of(acl[who]) for who in others(self._session, acl, self._own())}
 
     def _having_acl(self) -> Session:
         if not self._session.has("ACL"):

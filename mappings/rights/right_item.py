@@ -64,7 +64,7 @@ def _mapped(native: Native, right: SourceRight, context: Context) -> Mapped:
     folder = str(native.properties["Folder"])
     placed = context.places.get(folder)
     form = context.target.rights.get(placed[0]) if placed is not None else None
-    if right.access.empty:
+    if right.access.empty and right.grantee is not Grantee.DELETED:
         return _left(native, EMPTY)
     if right.grantee in LEFT:
         return _left(native, FREE_BUSY if _is_free_busy(right) else LEFT[right.grantee])
@@ -87,7 +87,7 @@ def _mapped(native: Native, right: SourceRight, context: Context) -> Mapped:
 
 
 def _is_free_busy(right: SourceRight) -> bool:
-    """Return True for what every calendar in Exchange lets colleagues see; servers show that without a right."""
+    """Return True for what each calendar in Exchange lets colleagues see: servers show that by themselves."""
     return right.grantee is Grantee.EVERYONE and right.access in (FREE, Access(sees=True, reads=FREE.reads))
 
 
