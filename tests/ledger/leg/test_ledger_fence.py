@@ -23,6 +23,7 @@ NAMES = ("seen", "begun", "written", "changed", "checked", "twin")
 SEEN, BEGUN, WRITTEN, CHANGED, CHECKED, TWIN = (key_of(name) for name in NAMES)
 READS = {
     "awaits_folders",
+    "places",
     "folders_of_mail",
     "begun",
     "generation",
