@@ -29,7 +29,7 @@ CONNECTORS = (
     Connector(
         kind="ews",
         settings="connectors.ews.settings:EwsSettings",
-        reads=frozenset({Kind.MAIL, Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.NOTES, Kind.SETTINGS}),
+        reads=frozenset({*Kind} - {Kind.FILES}),
         open_source=_source,
         links="OneDrive and SharePoint",
         at_once=AT_ONCE,

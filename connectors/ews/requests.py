@@ -58,6 +58,15 @@ def get_folders(folders: Iterable[str]) -> str:
     )
 
 
+def get_rights(folders: Iterable[str]) -> str:
+    """Return a GetFolder request for the rights to folders, by their ids: FindFolder does not carry them."""
+    return (
+        "<m:GetFolder><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape>"
+        f"{_fields(('folder:PermissionSet',))}</m:FolderShape>"
+        f"<m:FolderIds>{''.join(map(folder_id, folders))}</m:FolderIds></m:GetFolder>"
+    )
+
+
 def find_folders(
     root: str, offset: int, *, tags: bool = True, rights: bool = False, traversal: str = "Deep"
 ) -> str:

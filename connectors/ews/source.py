@@ -28,11 +28,14 @@ from connectors.ews.mail import MailPlan
 from connectors.ews.preflight import addresses, delegates, extras, sent_from, server
 from connectors.ews.records import SyncPage, sync_page
 from connectors.ews.requests import distinguished, sync_items
+from connectors.ews.rights import rights_of
 from connectors.ews.rules import rules_of
 from connectors.ews.series_states import CalendarCursor, digests_of, read_cursor
 from connectors.ews.settings import EwsSettings
 from connectors.exchange.folders import containers
-from connectors.exchange.rules import RuleReader, rule_container
+from connectors.exchange.record_set import Record, RecordSetReader
+from connectors.exchange.rights import rights_container
+from connectors.exchange.rules import rule_container, rule_reader
 from connectors.settings import Account
 from model.errors import CursorLost, Transient
 from model.kinds import Kind
@@ -42,7 +45,8 @@ __all__ = ["EwsSettings", "EwsSource"]
 
 PAGES_MOST = 100_000  # of one folder
 FOLDER_KINDS = frozenset({Kind.MAIL, Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.NOTES})
-KINDS = FOLDER_KINDS | {Kind.SETTINGS}
+OF_ALL_FOLDERS = frozenset({Kind.SETTINGS, Kind.PERMISSIONS})
+KINDS = FOLDER_KINDS | OF_ALL_FOLDERS
 
 
 class EwsSource:
@@ -67,7 +71,8 @@ class EwsSource:
             settings: the server's settings.
             account: the account; see the class.
             spool: the folder for spool files.
-            kinds: what will be asked for. Folders of every kind are listed, unless only rules are asked for.
+            kinds: what will be asked for. Folders of every kind are listed, unless only rules or rights are
+                asked for.
             classes: True to list the items' classes, too, which tell Ref.foreign. Copying does without: it
                 fetches every item.
         """
@@ -79,7 +84,10 @@ class EwsSource:
         self._pace = PageSize(settings.batch_items, settings.batch_bytes)
         self._shapes = {kind: Shape(kind) for kind in FORMATS}
         self._expansion = Expansion(self._client)
-        self._rules = RuleReader(self._read_rules, "ews-rule")
+        self._sets = {
+            Kind.SETTINGS: rule_reader(self._read_rules, "ews-rule"),
+            Kind.PERMISSIONS: RecordSetReader(self._read_rights, "ews-right"),
+        }
         self._root: str | None = None
         self._typed = True  # SyncFolderItems reports which appointments are occurrences
 
@@ -113,8 +121,12 @@ class EwsSource:
         """
         if Kind.SETTINGS in self._kinds:
             yield rule_container()
-        if self._kinds == {Kind.SETTINGS}:
-            return
+        if Kind.PERMISSIONS in self._kinds:
+            yield rights_container()
+        if not self._kinds <= OF_ALL_FOLDERS:
+            yield from self._folders()
+
+    def _folders(self) -> Iterator[Container]:
         self._root = root = self._root or root_id(self._client)
         names_by_id = known_ids(self._client)
         try:
@@ -144,8 +156,8 @@ class EwsSource:
             Transient: "sync-stuck" when the state does not advance, or comes again; "folder-vanished"; the
                 retries are used up.
         """
-        if container.kind is Kind.SETTINGS:
-            yield from self._rules.changes(cursor)
+        if container.kind in self._sets:
+            yield from self._sets[container.kind].changes(cursor)
             return
         if container.kind is Kind.CALENDAR:
             yield from self._calendar_changes(container, cursor)
@@ -234,14 +246,21 @@ class EwsSource:
         Large bodies are spooled; a body lives as long as its Native. The format is the one of the container's
         kind (`mappings.registry`), also for an item that does not belong there: its ItemClass says so.
         """
-        if container.kind is Kind.SETTINGS:
-            yield from self._rules.fetch(refs, bodies=bodies)
+        if container.kind in self._sets:
+            yield from self._sets[container.kind].fetch(refs, bodies=bodies)
         else:
             yield from Fetch(self._client, self._pace, self._plan(container.kind, bodies)).run(refs)
 
     def _read_rules(self) -> dict[str, bytes]:
         try:
             return rules_of(self._client) or {}
+        except EwsRefusal as refusal:
+            raise translated(refusal) from None
+
+    def _read_rights(self) -> dict[str, Record]:
+        folders = [one for one in self._folders() if one.omit is None and one.kind in FOLDER_KINDS]
+        try:
+            return rights_of(self._client, folders)
         except EwsRefusal as refusal:
             raise translated(refusal) from None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from connectors.exchange.rules import RuleReader, rule_container
+from connectors.exchange.rules import rule_container, rule_reader
 from connectors.graph_api.client import GraphClient
 from model.protocols import Container, Failed, Native, Page, Ref
 
@@ -20,7 +20,7 @@ class InboxRuleReader:
     def __init__(self, client: GraphClient) -> None:
         """Prepare; nothing is asked."""
         self._client = client
-        self._reader = RuleReader(self._read, "graph-rule")
+        self._reader = rule_reader(self._read, "graph-rule")
 
     def containers(self) -> Iterator[Container]:
         """Return the one container of rules; asks nothing."""

@@ -39,6 +39,8 @@ def ews_right(native: Native) -> SourceRight:
     entry, *more = items(native)
     if kind(entry) == "UnknownEntry":
         return SourceRight(Grantee.DELETED)
+    if kind(entry) == "DelegateUser":
+        return SourceRight(Grantee.DELEGATE, delegation=_delegation(entry))
     delegate = next((one for one in more if kind(one) == "DelegateUser"), None)
     grantee, address = _grantee(entry)
     return SourceRight(grantee, address, _access(entry), None if delegate is None else _delegation(delegate))

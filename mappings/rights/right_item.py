@@ -21,6 +21,8 @@ from model.protocols import Item, Loss, Mapped, Native, key_of
 
 PRIVATE = lose("right", "private-items")
 """A delegate saw private items, and sees them no longer: a share keeps them from others."""
+BEHALF = lose("right", "send-on-behalf")
+"""A delegate might send on the owner's behalf."""
 COPIES = lose("right", "meeting-copies")
 """A delegate got copies of the owner's meeting requests."""
 FOLDER_LATER, PERSON_LATER = "folder-later", "person-later"
@@ -30,6 +32,7 @@ LEFT: Mapping[Grantee, str] = {
     Grantee.ANONYMOUS: "right-for-everyone",
     Grantee.EXTERNAL: "right-for-outsider",
     Grantee.DELETED: "right-of-deleted",
+    Grantee.DELEGATE: "send-on-behalf",
 }
 """Rights that are left to the folder's owner, each with its code."""
 FREE = LEVELS["FreeBusyTimeOnly"]
@@ -64,7 +67,7 @@ def _mapped(native: Native, right: SourceRight, context: Context) -> Mapped:
     folder = str(native.properties["Folder"])
     placed = context.places.get(folder)
     form = context.target.rights.get(placed[0]) if placed is not None else None
-    if right.access.empty and right.grantee is not Grantee.DELETED:
+    if right.access.empty and right.grantee not in (Grantee.DELETED, Grantee.DELEGATE):
         return _left(native, EMPTY)
     if right.grantee in LEFT:
         return _left(native, FREE_BUSY if _is_free_busy(right) else LEFT[right.grantee])
@@ -94,7 +97,7 @@ def _is_free_busy(right: SourceRight) -> bool:
 def _delegation_losses(right: SourceRight) -> tuple[Loss, ...]:
     if right.delegation is None:
         return ()
-    has = {PRIVATE: right.delegation.private, COPIES: right.delegation.copies}
+    has = {BEHALF: True, PRIVATE: right.delegation.private, COPIES: right.delegation.copies}
     return tuple(loss for loss, lost in has.items() if lost)
 
 

@@ -16,6 +16,7 @@ class Grantee(StrEnum):
     ANONYMOUS  everybody, also outside
     EXTERNAL   a person of another organisation
     DELETED    an account that no longer exists
+    DELEGATE   a delegate of the owner without a right to the calendar, who may send on the owner's behalf
     """
 
     PERSON = "person"
@@ -23,6 +24,7 @@ class Grantee(StrEnum):
     ANONYMOUS = "anonymous"
     EXTERNAL = "external"
     DELETED = "deleted"
+    DELEGATE = "delegate"
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,9 @@ def test_what_a_delegate_loses_is_named() -> None:
         "<t:ViewPrivateItems>true</t:ViewPrivateItems></t:DelegateUser>"
     )
     result = mapped(entry(user("bert@old.example"), "Editor") + delegate)
-    assert result.losses == (Loss("right", "private-items"), Loss("right", "meeting-copies"))
+    lost = ("send-on-behalf", "private-items", "meeting-copies")
+    assert result.losses == tuple(Loss("right", reason) for reason in lost)
+    assert mapped(delegate, "", "").left == "send-on-behalf"
 
 
 def test_two_rights_differ_by_their_parts() -> None:

@@ -11,7 +11,8 @@ from functools import partial
 import pytest
 from servers.sieve_runs import EXTENSIONS
 
-from connectors.exchange.rules import RuleReader, rule_container
+from connectors.exchange.record_set import RecordSetReader
+from connectors.exchange.rules import rule_container, rule_reader
 from mappings.fields.context import Context
 from mappings.registry import ITEM_FORMS
 from mappings.rules.rule_item import map_rule, rule_differing, rule_digest
@@ -48,8 +49,8 @@ def record(place: int, name: str = "R", **more: object) -> bytes:
 VOICE = {"conditions": {"isVoicemail": True}, "actions": {"stopProcessingRules": True}}
 
 
-def reader(*records: bytes) -> RuleReader:
-    return RuleReader(lambda: {json.loads(one)["item"]["id"]: one for one in records}, "graph-rule")
+def reader(*records: bytes) -> RecordSetReader:
+    return rule_reader(lambda: {json.loads(one)["item"]["id"]: one for one in records}, "graph-rule")
 
 
 def natives(*records: bytes) -> list[Native]:

@@ -1,0 +1,94 @@
+"""List and fetch records of which a mailbox answers all at once, whichever protocol answers with them.
+
+An answer holds all records, and no state to go on from: each listing is whole. Its cursor is a digest of the
+records, so that a listing with nothing new names nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from model.errors import Rejected
+from model.protocols import Failed, Native, Page, Ref, key_of
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Hold one record.
+
+    Attributes:
+        body: its bytes.
+        properties: what else is known of it (Native.properties); its version does not depend on that.
+    """
+
+    body: bytes
+    properties: Mapping[str, object] = field(default_factory=dict)
+
+
+class RecordSetReader:
+    """List and fetch the records of one container; one thread at a time."""
+
+    def __init__(
+        self, read: Callable[[], Mapping[str, Record]], form: str, *, together: bool = False
+    ) -> None:
+        """Prepare; nothing is asked.
+
+        Args:
+            read: asks for each record, by its id.
+            form: Native.format of the records.
+            together: True if what a record means depends on the others: it has another version once any of
+                them changes.
+        """
+        self._read = read
+        self._form = form
+        self._together = together
+        self._listed: Mapping[str, Record] | None = None
+
+    def changes(self, cursor: str | None) -> Iterator[Page]:
+        """Yield one page: all records, or nothing if they are as they were.
+
+        Raises:
+            Whatever `read` raises.
+        """
+        self._listed = records = self._read()
+        now = _digest_of_all(records)
+        if now == cursor:
+            yield Page((), now)
+        else:
+            yield Page(tuple(self._ref(id_, one, now) for id_, one in records.items()), now, full=True)
+
+    def fetch(self, refs: Iterable[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
+        """Yield one record for each ref, as it was listed last; see `model.protocols.Source.fetch`.
+
+        Raises:
+            Whatever `read` raises.
+        """
+        records = self._read() if self._listed is None else self._listed
+        now = _digest_of_all(records)
+        for ref in refs:
+            record = records.get(ref.id)
+            if record is None:
+                yield Failed(key_of(ref.id), Rejected("vanished"))
+            else:
+                stated = self._ref(ref.id, record, now)
+                yield Native(stated, self._form, record.properties, _body(record.body) if bodies else None)
+
+    def _ref(self, id_: str, record: Record, all_: str) -> Ref:
+        rests_on = all_.encode() if self._together else b""
+        return Ref(id_, _digest(rests_on + record.body), size=len(record.body))
+
+
+def _digest_of_all(records: Mapping[str, Record]) -> str:
+    digests = sorted(_digest(record.body) for record in records.values())  # in whatever order they came
+    return _digest("".join(digests).encode())
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _body(record: bytes) -> Callable[[], io.BytesIO]:
+    return lambda: io.BytesIO(record)
