@@ -213,6 +213,7 @@ KINDS: Mapping[Kind, KindTraits] = {
         typical_rate=20.0,
         requests=1,
         grants=True,
+        extra="delegates",
     ),
 }
 

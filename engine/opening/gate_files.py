@@ -69,9 +69,16 @@ def grantees(
             directory=gate_rules.directory,
             deny=gate_rules.deny,
         )
-        return found.people({address})
+        return found.people({address}) or _later(address, gate_rules)
 
     return people
+
+
+def _later(address: str, gate_rules: GateRules) -> dict[str, str | None]:
+    """Return a person whom the directory knows, and no wave that was planned yet, as one who moves later."""
+    known = gate_rules.directory.source_rows(address)
+    is_known = len(known) == 1 and not gate_rules.deny.denies({address})
+    return {address: None} if is_known else {}
 
 
 def rules(config: Config, workload: Kind, approved: Callable[[str], bool]) -> GateRules:
