@@ -2,7 +2,7 @@
 
 It does what `kogge retry` and `kogge approve CODE` do, and records who decided and why. What is signed, and
 what Prefect's one login must not decide (engine.approvals.acceptances.BY_FORM), is refused with the command
-for it.
+for it. A decision is one transaction: cut in its middle it has not happened, and is pressed again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from pydantic import Field
 from engine.approvals.acceptances import APPROVABLE, BY_FORM
 from engine.approvals.unneeded_approvals import refuse_needless
 from engine.config.file_errors import unknown
-from engine.config.load import Config
 from engine.config.registry import chosen
 from engine.control.ledger_patience import patience_of
 from engine.control.log_filter import quieten
@@ -33,6 +32,7 @@ from flows.own_run import mark
 from flows.process.parameters import Boxes, Configuration, RunParameters, WaveName, refuse_unknown_wave
 from ledger.db.rows import LegRow, MailboxRow
 from ledger.open_ledgers import opened
+from ledger.plan.decision import deciding
 from ledger.store import Ledger
 from model.errors import Blocked, MigrationError, Misconfigured
 from model.plural import many
@@ -106,8 +106,9 @@ def _decided(order: DecideParameters) -> str:
             return _left(ledger, order, rows)
         if leaving := going_back(ledger, config.hooks, rows):
             raise Blocked(GIVING_BACK, f"{', '.join(sorted(leaving))}; nothing was changed")
-        if order.decision == "accept":
-            _accept(config, ledger, order, rows)
+        accepts = order.decision == "accept"
+        if accepts:
+            refuse_needless(config, ledger, order.code, [*rows], of_wave=False)
         again = requeue(
             ledger,
             order.wave,
@@ -115,6 +116,7 @@ def _decided(order: DecideParameters) -> str:
             codes=_stopped_for(order),
             rejected=order.rejected and order.decision == "retry",
             asked=order.asked,
+            accepted=dict.fromkeys((row.id for row in rows), order.code) if accepts else None,
         )
     return _outcome(order, len(rows), again)
 
@@ -169,17 +171,10 @@ def _codes(legs: Collection[LegRow]) -> str:
     return f"now: {found}" if found else "none stopped"
 
 
-def _accept(config: Config, ledger: Ledger, order: DecideParameters, rows: Collection[MailboxRow]) -> None:
-    refuse_needless(config, ledger, order.code, [*rows], of_wave=False)
-    for row in rows:
-        ledger.approve(
-            row.id, order.code, order.asked["by"], order.asked["reason"], about={"through": THROUGH}
-        )
-
-
 def _left(ledger: Ledger, order: DecideParameters, rows: Collection[MailboxRow]) -> str:
-    for row in rows:
-        ledger.event(order.wave, LEFT, {**order.asked, "code": order.code}, subject=row.id)
+    with deciding(ledger, order.wave) as decision:
+        for row in rows:
+            decision.event(LEFT, {**order.asked, "code": order.code}, row.id)
     return f"{_of(len(rows))} left as {'it is' if len(rows) == 1 else 'they are'}; recorded"
 
 

@@ -35,6 +35,7 @@ from ledger.db.schema import mailbox as mailbox_table
 from ledger.leg import locations, phase_moves, phases
 from ledger.leg.locations import Place, Seat
 from ledger.plan import mailboxes as planning
+from ledger.plan.decision import deciding
 from ledger.plan.mailboxes import PlanConflict, Planned, PlannedMailbox
 from ledger.views import reports
 from ledger.views.reports import Differing, LegSummary, Lost, Rejection
@@ -548,12 +549,8 @@ class Ledger:
             about: the numbers that the person saw.
         """
         wave = subject.removeprefix("wave:") if subject.startswith("wave:") else self.mailbox(subject).wave
-        detail: dict[str, str | int] = {"by": by, "code": code, "reason": reason, **(about or {})}
-        with writing(self._engine) as connection:
-            if not subject.startswith("wave:"):
-                detail["seen"] = planning.seen_of(connection, subject)
-            kind = f"approved:{code}"
-            return events.append_event(connection, wave, kind, detail, subject=subject, signature=signature)
+        with deciding(self, wave) as decision:
+            return decision.approve(subject, code, {"by": by, "reason": reason, **(about or {})}, signature)
 
     def approved(
         self, subject: str, code: str, spender: str | None = None, *, spent: str | None = None

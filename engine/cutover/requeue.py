@@ -12,7 +12,8 @@ from engine.config.hooks import HooksSettings
 from engine.cutover.given_back import GIVING_BACK
 from engine.cutover.stopped import stops
 from ledger.db.rows import LegState, MailboxRow, State
-from ledger.store import Ledger
+from ledger.plan.decision import deciding
+from ledger.store import RETRYABLE, Ledger
 from model.kinds import Kind
 
 
@@ -50,8 +51,11 @@ def requeue(
     codes: Collection[str] = (),
     rejected: bool = False,
     asked: Mapping[str, str] | None = None,
+    accepted: Mapping[str, str] | None = None,
 ) -> Requeued:
     """Set workloads of a wave that are stopped back to pending; an event records it.
+
+    All of it, or nothing: without its event nobody would know who asked.
 
     Args:
         ledger: the ledger.
@@ -61,6 +65,7 @@ def requeue(
         codes: only workloads that stopped for one of these; empty for any.
         rejected: True to give rejected items new attempts as well.
         asked: what the event says of who asked, and why.
+        accepted: by mailbox, the code for which a person takes responsibility; recorded first.
 
     Returns:
         What is pending again. Workloads that a worker holds stay as they are.
@@ -73,10 +78,13 @@ def requeue(
     summaries = ledger.summary(wave) if rejected else []
     items = {one.leg: one.counts.get(State.REJECTED, 0) for one in summaries if one.leg in before}
     again = {leg for leg, count in items.items() if count}
-    legs = ledger.requeue(before, rejected=rejected)
-    legs += ledger.requeue(again, states=(LegState.VERIFIED, LegState.COPIED), rejected=True)
     given = sum(items.values())
-    if legs:
-        ledger.event(wave, "retried", {"legs": legs, "rejected": given, **(asked or {})})
+    with deciding(ledger, wave) as decision:
+        legs = decision.requeue(before, RETRYABLE, rejected=rejected)
+        legs += decision.requeue(again, (LegState.VERIFIED, LegState.COPIED), rejected=True)
+        for number, code in (accepted or {}).items():
+            decision.approve(number, code, asked or {})
+        if legs:
+            decision.event("retried", {"legs": legs, "rejected": given, **(asked or {})})
     moved = {leg.mailbox for leg in ledger.legs(wave) if leg.id in before and before[leg.id] != leg}
     return Requeued(legs, frozenset(moved), given)

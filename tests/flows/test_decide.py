@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from dying import Countdown
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import ValidationError
 from ready_prefect import LOGIN
 from scripted import SIDES, add, opened
+from sqlalchemy import Engine
+from sqlalchemy.event import listen, remove
+from walking import Died
 
 from engine.approvals.acceptances import APPROVABLE, BY_FORM
 from engine.config.load import Config
@@ -115,6 +121,50 @@ def test_one_of_several_differences_is_accepted_by_the_id(night: Night) -> None:
     night.decide(decision="accept", code=KEPT, mailboxes=[night.ids[4]])
     assert night.ledger.approved(night.ids[4], KEPT)
     assert night.states()[3:5] == ["differs", "pending"]
+
+
+FORMS: list[dict[str, Any]] = [
+    {"decision": "retry", "code": "login-refused"},
+    {"decision": "accept", "code": KEPT},
+    {"decision": "leave", "code": "login-refused"},
+]
+
+
+@contextmanager
+def statements(step: Countdown) -> Iterator[None]:
+    """Count every statement and commit of the process; the countdown may die before one."""
+
+    def executes(*_: object) -> None:
+        step("statement")
+
+    def commits(*_: object) -> None:
+        step("commit")
+
+    hooks = {"before_cursor_execute": executes, "commit": commits}
+    for name, hook in hooks.items():
+        listen(Engine, name, hook)
+    try:
+        yield
+    finally:
+        for name, hook in hooks.items():
+            remove(Engine, name, hook)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_decision_is_made_whole_or_not_at_all_wherever_it_is_cut(
+    night: Night, form: dict[str, Any]
+) -> None:
+    kinds = {"retry": ["retried"], "accept": [f"approved:{KEPT}", "retried"], "leave": ["left", "left"]}
+    again = {"retry": 2, "accept": 1, "leave": 0}[form["decision"]]
+    before = night.ledger.legs(), night.events()
+    for die_at in count(1):
+        with suppress(Died), statements(Countdown(die_at)):
+            night.decide(**form)
+        if (night.ledger.legs(), night.events()) != before:
+            break
+    assert die_at > 8
+    assert [kind for kind, _, _ in night.events()] == kinds[form["decision"]]
+    assert night.states().count("pending") == again
 
 
 def test_accepting_one_code_tries_nothing_else_again(night: Night) -> None:
