@@ -101,6 +101,7 @@ def check(
         suspended_approvals,
     )
     from engine.preflight.exposed_secrets import exposed_secrets
+    from engine.preflight.missing_secrets import naming_missing_secrets
     from engine.preflight.preflight import examine_all, powers, unreachable_sides
     from evidence.pack_keys import look_of
     from kogge.prepare.announced_waits import announced_waits
@@ -116,6 +117,7 @@ def check(
         announced_waits(settings),
         progress_bar("checking", len(chosen)) as seen,
         defect_log(settings.state_directory),
+        naming_missing_secrets(settings),
     ):
         looks = examine_all(settings, chosen, rules, seen, begun, passes, live)
         power = powers(settings, unreachable_sides(looks))

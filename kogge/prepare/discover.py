@@ -60,11 +60,16 @@ def discover(
     Example: kogge discover --csv inventory.csv --relations relations.csv
     """
     from engine.control.error_log import defect_log
+    from engine.preflight.missing_secrets import naming_missing_secrets
     from engine.preflight.source_inventory import keep, take_all
 
     settings = load(config)
     chosen = people(settings, wave, mailbox)
-    with progress_bar("listing", len(chosen)) as seen, defect_log(settings.state_directory):
+    with (
+        progress_bar("listing", len(chosen)) as seen,
+        defect_log(settings.state_directory),
+        naming_missing_secrets(settings),
+    ):
         found = take_all(settings, chosen, seen, delegates=relations is not None)
     if csv_file is not None:
         if csv_file.exists() and all(one.code for one in found):

@@ -1,0 +1,79 @@
+"""Whoever lacks several secrets is told of all at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.config.load import Config, load
+from engine.preflight.missing_secrets import naming_missing_secrets
+from model.errors import Misconfigured
+
+TEXT = """
+mailboxes = "mailboxes.csv"
+
+[source]
+kind = "ews"
+url = "https://old.example/EWS/Exchange.asmx"
+username = "migrator"
+password = { env = "KOGGE_TEST_EWS" }
+
+[source.mail]
+kind = "imap"
+host = "old.example"
+password = { file = "nowhere" }
+
+[target.mail]
+kind = "imap"
+host = "new.example"
+password = { env = "KOGGE_TEST_MAIL" }
+
+[target.calendar]
+kind = "caldav"
+url = "https://new.example"
+profile = "nextcloud"
+password = { env = "KOGGE_TEST_{login}" }
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    (tmp_path / "kogge.toml").write_text(TEXT)
+    return load(tmp_path / "kogge.toml")
+
+
+def said(config: Config, error: Exception) -> list[str]:
+    with pytest.raises(type(error)) as raised, naming_missing_secrets(config):
+        raise error
+    return str(raised.value).removeprefix("misconfigured: ").splitlines()
+
+
+def lacking(config: Config) -> Misconfigured:
+    mail = config.target.mail
+    assert mail is not None
+    with pytest.raises(Misconfigured) as raised:
+        mail.password.read()  # type: ignore[attr-defined]
+    return raised.value
+
+
+def test_all_that_are_missing_are_named(config: Config, tmp_path: Path) -> None:
+    assert said(config, lacking(config)) == [
+        "kogge.toml:18: target.mail.password: secret from env KOGGE_TEST_MAIL is not set",
+        "kogge.toml:8: source.password: secret from env KOGGE_TEST_EWS is not set",
+        f"kogge.toml:13: source.mail.password: secret from file {tmp_path}/nowhere"
+        " cannot be read (No such file or directory)",
+    ]
+
+
+def test_what_is_there_is_not_named(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = lacking(config)
+    monkeypatch.setenv("KOGGE_TEST_EWS", "much")
+    (tmp_path / "nowhere").write_text("more")
+    assert said(config, first) == [
+        "kogge.toml:18: target.mail.password: secret from env KOGGE_TEST_MAIL is not set"
+    ]
+
+
+def test_another_error_stays_as_it_is(config: Config) -> None:
+    assert said(config, Misconfigured("--wave", "is unknown")) == ["--wave: is unknown"]
