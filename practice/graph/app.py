@@ -35,6 +35,7 @@ from practice.graph.users import ROUTES as USERS
 from practice.graph.users import find_user
 from practice.graph.wire import Ask, HeldResponse, refused
 from practice.graph_items.calendar import ROUTES as CALENDARS
+from practice.graph_items.calendar_rights import ROUTES as CALENDAR_RIGHTS
 from practice.graph_items.contacts import ROUTES as CONTACTS
 from practice.graph_items.messages import ROUTES as MESSAGES
 from practice.graph_items.todo import ROUTES as TASKS
@@ -89,7 +90,9 @@ class Graph:
         self.agents: Counter[str] = Counter()
         self._services = services
         more = [route for service in services for route in service.routes]
-        self._routes = best((*USERS, *FOLDERS, *MESSAGES, *CALENDARS, *CONTACTS, *TASKS, *SETTINGS, *more))
+        self._routes = best(
+            (*USERS, *FOLDERS, *MESSAGES, *CALENDARS, *CALENDAR_RIGHTS, *CONTACTS, *TASKS, *SETTINGS, *more)
+        )
         self._count = threading.Lock()
 
     def app(self) -> Starlette:

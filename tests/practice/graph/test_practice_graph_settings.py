@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route as WebRoute
 
+from mappings.rights.graph_right import ROLES
 from practice.exchange.wire import Reply
 from practice.graph.context import Context, Route
 from practice.graph.server import GraphServer
@@ -35,6 +36,20 @@ def test_every_second_mailbox_has_a_rule(asker: GraphAsker, world: World) -> Non
     assert [row["displayName"] for row in rules] == [rule.name for rule in RULES]
     asker.user = world.addresses()[1]
     assert asker.all("mailFolders/inbox/messageRules") == []
+
+
+def test_every_third_mailbox_shows_each_role_and_the_others_are_plain(
+    asker: GraphAsker, world: World
+) -> None:
+    rows = asker.all("calendar/calendarPermissions")
+    assert {row["role"] for row in rows} == ROLES.keys() | {"custom"}
+    assert [row["isRemovable"] for row in rows] == [False] + [True] * (len(rows) - 1)
+    asker.user = world.addresses()[1]
+    assert [row["role"] for row in asker.all("calendar/calendarPermissions")] == [
+        "freeBusyRead",
+        "write",
+        "read",
+    ]
 
 
 def test_groups_are_told_to_whom_may_read_them(asker: GraphAsker) -> None:

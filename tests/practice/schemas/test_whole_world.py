@@ -126,6 +126,7 @@ def of_calendars(asker: GraphAsker) -> None:
         asker.all(f"calendarGroups/{group['id']}/calendars")
     for calendar in asker.all("calendars"):
         of = f"calendars/{calendar['id']}"
+        asker.all(f"{of}/calendarPermissions")
         asker.get(f"{of}/calendarView?{VIEW}&$top=100")
         asker.get(f"{of}/calendarView/delta?{VIEW}")
         for event in asker.all(f"{of}/events?$top=100"):
