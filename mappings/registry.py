@@ -12,7 +12,7 @@ tasks     "ews-task", "graph-task"
 notes     "ews-note"
 files     "file"                    see mappings.files.file
 settings  "ews-rule", "graph-rule"  see mappings.rules.rule_item
-permissions  "ews-right"            see mappings.rights.right_item
+permissions  "ews-right", "graph-right"  see mappings.rights.right_item
 
 A source that comes later has a format of its own, and a line of its own in FORMS. Records of Graph are JSON;
 see the mappings that read them into the elements below (mappings.exchange.elements).
@@ -57,6 +57,7 @@ from mappings.mail.digest import canonical, tolerant
 from mappings.notes import note
 from mappings.rights import right_item
 from mappings.rights.ews_right import ews_right
+from mappings.rights.graph_right import graph_right
 from mappings.rules import rule_item
 from model.errors import Rejected
 from model.kinds import Kind
@@ -261,6 +262,7 @@ _EVENT = RecordForm(event.skip_event, map_event, _event_title)
 _CONTACT = RecordForm(contact.skip_contact, map_contact, _contact_title)
 _TASK = RecordForm(task.skip_task, map_task, _task_title)
 _EWS_RIGHT = RecordForm(right_item.skip_right, right_item.mapped_by(ews_right), right_item.title_of)
+_GRAPH_RIGHT = RecordForm(right_item.skip_right, right_item.mapped_by(graph_right), right_item.title_of)
 _RULE = RecordForm(rule_item.skip_rule, rule_item.map_rule, rule_item.title_of)
 
 FORMS: Mapping[tuple[Kind, str], RecordForm] = {
@@ -281,6 +283,7 @@ FORMS: Mapping[tuple[Kind, str], RecordForm] = {
     (Kind.SETTINGS, "ews-rule"): _RULE,
     (Kind.SETTINGS, "graph-rule"): _RULE,
     (Kind.PERMISSIONS, "ews-right"): _EWS_RIGHT,
+    (Kind.PERMISSIONS, "graph-right"): _GRAPH_RIGHT,
 }
 """By the kind of the item and the format of its record (Native.format)."""
 

@@ -36,7 +36,9 @@ CONNECTORS = (
     Connector(
         kind="graph",
         settings="connectors.graph_api.settings:GraphSettings",
-        reads=frozenset({Kind.MAIL, Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.FILES, Kind.SETTINGS}),
+        reads=frozenset(
+            {Kind.MAIL, Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.FILES, Kind.SETTINGS, Kind.PERMISSIONS}
+        ),
         open_source=_source,
         of_sites=True,
         scoped=True,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from connectors.graph.rights import shared_with
 from connectors.graph_api.client import GraphClient, listed, query
 from connectors.graph_api.errors import GraphRefusal, translated
 from connectors.graph_api.folders import number
@@ -31,6 +32,7 @@ NEEDED: Mapping[Kind, tuple[str, ...]] = {
         "Sites.ReadWrite.All",
     ),
     Kind.SETTINGS: ("MailboxSettings.Read", "MailboxSettings.ReadWrite"),
+    Kind.PERMISSIONS: ("Calendars.Read", "Calendars.ReadWrite"),
 }
 """Application permissions by kind; one of them is enough, the narrowest first. Source:
 https://learn.microsoft.com/graph/permissions-reference"""
@@ -46,15 +48,16 @@ PROBES: Mapping[Kind, str] = {
     Kind.CALENDAR: "calendar",
     Kind.CONTACTS: "contactFolders",
     Kind.SETTINGS: "mailFolders/inbox/messageRules",
+    Kind.PERMISSIONS: "calendar/calendarPermissions",
 }
 
 
 def extras(client: GraphClient) -> Iterator[tuple[str, int | None]]:
     """Yield a code and a count of what exists and will not move.
 
-    Graph reaches neither an In-Place Archive (its well-known folder "archive" is something else) nor notes
-    nor lists of people; it does not say if there are any. Recoverable items are counted in items, rules and
-    groups one by one.
+    Graph reaches neither an In-Place Archive (its well-known folder "archive" is something else) nor notes,
+    lists of people and rights to folders other than calendars; it does not say if there are any. Recoverable
+    items are counted in items, rules and groups one by one, and the people who share the default calendar.
 
     Args:
         client: the Graph client.
@@ -69,9 +72,11 @@ def extras(client: GraphClient) -> Iterator[tuple[str, int | None]]:
     yield "archive-mailbox", None
     yield "notes", None
     yield "distribution-lists", None
+    yield "folder-rights", None
     questions: tuple[tuple[str, Callable[[GraphClient], int | None]], ...] = (
         ("recoverable-items", _recoverable),
         ("inbox-rules", _rules),
+        ("delegates", shared_with),
         ("groups", _groups),
     )
     for code, question in questions:

@@ -18,6 +18,7 @@ from connectors.graph.calendar import CalendarReader
 from connectors.graph.contacts import ContactReader
 from connectors.graph.mail import MailReader
 from connectors.graph.preflight import extras, rights, sent_from, server, withheld
+from connectors.graph.rights import CalendarRightReader
 from connectors.graph.rules import InboxRuleReader
 from connectors.graph.todo import TaskReader
 from connectors.graph_api.client import GraphClient
@@ -44,6 +45,7 @@ READERS: Mapping[Kind, Callable[[GraphClient], ItemReader]] = {
     Kind.TASKS: TaskReader,
     Kind.FILES: DriveReader,
     Kind.SETTINGS: InboxRuleReader,
+    Kind.PERMISSIONS: CalendarRightReader,
 }
 
 

@@ -67,7 +67,7 @@ def _mapped(native: Native, right: SourceRight, context: Context) -> Mapped:
     folder = str(native.properties["Folder"])
     placed = context.places.get(folder)
     form = context.target.rights.get(placed[0]) if placed is not None else None
-    if right.access.empty and right.grantee not in (Grantee.DELETED, Grantee.DELEGATE):
+    if right.access.empty and right.stated and right.grantee not in (Grantee.DELETED, Grantee.DELEGATE):
         return _left(native, EMPTY)
     if right.grantee in LEFT:
         return _left(native, FREE_BUSY if _is_free_busy(right) else LEFT[right.grantee])

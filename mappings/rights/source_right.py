@@ -50,9 +50,11 @@ class SourceRight:
         access: what the person may do.
         delegation: what the person has as the owner's delegate; None if the person is none, or if the right
             is not about the calendar.
+        stated: False if the source does not say what the person may do; `access` is nothing then.
     """
 
     grantee: Grantee
     address: str = ""
     access: Access = NOTHING
     delegation: Delegation | None = None
+    stated: bool = True

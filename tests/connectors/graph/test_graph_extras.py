@@ -47,6 +47,10 @@ def test_a_user_without_an_id_is_nobody(source: Open) -> None:
         source(Cloud(lambda _: Answer({}))).identity()
 
 
+SHARED = {"role": "write", "emailAddress": {"address": "bert@example.org"}}
+ALL = {"role": "freeBusyRead", "emailAddress": {"name": "My Organization"}}
+
+
 def asked(rows: dict[str, Answer]) -> Cloud:
     return Cloud(lambda ask: rows.get(ask.path.removeprefix(HOME), error("ErrorAccessDenied", 403)))
 
@@ -59,14 +63,17 @@ def test_what_stays_is_counted_where_graph_tells(source: Open) -> None:
             "/mailFolders/recoverableitemsversions": Answer({"totalItemCount": 2}),
             "/mailFolders/inbox/messageRules": Answer({"value": [{"id": "r1"}, {"id": "r2"}]}),
             "/memberOf/microsoft.graph.group": groups(["Unified"], [], ["Unified"]),
+            "/calendar/calendarPermissions": Answer({"value": [SHARED, SHARED | {"role": "none"}, ALL]}),
         }
     )
     assert list(source(cloud).extras()) == [
         ("archive-mailbox", None),
         ("notes", None),
         ("distribution-lists", None),
+        ("folder-rights", None),
         ("recoverable-items", 9),
         ("inbox-rules", 2),
+        ("delegates", 1),
         ("groups", 2),
     ]
 
@@ -83,7 +90,7 @@ def test_groups_that_may_not_be_read_are_not_taken_for_groups_without_a_mailbox(
 def test_what_may_not_be_asked_is_not_told(source: Open) -> None:
     found = dict(source(asked({})).extras())
     assert set(found.values()) == {None}
-    assert len(found) == 6
+    assert len(found) == 8
 
 
 def test_the_one_click_archive_is_never_taken_for_the_archive_mailbox(source: Open) -> None:
@@ -150,7 +157,7 @@ def test_rights_are_the_tokens(source: Open) -> None:
     names = ["Mail.ReadWrite", "Files.Read.All", "User.Read.All"]
     opened = source(roles(names, {}), kinds=frozenset(READERS))
     assert opened.rights() == Rights(wide=("Mail.ReadWrite",), writes=("Mail.ReadWrite",))
-    assert opened.withheld() == {Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.SETTINGS}
+    assert opened.withheld() == {Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.SETTINGS, Kind.PERMISSIONS}
 
 
 def test_a_permission_scoped_in_exchange_is_in_no_token_and_not_missing(source: Open) -> None:
