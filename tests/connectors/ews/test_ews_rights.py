@@ -1,0 +1,160 @@
+"""Rights to folders as Exchange states them: each as its single rights say, and no refusal taken for none."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Mapping
+
+import pytest
+from ews_responder import Answer, Request, envelope, error, message, responder
+from ews_scripts import Open, unwrapped
+from lxml import etree
+from samples import marks, samples
+
+from connectors.ews.rights import rights_of
+from connectors.exchange.record_set import Record
+from mappings.rights.ews_right import ews_right
+from mappings.rights.source_right import Grantee, SourceRight
+from model.errors import Blocked, MigrationError
+from model.folder_rights import Access, Detail, Span
+from model.kinds import Kind
+from model.protocols import Container, Native, Ref, Role
+
+T = "{http://schemas.microsoft.com/exchange/services/2006/types}"
+CALENDAR = Container(Kind.CALENDAR, "cal", ("Calendar",), Role.CALENDAR)
+INBOX = Container(Kind.MAIL, "in", ("Inbox",), Role.INBOX)
+SPANS = {"None": Span.NONE, "Owned": Span.OWN, "All": Span.ALL}
+READS = {"None": Detail.NOTHING, "FullDetails": Detail.ALL}
+Replies = Mapping[str, Callable[[Request], Answer]]
+
+
+def rights(source: Open, replies: Replies, *folders: Container) -> dict[str, Record]:
+    with responder(lambda request: replies[request.operation](request)) as server:
+        side = unwrapped(source(server, patience_seconds=0))
+        return rights_of(vars(side)["_client"], folders)
+
+
+def read(record: Record) -> SourceRight:
+    return ews_right(Native(Ref("a", "1"), "ews-right", record.properties, lambda: io.BytesIO(record.body)))
+
+
+def user(address: str, name: str = "B. B.") -> str:
+    named = f"<t:PrimarySmtpAddress>{address}</t:PrimarySmtpAddress><t:DisplayName>{name}</t:DisplayName>"
+    return f"<t:UserId>{named}</t:UserId>"
+
+
+def permission(address: str, level: str, name: str = "B. B.") -> str:
+    return f"<t:Permission>{user(address, name)}<t:PermissionLevel>{level}</t:PermissionLevel></t:Permission>"
+
+
+def folder(id_: str, *entries: str) -> str:
+    held = f"<t:PermissionSet><t:Permissions>{''.join(entries)}</t:Permissions></t:PermissionSet>"
+    found = f'<t:Folder><t:FolderId Id="{id_}" ChangeKey="1"/>{held}</t:Folder>'
+    return message("GetFolder", f"<m:Folders>{found}</m:Folders>")
+
+
+def replies(*messages: str, delegates: str = "") -> Replies:
+    told = "".join(
+        '<m:DelegateUserResponseMessageType ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode>'
+        f"<m:DelegateUser>{user(one)}<t:ViewPrivateItems>true</t:ViewPrivateItems></m:DelegateUser>"
+        "</m:DelegateUserResponseMessageType>"
+        for one in delegates.split()
+    )
+    answer = (
+        envelope("GetDelegate")
+        .replace(
+            "<m:ResponseMessages></m:ResponseMessages>",
+            (f"<m:ResponseCode>NoError</m:ResponseCode><m:ResponseMessages>{told}</m:ResponseMessages>"),
+        )
+        .replace("<m:GetDelegateResponse ", '<m:GetDelegateResponse ResponseClass="Success" ')
+    )
+    return {
+        "GetFolder": lambda _: Answer(envelope("GetFolder", *messages)),
+        "GetDelegate": lambda _: Answer(answer),
+    }
+
+
+@pytest.mark.parametrize("code", ["ErrorAccessDenied", "ErrorItemPropertyRequestFailed"])
+def test_a_folder_that_is_denied_is_no_folder_without_rights(source: Open, code: str) -> None:
+    said = replies(folder("in", permission("b@x.example", "Editor")), error("GetFolder", code))
+    with pytest.raises(Blocked, match="no-permissions-permission"):
+        rights(source, said, INBOX, CALENDAR)
+
+
+def test_a_folder_that_the_answer_leaves_out_ends_the_listing(source: Open) -> None:
+    with pytest.raises(Exception, match="ErrorUnknownRequest"):
+        rights(source, replies(folder("in", permission("b@x.example", "Editor"))), INBOX, CALENDAR)
+
+
+def test_a_delegate_stands_beside_the_calendar_or_alone(source: Open) -> None:
+    said = replies(
+        folder("in", permission("b@x.example", "Editor")),
+        folder("cal", permission("B@x.example", "Reviewer"), permission("c@x.example", "None")),
+        delegates="b@x.example d@x.example",
+    )
+    found = rights(source, said, INBOX, CALENDAR)
+    by_folder = {(str(one.properties["Folder"]), read(one).address): read(one) for one in found.values()}
+    assert set(by_folder) == {("in", "b@x.example"), ("cal", "b@x.example"), ("", "")}
+    assert by_folder["in", "b@x.example"].delegation is None
+    delegation = by_folder["cal", "b@x.example"].delegation
+    assert delegation is not None
+    assert delegation.private
+    assert by_folder["", ""].grantee is Grantee.DELEGATE
+    assert not any("example" in id_ for id_ in found)
+
+
+def test_another_name_of_a_person_changes_no_record(source: Open) -> None:
+    one, other = (
+        rights(source, replies(folder("in", permission("b@x.example", "Editor", name))), INBOX)
+        for name in ("Berta", "Berta Neu")
+    )
+    assert one == other
+
+
+class TestRecorded:
+    """What an independent server answered for folders of each level."""
+
+    pytestmark = marks("settings-recordings")
+
+    def test_no_right_is_read_wider_than_its_single_rights(self, source: Open) -> None:
+        names = sorted(samples("settings-recordings").glob("exchange/*-GetFolder-*-response-200.xml"))
+        seen: set[str] = set()
+        for name in names:
+            text = name.read_text()
+            ids = re.findall(r'FolderId Id="([^"]+)"', text)
+            if not 23 <= int(name.name[:3]) <= 74 or "ErrorAccessDenied" in text:
+                continue
+            folders = [Container(Kind.MAIL, id_, ("x",)) for id_ in ids]
+            said = {**replies(), "GetFolder": lambda _, text=text: Answer(text)}
+            found = [read(one) for one in rights(source, said, *folders).values()]
+            every = etree.fromstring(text.encode()).iter(f"{T}Permission", f"{T}CalendarPermission")
+            entries = [one for one in every if level(one) != "None"]
+            assert [one.access for one in found] == [single(one) for one in entries]
+            seen |= {level(one) for one in entries}
+        levels = {"PublishingEditor", "Editor", "PublishingAuthor", "Author", "NoneditingAuthor"}
+        assert seen >= levels | {"Reviewer", "Contributor", "Custom"}
+
+    def test_what_was_denied_is_blocked(self, source: Open) -> None:
+        (name,) = samples("settings-recordings").glob("exchange/071-*-response-200.xml")
+        said = {**replies(), "GetFolder": lambda _: Answer(name.read_text())}
+        with pytest.raises(MigrationError, match="no-permissions-permission"):
+            rights(source, said, INBOX)
+
+
+def level(entry: etree._Element) -> str:
+    return entry.findtext(f"{T}PermissionLevel") or entry.findtext(f"{T}CalendarPermissionLevel") or ""
+
+
+def single(entry: etree._Element) -> Access:
+    """What the single rights of a recorded entry allow."""
+    said = {etree.QName(one).localname: one.text or "" for one in entry}
+    return Access(
+        said["IsFolderVisible"] == "true",
+        READS[said["ReadItems"]],
+        said["CanCreateItems"] == "true",
+        said["CanCreateSubFolders"] == "true",
+        SPANS[said["EditItems"]],
+        SPANS[said["DeleteItems"]],
+        said["IsFolderOwner"] == "true",
+    )
