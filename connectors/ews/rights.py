@@ -50,9 +50,8 @@ def rights_of(client: EwsClient, folders: Iterable[Container]) -> dict[str, Reco
     """
     records: dict[str, Record] = {}
     with_calendar: set[str] = set()
-    entries = [(folder, entry) for folder, found in _entries(client, folders) for entry in found]
     delegates = _delegates(client)
-    for folder, entry in entries:
+    for folder, entry in _each(client, folders):
         more: tuple[_Entry, ...] = ()
         if folder.role is Role.CALENDAR and _address(entry) in delegates:
             more = (delegates[_address(entry)],)
@@ -62,6 +61,13 @@ def rights_of(client: EwsClient, folders: Iterable[Container]) -> dict[str, Reco
         if address not in with_calendar:
             records[right_id("", address)] = _record((delegate,), "", "")
     return records
+
+
+def _each(client: EwsClient, folders: Iterable[Container]) -> Iterator[tuple[Container, _Entry]]:
+    """Yield each entry; no more than those of one request are in memory as elements."""
+    for folder, found in _entries(client, folders):
+        for entry in found:
+            yield folder, entry
 
 
 def _entries(client: EwsClient, folders: Iterable[Container]) -> Iterator[tuple[Container, list[_Entry]]]:

@@ -126,7 +126,7 @@ class TestRecorded:
             if not 23 <= int(name.name[:3]) <= 74 or "ErrorAccessDenied" in text:
                 continue
             folders = [Container(Kind.MAIL, id_, ("x",)) for id_ in ids]
-            said = {**replies(), "GetFolder": lambda _, text=text: Answer(text)}
+            said = {**replies(), "GetFolder": always(text)}
             found = [read(one) for one in rights(source, said, *folders).values()]
             every = etree.fromstring(text.encode()).iter(f"{T}Permission", f"{T}CalendarPermission")
             entries = [one for one in every if level(one) != "None"]
@@ -137,9 +137,13 @@ class TestRecorded:
 
     def test_what_was_denied_is_blocked(self, source: Open) -> None:
         (name,) = samples("settings-recordings").glob("exchange/071-*-response-200.xml")
-        said = {**replies(), "GetFolder": lambda _: Answer(name.read_text())}
+        said = {**replies(), "GetFolder": always(name.read_text())}
         with pytest.raises(MigrationError, match="no-permissions-permission"):
             rights(source, said, INBOX)
+
+
+def always(text: str) -> Callable[[Request], Answer]:
+    return lambda _: Answer(text)
 
 
 def level(entry: etree._Element) -> str:
