@@ -12,6 +12,7 @@ tasks     "ews-task", "graph-task"
 notes     "ews-note"
 files     "file"                    see mappings.files.file
 settings  "ews-rule", "graph-rule"  see mappings.rules.rule_item
+          "ews-reply", "graph-reply"  see mappings.rules.reply_item
 permissions  "ews-right", "graph-right"  see mappings.rights.right_item
 
 A source that comes later has a format of its own, and a line of its own in FORMS. Records of Graph are JSON;
@@ -58,7 +59,9 @@ from mappings.notes import note
 from mappings.rights import right_item
 from mappings.rights.ews_right import ews_right
 from mappings.rights.graph_right import graph_right
-from mappings.rules import rule_item
+from mappings.rules import reply_item, rule_item
+from mappings.rules.ews_reply import ews_reply
+from mappings.rules.graph_reply import graph_reply
 from model.errors import Rejected
 from model.kinds import Kind
 from model.protocols import Capabilities, Loss, Mapped, Native, key_of
@@ -263,6 +266,8 @@ _CONTACT = RecordForm(contact.skip_contact, map_contact, _contact_title)
 _TASK = RecordForm(task.skip_task, map_task, _task_title)
 _EWS_RIGHT = RecordForm(right_item.skip_right, right_item.mapped_by(ews_right), right_item.title_of)
 _GRAPH_RIGHT = RecordForm(right_item.skip_right, right_item.mapped_by(graph_right), right_item.title_of)
+_EWS_REPLY = RecordForm(reply_item.skip_reply, reply_item.mapped_by(ews_reply), reply_item.title_of)
+_GRAPH_REPLY = RecordForm(reply_item.skip_reply, reply_item.mapped_by(graph_reply), reply_item.title_of)
 _RULE = RecordForm(rule_item.skip_rule, rule_item.map_rule, rule_item.title_of)
 
 FORMS: Mapping[tuple[Kind, str], RecordForm] = {
@@ -282,6 +287,8 @@ FORMS: Mapping[tuple[Kind, str], RecordForm] = {
     (Kind.FILES, "file"): RecordForm(file.skip_file, file.map_file, file.title_of, date=file.date_of),
     (Kind.SETTINGS, "ews-rule"): _RULE,
     (Kind.SETTINGS, "graph-rule"): _RULE,
+    (Kind.SETTINGS, "ews-reply"): _EWS_REPLY,
+    (Kind.SETTINGS, "graph-reply"): _GRAPH_REPLY,
     (Kind.PERMISSIONS, "ews-right"): _EWS_RIGHT,
     (Kind.PERMISSIONS, "graph-right"): _GRAPH_RIGHT,
 }

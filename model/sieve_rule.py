@@ -25,7 +25,8 @@ class SieveRule:
         place: its place among the owner's rules; the lowest is tried first.
         active: False if it must not act: it was switched off, or a part of it cannot be said.
         test: the test in Sieve, in one line; "true" for a rule without conditions.
-        actions: the commands in Sieve, each in one line and with its semicolon, in their order.
+        actions: the commands in Sieve, each with its semicolon, in their order; in one line, but for strings
+            of several lines, of which none begins with a tab.
         extensions: what `require` must name for the test and the actions.
         notes: what could not be said, each in one line, for people who read the script.
     """
@@ -76,13 +77,25 @@ def rule_of(text: str) -> SieveRule:
         int(place),
         active == "yes",
         _after(rest[0], "if "),
-        tuple(_after(line, "\t") for line in rest[2:-1]),
+        tuple(_actions(rest[2:-1])),
         extensions,
         tuple(notes),
     )
     if rule.text() != text:
         raise ValueError("the rule is written otherwise")
     return rule
+
+
+def _actions(lines: list[str]) -> list[str]:
+    found: list[str] = []
+    for line in lines:
+        if line.startswith("\t"):
+            found.append(line[1:])
+        elif found:
+            found[-1] += f"\n{line}"
+        else:
+            raise ValueError("no line begins with a tab")
+    return found
 
 
 def _after(line: str, start: str) -> str:

@@ -221,6 +221,14 @@ def get_delegates(mailbox: str) -> str:
     )
 
 
+def get_reply(mailbox: str) -> str:
+    """Return a GetUserOofSettings request."""
+    return (
+        "<m:GetUserOofSettingsRequest><t:Mailbox>"
+        f"<t:Address>{escape(mailbox)}</t:Address></t:Mailbox></m:GetUserOofSettingsRequest>"
+    )
+
+
 def get_rules(mailbox: str) -> str:
     """Return a GetInboxRules request."""
     return (

@@ -27,6 +27,7 @@ from connectors.ews.items import RecordPlan
 from connectors.ews.mail import MailPlan
 from connectors.ews.preflight import addresses, delegates, extras, sent_from, server
 from connectors.ews.records import SyncPage, sync_page
+from connectors.ews.replies import reply_of
 from connectors.ews.requests import distinguished, sync_items
 from connectors.ews.rights import rights_of
 from connectors.ews.rules import rules_of
@@ -34,8 +35,9 @@ from connectors.ews.series_states import CalendarCursor, digests_of, read_cursor
 from connectors.ews.settings import EwsSettings
 from connectors.exchange.folders import containers
 from connectors.exchange.record_set import Record, RecordSetReader
-from connectors.exchange.rights import rights_container
-from connectors.exchange.rules import rule_container, rule_reader
+from connectors.exchange.replies import REPLY, reply_container, reply_reader
+from connectors.exchange.rights import RIGHTS, rights_container
+from connectors.exchange.rules import RULES, rule_container, rule_reader
 from connectors.settings import Account
 from model.errors import CursorLost, Transient
 from model.kinds import Kind
@@ -85,8 +87,9 @@ class EwsSource:
         self._shapes = {kind: Shape(kind) for kind in FORMATS}
         self._expansion = Expansion(self._client)
         self._sets = {
-            Kind.SETTINGS: rule_reader(self._read_rules, "ews-rule"),
-            Kind.PERMISSIONS: RecordSetReader(self._read_rights, "ews-right"),
+            RULES: rule_reader(self._read_rules, "ews-rule"),
+            REPLY: reply_reader(self._read_reply, "ews-reply"),
+            RIGHTS: RecordSetReader(self._read_rights, "ews-right"),
         }
         self._root: str | None = None
         self._typed = True  # SyncFolderItems reports which appointments are occurrences
@@ -121,6 +124,7 @@ class EwsSource:
         """
         if Kind.SETTINGS in self._kinds:
             yield rule_container()
+            yield reply_container()
         if Kind.PERMISSIONS in self._kinds:
             yield rights_container()
         if not self._kinds <= OF_ALL_FOLDERS:
@@ -156,8 +160,8 @@ class EwsSource:
             Transient: "sync-stuck" when the state does not advance, or comes again; "folder-vanished"; the
                 retries are used up.
         """
-        if container.kind in self._sets:
-            yield from self._sets[container.kind].changes(cursor)
+        if container.id in self._sets:
+            yield from self._sets[container.id].changes(cursor)
             return
         if container.kind is Kind.CALENDAR:
             yield from self._calendar_changes(container, cursor)
@@ -246,14 +250,20 @@ class EwsSource:
         Large bodies are spooled; a body lives as long as its Native. The format is the one of the container's
         kind (`mappings.registry`), also for an item that does not belong there: its ItemClass says so.
         """
-        if container.kind in self._sets:
-            yield from self._sets[container.kind].fetch(refs, bodies=bodies)
+        if container.id in self._sets:
+            yield from self._sets[container.id].fetch(refs, bodies=bodies)
         else:
             yield from Fetch(self._client, self._pace, self._plan(container.kind, bodies)).run(refs)
 
     def _read_rules(self) -> dict[str, bytes]:
         try:
             return rules_of(self._client) or {}
+        except EwsRefusal as refusal:
+            raise translated(refusal) from None
+
+    def _read_reply(self) -> bytes | None:
+        try:
+            return reply_of(self._client)
         except EwsRefusal as refusal:
             raise translated(refusal) from None
 

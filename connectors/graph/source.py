@@ -17,9 +17,9 @@ from pathlib import Path
 from connectors.graph.calendar import CalendarReader
 from connectors.graph.contacts import ContactReader
 from connectors.graph.mail import MailReader
+from connectors.graph.mailbox_settings import SettingsReader
 from connectors.graph.preflight import extras, rights, sent_from, server, withheld
 from connectors.graph.rights import CalendarRightReader
-from connectors.graph.rules import InboxRuleReader
 from connectors.graph.todo import TaskReader
 from connectors.graph_api.client import GraphClient
 from connectors.graph_api.errors import GraphRefusal
@@ -44,7 +44,7 @@ READERS: Mapping[Kind, Callable[[GraphClient], ItemReader]] = {
     Kind.CONTACTS: ContactReader,
     Kind.TASKS: TaskReader,
     Kind.FILES: DriveReader,
-    Kind.SETTINGS: InboxRuleReader,
+    Kind.SETTINGS: SettingsReader,
     Kind.PERMISSIONS: CalendarRightReader,
 }
 

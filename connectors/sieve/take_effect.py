@@ -12,8 +12,8 @@ from typing import Final
 
 from connectors.sieve.dialects.dialect import Dialect
 from connectors.sieve.merged import Merged, Placed, taken_apart
-from connectors.sieve.record import NAME, Record, Took, digest_of, load, save, store
-from connectors.sieve.script import ends_before, parts_of
+from connectors.sieve.record import NAME, Kept, Record, Took, digest_of, load, save, store
+from connectors.sieve.script import ends_before, parts_of, required
 from connectors.sieve.session import Session, whole
 from model.errors import Blocked, Rejected, Transient
 
@@ -52,8 +52,9 @@ def take_effect(session: Session, dialect: Dialect, *, live: bool = False) -> To
         live: True to add what is missing, and to change nothing else.
 
     Raises:
-        Blocked: "other-script-active": a person chose another script since, or the web client's script acts
-            no more; "script-switched-off": the script that would act holds rules that a person switched off;
+        Blocked: "own-reply-active": the person's own script answers mail, and so would a rule; in live the
+            rule is left out instead; "other-script-active": a person chose another script since, or the web
+            client's script acts no more; "script-switched-off": the script that would act holds rules that a person switched off;
             "script-unreadable": the person's script makes no sense; "sieve-quota"; "scripts-refused".
         Rejected: "changed-at-target": a person removes scripts at this moment.
         Transient: "busy": a person changes the script at this moment; see Session.
@@ -71,6 +72,12 @@ def take_effect(session: Session, dialect: Dialect, *, live: bool = False) -> To
     if active is None and record.took is None:
         active = _unlisted(session, record)
     took, present = _whereto(session, dialect, record, active)
+    if _answers(present) and any(_is_reply(kept) for kept in record.rules.values()):
+        if not live:
+            raise Blocked("own-reply-active", "let the person remove one of the two")
+        record = record.with_rules(
+            kept for kept in record.rules.values() if kept.taken or not _is_reply(kept)
+        )
     merged = _merged(dialect, record, present, took, live=live)
     unreached = _checked(session, merged, present, took.into)
     if merged.script() != present.script() or took.into != active:
@@ -180,6 +187,18 @@ def _activate_old(session: Session, took: Took, active: str | None) -> None:
 def _refuse_touched(present: Merged) -> None:
     if any(rule.touched for rule in present.rules):
         raise _changed()
+
+
+def _answers(present: Merged) -> bool:
+    """Return True if the person's own script may answer mail (RFC 5230, 4.7: one answer a run, at most)."""
+    try:
+        return "vacation" in required(parts_of(present.own))
+    except ValueError:
+        raise _unreadable() from None
+
+
+def _is_reply(kept: Kept) -> bool:
+    return kept.rule.active and any(action.startswith("vacation ") for action in kept.rule.actions)
 
 
 def _changed() -> Rejected:

@@ -43,7 +43,7 @@ REMOVING = frozenset({Act.DELETE, Act.PERMANENT_DELETE})
 SENDING = frozenset({Act.REDIRECT, Act.FORWARD})
 STOP = "stop;"
 _NO_ACTION = ("keep;",)
-_MAILBOX = re.compile(
+MAILBOX = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
 )
 """An address that every server takes (RFC 5321, 4.1.2): for another one it refuses the whole script."""
@@ -341,7 +341,7 @@ def _redirects(people: People, act: Act, values: Sequence[str]) -> list[_Step] |
     """Return one command for each address; None if one of them is unknown, or is the owner's own."""
     found = [people.smtp(one) for one in values]
     known = [one for one in found if one is not None and one.lower() not in people.owner]
-    if len(known) < len(found) or not all(map(_MAILBOX.fullmatch, known)):
+    if len(known) < len(found) or not all(map(MAILBOX.fullmatch, known)):
         return None
     once = {one.lower(): one for one in known}
     return [_Step(act, f"redirect :copy {quoted(one)};", frozenset({"copy"})) for one in once.values()]

@@ -216,11 +216,11 @@ def _dates(values: tuple[str, ...], _: People) -> Test | None:
         if one and when is None:
             return None
         if when is not None:
-            parts += _moment(when, operator)
+            parts += now_compared(when, operator)
     return Test(all_of(parts), frozenset({"date", "relational"}))
 
 
-def _moment(when: datetime, operator: str) -> list[str]:
+def now_compared(when: datetime, operator: str) -> list[str]:
     """Compare the date, and on the same date the time: servers spell iso8601 in several ways."""
     day, clock = when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S").split()
     now = 'currentdate :zone "+0000"'

@@ -28,6 +28,7 @@ from practice.exchange.context import Context, Known, Limits
 from practice.exchange.directory import (
     get_delegate,
     get_inbox_rules,
+    get_reply,
     resolve_names,
 )
 from practice.exchange.folders import find_folder, get_folder
@@ -57,6 +58,7 @@ _WRAPPED: dict[str, Operation] = {
 # Answered by an element of their own
 _BARE: dict[str, Operation] = {
     "GetInboxRules": get_inbox_rules,
+    "GetUserOofSettingsRequest": get_reply,
     "GetDelegate": get_delegate,
 }
 

@@ -22,6 +22,7 @@ from practice.exchange.soap import (
     message,
 )
 from practice.world.people import Person
+from practice.world.replies import ews_reply
 from practice.world.rules import ews_rules
 
 _LIMIT = 100
@@ -129,6 +130,23 @@ def get_inbox_rules(context: Context, call: Call) -> Iterator[bytes]:
 def _rules(context: Context, owner: Person) -> str:
     mailbox = find_mailbox(context.world, owner.address)
     return "<m:InboxRules/>" if mailbox is None else ews_rules(mailbox)
+
+
+def get_reply(context: Context, call: Call) -> Iterator[bytes]:
+    """Answer GetUserOofSettings."""
+    try:
+        owner = _owner(context, call.element.findtext(f"{T}Mailbox/{T}Address"))
+    except EwsError as error:
+        body = f'<m:ResponseMessage ResponseClass="Error">{failed(error)}</m:ResponseMessage>'
+    else:
+        body = (
+            '<m:ResponseMessage ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode>'
+            f"</m:ResponseMessage>{ews_reply(owner)}"
+        )
+    yield from context.dialect.bare(
+        f"<m:GetUserOofSettingsResponse>{body}<m:AllowExternalOof>All</m:AllowExternalOof>"
+        "</m:GetUserOofSettingsResponse>"
+    )
 
 
 def get_delegate(context: Context, call: Call) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from practice.graph.users import find_user
 from practice.graph.wire import Json, rest_id
 from practice.harness.dice import digest
 from practice.world.people import DOMAIN, Person
+from practice.world.replies import graph_reply
 from practice.world.rules import graph_rules
 
 _SETTINGS = frozenset({"MailboxSettings.Read"})
@@ -27,6 +28,11 @@ def _rules(context: Context) -> Reply:
     """Answer with the rules that every second mailbox has."""
     rows = [_with_rest_ids(row) for row in graph_rules(context.box)]
     return context.say(paged(context.ask, rows, context.query, _PAGE))
+
+
+def _reply(context: Context) -> Reply:
+    """Answer with the automatic reply of a user."""
+    return context.say(graph_reply(_person(context)))
 
 
 def _with_rest_ids(rule: dict[str, Any]) -> Json:
@@ -80,6 +86,7 @@ def _person(context: Context) -> Person:
 _USER = "users/{user}"
 ROUTES = (
     Route(f"{_USER}/mailFolders/inbox/messageRules", "ListRules", _SETTINGS, _rules),
+    Route(f"{_USER}/mailboxSettings/automaticRepliesSetting", "GetMailboxSettings", _SETTINGS, _reply),
     Route(f"{_USER}/memberOf", "ListGroups", _PERSON, _groups, directory=True),
     Route(f"{_USER}/memberOf/microsoft.graph.group", "ListGroups", _PERSON, _groups, directory=True),
 )

@@ -29,7 +29,8 @@ class Dialect:
 
 def block(rule: SieveRule) -> tuple[str, ...]:
     """Return the lines of the rule itself, without its name."""
-    return (f"if {rule.test}", "{", *(f"\t{action}" for action in rule.actions), "}")
+    actions = (line for action in rule.actions for line in f"\t{action}".split("\n"))
+    return (f"if {rule.test}", "{", *actions, "}")
 
 
 def notes(rule: SieveRule) -> tuple[str, ...]:
