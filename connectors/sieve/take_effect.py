@@ -54,8 +54,9 @@ def take_effect(session: Session, dialect: Dialect, *, live: bool = False) -> To
     Raises:
         Blocked: "own-reply-active": the person's own script answers mail, and so would a rule; in live the
             rule is left out instead; "other-script-active": a person chose another script since, or the web
-            client's script acts no more; "script-switched-off": the script that would act holds rules that a person switched off;
-            "script-unreadable": the person's script makes no sense; "sieve-quota"; "scripts-refused".
+            client's script acts no more; "script-switched-off": the script that would act holds rules that a
+            person switched off; "script-unreadable": the person's script makes no sense; "sieve-quota";
+            "scripts-refused".
         Rejected: "changed-at-target": a person removes scripts at this moment.
         Transient: "busy": a person changes the script at this moment; see Session.
     """

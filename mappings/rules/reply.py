@@ -1,4 +1,4 @@
-"""Say an automatic reply (out of office) in Sieve: one `vacation` for people of the own domains, one for others.
+"""Say an automatic reply (out of office) in Sieve: one `vacation` for people inside, and one for others.
 
 Each is said exactly, or it answers fewer people than it did. Who is inside is told by the domain of the
 envelope's sender, to whom the answer goes: a forged From brings no inside text to anybody outside.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -134,6 +133,5 @@ def test_a_text_means_nothing_but_itself(text: str, said: str, losses: bool) -> 
 def test_a_text_beyond_all_measure_is_refused() -> None:
     with pytest.raises(Rejected, match="too-large"):
         fit_reply(Reply(True, Audience.NONE, "x" * 60_000), OWNER, SIEVE, outside=False)
-    assert (
-        fit_reply(replace(Reply(True, Audience.NONE), inside=" \n"), OWNER, SIEVE, outside=False).rule is None
-    )
+    empty = Reply(True, Audience.NONE, " \n")
+    assert fit_reply(empty, OWNER, SIEVE, outside=False).rule is None

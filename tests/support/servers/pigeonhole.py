@@ -107,11 +107,11 @@ class Pigeonhole(Dovecot):
         path.write_bytes(text)
         self._chown(path)
 
-    def deliver(self, user: str, message: str) -> None:
+    def deliver(self, user: str, message: str, sender: str = "sender@old.example") -> None:
         """Deliver a message, as a mail server does: the active script acts."""
         with smtplib.LMTP(self.host, self.lmtp_port) as lmtp:
             receiver = user if self.addresses else f"{user}@new.example"
-            lmtp.sendmail("sender@old.example", [receiver], message)
+            lmtp.sendmail(sender, [receiver], message)
 
     def subjects(self, user: str, folder: str) -> list[str]:
         """The subjects of the messages in a folder; [] if there is none of this name."""
@@ -129,10 +129,17 @@ def start_pigeonhole(
     storage: int = 0,
     largest: int = 1_000_000,
     addresses: bool = False,
+    submission: int = 0,
 ) -> Pigeonhole:
-    """Start one that knows users. The limits are those of each person's scripts; 0 for none."""
+    """Start one that knows users. The limits are those of each person's scripts; 0 for none.
+
+    submission: the port of loopback to which it sends mail; 0 if it sends none.
+    """
     lab = Path(tempfile.mkdtemp(prefix="kogge-pigeonhole-"))
-    server = Pigeonhole(lab=lab, scripts=scripts, storage=storage, largest=largest, addresses=addresses)
+    more = f"submission_host = 127.0.0.1:{submission}\n" if submission else ""
+    server = Pigeonhole(
+        lab=lab, more=more, scripts=scripts, storage=storage, largest=largest, addresses=addresses
+    )
     names = list(users)
     server.add_users(names)
     return dovecot.started(server, [])
