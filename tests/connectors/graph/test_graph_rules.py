@@ -18,7 +18,7 @@ def test_rules_are_listed_and_fetched(source: Open) -> None:
         return Answer({"value": [RULE]}) if known else error("ErrorAccessDenied", 403)
 
     opened = source(Cloud(answer), kinds=frozenset({Kind.SETTINGS}))
-    (container,) = opened.containers()
+    container, _ = opened.containers()
     (page,) = opened.changes(container, None)
     assert page.full
     (native,) = opened.fetch(container, page.refs)
@@ -29,3 +29,24 @@ def test_rules_are_listed_and_fetched(source: Open) -> None:
     assert item == {name: value for name, value in RULE.items() if not name.startswith("@")}
     (again,) = opened.changes(container, page.cursor)
     assert (again.refs, again.cursor) == ((), page.cursor)
+
+
+def test_a_reply_is_listed_once_for_each_side(source: Open) -> None:
+    """What a server states of a schedule that does not act is no change."""
+    stated = {"@odata.context": "x", "status": "alwaysEnabled", "externalReplyMessage": "Away"}
+    day = 0
+
+    def answer(ask: Ask) -> Answer:
+        nonlocal day
+        day += 1
+        known = ask.path.removeprefix(HOME) == "/mailboxSettings/automaticRepliesSetting"
+        today = {"scheduledStartDateTime": {"dateTime": f"2026-12-0{day}", "timeZone": "UTC"}}
+        return Answer(stated | today) if known else error("ErrorAccessDenied", 403)
+
+    opened = source(Cloud(answer), kinds=frozenset({Kind.SETTINGS}))
+    _, container = opened.containers()
+    (page,) = opened.changes(container, None)
+    natives = [one for one in opened.fetch(container, page.refs) if isinstance(one, Native)]
+    assert [one.properties["Side"] for one in natives] == ["inside", "outside"]
+    (again,) = opened.changes(container, page.cursor)
+    assert again.refs == ()
