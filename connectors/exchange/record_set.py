@@ -54,7 +54,7 @@ class RecordSetReader:
             Whatever `read` raises.
         """
         self._listed = records = self._read()
-        now = _digest_of_all(records)
+        now = self._digest_of_all(records)
         if now == cursor:
             yield Page((), now)
         else:
@@ -67,7 +67,7 @@ class RecordSetReader:
             Whatever `read` raises.
         """
         records = self._read() if self._listed is None else self._listed
-        now = _digest_of_all(records)
+        now = self._digest_of_all(records)
         for ref in refs:
             record = records.get(ref.id)
             if record is None:
@@ -76,14 +76,17 @@ class RecordSetReader:
                 stated = self._ref(ref.id, record, now)
                 yield Native(stated, self._form, record.properties, _body(record.body) if bodies else None)
 
+    def _digest_of_all(self, records: Mapping[str, Record]) -> str:
+        """Return a digest that is equal for the same records, in whatever order they came.
+
+        Where a record stands for itself, its id counts: the same right to another folder is another one.
+        """
+        named = (("", _digest(one.body)) for id_, one in records.items())
+        return _digest("".join(sorted(f"{id_}\0{digest}\n" for id_, digest in named)).encode())
+
     def _ref(self, id_: str, record: Record, all_: str) -> Ref:
         rests_on = all_.encode() if self._together else b""
         return Ref(id_, _digest(rests_on + record.body), size=len(record.body))
-
-
-def _digest_of_all(records: Mapping[str, Record]) -> str:
-    digests = sorted(_digest(record.body) for record in records.values())  # in whatever order they came
-    return _digest("".join(digests).encode())
 
 
 def _digest(data: bytes) -> str:

@@ -90,6 +90,15 @@ def test_a_new_name_changes_no_right_and_a_new_role_does(source: Open) -> None:
     assert sum(a.version != b.version for a, b in zip(first.refs, less.refs, strict=True)) == 1
 
 
+def test_the_same_right_to_another_calendar_is_news(source: Open) -> None:
+    row = entry("bert@example.org", "read")
+    before = listed(opened(source, cloud(Answer({"value": [EVERYBODY, row]}))))
+    side = opened(source, cloud(Answer({"value": [EVERYBODY]}), Answer({"value": [row]})))
+    after = listed(side, before.cursor)
+    assert after.full
+    assert {ref.id for ref in after.refs} != {ref.id for ref in before.refs}
+
+
 @pytest.mark.parametrize(
     "main",
     [Answer({"value": []}), error("ErrorAccessDenied", 403)],
