@@ -81,8 +81,8 @@ class RecordSetReader:
 
         Where a record stands for itself, its id counts: the same right to another folder is another one.
         """
-        named = (("", _digest(one.body)) for id_, one in records.items())
-        return _digest("".join(sorted(f"{id_}\0{digest}\n" for id_, digest in named)).encode())
+        marks = (_digest(one.body) + ("" if self._together else id_) for id_, one in records.items())
+        return _digest("".join(sorted(marks)).encode())
 
     def _ref(self, id_: str, record: Record, all_: str) -> Ref:
         rests_on = all_.encode() if self._together else b""
