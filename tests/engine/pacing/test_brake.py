@@ -62,7 +62,7 @@ class Side:
 def tries(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     monkeypatch.setattr(Side, "tries", Counter())
     monkeypatch.setattr(source_inventory, "open_source", lambda *_, **__: Side("source", refuses=True))
-    monkeypatch.setattr(preflight, "open_source", lambda *_, **__: Side("source", refuses=False))
+    monkeypatch.setattr(preflight, "open_source", lambda *_, **__: Side("source of a check", refuses=False))
     monkeypatch.setattr(preflight, "open_target", lambda *_, **__: Side("target", refuses=True))
     return Side.tries
 
