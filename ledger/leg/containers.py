@@ -196,6 +196,11 @@ class LegContainers(LegConnection):
         with self._reading() as connection:
             return locations.places(connection, self._lease.mailbox)
 
+    def gives_rights(self) -> bool:
+        """Return True if a right to a folder of the mailbox was given at a target."""
+        with self._reading() as connection:
+            return locations.gives_rights(connection, self._lease.mailbox)
+
     def awaits_folders(self) -> bool:
         """Return True if the mailbox's mail moves, and not all of its folders are at the target yet."""
         with self._reading() as connection:

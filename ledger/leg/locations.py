@@ -107,6 +107,11 @@ def places(connection: Connection, mailbox: str) -> list[tuple[str, Kind, str]]:
     return [(unpack_id(source_id), Kind(workload), href) for source_id, workload, href in rows]
 
 
+def gives_rights(connection: Connection, mailbox: str) -> bool:
+    """Return True if a right to a folder of the mailbox was given at a target."""
+    return connection.execute(_GIVEN, {"whose": mailbox}).first() is not None
+
+
 def awaits_folders(connection: Connection, mailbox: str) -> bool:
     """Return True if mail is one of the mailbox's workloads, and not all of its folders are placed yet."""
     if connection.execute(_MAIL, {"whose": mailbox}).first() is None:
@@ -125,6 +130,22 @@ _PLACED = (
 )
 
 
+_GIVEN = (
+    select(item.c.id)
+    .where(
+        item.c.container.in_(
+            select(container.c.id).where(
+                container.c.leg.in_(
+                    select(leg.c.id).where(
+                        leg.c.mailbox == bindparam("whose"), leg.c.workload == Kind.PERMISSIONS.value
+                    )
+                )
+            )
+        ),
+        item.c.state.in_([state.value for state in AT_TARGET]),
+    )
+    .limit(1)
+)
 _EVERY_PLACED = (
     select(container.c.source_id, leg.c.workload, container.c.href)
     .select_from(container.join(leg))

@@ -20,6 +20,7 @@ from engine.planning.mailbox_list import Person
 from engine.preflight import preflight
 from engine.preflight.preflight import PreflightResult
 from ledger.db.rows import LegState, Phase
+from ledger.leg.leg_session import LegLedger
 from model.kinds import Kind
 from model.protocols import Capabilities, Role
 from model.readers import Readers
@@ -96,6 +97,19 @@ def test_a_live_mailbox_is_its_owners_affair(trial: Trial, monkeypatch: pytest.M
     verified(trial)
     assert len(trial.store.folders["Later",].messages) == 1
     assert Shared.asked == asked
+
+
+def test_rights_that_kogge_gave_refuse_no_later_folder(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may give a new folder those of the folder that it is in."""
+    verified(trial)
+    trial.ledger.set_phase(trial.id, Phase.FROZEN, "somebody")
+    share(monkeypatch, "Later")
+    trial.mailbox.deliver(trial.mailbox.create_folder(("Later",)), letter(60))
+    assert (trial.run().state, trial.run().code) == BLOCKED
+    trial.ledger.requeue()
+    monkeypatch.setattr(LegLedger, "gives_rights", lambda _: True)
+    verified(trial)
+    assert len(trial.store.folders["Later",].messages) == 1
 
 
 @pytest.mark.parametrize(

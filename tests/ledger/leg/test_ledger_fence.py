@@ -24,6 +24,7 @@ SEEN, BEGUN, WRITTEN, CHANGED, CHECKED, TWIN = (key_of(name) for name in NAMES)
 READS = {
     "awaits_folders",
     "places",
+    "gives_rights",
     "folders_of_mail",
     "begun",
     "generation",

@@ -24,6 +24,10 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]
 CUTOVER = ("cutover", "--wave", "pilot", "--by", "A. Engineer", "--json")
+GIVEN = (
+    "SELECT count(*) FROM item i JOIN container c ON c.id = i.container JOIN leg l ON l.id = c.leg "
+    "WHERE l.workload = 'permissions' AND i.state = 5"
+)
 WORDS = ("--execute", "--by", "A. Auditor", "--reason", "the wrong people")
 USERS = tuple(f"login{number}@new.example" for number in range(6))
 _fresh = iter(USERS)
@@ -110,6 +114,7 @@ def test_rights_are_given_from_the_freeze_on(office: Office) -> None:
     given = {f"shared/{first}": {*"lrs"}, f"shared/{first}/Abteilung 7": {*"eilprstw"}}
     assert office.sees(second) == given
     assert office.sees(third) == {}
+    assert place.query(GIVEN) == [(2,)]
     codes = {str(code) for (code,) in place.query("SELECT DISTINCT code FROM item WHERE state = 6")}
     assert {"person-later", "right-of-unknown"} <= codes
 
