@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connectors.catalogue.connector import Connector, TargetRequest, named
+from connectors.catalogue.connector import Connector, RightsRequest, TargetRequest, named
 from model.kinds import Kind
 
 if TYPE_CHECKING:
+    from connectors.caldav.rights import DavRights
     from connectors.caldav.settings import DavSettings
     from connectors.caldav.target import DavTarget
 
 SETTINGS = "connectors.caldav.settings:DavSettings"
 PLAIN = "connectors.caldav.target:DavTarget"
+RIGHTS = "connectors.caldav.rights:DavRights"
 WITH_API = "connectors.open_xchange.target:OpenXchangeTarget"
 
 
@@ -32,17 +34,32 @@ def _target(settings: DavSettings, request: TargetRequest) -> DavTarget:
     )
 
 
+def _rights(settings: DavSettings, request: RightsRequest) -> DavRights:
+    opened: type[DavRights] = named(RIGHTS)
+    return opened(settings, request.account, request.guard, kind=request.kind, budget=request.budget)
+
+
+def _keeps_rights(settings: DavSettings) -> bool:
+    return settings.shares
+
+
 CONNECTORS = (
     Connector(
         kind="caldav",
         settings=SETTINGS,
         writes=frozenset({Kind.CALENDAR, Kind.TASKS}),
         open_target=_target,
+        rights=frozenset({Kind.CALENDAR, Kind.TASKS}),
+        open_rights=_rights,
+        has_rights=_keeps_rights,
     ),
     Connector(
         kind="carddav",
         settings=SETTINGS,
         writes=frozenset({Kind.CONTACTS}),
         open_target=_target,
+        rights=frozenset({Kind.CONTACTS}),
+        open_rights=_rights,
+        has_rights=_keeps_rights,
     ),
 )

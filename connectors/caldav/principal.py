@@ -150,6 +150,7 @@ def identity(library: CaldavLibrary, client: HttpClient, owner: Principal, profi
         hashlib.blake2b(text.encode(), digest_size=16).hexdigest(),
         owner.addresses,
         part="" if owner.resource else _files_id(library, owner, profile),
+        user=unquote(segment(owner.path)) if profile.shares else "",
         self_stated=owner.stated and profile.self_stated and _may_change(client, owner, profile.tell),
     )
 

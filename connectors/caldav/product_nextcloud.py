@@ -47,5 +47,6 @@ PROFILE: Final = Profile(
     trash_refusals=frozenset({500}),
     collections_full=frozenset({403}),
     collections_every=360.0,
+    shares=True,
     max_bytes={"calendar": 10_000_000, "tasks": 10_000_000, "contacts": 5_000_000},
 )

@@ -111,6 +111,11 @@ class DavSettings(Networked):
         return RateLimit(requests, seconds) if requests else None
 
     @property
+    def shares(self) -> bool:
+        """Return True if people may share their collections with others; asks nothing."""
+        return PROFILES[self.profile].shares
+
+    @property
     def counted_as(self) -> str:
         """Return a name for the requests that the server counts together for its rate limit.
 

@@ -17,6 +17,7 @@ from model.kinds import Kind
 CARD: Final = "{urn:ietf:params:xml:ns:carddav}"
 CAL: Final = "{urn:ietf:params:xml:ns:caldav}"
 DAV: Final = "{DAV:}"
+OC: Final = "{http://owncloud.org/ns}"
 COMPONENT: Final = {Kind.CALENDAR: "VEVENT", Kind.TASKS: "VTODO"}
 
 
@@ -38,6 +39,9 @@ AddressData = element(f"{CARD}address-data")
 Addressbook = element(f"{CARD}addressbook")
 ContentLength = element(f"{DAV}getcontentlength")
 SyncToken = element(f"{DAV}sync-token")
+
+Invite = element(f"{OC}invite")
+PublishUrl = element("{http://calendarserver.org/ns/}publish-url")
 
 PRINCIPAL: Final = (
     dav.ResourceType,
@@ -192,6 +196,17 @@ def make_addressbook(name: str) -> bytes:
 def rename(name: str) -> bytes:
     """Return the body of a PROPPATCH that sets the display name."""
     return encoded(_in(dav.PropertyUpdate(), _in(dav.Set(), _in(dav.Prop(), dav.DisplayName(name)))))
+
+
+def share(href: str, *, writes: bool) -> bytes:
+    """Return the body of a POST that gives the principal at `href` this right to a collection (Nextcloud)."""
+    access = [element(f"{OC}read-write")()] if writes else []
+    return encoded(_in(element(f"{OC}share")(), _in(element(f"{OC}set")(), dav.Href(value=href), *access)))
+
+
+def unshare(href: str) -> bytes:
+    """Return the body of a POST that takes the right of the principal at `href` away (Nextcloud)."""
+    return encoded(_in(element(f"{OC}share")(), _in(element(f"{OC}remove")(), dav.Href(value=href))))
 
 
 def encoded(root: BaseElement) -> bytes:

@@ -111,6 +111,7 @@ class Connector:
         open_target: opens it as a target; None if it is none.
         rights: the kinds of items to whose folders it can give rights.
         open_rights: opens the rights to the folders of an account; None if it has none.
+        has_rights: returns whether a server of these settings has such rights; None if each has.
         of_sites: True if it reads sites, which are nobody's mailbox.
         scoped: True if it tells which mailboxes a credential may open, so that a person can accept too much.
         links: the systems of its vendor into which items of its mailboxes link, as people call them; "" for
@@ -127,8 +128,14 @@ class Connector:
     open_target: Callable[[Any, TargetRequest], Target] | None = None
     rights: frozenset[Kind] = frozenset()
     open_rights: Callable[[Any, RightsRequest], RightsStore] | None = None
+    has_rights: Callable[[Any], bool] | None = None
     of_sites: bool = False
     scoped: bool = False
     links: str = ""
     mailbox_requests: float | None = None
     at_once: int | None = None
+
+    def keeps_rights(self, settings: Any, kind: Kind) -> bool:
+        """Return True if rights can be given to folders of a kind on a server of these settings."""
+        known = kind in self.rights and self.open_rights is not None
+        return known and (self.has_rights is None or self.has_rights(settings))

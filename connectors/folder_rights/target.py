@@ -54,12 +54,12 @@ class FolderRightsTarget:
         """Prepare the target; no server is asked before the first call.
 
         Args:
-            stores: the servers that keep rights, by what their folders hold.
+            stores: the servers that keep rights, by what their folders hold; the first says whose it is.
             kind: the kind of rights.
             digest: returns what a body means.
             live: True in the live phase: write only adds.
         """
-        self._stores = dict(sorted(stores.items()))
+        self._stores = dict(stores)
         self._kind = kind
         self._digest = digest
         self._live = live

@@ -59,8 +59,7 @@ def grantees(
     itself has the word of the first server that keeps rights, since there the owner's name may be another one
     than the login.
     """
-    keepers = (kind for kind in config.workloads if kind in connectors()[config.target.of(kind).kind].rights)
-    first = next(keepers, None)
+    first = next((kind for kind in config.workloads if _keeps_rights(config, kind)), None)
 
     def people(kind: Kind, address: str) -> Mapping[str, str | None]:
         workload = Kind.PERMISSIONS if kind is first else kind
@@ -72,6 +71,11 @@ def grantees(
         return found.people({address}) or _later(address, gate_rules)
 
     return people
+
+
+def _keeps_rights(config: Config, kind: Kind) -> bool:
+    settings = config.target.of(kind)
+    return connectors()[settings.kind].keeps_rights(settings, kind)
 
 
 def _later(address: str, gate_rules: GateRules) -> dict[str, str | None]:

@@ -219,7 +219,7 @@ def _rights_stores(
     for kind in config.workloads:
         settings = config.target.of(kind)
         connector = connectors()[settings.kind]
-        if kind in connector.rights and connector.open_rights is not None:
+        if connector.open_rights is not None and connector.keeps_rights(settings, kind):
             budget = request_budget(config, settings, stop)
             request = RightsRequest(account, kind, guard, spool(config), budget)
             stores[kind] = connector.open_rights(brief(settings) if looking else settings, request)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from dav_desk import meaning
-from dav_raw import Script, account, multistatus, raw, response, whole
+from servers.dav.dav_raw import Script, account, multistatus, raw, response, whole
 
 from connectors.accepted_logins import LOGINS, WAIT_SECONDS
 from connectors.caldav.settings import DavSettings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from dav_desk import PASSWORD_ENV, SECOND, item
-from dav_raw import RawServer, Script, account, multistatus, raw, response, whole
+from servers.dav.dav_raw import RawServer, Script, account, multistatus, raw, response, whole
 
 from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from dav_desk import meaning
-from dav_raw import WORK, Script, account, head, multistatus, raw, response, whole
+from servers.dav.dav_raw import WORK, Script, account, head, multistatus, raw, response, whole
 
 from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 from dav_desk import CALENDAR, Desk, bodies, event, item, written
-from dav_raw import account, multistatus, raw, response, whole
 from hypothesis import given
 from hypothesis import strategies as st
 from results import stored
+from servers.dav.dav_raw import account, multistatus, raw, response, whole
 from servers.dav.faults import Fault, Faults
 
 from connectors.caldav.attachments import parted

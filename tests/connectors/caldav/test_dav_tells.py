@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from dav_desk import PASSWORD_ENV, Desk
-from dav_raw import RawServer, account, head, raw, whole
+from servers.dav.dav_raw import RawServer, account, head, raw, whole
 from servers.dav.manners import manners
 from servers.dav.scheduling import ProductName, start_scheduling
 from servers.smtp_sink import SmtpSink

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from dav_desk import CALENDAR, PASSWORD_ENV, Desk, item, meaning
-from dav_raw import raw, whole
+from servers.dav.dav_raw import raw, whole
 
 from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
