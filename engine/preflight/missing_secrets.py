@@ -11,13 +11,17 @@ from model.errors import Misconfigured
 
 
 @contextmanager
-def naming_missing_secrets(config: Config) -> Iterator[None]:
+def naming_missing_secrets(config: Config, between: str = "\n") -> Iterator[None]:
     """Let the error that says of a secret that it is missing name all others that are.
 
     Only an error is looked at: what this run needs no secret for may lack it.
 
+    Args:
+        config: the configuration.
+        between: what stands between two of them.
+
     Raises:
-        Misconfigured: as the block raised it, with a line for each other secret.
+        Misconfigured: as the block raised it, with each other secret.
     """
     try:
         yield
@@ -26,7 +30,7 @@ def naming_missing_secrets(config: Config) -> Iterator[None]:
         if missing.pop(error.where, None) is None:
             raise
         lines = [error.advice.removeprefix(f"{error.where}: "), *(one.advice for one in missing.values())]
-        raise Misconfigured(error.where, "\n".join(lines)) from None
+        raise Misconfigured(error.where, between.join(lines)) from None
 
 
 def _missing(config: Config) -> Iterator[Misconfigured]:

@@ -282,8 +282,10 @@ def _run_leg(
 ) -> LegResult:
     # Imported late: a wave that hands its batches to other workers needs no connector.
     from engine.assembly import build_leg
+    from engine.preflight.missing_secrets import naming_missing_secrets
 
-    return build_leg(config, leg_id, options, stop=stop, through=through, breaker=breaker).run()
+    with naming_missing_secrets(config, between="; "):
+        return build_leg(config, leg_id, options, stop=stop, through=through, breaker=breaker).run()
 
 
 @contextmanager

@@ -77,3 +77,11 @@ def test_what_is_there_is_not_named(config: Config, tmp_path: Path, monkeypatch:
 
 def test_another_error_stays_as_it_is(config: Config) -> None:
     assert said(config, Misconfigured("--wave", "is unknown")) == ["--wave: is unknown"]
+
+
+def test_a_run_says_it_in_one_line(config: Config) -> None:
+    error = lacking(config)
+    with pytest.raises(Misconfigured) as raised, naming_missing_secrets(config, between="; "):
+        raise error
+    (line,) = str(raised.value).splitlines()
+    assert line.count("; ") == 2
