@@ -121,7 +121,11 @@ def _address(entry: _Entry) -> str:
 
 
 def _delegates(client: EwsClient) -> Mapping[str, _Entry]:
-    """Return the owner's delegates by address; none where the server does not offer them."""
+    """Return the owner's delegates by address, or by what else names them.
+
+    Returns:
+        Nobody where the server does not offer them, or does not tell them.
+    """
 
     def read(message: ResponseMessage) -> list[_Entry]:
         return message.element.findall(".//{*}DelegateUser")
@@ -132,8 +136,7 @@ def _delegates(client: EwsClient) -> Mapping[str, _Entry]:
         if refusal.busy:
             raise translated(refusal) from None
         return {}
-    found = {_address(one): one for answer in answers for one in answer}
-    return {address: one for address, one in found.items() if address}
+    return {_address(one) or _who(one): one for answer in answers for one in answer}
 
 
 def _record(elements: Iterable[_Entry], folder: str, kind: str) -> Record:

@@ -104,6 +104,21 @@ def test_a_delegate_stands_beside_the_calendar_or_alone(source: Open) -> None:
     assert not any("example" in id_ for id_ in found)
 
 
+def test_a_delegate_without_an_address_is_named_too(source: Open) -> None:
+    said = replies(folder("in", permission("b@x.example", "Editor")), delegates="d@x.example")
+    told = said["GetDelegate"]
+
+    def without(ask: Request) -> Answer:
+        body = told(ask).body
+        assert isinstance(body, bytes | str)
+        text = body.decode() if isinstance(body, bytes) else body
+        tag = "t:PrimarySmtpAddress"
+        return Answer(text.replace(f"<{tag}>d@x.example</{tag}>", "<t:SID>S-1-5-21-7</t:SID>"))
+
+    found = rights(source, {**said, "GetDelegate": without}, INBOX)
+    assert [read(one).grantee for one in found.values()] == [Grantee.PERSON, Grantee.DELEGATE]
+
+
 def test_another_name_of_a_person_changes_no_record(source: Open) -> None:
     one, other = (
         rights(source, replies(folder("in", permission("b@x.example", "Editor", name))), INBOX)
