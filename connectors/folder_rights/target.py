@@ -209,7 +209,7 @@ class FolderRightsTarget:
                 raise Rejected("changed-at-target")
             self._stores[right.kind].grant(right.folder, right.who, right.words)
         href = _href(right)
-        if item.replaces is not None and item.replaces.href != href:
+        if not self._live and item.replaces is not None and item.replaces.href != href:
             self._take_back(item.replaces)
         return href
 

@@ -17,7 +17,7 @@ from model.protocols import Guard, Identity
 
 RESERVED = frozenset({"anyone", "anonymous", "authenticated", "owner", "administrators"})
 """Identifiers that stand for many people, or for the owner (RFC 4314, 3; Dovecot and Cyrus have more)."""
-PREFIXES = ("-", "$", "#", "group:", "user=", "owner", "&")
+PREFIXES = ("-", "+", "!", "$", "#", "&", "group:", "group=", "group-override=", "user=", "user:", "owner")
 """Beginnings of identifiers that take rights away, or name a group."""
 
 
@@ -91,4 +91,5 @@ class ImapRights:
 
 def _is_person(who: str) -> bool:
     lower = who.lower()
-    return bool(who) and who.isprintable() and lower not in RESERVED and not lower.startswith(PREFIXES)
+    plain = bool(who) and who.isprintable() and who == who.strip()
+    return plain and lower not in RESERVED and not lower.startswith(PREFIXES)

@@ -146,6 +146,8 @@ def test_in_live_a_right_is_added_and_none_is_changed(rights: Open, number: int)
     with pytest.raises(Blocked, match="live-phase"):
         list(live.remove(HREF, [stored]))
     assert there(live) == [stored.href]
+    given(live, item(FolderRight(Kind.MAIL, "Leer", right.who, "lrs"), replaces=stored))
+    assert len(there(live)) == 2, "what a folder lost would be a change"
 
 
 @pytest.mark.parametrize(
