@@ -152,7 +152,20 @@ def test_in_live_a_right_is_added_and_none_is_changed(rights: Open, number: int)
 
 @pytest.mark.parametrize(
     "who",
-    ["anyone", "Authenticated", "owner", "-bert0", "$team", "#team", "group:team", "", "a\r\nx", "OWNER"],
+    [
+        "anyone",
+        "Authenticated",
+        "owner",
+        "-bert0",
+        "$team",
+        "#team",
+        "group:x",
+        "group=x",
+        "!$x",
+        " x",
+        "",
+        "a\r\nx",
+    ],
 )
 def test_nobody_but_a_person_gets_a_right(who: str, rights: Open) -> None:
     target = rights()
