@@ -23,9 +23,9 @@ from model.kinds import Kind
 from model.protocols import Failed, Item, Native, Stored
 
 pytestmark = pytest.mark.dovecot
-PEOPLE = [f"{name}{number}" for number in range(20) for name in ("anna", "bert")]
+PEOPLE = [f"{name}{number}" for number in range(30) for name in ("anna", "bert")]
 dovecot = dovecot_fixture([*PEOPLE, "müller"], more=SHARED)
-_numbers = iter(range(20))
+_numbers = iter(range(30))
 FOLDER = "Büro & Co/Kinder"
 Open = Callable[..., FolderRightsTarget]
 
