@@ -174,7 +174,7 @@ def _codes(legs: Collection[LegRow]) -> str:
 def _left(ledger: Ledger, order: DecideParameters, rows: Collection[MailboxRow]) -> str:
     with deciding(ledger, order.wave) as decision:
         for row in rows:
-            decision.event(LEFT, {**order.asked, "code": order.code}, row.id)
+            decision.event(LEFT, {**order.asked, "code": order.code}, subject=row.id)
     return f"{_of(len(rows))} left as {'it is' if len(rows) == 1 else 'they are'}; recorded"
 
 

@@ -45,7 +45,7 @@ class Decision:
             self._connection, self._wave, f"approved:{code}", told, subject=subject, signature=signature
         )
 
-    def event(self, kind: str, detail: Mapping[str, str | int], subject: str | None = None) -> Event:
+    def event(self, kind: str, detail: Mapping[str, str | int], *, subject: str | None = None) -> Event:
         """Record an event of the wave, or of a mailbox in it."""
         return audit_log.append_event(self._connection, self._wave, kind, detail, subject=subject)
 
