@@ -52,6 +52,7 @@ THROUGH_OTHERS: Mapping[str, str] = {
 OURS: Mapping[str, str] = {
     "connectors/ews/distribution_lists.py": "an element that response_stream read, written by lxml",
     "connectors/ews/mime_fallback.py": "an element that response_stream read, written by lxml",
+    "connectors/ews/rights.py": "an element that response_stream read, written by lxml",
     "connectors/exo/convert.py": "an event that the mapping made",
     "connectors/open_xchange/group_cards.py": "a card that the mapping made",
     "connectors/open_xchange/task_fields.py": "a task that the mapping made, and a rule of its own grammar",
