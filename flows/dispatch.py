@@ -20,11 +20,11 @@ from prefect.states import Cancelled, Cancelling
 
 from flows.batch_watch import BatchWatch, end_of
 from flows.deploy.deployments import BATCH, TAG, queue_of, wave_tag
-from flows.deploy.queue_watch import LOOK_SECONDS, QueueWatch
 from flows.process.background_task import all_ended, standing, tried
 from flows.process.leg_runner import LegRunner
 from flows.process.parameters import BatchParameters
 from flows.process.prefect_retry import PrefectPatience
+from flows.queue_watch import LOOK_SECONDS, QueueWatch
 from ledger.plan.waves import Waves
 from model.errors import Misconfigured, Transient
 from reports.progress import LATER

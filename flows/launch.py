@@ -35,7 +35,7 @@ from reports import progress
 if TYPE_CHECKING:
     from flows.process.leg_runner import LegRunner, Shutdown
     from flows.process.parameters import Level, VerifyParameters, WaveParameters
-    from flows.run_note import RunNote
+    from flows.process.run_note import RunNote
     from ledger.db.rows import Tally
 
 OnProgress = Callable[[progress.Snapshot], None]
@@ -224,9 +224,10 @@ class _Flow:
             updates[settings.PREFECT_API_AUTH_STRING] = self._api.login
         if self._api.local:
             updates[settings.PREFECT_HOME] = prefect_server.home(self._runner.config.state_directory)
-        from flows.run_note import RunNote
+        from flows.deploy.killed_runs import note_name
+        from flows.process.run_note import RunNote
 
-        note = RunNote(self._runner.config.state_directory, self._api)
+        note = RunNote(self._runner.config.state_directory, note_name(self._api))
         try:
             with settings.temporary_settings(updates):
                 try:
@@ -245,10 +246,10 @@ class _Flow:
         from prefect import tags
 
         from flows.deploy.deployments import TAG
+        from flows.deploy.killed_runs import settle_killed
         from flows.migrate import verify_flow, wave_flow
         from flows.process.background_task import draw
         from flows.process.parameters import WaveParameters
-        from flows.run_note import settle_killed
 
         form, runner = self._form, self._runner
         await draw("runs of killed commands", lambda: settle_killed(runner.config.state_directory, self._api))

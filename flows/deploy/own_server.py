@@ -3,7 +3,8 @@
 It is Prefect's server behind a guard. A page of the internet runs in a browser of this machine and can reach
 every port here, under the machine's name or, once its own name leads here, under that one (DNS rebinding). So
 the guard refuses every request that names another host or comes from a page of another one; and Prefect asks
-for the password that the environment holds.
+for the password that the environment holds. Beside its work it settles the runs of commands that were killed:
+no other process of Kogge may live on this machine then.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from flows.deploy.server_login import AUTH_STRING, HOST, PROOF, proof
@@ -80,9 +82,12 @@ def main(port: int, environment: Mapping[str, str] = os.environ) -> None:
     from prefect.server.api.server import create_app
     from prefect.settings import get_current_settings
 
+    from flows.deploy.killed_runs import keep_settling
+
     login = environment[AUTH_STRING]
     if not all(login.partition(":")):
         raise SystemExit(f"{AUTH_STRING} holds no USER:PASSWORD")
+    keep_settling(Path(environment["PREFECT_HOME"]).parent, f"http://{HOST}:{port}/api", login)
     server = get_current_settings().server
     uvicorn.run(
         Guard(create_app(final=True), login, port),

@@ -14,8 +14,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from engine.control.error_log import spare
-from flows.deploy.api import running_api
+from flows.deploy.api import configured_api, running_api
 from flows.display import prefect_events
+from flows.process.run_note import notes_of_the_dead
+from model.errors import MigrationError
 
 if TYPE_CHECKING:
     from engine.config.load import Config
@@ -39,6 +41,7 @@ def telling(config: Config) -> Iterator[None]:
     if api is None:
         yield
         return
+    settle_killed_commands(config)
     before = {name: os.environ.get(name) for name in (API, LOGIN)}
     os.environ |= {API: api.url} | ({LOGIN: api.login} if api.login else {})
     try:
@@ -48,6 +51,32 @@ def telling(config: Config) -> Iterator[None]:
         for name, value in before.items():
             os.environ.pop(name, None)
             os.environ |= {} if value is None else {name: value}
+
+
+def settle_killed_commands(config: Config) -> int:
+    """Settle the runs of commands that were killed on this machine, if Prefect answers.
+
+    It is for commands that are about something else: it raises nothing, and asks Prefect only if there is
+    something to settle.
+
+    Args:
+        config: says which Prefect, and where notes of runs lie.
+
+    Returns:
+        How many runs it were.
+    """
+    with spare("runs of killed commands"):
+        try:
+            if not notes_of_the_dead(config.state_directory, configured_api(config) or ""):
+                return 0
+            api = running_api(config)
+        except MigrationError:
+            return 0
+        if api is not None:
+            from flows.deploy.killed_runs import settle_at  # imported late, as below
+
+            return settle_at(api, config.state_directory)
+    return 0
 
 
 def show_links(config: Config, wave: str, ends: Mapping[str, int]) -> bool:

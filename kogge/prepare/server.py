@@ -58,8 +58,10 @@ def server_status(config: ConfigPath = DEFAULT, as_json: AsJson = False) -> None
     Example: kogge server status
     """
     from flows.deploy.prefect_server import answers, status
+    from flows.display.from_command import settle_killed_commands
 
     settings = load(config)
+    settle_killed_commands(settings)
     api = settings.prefect.api_url
     if api is None:
         local = status(settings.state_directory)

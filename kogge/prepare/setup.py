@@ -73,8 +73,11 @@ def _outcomes(config: Config, check: bool) -> tuple[Api, list[SetupOutcome]]:
     from flows.deploy.deployed import arrange_all
     from flows.deploy.setup import talking_to
     from flows.deploy.work_pools import own_waves, work
+    from flows.display.from_command import settle_killed_commands
 
     api = ensure_api(config, 0.0 if check else AWAITS_SECONDS)
+    if not check:
+        settle_killed_commands(config)
     try:
         with opened_ledger(config) as ledger, talking_to(api, config):
             things = [*work(config, ledger), *automations(config)]

@@ -63,6 +63,7 @@ def status(
     from engine.control.ledger_access import opened_ledger
     from engine.pacing.server_notices import servers
     from engine.planning.eta import Eta
+    from flows.display.from_command import settle_killed_commands
     from ledger.plan.approvals import plan_rows
     from ledger.views.seal_chain import Seals
     from ledger.views.server_health import newest
@@ -71,6 +72,7 @@ def status(
         raise Misconfigured("--watch", "shows a screen, and --json writes one document: give one of them")
     settings = load(config)
     kinds = _kinds(settings, workload)
+    settle_killed_commands(settings)
     with opened_ledger(settings) as ledger:
         rows = chosen(settings, ledger, wave, mailbox) if wave is not None or mailbox else ()
         wanted = frozenset(row.id for row in rows) if mailbox else None

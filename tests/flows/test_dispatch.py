@@ -27,8 +27,7 @@ from prefect.states import (
 
 from engine.control.stop_signal import Stop
 from engine.pacing.run_legs import Boundary
-from flows import batch_watch, dispatch, migrate
-from flows.deploy import queue_watch
+from flows import batch_watch, dispatch, migrate, queue_watch
 from flows.deploy.worker import BRAKE_PLACES, admitted
 from flows.process.parameters import BatchParameters
 from ledger.plan.waves import WaveRow, Waves

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from prefect.states import Running, Scheduled
 
-from flows.deploy import queue_watch
-from flows.deploy.queue_watch import QueueWatch
+from flows import queue_watch
+from flows.queue_watch import QueueWatch
 
 
 class Api:

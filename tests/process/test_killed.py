@@ -10,9 +10,12 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from prefect_api import PrefectApi
 from proving import Place, Running, Seen, accounted, asked, until
 from servers.dovecot import Dovecot
 
+from flows.deploy.killed_runs import KILLED
+from flows.process.run_note import FOLDER
 from ledger.db.rows import State
 from practice.exchange.server import ExchangeServer
 
@@ -59,6 +62,19 @@ def prove_same(place: Place, dovecot: Dovecot, reference: Counter[Seen]) -> None
 def test_killed_again_and_again(place: Place, dovecot: Dovecot, reference: Counter[Seen]) -> None:
     assert killed(place, random.Random(5), 3) == 3
     prove_same(place, dovecot, reference)
+
+
+def test_prefect_shows_a_killed_run_as_crashed_once_somebody_looks(
+    place: Place, environment: dict[str, str]
+) -> None:
+    """No worker lives, and nobody migrates again."""
+    api = PrefectApi(environment["PREFECT_API_URL"])
+    assert interrupted(place, 20, 0.0, Running.kill)
+    (note,) = (place.state / FOLDER).iterdir()
+    assert api.ask("GET", f"/flow_runs/{note.name}")["state_type"] == "RUNNING"
+    place.run("status")
+    state = api.ask("GET", f"/flow_runs/{note.name}")["state"]
+    assert (state["name"], state["message"]) == ("Crashed", KILLED)
 
 
 @pytest.mark.soak

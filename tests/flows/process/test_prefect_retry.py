@@ -16,8 +16,7 @@ from prefect.states import Completed, Crashed, Running, Scheduled
 
 from engine.control.stop_signal import Stop
 from engine.pacing.run_legs import Boundary
-from flows import batch_watch, dispatch, migrate
-from flows.deploy import queue_watch
+from flows import batch_watch, dispatch, migrate, queue_watch
 from flows.process.parameters import BatchParameters
 from flows.process.prefect_retry import PrefectPatience
 from ledger.store import Ledger

@@ -20,12 +20,14 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Paused, Running
 from scripted import SIDES, Ended, add, opened, serving
 
-from flows import launch, run_note
+from flows import launch
 from flows.deploy import prefect_server
 from flows.deploy.api import Api
 from flows.deploy.deployments import TAG
-from flows.process import leg_runner
-from flows.run_note import FOLDER, KEPT_SECONDS, KILLED, RunNote, settle_killed
+from flows.deploy.killed_runs import KILLED, note_name, settle_killed
+from flows.display.from_command import settle_killed_commands
+from flows.process import leg_runner, run_note
+from flows.process.run_note import FOLDER, KEPT_SECONDS, RunNote
 from ledger.db.rows import LegState
 
 # Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.
@@ -33,7 +35,7 @@ pytestmark = [
     pytest.mark.prefect,
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NAMES = "from engine.control.lease import new_owner; print(new_owner())"
 
 
@@ -50,8 +52,13 @@ def leg() -> None: ...
 
 
 @pytest.fixture(scope="module")
-def server(prefect_state: Callable[[], Path]) -> Iterator[prefect_server.Server]:
-    with serving(prefect_state()) as running:
+def server_state(prefect_state: Callable[[], Path]) -> Path:
+    return prefect_state()
+
+
+@pytest.fixture(scope="module")
+def server(server_state: Path) -> Iterator[prefect_server.Server]:
+    with serving(server_state) as running:
         yield running
 
 
@@ -118,7 +125,7 @@ def test_the_run_of_a_dead_process_is_crashed_with_all_that_ran_in_it(tmp_path: 
 
 def test_what_a_living_process_runs_is_left_alone(tmp_path: Path, api: Api) -> None:
     ids = asked(api, lambda client: killed(client, [TAG]))
-    note = RunNote(tmp_path, api)
+    note = RunNote(tmp_path, api.url)
     note.take(ids[0])
     try:
         assert settled(tmp_path, api) == 0
@@ -130,7 +137,7 @@ def test_what_a_living_process_runs_is_left_alone(tmp_path: Path, api: Api) -> N
 
 def test_a_run_whose_end_prefect_does_not_know_is_settled_next_time(tmp_path: Path, api: Api) -> None:
     ids = asked(api, lambda client: killed(client, [TAG]))
-    note = RunNote(tmp_path, api)
+    note = RunNote(tmp_path, api.url)
     note.take(ids[0])
     note.drop(ended=False)
     assert settled(tmp_path, api) == 1
@@ -230,3 +237,43 @@ def test_the_next_command_settles_it_and_leaves_no_note_of_its_own(
     assert notes
     assert set(notes) == {1}, "while it runs there is a note of it, and no other"
     assert list((config.state_directory / FOLDER).iterdir()) == []
+
+
+def test_the_local_server_settles_it_although_no_command_comes(
+    server: prefect_server.Server, server_state: Path
+) -> None:
+    local = Api(server.api, local=True, login=server.login)
+    ids = asked(local, lambda client: killed(client, [TAG]))
+    living = RunNote(server_state, note_name(local))
+    others = asked(local, lambda client: killed(client, [TAG]))
+    living.take(others[0])
+    note = leave_note(server_state, ids[0], dead_owner(), "")
+    deadline = time.monotonic() + 60
+    while note.exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert states(local, *ids) == ["Crashed"] * 3
+    assert states(local, *others) == ["Running"] * 3
+    living.drop(ended=True)
+
+
+def test_a_command_about_something_else_settles_it(
+    tmp_path: Path, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", api.url)
+    with opened(tmp_path, SIDES) as (config, _):
+        assert settle_killed_commands(config) == 0
+        ids = asked(api, lambda client: killed(client, [TAG]))
+        leave_note(config.state_directory, ids[0], dead_owner(), api.url)
+        assert settle_killed_commands(config) == 1
+        assert states(api, *ids) == ["Crashed"] * 3
+
+
+def test_a_command_about_something_else_goes_on_without_prefect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = "http://127.0.0.1:1/api"
+    monkeypatch.setenv("PREFECT_API_URL", away)
+    with opened(tmp_path, SIDES) as (config, _):
+        note = leave_note(config.state_directory, uuid4(), dead_owner(), away)
+        assert settle_killed_commands(config) == 0
+    assert note.exists()
