@@ -9,7 +9,6 @@ flows.deploy.dead_runs.
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from pathlib import Path
 from uuid import UUID
@@ -26,7 +25,7 @@ from prefect.client.schemas.filters import (
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
-from engine.control.error_log import describe
+from engine.control.error_log import spare
 from flows.deploy.api import Api
 from flows.deploy.dead_runs import PAGE, UNFINISHED, runs_within
 from flows.deploy.deployments import TAG
@@ -59,17 +58,11 @@ def keep_settling(state_directory: Path, url: str, login: str) -> threading.Thre
 
 
 def _look(state_directory: Path, api: Api) -> None:
-    logged = set[str]()
     never = threading.Event()
     while not never.wait(LOOK_SECONDS):
-        try:
+        with spare("runs of killed commands"):
             if notes_of_the_dead(state_directory, note_name(api)):
                 settle_at(api, state_directory)
-        except Exception as error:  # noqa: BLE001 (the thread goes on)
-            line = describe(error)
-            if line not in logged:
-                logged.add(line)
-                logging.getLogger("kogge.defect").error("runs of killed commands: %s", line)
 
 
 def settle_at(api: Api, state_directory: Path) -> int:
