@@ -90,7 +90,7 @@ async def _run(parameters: RollbackParameters) -> State[Any]:
         stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
         ids = frozenset(leg.mailbox for leg in legs)
         scope = Scope(runner.ledger, await runner.ask_ledger(_going, runner, ids, parameters.recall))
-        boundary = Boundary(runner.drain.event)
+        boundary = Boundary(runner.drain.event, config=runner.config)
         order = RollbackRequest(
             runner.config,
             scope,

@@ -13,6 +13,7 @@ from connectors.settings import Account
 from engine.approvals.plan_approval import CUTOVER, refuse_unapproved, refuse_unapproved_mailbox
 from engine.assembly import build_leg
 from engine.config.load import Config
+from engine.config.missing_secrets import naming_missing_secrets, refuse_missing_secrets
 from engine.context.leg_context import utc_now
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.control import lease
@@ -109,9 +110,10 @@ def opened(
     Raises:
         Misconfigured: if a secret of a hook cannot be read.
     """
-    hooks.refuse_unreadable(config.hooks)
+    with naming_missing_secrets(config):
+        hooks.refuse_unreadable(config.hooks)
     owner = lease.new_owner()
-    boundary = Boundary(worker_slots.stop)
+    boundary = Boundary(worker_slots.stop, config=config)
     cutting = CutoverContext(
         ledger=ledger,
         hooks=config.hooks,
@@ -126,7 +128,7 @@ def opened(
             environment=config.hooks.environment,
             directory=config.path.parent,
         ),
-        approve=functools.partial(permit_mailbox, config, ledger),
+        approve=functools.partial(_permit_with_secrets, config, ledger),
         tell=tell,
         stop=worker_slots.stop,
         owner=short(owner),
@@ -161,6 +163,13 @@ def permit_mailbox(config: Config, ledger: Ledger, mailbox: MailboxRow) -> None:
     """
     permit(config, ledger, mailbox.wave)
     refuse_unapproved_mailbox(config, ledger, mailbox, CUTOVER)
+
+
+def _permit_with_secrets(config: Config, ledger: Ledger, mailbox: MailboxRow) -> None:
+    """Do the same as permit_mailbox; nobody is frozen for whom a secret of either side is missing."""
+    permit_mailbox(config, ledger, mailbox)
+    if mailbox.phase is Phase.STAGING:
+        refuse_missing_secrets(config, sorted({leg.workload for leg in ledger.legs(mailbox=mailbox.id)}))
 
 
 def leave_moves(config: Config, ledger: Ledger, worker_slots: WorkerSlots, mailbox_id: str) -> None:

@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from engine.config.load import Config
+from engine.config.missing_secrets import with_the_others
 from engine.control.error_log import Defect, contain_defects
 from engine.control.stop_signal import Stop
 from engine.pacing.login_breaker import REFUSED
@@ -47,12 +49,14 @@ class Boundary:
         stop: the request to end.
         breakers: the circuit breakers of the run.
         concerns_all: the classes of errors that end the run. A defect of ours never does.
+        config: of the run, to name with a missing secret all others that are; None in tests.
         fault: what concerns every mailbox; it asks the others to stop. The first one stays.
     """
 
     stop: Stop
     breakers: RunBreakers = field(default_factory=RunBreakers)
     concerns_all: tuple[type[MigrationError], ...] = ALL_MAILBOXES
+    config: Config | None = None
     fault: MigrationError | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -79,7 +83,8 @@ class Boundary:
         try:
             with contain_defects(f"mailbox {mailbox}"):
                 ended = act()
-        except MigrationError as error:
+        except MigrationError as raised:
+            error = self._in_full(raised)
             if isinstance(error, self.concerns_all) and not isinstance(error, Defect):
                 self.end(error)
             ended = failed(error)
@@ -87,6 +92,11 @@ class Boundary:
         if fault is not None:
             self.end(fault)
         return ended
+
+    def _in_full(self, error: MigrationError) -> MigrationError:
+        if self.config is None or not isinstance(error, Misconfigured):
+            return error
+        return with_the_others(self.config, error)
 
     def end(self, fault: MigrationError) -> None:
         """End the run: the other mailboxes end with the code of the first fault."""

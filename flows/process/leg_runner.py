@@ -109,7 +109,7 @@ class LegRunner:
         self.called_off: set[str] = set()
         self.pool = ThreadPoolExecutor(config.run.mailboxes_at_once, thread_name_prefix="leg")
         # Before a leg's walk, which contains its own trouble, only what all mailboxes share can fail.
-        self.boundary = Boundary(drain.event, concerns_all=(MigrationError,))
+        self.boundary = Boundary(drain.event, concerns_all=(MigrationError,), config=config)
         self.notice: str | None = None
         self.tally = Tally()
         self.looked: dict[int, LegResult] = {}
@@ -282,10 +282,8 @@ def _run_leg(
 ) -> LegResult:
     # Imported late: a wave that hands its batches to other workers needs no connector.
     from engine.assembly import build_leg
-    from engine.preflight.missing_secrets import naming_missing_secrets
 
-    with naming_missing_secrets(config, between="; "):
-        return build_leg(config, leg_id, options, stop=stop, through=through, breaker=breaker).run()
+    return build_leg(config, leg_id, options, stop=stop, through=through, breaker=breaker).run()
 
 
 @contextmanager

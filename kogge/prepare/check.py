@@ -89,6 +89,7 @@ def check(
 
     Example: kogge check --wave pilot
     """
+    from engine.config.missing_secrets import naming_missing_secrets
     from engine.control.error_log import defect_log
     from engine.opening import gate_files
     from engine.planning.target_rates import target_rates
@@ -101,7 +102,6 @@ def check(
         suspended_approvals,
     )
     from engine.preflight.exposed_secrets import exposed_secrets
-    from engine.preflight.missing_secrets import naming_missing_secrets
     from engine.preflight.preflight import examine_all, powers, unreachable_sides
     from evidence.pack_keys import look_of
     from kogge.prepare.announced_waits import announced_waits
@@ -117,7 +117,7 @@ def check(
         announced_waits(settings),
         progress_bar("checking", len(chosen)) as seen,
         defect_log(settings.state_directory),
-        naming_missing_secrets(settings),
+        naming_missing_secrets(settings, between="\n"),
     ):
         looks = examine_all(settings, chosen, rules, seen, begun, passes, live)
         power = powers(settings, unreachable_sides(looks))
@@ -132,7 +132,7 @@ def check(
     heard: list[InvitationEvidence] = []
     said = said_by(looks)
     if probe_invitations or concerned(settings, said):
-        with opened_ledger(settings) as ledger:
+        with opened_ledger(settings) as ledger, naming_missing_secrets(settings, between="\n"):
             heard = listen(settings, ledger, chosen, again=probe_invitations, said=said)
     if as_json:
         document = _check_document(settings, looks, power)

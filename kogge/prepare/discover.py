@@ -59,8 +59,8 @@ def discover(
 
     Example: kogge discover --csv inventory.csv --relations relations.csv
     """
+    from engine.config.missing_secrets import naming_missing_secrets
     from engine.control.error_log import defect_log
-    from engine.preflight.missing_secrets import naming_missing_secrets
     from engine.preflight.source_inventory import keep, take_all
 
     settings = load(config)
@@ -68,7 +68,7 @@ def discover(
     with (
         progress_bar("listing", len(chosen)) as seen,
         defect_log(settings.state_directory),
-        naming_missing_secrets(settings),
+        naming_missing_secrets(settings, between="\n"),
     ):
         found = take_all(settings, chosen, seen, delegates=relations is not None)
     if csv_file is not None:

@@ -81,6 +81,7 @@ def links(
 
     Example: kogge links --wave pilot --csv links.csv
     """
+    from engine.config.missing_secrets import naming_missing_secrets
     from engine.preflight.link_report import LinkFindings
 
     settings = load(config)
@@ -89,6 +90,8 @@ def links(
         ledger = stack.enter_context(opened_ledger(settings))
         boxes = chosen(settings, ledger, wave, mailbox)
         by = load(resolve_by) if resolve_by is not None else settings
+        for one in (settings, by):
+            stack.enter_context(naming_missing_secrets(one, between="\n"))
         resolver = stack.enter_context(_resolver(settings, by, ledger, boxes))
         put = stack.enter_context(_sink(csv_file))
         seen = stack.enter_context(progress_bar("reading", _items(ledger, boxes)))

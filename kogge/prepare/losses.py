@@ -165,10 +165,12 @@ def _print(grid: Grid, shown: int, counts: Counter[tuple[Kind, str, str]]) -> No
 
 def subjects_of(config: Config, ledger: Ledger, found: Sequence[Located], by: str) -> dict[Spot, str]:
     """Read each item's subject or name from the source. That it is read, and whose, is recorded first."""
+    from engine.config.missing_secrets import naming_missing_secrets
     from kogge.shown.item_lookup import subjects_of as read
 
     items = [(box, row, item) for box, row, item in found if item is not None]
     waves = {box.id: box.wave for box, _, _ in items}
     for number, count in Counter(box.id for box, _, _ in items).items():
         ledger.event(waves[number], "subjects", {"by": by, "items": count}, subject=number)
-    return read(config, ledger, items)
+    with naming_missing_secrets(config, between="\n"):
+        return read(config, ledger, items)

@@ -138,7 +138,7 @@ def _walk(
     from flows.process.leg_runner import Shutdown
 
     drain = Shutdown()
-    boundary = Boundary(drain.event)
+    boundary = Boundary(drain.event, config=config)
     legs = dict(work)
     ended: list[RepairResult] = []
     with (

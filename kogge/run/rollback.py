@@ -202,7 +202,7 @@ def run_rollback(config: Config, ledger: Ledger, asked: RollbackSelection) -> Ru
     if asked.execute:  # of what is rolled back already nothing is left, and nobody has to approve that
         legs = {wave: [leg for leg in own if not is_undone(leg)] for wave, own in legs.items()}
     drain = Shutdown()
-    boundary = Boundary(drain.event)
+    boundary = Boundary(drain.event, config=config)
     ended: list[RollbackResult] = []
     with (
         signals(drain),

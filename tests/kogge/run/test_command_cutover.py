@@ -25,8 +25,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from scripted import serving
 from servers.dovecot import Dovecot
 from sqlalchemy import update
+from town import MASTER, configure, dovecot
 from town import Town as AnyTown
-from town import configure, dovecot
 from walking import letter
 from whole_tables import every_row
 
@@ -169,6 +169,42 @@ def test_a_wave_goes_live(town: Town, capsys: pytest.CaptureFixture[str]) -> Non
     with closing(town.ledger()) as ledger:
         ledger.verify_events()
         assert "cutover" in [event.kind for event in ledger.events("pilot")]
+
+
+def test_all_missing_secrets_are_named_before_anybody_is_frozen(
+    town: Town, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = town.folder / "kogge.toml"
+    whole = file.read_text()
+    own = f'{{ env = "{MASTER}" }}'
+    file.write_text(
+        whole.replace(own, '{ env = "KOGGE_TEST_OLD" }', 1).replace(own, '{ env = "KOGGE_TEST_NEW" }')
+    )
+    capsys.readouterr()
+    assert run("cutover", "--wave", "pilot", *BY) == 2
+    told = capsys.readouterr().err
+    assert "source.password: secret from env KOGGE_TEST_OLD is not set; " in told
+    assert "target.mail.password: secret from env KOGGE_TEST_NEW is not set" in told
+    assert not town.hooks()
+    assert set(town.phases().values()) == {Phase.STAGING}
+    file.write_text(whole)
+    assert run("cutover", "--wave", "pilot", *BY) == 0
+
+
+def test_secrets_of_hooks_are_named_with_those_of_servers(
+    town: Town, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(MASTER)
+    with (town.folder / "kogge.toml").open("a") as file:
+        for name in ("ONE", "TWO"):
+            header = f'headers = {{ Authorization = {{ env = "KOGGE_TEST_{name}" }} }}'
+            file.write(f'[[hooks.release]]\nname = "{name.lower()}"\nurl = "https://h.example/"\n{header}\n')
+    capsys.readouterr()
+    assert run("cutover", "--wave", "pilot", *BY) == 2
+    told = capsys.readouterr().err
+    assert [name in told for name in ("KOGGE_TEST_ONE", "KOGGE_TEST_TWO", MASTER)] == [True] * 3
+    assert told.count(MASTER) == 2
+    assert not town.hooks()
 
 
 def test_what_a_hook_says_stays_in_its_file(town: Town, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ from ledger.db.rows import LegState
 from ledger.store import Ledger
 
 PEOPLE = ("anna", "bert", "carl")
-TOWNS = 20
+TOWNS = 30
 MASTER = "KOGGE_TEST_TOWN_MASTER"
 SIDE = """
 kind = "imap"
