@@ -18,7 +18,7 @@ def test_a_file_that_is_refused(desk: Desk, status: int) -> None:
         refused = request.method == "PUT" and "file 1" in request.path
         return dav_error(status, "<d:x/>", SAID) if refused else rest(request)
 
-    target = desk.target(patience_seconds=60)
+    target = desk.target(patience_seconds=600)
     href = target.ensure(folder("Work"))
     desk.cloud.layers = (refuses,)
     (failed,) = (one for one in target.write(href, [file(1), file(2)]) if not isinstance(one, Stored))
