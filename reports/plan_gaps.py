@@ -14,11 +14,7 @@ from ledger.db.rows import NOT_IN_PLAN, ROLLED_BACK, LegState
 
 
 class Withholdable(Protocol):
-    """Describe what is asked of a leg here; LegRow and LegSummary have it."""
-
-    @property
-    def mailbox(self) -> str:
-        """Return the mailbox's random id."""
+    """Describe what is asked of a workload here; LegRow, LegSummary and WorkloadFacts have it."""
 
     @property
     def state(self) -> LegState:
@@ -33,7 +29,15 @@ class Withholdable(Protocol):
         """Return the code why the plan withholds it; None if it does not."""
 
 
-Leg = TypeVar("Leg", bound=Withholdable)
+class Owned(Withholdable, Protocol):
+    """Describe what is asked of a leg here; LegRow and LegSummary have it."""
+
+    @property
+    def mailbox(self) -> str:
+        """Return the mailbox's random id."""
+
+
+Leg = TypeVar("Leg", bound=Owned)
 
 
 def by_mailbox(legs: Iterable[Leg]) -> dict[str, list[Leg]]:
@@ -55,7 +59,7 @@ def told_code(leg: Withholdable) -> str | None:
     return leg.code if stops or leg.withheld is None else leg.withheld
 
 
-def left_out(legs: Iterable[Withholdable]) -> frozenset[str]:
+def left_out(legs: Iterable[Owned]) -> frozenset[str]:
     """Return the mailboxes that no row names any more, and of which everything was rolled back."""
     every: set[str] = set()
     stay: set[str] = set()

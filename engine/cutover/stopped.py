@@ -200,15 +200,15 @@ def _is_held(steps: Sequence[StepRow], legs: Sequence[LegRow], look: Look) -> bo
 def _stopped(steps: Sequence[StepRow]) -> Stop:
     names = {step.name for step in steps}
     newest = next((step for step in reversed(steps) if step.state == FAILED), steps[-1] if steps else None)
-    code, detail = (BY_HAND, None) if newest is None else _why(newest)
+    code, detail = (BY_HAND, None) if newest is None else why_stopped(newest)
     if BACK in names and code == CUTOVER_STOPPED:
         code = TAKING_BACK
     step = "" if newest is None else newest.name
     return Stop(code, step, detail, locked=True, released=RELEASE in names, back=BACK in names)
 
 
-def _why(step: StepRow) -> tuple[str, str | None]:
-    """Return the code of a step, and how it ended where that is not the code itself."""
+def why_stopped(step: StepRow) -> tuple[str, str | None]:
+    """Return the code of a cutover that stopped at this step, and how it ended if the code does not say."""
     if step.state != FAILED:
         return CUTOVER_STOPPED, None
     if step.name.partition(":")[0] in HOOKS:

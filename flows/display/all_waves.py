@@ -12,6 +12,7 @@ from flows.display.artifact_text import span
 from flows.display.mailbox_rows import mailbox_lines
 from ledger.db.rows import LegRow, LegState, MailboxRow
 from model.plural import many
+from reports.mailbox_facts import count
 from reports.progress import Snapshot, expected, share
 
 
@@ -74,14 +75,18 @@ def _line(
     checked: Mapping[str, int],
     stopped: Collection[str],
 ) -> WaveLine:
-    lines, shot, items = mailbox_lines(legs, mine, checked), Snapshot(tuple(legs)), expected(legs, checked)
-    verified = sum(line.state is LegState.VERIFIED for line in lines)
-    needy = {line.mailbox for line in lines if line.needs_person or line.mailbox in stopped}
-    other = sum(line.state is not LegState.VERIFIED and line.mailbox not in needy for line in lines)
-    other += len(mine) - len(lines)
-    running = any(leg.state is LegState.RUNNING for leg in legs)
+    counts = count(mailbox_lines(legs, mine, checked), stopped)
+    shot, items = Snapshot(tuple(legs)), expected(legs, checked)
     return WaveLine(
-        name, len(mine), verified, len(needy), other, items, shot.done, share(shot, items), running
+        wave=name,
+        mailboxes=len(mine),
+        verified=counts.verified,
+        person=counts.person,
+        other=counts.other + len(mine) - counts.mailboxes,
+        items=items,
+        done=shot.done,
+        percent=share(shot, items),
+        running=any(leg.state is LegState.RUNNING for leg in legs),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ from flows.display.artifact_text import (
 )
 from flows.display.earlier_batches import end_earlier
 from flows.display.failing_servers import FailingServers
-from flows.display.mailbox_rows import MailboxLine, mailbox_lines, mailboxes_text, mailboxes_told, stopped_at
+from flows.display.mailbox_rows import mailbox_lines, mailboxes_text, mailboxes_told, stopped_at
 from flows.display.narration import progress_line
 from flows.display.problem_pages import (
     Failing,
@@ -62,6 +62,8 @@ from model.plural import many
 from reports import progress
 from reports.facts import lost_of
 from reports.files import REPORTS, newest_page
+from reports.mailbox_facts import MailboxFacts
+from reports.pace import Pace
 
 TICK_SECONDS = 10.0
 OVERALL_TICKS = 6
@@ -109,7 +111,7 @@ class Look:
 
     seen: Seen
     batches: list[dict[str, str | int]]
-    lines: list[MailboxLine]
+    lines: list[MailboxFacts]
     waves: tuple[str, str] | None
 
 
@@ -128,7 +130,7 @@ class Board:
     asked: WaveParameters | VerifyParameters
     shards: Sequence[BatchParameters]
     artifacts: Published = field(default_factory=Published)
-    past: deque[progress.Snapshot] = field(default_factory=deque)
+    pace: Pace = field(default_factory=lambda: Pace(RATE_SECONDS))
     ahead: Eta | None = None
     left: dict[str, Estimate] = field(default_factory=dict)
     checked: Mapping[str, int] = field(default_factory=dict)
@@ -240,7 +242,8 @@ class Board:
         person = self.stopped.keys() | ({self.canary[0]} if self.canary is not None else set())
         paused = paused_since(ledger, self.wave)
         down = self.servers.look(health, self._servers(shot), now)
-        seen = Seen(self.wave, shot, self._rate(shot), left, health, now, expected, person, paused, down)
+        rate = self.pace.add(shot.at, shot.done) or 0.0
+        seen = Seen(self.wave, shot, rate, left, health, now, expected, person, paused, down)
         low = (
             would_stop(ledger, [row for row in boxes if row.phase is not Phase.LIVE], rated) if rated else ()
         )
@@ -262,7 +265,7 @@ class Board:
         kinds = {leg.workload for leg in shot.legs}
         return {name for kind in kinds for name in systems_of(self.runner.config, kind)}
 
-    def _all_waves(self, seen: Seen, lines: Sequence[MailboxLine]) -> tuple[str, str]:
+    def _all_waves(self, seen: Seen, lines: Sequence[MailboxFacts]) -> tuple[str, str]:
         """Ask the ledger for all waves."""
         ledger = self.runner.ledger
         with self.waves.counted():
@@ -281,15 +284,6 @@ class Board:
         looked = {leg.mailbox for leg in shot.legs}
         own = [row for row in boxes if row.id in looked]
         return stops(self.runner.ledger, self.runner.config.hooks, own, shot.legs)
-
-    def _rate(self, shot: progress.Snapshot) -> float:
-        """Return the items a second of the last time."""
-        self.past.append(shot)
-        while len(self.past) > 2 and shot.at - self.past[1].at > RATE_SECONDS:
-            self.past.popleft()
-        first = self.past[0]
-        passed = shot.at - first.at
-        return max(0.0, (shot.done - first.done) / passed) if passed > 0 else 0.0
 
     async def _tell_report(self) -> None:
         """Show the file of the newest report of this wave, if there is one.

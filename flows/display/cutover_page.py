@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from engine.cutover.steps import FREEZE, FROZEN, HOOK_FAILED, NOT_VERIFIED
-from engine.cutover.stopped import HOOKS
+from engine.cutover.stopped import why_stopped
 from flows.deploy.deployments import CUTOVER
 from flows.display.advice_list import advice_list
 from ledger.db.rows import SCORE_LOW, MailboxRow, Phase
@@ -99,18 +99,14 @@ def _urgency(line: CutoverLine) -> tuple[bool, bool, bool, float, str]:
 def _line(row: MailboxRow, steps: Sequence[StepRow], code: str | None) -> CutoverLine:
     begun = [one.at for one in steps if one.name.startswith(f"{FREEZE}:") or one.name == FROZEN]
     newest = steps[-1] if steps else None
-    failed = newest is not None and newest.state == FAILED
-    known = code or (newest.code if newest is not None and failed else None)
-    if newest is not None and failed and newest.name == "score":
-        known = SCORE_LOW
-    if newest is not None and failed and newest.name.partition(":")[0] in HOOKS:
-        known = code or HOOK_FAILED
+    if newest is not None and newest.state == FAILED:
+        code = code or why_stopped(newest)[0]
     return CutoverLine(
         row.id,
         row.phase,
         None if row.phase is Phase.LIVE else min(begun, default=None),
         "" if newest is None else f"{newest.name} {newest.state}",
-        None if row.phase is Phase.LIVE else known,
+        None if row.phase is Phase.LIVE else code,
         any(one.name == RELEASE and one.state == DONE for one in steps)
         and not any(one.name == BACK for one in steps),
     )

@@ -6,15 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from flows.display.artifact_text import Seen, outlook
-from flows.display.mailbox_rows import MailboxLine
-from ledger.db.rows import LegState
 from model.plural import many
+from reports.mailbox_facts import MailboxFacts, count
 from reports.progress import share
 
 CODES_SHOWN = 3
 
 
-def progress_line(seen: Seen, lines: Sequence[MailboxLine]) -> str:
+def progress_line(seen: Seen, lines: Sequence[MailboxFacts]) -> str:
     """Return how far the wave is, how fast it goes, how long it still takes, and what needs a person.
 
     Args:
@@ -23,10 +22,10 @@ def progress_line(seen: Seen, lines: Sequence[MailboxLine]) -> str:
     """
     shot = seen.snapshot
     total = max(shot.items, seen.expected)
-    verified = sum(line.state is LegState.VERIFIED for line in lines)
+    counts = count(lines)
     told = [
         f"{share(shot, seen.expected):.0f} % done: {shot.done:,} of {total:,} items, "
-        f"{verified:,} of {many(len(lines), 'mailbox', 'mailboxes')} verified.",
+        f"{counts.verified:,} of {many(counts.mailboxes, 'mailbox', 'mailboxes')} verified.",
         f"{seen.rate:.1f} items a second.",
         outlook(seen),
         person_line(lines),
@@ -34,7 +33,7 @@ def progress_line(seen: Seen, lines: Sequence[MailboxLine]) -> str:
     return " ".join(told)
 
 
-def person_line(lines: Sequence[MailboxLine]) -> str:
+def person_line(lines: Sequence[MailboxFacts]) -> str:
     """Return what needs a person, with the most frequent codes."""
     person = [line for line in lines if line.needs_person]
     if not person:

@@ -64,6 +64,7 @@ def status(
     from engine.pacing.server_notices import servers
     from engine.planning.eta import Eta
     from flows.display.from_command import settle_killed_commands
+    from kogge.shown.mailbox_rows import document
     from ledger.plan.approvals import plan_rows
     from ledger.views.seal_chain import Seals
     from ledger.views.server_health import newest
@@ -86,7 +87,7 @@ def status(
             if as_json:
                 waves = {name: one.document() for name, one in left.items()}
                 more = {"left": waves, "notices": view.notices(), "servers": servers(newest(ledger))}
-                boxes = {"by_mailbox": [line.document() for line in fleet.lines()]}
+                boxes = {"by_mailbox": [document(line) for line in fleet.lines()]}
                 emit({**fleet.totals(), **more, **boxes, "list": [ship.document() for ship in fleet.ships]})
             else:
                 _print(view, fleet, left, everything=everything, by_workload=by_workload)

@@ -20,7 +20,7 @@ from engine.cutover.given_back import TAKING_BACK
 from engine.cutover.stopped import Stop, stops
 from engine.pacing.server_names import DEFAULT_PORTS
 from kogge.shown.mailbox_name import NamedMailbox
-from kogge.shown.run_summary import OPEN_STATES, WORDS, cell_of
+from kogge.shown.run_summary import WORDS
 from kogge.terminal.tables import bytes_cell, code_cell, moment, state_cell, table
 from ledger.db.rows import NEEDS_PERSON, SCORE_LOW, LegRow, LegState, Phase, State
 from ledger.leg.cutover_steps import StepRow, Steps
@@ -30,6 +30,7 @@ from ledger.views.reports import AMISS, LegSummary
 from model.kinds import Kind
 from model.plural import many
 from reports.facts import loss_documents, lost_of, score_document
+from reports.mailbox_facts import OPEN_STATES
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -391,7 +392,7 @@ def _checked(plan: PlanRow) -> dict[str, object]:
 
 def _workload(leg: LegRow, page: MailboxPage) -> dict[str, object]:
     one = next((one for one in page.summaries if one.leg == leg.id), None)
-    cell = None if one is None else cell_of(one)
+    counted = leg if one is None else one
     counts = {} if one is None else {state.name.lower(): count for state, count in sorted(one.counts.items())}
     return {
         "workload": str(leg.workload),
@@ -399,8 +400,8 @@ def _workload(leg: LegRow, page: MailboxPage) -> dict[str, object]:
         "code": leg.code,
         "detail": leg.detail,
         "advice": advice(leg.code or ""),
-        "items": leg.items if cell is None else cell.items,
-        "bytes": leg.bytes if cell is None else cell.bytes,
+        "items": counted.items,
+        "bytes": counted.bytes,
         "fates": counts,
         "started": leg.started,
         "finished": leg.finished,

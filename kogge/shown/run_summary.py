@@ -16,11 +16,11 @@ from rich.text import Text
 from engine.control.remedies import advice
 from engine.cutover.stopped import Stop
 from kogge.shown.mailbox_rows import (
-    MailboxLine,
-    WorkloadCell,
+    codes_cell,
     fitting,
     kinds_of,
     legend,
+    share_cell,
     urgency,
     workload_cells,
 )
@@ -41,6 +41,7 @@ from model.kinds import KINDS, Kind
 from model.plural import first_of, many
 from reports.facts import loss_documents, lost_of
 from reports.loss_texts import Lost, closing_lines
+from reports.mailbox_facts import OPEN_STATES, MailboxFacts, workload_counted
 from reports.plan_gaps import by_mailbox, is_settled, told_code
 
 WORDS = {
@@ -53,7 +54,6 @@ WORDS = {
     Outcome.UNCHECKED: "unchecked, or changed since",
     Outcome.DELIVERED: "delivered to the target by others since it was frozen",
 }
-OPEN_STATES = frozenset({State.SEEN, State.WRITING, State.CHANGED, State.LEAVING})
 MOVED = (State.WRITTEN, State.VERIFIED)
 Found: TypeAlias = tuple[Outcome, str]
 """Outcome and detail, as ledger.db.rows.Finding has them."""
@@ -93,14 +93,14 @@ class RunSummary:
         done = all(map(is_settled, self.legs))
         return bool(self.legs) and done and not any(self.fates[state] for state in OPEN_STATES)
 
-    def lines(self) -> list[MailboxLine]:
+    def lines(self) -> list[MailboxFacts]:
         """Return a row for each mailbox; those that need a person come first."""
         lines = (
-            MailboxLine(
+            MailboxFacts(
                 number,
                 own[0].wave,
-                str(own[0].phase),
-                {leg.workload: cell_of(leg) for leg in own},
+                own[0].phase,
+                {leg.workload: workload_counted(leg) for leg in own},
                 self.checked.get(number, 0),
                 stop=_stop(own),
             )
@@ -163,22 +163,6 @@ def result_of(
 def _stop(legs: Iterable[LegSummary]) -> Stop | None:
     """Return why a mailbox is not run; None if the plan does not withhold it."""
     return next((Stop(leg.withheld) for leg in legs if leg.withheld is not None), None)
-
-
-def cell_of(leg: LegSummary) -> WorkloadCell:
-    """Return a workload as a cell in the row of its mailbox."""
-    waiting = sum(leg.counts.get(state, 0) for state in OPEN_STATES)
-    return WorkloadCell(
-        leg.workload,
-        leg.state,
-        leg.items,
-        leg.items - waiting,
-        told_code(leg),
-        leg.detail,
-        leg.counts.get(State.REJECTED, 0),
-        waiting,
-        leg.bytes,
-    )
 
 
 def _leg_document(leg: LegSummary) -> dict[str, object]:
@@ -263,7 +247,7 @@ def _boxes(result: RunSummary, width: int) -> Iterator[RenderableType]:
     shown, more = fitting(every, SHOWN)
     kinds, rows = kinds_of(every), [_cells(line) for line in shown]
     gone = {name for name in ("rejected", "open") if all(str(row[name]) == "0" for row in rows)}
-    coded = any(line.codes() for line in every)
+    coded = any(codes_cell(line) for line in every)
     if (coded and width < WIDTH) or not any(leg.bytes for leg in result.legs):
         gone.add("size")
     last = [name for name in COLUMNS if name not in gone and (name != "code" or coded)]
@@ -277,15 +261,14 @@ def _boxes(result: RunSummary, width: int) -> Iterator[RenderableType]:
             yield Text(said, style=QUIET)
 
 
-def _cells(line: MailboxLine) -> dict[str, str | Text]:
-    waiting = sum(cell.open for cell in line.cells.values())
+def _cells(line: MailboxFacts) -> dict[str, str | Text]:
     return {
-        "done": line.share,
+        "done": share_cell(line),
         "items": f"{line.items:,}",
         "rejected": Text(f"{line.rejected:,}", style=CARE if line.rejected else ""),
-        "open": Text(f"{waiting:,}", style=CARE if waiting else ""),
-        "size": bytes_cell(sum(cell.bytes for cell in line.cells.values())),
-        "code": line.codes(),
+        "open": Text(f"{line.open:,}", style=CARE if line.open else ""),
+        "size": bytes_cell(line.bytes),
+        "code": codes_cell(line),
     }
 
 

@@ -11,10 +11,11 @@ from rich.text import Text
 
 from engine.control.remedies import advice
 from kogge.shown.mailbox_rows import (
-    MailboxLine,
+    codes_cell,
     fitting,
     kinds_of,
     legend,
+    share_cell,
     share_of,
     workload_cells,
 )
@@ -33,6 +34,7 @@ from kogge.terminal.tables import (
 )
 from model.kinds import KINDS
 from model.plural import many
+from reports.mailbox_facts import MailboxFacts
 
 if TYPE_CHECKING:
     from engine.cutover.stopped import Stop
@@ -134,7 +136,7 @@ def _cells(ship: LegStatus) -> dict[str, str | Text]:
 def _by_mailbox(fleet: WaveStatus, look: Look) -> Iterator[RenderableType]:
     lines = fleet.lines()
     if look.fixed and look.most is not None:
-        shown: Sequence[MailboxLine] = lines[: look.most]
+        shown: Sequence[MailboxFacts] = lines[: look.most]
         unseen = _unseen(sum(line.needs_person for line in lines) - len(shown))
         hidden = many(len(lines) - len(shown), "mailbox", "mailboxes")
         more = f"and {hidden} more{unseen} (--all)" if len(shown) < len(lines) else ""
@@ -146,7 +148,7 @@ def _by_mailbox(fleet: WaveStatus, look: Look) -> Iterator[RenderableType]:
             yield Text(line, style=QUIET)
 
 
-def mailbox_table(shown: Sequence[MailboxLine], every: Sequence[MailboxLine]) -> Grid:
+def mailbox_table(shown: Sequence[MailboxFacts], every: Sequence[MailboxFacts]) -> Grid:
     """Return the table of these rows.
 
     Args:
@@ -159,7 +161,7 @@ def mailbox_table(shown: Sequence[MailboxLine], every: Sequence[MailboxLine]) ->
         "phase": len({line.phase for line in every}) > 1,
         "left": any(line.left is not None for line in every),
         "rejected": any(line.rejected for line in every),
-        "code": any(line.codes() for line in every),
+        "code": any(codes_cell(line) for line in every),
     }
     cells = [_mailbox_cells(line) for line in shown]
     first = [name for name in ("mailbox", "wave", "phase") if wanted.get(name, True)]
@@ -171,16 +173,16 @@ def mailbox_table(shown: Sequence[MailboxLine], every: Sequence[MailboxLine]) ->
     return table([*first, *(KINDS[kind].column for kind in kinds), *last], rows, wrap=("code",))
 
 
-def _mailbox_cells(line: MailboxLine) -> dict[str, str | Text]:
+def _mailbox_cells(line: MailboxFacts) -> dict[str, str | Text]:
     return {
         "mailbox": Text(line.mailbox, style=BAD if line.needs_person else ""),
         "wave": line.wave,
         "phase": line.phase,
-        "done": line.share,
+        "done": share_cell(line),
         "items": f"{line.items:,}",
         "left": duration(line.left),
         "rejected": Text(f"{line.rejected:,}", style=BAD if line.rejected else QUIET),
-        "code": line.codes(),
+        "code": codes_cell(line),
     }
 
 

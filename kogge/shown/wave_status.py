@@ -5,15 +5,17 @@ It is safe for anyone to see.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from kogge.shown.mailbox_rows import URGENT, MailboxLine, WorkloadCell, urgency
-from ledger.db.rows import NEEDS_PERSON, LegRow, LegState, MailboxRow, State
+from kogge.shown.mailbox_rows import urgency
+from ledger.db.rows import NEEDS_PERSON, URGENCY, LegRow, LegState, MailboxRow, Phase, State
 from model.kinds import Kind
+from reports.mailbox_facts import MailboxFacts, workload_of
+from reports.pace import Pace
 from reports.plan_gaps import is_settled, left_out, told_code
 from reports.progress import expected, with_deaths
 
@@ -40,11 +42,11 @@ class LegStatus:
         rejected: how many of its items are rejected.
         rate: items a second; None if it is not known.
         left: seconds until it is copied; None if it is not known.
-        stop: the stop of its mailbox; see MailboxLine.
+        stop: the stop of its mailbox; see reports.mailbox_facts.MailboxFacts.
     """
 
     wave: str
-    phase: str
+    phase: Phase
     row: LegRow
     rejected: int
     rate: float | None
@@ -66,28 +68,13 @@ class LegStatus:
         """Return True if only a person moves it on."""
         return self.stop is not None or self.row.state in NEEDS_PERSON
 
-    def cell(self) -> WorkloadCell:
-        """Return this workload as a cell in the row of its mailbox."""
-        row = self.row
-        return WorkloadCell(
-            row.workload,
-            row.state,
-            row.items,
-            row.done,
-            row.code,
-            row.detail,
-            self.rejected,
-            bytes=row.bytes,
-            rate=self.rate,
-        )
-
     def document(self) -> dict[str, object]:
         """Return the leg as plain data, for --json."""
         row = self.row
         return {
             "mailbox": row.mailbox,
             "wave": self.wave,
-            "phase": self.phase,
+            "phase": str(self.phase),
             "workload": str(row.workload),
             "state": str(row.state),
             "code": row.code,
@@ -156,7 +143,7 @@ class WaveStatus:
         return own + Counter(more)
 
     @property
-    def phases(self) -> Counter[str]:
+    def phases(self) -> Counter[Phase]:
         """Count the mailboxes by phase."""
         return Counter({ship.row.mailbox: ship.phase for ship in self.ships}.values())
 
@@ -179,17 +166,17 @@ class WaveStatus:
         owed = expected(rows, self.checked) - sum(row.done for row in rows)
         return owed / self.pace if owed > 0 else None
 
-    def lines(self) -> list[MailboxLine]:
+    def lines(self) -> list[MailboxFacts]:
         """Return a row for each mailbox; those that need a person come first."""
         boxes: dict[str, list[LegStatus]] = {}
         for ship in self.ships:
             boxes.setdefault(ship.row.mailbox, []).append(ship)
         lines = [
-            MailboxLine(
+            MailboxFacts(
                 number,
                 own[0].wave,
                 own[0].phase,
-                {ship.row.workload: ship.cell() for ship in own},
+                {ship.row.workload: workload_of(ship.row, ship.rejected, ship.rate) for ship in own},
                 self.checked.get(number, 0),
                 self.paces.get(number),
                 own[0].stop,
@@ -270,7 +257,7 @@ def gather(
         fates.update(own)
         rate, left = _pace(row, now)
         stop = (stopped or {}).get(box.id)
-        ships.append(LegStatus(box.wave, str(box.phase), row, own.get(State.REJECTED, 0), rate, left, stop))
+        ships.append(LegStatus(box.wave, box.phase, row, own.get(State.REJECTED, 0), rate, left, stop))
     return WaveStatus(tuple(sorted(ships, key=_urgency)), fates, checked or {}, left_out=out)
 
 
@@ -281,7 +268,7 @@ class RateWindow:
     """
 
     def __init__(self) -> None:
-        self._seen: dict[int | str, deque[tuple[datetime, int]]] = {}
+        self._seen: dict[int | str, Pace] = {}
         self._worked: dict[str, datetime] = {}
 
     def paced(self, fleet: WaveStatus, now: datetime) -> WaveStatus:
@@ -326,17 +313,9 @@ class RateWindow:
         return replace(ship, rate=rate, left=max(0, row.items - row.done) / rate if rate else None)
 
     def _rate(self, name: int | str, done: int, now: datetime) -> float | None:
-        """Return items a second since this was first seen, but at most over WATCHED_SECONDS.
-
-        It is None if it is too early, or if less is done than before.
-        """
-        seen = self._seen.setdefault(name, deque())
-        while len(seen) > 1 and (now - seen[1][0]).total_seconds() >= WATCHED_SECONDS:
-            seen.popleft()
-        seen.append((now, done))
-        then, before = seen[0]
-        passed = (now - then).total_seconds()
-        return None if passed < RATE_LEAST_SECONDS or done < before else (done - before) / passed
+        """Return items a second of what has this name; see reports.pace.Pace."""
+        seen = self._seen.setdefault(name, Pace(WATCHED_SECONDS, RATE_LEAST_SECONDS))
+        return seen.add(now.timestamp(), done)
 
 
 def _withheld(row: LegRow) -> LegRow:
@@ -345,10 +324,8 @@ def _withheld(row: LegRow) -> LegRow:
 
 
 def _urgency(ship: LegStatus) -> tuple[bool, bool, int, str, str, str]:
-    state = ship.row.state
-    rank = URGENT.index(state) if state in URGENT else len(URGENT)
     whose = ship.wave, ship.row.mailbox, str(ship.row.workload)
-    return not ship.locked, not ship.needs_person, rank, *whose
+    return not ship.locked, not ship.needs_person, URGENCY.index(ship.row.state), *whose
 
 
 def _pace(row: LegRow, now: datetime) -> tuple[float | None, float | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ledger.db.rows import NEEDS_PERSON, LegRow, LegState
 from model.plural import many
+from reports.pace import Pace
 from reports.plan_gaps import by_mailbox, is_settled, told_code
 from reports.progress import Snapshot, expected, size
 
@@ -70,11 +71,11 @@ class Display:
         """Prepare; for `checked` see reports.progress.expected."""
         self._title = title
         self._checked = checked or {}
-        self._past: deque[tuple[float, int]] = deque()
+        self._pace = Pace(WINDOW_SECONDS)
 
     def look(self, snapshot: Snapshot) -> Progress:
         """Return what the snapshot says, with the rate since the earlier ones."""
-        rate = self._rate(snapshot)
+        rate = self._pace.add(snapshot.at, snapshot.done) or 0.0
         unlisted = [leg for leg in snapshot.legs if _is_unlisted(leg)]
         unknown = any(leg.mailbox not in self._checked for leg in unlisted)
         whole = expected(snapshot.legs, self._checked) if unlisted else snapshot.items
@@ -121,16 +122,6 @@ class Display:
         work = [f"at work: {', '.join(names)}{_others(now)}"] if names else []
         parts = [", ".join(_numbers(now)), *work, *_stuck_lines(now), *snapshot.unwell]
         return f"{self._title}: {'; '.join(parts)}"
-
-    def _rate(self, snapshot: Snapshot) -> float:
-        """Return the items a second over the last WINDOW_SECONDS."""
-        past = self._past
-        past.append((snapshot.at, snapshot.done))
-        while len(past) > 2 and snapshot.at - past[1][0] >= WINDOW_SECONDS:
-            past.popleft()
-        began, done = past[0]
-        seconds = snapshot.at - began
-        return max(0.0, (snapshot.done - done) / seconds) if seconds > 0 else 0.0
 
 
 def _is_unlisted(leg: LegRow) -> bool:

@@ -10,9 +10,11 @@ from test_standing_still import NOW
 from engine.approvals.acceptances import BY_FORM
 from engine.control.remedies import ADVICE
 from flows.display.advice_commands import actions, commands
-from flows.display.mailbox_rows import MailboxLine, mailboxes_text
+from flows.display.mailbox_rows import mailboxes_text
 from kogge.approve.decisions import APPROVABLE
 from ledger.db.rows import LegState, Phase
+from model.kinds import Kind
+from reports.mailbox_facts import MailboxFacts, WorkloadFacts
 
 
 def test_what_is_approved_is_approved_by_name_and_then_tried_again() -> None:
@@ -70,8 +72,8 @@ def test_only_what_can_be_approved_is_offered(code: str) -> None:
 
 
 def test_the_page_of_a_wave_has_them_in_full() -> None:
-    line = MailboxLine("m-1", Phase.STAGING, LegState.BLOCKED, 10, ("target-not-empty",))
-    text = mailboxes_text("pilot", [line], NOW, "")
+    facts = {Kind.MAIL: WorkloadFacts(Kind.MAIL, LegState.BLOCKED, 10, 1, "target-not-empty")}
+    text = mailboxes_text("pilot", [MailboxFacts("m-1", "pilot", Phase.STAGING, facts)], NOW, "")
     assert (
         "    - `kogge approve target-not-empty -m m-1 --by NAME --reason TEXT`\n    - `kogge retry -m m-1`\n"
         in text
@@ -80,7 +82,7 @@ def test_the_page_of_a_wave_has_them_in_full() -> None:
 
 @pytest.mark.parametrize(("phase", "linked"), [(Phase.STAGING, False), (Phase.FROZEN, True)])
 def test_a_page_links_the_cutover_only_once_it_has_begun(phase: Phase, linked: bool) -> None:
-    line = MailboxLine("m-1", phase, LegState.VERIFIED, 100, ())
-    text = mailboxes_text("pilot", [line], NOW, "http://ui")
+    facts = {Kind.MAIL: WorkloadFacts(Kind.MAIL, LegState.VERIFIED, 10, 10)}
+    text = mailboxes_text("pilot", [MailboxFacts("m-1", "pilot", phase, facts)], NOW, "http://ui")
     assert ("artifacts/key/cutover-pilot" in text) is linked
     assert "artifacts/key/failures-pilot" in text

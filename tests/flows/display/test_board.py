@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,11 @@ def box(mailbox: str, wave: str) -> MailboxRow:
 
 def test_all_waves_count_mailboxes_and_tell_the_share_of_their_own_page() -> None:
     boxes = [box(f"m-{n}", "first") for n in range(1, 5)] + [box("m-5", "second")]
-    legs = (*LEGS, row(5, "m-2", LegState.VERIFIED, done=100), row(6, "m-5", LegState.PENDING))
+    legs = (
+        *LEGS,
+        replace(row(5, "m-2", LegState.VERIFIED, done=100), workload=Kind.CALENDAR),
+        row(6, "m-5", LegState.PENDING),
+    )
     checked = {"m-3": 500, "m-4": 200}
     first, second = wave_lines(legs, boxes, checked)
     own = Snapshot(tuple(legs[:5]))

@@ -172,6 +172,16 @@ def test_a_score_that_failed_is_known_without_a_result_of_this_run() -> None:
     assert line.code == "score-low"
 
 
+def test_a_score_of_what_is_not_verified_asks_for_another_pass_and_for_no_approval() -> None:
+    steps = {"m-late": [step("m-late", "score", FAILED, 40, "not-verified")]}
+    (line,) = cutover_lines(BOXES[1:2], steps, {})
+    assert line.code == "not-verified"
+    assert next_steps("pilot", [line]) == [
+        "kogge migrate --wave pilot",
+        "kogge cutover --wave pilot --by NAME",
+    ]
+
+
 def test_what_is_released_goes_back_by_give_back_alone() -> None:
     give_back = "kogge give-back -m m-open --by NAME --reason TEXT"
     assert way_back("pilot", cutover_lines(BOXES[4:], STEPS, CODES)) == [give_back]
@@ -193,7 +203,7 @@ def test_all_live_leaves_nothing_to_do() -> None:
 
 def test_what_is_not_verified_is_migrated_before_it_is_cut_over() -> None:
     rows = cutover_lines([box("m-early", Phase.STAGING)], {}, {"m-early": "not-verified"})
-    assert next_steps("pilot", rows) == ["kogge migrate --wave pilot", "kogge cutover --wave pilot --by NAME"]
+    assert next_steps("pilot", rows)[0] == "kogge migrate --wave pilot"
 
 
 def test_a_cutover_that_waits_says_why_first() -> None:

@@ -10,6 +10,9 @@ import pytest
 from rich.console import Console
 
 from engine.cutover.stopped import Stop
+from flows.display.mailbox_rows import mailbox_lines
+from kogge.shown.mailbox_rows import codes_cell, share_cell
+from kogge.shown.mailbox_rows import document as mailbox_document
 from kogge.shown.run_summary import drawn as drawn_result
 from kogge.shown.run_summary import pass_document, result_of
 from kogge.shown.status_screen import Look, drawn
@@ -102,7 +105,7 @@ def test_who_is_locked_out_by_a_cutover_that_stopped_comes_first_and_is_not_sett
     )
     both = gather(map(box, range(61)), [blocked, *legs[1:]], [], NOW, stopped=stopped)
     assert [line.mailbox for line in both.lines()][:2] == ["m-0000003c", "m-00000001"]
-    assert both.lines()[0].document()["codes"] == ["hook-failed"]
+    assert mailbox_document(both.lines()[0])["codes"] == ["hook-failed"]
 
 
 def test_who_was_refused_for_their_score_is_named_and_nothing_is_settled() -> None:
@@ -180,6 +183,18 @@ def of_kind(number: int, kind: Kind, state: LegState, code: str | None = None, *
     return replace(leg(number, state, code), id=10 * number + len(kind), workload=kind, **counts)
 
 
+def test_a_mailbox_has_the_same_state_on_the_screen_and_in_prefect() -> None:
+    """A workload that waits is more urgent than one at work."""
+    rows = [
+        of_kind(1, Kind.MAIL, LegState.RUNNING, items=9),
+        of_kind(1, Kind.TASKS, LegState.WAITING, "busy"),
+    ]
+    (shown,), (page,) = gather([box(1)], rows, [], NOW).lines(), mailbox_lines(rows, [box(1)], {})
+    assert shown.state is page.state is LegState.WAITING
+    assert mailbox_document(shown)["state"] == "waiting"
+    assert (page.only, page.codes) == ((Kind.TASKS,), ("busy",))
+
+
 def test_a_mailbox_is_one_row_of_small_columns() -> None:
     rows = [
         of_kind(1, Kind.MAIL, LegState.VERIFIED, items=60, done=60),
@@ -199,8 +214,8 @@ def test_a_mailbox_is_one_row_of_small_columns() -> None:
 def test_a_code_of_every_workload_names_none_of_them() -> None:
     rows = [of_kind(1, kind, LegState.BLOCKED, "login-refused") for kind in (Kind.MAIL, Kind.TASKS)]
     (line,) = gather([box(1)], rows, [], NOW).lines()
-    assert line.codes() == "login-refused"
-    assert line.document()["workloads"] == {"mail": "blocked", "tasks": "blocked"}
+    assert codes_cell(line) == "login-refused"
+    assert mailbox_document(line)["workloads"] == {"mail": "blocked", "tasks": "blocked"}
 
 
 def test_phase_is_a_column_only_where_it_differs() -> None:
@@ -226,7 +241,7 @@ def test_what_is_held_back_says_why() -> None:
     rows = [replace(leg(1), withheld="plan-changed"), done]
     fleet = gather([box(1), box(2)], rows, [], NOW)
     assert dict(fleet.codes) == {"plan-changed": 1, "not-in-plan": 1}
-    assert [line.codes() for line in fleet.lines()] == ["mail: plan-changed", "mail: not-in-plan"]
+    assert [codes_cell(line) for line in fleet.lines()] == ["mail: plan-changed", "mail: not-in-plan"]
     assert not gather([box(2)], [done], [], NOW).settled
 
 
@@ -242,7 +257,7 @@ def test_what_is_left_out_and_rolled_back_is_not_counted() -> None:
 
 def test_no_open_mailbox_is_said_to_be_done() -> None:
     rows = [leg(1, LegState.COPIED), replace(leg(2, LegState.RUNNING), items=3, done=3)]
-    assert [line.share for line in gather([box(1), box(2)], rows, [], NOW).lines()] == ["99%", "-"]
+    assert [share_cell(line) for line in gather([box(1), box(2)], rows, [], NOW).lines()] == ["99%", "-"]
 
 
 @pytest.mark.parametrize("code", ["identity-bound-elsewhere", "sent-items-implausible"])
@@ -276,12 +291,12 @@ def test_of_a_verified_mailbox_all_is_done_although_the_check_counted_more() -> 
     checked = {box(1).id: 100}
     fleet = gather([box(1)], [whole], [], NOW, checked=checked)
     (line,) = fleet.lines()
-    assert (line.share, line.items) == ("100%", 95)
+    assert (share_cell(line), line.items) == ("100%", 95)
     summary = LegSummary(
         box(1).id, "pilot", Phase.STAGING, 1, Kind.MAIL, LegState.VERIFIED, None, {State.VERIFIED: 95}
     )
     (ended,) = result_of([summary], checked=checked).lines()
-    assert (ended.share, ended.items) == ("100%", 95)
+    assert (share_cell(ended), ended.items) == ("100%", 95)
     assert fleet.totals()["expected"] == 95
     told = "\n".join(map(str, shown_at(fleet, Look(width=80))))
     assert "95%" not in told
@@ -301,7 +316,7 @@ def test_a_workload_and_its_mailbox_say_the_same_share(
     state: LegState, done: int, items: int, share: str
 ) -> None:
     fleet = gather([box(1)], [replace(leg(1, state), done=done, items=items)], [], NOW)
-    assert [line.share for line in fleet.lines()] == [share]
+    assert [share_cell(line) for line in fleet.lines()] == [share]
     (row,) = [line for line in shown_at(fleet, Look(by_workload=True)) if box(1).id in line]
     assert share in row
 
@@ -320,7 +335,7 @@ def test_the_end_of_a_run_and_status_say_the_same_share_of_a_blocked_mailbox() -
         replace(leg(1, LegState.VERIFIED), mailbox=known.id, workload=Kind.CONTACTS, items=81, done=81),
     ]
     (shown,) = gather([known], rows, [], NOW, checked=checked).lines()
-    assert (ended.share, ended.items) == (shown.share, shown.items) == ("24%", 331)
+    assert (share_cell(ended), ended.items) == (share_cell(shown), shown.items) == ("24%", 331)
 
 
 def test_what_another_command_has_at_work_is_named_at_the_end() -> None:
