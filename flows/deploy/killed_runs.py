@@ -58,11 +58,14 @@ def keep_settling(state_directory: Path, url: str, login: str) -> threading.Thre
 
 
 def _look(state_directory: Path, api: Api) -> None:
-    never = threading.Event()
+    """Settle what was dead at the last look, too: until then Prefect has not recorded the last events."""
+    before, never = set[Path](), threading.Event()
     while not never.wait(LOOK_SECONDS):
         with spare("runs of killed commands"):
-            if notes_of_the_dead(state_directory, note_name(api)):
+            found = {*notes_of_the_dead(state_directory, note_name(api))}
+            if found and found <= before:
                 settle_at(api, state_directory)
+            before = found
 
 
 def settle_at(api: Api, state_directory: Path) -> int:
