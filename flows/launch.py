@@ -11,11 +11,13 @@ import contextvars
 import importlib
 import logging
 import signal
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,7 +28,8 @@ from engine.control.error_log import defect_log, spare
 from engine.control.stop_signal import STOPPED, reason
 from engine.leg.run_options import AS_CONFIGURED, RunOptions
 from flows.deploy import prefect_server
-from flows.deploy.api import Api, ensure_api
+from flows.deploy.api import Api, ensure_api, environment_of
+from flows.deploy.deployments import HEARTBEAT_SECONDS
 from flows.display import prefect_events
 from flows.display.api_watch import ApiWatch
 from model.errors import MigrationError, Transient
@@ -106,6 +109,7 @@ def launch(
     api = ensure_api(config)
     if on_api is not None:
         on_api(api)
+    _load_prefect(api, config.state_directory)
     from flows.process.leg_runner import Shutdown, opened
 
     drain = Shutdown()
@@ -146,6 +150,32 @@ def launch(
             with spare("the progress of a command"):
                 on_progress(seen)
         return run.result(seen)
+
+
+def _load_prefect(api: Api, state_directory: Path) -> None:
+    """Load Prefect, unless it is loaded, with the settings of this run in its environment.
+
+    It reads its settings as it is loaded. Whoever changes one later has all of them read and built again.
+    """
+    if "prefect" in sys.modules:
+        return
+    more = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": f"{HEARTBEAT_SECONDS}"}
+    if api.local:
+        more["PREFECT_HOME"] = f"{prefect_server.home(state_directory)}"
+    with environment_of(api, more):
+        importlib.import_module("prefect.main")
+
+
+@contextmanager
+def _settings(updates: Mapping[Any, Any]) -> Iterator[None]:
+    """Have these settings of Prefect in force during the block."""
+    from prefect.settings import temporary_settings
+
+    if all(f"{setting.value()}" == f"{value}" for setting, value in updates.items()):
+        yield
+        return
+    with temporary_settings(updates):
+        yield
 
 
 def _form(
@@ -212,7 +242,6 @@ class _Flow:
         import httpx
         from prefect import settings
 
-        from flows.deploy.deployments import HEARTBEAT_SECONDS
         from flows.process.refused_loads import refuse_loads
 
         refuse_loads()
@@ -229,7 +258,7 @@ class _Flow:
 
         note = RunNote(self._runner.config.state_directory, note_name(self._api))
         try:
-            with settings.temporary_settings(updates):
+            with _settings(updates):
                 try:
                     asyncio.run(self._flow(note))
                 finally:

@@ -399,5 +399,17 @@ def _opened_again(runner: LegRunner, parameters: WaveParameters) -> None:
     )
 
 
-batch, wave, verify = batch_flow(), wave_flow(), verify_flow()
+STARTED_BY_WORKERS: dict[str, Callable[[], Flow[Any, Any]]] = {
+    "batch": batch_flow,
+    "wave": wave_flow,
+    "verify": verify_flow,
+}
 """What a worker starts, by these names: see flows.deploy.deployments."""
+
+
+def __getattr__(name: str) -> Any:
+    """Make a flow that a worker starts, once; a command makes its own, and each one takes a while."""
+    if name not in STARTED_BY_WORKERS:
+        raise AttributeError(name)
+    made = globals()[name] = STARTED_BY_WORKERS[name]()
+    return made

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from connectors.endpoints import refuse_readable
 from engine.config.load import Config
@@ -12,6 +15,7 @@ from flows.deploy import prefect_server
 from flows.deploy.server_login import CLIENT_AUTH_STRING, HOST
 from model.errors import Misconfigured
 
+API_URL = "PREFECT_API_URL"
 AGAIN_SECONDS = 1.0
 
 
@@ -61,6 +65,25 @@ def ensure_api(config: Config, patience: float = 0.0) -> Api:
     if not found.login and prefect_server.refuses(url):
         raise Misconfigured("prefect.api_url", f"asks for another login than {CLIENT_AUTH_STRING} has")
     return found
+
+
+@contextmanager
+def environment_of(api: Api, more: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
+    """Let this process's environment name an API, and its login, during the block.
+
+    Args:
+        api: the API.
+        more: further variables.
+    """
+    given = {API_URL: api.url, **({CLIENT_AUTH_STRING: api.login} if api.login else {}), **more}
+    before = {name: os.environ.get(name) for name in given}
+    os.environ |= given
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            os.environ |= {} if value is None else {name: value}
 
 
 def running_api(config: Config) -> Api | None:

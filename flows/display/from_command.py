@@ -7,14 +7,13 @@ none is started. What is shown is counts, codes and random ids.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from engine.control.error_log import spare
-from flows.deploy.api import configured_api, running_api
+from flows.deploy.api import configured_api, environment_of, running_api
 from flows.display import prefect_events
 from flows.process.run_note import notes_of_the_dead
 from model.errors import MigrationError
@@ -22,9 +21,6 @@ from model.errors import MigrationError
 if TYPE_CHECKING:
     from engine.config.load import Config
     from ledger.store import Ledger
-
-API = "PREFECT_API_URL"
-LOGIN = "PREFECT_API_AUTH_STRING"
 
 
 @contextmanager
@@ -42,15 +38,11 @@ def telling(config: Config) -> Iterator[None]:
         yield
         return
     settle_killed_commands(config)
-    before = {name: os.environ.get(name) for name in (API, LOGIN)}
-    os.environ |= {API: api.url} | ({LOGIN: api.login} if api.login else {})
-    try:
-        yield
-    finally:
-        prefect_events.farewell()
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            os.environ |= {} if value is None else {name: value}
+    with environment_of(api):
+        try:
+            yield
+        finally:
+            prefect_events.farewell()
 
 
 def settle_killed_commands(config: Config) -> int:
