@@ -23,6 +23,9 @@ namespace) as GetItem gave it, and for a series one more <t:CalendarItem> for ea
 order of their original starts. Its properties: ItemClass: str; Attachments: Mapping of AttachmentId to Body,
 the content of each file attachment, and the message bytes (.eml), VCALENDAR or VCARD of each item attachment.
 An attachment that could not be read is missing from it.
+
+What maps or compares an item of the other kinds is imported when it is asked for the first time: most passes
+of a night find nothing new, and need none of it.
 """
 
 from __future__ import annotations
@@ -30,38 +33,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO
+from functools import partial
+from importlib import import_module
+from typing import Any, BinaryIO
 
-from mappings.calendar import event, task
-from mappings.compare.semantic_digest import (
-    calendar_differing,
-    calendar_digest,
-    card_differing,
-    card_digest,
-    card_tolerant,
-    task_tolerant,
-)
-from mappings.compare.shared_meeting import shared
-from mappings.contacts import contact
-from mappings.exchange import elements
 from mappings.fields.context import Context
 from mappings.fields.flags import DRAFT
 from mappings.files import file
-from mappings.fit.card import fit_card
-from mappings.fit.event import fit_event
-from mappings.fit.task import fit_task
-from mappings.from_ical import card, item
-from mappings.from_ical import event as ical_event
-from mappings.from_ical import task as ical_task
 from mappings.mail import mail
 from mappings.mail.digest import canonical, tolerant
-from mappings.notes import note
-from mappings.rights import right_item
-from mappings.rights.ews_right import ews_right
-from mappings.rights.graph_right import graph_right
-from mappings.rules import reply_item, rule_item
-from mappings.rules.ews_reply import ews_reply
-from mappings.rules.graph_reply import graph_reply
 from model.errors import Rejected
 from model.kinds import Kind
 from model.protocols import Capabilities, Loss, Mapped, Native, key_of
@@ -211,7 +191,10 @@ def map_event(native: Native, context: Context) -> Mapped:
     Raises:
         Rejected: what mappings.calendar.event.read_event and mappings.fit.event.fit_event raise.
     """
-    return fit_event(event.read_event(native, context), context)
+    from mappings.calendar.event import read_event
+    from mappings.fit.event import fit_event
+
+    return fit_event(read_event(native, context), context)
 
 
 def map_task(native: Native, context: Context) -> Mapped:
@@ -220,7 +203,10 @@ def map_task(native: Native, context: Context) -> Mapped:
     Raises:
         Rejected: what mappings.calendar.task.read_task and mappings.fit.task.fit_task raise.
     """
-    return fit_task(task.read_task(native, context), context)
+    from mappings.calendar.task import read_task
+    from mappings.fit.task import fit_task
+
+    return fit_task(read_task(native, context), context)
 
 
 def map_contact(native: Native, context: Context) -> Mapped:
@@ -229,46 +215,99 @@ def map_contact(native: Native, context: Context) -> Mapped:
     Raises:
         Rejected: what mappings.contacts.contact.read_contact and mappings.fit.card.fit_card raise.
     """
-    return fit_card(contact.read_contact(native, context), key_of(native.ref.id), context)
+    from mappings.contacts.contact import read_contact
+    from mappings.fit.card import fit_card
+
+    return fit_card(read_contact(native, context), key_of(native.ref.id), context)
 
 
 def _map_card(native: Native, context: Context) -> Mapped:
-    return fit_card(card.read_contact(native, context), key_of(native.ref.id), context)
+    from mappings.fit.card import fit_card
+    from mappings.from_ical.card import read_contact
+
+    return fit_card(read_contact(native, context), key_of(native.ref.id), context)
 
 
 def _map_ical_event(native: Native, context: Context) -> Mapped:
-    return fit_event(ical_event.read_event(native, context), context)
+    from mappings.fit.event import fit_event
+    from mappings.from_ical.event import read_event
+
+    return fit_event(read_event(native, context), context)
 
 
 def _map_ical_task(native: Native, context: Context) -> Mapped:
-    return fit_task(ical_task.read_task(native, context), context)
+    from mappings.fit.task import fit_task
+    from mappings.from_ical.task import read_task
+
+    return fit_task(read_task(native, context), context)
 
 
-def _event_title(native: Native) -> str:
-    return elements.title(Kind.CALENDAR, native)
+def _later(module: str, name: str) -> partial[Any]:
+    """Return a function of a mapping that is imported when the function is called."""
+    return partial(_called, module, name)
 
 
-def _contact_title(native: Native) -> str:
-    return elements.title(Kind.CONTACTS, native)
+def _called(module: str, name: str, *given: Any) -> Any:
+    return getattr(import_module(f"mappings.{module}"), name)(*given)
 
 
-def _task_title(native: Native) -> str:
-    return elements.title(Kind.TASKS, native)
+def _compare(name: str) -> partial[Any]:
+    return _later("compare.semantic_digest", name)
 
 
-def _note_title(native: Native) -> str:
-    return elements.title(Kind.NOTES, native)
+def _title(kind: Kind) -> Callable[[Native], str]:
+    return partial(_called, "exchange.elements", "title", kind)
+
+
+def _map_ews_reply(native: Native, context: Context) -> Mapped:
+    from mappings.rules.ews_reply import ews_reply
+    from mappings.rules.reply_item import mapped_by
+
+    return mapped_by(ews_reply)(native, context)
+
+
+def _map_graph_reply(native: Native, context: Context) -> Mapped:
+    from mappings.rules.graph_reply import graph_reply
+    from mappings.rules.reply_item import mapped_by
+
+    return mapped_by(graph_reply)(native, context)
+
+
+def _map_ews_right(native: Native, context: Context) -> Mapped:
+    from mappings.rights.ews_right import ews_right
+    from mappings.rights.right_item import mapped_by
+
+    return mapped_by(ews_right)(native, context)
+
+
+def _map_graph_right(native: Native, context: Context) -> Mapped:
+    from mappings.rights.graph_right import graph_right
+    from mappings.rights.right_item import mapped_by
+
+    return mapped_by(graph_right)(native, context)
 
 
 _MAIL = RecordForm(mail.skip_reason, _map_mail, mail.title_of, mail.flags_of, _mail_date)
-_EVENT = RecordForm(event.skip_event, map_event, _event_title)
-_CONTACT = RecordForm(contact.skip_contact, map_contact, _contact_title)
-_TASK = RecordForm(task.skip_task, map_task, _task_title)
-_EWS_RIGHT = RecordForm(right_item.skip_right, right_item.mapped_by(ews_right), right_item.title_of)
-_GRAPH_RIGHT = RecordForm(right_item.skip_right, right_item.mapped_by(graph_right), right_item.title_of)
-_EWS_REPLY = RecordForm(reply_item.skip_reply, reply_item.mapped_by(ews_reply), reply_item.title_of)
-_GRAPH_REPLY = RecordForm(reply_item.skip_reply, reply_item.mapped_by(graph_reply), reply_item.title_of)
-_RULE = RecordForm(rule_item.skip_rule, rule_item.map_rule, rule_item.title_of)
+_EVENT = RecordForm(_later("calendar.event", "skip_event"), map_event, _title(Kind.CALENDAR))
+_CONTACT = RecordForm(_later("contacts.contact", "skip_contact"), map_contact, _title(Kind.CONTACTS))
+_TASK = RecordForm(_later("calendar.task", "skip_task"), map_task, _title(Kind.TASKS))
+_NOTE = RecordForm(
+    _later("notes.note", "skip_note"),
+    _later("notes.note", "map_note"),
+    _title(Kind.NOTES),
+    date=_later("notes.note", "date_of"),
+)
+_ITEM_TITLE = _later("from_ical.item", "title_of")
+_ICAL_EVENT = RecordForm(_later("from_ical.event", "skip_event"), _map_ical_event, _ITEM_TITLE)
+_ICAL_TASK = RecordForm(_later("from_ical.task", "skip_task"), _map_ical_task, _ITEM_TITLE)
+_VCARD = RecordForm(_later("from_ical.card", "skip_card"), _map_card, _later("from_ical.card", "title_of"))
+_RULE = RecordForm(
+    _later("rules.rule_item", "skip_rule"),
+    _later("rules.rule_item", "map_rule"),
+    _later("rules.rule_item", "title_of"),
+)
+_SKIP_REPLY, _REPLY_TITLE = _later("rules.reply_item", "skip_reply"), _later("rules.reply_item", "title_of")
+_SKIP_RIGHT, _RIGHT_TITLE = _later("rights.right_item", "skip_right"), _later("rights.right_item", "title_of")
 
 FORMS: Mapping[tuple[Kind, str], RecordForm] = {
     (Kind.MAIL, "ews-message"): _MAIL,
@@ -276,21 +315,21 @@ FORMS: Mapping[tuple[Kind, str], RecordForm] = {
     (Kind.MAIL, "rfc822"): _MAIL,
     (Kind.CALENDAR, "ews-event"): _EVENT,
     (Kind.CALENDAR, "graph-event"): _EVENT,
-    (Kind.CALENDAR, "icalendar"): RecordForm(ical_event.skip_event, _map_ical_event, item.title_of),
+    (Kind.CALENDAR, "icalendar"): _ICAL_EVENT,
     (Kind.CONTACTS, "ews-contact"): _CONTACT,
     (Kind.CONTACTS, "graph-contact"): _CONTACT,
-    (Kind.CONTACTS, "vcard"): RecordForm(card.skip_card, _map_card, card.title_of),
+    (Kind.CONTACTS, "vcard"): _VCARD,
     (Kind.TASKS, "ews-task"): _TASK,
     (Kind.TASKS, "graph-task"): _TASK,
-    (Kind.TASKS, "icalendar"): RecordForm(ical_task.skip_task, _map_ical_task, item.title_of),
-    (Kind.NOTES, "ews-note"): RecordForm(note.skip_note, note.map_note, _note_title, date=note.date_of),
+    (Kind.TASKS, "icalendar"): _ICAL_TASK,
+    (Kind.NOTES, "ews-note"): _NOTE,
     (Kind.FILES, "file"): RecordForm(file.skip_file, file.map_file, file.title_of, date=file.date_of),
     (Kind.SETTINGS, "ews-rule"): _RULE,
     (Kind.SETTINGS, "graph-rule"): _RULE,
-    (Kind.SETTINGS, "ews-reply"): _EWS_REPLY,
-    (Kind.SETTINGS, "graph-reply"): _GRAPH_REPLY,
-    (Kind.PERMISSIONS, "ews-right"): _EWS_RIGHT,
-    (Kind.PERMISSIONS, "graph-right"): _GRAPH_RIGHT,
+    (Kind.SETTINGS, "ews-reply"): RecordForm(_SKIP_REPLY, _map_ews_reply, _REPLY_TITLE),
+    (Kind.SETTINGS, "graph-reply"): RecordForm(_SKIP_REPLY, _map_graph_reply, _REPLY_TITLE),
+    (Kind.PERMISSIONS, "ews-right"): RecordForm(_SKIP_RIGHT, _map_ews_right, _RIGHT_TITLE),
+    (Kind.PERMISSIONS, "graph-right"): RecordForm(_SKIP_RIGHT, _map_graph_right, _RIGHT_TITLE),
 }
 """By the kind of the item and the format of its record (Native.format)."""
 
@@ -299,16 +338,30 @@ ITEM_FORMS: Mapping[Kind, ItemForm] = {
         Kind.MAIL, _mail_digest, _mail_tolerant, _body, flagged=True, dated=True, unsent=_unsent
     ),
     Kind.CALENDAR: ItemForm(
-        Kind.CALENDAR, calendar_digest, calendar_digest, calendar_differing, shared=shared
+        Kind.CALENDAR,
+        _compare("calendar_digest"),
+        _compare("calendar_digest"),
+        _compare("calendar_differing"),
+        shared=_later("compare.shared_meeting", "shared"),
     ),
-    Kind.CONTACTS: ItemForm(Kind.CONTACTS, card_digest, card_tolerant, card_differing),
-    Kind.TASKS: ItemForm(Kind.TASKS, calendar_digest, task_tolerant, calendar_differing),
+    Kind.CONTACTS: ItemForm(
+        Kind.CONTACTS, _compare("card_digest"), _compare("card_tolerant"), _compare("card_differing")
+    ),
+    Kind.TASKS: ItemForm(
+        Kind.TASKS, _compare("calendar_digest"), _compare("task_tolerant"), _compare("calendar_differing")
+    ),
     Kind.NOTES: ItemForm(Kind.NOTES, _mail_digest, _mail_tolerant, _body, dated=True, date_inside=True),
     Kind.FILES: ItemForm(Kind.FILES, file.file_digest, file.file_digest, file.file_differing, dated=True),
     Kind.SETTINGS: ItemForm(
-        Kind.SETTINGS, rule_item.rule_digest, rule_item.rule_digest, rule_item.rule_differing
+        Kind.SETTINGS,
+        _later("rules.rule_item", "rule_digest"),
+        _later("rules.rule_item", "rule_digest"),
+        _later("rules.rule_item", "rule_differing"),
     ),
     Kind.PERMISSIONS: ItemForm(
-        Kind.PERMISSIONS, right_item.right_digest, right_item.right_digest, right_item.right_differing
+        Kind.PERMISSIONS,
+        _later("rights.right_item", "right_digest"),
+        _later("rights.right_item", "right_digest"),
+        _later("rights.right_item", "right_differing"),
     ),
 }

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final
 
-from mappings.compare.shared_meeting import is_invitation
 from model.optional_protocols import ListsWhole, ReadsLinks
 from model.protocols import Listed, Native, Target
 
@@ -44,6 +43,8 @@ def invitations_among(target: Target, container: str, hrefs: Sequence[str]) -> s
     """
     if not hrefs or not target.capabilities.shares_events:
         return set()
+    from mappings.compare.shared_meeting import is_invitation  # late: few servers share events
+
     owner = target.identity().addresses
     invitations: set[str] = set()
     # what is attached says nothing about who invited, and a file that cannot be had must hold up nobody

@@ -21,12 +21,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-import recurring_ical_events
-from icalendar import Calendar
-
 from engine.context.leg_context import LegContext, as_container
 from ledger.db.rows import ContainerRow, Finding, ItemRow, Outcome
-from mappings.calendar.uid import uid as known_uid
 from model.optional_protocols import SupportsOccurrences
 from model.protocols import Mapped
 
@@ -78,6 +74,10 @@ class Almanac:
         uid = mapped.item.uid
         if uid is None or uid.startswith(OURS):
             return
+        # Imported late, both: a pass with nothing new expands nothing.
+        import recurring_ical_events
+        from icalendar import Calendar
+
         with mapped.item.body() as stream:
             calendar = Calendar.from_ical(stream.read())
         first, last = self.window()
@@ -140,6 +140,8 @@ def _compare_once(
 def _source_beginnings(
     source: SupportsOccurrences, container: ContainerRow, almanac: Almanac
 ) -> dict[str, set[datetime]] | None:
+    from mappings.calendar.uid import uid as known_uid  # late, as above
+
     first, last = almanac.window()
     occurrences = source.occurrences(as_container(container), first - EAST, last + EAST)
     if occurrences is None:

@@ -12,8 +12,6 @@ from engine.context.leg_context import LegContext
 from engine.steps.own_copies import split, stored
 from engine.steps.settling.reconcile import HELD
 from ledger.db.rows import ContainerRow, Phase
-from mappings.rights.right_item import CODES
-from mappings.rules.reply_item import CODES as REPLY_CODES
 from model.protocols import Mapped
 
 UNTIL_FROZEN = "right-until-frozen"
@@ -35,10 +33,15 @@ def ask_again(leg: LegContext, containers: Iterable[ContainerRow]) -> None:
         leg: the open leg.
         containers: the containers of the leg.
     """
-    for code in REPLY_CODES if leg.traits.names_folders else ():
-        leg.ledger.reconsider(code)
+    if leg.traits.names_folders:
+        from mappings.rules.reply_item import CODES as REPLY_CODES  # late, as below: only two kinds need them
+
+        for code in REPLY_CODES:
+            leg.ledger.reconsider(code)
     if not leg.traits.grants:
         return
+    from mappings.rights.right_item import CODES
+
     if leg.mailbox.phase is not Phase.STAGING:
         for code in (*CODES, UNTIL_FROZEN):
             leg.ledger.reconsider(code)

@@ -22,7 +22,6 @@ from engine.planning.mailbox_list import canonical
 from engine.steps.own_copies import split, stored
 from ledger.db.rows import ORGANIZER_FIRST, ContainerRow, ItemRow
 from ledger.leg.meetings import GUESTS_FIRST, NOBODY, OWNER, Answer, Noted, Organized
-from mappings.compare.shared_meeting import attendees
 from mappings.losses.catalogue import lose
 from model.protocols import Item, Mapped
 
@@ -142,6 +141,8 @@ def _invites(leg: LegContext, item: Item, people: Collection[str]) -> bool:
     The server would enter it beside what that person has under its UID, so that both read as nothing. An
     address of the same domain that the plan does not know may be that person's, too.
     """
+    from mappings.compare.shared_meeting import attendees  # late: few servers share events
+
     with item.body() as stream:
         guests = {canonical(one) for one in attendees(stream)}
     owners = leg.ledger.meetings.owners({*guests, *people})
