@@ -18,7 +18,8 @@ from connectors.http.upload import WHOLE, before_last
 from model.errors import Transient
 from model.protocols import Guard, Item
 
-BLOCK = 1 << 20
+BLOCK = 1 << 18
+"""See connectors.http.sockets. Another thread for the hash took 1.1 s of CPU a GB, and was no faster."""
 LONGEST_PATH = 16_384  # characters of a path as it is sent
 UNKNOWN = frozenset({"connection-cut", "timeout", "reply-too-large", "unreachable", "not-files"})
 """Error codes after which a request may have been carried out."""

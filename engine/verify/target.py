@@ -250,7 +250,7 @@ def _confirm_digests(leg: LegContext, href: str, unread: dict[str, Expected], re
 
     The others are read: a wrong or missing hash is no finding yet.
     """
-    for item, digest in each_digest(leg, href, unread):
+    for item, digest in each_digest(leg, href, list(unread)):
         if digest == unread[item].digest:
             expected = unread.pop(item)
             result.read[expected.container].add(expected.key)
