@@ -12,6 +12,7 @@ from engine.planning.mailbox_list_checks import mailboxes
 from engine.planning.waves_csv import planned_waves, wave_rows
 from ledger.db.rows import Phase
 from ledger.plan.callers import name_listed
+from ledger.plan.early_checks import take_over
 from ledger.plan.mailboxes import PlanConflict, PlannedMailbox
 from ledger.plan.pinned_settings import read_pin
 from ledger.plan.wave_control import put_priorities
@@ -42,7 +43,8 @@ def plan(config: Config, ledger: Ledger, wave: str | None = None) -> LoadedPlan:
     """Load the rows of a wave, or of all waves, into the ledger.
 
     Mailboxes that no row of the wave (or of the list's waves) names any more are withdrawn from the plan.
-    What waves.csv plans of the waves, if that file exists, is loaded too. Idempotent.
+    What waves.csv plans of the waves, if that file exists, is loaded too. What a check found of a mailbox
+    that had no wave yet counts for it from now on. Idempotent.
 
     Args:
         config: the configuration.
@@ -67,6 +69,7 @@ def plan(config: Config, ledger: Ledger, wave: str | None = None) -> LoadedPlan:
     )
     numbers = [result if isinstance(result, str) else result.mailbox for result in results]
     put_priorities(ledger, {number: person.priority for person, number in zip(people, numbers, strict=True)})
+    take_over(ledger, waves)
     if lines is not None:
         ids = {person.source: number for person, number in zip(people, numbers, strict=True)}
         chosen = [line for line in lines if line.wave in waves]

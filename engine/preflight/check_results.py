@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
 from engine.approvals.plan_approval import is_accepted, suspended
 from engine.approvals.signed_list import refuse_changed_list
@@ -13,6 +14,7 @@ from engine.identity.identity_gate import ASKED_ONCE
 from engine.planning.load_plan import plan, planned_mailbox
 from engine.preflight.preflight import PreflightResult
 from ledger.plan.approvals import Check, PlanRow, keep_checks, plan_rows
+from ledger.plan.early_checks import keep_early
 from ledger.plan.mailboxes import FIELDS, PlannedMailbox
 from model.errors import Misconfigured
 
@@ -48,10 +50,17 @@ def plan_what_was_seen(config: Config, looks: Sequence[PreflightResult]) -> str 
 
 
 def keep(
-    config: Config, wave: str | None, looks: Iterable[PreflightResult], begun: Collection[str] = frozenset()
+    config: Config,
+    wave: str | None,
+    looks: Sequence[PreflightResult],
+    begun: Collection[str] = frozenset(),
+    *,
+    all_listed: bool = False,
 ) -> None:
-    """Keep the results of the mailboxes that the ledger has planned as the list has them. No ledger is made.
+    """Keep the results of the mailboxes that the ledger has planned as the list has them.
 
+    Those of other mailboxes are kept until a wave is planned for them. A ledger is made for rows without a
+    wave alone.
     Where a check did not get through, the result of an earlier one stays, and `earlier_stands` is set.
 
     Args:
@@ -59,8 +68,10 @@ def keep(
         wave: the wave; None for all.
         looks: the results.
         begun: the sources of the mailboxes of which something was copied.
+        all_listed: True if the whole list was checked.
     """
-    if config.ledger_file is not None and not config.ledger_file.exists():
+    has_waves = all(look.person.wave for look in looks)
+    if has_waves and config.ledger_file is not None and not config.ledger_file.exists():
         return
     with opened_ledger(config) as ledger:
         rows = {row.source: row for row in plan_rows(ledger, wave)}
@@ -72,6 +83,10 @@ def keep(
                 results.append(check)
                 look.earlier_stands = check.passing and check.mailbox in known
         keep_checks(ledger, results)
+        if wave is None:
+            unplanned = [look for look in looks if look.person.source not in rows]
+            early = [(planned_mailbox(config, look.person), _result(look, "")) for look in unplanned]
+            keep_early(ledger, early, all_listed=all_listed)
 
 
 def note_accepted(config: Config, looks: Iterable[PreflightResult]) -> None:
@@ -125,9 +140,18 @@ def _check_of(
     row = rows.get(planned.source)
     if row is None or _differs(row, planned):
         return None
+    result = _result(look, row.mailbox)
+    if result.code is None and look.person.source in begun and row.code in ASKED_ONCE:
+        return replace(result, code=row.code)  # it was not asked for again: what approvers saw still holds
+    return result
+
+
+def _result(look: PreflightResult, mailbox: str) -> Check:
     codes = [code for _, code in (*look.faults, *look.warnings)]
-    passing = bool(look.faults) and look.passing == len(look.faults)
     code = codes[0] if codes else None
-    if code is None and look.person.source in begun and row.code in ASKED_ONCE:
-        code = row.code  # it was not asked for again, so what approvers saw still holds
-    return Check(row.mailbox, look.level, code, look.items or 0, look.bytes or 0, passing)
+    return Check(mailbox, look.level, code, look.items or 0, look.bytes or 0, _is_passing(look))
+
+
+def _is_passing(look: PreflightResult) -> bool:
+    """Return True if a check did not get through this time."""
+    return bool(look.faults) and look.passing == len(look.faults)

@@ -122,7 +122,7 @@ def check(
         looks = examine_all(settings, chosen, rules, seen, begun, passes, live)
         power = powers(settings, unreachable_sides(looks))
     unloaded = None if wave is not None or mailbox else plan_what_was_seen(settings, looks)
-    keep(settings, wave, looks, begun)
+    keep(settings, wave, looks, begun, all_listed=wave is None and not mailbox)
     note_accepted(settings, looks)
     unsigned = suspended_approvals(settings, {look.person.wave for look in looks if look.person.wave})
     accepted = accepted_of_wave(settings, wave)

@@ -98,6 +98,22 @@ checked = Table(
 level: of the proof. code: why it is not ready, or NULL.
 """
 
+early_check = Table(
+    "early_check",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("row", Text, nullable=False),
+    Column("at", Float(53), nullable=False),
+    Column("level", String(16)),
+    Column("code", String(64)),
+    Column("items", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+)
+"""The result of the newest preflight of a mailbox that is not planned (ledger.plan.early_checks).
+
+source: as in mailbox. row: what the list said of it. The others are those of checked.
+"""
+
 source_extra = Table(
     "source_extra",
     metadata,
