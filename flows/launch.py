@@ -32,6 +32,7 @@ from flows.deploy.api import Api, ensure_api, environment_of
 from flows.deploy.deployments import HEARTBEAT_SECONDS
 from flows.display import prefect_events
 from flows.display.api_watch import ApiWatch
+from ledger.db.patience import UNAVAILABLE
 from model.errors import MigrationError, Transient
 from reports import progress
 
@@ -145,11 +146,22 @@ def launch(
                     with spare("the progress of a command"):
                         on_progress(shot)
                 due = time.monotonic() + PROGRESS_SHARE * (time.thread_time() - began)
-        seen = runner.ledger.patience.ask(lambda: runner.snapshot(wave, mailboxes, workloads))
+        seen = _last(runner, drain, lambda: runner.snapshot(wave, mailboxes, workloads))
         if on_progress is not None:
             with spare("the progress of a command"):
                 on_progress(seen)
         return run.result(seen)
+
+
+def _last(runner: LegRunner, drain: Shutdown, snapshot: Callable[[], progress.Snapshot]) -> progress.Snapshot:
+    """Return the legs at the end; none of them if a person stopped the run while the ledger is away."""
+    try:
+        return runner.ledger.patience.ask(snapshot)
+    except Transient as error:
+        is_asked = drain.stopping and runner.fault is None and reason(drain.event) == STOPPED
+        if error.code != UNAVAILABLE or not is_asked:
+            raise
+        return progress.Snapshot(())
 
 
 def _load_prefect(api: Api, state_directory: Path) -> None:

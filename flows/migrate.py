@@ -21,6 +21,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
 from engine.config.registry import chosen
+from engine.control.stop_signal import STOPPED, reason
 from engine.pacing.leg_slots import LegSlot
 from engine.planning.maintenance_windows import CLOSED
 from flows import canary_mailbox as first_mailbox
@@ -222,6 +223,9 @@ async def _wave(
         return await _run_wave(parameters, around, planned=planned, begun=begun)
     except MigrationError as error:
         if around is not None and error.code == UNAVAILABLE:
+            drain = around.drain
+            if drain.stopping and around.fault is None and reason(drain.event) == STOPPED:
+                return Cancelled(name="Stopped", message=f"stopped on request; {error.advice}")
             around.boundary.end(error)  # the command ends as for any server that stays away
         return refused(error)
 

@@ -10,19 +10,23 @@ from engine.control.error_log import defect_log
 
 if TYPE_CHECKING:
     from engine.config.load import Config
+    from engine.control.ledger_patience import LedgerPatience
     from ledger.store import Ledger
 
 
 @contextmanager
-def opened_ledger(config: Config, *, upgrade: bool = False) -> Iterator[Ledger]:
+def opened_ledger(
+    config: Config, *, upgrade: bool = False, patience: LedgerPatience | None = None
+) -> Iterator[Ledger]:
     """Open the ledger in this version's schema; make it if it does not exist.
 
-    A database that does not answer is waited for, but not long: a person sits before the command.
+    A database that does not answer is waited for; not long, as a person sits before most commands.
 
     Args:
         config: the configuration.
         upgrade: True for a command that moves mailboxes. A command that looks or decides leaves an older
             ledger as it is.
+        patience: how long a database that does not answer is waited for; None for not long.
 
     Yields:
         The ledger.
@@ -35,9 +39,9 @@ def opened_ledger(config: Config, *, upgrade: bool = False) -> Iterator[Ledger]:
     from engine.control.ledger_patience import COMMAND_SECONDS, LedgerPatience
     from ledger.open_ledgers import opened
 
-    patience = LedgerPatience(COMMAND_SECONDS)
+    waits = LedgerPatience(COMMAND_SECONDS) if patience is None else patience
     with (
-        opened(config.ledger_url(), upgrade=upgrade, patience=patience) as ledger,
+        opened(config.ledger_url(), upgrade=upgrade, patience=waits) as ledger,
         defect_log(config.state_directory),
     ):
         yield ledger

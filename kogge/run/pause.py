@@ -35,7 +35,8 @@ WhoNow = Annotated[
 def pause(wave: OneWave, by: By, reason: Why = "", config: ConfigPath = DEFAULT) -> None:
     """Stops a wave between two batches within seconds, on every machine; nothing of it begins until resumed.
 
-    What is at work is settled and left pending, as paused. Recorded in the wave's event chain.
+    What is at work is settled and left pending, as paused. Recorded in the wave's event chain. A ledger
+    whose database does not answer is waited for, as long as runs wait: they write nothing meanwhile.
 
     Example: kogge pause --wave wave-001 --by "Night shift" --reason "storage of the target is full"
     """
@@ -53,13 +54,19 @@ def resume(wave: OneWave, by: By, config: ConfigPath = DEFAULT) -> None:
 
 
 def _set(wave: str, paused: bool, by: str, reason: str, config: ConfigPath) -> None:
+    from engine.control.ledger_patience import LedgerPatience
     from ledger.plan.wave_control import set_paused
 
     decider = given("--by", by, "who decides is recorded")
     settings = load(config)
-    with opened_ledger(settings) as ledger:
+    patience = LedgerPatience(settings.run.ledger_patience_seconds, say=say)
+
+    def decide(ledger: Ledger) -> bool:
         _refuse_unknown(settings, ledger, wave)
-        changed = set_paused(ledger, wave, paused, decider, reason.strip())
+        return set_paused(ledger, wave, paused, decider, reason.strip())
+
+    with opened_ledger(settings, patience=patience) as ledger:
+        changed = patience.ask(lambda: decide(ledger))
     if paused:
         echo(f"wave {wave} is paused" if changed else f"wave {wave} was paused already")
     else:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import pytest
+from commands import run as command
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from scripted import SIDES, Ended, add, opened
 from servers.postgres import Postgres, serve
@@ -25,6 +29,7 @@ from flows.process import leg_runner
 from ledger import open_ledgers
 from ledger.db.engine import writing
 from ledger.db.rows import LegState
+from ledger.plan.waves import Waves
 from ledger.store import Ledger
 from model.errors import Transient
 
@@ -208,3 +213,42 @@ def test_the_brake_outlasts_it(
     monkeypatch.setenv("KOGGE_CONFIG", str(place.config.path))
     ended = run(getattr(pause, given)(pause.PauseParameters(wave="w"), return_state=True))
     assert (came_back(outage), ended.name) == (True, "Completed"), ended.message
+
+
+@pytest.mark.parametrize("given", ["pause", "resume"])
+def test_the_command_of_the_brake_outlasts_it(
+    server: Postgres, wave_of: Callable[..., Wave], given: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is away for longer than other commands wait, which is shortened here, and before it is asked."""
+    place = wave_of(Legs())
+    outage = Outage(server, 3.0)
+    with mock.patch("engine.control.ledger_patience.COMMAND_SECONDS", 0.5):
+        outage.begin()
+        assert command("status", "-c", str(place.config.path)) == 3
+        assert command(given, "--wave", "w", "--by", "Night shift", "-c", str(place.config.path)) == 0
+    assert came_back(outage)
+    told = capsys.readouterr().err
+    assert "the ledger's database does not answer; it is asked again for 60 seconds" in told
+    assert "the ledger's database answers again" in told
+    assert Waves(place.ledger).read("w").paused is (given == "pause")
+
+
+def test_a_stop_is_heard_while_it_is_away(server: Postgres, wave_of: Callable[..., Wave]) -> None:
+    outage = Outage(server, None)
+
+    def stopped() -> None:
+        if outage.timer is not None:
+            return
+        outage.begin()
+        threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM)).start()
+
+    wave = wave_of(Legs(in_hand=stopped), patience=100)
+    began = time.monotonic()
+    try:
+        result = wave.run()
+    finally:
+        took = time.monotonic() - began
+        server.start()
+    assert result.stopped
+    assert took < 40
+    assert wave.run().complete, "a run once it is back goes on"
