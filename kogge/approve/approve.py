@@ -37,6 +37,8 @@ from model.plural import many
 from model.private_files import open_private
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     from engine.approvals.plan_approval import Approval, Statement, WavePlan
     from ledger.store import Ledger
 
@@ -91,8 +93,10 @@ def approve_plan(path: Path, order: ApprovalRequest) -> None:
     from engine.approvals.plan_approval import plan_of
     from engine.planning.load_plan import renew
     from kogge.approve.plan_list import write_list
+    from model.signing_keys import read_key
 
     config = load(path)
+    key = None if order.key is None else read_key(order.key, order.passphrase)
     with opened_ledger(config) as ledger:
         renew(config, ledger, order.wave)
         chosen(config, ledger, order.wave)
@@ -107,8 +111,8 @@ def approve_plan(path: Path, order: ApprovalRequest) -> None:
             _take_in(config, ledger, plan, order, order.signed)
         elif order.print_to is not None:
             _print(config, _statement(plan, order, _approver(config, order.by)), order.print_to)
-        elif order.key is not None:
-            _sign(config, ledger, plan, order, order.key)
+        elif key is not None:
+            _sign(config, ledger, plan, order, key)
 
 
 def refuse_unready(ledger: Ledger, plan: WavePlan, order: ApprovalRequest) -> None:
@@ -153,10 +157,11 @@ def _statement(plan: WavePlan, order: ApprovalRequest, approver: str) -> Stateme
     return new_statement(order.wave, order.stage, plan, approver, reason)
 
 
-def _sign(config: Config, ledger: Ledger, plan: WavePlan, order: ApprovalRequest, path: Path) -> None:
-    from model.signing_keys import public_of, read_key
+def _sign(
+    config: Config, ledger: Ledger, plan: WavePlan, order: ApprovalRequest, key: Ed25519PrivateKey
+) -> None:
+    from model.signing_keys import public_of
 
-    key = read_key(path, order.passphrase)
     name = config.approval.name_of(public_of(key))
     if name is None:
         raise Misconfigured("--key", "is no approver's: [approval.approvers] does not name it")

@@ -438,7 +438,9 @@ def retry(
         more = f", {many(items, 'rejected item', 'rejected items')} with new attempts" if rejected else ""
         verb = "is" if count == 1 else "are"
         workloads = f"{many(count, 'workload', 'workloads')} of {many(len(moved), 'mailbox', 'mailboxes')}"
-        echo(f"{workloads} {verb} pending again{more}")
+        boxes_asked = many(len(rows), "mailbox", "mailboxes")
+        none = f"Nothing is pending again: no workload of {boxes_asked} waits for a person"
+        echo(f"{workloads} {verb} pending again{more}" if count or items else none)
         if leaving:
             say(f"Left out, {GIVING_BACK}: {', '.join(sorted(leaving))}. {advice(GIVING_BACK)}")
         if count:

@@ -239,6 +239,11 @@ def test_what_is_refused(place: Path, said, arguments: tuple[str, ...], told: st
     assert "of 2 approvals, 0 of its start" in said()
 
 
+def test_no_plan_is_shown_for_a_key_that_cannot_be_read(place: Path, said) -> None:
+    assert run("approve", "-w", "w", "--key", "missing.pem", *SIGN) == 2
+    assert "mailbox" not in said().replace("missing.pem", "")
+
+
 @pytest.mark.parametrize("reason", ["", "  "])
 def test_a_reason_is_needed(place: Path, said, reason: str) -> None:
     assert run("approve", "-w", "w", "--key", "Anna.pem", "--reason", reason, "--yes") == 2
