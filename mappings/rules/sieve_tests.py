@@ -20,7 +20,6 @@ from mappings.fields.ews_xml import moment
 from mappings.rules.rule import YES, Condition, Predicate
 from mappings.rules.sieve_text import all_of, any_of, sayable, strings, variants
 
-RELATIONAL = frozenset({"relational"})
 MIME = frozenset({"mime"})
 COUNTING = frozenset({"relational", "comparator-i;ascii-numeric"})
 _KILOBYTES = re.compile(r"\d{1,7}", re.ASCII)

@@ -201,17 +201,6 @@ class Event:
         )
 
 
-def occurrences(event: Event, start: datetime, end: datetime) -> list[Window]:
-    """Return when an event takes place between two moments, in UTC, in their order.
-
-    Moved occurrences of a series are where they are now, deleted ones nowhere.
-
-    Returns:
-        (begins, finishes) of what overlaps [start, end).
-    """
-    return [(each.begins, each.finishes) for each in instances(event, start, end)]
-
-
 def instances(event: Event, start: datetime, end: datetime) -> list[Event]:
     """Return as items what takes place between two moments: the event itself, or its occurrences."""
     if event.recurrence is None:

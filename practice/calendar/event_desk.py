@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from practice.calendar.appointments import Answer, Event, Party
@@ -59,14 +58,6 @@ def timed(
         end=start + timedelta(minutes=minutes),
         zone=zone or home(desk),
     )
-
-
-def whole_days(
-    desk: Desk, subject: str, day: date, days: int = 1, zone: Zone | None = None, base: Common = PLAIN
-) -> Event:
-    """Return an all-day event, from midnight to midnight in its zone."""
-    event = timed(desk, subject, at(day, 0), days * 1440, zone, base)
-    return replace(event, all_day=True, busy="Free")
 
 
 def person(one: Person, answer: Answer = "Unknown", replied: datetime | None = None) -> Party:

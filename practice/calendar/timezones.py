@@ -238,7 +238,6 @@ PARIS, LONDON, TOKYO = (
     ZONES["Tokyo Standard Time"],
 )
 LOS_ANGELES, SYDNEY = ZONES["Pacific Standard Time"], ZONES["AUS Eastern Standard Time"]
-MUMBAI = ZONES["India Standard Time"]
 
 ISLAND = Zone(
     CUSTOM, "Inselzeit", ((1, Rules(45, 105, Switch(2, 90, weekday=5, nth=3), Switch(11, 0, day=5))),)

@@ -17,27 +17,6 @@ if TYPE_CHECKING:
 
 PlaceKind = Literal["Business", "Home", "Other"]
 PLAIN = Common()
-PHONE_KEYS = (
-    "AssistantPhone",
-    "BusinessFax",
-    "BusinessPhone",
-    "BusinessPhone2",
-    "Callback",
-    "CarPhone",
-    "CompanyMainPhone",
-    "HomeFax",
-    "HomePhone",
-    "HomePhone2",
-    "Isdn",
-    "MobilePhone",
-    "OtherFax",
-    "OtherTelephone",
-    "Pager",
-    "PrimaryPhone",
-    "RadioPhone",
-    "Telex",
-    "TtyTddPhone",
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 
 from practice.harness.dice import Dice
 
-LARGE = 300_000
 _CELLS = 8
 _SEGMENT = 65_000
 _STORED = 65_535

@@ -186,11 +186,6 @@ def value_detail(name: str, value: str) -> str:
     return f'<t:Value Name="{name}">{escape(value)}</t:Value>'
 
 
-def backoff_detail(milliseconds: int) -> str:
-    """Return how long a client is to wait, for MessageXml."""
-    return value_detail("BackOffMilliseconds", str(milliseconds))
-
-
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """Describe how a server of one make behaves, chosen once by its name.

@@ -136,16 +136,6 @@ def throttled(message: str, seconds: int) -> GraphError:
     return GraphError(429, "ApplicationThrottled", message, {"Retry-After": str(seconds)})
 
 
-def unavailable(seconds: int) -> GraphError:
-    """Return a 503 with a time to wait."""
-    return GraphError(503, "ServiceUnavailable", "The service is unavailable.", {"Retry-After": str(seconds)})
-
-
-def timed_out() -> GraphError:
-    """Return the gateway's 504."""
-    return GraphError(504, "UnknownError", "The request timed out at the gateway.")
-
-
 def unconvertible() -> GraphError:
     """Permanent, whatever its status says."""
     return GraphError(500, "ErrorMimeContentConversionFailed", "The content conversion failed.")

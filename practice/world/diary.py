@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from practice.calendar.appointments import Changed, Event, Party
+from practice.calendar.appointments import Changed, Event
 from practice.world.mailbox import NOW, Mailbox
 from practice.world.messages import Message
 from practice.world.records import Common
@@ -50,21 +50,6 @@ def shift(mailbox: Mailbox, item: Message, by: timedelta) -> None:
         return replace(moved, changed=(), deleted=())
 
     edit(mailbox, item, shifted)
-
-
-def answer(mailbox: Mailbox, item: Message, at: int, party: Party) -> None:
-    """Put this party in the place of the required attendee number `at`: an answer came."""
-
-    def answered(event: Event) -> Event:
-        required = (*event.required[:at], party, *event.required[at + 1 :])
-        return replace(event, required=required)
-
-    edit(mailbox, item, answered)
-
-
-def cancel(mailbox: Mailbox, item: Message) -> None:
-    """Cancel an event."""
-    edit(mailbox, item, lambda event: replace(event, cancelled=True, sequence=event.sequence + 1))
 
 
 def edit(mailbox: Mailbox, item: Message, change: Callable[[Event], Event]) -> None:

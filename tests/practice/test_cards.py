@@ -10,7 +10,7 @@ from exchangelib.items import Contact as Read
 from exchangelib.items import DistributionList as ReadList
 from records_written import ORDER, SEED, mailbox_of, parsed, properties, tags, written
 
-from practice.contacts.cards import FILINGS, PHONE_KEYS, Contact
+from practice.contacts.cards import FILINGS, Contact
 from practice.contacts.cards_made import NAMESAKES, ODDITIES, sample_cards
 from practice.contacts.groups import DistributionList, expand, public_members, sample_groups
 from practice.exchange.soap import T
@@ -18,6 +18,27 @@ from practice.world.desk import Desk
 from practice.world.people import Directory
 from practice.world.records import Record
 
+PHONE_KEYS = (
+    "AssistantPhone",
+    "BusinessFax",
+    "BusinessPhone",
+    "BusinessPhone2",
+    "Callback",
+    "CarPhone",
+    "CompanyMainPhone",
+    "HomeFax",
+    "HomePhone",
+    "HomePhone2",
+    "Isdn",
+    "MobilePhone",
+    "OtherFax",
+    "OtherTelephone",
+    "Pager",
+    "PrimaryPhone",
+    "RadioPhone",
+    "Telex",
+    "TtyTddPhone",
+)
 NEIGHBOURS = range(5)
 
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from lxml import etree
+from made_events import occurrences, whole_days
 
 from connectors.ews.source import EwsSource
 from model.kinds import Kind
 from model.protocols import Container, Failed, Native, Ref, key_of
-from practice.calendar.appointments import Changed, Event, occurrences
-from practice.calendar.event_desk import timed, whole_days
+from practice.calendar.appointments import Changed, Event
+from practice.calendar.event_desk import timed
 from practice.calendar.series import Daily, MonthlyOn, Recurrence, Weekly
 from practice.calendar.timezones import NEW_YORK
 from practice.contacts.cards_made import sample_cards

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 import pytest
 from ews_desk import END, START, container, events, expanded, fill, listed, named, put, told, truth
 from ews_truth import Open, copied
+from made_events import whole_days
 from servers.faulty.exchange import FaultyExchange
 
 from connectors.ews.source import EwsSource
@@ -16,7 +17,6 @@ from mappings.fields.context import Context
 from mappings.registry import map_event
 from model.kinds import Kind
 from model.protocols import Capabilities, Loss, Native
-from practice.calendar.event_desk import whole_days
 from practice.calendar.series import Daily, Recurrence
 from practice.exchange.habits import Habits
 from practice.world.desk import Desk

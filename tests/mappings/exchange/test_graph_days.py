@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from golden_records import NOT_AFTER
 from graph_worlds import Sources, fetched
+from made_events import whole_days
 from test_graph_records import Json, losses, mapped, text
 
 from mappings.fields.context import Context
@@ -20,7 +21,7 @@ from model.errors import Rejected
 from model.kinds import Kind
 from model.protocols import Capabilities, Mapped, Native
 from practice.calendar.appointments import Event
-from practice.calendar.event_desk import at, timed, whole_days
+from practice.calendar.event_desk import at, timed
 from practice.calendar.series import Daily, Monthly, Recurrence, Weekly
 from practice.exchange.server import ExchangeServer
 from practice.graph.server import GraphServer

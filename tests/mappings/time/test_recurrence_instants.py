@@ -14,10 +14,11 @@ from event_native import HEAD, context, native
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from icalendar import Calendar
+from made_events import occurrences
 from recurring_ical_events import of
 
 from mappings.registry import map_event
-from practice.calendar.appointments import Changed, Event, occurrences
+from practice.calendar.appointments import Changed, Event
 from practice.calendar.series import (
     Daily,
     Index,
@@ -33,11 +34,11 @@ from practice.calendar.timezones import (
     BERLIN,
     ISLAND,
     LOS_ANGELES,
-    MUMBAI,
     NEW_YORK,
     REFORMED,
     SYDNEY,
     UTC_ZONE,
+    ZONES,
     Zone,
 )
 from practice.world.records import Common
@@ -46,6 +47,8 @@ KINDS = ("Monday", "Wednesday", "Sunday", "Day", "Weekday", "WeekendDay")
 INDEXES: tuple[Index, ...] = ("First", "Second", "Third", "Fourth", "Last")
 # The rules for North America and tzdata agree from 2007 on, those for Sydney from 2008 on.
 FROM, TO = datetime(2024, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
+
+MUMBAI = ZONES["India Standard Time"]
 
 kinds, indexes = st.sampled_from(KINDS), st.sampled_from(INDEXES)
 every, days, months = st.integers(1, 5), st.integers(1, 31), st.integers(1, 12)

@@ -11,9 +11,10 @@ from exchangelib.items import CalendarItem, Contact, DistributionList, Message, 
 from exchangelib.properties import ItemId
 from exchangelib.protocol import CachingProtocol
 from exchangelib.recurrence import AbsoluteMonthlyPattern, NoEndPattern, WeeklyPattern
+from made_events import occurrences
 from practice_fixtures import exchange_fixture, mailbox_fixture, world_fixture
 
-from practice.calendar.appointments import Event, occurrences
+from practice.calendar.appointments import Event
 from practice.calendar.events import ODDITIES
 from practice.exchange.server import ExchangeServer
 from practice.world.desk import Desk

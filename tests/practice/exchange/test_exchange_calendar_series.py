@@ -9,8 +9,9 @@ import pytest
 from dateutil.rrule import DAILY, MONTHLY, WEEKLY, YEARLY, rrule
 from hypothesis import given
 from hypothesis import strategies as st
+from made_events import occurrences
 
-from practice.calendar.appointments import Event, instances, occurrences
+from practice.calendar.appointments import Event, instances
 from practice.calendar.events import ODDITIES
 from practice.calendar.series import (
     Daily,

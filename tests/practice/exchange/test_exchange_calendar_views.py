@@ -8,11 +8,12 @@ import pytest
 from ews_asking import IDS_ONLY, NS, Asker, asking, codes, distinguished, get_folder
 from ews_reading import fields, put, text
 from lxml import etree
+from made_events import occurrences
 from practice_fixtures import exchange_fixture, mailbox_fixture, world_fixture
 from servers.faulty.exchange import FaultyExchange
 from servers.faulty.plan import FaultPlan
 
-from practice.calendar.appointments import Event, occurrences
+from practice.calendar.appointments import Event
 from practice.calendar.events import ODDITIES
 from practice.contacts.groups import DistributionList
 from practice.world.desk import Desk

@@ -5,15 +5,14 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
+from made_events import answer, cancel, occurrences
 from practice_fixtures import world_fixture
 
-from practice.calendar.appointments import Event, occurrences
+from practice.calendar.appointments import Event
 from practice.calendar.event_desk import neighbour, person
 from practice.calendar.events import ODDITIES, sample_events
 from practice.world.desk import NEIGHBOURS, Desk, share
 from practice.world.diary import (
-    answer,
-    cancel,
     delete_occurrence,
     edit,
     event_of,

@@ -13,7 +13,7 @@ import pytest
 from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
 from model.protocols import Native, Role
-from practice.calendar.appointments import Event, occurrences
+from practice.calendar.appointments import Event, instances
 from practice.calendar.events import ODDITIES
 from practice.exchange.server import ExchangeServer
 from practice.world.desk import Desk
@@ -50,4 +50,4 @@ def _opened(server: ExchangeServer, world: World, patch: pytest.MonkeyPatch, spo
 
 def begins(event: Event, first: datetime, last: datetime) -> list[datetime]:
     """When an event takes place, by the server's own word."""
-    return sorted(begin for begin, _ in occurrences(event, first, last))
+    return sorted(each.begins for each in instances(event, first, last))

@@ -26,7 +26,6 @@ from practice.exchange.soap import (
     M,
     SoapFault,
     T,
-    backoff_detail,
     failed,
     failure,
     message,
@@ -50,6 +49,11 @@ _TAILS = {
     "SyncFolderItems": _SYNC_TAIL.format("Item"),
 }
 _BARE = frozenset({"GetInboxRules", "GetDelegate"})
+
+
+def backoff_detail(milliseconds: int) -> str:
+    """Return how long a client is to wait, for MessageXml."""
+    return value_detail("BackOffMilliseconds", str(milliseconds))
 
 
 @dataclass(frozen=True, slots=True)

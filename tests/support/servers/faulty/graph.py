@@ -24,8 +24,6 @@ from practice.graph.errors import (
     lost_sync_state,
     not_found,
     throttled,
-    timed_out,
-    unavailable,
     unconvertible,
 )
 from practice.graph.server import GraphServer
@@ -41,6 +39,16 @@ _PAGE = (
 )
 _HANG_SECONDS = 3600.0
 _BUSY = "Application is over its RequestLimits limit."
+
+
+def unavailable(seconds: int) -> GraphError:
+    """Return a 503 with a time to wait."""
+    return GraphError(503, "ServiceUnavailable", "The service is unavailable.", {"Retry-After": str(seconds)})
+
+
+def timed_out() -> GraphError:
+    """Return the gateway's 504."""
+    return GraphError(504, "UnknownError", "The request timed out at the gateway.")
 
 
 @dataclass(frozen=True, slots=True)
