@@ -111,7 +111,7 @@ class Logins:
                 self._accepted.discard(login)
                 del self._doubts[login]
                 return error
-        return _unconfirmed(WAIT_SECONDS).said(error.words)
+        return _unconfirmed(WAIT_SECONDS).quoting(error.words)
 
 
 def _unconfirmed(after: float) -> Transient:

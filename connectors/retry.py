@@ -69,7 +69,7 @@ class RetryPolicy:
         spent = self._pauses[error.code] > self._limits.get(error.code, self._pauses.total())
         if spent or now - self._since + delay > self._seconds:
             final = Transient(error.code, error.advice, after=delay)
-            raise final.about(error.detail).with_local_cause(error.local).said(error.words)
+            raise final.about(error.detail).with_local_cause(error.local).quoting(error.words)
         self._wait(delay)
 
     def _backoff(self) -> float:

@@ -30,7 +30,7 @@ from engine.planning.maintenance_windows import CLOSED
 from flows.approval_gate import wait_for_approval
 from flows.deploy.deployments import TAG
 from flows.display.cutover_artifact import TICK_SECONDS, CutoverArtifact
-from flows.display.cutover_page import CutoverLine, held_told, next_steps, way_back
+from flows.display.cutover_page import CutoverLine, held_phrase, next_steps, way_back
 from flows.display.prefect_events import tell
 from flows.display.states import put_off, refused
 from flows.own_run import mark, watched
@@ -140,7 +140,7 @@ def _advice(wave: str, lines: list[CutoverLine]) -> str:
     """Return who is locked out, since when, and what to type; "" if there is nothing to say."""
     told: list[str] = []
     with spare("the advice of a cutover"):
-        told.append(held_told(lines, datetime.now(UTC)))
+        told.append(held_phrase(lines, datetime.now(UTC)))
         commands = next_steps(wave, lines)
         told += [f"Next: {'; then: '.join(commands)}"] if commands else []
         back = way_back(wave, lines)

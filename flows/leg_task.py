@@ -16,7 +16,7 @@ from engine.control.ledger_patience import LEASE_LOST
 from engine.pacing.leg_slots import LegSlot
 from flows.deploy.deployments import TAG, wave_tag
 from flows.display.prefect_events import tell
-from flows.display.task_events import ToldTaskRun
+from flows.display.task_events import ReportedTaskRun
 from ledger.db.rows import LegState
 from model.errors import MigrationError
 from reports import progress
@@ -64,7 +64,7 @@ async def leg(
     Returns:
         How it shows in Prefect; None if it does not.
     """
-    run = ToldTaskRun("leg", f"{mailbox}/{workload}", (TAG, wave_tag(wave)), len(RETRY_SECONDS))
+    run = ReportedTaskRun("leg", f"{mailbox}/{workload}", (TAG, wave_tag(wave)), len(RETRY_SECONDS))
     told = False
     try:
         run.tell_later(Running, SHORT_SECONDS)
@@ -105,7 +105,7 @@ async def _worked(where: str, slot: LegSlot, work: Work) -> tuple[LegState, str 
         slot.release()
 
 
-async def _wait(run: ToldTaskRun, seconds: float, code: str | None, shut: Callable[[], bool]) -> bool:
+async def _wait(run: ReportedTaskRun, seconds: float, code: str | None, shut: Callable[[], bool]) -> bool:
     """Wait before another try, without a place. Return False if there is to be none."""
     run.tell(AwaitingRetry(scheduled_time=datetime.now(UTC) + timedelta(seconds=seconds)))
     run.logger().info("waits (%s); it is tried again in %.0f seconds", code, seconds)

@@ -63,7 +63,7 @@ async def _set(parameters: PauseParameters, *, paused: bool) -> State[Any]:
         return refused(error)
     finally:
         await mark(parameters.wave)  # only now: the wave need not wait for Prefect's answers
-    return Completed(message=said(parameters.wave, paused=paused, changed=changed))
+    return Completed(message=result_text(parameters.wave, paused=paused, changed=changed))
 
 
 def _record(parameters: PauseParameters, paused: bool) -> bool:
@@ -79,7 +79,7 @@ def _record(parameters: PauseParameters, paused: bool) -> bool:
         return patience.ask(record)
 
 
-def said(wave: str, *, paused: bool, changed: bool) -> str:
+def result_text(wave: str, *, paused: bool, changed: bool) -> str:
     """Return what the run says at its end, with what comes next."""
     if paused:
         now = f"wave {wave} is paused" if changed else f"wave {wave} was paused already"

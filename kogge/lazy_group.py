@@ -91,9 +91,9 @@ def load_command(name: str, entry: Entry) -> Any:
         group: Any = built(holder)
         command = group.commands[name]
     else:
-        from kogge.terminal.options import told
+        from kogge.terminal.options import help_text
 
-        holder.command(name, help=told(found), epilog=CODES, cls=GivenOnceCommand)(found)
+        holder.command(name, help=help_text(found), epilog=CODES, cls=GivenOnceCommand)(found)
         command = built(holder)
     command.rich_help_panel = entry.panel
     return command

@@ -52,7 +52,7 @@ def opened(url: str, *, upgrade: bool = False, patience: Patience | None = None)
         _give_back(url, entry)
 
 
-def kept(url: str) -> Ledger:
+def held_open(url: str) -> Ledger:
     """Return the open ledger of this address, or one that is opened now and stays open.
 
     Raises:

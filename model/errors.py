@@ -54,7 +54,7 @@ class MigrationError(Exception):
         self.local = local
         return self
 
-    def said(self, words: ServerWords) -> Self:
+    def quoting(self, words: ServerWords) -> Self:
         """Set what the server said and return the same error.
 
         Args:

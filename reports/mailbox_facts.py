@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ledger.db.rows import NEEDS_PERSON, SCORE_LOW, URGENCY, LegRow, LegState, Phase, State
 from model.kinds import KINDS, Kind
-from reports.plan_gaps import is_settled, told_code
+from reports.plan_gaps import is_settled, reason_code
 from reports.progress import DRY_RUN
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ class WorkloadFacts:
 
     @property
     def reason(self) -> str | None:
-        """Return its code, or why the plan withholds it; see reports.plan_gaps.told_code."""
-        return told_code(self)
+        """Return its code, or why the plan withholds it; see reports.plan_gaps.reason_code."""
+        return reason_code(self)
 
 
 def workload_of(leg: LegRow, rejected: int = 0, rate: float | None = None) -> WorkloadFacts:

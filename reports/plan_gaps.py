@@ -53,7 +53,7 @@ def is_settled(leg: Withholdable) -> bool:
     return leg.state is LegState.VERIFIED and leg.withheld is None
 
 
-def told_code(leg: Withholdable) -> str | None:
+def reason_code(leg: Withholdable) -> str | None:
     """Return the code of a leg; if the plan withholds it and nothing else stops it, the code of that."""
     stops = leg.code is not None and leg.state is not LegState.VERIFIED
     return leg.code if stops or leg.withheld is None else leg.withheld

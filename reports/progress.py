@@ -15,7 +15,7 @@ from typing import Protocol
 
 from ledger.db.rows import HELD_ELSEWHERE, LegRow, LegState
 from model.plural import many
-from reports.plan_gaps import is_settled, left_out, told_code
+from reports.plan_gaps import is_settled, left_out, reason_code
 
 SETTLED = frozenset({LegState.VERIFIED})
 """States in which every item of a leg has a fate. Whether a run is over, is_settled() says."""
@@ -171,7 +171,7 @@ def verdict(snapshot: Snapshot) -> str:
         whole = "1 workload" if total == 1 else f"all {total:,} workloads"
         boxes = many(snapshot.mailboxes, "mailbox", "mailboxes")
         return f"{whole} of {boxes} {'is' if total == 1 else 'are'} verified"
-    told = ((_told(leg.state), told_code(leg) or _untold(leg.state)) for leg in snapshot.open)
+    told = ((_told(leg.state), reason_code(leg) or _untold(leg.state)) for leg in snapshot.open)
     states = Counter(f"{state} ({code})" if code else state for state, code in told)
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(states.items()))
     are = "is" if len(snapshot.open) == 1 else "are"

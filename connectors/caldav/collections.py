@@ -426,13 +426,13 @@ class Collections:
         """Return the error for a collection that was not created."""
         if answer.status in self._profile.collections_full:
             error = Blocked("too-many-collections", "the server allows this account no more collections")
-            return error.said(answer.words)
+            return error.quoting(answer.words)
         if answer.ok:
             return Transient("folder-vanished", "a collection that was made is not there")
         refusal = _refusal_of(answer)
         if answer.status == 429 and isinstance(refusal, Transient) and refusal.after is None:
             later = Transient(refusal.code, refusal.advice, after=self._profile.collections_every)
-            return later.said(answer.words)
+            return later.quoting(answer.words)
         return refusal
 
     def _change(self, method: str, path: str, body: bytes) -> HttpAnswer:
@@ -484,10 +484,10 @@ def _may_bind(resource: Resource) -> bool:
 
 def _refusal_of(answer: HttpAnswer) -> MigrationError:
     if answer.status in {400, 409, 415, 422}:
-        return Rejected("name-not-allowed", "the server refuses a collection").said(answer.words)
+        return Rejected("name-not-allowed", "the server refuses a collection").quoting(answer.words)
     if answer.status == 405:
         error = Blocked("no-permission", "the server makes no collections for this account")
-        return error.said(answer.words)
+        return error.quoting(answer.words)
     return answer.error()
 
 

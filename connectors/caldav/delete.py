@@ -95,5 +95,5 @@ class ObjectRemover:
 
     def _raise_refusal(self, answer: HttpAnswer) -> None:
         if answer.status in {400, 403, 405, 409, 422, 424}:
-            raise Rejected("cannot-remove", f"the server answered HTTP {answer.status}").said(answer.words)
+            raise Rejected("cannot-remove", f"the server answered HTTP {answer.status}").quoting(answer.words)
         raise answer.error()

@@ -85,7 +85,7 @@ class DiscoveryAnswer:
 
     def error(self) -> MigrationError:
         """Return the error for a refusal without a special meaning for the caller."""
-        return status_error(self.status).said(self.said)
+        return status_error(self.status).quoting(self.said)
 
 
 class LibraryTransport:

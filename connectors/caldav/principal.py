@@ -85,13 +85,13 @@ def principal(library: CaldavLibrary, client: HttpClient, url: str, kind: Kind) 
     path = _principal_path(library, client, url, kind)
     tree = library.propfind(path, PRINCIPAL, follow=True)
     if len(tree.resources) != 1:
-        raise no_access().said(library.said)
+        raise no_access().quoting(library.said)
     own = tree.resources[0]
     tag = AddressbookHomeSet.tag if kind is Kind.CONTACTS else cdav.CalendarHomeSet.tag
     homes, stated = _paths(client, own, tag)[:HOMES], _stated_addresses(own)
     inbox = next(iter(_paths(client, own, cdav.ScheduleInboxURL.tag)), None)
     if not homes:
-        raise no_access().said(library.said)
+        raise no_access().quoting(library.said)
     return Principal(
         path=folder(own.path),
         urls=frozenset({folder(own.path), folder(path), *_paths(client, own, str(PrincipalUrl.tag))}),
@@ -190,7 +190,7 @@ def _principal_path(library: CaldavLibrary, client: HttpClient, url: str, kind: 
         path = _principal_at(library, client, start)
         if path is not None:
             return path
-    raise no_access().said(library.said)
+    raise no_access().quoting(library.said)
 
 
 def _principal_at(library: CaldavLibrary, client: HttpClient, start: str) -> str | None:

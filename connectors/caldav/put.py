@@ -288,7 +288,7 @@ class ObjectWriter:
         taken = self._conflicts.taken(answer, self._container, item.uid) if item.uid is not None else None
         if taken is not None:
             return self._conflict(item, aim, taken)
-        raise item_error(answer.status).said(answer.words) if answer.status in ITEM else answer.error()
+        raise (item_error(answer.status).quoting(answer.words) if answer.status in ITEM else answer.error())
 
     def _with_stored_answers(self, item: Item, aim: _Aim) -> _Aim | None:
         """Return what to send where others' answers may be why an update is refused; None if they are not."""

@@ -155,7 +155,9 @@ class DavRights:
         if answer.status in GONE:
             raise Rejected("vanished")
         if not answer.ok:
-            raise Rejected("refused-by-target", "the server does not share the collection").said(answer.words)
+            raise Rejected("refused-by-target", "the server does not share the collection").quoting(
+                answer.words
+            )
 
     def _rights_of(self, resource: Resource) -> dict[str, str]:
         invite = resource.properties.get(str(elements.Invite.tag))

@@ -190,7 +190,7 @@ def _seconds(milliseconds: str) -> float | None:
 
 def translated(refusal: EwsRefusal) -> MigrationError:
     """Return the error for a refusal of a whole request, not of one item of a batch."""
-    return _error_for(refusal).about(_public_code(refusal.code)).said(refusal.said)
+    return _error_for(refusal).about(_public_code(refusal.code)).quoting(refusal.said)
 
 
 def _public_code(code: str) -> str:
@@ -223,7 +223,7 @@ def item_error(refusal: EwsRefusal) -> Rejected:
 
     Codes: vanished, mime-conversion-failed, too-large-to-read, corrupt-at-source, item-refused.
     """
-    return _item_error(refusal.code).about(_public_code(refusal.code)).said(refusal.said)
+    return _item_error(refusal.code).about(_public_code(refusal.code)).quoting(refusal.said)
 
 
 def _item_error(code: str) -> Rejected:

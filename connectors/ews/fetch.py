@@ -213,7 +213,7 @@ class Fetch(Generic[T]):
         elif any(item.busy for item in refusals):
             delays = [item.after for item in refusals if item.after is not None]
             error = Transient("busy", "the server asked to wait", after=max(delays, default=None))
-            error.said(next((item.said for item in refusals if item.busy), NOTHING))
+            error.quoting(next((item.said for item in refusals if item.busy), NOTHING))
             self._client.pause(self._patience, error)
             mixed = not all(item.busy for item in refusals)
             self._todo.extendleft(reversed(_halves(job) if mixed else [job]))
@@ -239,7 +239,7 @@ class Fetch(Generic[T]):
             raise translated(refusal) from None
         if code in INTERNAL:
             error = Transient("server-error", "the server reported an internal error")
-            yield from self._handle_failure(job, error.said(refusal.said), False)
+            yield from self._handle_failure(job, error.quoting(refusal.said), False)
             return
         for ref in job.refs:
             if not self._plan.refused(ref, code):
@@ -293,7 +293,7 @@ class Fetch(Generic[T]):
 def _poison(ref: Ref, why: Transient) -> Failed:
     """Return the failure for an item at which the server fails."""
     error = Rejected("poison-item", "the server fails whenever this item is read")
-    return Failed(key_of(ref.id), error.said(why.words))
+    return Failed(key_of(ref.id), error.quoting(why.words))
 
 
 def _halves(job: FetchJob) -> list[FetchJob]:

@@ -48,7 +48,8 @@ def rebuilt(client: EwsClient, ref: Ref) -> Native | Failed:
     except EwsRefusal as refusal:
         error: MigrationError = item_error(refusal)
         return Failed(
-            key_of(ref.id), error if error.code == "vanished" else Rejected(*FAILED).said(error.words)
+            key_of(ref.id),
+            error if error.code == "vanished" else Rejected(*FAILED).quoting(error.words),
         )
     except Rejected as error:
         return Failed(key_of(ref.id), error)

@@ -231,7 +231,7 @@ def _granted(answer: Answered, endpoint_field: str) -> dict[str, object]:
     raise (
         _refusal(answer, error, endpoint_field)
         .about(f"HTTP {answer.status_code}")
-        .said(of_body(answer.content))
+        .quoting(of_body(answer.content))
     )
 
 

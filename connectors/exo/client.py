@@ -257,7 +257,7 @@ class AgendaClient:
 
 def _refusal(answer: HttpAnswer) -> MigrationError:
     if answer.status in _ITEM or (answer.status == 500 and _REASON.fullmatch(answer.body)):
-        return item_error(answer.status).said(answer.words)
+        return item_error(answer.status).quoting(answer.words)
     return answer.error()
 
 

@@ -91,7 +91,9 @@ class FileRemover:
     def _refusal(self, answer: HttpAnswer) -> MigrationError:
         """Return the error for a refused DELETE."""
         if refusal(answer.status) is not None or answer.status == 409:
-            return Rejected("cannot-remove", f"the server answered HTTP {answer.status}").said(answer.words)
+            return Rejected("cannot-remove", f"the server answered HTTP {answer.status}").quoting(
+                answer.words
+            )
         return answer.error()
 
     def _delete(self, path: str, match: str) -> HttpAnswer:

@@ -397,7 +397,7 @@ def _below_root(path: Names) -> Names:
 
 
 def _refusal_of(answer: HttpAnswer) -> MigrationError:
-    return _error_of(answer).said(answer.words)
+    return _error_of(answer).quoting(answer.words)
 
 
 def _error_of(answer: HttpAnswer) -> MigrationError:

@@ -191,7 +191,7 @@ class FileWriter:
             refused = refusal(answer.status) or Blocked("server-refuses", advice).about(
                 f"HTTP {answer.status}"
             )
-            raise refused.said(answer.words)
+            raise refused.quoting(answer.words)
 
     # -- internals
 
@@ -309,8 +309,8 @@ class FileWriter:
         if is_missing(status) or status == 405:
             self.look(item, aim.path, ours=aim.match is not None)  # a folder may have the name
             error = Rejected("refused-by-target", f"the server answered HTTP {status}")
-            raise error.about(f"HTTP {status}").said(sent.answer.words)
-        raise (refusal(status) or sent.answer.error()).said(sent.answer.words)
+            raise error.about(f"HTTP {status}").quoting(sent.answer.words)
+        raise (refusal(status) or sent.answer.error()).quoting(sent.answer.words)
 
     def _is_large(self, item: Item) -> bool:
         return self._means.chunks is not None and item.size > self._means.chunk_above

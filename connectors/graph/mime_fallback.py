@@ -57,7 +57,8 @@ def rebuilt(client: GraphClient, format_: str, ref: Ref, select: str, expand: st
             raise
         error = item_error(refused)
         return Failed(
-            key_of(ref.id), error if error.code == "vanished" else Rejected(*FAILED).said(error.words)
+            key_of(ref.id),
+            error if error.code == "vanished" else Rejected(*FAILED).quoting(error.words),
         )
     except Rejected as error:
         return Failed(key_of(ref.id), error)

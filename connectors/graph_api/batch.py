@@ -151,7 +151,7 @@ class BatchReader:
                 default=None,
             )
             error = Transient("busy", "the server asked to wait", after=after)
-            self._client.pause(self._patience, error.said(next(iter(busy.values())).said))
+            self._client.pause(self._patience, error.quoting(next(iter(busy.values())).said))
             todo.appendleft(BatchJob(tuple(busy), job.tries))
 
     def _request(self, asks: Mapping[str, str], names: Sequence[str]) -> dict[str, BatchReply | GraphRefusal]:

@@ -298,7 +298,7 @@ class GraphClient(ExchangeClient[GraphSettings]):
         except GraphRefusal as refused:
             if refused.status == 401:
                 error = Blocked("login-refused", "the server refuses the application's token")
-                raise self._refused_login(error.said(refused.said)) from None
+                raise self._refused_login(error.quoting(refused.said)) from None
             raise
 
     def renew(self, claims: str | None) -> None:

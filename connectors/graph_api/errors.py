@@ -159,7 +159,7 @@ def _claims(challenge: str) -> str | None:
 
 def translated(refusal: GraphRefusal) -> MigrationError:
     """Return the error for a refusal of a request that does not concern one item."""
-    return _error_for(refusal).about(_public_code(refusal)).said(refusal.said)
+    return _error_for(refusal).about(_public_code(refusal)).quoting(refusal.said)
 
 
 def _public_code(refusal: GraphRefusal) -> str:
@@ -194,7 +194,7 @@ def item_error(refusal: GraphRefusal) -> Rejected:
 
     Codes: vanished, mime-conversion-failed, too-large-to-read, corrupt-at-source, item-refused.
     """
-    return _item_error(refusal).about(_public_code(refusal)).said(refusal.said)
+    return _item_error(refusal).about(_public_code(refusal)).quoting(refusal.said)
 
 
 def _item_error(refusal: GraphRefusal) -> Rejected:

@@ -66,4 +66,4 @@ def poison(ref: Ref, words: ServerWords = NOTHING) -> Failed:
         words: the server's text.
     """
     error = Rejected("poison-item", "the server fails whenever this item is read")
-    return Failed(key_of(ref.id), error.said(words))
+    return Failed(key_of(ref.id), error.quoting(words))

@@ -300,7 +300,7 @@ class DriveReader:
 
     def _error_of(self, drive: str, refused: GraphRefusal) -> Rejected:
         """Return the error for one item, unless the drive itself is refused."""
-        return self._classify(drive, refused).said(refused.said)
+        return self._classify(drive, refused).quoting(refused.said)
 
     def _classify(self, drive: str, refused: GraphRefusal) -> Rejected:
         blocked = BLOCKED.get(refused.code, ("",))[0]

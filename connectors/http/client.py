@@ -124,7 +124,7 @@ class HttpAnswer:
 
     def error(self) -> MigrationError:
         """Return the error for this status; see `connectors.http.dav_errors.status_error`."""
-        return status_error(self.status, self.headers.get("retry-after")).said(self.words)
+        return status_error(self.status, self.headers.get("retry-after")).quoting(self.words)
 
 
 def passing(answer: HttpAnswer) -> HttpAnswer:
@@ -320,7 +320,7 @@ class HttpClient:
         with self._refusing:
             if self._refused is None:
                 error = Blocked("login-refused", "the server refuses the login; it was not tried again")
-                self._refused = LOGINS.refused(self._credentials.login, error.said(self._refusal_words))
+                self._refused = LOGINS.refused(self._credentials.login, error.quoting(self._refusal_words))
             return self._refused
 
     def _send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | BinaryIO) -> Response:

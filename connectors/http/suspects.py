@@ -118,7 +118,7 @@ class Suspicion:
             SuspectedError: it is to be tried again after the others; at most once.
         """
         if self._sent > self._began:
-            raise item_error(FAULT).said(words)
+            raise item_error(FAULT).quoting(words)
         if not self._aside:
             self._aside = True
             self._suspects.keep(self._item, self)
@@ -141,7 +141,7 @@ class Suspicion:
             patience.pause(error)
         except Transient:
             if self._failures >= FAULTS and self._suspects.is_tried_in_vain(self._item):
-                raise item_error(FAULT).said(error.words) from None
+                raise item_error(FAULT).quoting(error.words) from None
             raise
 
 

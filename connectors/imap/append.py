@@ -201,7 +201,7 @@ class Appender:
         since: Witness.done when it was refused; None for now.
         """
         if is_doubtful(reply):
-            error = Rejected("refused-by-target").about(reply.known).said(reply.said)
+            error = Rejected("refused-by-target").about(reply.known).quoting(reply.said)
             return Refused(ready, error, self.witness.done if since is None else since)
         return _failure_of(ready, reply)
 
@@ -408,11 +408,11 @@ def flags_kept(flags: frozenset[str], permanent: frozenset[str]) -> frozenset[st
 def _failure_of(ready: PreparedAppend, reply: TaggedReply) -> Failed:
     """Return the failure of an item that was refused alone; raise when the cause concerns all items."""
     if reply.reason == "OVERQUOTA":
-        raise Blocked("over-quota", "raise the quota, then resume").about(reply.known).said(reply.said)
+        raise (Blocked("over-quota", "raise the quota, then resume").about(reply.known).quoting(reply.said))
     if reply.reason not in ITEM_FAULTS:
         raise_for(reply)
     error = Rejected("too-large" if reply.reason == "TOOBIG" else "refused-by-target")
-    return Failed(ready.item.key, error.about(reply.known).said(reply.said))
+    return Failed(ready.item.key, error.about(reply.known).quoting(reply.said))
 
 
 def _stream_length(stream: BinaryIO, already: int) -> int:

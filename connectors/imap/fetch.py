@@ -284,7 +284,10 @@ class MessageReader:
         )
         for each in doubts.settle(refused):
             if isinstance(each, Refused):
-                yield each.item, Rejected(each.error.code).about(each.error.detail).said(each.error.words)
+                yield (
+                    each.item,
+                    Rejected(each.error.code).about(each.error.detail).quoting(each.error.words),
+                )
             else:
                 yield each
 
@@ -352,11 +355,11 @@ class MessageReader:
             self.session.done(b"NOOP")
             reply = self.session.run(_question(missing, items), note)
         if reply.reason in ("UNAVAILABLE", "INUSE", "LIMIT", "EXPUNGEISSUED"):
-            raise Transient("server-busy").said(reply.said)
+            raise Transient("server-busy").quoting(reply.said)
         if reply.ok:
             return entries, Rejected("vanished")
         refusal = _Unexplained if is_doubtful(reply, "SERVERBUG", "CONTACTADMIN") else Rejected
-        return entries, refusal("item-refused").about(reply.known).said(reply.said)
+        return entries, refusal("item-refused").about(reply.known).quoting(reply.said)
 
     def _read_batch(self, uids: list[int], bodies: bool) -> Iterator[Result]:
         """Read small messages; read each alone when the server refuses the batch."""

@@ -226,7 +226,7 @@ class Store:
         if reply.reason == LIMIT and self.keywords.learn(self.session, self.raw, kept):
             self.session.select(self.raw, readonly=False)
             return self._set(uids, flags)
-        return kept, Rejected("refused-by-target").about(reply.known).said(reply.said)
+        return kept, Rejected("refused-by-target").about(reply.known).quoting(reply.said)
 
     def _sent(self, uids: list[int], kept: Flags) -> TaggedReply | Refused[bytes]:
         """Send one STORE; return its reply, or a refusal without a reason."""
@@ -236,7 +236,7 @@ class Store:
         reply = self.session.run(command)
         if not is_doubtful(reply):
             return reply
-        return Refused(self.raw + b"\n" + command, Rejected("refused-by-target").said(reply.said), 0)
+        return Refused(self.raw + b"\n" + command, Rejected("refused-by-target").quoting(reply.said), 0)
 
 
 def _amended_result(stored: Stored, new_flags: Flags, kept: Flags) -> Stored:

@@ -544,7 +544,7 @@ def error_of(reply: TaggedReply) -> MigrationError:
     Source:
         RFC 5530, section 3.
     """
-    return _error_of(reply.reason).about(reply.known).said(reply.said)
+    return _error_of(reply.reason).about(reply.known).quoting(reply.said)
 
 
 def _error_of(reason: str) -> MigrationError:

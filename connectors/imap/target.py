@@ -483,7 +483,7 @@ class ImapTarget:
     def _name_error(self, reply: TaggedReply) -> MigrationError:
         """Return the error for a refused folder name."""
         if reply.reason in ("", "CANNOT", "ALREADYEXISTS", "LIMIT", "NONEXISTENT"):
-            return Rejected("name-not-allowed", "the server refuses a folder's name").said(reply.said)
+            return Rejected("name-not-allowed", "the server refuses a folder's name").quoting(reply.said)
         return error_of(reply)
 
 

@@ -74,7 +74,7 @@ def content(answer: HttpAnswer) -> Json:
         if code == TOO_MANY_EVENTS:
             raise TooManyEvents
         if not _is_warning(found):
-            raise refusal(found).said(answer_words(answer))
+            raise refusal(found).quoting(answer_words(answer))
     return found
 
 

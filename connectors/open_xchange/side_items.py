@@ -264,7 +264,7 @@ class SideItems:
             suspicion.pause(patience, error)
         except Rejected:
             refused = Rejected("refused-by-target", "the server fails at it, and at no other")
-            raise refused.about(error.detail).said(error.words) from None
+            raise refused.about(error.detail).quoting(error.words) from None
 
     def _is_there(self, name: str, item: Item) -> bool:
         """Return True if the item is there as it should be.

@@ -143,7 +143,7 @@ class Session:
         if not answer.ok and answer.known:
             raise _refusal(answer)
         if not answer.ok and not self._run("CHECKSCRIPT", HARMLESS).ok:
-            raise Transient("server-busy", "it refuses every script").said(answer.said)
+            raise Transient("server-busy", "it refuses every script").quoting(answer.said)
         return answer
 
     def room(self, name: str, size: int) -> None:
@@ -228,7 +228,7 @@ class Session:
             if answer.known:
                 break
             if command == "PUTSCRIPT" and not (checked := self.accepts(arguments[-1])).ok:
-                raise Blocked("scripts-refused", "it takes no such script").said(checked.said)
+                raise Blocked("scripts-refused", "it takes no such script").quoting(checked.said)
             if pause is not None:
                 sleep(pause)
         raise _refusal(answer)
@@ -319,10 +319,10 @@ class Session:
             LOGINS.accepted(who)
             return
         if answer.status == "BYE":
-            raise Transient("server-bye", "while logging in").about(answer.known).said(answer.said)
+            raise (Transient("server-bye", "while logging in").about(answer.known).quoting(answer.said))
         if answer.code == "TRYLATER":
-            raise Transient("server-busy", "login refused for now").about(answer.code).said(answer.said)
-        self._refused = LOGINS.refused(who, Blocked("login-refused").about(answer.known).said(answer.said))
+            raise (Transient("server-busy", "login refused for now").about(answer.code).quoting(answer.said))
+        self._refused = LOGINS.refused(who, Blocked("login-refused").about(answer.known).quoting(answer.said))
         raise self._refused
 
     def _closing(self, error: Transient) -> Transient:
@@ -376,7 +376,7 @@ def _require(answer: Answer) -> Answer:
 
 def _refusal(answer: Answer) -> MigrationError:
     """Return the error of a refused command (RFC 5804, section 1.3)."""
-    return _error_of(answer.code).about(answer.known).said(answer.said)
+    return _error_of(answer.code).about(answer.known).quoting(answer.said)
 
 
 def _error_of(code: str) -> MigrationError:

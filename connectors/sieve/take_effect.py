@@ -368,5 +368,5 @@ def _checked(session: Session, merged: Merged, present: Merged, into: str) -> bo
     if answer.ok:
         return ends_before(above)
     if not session.accepts(present.own.encode()).ok:
-        raise _unreadable().said(answer.said)
-    raise Blocked("scripts-refused", "the server takes the rules, but not all together").said(answer.said)
+        raise _unreadable().quoting(answer.said)
+    raise Blocked("scripts-refused", "the server takes the rules, but not all together").quoting(answer.said)

@@ -282,7 +282,7 @@ class SieveTarget:
             answer = self._session.accepts(self._alone([kept]))
             if not answer.ok:
                 error = Rejected("refused-by-target", "the server takes no such rule")
-                found[kept.href] = error.about(answer.known).said(answer.said)
+                found[kept.href] = error.about(answer.known).quoting(answer.said)
         return found
 
     def _alone(self, rules: list[Kept]) -> bytes:

@@ -121,7 +121,9 @@ class Wire:
             raise Blocked("tls-failed", "the server offers no STARTTLS")
         answer = self.run("STARTTLS")
         if not answer.ok:
-            raise Blocked("tls-failed", "the server refuses STARTTLS").about(answer.known).said(answer.said)
+            raise (
+                Blocked("tls-failed", "the server refuses STARTTLS").about(answer.known).quoting(answer.said)
+            )
         if self._held:
             self.broken = True
             raise Blocked("tls-failed", "something was sent between STARTTLS and TLS")
@@ -325,4 +327,4 @@ def _stated(answer: Answer) -> dict[str, str]:
 
 
 def _bye(answer: Answer, when: str) -> Transient:
-    return Transient("server-bye", when).about(answer.known).said(answer.said)
+    return Transient("server-bye", when).about(answer.known).quoting(answer.said)

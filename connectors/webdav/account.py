@@ -142,7 +142,7 @@ def _drive(client: HttpClient, path: str) -> str:
     """Return the id of a user's drive from eXo's portal."""
     answer = client.look("GET", path, {"Accept": "application/json"})
     if answer.status in GONE:
-        raise no_access().said(answer.words)
+        raise no_access().quoting(answer.words)
     if not answer.ok:
         raise answer.error()
     try:

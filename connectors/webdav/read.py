@@ -239,5 +239,5 @@ def _listing_error(head: HttpAnswer) -> MigrationError:
     if head.ok:
         return Transient("not-files", "something answered that is no file server")
     if head.status in GONE:
-        return Blocked("container-missing", "a folder is no longer there").said(head.words)
+        return Blocked("container-missing", "a folder is no longer there").quoting(head.words)
     return head.error()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from engine.context.principals import Parties
 from engine.context.restored_ledger_breaker import CODE as RESTORED
 from engine.context.shrink_guard import ShrinkBreaker
-from engine.control.server_words_file import Told, Words
+from engine.control.server_words_file import FailureWords, Words
 from engine.control.stop_signal import StopRequested, reason
 from engine.planning.deny_list import DenyList
 from engine.planning.mailbox_list import Directory
@@ -310,7 +310,7 @@ class LegContext:
             return False
         return True
 
-    def heard(self, failures: Iterable[Told]) -> None:
+    def heard(self, failures: Iterable[FailureWords]) -> None:
         """Keep what servers said of these failures of items or folders."""
         self.words.keep(self.mailbox.id, self.kind, failures)
 

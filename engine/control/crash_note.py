@@ -29,7 +29,7 @@ _folders: list[Path] = []
 
 
 @contextmanager
-def kept(state_directory: Path) -> Iterator[None]:
+def noting_crashes(state_directory: Path) -> Iterator[None]:
     """Note a crash of this process in the state directory, while the context lasts.
 
     Raises:

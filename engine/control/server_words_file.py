@@ -55,11 +55,11 @@ class FailureLine:
     words: str
 
 
-Told = tuple[bytes | None, str, ServerWords]
+FailureWords = tuple[bytes | None, str, ServerWords]
 """The key of an item, or None; the code with which it failed; and what the server said."""
 
 
-def told(key: bytes | None, error: MigrationError) -> Told:
+def failure_words(key: bytes | None, error: MigrationError) -> FailureWords:
     """Return what is kept of an error.
 
     The error itself would keep alive everything that was at hand where it was raised.
@@ -83,7 +83,7 @@ class Words:
         self._folder = None if state_directory is None else state_directory / FOLDER
         self._now = now
 
-    def keep(self, mailbox: str, workload: Kind, failures: Iterable[Told]) -> None:
+    def keep(self, mailbox: str, workload: Kind, failures: Iterable[FailureWords]) -> None:
         """Add what servers said of these failures, without those of which no server said anything.
 
         Never raises: a pass does not end because this cannot be written.

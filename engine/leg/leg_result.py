@@ -31,7 +31,7 @@ class News:
         self.changed += other.changed
         self.gone += other.gone
 
-    def told(self) -> str:
+    def in_words(self) -> str:
         """Return the counts in words."""
         return f"{self.new:,} new, {self.changed:,} changed, {self.gone:,} gone"
 

@@ -54,7 +54,7 @@ from engine.context.shrink_guard import ShrinkBreaker
 from engine.control import lease
 from engine.control.error_log import contain_defects
 from engine.control.json_log import log_leg
-from engine.control.server_words_file import Words, told
+from engine.control.server_words_file import Words, failure_words
 from engine.control.stop_signal import StopRequested, reason
 from engine.files import file_names, shares
 from engine.identity import account_binding, identity_gate, other_readers
@@ -348,7 +348,7 @@ def _react(setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper) -> LegEn
 
 def _keep_words(setting: LegSetting, held: Lease, error: MigrationError) -> MigrationError:
     """Return the error with which the leg ends, after keeping what the server said of it."""
-    setting.words.keep(held.mailbox, held.workload, [told(None, error)])
+    setting.words.keep(held.mailbox, held.workload, [failure_words(None, error)])
     return error
 
 

@@ -24,7 +24,7 @@ from engine.opening.one_answer import one_answer
 from engine.pacing.shared_budget import request_budget
 from ledger.db.rows import MailboxRow, Phase
 from ledger.inventory.lines import message_mark
-from ledger.open_ledgers import kept
+from ledger.open_ledgers import held_open
 from ledger.plan.mailboxes import Planned, refuse_code
 from ledger.store import Ledger
 from mappings.fields.message_id import message_id
@@ -42,7 +42,7 @@ LOOKING_SECONDS = 20.0
 
 def open_ledger(config: Config) -> Ledger:
     """Return the ledger, in this version's schema; there is one for each process and address."""
-    return kept(config.ledger_url())
+    return held_open(config.ledger_url())
 
 
 def opener(

@@ -20,7 +20,7 @@ from connectors.http.rate_limit import NO_BUDGET, RateLimited, RequestBudget
 from engine.config.load import Config
 from engine.pacing.request_budget import BudgetLease, BudgetRules, BudgetState
 from ledger.db.shared_values import change_value, read_value
-from ledger.open_ledgers import kept
+from ledger.open_ledgers import held_open
 from model.errors import Transient
 
 RATE_LIMITED = "target-rate-limit"
@@ -209,7 +209,7 @@ def waits_until(config: Config, settings: object) -> float | None:
     """
     if not isinstance(settings, RateLimited) or settings.limit is None:
         return None
-    text, at = read_value(kept(config.ledger_url()), name_of(settings))
+    text, at = read_value(held_open(config.ledger_url()), name_of(settings))
     return BudgetRules(settings.limit).waits_until(BudgetState.read(text), at)
 
 
@@ -227,7 +227,7 @@ def _exchange_of(config: Config, name: str) -> Exchange:
 
     def exchange(change: Change) -> BudgetLease:
         if file is None or file.exists():
-            return change_value(kept(config.ledger_url()), name, change)
+            return change_value(held_open(config.ledger_url()), name, change)
         memory[0], lease = change(memory[0], time.time())
         return lease
 

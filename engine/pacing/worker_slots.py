@@ -131,7 +131,7 @@ def open_worker_slots(config: Config, ledger: Ledger, stop: Stop) -> Iterator[Wo
     watchdog.start()
     try:
         patience = LedgerPatience(config.run.ledger_patience_seconds, stop.is_set)
-        with crash_note.kept(config.state_directory), ledger.patience.use(patience):
+        with crash_note.noting_crashes(config.state_directory), ledger.patience.use(patience):
             yield WorkerSlots(admission, watchdog, stop)
     finally:
         watchdog.end()

@@ -54,7 +54,7 @@ def fingerprint(person: Person) -> str:
     return hashlib.blake2b(canonical(person.source).encode(), digest_size=6).hexdigest()
 
 
-def found_beside(config: Config, name: str, columns: Collection[str]) -> Path | None:
+def found_next_to_list(config: Config, name: str, columns: Collection[str]) -> Path | None:
     """Return the file beside the list that `kogge discover` writes, known by its columns; else None."""
     path = config.file(Path(name))
     try:
@@ -69,7 +69,7 @@ def inventory_file(config: Config) -> Path | None:
     """Return where the inventory is: where the configuration says, or beside the list; None without one."""
     if config.plan.inventory is not None:
         return config.file(config.plan.inventory)
-    return found_beside(config, "inventory.csv", ("line", "items", "bytes", "mailbox"))
+    return found_next_to_list(config, "inventory.csv", ("line", "items", "bytes", "mailbox"))
 
 
 def read_inventory(path: Path, people: Sequence[Person]) -> Mapping[str, Load]:

@@ -109,11 +109,11 @@ def other_waves(config: Config) -> frozenset[str]:
     waves: set[str] = set()
     for path in sorted(place.glob("*.toml")):
         if path.resolve() != here:
-            waves |= _waves_beside(config, place, path)
+            waves |= _waves_next_to_list(config, place, path)
     return frozenset(waves)
 
 
-def _waves_beside(config: Config, place: Path, path: Path) -> set[str]:
+def _waves_next_to_list(config: Config, place: Path, path: Path) -> set[str]:
     """Return the waves of one other configuration; none if it or its list cannot be read.
 
     Its own commands report that.

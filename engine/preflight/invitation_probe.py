@@ -501,7 +501,7 @@ def _told(name: str, error: MigrationError) -> str:
 
 def _named(named: MigrationError, error: MigrationError) -> MigrationError:
     """Return the error with what the first one knows beside its text."""
-    return named.about(error.detail).with_local_cause(error.local).said(error.words)
+    return named.about(error.detail).with_local_cause(error.local).quoting(error.words)
 
 
 def _where(item: News, guest: Guest) -> str:

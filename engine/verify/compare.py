@@ -237,7 +237,7 @@ def _keep_states(leg: LegContext, sides: Sides, same: Unchanged, receiving: Coll
             and not leg.in_doubt
             and unchanged.is_clean(leg, row.id)
         )
-        kept = unchanged.kept(row, now, leg.now().timestamp(), clean=clean, looked=looked)
+        kept = unchanged.states_to_keep(row, now, leg.now().timestamp(), clean=clean, looked=looked)
         if kept != (row.source_state, row.target_state, row.looked):
             states[row.id] = kept
     leg.ledger.keep_states(states)

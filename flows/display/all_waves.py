@@ -104,7 +104,7 @@ def overall_text(
     return "\n".join(["## All waves", "", head, "", *table, *rows, "", at]) + "\n"
 
 
-def overall_told(waves: Sequence[WaveLine], now: datetime) -> str:
+def overall_phrase(waves: Sequence[WaveLine], now: datetime) -> str:
     """Return all waves in the line that their card shows."""
     ended = sum(one.verified == one.mailboxes for one in waves)
     person = sum(one.person for one in waves)

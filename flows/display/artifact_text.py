@@ -16,12 +16,12 @@ from engine.planning.throughput_estimate import Estimate
 from flows.display.advice_commands import actions
 from flows.display.advice_list import advice_list
 from flows.display.failing_servers import FailingServer
-from flows.display.mailbox_rows import pause_told, wave_named
+from flows.display.mailbox_rows import pause_phrase, wave_named
 from flows.process.parameters import BatchParameters
 from ledger.db.rows import NEEDS_PERSON, LegRow, LegState
 from ledger.views.server_health import Health
 from model.plural import many
-from reports.plan_gaps import by_mailbox, is_settled, told_code
+from reports.plan_gaps import by_mailbox, is_settled, reason_code
 from reports.progress import Snapshot, expected, share, size, verdict
 
 
@@ -79,13 +79,13 @@ def wave_text(seen: Seen, ended: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
-def wave_told(seen: Seen, ended: bool = False) -> str:
+def wave_phrase(seen: Seen, ended: bool = False) -> str:
     """Return the state of a wave in the line that its cards show. ended: its run has."""
     shot = seen.snapshot
     if not shot.open:
         left = "all is verified"
     elif seen.paused is not None:
-        left = pause_told(seen.paused)
+        left = pause_phrase(seen.paused)
     elif ended:
         left = "this run has ended"
     elif seen.left is None:
@@ -117,9 +117,9 @@ def _going(seen: Seen) -> str:
 def outlook(seen: Seen) -> str:
     """Return how long the wave still takes; no time if it is paused, a server fails, or nothing moves."""
     if seen.paused is not None:
-        return f"It is {pause_told(seen.paused)}."
+        return f"It is {pause_phrase(seen.paused)}."
     if seen.left is not None and seen.down:
-        told = " ".join(one.told(seen.now) for one in seen.down)
+        told = " ".join(one.in_words(seen.now) for one in seen.down)
         return f"{told} Until then the time left is not known."
     if seen.left is not None and not seen.rate:
         return "The time left is not known, as nothing was moved lately."
@@ -161,7 +161,7 @@ def _reasons(shot: Snapshot, wave: str) -> list[str]:
     found: Counter[tuple[LegState, str]] = Counter(
         (leg.state, code)
         for leg in shot.open
-        if (code := told_code(leg)) and leg.state is not LegState.RUNNING
+        if (code := reason_code(leg)) and leg.state is not LegState.RUNNING
     )
     if not found:
         return []
@@ -174,7 +174,7 @@ def _reasons(shot: Snapshot, wave: str) -> list[str]:
     codes: Counter[str] = Counter()
     for (_, code), count in found.items():
         codes[code] += count
-    own = {code: sorted({leg.mailbox for leg in shot.open if told_code(leg) == code}) for code in codes}
+    own = {code: sorted({leg.mailbox for leg in shot.open if reason_code(leg) == code}) for code in codes}
     asked = {code: actions(code, found, wave) for code, found in own.items()}
     todo = advice_list(codes, "workload", "workloads", asked)
     return ["", "### What is open, and why", "", "| | code | |", "|---|---|---:|", *rows, *todo]
@@ -216,7 +216,7 @@ def _batch_row(
     shard: BatchParameters, legs: Sequence[LegRow], checked: Mapping[str, int]
 ) -> dict[str, str | int]:
     own, known = Snapshot(tuple(legs)), expected(legs, checked)
-    codes = Counter(code for leg in own.open if (code := told_code(leg)))
+    codes = Counter(code for leg in own.open if (code := reason_code(leg)))
     return {
         "batch": f"{shard.number} of {shard.of}",
         "%": round(share(own, known)),

@@ -25,25 +25,25 @@ from engine.pacing.server_names import systems_of
 from engine.planning.eta import Eta
 from engine.planning.throughput_estimate import Estimate
 from flows.display import ui_links
-from flows.display.all_waves import overall_text, overall_told, wave_lines
+from flows.display.all_waves import overall_phrase, overall_text, wave_lines
 from flows.display.artifact_text import (
     Seen,
     batch_rows,
     score_rows,
+    wave_phrase,
     wave_text,
-    wave_told,
 )
 from flows.display.earlier_batches import end_earlier
 from flows.display.failing_servers import FailingServers
-from flows.display.mailbox_rows import mailbox_lines, mailboxes_text, mailboxes_told, stopped_at
+from flows.display.mailbox_rows import mailbox_lines, mailboxes_phrase, mailboxes_text, stopped_at
 from flows.display.narration import progress_line
 from flows.display.problem_pages import (
     Failing,
     failing,
+    failures_phrase,
     failures_text,
-    failures_told,
+    losses_phrase,
     losses_text,
-    losses_told,
 )
 from flows.display.published import Published
 from flows.process.background_task import draw, keep_drawing
@@ -160,7 +160,7 @@ class Board:
         rated = await asyncio.to_thread(self._rated) if ended else {}
         look = await asyncio.to_thread(self._read, whole, rated, ended=ended)
         seen, put = look.seen, self.artifacts.put
-        told = wave_told(seen, ended)
+        told = wave_phrase(seen, ended)
         share = progress.share(seen.snapshot, seen.expected)
         await put(f"{self.key}-progress", share, told)
         await put(f"{self.key}-summary", wave_text(seen, ended), told)
@@ -181,7 +181,7 @@ class Board:
         at = clock(look.seen.now)
         lines, paused = look.lines, look.seen.paused
         listed = mailboxes_text(self.wave, lines, look.seen.now, ui_links.base(), paused)
-        made = await self.artifacts.put(self.key, listed, f"{mailboxes_told(lines, paused)} ({at})")
+        made = await self.artifacts.put(self.key, listed, f"{mailboxes_phrase(lines, paused)} ({at})")
         if made is not None and (ui := ui_links.base()):
             get_run_logger().info("the mailboxes of this wave: %s", ui_links.version(ui, made))
         batches = f"{many(len(look.batches), 'batch', 'batches')} of wave {self.wave} ({at})"
@@ -195,11 +195,11 @@ class Board:
         at = clock(now)
         text = failures_text(self.wave, failed, now)
         await self.artifacts.put(
-            progress.slug("failures", self.wave), text, f"{failures_told(failed)} ({at})"
+            progress.slug("failures", self.wave), text, f"{failures_phrase(failed)} ({at})"
         )
         text = losses_text(self.wave, losses, now)
         await self.artifacts.put(
-            progress.slug("losses", self.wave), text, f"lost: {losses_told(losses)} ({at})"
+            progress.slug("losses", self.wave), text, f"lost: {losses_phrase(losses)} ({at})"
         )
 
     async def _put_scores(self, seen: Seen, rated: Mapping[str, Score]) -> None:
@@ -277,7 +277,7 @@ class Board:
             still = {row.name for row in Waves(ledger).all() if row.paused} | (
                 set() if seen.rate and not seen.down else {self.wave}
             )
-            return overall_text(waves, self.left, seen.now, still), overall_told(waves, seen.now)
+            return overall_text(waves, self.left, seen.now, still), overall_phrase(waves, seen.now)
 
     def _stops(self, boxes: Sequence[MailboxRow], shot: progress.Snapshot) -> dict[str, Stop]:
         """Ask the ledger why mailboxes need a person, of those that are looked at."""

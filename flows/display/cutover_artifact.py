@@ -11,7 +11,7 @@ from prefect import get_run_logger
 from engine.cutover.outlook import obstacles
 from engine.cutover.steps import CutoverResult
 from flows.display import ui_links
-from flows.display.cutover_page import CutoverLine, cutover_text, cutover_told, read_lines, work_told
+from flows.display.cutover_page import CutoverLine, cutover_phrase, cutover_text, read_lines, work_phrase
 from flows.display.published import Published
 from flows.display.ui_links import linked
 from ledger.store import Ledger
@@ -48,7 +48,7 @@ class CutoverArtifact:
         self.lines = await asyncio.to_thread(self._read, foresee=False)
         await self._show(None, at_work=True)
         if self._looks % LINE_TICKS == 0:
-            get_run_logger().info(work_told(self.lines))
+            get_run_logger().info(work_phrase(self.lines))
         self._looks += 1
 
     async def end(self) -> None:
@@ -64,7 +64,7 @@ class CutoverArtifact:
     async def _show(self, why: str | None, *, at_work: bool = False) -> None:
         now = datetime.now(UTC)
         how = "waits for a person; " if why else "at work; " if at_work else ""
-        told = f"{how}{cutover_told(self.lines)} ({now:%H:%M} UTC)"
+        told = f"{how}{cutover_phrase(self.lines)} ({now:%H:%M} UTC)"
         ui = ui_links.base()
         text = cutover_text(
             self._wave, self.lines, now, why, at_work=self._if_it_dies(ui) if at_work else None

@@ -112,7 +112,7 @@ def _line(row: MailboxRow, steps: Sequence[StepRow], code: str | None) -> Cutove
     )
 
 
-def cutover_told(lines: Sequence[CutoverLine]) -> str:
+def cutover_phrase(lines: Sequence[CutoverLine]) -> str:
     """Return the state of a cutover in one phrase."""
     phases = Counter(line.phase for line in lines)
     held = sum(line.held for line in lines)
@@ -123,9 +123,9 @@ def cutover_told(lines: Sequence[CutoverLine]) -> str:
     return ", ".join(told)
 
 
-def work_told(lines: Sequence[CutoverLine]) -> str:
+def work_phrase(lines: Sequence[CutoverLine]) -> str:
     """Return in one line how far a cutover at work is, and at which steps its mailboxes are."""
-    told = f"{cutover_told(lines)}."
+    told = f"{cutover_phrase(lines)}."
     if not any(line.held for line in lines):
         return f"{told} Nobody is kept from a mailbox."
     counts = Counter(line.step.partition(" ")[0] or "none yet" for line in lines if line.held)
@@ -133,7 +133,7 @@ def work_told(lines: Sequence[CutoverLine]) -> str:
     return f"{told} Newest steps: {steps}."
 
 
-def held_told(lines: Sequence[CutoverLine], now: datetime, *, at_work: bool = False) -> str:
+def held_phrase(lines: Sequence[CutoverLine], now: datetime, *, at_work: bool = False) -> str:
     """Return who is kept from their mailbox and since when, by random ids; "" if that is no one.
 
     Args:
@@ -146,7 +146,7 @@ def held_told(lines: Sequence[CutoverLine], now: datetime, *, at_work: bool = Fa
         return ""
     names = ", ".join(line.mailbox for line in held[:NAMED])
     names += f" and {len(held) - NAMED:,} more" if len(held) > NAMED else ""
-    since = _since_told(held, now)
+    since = _since_phrase(held, now)
     if at_work:
         told = many(len(held), "mailbox is frozen", "mailboxes are frozen")
         return f"{told}, {since}: {names}."
@@ -154,7 +154,7 @@ def held_told(lines: Sequence[CutoverLine], now: datetime, *, at_work: bool = Fa
     return f"{told} may be locked out, {since}: {names}"
 
 
-def _since_told(held: Sequence[CutoverLine], now: datetime) -> str:
+def _since_phrase(held: Sequence[CutoverLine], now: datetime) -> str:
     """Return since when mailboxes are frozen, and for how long."""
     known = [line.since for line in held if line.since is not None]
     if not known:
@@ -225,7 +225,7 @@ def cutover_text(
             what disturbs no run from what is typed after it.
     """
     working = at_work is not None
-    text = [f"## Cutover of wave {wave}: {cutover_told(lines)}", ""]
+    text = [f"## Cutover of wave {wave}: {cutover_phrase(lines)}", ""]
     text += [f"**It waits for a person.** {waits}", ""] if waits else []
     text += _held_text(lines, now, working=working)
     text += advice_list(Counter(line.code for line in lines if line.code), "mailbox", "mailboxes")
@@ -286,10 +286,10 @@ def _held_text(lines: Sequence[CutoverLine], now: datetime, *, working: bool) ->
     While a run is at work it is an emergency only if a mailbox has stopped.
     """
     if not working:
-        return [held_told(lines, now) or "Nobody is kept from a mailbox.", ""]
+        return [held_phrase(lines, now) or "Nobody is kept from a mailbox.", ""]
     stopped = [line for line in lines if line.code is not None]
     going = [line for line in lines if line.code is None]
-    held = held_told(stopped, now)
+    held = held_phrase(stopped, now)
     first = [f"{held}.", ""] if held else []
     else_ = "else " if held else ""
     working_told = WORKING_ON_OTHERS if stopped else WORKING
@@ -297,7 +297,7 @@ def _held_text(lines: Sequence[CutoverLine], now: datetime, *, working: bool) ->
         *first,
         working_told,
         "",
-        held_told(going, now, at_work=True) or f"Nobody {else_}is kept from a mailbox.",
+        held_phrase(going, now, at_work=True) or f"Nobody {else_}is kept from a mailbox.",
         "",
     ]
 

@@ -37,7 +37,7 @@ class FailingServer:
     system: str
     since: datetime
 
-    def told(self, now: datetime) -> str:
+    def in_words(self, now: datetime) -> str:
         """Return what a wave says of it at this moment."""
         told = f"{self.named()}; Kogge asks it now and then, and goes on by itself"
         return f"{told}. Tell who runs it." if now - self.since >= PATIENCE else f"{told}."

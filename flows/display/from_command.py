@@ -85,10 +85,10 @@ def show_links(config: Config, wave: str, ends: Mapping[str, int]) -> bool:
     Raises:
         Misconfigured: if Prefect's address may not be used.
     """
-    from flows.display.problem_pages import links_text, links_told
+    from flows.display.problem_pages import links_phrase, links_text
 
     now = datetime.now(UTC)
-    told = f"{links_told(ends)} ({now:%d %b %H:%M} UTC)"
+    told = f"{links_phrase(ends)} ({now:%d %b %H:%M} UTC)"
     return _show(config, ("links", wave), told, links_text(wave, ends, now))
 
 
@@ -109,14 +109,14 @@ def show_cutovers(config: Config, ledger: Ledger, codes: Mapping[str, str | None
     if not codes or running_api(config) is None:
         return False
     # Imported late: without a running Prefect the command need not load it.
-    from flows.display.cutover_page import cutover_text, cutover_told, read_lines
+    from flows.display.cutover_page import cutover_phrase, cutover_text, read_lines
 
     now = datetime.now(UTC)
     shown = True
     for wave in sorted({row.wave for row in ledger.mailboxes(ids=codes)}):
         lines = read_lines(ledger, ledger.mailboxes(wave), codes)
         with spare("the page of a cutover"):
-            told = f"{cutover_told(lines)} ({now:%H:%M} UTC)"
+            told = f"{cutover_phrase(lines)} ({now:%H:%M} UTC)"
             shown &= _show(config, ("cutover", wave), told, cutover_text(wave, lines, now))
     return shown
 

@@ -104,7 +104,7 @@ def mailboxes_text(
 
 def _head(wave: str, lines: Sequence[MailboxFacts], paused: datetime | None) -> list[str]:
     """Return what a page begins with: how the wave is, and what a person has to do."""
-    head = [f"## {wave_named(wave, paused)}: {mailboxes_told(lines)}", ""]
+    head = [f"## {wave_named(wave, paused)}: {mailboxes_phrase(lines)}", ""]
     head += [
         f"The first mailbox, `{line.mailbox}`, is not verified, so no other has begun.\n"
         for line in lines
@@ -136,22 +136,22 @@ def _advice(wave: str, lines: Sequence[MailboxFacts], heading: str) -> list[str]
 
 def wave_named(wave: str, paused: datetime | None) -> str:
     """Return how a heading names a wave. paused: since when it is; None if it is not."""
-    return f"Wave {wave}" if paused is None else f"Wave {wave} is {pause_told(paused)}"
+    return f"Wave {wave}" if paused is None else f"Wave {wave} is {pause_phrase(paused)}"
 
 
-def pause_told(since: datetime) -> str:
+def pause_phrase(since: datetime) -> str:
     """Return in one phrase since when a wave is paused."""
     return f"paused since {since.astimezone(UTC):%a %H:%M} UTC"
 
 
-def mailboxes_told(lines: Sequence[MailboxFacts], paused: datetime | None = None) -> str:
+def mailboxes_phrase(lines: Sequence[MailboxFacts], paused: datetime | None = None) -> str:
     """Return a wave's mailboxes in one phrase that fits on a card. paused: since when the wave is."""
     counts = count(lines)
     needs = f"{counts.person:,} need a person"
     if counts.person < 2:
         needs = "1 needs a person" if counts.person else "none needs a person"
     frozen = f", {counts.frozen:,} frozen" if counts.frozen else ""
-    first = f"{pause_told(paused)}, " if paused is not None else ""
+    first = f"{pause_phrase(paused)}, " if paused is not None else ""
     return f"{first}{counts.verified:,} of {counts.mailboxes:,} verified, {needs}{frozen}"
 
 

@@ -53,7 +53,7 @@ def failing(absent: Mapping[str, Iterable[Absent]], summaries: Iterable[LegSumma
     return dict(found)
 
 
-def failures_told(found: Mapping[str, Failing]) -> str:
+def failures_phrase(found: Mapping[str, Failing]) -> str:
     """Return in one phrase how much failed."""
     items = sum(one.items for one in found.values())
     codes = many(len(found), "code", "codes")
@@ -62,7 +62,7 @@ def failures_told(found: Mapping[str, Failing]) -> str:
 
 def failures_text(wave: str, found: Mapping[str, Failing], now: datetime) -> str:
     """Return the artifact `failures-NAME`: by code, the most items first."""
-    lines = [f"## Failures of wave {wave}: {failures_told(found)}", ""]
+    lines = [f"## Failures of wave {wave}: {failures_phrase(found)}", ""]
     if found:
         lines += ["| code | items | mailboxes |", "|---|---:|---:|"]
         for code, one in sorted(found.items(), key=lambda pair: (-pair[1].items, pair[0])):
@@ -73,7 +73,7 @@ def failures_text(wave: str, found: Mapping[str, Failing], now: datetime) -> str
     return "\n".join([*lines, "", _as_of(now)]) + "\n"
 
 
-def losses_told(counts: Mapping[tuple[Kind, str, str], int]) -> str:
+def losses_phrase(counts: Mapping[tuple[Kind, str, str], int]) -> str:
     """Return in one phrase how many losses of which class there are, the gravest class first."""
     by_class: Counter[Class] = Counter()
     for (_, name, reason), count in counts.items():
@@ -87,7 +87,7 @@ def losses_text(wave: str, counts: Mapping[tuple[Kind, str, str], int], now: dat
 
     What concerns appearance is folded into its number.
     """
-    lines = [f"## Losses of wave {wave}: {losses_told(counts)}"]
+    lines = [f"## Losses of wave {wave}: {losses_phrase(counts)}"]
     for one in by_concern(counts, SENTENCES):
         said = [f"- {line}" for line in one.lines]
         lines += ["", f"### {one.title}", "", *said, *([one.rest] if one.rest else [])]
@@ -97,7 +97,7 @@ def losses_text(wave: str, counts: Mapping[tuple[Kind, str, str], int], now: dat
     return "\n".join([*lines, "", _as_of(now)]) + "\n"
 
 
-def links_told(ends: Mapping[str, int]) -> str:
+def links_phrase(ends: Mapping[str, int]) -> str:
     """Return in one phrase where links lead. ends: counts by `moved` or why not."""
     told = [f"{ends[name]:,} {name.replace('-', ' ')}" for name in LINKS if ends.get(name)]
     return f"links: {', '.join(told)}" if told else "no links into OneDrive or SharePoint"

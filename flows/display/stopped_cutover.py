@@ -13,7 +13,7 @@ from prefect.client.schemas.actions import ArtifactCreate
 from engine.config.load import Config
 from engine.config.registry import chosen
 from engine.cutover.stopped import stops, under_way
-from flows.display.cutover_page import cutover_text, cutover_told, read_lines
+from flows.display.cutover_page import cutover_phrase, cutover_text, read_lines
 from flows.display.prefect_events import tell
 from ledger.open_ledgers import opened
 from ledger.store import Ledger
@@ -33,7 +33,7 @@ def stopped_page(config: Config, ledger: Ledger, wave: str) -> ArtifactCreate:
     rows, now = ledger.mailboxes(wave), datetime.now(UTC)
     found = stops(ledger, config.hooks, rows, ledger.legs(wave))
     lines = read_lines(ledger, rows, {number: stop.code for number, stop in found.items()})
-    told = f"{cutover_told(lines)} ({now:%H:%M} UTC)"
+    told = f"{cutover_phrase(lines)} ({now:%H:%M} UTC)"
     text = cutover_text(wave, lines, now)
     return ArtifactCreate(key=slug("cutover", wave), type="markdown", description=told, data=text)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
 
-class ToldTaskRun:
+class ReportedTaskRun:
     """Report a task run of the current flow run. It shows once its first state is sent.
 
     Args:

@@ -168,7 +168,7 @@ class LegRunner:
             leg if leg.id not in looks else replace(leg, state=looks[leg.id].state, code=looks[leg.id].code)
             for leg in seen.legs
         ]
-        return replace(seen, legs=tuple(legs), news=news.told())
+        return replace(seen, legs=tuple(legs), news=news.in_words())
 
     async def ask_ledger(self, call: Callable[..., T], *given: object, **named: object) -> T:
         """Return what a question to the ledger returns, in a thread; repeat it while the ledger is away.
@@ -299,7 +299,7 @@ def opened(
         drain: the wish to stop; None for one of its own.
         say: takes a line when that wait begins and when it ends, from any thread; None for the log.
     """
-    with crash_note.kept(config.state_directory):
+    with crash_note.noting_crashes(config.state_directory):
         yield from _opened(config, drain or Shutdown(), say or _log())
 
 

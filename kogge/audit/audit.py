@@ -31,11 +31,11 @@ from kogge.terminal.options import (
     echo,
     emit,
     given,
+    help_text,
     progress_bar,
     refuse_unsure,
     say,
     screen,
-    told,
 )
 from kogge.terminal.tables import table
 from model.errors import Misconfigured
@@ -283,9 +283,9 @@ def _ask(number: str) -> None:
 
 for _group, _commands in ((audit, (seal, show)), (keys, (create, export, destroy))):
     for _command in _commands:
-        _group.command(help=told(_command), epilog=CODES, cls=GivenOnceCommand)(_command)
+        _group.command(help=help_text(_command), epilog=CODES, cls=GivenOnceCommand)(_command)
 audit.add_typer(keys, name="keys")
 register(audit)
 register_sample(audit)
 register_locate(audit)
-audit.command(help=told(reconcile), epilog=CODES, cls=GivenOnceCommand)(reconcile)
+audit.command(help=help_text(reconcile), epilog=CODES, cls=GivenOnceCommand)(reconcile)

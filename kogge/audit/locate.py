@@ -13,7 +13,7 @@ from engine.config.load import Config, load
 from engine.control.ledger_access import opened_ledger
 from kogge.prepare.losses import subjects_of
 from kogge.terminal.given_once import GivenOnceCommand
-from kogge.terminal.options import By, ConfigPath, given, say, told
+from kogge.terminal.options import By, ConfigPath, given, help_text, say
 from kogge.terminal.output import Column, Output
 from model.date_text import date_of
 from model.errors import Misconfigured
@@ -93,4 +93,4 @@ def _columns(
 
 def register(group: typer.Typer) -> None:
     """Add the command of this file to the group `audit`."""
-    group.command(help=told(locate), epilog=CODES, cls=GivenOnceCommand)(locate)
+    group.command(help=help_text(locate), epilog=CODES, cls=GivenOnceCommand)(locate)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kogge.audit.verify import Language, PackPath, PublicKeys, Roots, StampRoots, VerifyingCommand
-from kogge.terminal.options import echo, told
+from kogge.terminal.options import echo, help_text
 from model.kinds import Kind
 
 CODES = (
@@ -64,4 +64,4 @@ def sample(
 
 def register(group: typer.Typer) -> None:
     """Add the command of this file to the group `audit`."""
-    group.command(help=told(sample), epilog=CODES, cls=VerifyingCommand)(sample)
+    group.command(help=help_text(sample), epilog=CODES, cls=VerifyingCommand)(sample)

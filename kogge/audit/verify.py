@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from kogge.terminal.given_once import GivenOnceCommand
-from kogge.terminal.options import CODES, AsJson, Exit, echo, emit, say, told
+from kogge.terminal.options import CODES, AsJson, Exit, echo, emit, help_text, say
 from model.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -353,6 +353,6 @@ def _show(found: Checked, other: bool, *, known: bool) -> None:
 
 def register(group: typer.Typer) -> None:
     """Add the commands of this file to the group `audit`."""
-    group.command(help=told(verify), epilog=VERDICTS, cls=VerifyingCommand)(verify)
-    group.command(help=told(prove), epilog=PROOFS, cls=GivenOnceCommand)(prove)
-    group.command(help=told(verifier), epilog=CODES, cls=GivenOnceCommand)(verifier)
+    group.command(help=help_text(verify), epilog=VERDICTS, cls=VerifyingCommand)(verify)
+    group.command(help=help_text(prove), epilog=PROOFS, cls=GivenOnceCommand)(prove)
+    group.command(help=help_text(verifier), epilog=CODES, cls=GivenOnceCommand)(verifier)

@@ -11,7 +11,7 @@ import typer
 
 from engine.config.approval import ApprovalSettings
 from kogge.terminal.given_once import GivenOnceCommand
-from kogge.terminal.options import echo, say, told
+from kogge.terminal.options import echo, help_text, say
 from model.errors import Misconfigured
 
 keys = typer.Typer(help="Makes and shows keys that sign approvals and evidence.", no_args_is_help=True)
@@ -109,5 +109,5 @@ def public(
     echo(line_of(read_key(key, passphrase_of(passphrase_env, passphrase_file))))
 
 
-keys.command("new", help=told(new), cls=GivenOnceCommand)(new)
-keys.command("public", help=told(public), cls=GivenOnceCommand)(public)
+keys.command("new", help=help_text(new), cls=GivenOnceCommand)(new)
+keys.command("public", help=help_text(public), cls=GivenOnceCommand)(public)

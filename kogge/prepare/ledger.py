@@ -11,7 +11,7 @@ import typer
 from engine.config.hints import DEFAULT, next_command
 from engine.config.load import load
 from kogge.terminal.given_once import GivenOnceCommand
-from kogge.terminal.options import CODES, ConfigPath, Exit, echo, told
+from kogge.terminal.options import CODES, ConfigPath, Exit, echo, help_text
 from model.plural import many
 
 if TYPE_CHECKING:
@@ -63,4 +63,4 @@ def _tell(opened: Ledger, before: str | None, newest: str, config: Path) -> int:
     return Exit.OPEN
 
 
-ledger.command("upgrade", help=told(upgrade), epilog=CODES, cls=GivenOnceCommand)(upgrade)
+ledger.command("upgrade", help=help_text(upgrade), epilog=CODES, cls=GivenOnceCommand)(upgrade)

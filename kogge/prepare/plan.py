@@ -22,7 +22,7 @@ from engine.config.load import Config, load
 from engine.control.ledger_access import opened_ledger
 from engine.planning.mailbox_list import lines_of, separator
 from kogge.terminal.given_once import GivenOnceCommand
-from kogge.terminal.options import CODES, WIDTH, AsJson, ConfigPath, Exit, emit, say, screen, told
+from kogge.terminal.options import CODES, WIDTH, AsJson, ConfigPath, Exit, emit, help_text, say, screen
 from kogge.terminal.tables import BAD, CARE, GOOD, QUIET, bytes_cell, duration, table
 from model.errors import Misconfigured
 from model.plural import first_of, many
@@ -97,7 +97,7 @@ def _with_files(settings: Config, config: Path, inventory: Path | None) -> tuple
 
     Without one it is what `kogge discover` wrote next to the list, if nothing names another.
     """
-    from engine.planning.size_estimates import found_beside, inventory_file
+    from engine.planning.size_estimates import found_next_to_list, inventory_file
 
     files, notes = {"inventory": inventory}, []
     if inventory is None and settings.plan.inventory is None:
@@ -107,7 +107,7 @@ def _with_files(settings: Config, config: Path, inventory: Path | None) -> tuple
                 f"sizes: as {found.name} says, which is beside the list (--inventory FILE for another)"
             )
     if settings.plan.relations is None:
-        files["relations"] = related = found_beside(settings, "relations.csv", ("person",))
+        files["relations"] = related = found_next_to_list(settings, "relations.csv", ("person",))
         if related is not None:
             notes.append(f"relations: {related.name}, which is beside the list, says who moves together")
     named = {name: file.absolute() for name, file in files.items() if file is not None}
@@ -371,5 +371,5 @@ def _change_row(change: PlanChange) -> list[str | Text]:
 
 
 group = typer.Typer(invoke_without_command=True, no_args_is_help=False, epilog=CODES)
-group.callback(help=told(plan), epilog=CODES)(plan)
-group.command("diff", help=told(diff), epilog=CODES, cls=GivenOnceCommand)(diff)
+group.callback(help=help_text(plan), epilog=CODES)(plan)
+group.command("diff", help=help_text(diff), epilog=CODES, cls=GivenOnceCommand)(diff)

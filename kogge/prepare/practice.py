@@ -21,7 +21,7 @@ from engine.config.load import Config, StateSettings, load
 from engine.config.template import refuse_existing, write_new
 from engine.control.ledger_access import opened_ledger
 from kogge.terminal.given_once import GivenOnceCommand
-from kogge.terminal.options import ConfigPath, Wave, echo, refuse_missing, say, told
+from kogge.terminal.options import ConfigPath, Wave, echo, help_text, refuse_missing, say
 from ledger.db.rows import Phase
 from model.errors import Misconfigured
 from model.plural import many
@@ -319,5 +319,5 @@ def _say_worked(done: Counter[str], people: Sequence[Person], target: bool, conf
         say(f"Next: {next_command(config, f'migrate --wave {wave}')} carries over what changed")
 
 
-practice.command("up", help=told(practice_up), cls=GivenOnceCommand)(practice_up)
-practice.command("work", help=told(practice_work), cls=GivenOnceCommand)(practice_work)
+practice.command("up", help=help_text(practice_up), cls=GivenOnceCommand)(practice_up)
+practice.command("work", help=help_text(practice_work), cls=GivenOnceCommand)(practice_work)

@@ -12,7 +12,7 @@ import typer
 from engine.config.hints import DEFAULT
 from engine.config.load import load
 from kogge.terminal.given_once import GivenOnceCommand
-from kogge.terminal.options import AsJson, ConfigPath, Exit, echo, emit, say, told, write_private
+from kogge.terminal.options import AsJson, ConfigPath, Exit, echo, emit, help_text, say, write_private
 from model.errors import Misconfigured
 
 server = typer.Typer(
@@ -193,7 +193,7 @@ def _earlier(path: Path) -> str:
         raise Misconfigured(f"--out {path}", "is there already, and cannot be read") from None
 
 
-server.command("up", help=told(server_up), cls=GivenOnceCommand)(server_up)
-server.command("down", help=told(server_down), cls=GivenOnceCommand)(server_down)
-server.command("status", help=told(server_status), cls=GivenOnceCommand)(server_status)
-server.command("environment", help=told(server_environment), cls=GivenOnceCommand)(server_environment)
+server.command("up", help=help_text(server_up), cls=GivenOnceCommand)(server_up)
+server.command("down", help=help_text(server_down), cls=GivenOnceCommand)(server_down)
+server.command("status", help=help_text(server_status), cls=GivenOnceCommand)(server_status)
+server.command("environment", help=help_text(server_environment), cls=GivenOnceCommand)(server_environment)

@@ -41,7 +41,7 @@ def metrics(
     json_log.use(settings)
     address = settings.ledger_url(reads=True)
     reader = MetricsReader()
-    registry = registry_of(lambda: reader.read(open_ledgers.kept(address)))
+    registry = registry_of(lambda: reader.read(open_ledgers.held_open(address)))
     if once:
         sys.stdout.write(as_text(registry))
         return

@@ -32,7 +32,7 @@ def telling_how_far(
     Yields:
         A function to call with each result.
     """
-    from flows.display.cutover_page import read_lines, work_told
+    from flows.display.cutover_page import read_lines, work_phrase
 
     ended: dict[str, str | None] = {}
     over = threading.Event()
@@ -44,7 +44,7 @@ def telling_how_far(
     def tell() -> None:
         while not over.wait(tick):
             now = ledger.mailboxes(ids=[row.id for row in rows])
-            say(work_told(read_lines(ledger, now, dict(ended))))
+            say(work_phrase(read_lines(ledger, now, dict(ended))))
 
     say(first)
     teller = threading.Thread(target=tell, name="cutover progress", daemon=True)

@@ -42,7 +42,7 @@ from model.plural import first_of, many
 from reports.facts import loss_documents, lost_of
 from reports.loss_texts import Lost, closing_lines
 from reports.mailbox_facts import OPEN_STATES, MailboxFacts, workload_counted
-from reports.plan_gaps import by_mailbox, is_settled, told_code
+from reports.plan_gaps import by_mailbox, is_settled, reason_code
 
 WORDS = {
     Outcome.MATCH: "match",
@@ -171,7 +171,7 @@ def _leg_document(leg: LegSummary) -> dict[str, object]:
         "wave": leg.wave,
         "workload": str(leg.workload),
         "state": str(leg.state),
-        "code": told_code(leg),
+        "code": reason_code(leg),
         "detail": leg.detail,
         "items": leg.items,
         "bytes": leg.bytes,

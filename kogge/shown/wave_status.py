@@ -16,7 +16,7 @@ from ledger.db.rows import NEEDS_PERSON, URGENCY, LegRow, LegState, MailboxRow, 
 from model.kinds import Kind
 from reports.mailbox_facts import MailboxFacts, workload_of
 from reports.pace import Pace
-from reports.plan_gaps import is_settled, left_out, told_code
+from reports.plan_gaps import is_settled, left_out, reason_code
 from reports.progress import expected, with_deaths
 
 if TYPE_CHECKING:
@@ -320,7 +320,7 @@ class RateWindow:
 
 def _withheld(row: LegRow) -> LegRow:
     """Return the leg; if the plan withholds it, with the code that says why."""
-    return row if row.withheld is None else replace(row, code=told_code(row))
+    return row if row.withheld is None else replace(row, code=reason_code(row))
 
 
 def _urgency(ship: LegStatus) -> tuple[bool, bool, int, str, str, str]:

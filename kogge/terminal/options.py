@@ -88,7 +88,7 @@ def given(option: str, text: str | None, why: str) -> str:
     return said
 
 
-def told(command: Callable[..., None]) -> str:
+def help_text(command: Callable[..., None]) -> str:
     """Return a command's docstring as its help: paragraphs that the terminal wraps; brackets are text."""
     paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
     return escape("\n\n".join(" ".join(one.split()) for one in paragraphs))

@@ -14,7 +14,7 @@ from rich.text import Text
 from ledger.db.rows import NEEDS_PERSON, LegRow, LegState
 from model.plural import many
 from reports.pace import Pace
-from reports.plan_gaps import by_mailbox, is_settled, told_code
+from reports.plan_gaps import by_mailbox, is_settled, reason_code
 from reports.progress import Snapshot, expected, size
 
 COLOURS = {
@@ -97,7 +97,7 @@ class Display:
             mailboxes=len(boxes),
             at_work={mailbox: legs for mailbox, legs in running.items() if legs},
             stuck=Counter(
-                told_code(leg) or str(leg.state)
+                reason_code(leg) or str(leg.state)
                 for leg in snapshot.legs
                 if leg.state in NEEDS_PERSON or leg.withheld is not None
             ),

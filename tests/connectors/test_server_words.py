@@ -24,7 +24,7 @@ MARKER = "Anna Angst's folder Kündigungen"
 
 
 def error() -> Rejected:
-    return Rejected("refused-by-target").said(ServerWords(MARKER))
+    return Rejected("refused-by-target").quoting(ServerWords(MARKER))
 
 
 def raised() -> MigrationError:
@@ -32,9 +32,9 @@ def raised() -> MigrationError:
     try:
         try:
             words = ServerWords(MARKER)
-            raise Blocked("server-refuses").said(words)
+            raise Blocked("server-refuses").quoting(words)
         except Blocked as cause:
-            raise Transient("busy").said(cause.words) from cause
+            raise Transient("busy").quoting(cause.words) from cause
     except Transient as found:
         return found
 
@@ -86,12 +86,12 @@ def test_no_copy_takes_them_along() -> None:
 
 
 def test_what_was_heard_outlives_a_sentence_that_is_empty() -> None:
-    assert error().said(NOTHING).words.spoken() == MARKER
+    assert error().quoting(NOTHING).words.spoken() == MARKER
 
 
 def test_patience_that_ends_keeps_what_was_heard() -> None:
     with pytest.raises(Transient) as caught:
-        RetryPolicy(0, lambda _: None, {}).pause(Transient("busy").said(ServerWords(MARKER)))
+        RetryPolicy(0, lambda _: None, {}).pause(Transient("busy").quoting(ServerWords(MARKER)))
     assert caught.value.words.spoken() == MARKER
 
 

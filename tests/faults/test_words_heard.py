@@ -53,7 +53,7 @@ class Refusing:
         taken = []
         for item in items:
             if item.size > 1000:
-                yield Failed(item.key, Rejected("refused-by-target").said(ServerWords(SAID)))
+                yield Failed(item.key, Rejected("refused-by-target").quoting(ServerWords(SAID)))
             else:
                 taken.append(item)
         yield from self._target.write(href, taken)
@@ -87,7 +87,7 @@ def test_of_an_item_that_the_target_refuses(trial: Trial, caplog: pytest.LogCapt
 
 
 def test_of_an_item_that_the_source_does_not_give(trial: Trial) -> None:
-    error = Rejected("corrupt-at-source").said(ServerWords(SAID))
+    error = Rejected("corrupt-at-source").quoting(ServerWords(SAID))
     trial.mailbox.poison[trial.mailbox.deliver(inbox_of(trial), letter(203))] = error
     trial.run()
     assert [(line.code, line.words) for line in lines(trial)] == [("corrupt-at-source", SAID)]
@@ -102,7 +102,7 @@ def test_of_a_workload_that_ends(
     trial: Trial, caplog: pytest.LogCaptureFixture, error: MigrationError, state: LegState
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    result = trial.run(Failing("target.write", error.said(ServerWords(SAID)), times=99))
+    result = trial.run(Failing("target.write", error.quoting(ServerWords(SAID)), times=99))
     assert (result.state, result.code) == (state, error.code)
     assert [(line.code, line.item, line.words) for line in lines(trial)] == [(error.code, "", SAID)]
     assert "Anna" not in f"{result!r}{caplog.text}"

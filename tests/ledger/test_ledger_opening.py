@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from ledger import open_ledgers, store
-from ledger.open_ledgers import kept, opened
+from ledger.open_ledgers import held_open, opened
 from ledger.store import Ledger
 from model.errors import Misconfigured
 
@@ -50,7 +50,7 @@ def test_who_opens_it_again_shares_it(
     monkeypatch.setattr(store.migrations, "upgrade", lambda engine: (looked.append(engine), look(engine)))
     with opened(url, upgrade=True) as first:
         with opened(url) as second, opened(url, upgrade=True) as third:
-            assert first is second is third is kept(url)
+            assert first is second is third is held_open(url)
         assert closed(first) == 0
     assert len(engines) == len(looked) == 1
 
@@ -95,5 +95,5 @@ def test_a_connection_is_kept_for_whoever_asks_next(url: str) -> None:
 def test_only_a_few_stay_open(tmp_path: Path, engines: list[Ledger]) -> None:
     urls = [f"sqlite:///{tmp_path}/{number}.db" for number in range(open_ledgers.KEPT_MOST + 2)]
     for url in urls:
-        assert kept(url) is kept(url)
+        assert held_open(url) is held_open(url)
     assert [closed(one) for one in engines] == [1, 1, *[0] * open_ledgers.KEPT_MOST]

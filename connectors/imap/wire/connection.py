@@ -391,7 +391,7 @@ class ImapConnection:
             return Transient("connection-closed", "closed from our side")
         if self.bye is None:
             return Transient(code)
-        return Transient("server-bye").about(TaggedReply("BYE", self.bye).known).said(self.farewell)
+        return Transient("server-bye").about(TaggedReply("BYE", self.bye).known).quoting(self.farewell)
 
 
 def free(imap: imaplib.IMAP4) -> None:

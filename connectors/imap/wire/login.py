@@ -154,7 +154,7 @@ class connecting:  # noqa: N801 - used like a function
                 Transient("server-unreachable")
                 .with_local_cause(local)
                 .about(word)
-                .said(_greeting_words(error))
+                .quoting(_greeting_words(error))
             ) from None
         if isinstance(error, (ValueError, LookupError)):
             raise Transient("protocol-error", "the server's greeting makes no sense") from None
@@ -180,8 +180,8 @@ def cut_off_error(client: Client) -> MigrationError:
     if bye:
         text = str(bye[-1])
         if (code := _bracketed(text)) in REFUSING:
-            return _refused_login(code).said(_words_of(text))
-        return Transient("server-bye", "while logging in").about(_bracketed(text)).said(_words_of(text))
+            return _refused_login(code).quoting(_words_of(text))
+        return Transient("server-bye", "while logging in").about(_bracketed(text)).quoting(_words_of(text))
     return Transient("connection-lost", "while logging in")
 
 
@@ -190,7 +190,7 @@ def _bye_error(greeting: str) -> Transient | None:
     if not greeting.removeprefix("b'").startswith("* BYE"):
         return None
     error = Transient("server-bye", "instead of a greeting").about(_bracketed(greeting))
-    return error.said(_words_of(greeting))
+    return error.quoting(_words_of(greeting))
 
 
 def _bracketed(text: str) -> str:
@@ -200,7 +200,7 @@ def _bracketed(text: str) -> str:
 
 def login_error(text: str) -> MigrationError:
     """Return the error for a refused login; only bracketed codes are considered (RFC 5530)."""
-    return _refused_login(_bracketed(text)).said(_words_of(text))
+    return _refused_login(_bracketed(text)).quoting(_words_of(text))
 
 
 def _refused_login(code: str) -> MigrationError:

@@ -130,7 +130,7 @@ class Doubts(Generic[T, R]):
             _in_vain.update(names)
             if all(_in_vain[name] >= most for name in names):
                 return left
-        raise Transient("server-busy", "it refuses everything, without a reason").said(left[0].error.words)
+        raise Transient("server-busy", "it refuses everything, without a reason").quoting(left[0].error.words)
 
     def _digest(self, item: T) -> bytes:
         account = f"{self.session.server}\n{self.session.account.login}\n".encode()

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from engine.context.answers import SILENT, is_silence, key_in
 from engine.context.delivered import Likeness
 from engine.context.leg_context import LegContext
-from engine.control.server_words_file import Told, told
+from engine.control.server_words_file import FailureWords, failure_words
 from engine.control.stop_signal import StopRequested, reason
 from engine.files import file_names, file_versions
 from engine.steps import item_dates
@@ -64,7 +64,7 @@ class PreparedBatch:
     rejected: list[tuple[bytes, str]] = field(default_factory=list)
     vanished: list[bytes] = field(default_factory=list)
     unwritten: list[Unwritten] = field(default_factory=list)
-    told: list[Told] = field(default_factory=list)
+    told: list[FailureWords] = field(default_factory=list)
     alike: dict[bytes, Likeness] = field(default_factory=dict)
 
 
@@ -385,7 +385,7 @@ def _sort_result(
             prepared.vanished.append(row.key)
         else:
             prepared.rejected.append((row.key, error.code))
-            prepared.told.append(told(row.key, error))
+            prepared.told.append(failure_words(row.key, error))
             _note_unwritten(leg, prepared, row.key, result)
 
 
@@ -423,7 +423,7 @@ def _write(leg: LegContext, href: str, writing: Writing) -> None:
         elif isinstance(result.error, Rejected):
             fates = writing.skipped if result.error.code == DUPLICATE_UID else writing.rejected
             fates.append((result.key, result.error.code))
-            writing.prepared.told.append(told(result.key, result.error))
+            writing.prepared.told.append(failure_words(result.key, result.error))
         else:
             fatal = result.error
     writing.seconds = time.monotonic() - began

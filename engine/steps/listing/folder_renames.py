@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from engine.context.leg_context import LegContext
-from engine.control.server_words_file import told
+from engine.control.server_words_file import failure_words
 from engine.steps.listing.placement import joined
 from engine.steps.positions import era_of
 from ledger.db.leases import AT_TARGET
@@ -64,7 +64,7 @@ def _rename_in_turn(
                 raise Rejected("name-taken", "a folder above is not where it belongs")
             rename(leg, row, wanted, placed, existing)
         except Rejected as error:
-            leg.heard([told(None, error)])
+            leg.heard([failure_words(None, error)])
             refused.append(wanted.path)
             if leg.context.target.files is None:
                 leg.ledger.lose(row.id, None, (RENAME_REFUSED,))

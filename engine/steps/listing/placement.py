@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import replace
 
 from engine.context.leg_context import LegContext, as_container
-from engine.control.server_words_file import told
+from engine.control.server_words_file import failure_words
 from engine.steps.positions import era_of
 from ledger.db.leases import AT_TARGET
 from ledger.db.rows import ContainerRow, State
@@ -158,8 +158,8 @@ def _ensure(
             return leg.target.ensure(replace(wanted, path=path)), path
         except Rejected as error:
             last_words = error.words
-            leg.heard([told(None, error)])
-    raise Blocked("folders-refused", "the target refuses whatever a folder is called").said(last_words)
+            leg.heard([failure_words(None, error)])
+    raise Blocked("folders-refused", "the target refuses whatever a folder is called").quoting(last_words)
 
 
 def _candidate_places(
@@ -247,7 +247,7 @@ def _put_back_one(
     try:
         href = leg.target.rename(found, replace(as_container(row), path=place))
     except Rejected as error:
-        leg.heard([told(None, error)])
+        leg.heard([failure_words(None, error)])
         return
     depth, below = len(existing[found].path), found + leg.context.target.separator
     for old in [entry for entry in existing if entry == found or entry.startswith(below)]:

@@ -82,7 +82,7 @@ def since_verified(leg: LegContext, sides: Sides, *, ask: bool = False) -> Uncha
     return Unchanged(frozenset(source), frozenset(target), is_all)
 
 
-def kept(
+def states_to_keep(
     row: ContainerRow, states: tuple[str | None, str | None], now: float, *, clean: bool, looked: bool
 ) -> States:
     """Return what the ledger is to remember of a container after a verification.

@@ -38,7 +38,7 @@ from engine.assembly import build_leg
 from engine.config.load import Config, load
 from engine.planning import load_plan
 from ledger.db.rows import LegState
-from ledger.open_ledgers import kept
+from ledger.open_ledgers import held_open
 from ledger.store import Ledger
 from practice.exchange.server import ExchangeServer
 from practice.harness.served import Signalled
@@ -111,7 +111,7 @@ def _servers(folder: Path) -> Iterator[tuple[Place, Postgres, dict[str, list[int
 
 
 def _measure(given: Any, config: Config, postgres: Postgres, roots: dict[str, list[int]]) -> None:
-    ledger = kept(config.ledger_url())
+    ledger = held_open(config.ledger_url())
     load_plan.plan(config, ledger)
     small = [row for row in ledger.legs() if row.workload == "mail"][: given.warm + given.mailboxes + 2]
     counts, texts = Counter[str](), Counter[str]()

@@ -60,5 +60,5 @@ def test_a_full_disk_blocks(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_process_that_cannot_leave_its_note_says_so(tmp_path: Path) -> None:
     (tmp_path / "crashes").write_text("no directory")
-    with pytest.raises(Blocked, match="state-unusable"), crash_note.kept(tmp_path):
+    with pytest.raises(Blocked, match="state-unusable"), crash_note.noting_crashes(tmp_path):
         raise AssertionError("unreachable")

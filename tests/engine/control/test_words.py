@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.control.server_words_file import FOLDER, LINES_MOST, LONGEST, Told, Words, told
+from engine.control.server_words_file import FOLDER, LINES_MOST, LONGEST, FailureWords, Words, failure_words
 from model.errors import Rejected
 from model.kinds import Kind
 from model.server_words import NOTHING, ServerWords
@@ -24,8 +24,8 @@ BOX = "m-7f3a9c01"
 NOW = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
 
 
-def failure(text: str, key: bytes | None = b"\x01\x02", code: str = "refused-by-target") -> Told:
-    return told(key, Rejected(code).said(ServerWords(text)))
+def failure(text: str, key: bytes | None = b"\x01\x02", code: str = "refused-by-target") -> FailureWords:
+    return failure_words(key, Rejected(code).quoting(ServerWords(text)))
 
 
 def at(state: Path, moment: datetime = NOW) -> Words:
@@ -65,7 +65,7 @@ def test_nobody_else_can_read_it(tmp_path: Path) -> None:
 
 
 def test_a_failure_without_words_makes_no_file(tmp_path: Path) -> None:
-    at(tmp_path).keep(BOX, Kind.MAIL, [told(b"k", Rejected("vanished").said(NOTHING))])
+    at(tmp_path).keep(BOX, Kind.MAIL, [failure_words(b"k", Rejected("vanished").quoting(NOTHING))])
     assert not (tmp_path / FOLDER).exists()
 
 
@@ -226,11 +226,11 @@ from pathlib import Path
 from model.kinds import Kind
 from model.errors import Rejected
 from model.server_words import ServerWords
-from engine.control.server_words_file import Words, told
+from engine.control.server_words_file import Words, failure_words
 words, number = Words(Path(sys.argv[1])), 0
 while True:
-    error = Rejected("x").said(ServerWords(f"{number} " + "y" * 280))
-    words.keep("m-7f3a9c01", Kind.MAIL, [told(None, error)])
+    error = Rejected("x").quoting(ServerWords(f"{number} " + "y" * 280))
+    words.keep("m-7f3a9c01", Kind.MAIL, [failure_words(None, error)])
     number += 1
     if number == 60:
         print("going", flush=True)

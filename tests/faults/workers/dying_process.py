@@ -55,7 +55,7 @@ def main(directory: str, how: str, seed: str) -> None:
             if how == "exit":
                 os._exit(70)
 
-    with crash_note.kept(place):
+    with crash_note.noting_crashes(place):
         result = trial.run(step)
     trial.ledger.close()
     sys.stdout.write(f"{result.state} {result.code}")

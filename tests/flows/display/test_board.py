@@ -12,7 +12,7 @@ import pytest
 
 from engine.approvals.score import Score
 from engine.planning.throughput_estimate import Estimate
-from flows.display.all_waves import overall_text, overall_told, wave_lines
+from flows.display.all_waves import overall_phrase, overall_text, wave_lines
 from flows.display.artifact_text import Seen, batch_rows, remaining, score_rows, span, wave_text
 from flows.display.mailbox_rows import mailbox_lines
 from flows.process.parameters import BatchParameters
@@ -104,7 +104,9 @@ def test_all_waves_count_mailboxes_and_tell_the_share_of_their_own_page() -> Non
     assert "| first | 4 | 1 | 1 | 2 | 25 % | 90 minutes |" in text
     assert "| second | 1 | 0 | 0 | 1 | 0 % |  |" in text, "it does not run"
     assert "minutes" not in overall_text([first, second], left, NOW, {"first"})
-    assert overall_told([first, second], NOW) == "0 of 2 waves verified, 1 mailbox needs a person (22:00 UTC)"
+    assert (
+        overall_phrase([first, second], NOW) == "0 of 2 waves verified, 1 mailbox needs a person (22:00 UTC)"
+    )
     _, frozen = wave_lines(legs, boxes, checked, {"m-5"})
     assert (frozen.person, frozen.other) == (1, 0)
     held, _ = wave_lines(legs, boxes, checked, {"m-1"})

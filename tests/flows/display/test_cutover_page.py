@@ -12,12 +12,12 @@ from flows.display.cutover_page import (
     WORKING,
     CutoverLine,
     cutover_lines,
+    cutover_phrase,
     cutover_text,
-    cutover_told,
-    held_told,
+    held_phrase,
     next_steps,
     way_back,
-    work_told,
+    work_phrase,
 )
 from ledger.db.rows import MailboxRow, Phase
 from ledger.leg.cutover_steps import DONE, FAILED, StepRow
@@ -60,12 +60,12 @@ def lines() -> list[CutoverLine]:
 def test_who_is_held_longest_comes_first_and_who_is_live_last() -> None:
     assert [line.mailbox for line in lines()] == ["m-late", "m-open", "m-hook", "m-next", "m-live"]
     assert [line.held for line in lines()] == [True, True, True, False, False]
-    assert cutover_told(lines()) == "1 of 5 mailboxes live, 3 frozen, 3 stopped"
+    assert cutover_phrase(lines()) == "1 of 5 mailboxes live, 3 frozen, 3 stopped"
 
 
 def test_a_first_hook_that_began_counts_as_frozen() -> None:
     """Its mail may be redirected already, whatever the phase says."""
-    told = held_told(cutover_lines(BOXES[3:4], STEPS, CODES), NOW)
+    told = held_phrase(cutover_lines(BOXES[3:4], STEPS, CODES), NOW)
     assert told.startswith("1 mailbox is frozen: its user may be locked out, the first since")
     assert told.endswith(" 29 Nov 22:50 UTC (10 minutes): m-hook")
 
@@ -144,8 +144,8 @@ def test_who_was_frozen_by_hand_is_kept_from_a_mailbox_too() -> None:
     assert "1 mailbox is frozen: its user may be locked out, it is not recorded since when: m-hand" in text
     assert "Nobody is kept" not in text
     both = cutover_lines([box("m-hand", Phase.FROZEN), BOXES[1]], STEPS, {})
-    assert "2 mailboxes are frozen" in held_told(both, NOW)
-    assert ", the first that is recorded since 29 Nov 22:15 UTC (45 minutes): " in held_told(both, NOW)
+    assert "2 mailboxes are frozen" in held_phrase(both, NOW)
+    assert ", the first that is recorded since 29 Nov 22:15 UTC (45 minutes): " in held_phrase(both, NOW)
 
 
 def test_what_to_type_stands_before_the_rows() -> None:
@@ -155,16 +155,16 @@ def test_what_to_type_stands_before_the_rows() -> None:
 
 
 def test_the_log_says_at_which_steps_a_cutover_is() -> None:
-    assert work_told(lines()) == (
+    assert work_phrase(lines()) == (
         "1 of 5 mailboxes live, 3 frozen, 3 stopped. "
         "Newest steps: freeze:redirect (1), release:open (1), score (1)."
     )
-    assert work_told(lines()[3:]) == "1 of 2 mailboxes live. Nobody is kept from a mailbox."
+    assert work_phrase(lines()[3:]) == "1 of 2 mailboxes live. Nobody is kept from a mailbox."
 
 
 def test_a_minute_is_one_minute() -> None:
     rows = [step("m-open", "frozen", DONE, 1)]
-    assert "(1 minute)" in held_told(cutover_lines([BOXES[4]], {"m-open": rows}, {}), NOW)
+    assert "(1 minute)" in held_phrase(cutover_lines([BOXES[4]], {"m-open": rows}, {}), NOW)
 
 
 def test_a_score_that_failed_is_known_without_a_result_of_this_run() -> None:
@@ -197,7 +197,7 @@ def test_the_table_is_whole() -> None:
 
 def test_all_live_leaves_nothing_to_do() -> None:
     done = cutover_lines(BOXES[:1], STEPS, {})
-    assert (held_told(done, NOW), next_steps("pilot", done)) == ("", [])
+    assert (held_phrase(done, NOW), next_steps("pilot", done)) == ("", [])
     assert "What to type next" not in cutover_text("pilot", done, NOW)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from test_standing_still import LINES, MOVING, NOW
 
-from flows.display.artifact_text import wave_text, wave_told
+from flows.display.artifact_text import wave_phrase, wave_text
 from flows.display.failing_servers import PATIENCE, UNHEARD, FailingServer, FailingServers
 from flows.display.narration import progress_line
 from ledger.views.server_health import Health
@@ -50,7 +50,7 @@ def test_a_server_that_nobody_asks_is_forgotten_after_a_while() -> None:
     assert watch.look([], USED, NOW + UNHEARD + TICK) == ()
 
 
-@pytest.mark.parametrize("text", [wave_text, wave_told, lambda now: progress_line(now, LINES)])
+@pytest.mark.parametrize("text", [wave_text, wave_phrase, lambda now: progress_line(now, LINES)])
 def test_a_wave_names_the_server_that_fails_and_no_time_left(text: Any) -> None:
     down = replace(MOVING, down=(FailingServer(MAIL, NOW - timedelta(minutes=5)),))
     told = text(down)
@@ -60,5 +60,5 @@ def test_a_wave_names_the_server_that_fails_and_no_time_left(text: Any) -> None:
 
 def test_a_server_that_fails_for_long_is_told_to_who_runs_it() -> None:
     since = NOW - PATIENCE
-    assert "Tell who runs it." in FailingServer(MAIL, since).told(NOW)
-    assert "Tell who runs it." not in FailingServer(MAIL, since + TICK).told(NOW)
+    assert "Tell who runs it." in FailingServer(MAIL, since).in_words(NOW)
+    assert "Tell who runs it." not in FailingServer(MAIL, since + TICK).in_words(NOW)

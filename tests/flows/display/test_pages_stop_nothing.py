@@ -126,7 +126,7 @@ def test_a_page_with_a_defect_stops_no_wave(
         (batch_progress._Shown, "_share"),
         (batch_progress, "failing"),
         (prefect_events, "_resource"),
-        (task_events.ToldTaskRun, "_payload"),
+        (task_events.ReportedTaskRun, "_payload"),
         (task_events, "emit"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -173,5 +173,5 @@ def test_a_defect_that_lasts_is_in_the_log_once_and_the_page_is_drawn_again_afte
 
 
 def test_a_cutover_ends_without_advice_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cutover, "held_told", a_defect)
+    monkeypatch.setattr(cutover, "held_phrase", a_defect)
     assert cutover._advice("pilot", []) == ""

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from engine.planning.throughput_estimate import Estimate
-from flows.display.artifact_text import Seen, wave_text, wave_told
-from flows.display.mailbox_rows import mailbox_lines, mailboxes_text, mailboxes_told, stopped_at
+from flows.display.artifact_text import Seen, wave_phrase, wave_text
+from flows.display.mailbox_rows import mailbox_lines, mailboxes_phrase, mailboxes_text, stopped_at
 from flows.display.narration import progress_line
 from ledger.db.engine import writing
 from ledger.db.rows import LegRow, LegState, Phase
@@ -53,15 +53,15 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 def test_where_nothing_moves_no_time_is_told() -> None:
     assert "About 90 minutes left" in wave_text(MOVING)
-    assert "about 90 minutes left" in wave_told(MOVING)
+    assert "about 90 minutes left" in wave_phrase(MOVING)
     still = replace(MOVING, rate=0.0)
-    for told in (wave_text(still), wave_told(still), progress_line(still, LINES)):
+    for told in (wave_text(still), wave_phrase(still), progress_line(still, LINES)):
         assert "90 minutes" not in told
         assert "ime left is not known" in told
 
 
 def test_a_run_that_ended_tells_no_time() -> None:
-    assert wave_told(MOVING, ended=True) == "wave pilot: 3 %, this run has ended (22:14 UTC)"
+    assert wave_phrase(MOVING, ended=True) == "wave pilot: 3 %, this run has ended (22:14 UTC)"
 
 
 def test_a_paused_wave_says_so_in_headings_and_cards() -> None:
@@ -69,8 +69,8 @@ def test_a_paused_wave_says_so_in_headings_and_cards() -> None:
     assert wave_text(paused).startswith("## Wave pilot is paused since Sun 21:05 UTC: 3 %")
     assert "minutes" not in wave_text(paused)
     for ended in (False, True):
-        assert wave_told(paused, ended=ended) == "wave pilot: 3 %, paused since Sun 21:05 UTC (22:14 UTC)"
-    assert mailboxes_told(LINES, SINCE).startswith("paused since Sun 21:05 UTC, 0 of 3 verified")
+        assert wave_phrase(paused, ended=ended) == "wave pilot: 3 %, paused since Sun 21:05 UTC (22:14 UTC)"
+    assert mailboxes_phrase(LINES, SINCE).startswith("paused since Sun 21:05 UTC, 0 of 3 verified")
     text = mailboxes_text("pilot", LINES, NOW, "", paused=SINCE)
     assert text.startswith("## Wave pilot is paused since Sun 21:05 UTC: 0 of 3 verified")
     assert "minutes" not in progress_line(paused, LINES)
@@ -79,7 +79,7 @@ def test_a_paused_wave_says_so_in_headings_and_cards() -> None:
 def test_the_first_mailbox_that_failed_is_the_first_row_with_the_cause_and_what_to_do() -> None:
     lines = stopped_at(LINES, "m-c", "over-quota")
     assert lines[0].mailbox == "m-c"
-    assert mailboxes_told(lines) == "0 of 3 verified, 1 needs a person"
+    assert mailboxes_phrase(lines) == "0 of 3 verified, 1 needs a person"
     text = mailboxes_text("pilot", lines, NOW, "")
     assert "The first mailbox, `m-c`, is not verified, so no other has begun." in text
     assert "| `canary-failed`, `over-quota` |" in text

@@ -10,18 +10,18 @@ import pytest
 
 from engine.cutover.stopped import Stop
 from engine.planning.throughput_estimate import Estimate
-from flows.display.artifact_text import Seen, wave_text, wave_told
+from flows.display.artifact_text import Seen, wave_phrase, wave_text
 from flows.display.artifacts import report_text
-from flows.display.mailbox_rows import SHOWN, mailbox_lines, mailboxes_text, mailboxes_told
+from flows.display.mailbox_rows import SHOWN, mailbox_lines, mailboxes_phrase, mailboxes_text
 from flows.display.narration import person_line, progress_line
 from flows.display.problem_pages import (
     failing,
+    failures_phrase,
     failures_text,
-    failures_told,
+    links_phrase,
     links_text,
-    links_told,
+    losses_phrase,
     losses_text,
-    losses_told,
 )
 from flows.display.ui_links import runs_of, tasks_of
 from ledger.db.rows import LegRow, LegState, MailboxRow, Outcome, Phase, State
@@ -77,7 +77,7 @@ def test_each_mailbox_has_one_row_and_what_needs_a_person_comes_first() -> None:
 
 def test_a_verified_mailbox_that_a_cutover_would_stop_needs_a_person() -> None:
     lines = mailbox_lines(LEGS[:1], [], {}, {"m-well"})
-    assert mailboxes_told(lines) == "1 of 1 verified, 1 needs a person"
+    assert mailboxes_phrase(lines) == "1 of 1 verified, 1 needs a person"
     text = mailboxes_text("pilot", lines, NOW, "")
     assert "| verified | 100 % | `score-low` |" in text
     assert "- `score-low` (1 mailbox): See `kogge score`" in text
@@ -87,13 +87,13 @@ def test_a_cutover_that_stopped_needs_a_person_in_the_table_on_the_card_and_in_t
     stopped = {"m-cold": Stop("hook-failed", "freeze:redirect", "exit-4", locked=True)}
     lines = mailbox_lines(LEGS[3:5], BOXES, {}, (), stopped)
     assert [line.mailbox for line in lines] == ["m-cold", "m-full"]
-    assert mailboxes_told(lines) == "2 of 2 verified, 1 needs a person, 1 frozen"
+    assert mailboxes_phrase(lines) == "2 of 2 verified, 1 needs a person, 1 frozen"
     text = mailboxes_text("pilot", lines, NOW, "")
     assert "| frozen | verified | 100 % | `hook-failed` |" in text
     assert "- `hook-failed` (1 mailbox): A hook of its cutover did not do its work" in text
     assert person_line(lines) == "1 mailbox needs a person: hook-failed (1)."
     seen = Seen("pilot", Snapshot(tuple(LEGS[4:5])), 0.0, None, (), NOW, stopped=stopped.keys())
-    assert wave_told(seen) == "wave pilot: 100 %, all is verified, 1 mailbox needs a person (22:14 UTC)"
+    assert wave_phrase(seen) == "wave pilot: 100 %, all is verified, 1 mailbox needs a person (22:14 UTC)"
     assert "1 mailbox needs a person: a cutover stopped" in wave_text(seen, ended=True)
 
 
@@ -101,7 +101,7 @@ def test_who_may_be_locked_out_by_a_freeze_hook_is_called_frozen() -> None:
     """As on the page of its cutover; the phase changes only after the last of the hooks."""
     stopped = {"m-well": Stop("hook-failed", "freeze:redirect", "exit-4", locked=True)}
     lines = mailbox_lines(LEGS[:1], [box("m-well", Phase.STAGING)], {}, (), stopped)
-    assert mailboxes_told(lines) == "1 of 1 verified, 1 needs a person, 1 frozen"
+    assert mailboxes_phrase(lines) == "1 of 1 verified, 1 needs a person, 1 frozen"
     assert "| `m-well` | frozen | verified | 100 % | `hook-failed` |" in mailboxes_text("w", lines, NOW, "")
 
 
@@ -156,8 +156,10 @@ def test_the_page_of_a_paused_wave_says_how_it_goes_on() -> None:
 def test_the_card_of_a_wave_says_its_state() -> None:
     left = Estimate(3, 900, 9_000, 1500.0, "rate", alone=False)
     seen = Seen("pilot", Snapshot(tuple(LEGS)), 2.0, left, (), NOW, expected=1000)
-    assert wave_told(seen) == "wave pilot: 40 %, about 25 minutes left, 1 mailbox needs a person (22:14 UTC)"
-    assert mailboxes_told(mailbox_lines(LEGS[:1], [], {})) == "1 of 1 verified, none needs a person"
+    assert (
+        wave_phrase(seen) == "wave pilot: 40 %, about 25 minutes left, 1 mailbox needs a person (22:14 UTC)"
+    )
+    assert mailboxes_phrase(mailbox_lines(LEGS[:1], [], {})) == "1 of 1 verified, none needs a person"
 
 
 def test_the_log_of_a_wave_says_how_far_how_fast_how_long_and_who_is_needed() -> None:
@@ -178,13 +180,13 @@ def test_failures_are_told_by_code() -> None:
         "m-2": [Absent(Kind.MAIL, State.REJECTED, "too-large", 1)],
     }
     found = failing(absent, [summary("m-2", findings={(Outcome.MISSING, ""): 2, (Outcome.MATCH, ""): 9})])
-    assert failures_told(found) == "6 items failed, by 2 codes"
+    assert failures_phrase(found) == "6 items failed, by 2 codes"
     text = failures_text("pilot one", found, NOW)
     assert "| `too-large` | 4 | 2 |" in text
     assert "- `too-large` (4 items): Raise the target's message size limit" in text
     assert "| `verification-missing` | 2 | 1 |" in text
     assert "kogge failures --wave 'pilot one'" in text
-    assert failures_told({}) == "no item failed"
+    assert failures_phrase({}) == "no item failed"
     assert "What to do" not in failures_text("pilot", {}, NOW)
 
 
@@ -200,17 +202,17 @@ def test_losses_are_sentences_and_appearance_is_one_number() -> None:
     assert text.index("### content: ") < text.index("### functional: ")
     assert "80 details of 1 kind" in text
     assert "characters-replaced" not in text
-    assert losses_told(counts) == "4 content, 2 functional, 80 cosmetic"
-    assert losses_told(Counter()) == "none"
+    assert losses_phrase(counts) == "4 content, 2 functional, 80 cosmetic"
+    assert losses_phrase(Counter()) == "none"
 
 
 def test_links_are_counted_by_where_they_lead() -> None:
     ends = {"moved": 30, "gone": 2, "not-migrated": 5}
-    assert links_told(ends) == "links: 30 moved, 5 not migrated, 2 gone"
+    assert links_phrase(ends) == "links: 30 moved, 5 not migrated, 2 gone"
     text = links_text("pilot", ends, NOW)
     assert "into OneDrive and SharePoint: 37" in text
     assert "| gone | 2 | there is nothing at this address any more |" in text
-    assert links_told({}) == "no links into OneDrive or SharePoint"
+    assert links_phrase({}) == "no links into OneDrive or SharePoint"
 
 
 @pytest.mark.parametrize("name", ["pilot", "a b", "x&y"])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from unanswered import TOML
 
-from engine.control.server_words_file import FOLDER, Words, told
+from engine.control.server_words_file import FOLDER, Words, failure_words
 from kogge.app import main
 from ledger.db.rows import Phase
 from ledger.plan.mailboxes import PlannedMailbox
@@ -60,13 +60,15 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
         ]
         anna, bert = map(str, ledger.add_mailboxes(rows))
     words = Words(state, lambda: NOW)
-    words.keep(anna, Kind.MAIL, [told(b"\x0a\x0b", spoken("refused-by-target", SAID))])
-    words.keep(anna, Kind.CONTACTS, [told(None, spoken("server-busy", "=cmd|' /C calc'!A0 \x1b[2J\u202e"))])
+    words.keep(anna, Kind.MAIL, [failure_words(b"\x0a\x0b", spoken("refused-by-target", SAID))])
+    words.keep(
+        anna, Kind.CONTACTS, [failure_words(None, spoken("server-busy", "=cmd|' /C calc'!A0 \x1b[2J\u202e"))]
+    )
     return Place(state, anna, bert)
 
 
 def spoken(code: str, text: str) -> MigrationError:
-    return Rejected(code).said(ServerWords(text))
+    return Rejected(code).quoting(ServerWords(text))
 
 
 def run(*arguments: str) -> int:
@@ -173,7 +175,7 @@ def test_no_other_view_shows_them(place: Place, capsys: pytest.CaptureFixture[st
 
 
 def test_who_is_erased_leaves_no_words(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
-    Words(place.state, lambda: NOW).keep(place.bert, Kind.MAIL, [told(None, spoken("busy", "wait"))])
+    Words(place.state, lambda: NOW).keep(place.bert, Kind.MAIL, [failure_words(None, spoken("busy", "wait"))])
     with pytest.raises(SystemExit) as ended:
         main([*DESTROY, "--mailbox", place.anna])
     assert ended.value.code == 0
