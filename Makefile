@@ -53,7 +53,7 @@ test-changed: install servers ## runs the tests that can fail by what changed si
 	  $(TEST) $(ARGS) $$chosen
 
 NEWEST := 3.13
-test-newest: install ## runs fast tests with the newest Python that is supported, where it is installed
+test-newest: install servers ## runs fast tests with the newest Python that is supported, where it is installed
 	@newest=$$(UV_PYTHON_DOWNLOADS=never $(UV) python find --no-project $(NEWEST) 2>/dev/null) || \
 	  { echo "Python $(NEWEST) is not installed: not tried"; exit 0; }; \
 	  UV_PROJECT_ENVIRONMENT=build/newest $(UV) sync --python "$$newest" --frozen --quiet --extra practice && \

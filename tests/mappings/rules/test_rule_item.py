@@ -148,6 +148,7 @@ def test_what_is_no_rule_is_rejected() -> None:
 
 
 def test_the_parts_in_which_two_rules_differ_are_named() -> None:
-    one, other = (io.BytesIO(text(natives(record(1, name))[0]).encode()) for name in ("R", "S"))
-    assert rule_differing(one, other, NOW) == ("name",)
-    assert ITEM_FORMS[Kind.SETTINGS].digest is rule_digest
+    one, other = (text(natives(record(1, name))[0]).encode() for name in ("R", "S"))
+    assert rule_differing(io.BytesIO(one), io.BytesIO(other), NOW) == ("name",)
+    digest = ITEM_FORMS[Kind.SETTINGS].digest
+    assert digest(io.BytesIO(one)) == rule_digest(io.BytesIO(one)) != digest(io.BytesIO(other))
