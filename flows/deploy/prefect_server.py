@@ -17,8 +17,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -189,6 +187,9 @@ def login_file(state: Path) -> Path:
 
 def answers(api: str, seconds: float = 3.0) -> bool:
     """Return True if a Prefect API answers at this address, also if it asks for a password."""
+    import urllib.error  # loaded only when a server is asked: most commands read the ledger alone
+    import urllib.request
+
     try:
         with urllib.request.urlopen(f"{api.rstrip('/')}/health", timeout=seconds) as reply:  # noqa: S310 (the operator's own address)
             return bool(reply.status == 200)
@@ -200,6 +201,9 @@ def answers(api: str, seconds: float = 3.0) -> bool:
 
 def refuses(api: str) -> bool:
     """Return True if a Prefect API asks for another login than this process has, or for one at all."""
+    import urllib.error  # loaded late, as above
+    import urllib.request
+
     request = urllib.request.Request(  # noqa: S310 (the operator's own address)
         f"{api.rstrip('/')}/admin/version", headers=header(os.environ.get(CLIENT_AUTH_STRING, ""))
     )

@@ -13,7 +13,6 @@ import http.client
 import os
 import secrets
 import tempfile
-import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
@@ -71,6 +70,8 @@ def proof(login: str, port: int, nonce: str) -> str:
 
 def proves(login: str, port: int, seconds: float) -> bool:
     """Return True if the server at this port of this machine has this login. The login is not sent."""
+    import urllib.request  # loaded only when a server is asked: most commands read the ledger alone
+
     nonce = secrets.token_hex(16)
     try:
         with urllib.request.urlopen(f"http://{HOST}:{port}{PROOF}{nonce}", timeout=seconds) as reply:
