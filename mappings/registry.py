@@ -273,20 +273,6 @@ def _map_graph_reply(native: Native, context: Context) -> Mapped:
     return mapped_by(graph_reply)(native, context)
 
 
-def _map_ews_right(native: Native, context: Context) -> Mapped:
-    from mappings.rights.ews_right import ews_right
-    from mappings.rights.right_item import mapped_by
-
-    return mapped_by(ews_right)(native, context)
-
-
-def _map_graph_right(native: Native, context: Context) -> Mapped:
-    from mappings.rights.graph_right import graph_right
-    from mappings.rights.right_item import mapped_by
-
-    return mapped_by(graph_right)(native, context)
-
-
 _MAIL = RecordForm(mail.skip_reason, _map_mail, mail.title_of, mail.flags_of, _mail_date)
 _EVENT = RecordForm(_later("calendar.event", "skip_event"), map_event, _title(Kind.CALENDAR))
 _CONTACT = RecordForm(_later("contacts.contact", "skip_contact"), map_contact, _title(Kind.CONTACTS))
@@ -307,7 +293,7 @@ _RULE = RecordForm(
     _later("rules.rule_item", "title_of"),
 )
 _SKIP_REPLY, _REPLY_TITLE = _later("rules.reply_item", "skip_reply"), _later("rules.reply_item", "title_of")
-_SKIP_RIGHT, _RIGHT_TITLE = _later("rights.right_item", "skip_right"), _later("rights.right_item", "title_of")
+_RIGHT = RecordForm(*(_later("rights.right_item", name) for name in ("skip_right", "map_right", "title_of")))
 
 FORMS: Mapping[tuple[Kind, str], RecordForm] = {
     (Kind.MAIL, "ews-message"): _MAIL,
@@ -328,8 +314,8 @@ FORMS: Mapping[tuple[Kind, str], RecordForm] = {
     (Kind.SETTINGS, "graph-rule"): _RULE,
     (Kind.SETTINGS, "ews-reply"): RecordForm(_SKIP_REPLY, _map_ews_reply, _REPLY_TITLE),
     (Kind.SETTINGS, "graph-reply"): RecordForm(_SKIP_REPLY, _map_graph_reply, _REPLY_TITLE),
-    (Kind.PERMISSIONS, "ews-right"): RecordForm(_SKIP_RIGHT, _map_ews_right, _RIGHT_TITLE),
-    (Kind.PERMISSIONS, "graph-right"): RecordForm(_SKIP_RIGHT, _map_graph_right, _RIGHT_TITLE),
+    (Kind.PERMISSIONS, "ews-right"): _RIGHT,
+    (Kind.PERMISSIONS, "graph-right"): _RIGHT,
 }
 """By the kind of the item and the format of its record (Native.format)."""
 

@@ -57,6 +57,30 @@ class Access:
         """True if it allows nothing."""
         return self == NOTHING
 
+    def both(self, other: Access) -> Access:
+        """Return what this and the other allow: the narrower of each part."""
+        return Access(
+            sees=self.sees and other.sees,
+            reads=min(self.reads, other.reads),
+            creates=self.creates and other.creates,
+            creates_folders=self.creates_folders and other.creates_folders,
+            edits=min(self.edits, other.edits),
+            deletes=min(self.deletes, other.deletes),
+            owns=self.owns and other.owns,
+        )
+
+    def either(self, other: Access) -> Access:
+        """Return what this or the other allows: the wider of each part."""
+        return Access(
+            sees=self.sees or other.sees,
+            reads=max(self.reads, other.reads),
+            creates=self.creates or other.creates,
+            creates_folders=self.creates_folders or other.creates_folders,
+            edits=max(self.edits, other.edits),
+            deletes=max(self.deletes, other.deletes),
+            owns=self.owns or other.owns,
+        )
+
 
 NOTHING = Access()
 
@@ -74,6 +98,9 @@ class RightsForm(StrEnum):
 
 READ, READ_WRITE = "read", "read-write"
 """The words of RightsForm.SHARE."""
+BESIDE = "Beside"
+"""The property of a record (Native.properties) that holds the other rights to its folder: a tuple of id,
+format and body of each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Read who has rights to the folders of a mailbox, and who is its owner's delegate.
 
 An answer about one folder that is refused ends the listing: without it, the rights to that folder would look
-like rights that were taken away.
+like rights that were taken away. A server may also answer about a folder, and leave its PermissionSet out:
+that is no set without rights. The folder is named as untold then.
 
 Source:
     https://learn.microsoft.com/exchange/client-developer/web-service-reference/getfolder-operation,
@@ -20,7 +21,7 @@ from connectors.ews.errors import MNS, TNS, EwsRefusal, translated
 from connectors.ews.requests import get_delegates, get_rights
 from connectors.ews.response_stream import ResponseMessage
 from connectors.exchange.record_set import Record
-from connectors.exchange.rights import right_id
+from connectors.exchange.rights import RightsAnswer, right_id
 from model.errors import Blocked
 from model.protocols import Container, Role
 
@@ -30,14 +31,18 @@ WITHOUT = frozenset({"None"})
 """Levels of entries that are no right."""
 _HEAD = f'<m:Items xmlns:m="{MNS[1:-1]}">'.encode()
 _FOOT = b"</m:Items>"
+UNTOLD = "untold"
+"""What stands in an id for the people of a folder whose rights are not told."""
+_UNTOLD = _HEAD + f'<t:UntoldRights xmlns:t="{TNS[1:-1]}"/>'.encode() + _FOOT
 _Entry = etree._Element
 
 
-def rights_of(client: EwsClient, folders: Iterable[Container]) -> dict[str, Record]:
+def rights_of(client: EwsClient, folders: Iterable[Container]) -> RightsAnswer:
     """Return the record of each right to a mailbox's folders, by its id.
 
     Properties: Folder (str), the folder's id, and Kind (str), what it holds; both are "" for a delegate who
-    has no right to the calendar.
+    has no right to the calendar. Entries of one person to one folder are one record. A folder whose rights
+    are not told has a record that says so.
 
     Args:
         client: the EWS client.
@@ -49,28 +54,43 @@ def rights_of(client: EwsClient, folders: Iterable[Container]) -> dict[str, Reco
         Transient: the connection failed, or a folder is gone since it was listed.
     """
     records: dict[str, Record] = {}
+    untold: set[str] = set()
     with_calendar: set[str] = set()
     delegates = _delegates(client)
-    for folder, entry in _each(client, folders):
-        more: tuple[_Entry, ...] = ()
-        if folder.role is Role.CALENDAR and _address(entry) in delegates:
-            more = (delegates[_address(entry)],)
-            with_calendar.add(_address(entry))
-        records[right_id(folder.id, _who(entry))] = _record((entry, *more), folder.id, folder.kind.value)
+    for folder, entries in _entries(client, folders):
+        if entries is None:
+            untold.add(folder.id)
+            records[right_id(folder.id, UNTOLD)] = Record(_UNTOLD, _properties(folder))
+            continue
+        for who, same in _by_person(entries).items():
+            more: tuple[_Entry, ...] = ()
+            address = _address(same[0])
+            if folder.role is Role.CALENDAR and address in delegates:
+                more = (delegates[address],)
+                with_calendar.add(address)
+            records[right_id(folder.id, who)] = _record((*same, *more), _properties(folder))
     for address, delegate in delegates.items():
         if address not in with_calendar:
-            records[right_id("", address)] = _record((delegate,), "", "")
-    return records
+            records[right_id("", address)] = _record((delegate,), {"Folder": "", "Kind": ""})
+    return RightsAnswer(records, frozenset(untold))
 
 
-def _each(client: EwsClient, folders: Iterable[Container]) -> Iterator[tuple[Container, _Entry]]:
-    """Yield each entry; no more than those of one request are in memory as elements."""
-    for folder, found in _entries(client, folders):
-        for entry in found:
-            yield folder, entry
+def _by_person(entries: Iterable[_Entry]) -> dict[str, list[_Entry]]:
+    """Return the entries by what names the person; those of one person in an order of their own."""
+    found: dict[str, list[_Entry]] = {}
+    for entry in entries:
+        found.setdefault(_who(entry), []).append(entry)
+    return {who: sorted(same, key=etree.tostring) for who, same in found.items()}
 
 
-def _entries(client: EwsClient, folders: Iterable[Container]) -> Iterator[tuple[Container, list[_Entry]]]:
+def _properties(folder: Container) -> dict[str, str]:
+    return {"Folder": folder.id, "Kind": folder.kind.value}
+
+
+def _entries(
+    client: EwsClient, folders: Iterable[Container]
+) -> Iterator[tuple[Container, list[_Entry] | None]]:
+    """Yield each folder's entries; no more than those of one request are in memory as elements."""
     rest = iter(folders)
     while chunk := list(islice(rest, AT_ONCE)):
         by_id = {folder.id: folder for folder in chunk}
@@ -87,16 +107,18 @@ def _entries(client: EwsClient, folders: Iterable[Container]) -> Iterator[tuple[
         yield from ((by_id[id_], told[id_]) for id_ in by_id)
 
 
-def _read(message: ResponseMessage) -> tuple[str, list[_Entry]]:
-    """Return a folder's id and the entries of its permission set that are rights."""
+def _read(message: ResponseMessage) -> tuple[str, list[_Entry] | None]:
+    """Return a folder's id and the entries of its permission set that are rights; None without a set."""
     own = message.element.find(f".//{TNS}FolderId")
-    entries = [
+    id_ = "" if own is None else own.get("Id") or ""
+    if message.element.find(f".//{TNS}PermissionSet") is None:
+        return id_, None
+    return id_, [
         entry
         for holder in message.element.iterfind(f".//{TNS}PermissionSet/*")
         for entry in holder
         if isinstance(entry.tag, str) and _level(entry) not in WITHOUT
     ]
-    return "" if own is None else own.get("Id") or "", entries
 
 
 def _level(entry: _Entry) -> str:
@@ -139,9 +161,9 @@ def _delegates(client: EwsClient) -> Mapping[str, _Entry]:
     return {_address(one) or _who(one): one for answer in answers for one in answer}
 
 
-def _record(elements: Iterable[_Entry], folder: str, kind: str) -> Record:
+def _record(elements: Iterable[_Entry], properties: Mapping[str, str]) -> Record:
     body = b"".join(etree.tostring(_typed(one), method="c14n", exclusive=True) for one in elements)
-    return Record(_HEAD + body + _FOOT, {"Folder": folder, "Kind": kind})
+    return Record(_HEAD + body + _FOOT, properties)
 
 
 def _typed(element: _Entry) -> _Entry:

@@ -34,9 +34,9 @@ from connectors.ews.rules import rules_of
 from connectors.ews.series_states import CalendarCursor, digests_of, read_cursor
 from connectors.ews.settings import EwsSettings
 from connectors.exchange.folders import containers
-from connectors.exchange.record_set import Record, RecordSetReader
+from connectors.exchange.record_set import RecordSetReader
 from connectors.exchange.replies import REPLY, reply_container, reply_reader
-from connectors.exchange.rights import RIGHTS, rights_container
+from connectors.exchange.rights import RIGHTS, RightsAnswer, RightSetReader, rights_container
 from connectors.exchange.rules import RULES, rule_container, rule_reader
 from connectors.settings import Account
 from model.errors import CursorLost, Transient
@@ -86,10 +86,10 @@ class EwsSource:
         self._pace = PageSize(settings.batch_items, settings.batch_bytes)
         self._shapes = {kind: Shape(kind) for kind in FORMATS}
         self._expansion = Expansion(self._client)
-        self._sets = {
+        self._sets: dict[str, RecordSetReader | RightSetReader] = {
             RULES: rule_reader(self._read_rules, "ews-rule"),
             REPLY: reply_reader(self._read_reply, "ews-reply"),
-            RIGHTS: RecordSetReader(self._read_rights, "ews-right"),
+            RIGHTS: RightSetReader(self._read_rights, "ews-right"),
         }
         self._root: str | None = None
         self._typed = True  # SyncFolderItems reports which appointments are occurrences
@@ -267,7 +267,7 @@ class EwsSource:
         except EwsRefusal as refusal:
             raise translated(refusal) from None
 
-    def _read_rights(self) -> dict[str, Record]:
+    def _read_rights(self) -> RightsAnswer:
         folders = [one for one in self._folders() if one.omit is None and one.kind in FOLDER_KINDS]
         try:
             return rights_of(self._client, folders)

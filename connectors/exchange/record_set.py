@@ -22,10 +22,14 @@ class Record:
     Attributes:
         body: its bytes.
         properties: what else is known of it (Native.properties); its version does not depend on that.
+        rests_on: what its version depends on beside the body.
+        form: Native.format of this record; "" for that of the others.
     """
 
     body: bytes
     properties: Mapping[str, object] = field(default_factory=dict)
+    rests_on: bytes = b""
+    form: str = ""
 
 
 class RecordSetReader:
@@ -74,7 +78,8 @@ class RecordSetReader:
                 yield Failed(key_of(ref.id), Rejected("vanished"))
             else:
                 stated = self._ref(ref.id, record, now)
-                yield Native(stated, self._form, record.properties, _body(record.body) if bodies else None)
+                body = _body(record.body) if bodies else None
+                yield Native(stated, record.form or self._form, record.properties, body)
 
     def _digest_of_all(self, records: Mapping[str, Record]) -> str:
         """Return a digest that is equal for the same records, in whatever order they came.
@@ -85,7 +90,7 @@ class RecordSetReader:
         return _digest("".join(sorted(marks)).encode())
 
     def _ref(self, id_: str, record: Record, all_: str) -> Ref:
-        rests_on = all_.encode() if self._together else b""
+        rests_on = all_.encode() if self._together else record.rests_on
         return Ref(id_, _digest(rests_on + record.body), size=len(record.body))
 
 

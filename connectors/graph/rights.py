@@ -12,10 +12,10 @@ Source:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
-from connectors.exchange.record_set import Record, RecordSetReader
-from connectors.exchange.rights import right_id, rights_container
+from connectors.exchange.record_set import Record
+from connectors.exchange.rights import RightsAnswer, RightSetReader, right_id, rights_container
 from connectors.graph.calendar import CalendarReader
 from connectors.graph_api.client import GraphClient, Json, segment
 from connectors.graph_api.errors import GraphRefusal, translated
@@ -36,7 +36,7 @@ class CalendarRightReader:
         """Prepare; nothing is asked."""
         self._client = client
         self._calendars = CalendarReader(client)
-        self._reader = RecordSetReader(self._read, "graph-right")
+        self._reader = RightSetReader(self._read, "graph-right")
 
     def containers(self) -> Iterator[Container]:
         """Return the one container of rights; asks nothing."""
@@ -52,7 +52,7 @@ class CalendarRightReader:
         del container  # a mailbox has one
         return self._reader.fetch(refs, bodies=bodies)
 
-    def _read(self) -> Mapping[str, Record]:
+    def _read(self) -> RightsAnswer:
         calendars = [one for one in self._calendars.containers() if one.omit is None]
         calendars.sort(key=lambda one: one.role is not Role.CALENDAR)  # it shows whether all others are told
         records: dict[str, Record] = {}
@@ -63,10 +63,10 @@ class CalendarRightReader:
                 raise Blocked("no-permissions-permission", "Graph tells no rights to the calendar")
             for row in rows:
                 if row.get("role") != NO_RIGHT:
-                    who = str(row.get("id") or _address(row))
+                    who = str(row.get("id") or f"{_address(row)} {row.get('role')}")
                     properties = {"Folder": calendar.id, "Kind": Kind.CALENDAR.value}
                     records[right_id(calendar.id, who)] = Record(_body(row), properties)
-        return records
+        return RightsAnswer(records)
 
 
 def shared_with(client: GraphClient) -> int | None:

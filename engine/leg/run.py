@@ -538,6 +538,8 @@ def _pass(
         accepted_differences.doubt_changed(leg, row.id)
         if placement.ensure_needed(leg, row):
             copy.copy_pending(leg, row)
+            if left_items.take_back_left(leg, row):
+                copy.copy_pending(leg, row)
         amend.apply_changes(leg, row)
         reconcile.sweep(leg, str(row.href))
     source_faults.ask_again(leg, containers)

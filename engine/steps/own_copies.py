@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from engine.context.leg_context import LegContext
-from ledger.db.rows import ItemRow
+from ledger.db.rows import ContainerRow, ItemRow, State
 from model.protocols import Failed, Stored
 
 DUPLICATE_UID = "duplicate-uid"
@@ -35,6 +35,18 @@ def split(results: Iterator[Stored | Failed]) -> tuple[list[Stored], list[Failed
         else:
             failed.append(result)
     return done, failed
+
+
+def held_by_others(leg: LegContext, row: ContainerRow, items: Iterable[ItemRow]) -> frozenset[str | None]:
+    """Return what other items of the container have at the target under the names of these ones.
+
+    It must stay when these go. Only a right is named by what it is about, and not by the item.
+    """
+    if not leg.traits.grants:
+        return frozenset()
+    keys = {item.key for item in items}
+    rows = leg.ledger.rows(row.id, (State.WRITTEN, State.VERIFIED, State.CHANGED))
+    return frozenset(item.href for item in rows if item.key not in keys)
 
 
 def stored(item: ItemRow) -> Stored:

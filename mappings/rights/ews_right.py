@@ -1,7 +1,9 @@
 """Read a right from the element that EWS answers to GetFolder: one entry of a folder's PermissionSet.
 
 The record's elements: <t:Permission>, <t:CalendarPermission> or <t:UnknownEntry>; and after it, in the
-calendar of the owner, <t:DelegateUser> if the person is one of the owner's delegates.
+calendar of the owner, <t:DelegateUser> if the person is one of the owner's delegates. A person may have
+several entries: what one of them allows is allowed. <t:UntoldRights> stands for a folder whose rights the
+server did not tell.
 
 Source:
     https://learn.microsoft.com/exchange/client-developer/web-service-reference/permissionset-permissionsettype,
@@ -11,6 +13,7 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 
 from mappings.fields.ews_xml import Element, child, flag, items, kind, text
 from mappings.rights.levels import LEVELS
@@ -31,19 +34,23 @@ _DISTINGUISHED: Mapping[str, Grantee] = {"Default": Grantee.EVERYONE, "Anonymous
 
 
 def ews_right(native: Native) -> SourceRight:
-    """Return the right that a record states.
+    """Return the right that a record states; of several entries of one person, all together.
 
     Raises:
         Rejected: "malformed-record".
     """
-    entry, *more = items(native)
+    entry, *more = every = items(native)
     if kind(entry) == "UnknownEntry":
         return SourceRight(Grantee.DELETED)
+    if kind(entry) == "UntoldRights":
+        return SourceRight(Grantee.UNTOLD)
     if kind(entry) == "DelegateUser":
         return SourceRight(Grantee.DELEGATE, delegation=_delegation(entry))
     delegate = next((one for one in more if kind(one) == "DelegateUser"), None)
     grantee, address = _grantee(entry)
-    return SourceRight(grantee, address, _access(entry), None if delegate is None else _delegation(delegate))
+    accesses = (_access(one) for one in every if kind(one) != "DelegateUser")
+    access = reduce(Access.either, accesses)
+    return SourceRight(grantee, address, access, None if delegate is None else _delegation(delegate))
 
 
 def _grantee(entry: Element) -> tuple[Grantee, str]:
@@ -66,16 +73,7 @@ def _access(entry: Element) -> Access:
     if by_level is None:
         return _stated(entry, Access())
     whole = Access(True, Detail.ALL, True, True, Span.ALL, Span.ALL, True)
-    stated = _stated(entry, whole)
-    return Access(
-        sees=by_level.sees and stated.sees,
-        reads=min(by_level.reads, stated.reads),
-        creates=by_level.creates and stated.creates,
-        creates_folders=by_level.creates_folders and stated.creates_folders,
-        edits=min(by_level.edits, stated.edits),
-        deletes=min(by_level.deletes, stated.deletes),
-        owns=by_level.owns and stated.owns,
-    )
+    return by_level.both(_stated(entry, whole))
 
 
 def _stated(entry: Element, missing: Access) -> Access:

@@ -17,6 +17,7 @@ class Grantee(StrEnum):
     EXTERNAL   a person of another organisation
     DELETED    an account that no longer exists
     DELEGATE   a delegate of the owner without a right to the calendar, who may send on the owner's behalf
+    UNTOLD     nobody knows: the source does not tell who has rights to the folder
     """
 
     PERSON = "person"
@@ -25,6 +26,7 @@ class Grantee(StrEnum):
     EXTERNAL = "external"
     DELETED = "deleted"
     DELEGATE = "delegate"
+    UNTOLD = "untold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,11 @@ class SourceRight:
         delegation: what the person has as the owner's delegate; None if the person is none, or if the right
             is not about the calendar.
         stated: False if the source does not say what the person may do; `access` is nothing then.
+        listed: True if it stands in the administrator's list of rights, and not in the mailbox itself.
+        told: of a listed right, True if the source tells by itself who has rights to the folder.
+        whole: True for a right to the whole mailbox, which comes to every folder.
+        left: the code by which it is left whatever else is known; "" for none.
+        denied: of a right to the whole mailbox, the addresses to which the list denies that right.
     """
 
     grantee: Grantee
@@ -58,3 +65,8 @@ class SourceRight:
     access: Access = NOTHING
     delegation: Delegation | None = None
     stated: bool = True
+    listed: bool = False
+    told: bool = False
+    whole: bool = False
+    left: str = ""
+    denied: tuple[str, ...] = ()

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from engine.context.leg_context import LegContext
-from engine.steps.own_copies import split, stored
+from engine.steps.own_copies import CHANGED, held_by_others, split, stored
 from engine.steps.settling.reconcile import HELD
-from ledger.db.rows import ContainerRow, Phase
+from ledger.db.rows import ContainerRow, Phase, State, Tally
 from model.protocols import Mapped
 
 UNTIL_FROZEN = "right-until-frozen"
@@ -56,3 +56,35 @@ def _take_back(leg: LegContext, row: ContainerRow) -> None:
         leg.check()
         removed, _ = split(leg.target.remove(str(row.href), given))
         leg.ledger.rewrite(row.id, [result.key for result in removed])
+
+
+def take_back_left(leg: LegContext, row: ContainerRow) -> int:
+    """Take back what was given once and is left now, since it would be wider than what the source has.
+
+    What another row gives by now stays. What somebody changed at the target stays, too, and is no longer
+    ours. Those rows are pending again afterwards. Idempotent.
+
+    Args:
+        leg: the open leg.
+        row: a container of the leg.
+
+    Returns:
+        How many rows are pending again.
+    """
+    if not leg.traits.grants or not leg.mirror or row.href is None:
+        return 0
+    left = [item for item in leg.ledger.rows(row.id, (State.SKIPPED,)) if item.href is not None]
+    if not left:
+        return 0
+    leg.check()
+    for code in {item.code for item in left if item.code is not None}:
+        leg.ledger.reconsider(code, held=True)
+    kept = held_by_others(leg, row, left)
+    removed, failed = split(
+        leg.target.remove(row.href, [stored(item) for item in left if item.href not in kept])
+    )
+    changed = [failure.key for failure in failed if failure.error.code == CHANGED]
+    again = [*(item.key for item in left if item.href in kept), *(one.key for one in removed), *changed]
+    leg.ledger.rewrite(row.id, again)
+    leg.ledger.tally.add(Tally(new=len(again), replaced=-len(again), withdrawn=len(removed)))
+    return len(again)

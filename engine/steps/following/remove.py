@@ -11,7 +11,7 @@ from itertools import islice
 
 from engine.context.leg_context import LegContext
 from engine.context.shrink_guard import CODE, is_halved, is_mostly_gone, is_shrunk
-from engine.steps.own_copies import CHANGED, DUPLICATE_UID, reconsider, split, stored
+from engine.steps.own_copies import CHANGED, DUPLICATE_UID, held_by_others, reconsider, split, stored
 from ledger.db.leases import AT_TARGET
 from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.inventory.lines import NOT_OURS
@@ -131,7 +131,10 @@ def _withdraw(
         reconsider(leg)
     not_ours = [item.key for item in leaving if not leg.is_ours(item)]
     leg.ledger.withdrawn(row.id, not_ours, removed=False, code=NOT_OURS)
-    removed, failed = split(leg.target.remove(str(row.href), [stored(item) for item in our_items]))
+    kept = held_by_others(leg, row, our_items)
+    leg.ledger.withdrawn(row.id, [item.key for item in our_items if item.href in kept], removed=False)
+    going = [stored(item) for item in our_items if item.href not in kept]
+    removed, failed = split(leg.target.remove(str(row.href), going))
     leg.ledger.withdrawn(row.id, [result.key for result in removed])
     return removed, disown(leg, row, failed)
 

@@ -14,6 +14,7 @@ from samples import marks, samples
 
 from connectors.ews.rights import rights_of
 from connectors.exchange.record_set import Record
+from connectors.exchange.rights import RightsAnswer, RightSetReader
 from mappings.rights.ews_right import ews_right
 from mappings.rights.source_right import Grantee, SourceRight
 from model.errors import Blocked, MigrationError
@@ -29,10 +30,14 @@ READS = {"None": Detail.NOTHING, "FullDetails": Detail.ALL}
 Replies = Mapping[str, Callable[[Request], Answer]]
 
 
-def rights(source: Open, replies: Replies, *folders: Container) -> dict[str, Record]:
+def answered(source: Open, replies: Replies, *folders: Container) -> RightsAnswer:
     with responder(lambda request: replies[request.operation](request)) as server:
         side = unwrapped(source(server, patience_seconds=0))
         return rights_of(vars(side)["_client"], folders)
+
+
+def rights(source: Open, replies: Replies, *folders: Container) -> dict[str, Record]:
+    return dict(answered(source, replies, *folders).records)
 
 
 def read(record: Record) -> SourceRight:
@@ -127,6 +132,45 @@ def test_another_name_of_a_person_changes_no_record(source: Open) -> None:
     assert one == other
 
 
+def test_two_entries_of_a_person_are_one_right_that_allows_what_either_does(source: Open) -> None:
+    """As in Exchange, whose permissions add up; and in whatever order they come."""
+    entries = (permission("b@x.example", "Contributor"), permission("B@x.example", "Reviewer"))
+    one, other = (rights(source, replies(folder("in", *order)), INBOX) for order in (entries, entries[::-1]))
+    assert one == other
+    (record,) = one.values()
+    assert read(record).access == Access(True, Detail.ALL, True)
+
+
+def without_set(id_: str) -> str:
+    found = f'<t:TasksFolder><t:FolderId Id="{id_}" ChangeKey="1"/></t:TasksFolder>'
+    return message("GetFolder", f"<m:Folders>{found}</m:Folders>")
+
+
+def test_an_answer_without_a_permission_set_is_unknown_and_not_none(source: Open) -> None:
+    said = replies(without_set("in"), folder("cal", permission("b@x.example", "Editor")))
+    found = answered(source, said, INBOX, CALENDAR)
+    assert found.untold == {"in"}
+    assert {read(one).grantee for one in found.records.values()} == {Grantee.UNTOLD, Grantee.PERSON}
+    empty = answered(source, replies(folder("in")), INBOX)
+    assert (dict(empty.records), empty.untold) == ({}, frozenset())
+
+
+def test_rights_that_are_not_told_any_more_are_no_withdrawal(source: Open) -> None:
+    told = answered(source, replies(folder("in", permission("b@x.example", "Editor"))), INBOX)
+    untold = answered(source, replies(without_set("in")), INBOX)
+    answers = [told, told, untold, untold]
+    reader = RightSetReader(lambda: answers.pop(0), "ews-right")
+    (page,) = reader.changes(None)
+    assert len(page.refs) == 1
+    (same,) = reader.changes(page.cursor)
+    assert (same.refs, same.cursor) == ((), page.cursor)
+    with pytest.raises(Blocked, match="no-permissions-permission"):
+        list(reader.changes(page.cursor))
+    (never,) = reader.changes(None)
+    answers.append(untold)
+    assert [one.refs for one in reader.changes(never.cursor)] == [()]
+
+
 class TestRecorded:
     """What an independent server answered for folders of each level."""
 
@@ -142,7 +186,9 @@ class TestRecorded:
                 continue
             folders = [Container(Kind.MAIL, id_, ("x",)) for id_ in ids]
             said = {**replies(), "GetFolder": always(text)}
-            found = [read(one) for one in rights(source, said, *folders).values()]
+            answer = answered(source, said, *folders)
+            found = [read(one) for one in answer.records.values() if read(one).grantee is not Grantee.UNTOLD]
+            assert len(answer.untold) == text.count("<t:TasksFolder>")
             every = etree.fromstring(text.encode()).iter(f"{T}Permission", f"{T}CalendarPermission")
             entries = [one for one in every if level(one) != "None"]
             assert [one.access for one in found] == [single(one) for one in entries]

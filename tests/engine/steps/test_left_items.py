@@ -9,11 +9,13 @@ from typing import cast
 import pytest
 
 from engine.context.leg_context import LegContext
-from engine.steps.copying.left_items import UNTIL_FROZEN, ask_again, left_now
-from ledger.db.rows import ContainerRow, Phase, State
+from engine.steps.copying.left_items import UNTIL_FROZEN, ask_again, left_now, take_back_left
+from engine.steps.following.remove import _withdraw
+from ledger.db.rows import ContainerRow, ItemRow, Phase, State
 from mappings.rights.right_item import CODES
+from model.errors import Rejected
 from model.kinds import KINDS, Kind
-from model.protocols import Mapped, Stored
+from model.protocols import Failed, Mapped, Stored
 
 ROW = cast(ContainerRow, SimpleNamespace(id=7, href="rights"))
 
@@ -86,3 +88,96 @@ def test_other_kinds_are_left_alone() -> None:
         ask_again(leg(phase, Kind.MAIL, rights), [ROW])
     assert rights.asked == []
     assert rights.removed == []
+
+
+class Items:
+    """A ledger of rights and the target that has them: rows by key, each with state, href and code."""
+
+    def __init__(self, *rows: tuple[State, str, str]) -> None:
+        facts = {"target_version": None, "digest": b"d", "size": 1, "date": None, "mid": None, "place": None}
+        self.items = [
+            SimpleNamespace(key=bytes([number]), state=state, href=href, code=code or None, **facts)
+            for number, (state, href, code) in enumerate(rows)
+        ]
+        self.removed: list[str] = []
+        self.changed: set[str] = set()
+        self.tally = SimpleNamespace(add=lambda _: None)
+        self.gone: list[bytes] = []
+
+    def rows(self, _container: int, states: Iterable[State]) -> Iterator[SimpleNamespace]:
+        yield from [one for one in self.items if one.state in states]
+
+    def reconsider(self, code: str, *, held: bool = False) -> int:
+        for one in self.items:
+            if one.code == code and (held or one.href is None):
+                one.state, one.code = State.CHANGED if one.href else State.SEEN, None
+        return 0
+
+    def remove(self, _href: str, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
+        for one in stored:
+            if one.href in self.changed:
+                yield Failed(one.key, Rejected("changed-at-target"))
+            else:
+                self.removed.append(one.href)
+                yield one
+
+    def rewrite(self, _container: int, keys: Iterable[bytes]) -> None:
+        for one in self.items:
+            if one.key in {*keys}:
+                assert one.state is State.CHANGED
+                one.state, one.href = State.SEEN, None
+
+    def withdrawn(self, _container: int, keys: Iterable[bytes], **_how: object) -> None:
+        self.gone += keys
+
+    def event(self, *_: object) -> None:
+        raise AssertionError("nothing is left at the target")
+
+
+def walk(items: Items, phase: Phase = Phase.FROZEN, kind: Kind = Kind.PERMISSIONS) -> LegContext:
+    mirror = phase is not Phase.LIVE
+    context = SimpleNamespace(target=SimpleNamespace(shares_events=False))
+    return cast(
+        LegContext,
+        SimpleNamespace(
+            traits=KINDS[kind],
+            mirror=mirror,
+            ledger=items,
+            target=items,
+            context=context,
+            check=lambda: None,
+            is_ours=lambda _: True,
+        ),
+    )
+
+
+def test_a_right_that_is_left_now_is_taken_back() -> None:
+    """It would be wider than what the source has; what the person has by another entry stays."""
+    items = Items(
+        (State.SKIPPED, "mail:a:bert", "right-unsaid"),
+        (State.SKIPPED, "mail:b:bert", "right-named-twice"),
+        (State.VERIFIED, "mail:b:bert", ""),
+        (State.SKIPPED, "mail:c:bert", "right-denied"),
+    )
+    items.changed = {"mail:c:bert"}
+    assert take_back_left(walk(items), ROW) == 3
+    assert items.removed == ["mail:a:bert"]
+    assert [one.state for one in items.items] == [State.SEEN, State.SEEN, State.VERIFIED, State.SEEN]
+    assert take_back_left(walk(items), ROW) == 0
+
+
+def test_nothing_is_taken_back_from_a_live_mailbox() -> None:
+    items = Items((State.SKIPPED, "mail:a:bert", "right-unsaid"))
+    assert take_back_left(walk(items, Phase.LIVE), ROW) == 0
+    assert take_back_left(walk(items, kind=Kind.MAIL), ROW) == 0
+    assert items.removed == []
+
+
+def test_a_right_that_another_entry_gives_stays_when_the_first_is_gone() -> None:
+    items = Items((State.LEAVING, "mail:a:bert", ""), (State.WRITTEN, "mail:a:bert", ""))
+    items.items.append(SimpleNamespace(**{**vars(items.items[0]), "key": b"x", "href": "mail:b:bert"}))
+    leaving = cast(list[ItemRow], [*items.rows(7, (State.LEAVING,))])
+    removed, failed = _withdraw(walk(items), ROW, leaving)
+    assert [one.href for one in removed] == items.removed == ["mail:b:bert"]
+    assert failed == []
+    assert sorted(items.gone) == [b"\0", b"x"]

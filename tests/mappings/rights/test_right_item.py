@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -13,7 +14,7 @@ from mappings.registry import ITEM_FORMS
 from mappings.rights.right_item import CODES, right_differing, right_digest
 from mappings.rights.words import OWN_ITEMS
 from model.errors import Rejected
-from model.folder_rights import FolderRight, RightsForm, right_of
+from model.folder_rights import BESIDE, FolderRight, RightsForm, right_of
 from model.kinds import Kind
 from model.protocols import Capabilities, Loss, Mapped, Native, Ref
 
@@ -22,7 +23,7 @@ SPACES = (
     'xmlns:m="http://schemas.microsoft.com/exchange/services/2006/messages" '
     'xmlns:t="http://schemas.microsoft.com/exchange/services/2006/types"'
 )
-KNOWN = {"bert@old.example": "bert", "carla@old.example": None}
+KNOWN = {"bert@old.example": "bert", "carla@old.example": None, "b.b@old.example": "bert"}
 
 
 def people(kind: Kind, address: str) -> Mapping[str, str | None]:
@@ -48,10 +49,25 @@ def entry(who: str, level: str = "Reviewer", more: str = "") -> str:
     return f"<t:Permission>{who}{more}<t:PermissionLevel>{level}</t:PermissionLevel></t:Permission>"
 
 
-def native(body: str, folder: str = "in", kind: str = "mail") -> Native:
-    text = f"<m:Items {SPACES}>{body}</m:Items>".encode()
+def native(body: str, folder: str = "in", kind: str = "mail", *, id_: str = "one") -> Native:
     properties = {"Folder": folder, "Kind": kind}
-    return Native(Ref("one", "1"), "ews-right", properties, lambda: io.BytesIO(text))
+    return Native(Ref(id_, "1"), "ews-right", properties, lambda: io.BytesIO(whole(body)))
+
+
+def whole(body: str) -> bytes:
+    return f"<m:Items {SPACES}>{body}</m:Items>".encode()
+
+
+def together(*bodies: str) -> list[Mapped]:
+    """What the entries of one folder become, each with the others beside it."""
+    every = [(f"{number}", "ews-right", whole(body)) for number, body in enumerate(bodies)]
+    found = []
+    for number, body in enumerate(bodies):
+        one = native(body, id_=f"{number}")
+        beside = tuple(entry for entry in every if entry[0] != f"{number}")
+        shown = replace(one, properties={**one.properties, BESIDE: beside})
+        found.append(ITEM_FORMS[Kind.PERMISSIONS].map(shown, CONTEXT))
+    return found
 
 
 def mapped(body: str, folder: str = "in", kind: str = "mail") -> Mapped:
@@ -111,6 +127,7 @@ def test_a_person_gets_the_right_in_the_words_of_the_target() -> None:
             "right-for-outsider",
         ),
         ("<t:UnknownEntry>S-1-5-21-4711</t:UnknownEntry>", "in", "mail", "right-of-deleted"),
+        ("<t:UntoldRights/>", "in", "mail", "rights-untold"),
     ],
 )
 def test_what_is_not_given_has_its_code(body: str, folder: str, kind: str, code: str) -> None:
@@ -130,6 +147,21 @@ def test_the_single_rights_narrow_a_level_and_make_up_a_custom_one() -> None:
     )
     odd = "<t:EditItems>Everything</t:EditItems><t:ReadItems>FullDetails</t:ReadItems>"
     assert right(mapped(entry(user("bert@old.example"), "Editor", odd))).words == "eilprst"
+
+
+def test_two_entries_of_a_person_are_given_as_one_right_that_adds_them_up() -> None:
+    """Under two addresses, too: the target has one right for each person."""
+    first, second, third = together(
+        entry(user("bert@old.example"), "Contributor"),
+        entry(user("b.b@old.example"), "Reviewer"),
+        entry(user("nobody@old.example"), "Owner"),
+    )
+    assert right(first).words == "ilprs"
+    assert second.left == "right-named-twice"
+    assert third.left == "right-of-unknown"
+    for text in ("Owner", "None"):
+        alone, _ = together(entry(user("bert@old.example"), "Reviewer"), entry(user("x@old.example"), text))
+        assert right(alone).words == "lrs", "what others have is nothing to them"
 
 
 def test_what_a_delegate_loses_is_named() -> None:
