@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from connectors.settings import Account
-from engine.config.load import is_address
+from engine.config.mail_address import is_address
 from engine.context.leg_context import nothing_approved
 from engine.identity.own_items import own_items
 from engine.identity.provisioning_items import artefacts_among

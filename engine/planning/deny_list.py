@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.config.file_errors import Problem, misconfigured, read_text
-from engine.config.load import is_address
+from engine.config.mail_address import is_address
 from engine.planning.mailbox_list import canonical, lines_of
 from model.sites import Site, is_site
 

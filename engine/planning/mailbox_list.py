@@ -19,7 +19,7 @@ from pathlib import Path
 
 from connectors.settings import Account
 from engine.config.file_errors import Problem, misconfigured, read_text, unknown
-from engine.config.load import is_address, is_argument
+from engine.config.mail_address import is_address, is_argument
 from engine.config.planning import NAME
 from ledger.db.rows import Phase
 from model.errors import Misconfigured

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.config.file_errors import Problem, misconfigured
-from engine.config.load import is_address
+from engine.config.mail_address import is_address
 from engine.planning.mailbox_list import SEVERAL, Person, canonical, csv_rows
 from model.sites import SHAPE, Site, is_site
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from engine.config.file_errors import Problem, misconfigured, unknown
-from engine.config.load import Config, is_address
+from engine.config.load import Config
+from engine.config.mail_address import is_address
 from engine.config.planning import NAME
 from engine.planning.mailbox_list import PRIORITY, Person, csv_rows
 from ledger.plan.waves import WaveRow

@@ -10,7 +10,8 @@ import pytest
 
 from connectors.catalogue.entries import targets
 from connectors.http.proxy import Proxy
-from engine.config.load import Config, is_address, load
+from engine.config.load import Config, load
+from engine.config.mail_address import is_address
 from engine.config.template import TOML
 from model.errors import Misconfigured
 from model.kinds import Kind

@@ -14,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from connectors.settings import Account
-from engine.config.load import is_address
+from engine.config.mail_address import is_address
 from engine.identity.identity_gate import ARTEFACTS_MOST, GateRules, Pair, is_filled, prove_identity
 from engine.planning.deny_list import DenyList
 from engine.planning.mailbox_list import Directory, canonical, exact, read_directory

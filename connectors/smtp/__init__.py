@@ -1,0 +1,1 @@
+"""Hand mails to the organisation's own mail server."""
