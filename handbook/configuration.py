@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from connectors.catalogue.connector import named
 from connectors.catalogue.entries import connectors
 from connectors.settings import Secret, Tls
+from connectors.smtp.settings import SmtpSettings
 from engine.config.hooks import Hook
 from engine.config.load import Config
 from engine.config.mail_routes import MailServer
@@ -47,6 +48,7 @@ TABLES = {
     "verify": "How thoroughly a pass verifies.",
     "logging": "How log lines are written: for people, or as JSON.",
     "report": "What a report says beside the ledger's facts.",
+    "notify": "How people are told of their move, by mail.",
     "evidence": "The key that wraps the keys of pseudonyms.",
     "prefect": "Where Prefect is, how work reaches workers, and whom it notifies.",
 }
@@ -73,6 +75,7 @@ PARTS: tuple[tuple[str, str, type[BaseModel]], ...] = (
         "`new`, with these settings. `directory` (default `mail-routes`) gets the files.",
         MailServer,
     ),
+    ("[notify] smtp", "The server that takes the mails and sends them on.", SmtpSettings),
     ("tls", "How a server's certificate is verified: a table within the server's own.", Tls),
 )
 SHARED = {

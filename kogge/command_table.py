@@ -100,6 +100,11 @@ COMMANDS: Mapping[str, Entry] = {
         "one.",
         RUN,
     ),
+    "notify": Entry(
+        "kogge.run.notify:notify",
+        "Tells each person of a wave of their move by mail: before it, and after it with their own page.",
+        RUN,
+    ),
     "rollback": Entry(
         "kogge.run.rollback:rollback",
         "Takes back what Kogge wrote and no user has changed since, in any phase; looks first.",

@@ -34,6 +34,7 @@ ROOMS = {
         "exo",
         "imap",
         "sieve",
+        "smtp",
         "folder_rights",
         "webdav",
         "ews",

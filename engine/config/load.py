@@ -32,8 +32,10 @@ from engine.config.file_errors import Problem, lowered, misconfigured, read_text
 from engine.config.hooks import CutoverSettings, HooksSettings
 from engine.config.ledger import LedgerSettings
 from engine.config.log import LoggingSettings
+from engine.config.mail_address import is_address
 from engine.config.mail_routes import MailRoutesSettings
 from engine.config.maintenance_windows import Windows
+from engine.config.notify import NotifySettings
 from engine.config.planning import PlanSettings
 from engine.config.prefect import PrefectSettings
 from engine.config.report import ReportSettings
@@ -245,6 +247,7 @@ class Config(Strict):
     cutover: CutoverSettings = CutoverSettings()
     mail_routes: MailRoutesSettings | None = None
     report: ReportSettings = ReportSettings()
+    notify: NotifySettings = NotifySettings()
     evidence: EvidenceSettings = EvidenceSettings()
     network: Network = Network()
     logging: LoggingSettings = LoggingSettings()
@@ -348,32 +351,6 @@ def _by_kind(field: str, kind: str) -> type[Strict] | None:
     return named(known[kind].settings) if kind in known else None
 
 
-_IN_NO_ADDRESS = frozenset(' ,;:<>"()[]{}`|\\$*')
-
-
-def is_address(text: str) -> bool:
-    """Return True if a text looks like user@domain: enough to notice a wrong column, not RFC 5321.
-
-    A text that a program may take for an option, or a shell for a command, is no address.
-    """
-    local, separator, domain = text.rpartition("@")
-    if not separator or not local or not domain or len(text) > 320:
-        return False
-    return (
-        "@" not in local
-        and text.isprintable()  # of all blanks only the ASCII one is printable
-        and is_argument(text)
-        and not domain.startswith(".")
-        and not domain.endswith(".")
-        and ".." not in domain
-    )
-
-
-def is_argument(text: str) -> bool:
-    """Return True if no program takes a text for an option, and no shell or template reads anything in it."""
-    return _IN_NO_ADDRESS.isdisjoint(text) and not text.startswith("-")
-
-
 def _parse(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
@@ -408,4 +385,4 @@ def _anchor(value: Any, root: Path, key: str = "") -> Any:
     return value
 
 
-__all__ = ["Config", "Misconfigured", "is_address", "load"]
+__all__ = ["Config", "Misconfigured", "load"]

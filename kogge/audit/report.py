@@ -96,7 +96,7 @@ def report(
     if with_folders and not (people or mailbox):
         raise Misconfigured("--with-folders", "give --people or --mailbox, too")
     reader = given("--by", by, "who makes pages with folder names is recorded") if with_folders else None
-    words = text(lang, _zone(settings))
+    words = text(lang, zone_of_pages(settings))
     with opened_ledger(settings) as ledger:
         ids = [row.id for row in chosen(settings, ledger, name, mailbox, by_line=not with_folders)]
         folders = _folders(ledger, name, ids, reader) if reader is not None else None
@@ -129,7 +129,7 @@ def of_wave(config: Config, ledger: Ledger, wave: str) -> WaveReport:
     return replace(found, organisation=_organisation(config))
 
 
-def _zone(config: Config) -> str:
+def zone_of_pages(config: Config) -> str:
     """Return the time zone of the pages: their own, that of the window of the waves, or that of the plan."""
     window = config.windows.get(config.plan.window or "")
     return config.report.timezone or (window.timezone if window else config.plan.timezone)

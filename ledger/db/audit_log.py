@@ -94,7 +94,7 @@ def append_event(
         subject: a mailbox id, or another name; None if it is about the wave.
         signature: of an approver, over the event's hash.
     """
-    seq, previous, at = _lock_head(connection, wave)
+    seq, previous, at = lock_chain(connection, wave)
     text = json.dumps(dict(detail), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     digest = event_hash(previous, wave, seq + 1, at, kind, subject, text)
     added = Event(wave, seq + 1, at, kind, subject, dict(detail), digest, signature)
@@ -271,8 +271,16 @@ def _head_name(wave: str) -> str:
     return f"events:{wave}"
 
 
-def _lock_head(connection: Connection, wave: str) -> tuple[int, bytes, float]:
-    """Lock the chain of a wave; return its newest number and hash, and the time after the lock was taken."""
+def lock_chain(connection: Connection, wave: str) -> tuple[int, bytes, float]:
+    """Lock the chain of a wave until the end of the transaction.
+
+    Args:
+        connection: in a write transaction.
+        wave: the wave of the chain.
+
+    Returns:
+        Its newest number and hash, and the time after the lock was taken.
+    """
     asked = {"b_name": _head_name(wave)}
     found = connection.execute(_LOCK_HEAD, asked).one_or_none()
     if found is None:

@@ -69,6 +69,8 @@ class Kinds:
                 yield text
             case ast.JoinedStr(values=[ast.Constant(value=str(text)), *_]):
                 yield text
+            case ast.JoinedStr(values=[ast.FormattedValue(value=ast.Name(id=name)), *_]):
+                yield from self._of_name(name, inside, source)
             case ast.BinOp(left=left):
                 yield from self._values(left, inside, source)
             case ast.IfExp(body=body, orelse=other):
