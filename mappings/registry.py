@@ -12,6 +12,7 @@ tasks     "ews-task", "graph-task"
 notes     "ews-note"
 files     "file"                    see mappings.files.file
 settings  "ews-rule", "graph-rule"  see mappings.rules.rule_item
+          "ews-hours", "graph-hours"  see mappings.hours.hours_item
           "ews-reply", "graph-reply"  see mappings.rules.reply_item
 permissions  "ews-right", "graph-right"  see mappings.rights.right_item
 
@@ -273,6 +274,20 @@ def _map_graph_reply(native: Native, context: Context) -> Mapped:
     return mapped_by(graph_reply)(native, context)
 
 
+def _map_ews_hours(native: Native, context: Context) -> Mapped:
+    from mappings.hours.ews_hours import ews_hours
+    from mappings.hours.hours_item import mapped_by
+
+    return mapped_by(ews_hours)(native, context)
+
+
+def _map_graph_hours(native: Native, context: Context) -> Mapped:
+    from mappings.hours.graph_hours import graph_hours
+    from mappings.hours.hours_item import mapped_by
+
+    return mapped_by(graph_hours)(native, context)
+
+
 _MAIL = RecordForm(mail.skip_reason, _map_mail, mail.title_of, mail.flags_of, _mail_date)
 _EVENT = RecordForm(_later("calendar.event", "skip_event"), map_event, _title(Kind.CALENDAR))
 _CONTACT = RecordForm(_later("contacts.contact", "skip_contact"), map_contact, _title(Kind.CONTACTS))
@@ -293,6 +308,7 @@ _RULE = RecordForm(
     _later("rules.rule_item", "title_of"),
 )
 _SKIP_REPLY, _REPLY_TITLE = _later("rules.reply_item", "skip_reply"), _later("rules.reply_item", "title_of")
+_SKIP_HOURS, _HOURS_TITLE = _later("hours.hours_item", "skip_hours"), _later("hours.hours_item", "title_of")
 _RIGHT = RecordForm(*(_later("rights.right_item", name) for name in ("skip_right", "map_right", "title_of")))
 
 FORMS: Mapping[tuple[Kind, str], RecordForm] = {
@@ -314,6 +330,8 @@ FORMS: Mapping[tuple[Kind, str], RecordForm] = {
     (Kind.SETTINGS, "graph-rule"): _RULE,
     (Kind.SETTINGS, "ews-reply"): RecordForm(_SKIP_REPLY, _map_ews_reply, _REPLY_TITLE),
     (Kind.SETTINGS, "graph-reply"): RecordForm(_SKIP_REPLY, _map_graph_reply, _REPLY_TITLE),
+    (Kind.SETTINGS, "ews-hours"): RecordForm(_SKIP_HOURS, _map_ews_hours, _HOURS_TITLE),
+    (Kind.SETTINGS, "graph-hours"): RecordForm(_SKIP_HOURS, _map_graph_hours, _HOURS_TITLE),
     (Kind.PERMISSIONS, "ews-right"): _RIGHT,
     (Kind.PERMISSIONS, "graph-right"): _RIGHT,
 }
@@ -340,9 +358,9 @@ ITEM_FORMS: Mapping[Kind, ItemForm] = {
     Kind.FILES: ItemForm(Kind.FILES, file.file_digest, file.file_digest, file.file_differing, dated=True),
     Kind.SETTINGS: ItemForm(
         Kind.SETTINGS,
-        _later("rules.rule_item", "rule_digest"),
-        _later("rules.rule_item", "rule_digest"),
-        _later("rules.rule_item", "rule_differing"),
+        _later("hours.setting_item", "setting_digest"),
+        _later("hours.setting_item", "setting_digest"),
+        _later("hours.setting_item", "setting_differing"),
     ),
     Kind.PERMISSIONS: ItemForm(
         Kind.PERMISSIONS,

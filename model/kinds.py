@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from model.working_hours import HOURS
+
 
 class Kind(StrEnum):
     """Name what an item is. It is also the name of the leg (workload) that moves it.
@@ -63,6 +65,8 @@ class KindTraits:
         names_folders: True if an item may name folders of mail, so that these are made first.
         grants: True if an item gives somebody a right to a folder, of any kind: nothing is written before the
             mailbox is frozen, and what cannot be written yet is asked about again.
+        at_once: the ids of its containers whose items act as soon as they are written, so that none is
+            written before the mailbox is frozen.
         extra: the code of what stays (SupportsExtras) that are items of this kind, where the workload moves.
     """
 
@@ -91,6 +95,7 @@ class KindTraits:
     of_sites: bool = False
     names_folders: bool = False
     grants: bool = False
+    at_once: frozenset[str] = frozenset()
     extra: str = ""
 
     @property
@@ -200,6 +205,7 @@ KINDS: Mapping[Kind, KindTraits] = {
         typical_rate=5.0,
         requests=1,
         names_folders=True,
+        at_once=frozenset({HOURS}),
         extra="inbox-rules",
     ),
     Kind.PERMISSIONS: KindTraits(

@@ -97,6 +97,7 @@ class Capabilities:
         moves: of a source, True if a moved item is named in its new container alone. states: True if
             containers have a Container.state.
         sieve: what a server of rules takes; None for other servers.
+        availability: of a server of rules, True if another server may keep working hours.
         rights: in which words the rights to folders are said, by what these hold.
         facts: what else a preflight should show, as short printable values.
     """
@@ -134,6 +135,7 @@ class Capabilities:
     moves: bool = False
     states: bool = False
     sieve: SieveLimits | None = None
+    availability: bool = False
     rights: Mapping[Kind, RightsForm] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
 

@@ -56,6 +56,7 @@ ROOMS = {
         "notes",
         "exchange",
         "rules",
+        "hours",
         "rights",
         "vcard",
         "fit",

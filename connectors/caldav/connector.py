@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connectors.catalogue.connector import Connector, RightsRequest, TargetRequest, named
+from connectors.catalogue.connector import Connector, StoreRequest, TargetRequest, named
 from model.kinds import Kind
 
 if TYPE_CHECKING:
+    from connectors.caldav.availability import DavAvailability
     from connectors.caldav.rights import DavRights
     from connectors.caldav.settings import DavSettings
     from connectors.caldav.target import DavTarget
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 SETTINGS = "connectors.caldav.settings:DavSettings"
 PLAIN = "connectors.caldav.target:DavTarget"
 RIGHTS = "connectors.caldav.rights:DavRights"
+HOURS = "connectors.caldav.availability:DavAvailability"
 WITH_API = "connectors.open_xchange.target:OpenXchangeTarget"
 
 
@@ -34,9 +36,14 @@ def _target(settings: DavSettings, request: TargetRequest) -> DavTarget:
     )
 
 
-def _rights(settings: DavSettings, request: RightsRequest) -> DavRights:
+def _rights(settings: DavSettings, request: StoreRequest) -> DavRights:
     opened: type[DavRights] = named(RIGHTS)
     return opened(settings, request.account, request.guard, kind=request.kind, budget=request.budget)
+
+
+def _hours(settings: DavSettings, request: StoreRequest) -> DavAvailability:
+    opened: type[DavAvailability] = named(HOURS)
+    return opened(settings, request.account, request.guard, budget=request.budget)
 
 
 def _keeps_rights(settings: DavSettings) -> bool:
@@ -51,6 +58,7 @@ CONNECTORS = (
         open_target=_target,
         rights=frozenset({Kind.CALENDAR, Kind.TASKS}),
         open_rights=_rights,
+        open_hours=_hours,
         has_rights=_keeps_rights,
     ),
     Connector(

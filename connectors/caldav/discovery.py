@@ -56,10 +56,12 @@ class Resource:
     Attributes:
         path: its canonical path.
         properties: the properties that were found, by tag.
+        untold: the tags of those that the server neither tells nor says to be missing.
     """
 
     path: str
     properties: Properties
+    untold: frozenset[str] = frozenset()
 
     def text(self, tag: str) -> str:
         """Return a property's text, or ""."""
@@ -178,7 +180,7 @@ class CaldavLibrary:
         for response in root.findall(f"{DAV}response")[:MOST]:
             path = self._http.origin.path(response.findtext(f"{DAV}href") or "", landed)
             if path is not None:
-                yield Resource(path, _properties_of(response))
+                yield Resource(path, _properties_of(response), _untold(response))
 
 
 def _check_multistatus(content: bytes) -> bytes:
@@ -202,3 +204,14 @@ def _properties_of(response: etree._Element) -> Properties:
         for element in propstat.iterfind(f"{DAV}prop/*")
         if isinstance(element.tag, str)
     }
+
+
+def _untold(response: etree._Element) -> frozenset[str]:
+    """Return the tags of the properties whose status is neither 200 nor 404."""
+    return frozenset(
+        element.tag
+        for propstat in response.findall(f"{DAV}propstat")
+        if not any(code in (propstat.findtext(f"{DAV}status") or " 200") for code in (" 200", " 404"))
+        for element in propstat.iterfind(f"{DAV}prop/*")
+        if isinstance(element.tag, str)
+    )

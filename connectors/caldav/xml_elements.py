@@ -40,6 +40,8 @@ Addressbook = element(f"{CARD}addressbook")
 ContentLength = element(f"{DAV}getcontentlength")
 SyncToken = element(f"{DAV}sync-token")
 
+Availability = element(f"{CAL}calendar-availability")
+
 Invite = element(f"{OC}invite")
 PublishUrl = element("{http://calendarserver.org/ns/}publish-url")
 
@@ -196,6 +198,21 @@ def make_addressbook(name: str) -> bytes:
 def rename(name: str) -> bytes:
     """Return the body of a PROPPATCH that sets the display name."""
     return encoded(_in(dav.PropertyUpdate(), _in(dav.Set(), _in(dav.Prop(), dav.DisplayName(name)))))
+
+
+def keep_availability(text: str) -> bytes:
+    """Return the body of a PROPPATCH that sets when a person is available (RFC 7953, section 7.2.4).
+
+    Raises:
+        ValueError: the text has characters that XML cannot hold.
+    """
+    properties = _in(dav.Prop(), Availability(value=text.replace("\r\n", "\n")))
+    return encoded(_in(dav.PropertyUpdate(), _in(dav.Set(), properties)))
+
+
+def remove_availability() -> bytes:
+    """Return the body of a PROPPATCH that removes when a person is available."""
+    return encoded(_in(dav.PropertyUpdate(), _in(element(f"{DAV}remove")(), _in(dav.Prop(), Availability()))))
 
 
 def share(href: str, *, writes: bool) -> bytes:

@@ -18,8 +18,14 @@ from connectors.settings import Account
 from model.kinds import Kind
 from model.protocols import Guard, Loss, Source, Target
 from model.rights_store import RightsStore
+from model.working_hours import AvailabilityStore
 
 Shared: TypeAlias = Callable[[BinaryIO, BinaryIO, frozenset[str]], tuple[Loss, ...] | None]
+
+
+def no_store() -> None:
+    """Return None: no server keeps it."""
+    return
 
 
 def named(reference: str) -> Any:
@@ -64,6 +70,7 @@ class TargetRequest:
         mine: returns True if this mailbox wrote the object with this key.
         budget: asked before each request.
         stores: opens the rights to folders on the servers of the other targets, by what the folders hold.
+        hours: opens the working hours on the server of the calendars; None if it keeps none.
     """
 
     account: Account
@@ -77,11 +84,12 @@ class TargetRequest:
     mine: Mine = anybody
     budget: RequestBudget = NO_BUDGET
     stores: Callable[[], Mapping[Kind, RightsStore]] = dict
+    hours: Callable[[], AvailabilityStore | None] = no_store
 
 
 @dataclass(frozen=True, slots=True)
-class RightsRequest:
-    """Say how the rights to the folders of an account are to be opened.
+class StoreRequest:
+    """Say how what lies beside the items of an account is to be opened: rights to folders, working hours.
 
     Attributes:
         account: whose folders they are.
@@ -111,6 +119,7 @@ class Connector:
         open_target: opens it as a target; None if it is none.
         rights: the kinds of items to whose folders it can give rights.
         open_rights: opens the rights to the folders of an account; None if it has none.
+        open_hours: opens the working hours of an account; None if it keeps none.
         has_rights: returns whether a server of these settings has such rights; None if each has.
         of_sites: True if it reads sites, which are nobody's mailbox.
         scoped: True if it tells which mailboxes a credential may open, so that a person can accept too much.
@@ -127,7 +136,8 @@ class Connector:
     open_source: Callable[[Any, SourceRequest], Source] | None = None
     open_target: Callable[[Any, TargetRequest], Target] | None = None
     rights: frozenset[Kind] = frozenset()
-    open_rights: Callable[[Any, RightsRequest], RightsStore] | None = None
+    open_rights: Callable[[Any, StoreRequest], RightsStore] | None = None
+    open_hours: Callable[[Any, StoreRequest], AvailabilityStore] | None = None
     has_rights: Callable[[Any], bool] | None = None
     of_sites: bool = False
     scoped: bool = False

@@ -234,3 +234,12 @@ def get_rules(mailbox: str) -> str:
     return (
         f"<m:GetInboxRules><m:MailboxSmtpAddress>{escape(mailbox)}</m:MailboxSmtpAddress></m:GetInboxRules>"
     )
+
+
+def get_configuration(name: str, folder: str, mailbox: str) -> str:
+    """Return a GetUserConfiguration request for the XML of a configuration in a distinguished folder."""
+    return (
+        f"<m:GetUserConfiguration><m:UserConfigurationName Name={quoteattr(name)}>"
+        f"{distinguished(folder, mailbox)}</m:UserConfigurationName>"
+        "<m:UserConfigurationProperties>XmlData</m:UserConfigurationProperties></m:GetUserConfiguration>"
+    )

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from connectors.ews.calendar_view import occurrences
 from connectors.ews.client import EwsClient
+from connectors.ews.configurations import hours_of
 from connectors.ews.distribution_lists import Expansion
 from connectors.ews.errors import REFUSED_FIELDS, EwsRefusal, translated
 from connectors.ews.fetch import Fetch, FetchPlan, PageSize
@@ -34,6 +35,7 @@ from connectors.ews.rules import rules_of
 from connectors.ews.series_states import CalendarCursor, digests_of, read_cursor
 from connectors.ews.settings import EwsSettings
 from connectors.exchange.folders import containers
+from connectors.exchange.hours import hours_container, hours_reader
 from connectors.exchange.record_set import RecordSetReader
 from connectors.exchange.replies import REPLY, reply_container, reply_reader
 from connectors.exchange.rights import RIGHTS, RightsAnswer, RightSetReader, rights_container
@@ -42,6 +44,7 @@ from connectors.settings import Account
 from model.errors import CursorLost, Transient
 from model.kinds import Kind
 from model.protocols import Capabilities, Container, Failed, Identity, Native, Page, Ref
+from model.working_hours import HOURS
 
 __all__ = ["EwsSettings", "EwsSource"]
 
@@ -89,6 +92,7 @@ class EwsSource:
         self._sets: dict[str, RecordSetReader | RightSetReader] = {
             RULES: rule_reader(self._read_rules, "ews-rule"),
             REPLY: reply_reader(self._read_reply, "ews-reply"),
+            HOURS: hours_reader(self._read_hours, "ews-hours"),
             RIGHTS: RightSetReader(self._read_rights, "ews-right"),
         }
         self._root: str | None = None
@@ -125,6 +129,7 @@ class EwsSource:
         if Kind.SETTINGS in self._kinds:
             yield rule_container()
             yield reply_container()
+            yield hours_container()
         if Kind.PERMISSIONS in self._kinds:
             yield rights_container()
         if not self._kinds <= OF_ALL_FOLDERS:
@@ -264,6 +269,12 @@ class EwsSource:
     def _read_reply(self) -> bytes | None:
         try:
             return reply_of(self._client)
+        except EwsRefusal as refusal:
+            raise translated(refusal) from None
+
+    def _read_hours(self) -> bytes | None:
+        try:
+            return hours_of(self._client)
         except EwsRefusal as refusal:
             raise translated(refusal) from None
 

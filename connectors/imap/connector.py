@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connectors.catalogue.connector import Connector, RightsRequest, SourceRequest, TargetRequest
+from connectors.catalogue.connector import Connector, SourceRequest, StoreRequest, TargetRequest
 from model.kinds import Kind
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def _target(settings: ImapSettings, request: TargetRequest) -> ImapTarget:
     )
 
 
-def _rights(settings: ImapSettings, request: RightsRequest) -> ImapRights:
+def _rights(settings: ImapSettings, request: StoreRequest) -> ImapRights:
     from connectors.imap.rights import ImapRights
 
     return ImapRights(settings, request.account, request.guard)

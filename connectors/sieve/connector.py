@@ -1,4 +1,4 @@
-"""Describe the connector of ManageSieve: a target of rules for incoming mail."""
+"""Describe the connector of ManageSieve: a target of rules for incoming mail, and of working hours beside."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def _target(settings: SieveSettings, request: TargetRequest) -> SieveTarget:
         kind=request.kind,
         digest=request.digest,
         live=request.live,
+        hours=request.hours(),
     )
 
 

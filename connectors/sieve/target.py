@@ -1,4 +1,4 @@
-"""Write rules to one account: a target for one container, the set of its rules.
+"""Write rules to one account: a target for the set of its rules, and for its working hours.
 
 What is written lies in a script that does not act, until `take_effect` is called (R17: what acts takes no
 effect before an account is frozen).
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from functools import partial
 from typing import BinaryIO, Final
 
 from connectors.settings import Account
 from connectors.sieve.dialects.dialect import block
 from connectors.sieve.dialects.table import DIALECTS
+from connectors.sieve.hours import HoursPart
 from connectors.sieve.record import LINE_END, Kept, Record, digest_of, load, save
 from connectors.sieve.session import Session
 from connectors.sieve.settings import SieveSettings
@@ -36,6 +37,7 @@ from model.protocols import (
 )
 from model.sieve_limits import SieveLimits
 from model.sieve_rule import quoted
+from model.working_hours import HOURS, AvailabilityStore
 
 HREF: Final = "rules"
 FORMAT: Final = "sieve-rule"
@@ -47,7 +49,8 @@ class SieveTarget:
     """Write rules to one account on one ManageSieve server.
 
     Implements `model.protocols.Target`. An item is one rule, its body the text of `model.sieve_rule`; its
-    href is made of its key. A batch is one script, which the server replaces as a whole.
+    href is made of its key. A batch is one script, which the server replaces as a whole. Working hours are
+    kept by another server (connectors.sieve.hours).
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class SieveTarget:
         kind: Kind,
         digest: Callable[[BinaryIO], bytes],
         live: bool = False,
+        hours: AvailabilityStore | None = None,
     ) -> None:
         """Prepare the target; the server is not asked before the first call.
 
@@ -69,7 +73,9 @@ class SieveTarget:
             kind: the kind of rules.
             digest: returns what a body means.
             live: True in the live phase: write only adds.
+            hours: keeps the account's working hours; None if no server does.
         """
+        self._hours = HoursPart(hours, digest=digest, live=live)
         self._dialect = DIALECTS[settings.dialect]
         self._session = Session(settings, account, guard)
         self._login = account.login
@@ -103,6 +109,7 @@ class SieveTarget:
             incremental=False,
             replaces=True,
             sieve=limits,
+            availability=self._hours.exists,
             facts={name: value for name, value in facts.items() if value},
         )
 
@@ -113,15 +120,20 @@ class SieveTarget:
         return Identity("sieve", named, user=owner)
 
     def containers(self) -> Iterator[Container]:
-        """Yield the set of rules, if there is one of ours; see `model.protocols.Target.containers`."""
+        """Yield the set of rules, if there is one of ours; see `model.protocols.Target.containers`.
+
+        The place of working hours counts as one that the server fills: it is there, and what a person set
+        there is no item of ours.
+        """
         record = load(self._session)
         if record.exists:
             yield Container(self._kind, HREF, (HREF,), total=len(record.rules))
+        if self._hours.exists:
+            yield Container(self._kind, HOURS, (HOURS,), readonly=True)
 
     def ensure(self, container: Container) -> str:
-        """Return the href of the set of rules; there is nothing to create."""
-        del container
-        return HREF
+        """Return the href of the set of rules, or of the working hours; there is nothing to create."""
+        return HOURS if container.id == HOURS else HREF
 
     def rename(self, href: str, container: Container) -> str:
         """Return the href as it is: the set has no name.
@@ -151,7 +163,9 @@ class SieveTarget:
         Raises:
             Blocked: "sieve-quota", "scripts-refused", "script-unreadable".
         """
-        del href
+        if href == HOURS:
+            yield from self._hours.write(items)
+            return
         record = load(self._session)
         results: list[Stored | Failed] = []
         fresh: dict[str, tuple[Item, Kept]] = {}
@@ -175,19 +189,26 @@ class SieveTarget:
 
     def amend(self, href: str, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:
         """Check that the rules exist; there is nothing to amend."""
-        del href
         self._refuse_when_live()
-        return self._amended(changes)
+        there = (
+            {one.href for one in self._hours.listing()} if href == HOURS else set(load(self._session).rules)
+        )
+        return _amended(changes, there)
 
     def listing(self, href: str, since: str | None = None) -> Iterator[Listed]:
         """List the rules that are there; see `model.protocols.Target.listing` and `_there`."""
-        del href, since
+        del since
+        if href == HOURS:
+            yield from self._hours.listing()
+            return
         for kept in self._there().values():
             yield Listed(kept.href, len(kept.text.encode()))
 
     def read(self, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
         """Read rules back that are there; see `model.protocols.Target.read` and `_there`."""
-        del href
+        if href == HOURS:
+            yield from self._hours.read(hrefs)
+            return
         rules = self._there()
         for name in hrefs:
             kept = rules.get(name)
@@ -203,9 +224,8 @@ class SieveTarget:
 
         A rule that a person changed there stays: "changed-at-target".
         """
-        del href
         self._refuse_when_live()
-        return self._removed(stored)
+        return self._hours.remove(stored) if href == HOURS else self._removed(stored)
 
     def label(self, labels: Mapping[str, str]) -> bool:
         """Return False: there is no place for keywords."""
@@ -230,6 +250,7 @@ class SieveTarget:
     def close(self) -> None:
         """Close every socket; safe from any thread and more than once."""
         self._session.close()
+        self._hours.close()
 
     # -- internals
 
@@ -293,17 +314,6 @@ class SieveTarget:
         lines += (line for one in blocks for line in one)
         return "".join(f"{line}{LINE_END}" for line in lines).encode()
 
-    def _amended(self, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:
-        rules = load(self._session).rules
-        for change in changes:
-            key = change.stored.key
-            if change.stored.href not in rules:
-                yield Failed(key, Rejected("vanished"))
-            elif change.flags:
-                yield Failed(key, Rejected("flag-not-allowed", "rules have no flags"))
-            else:
-                yield change.stored
-
     def _removed(self, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
         record = load(self._session)
         acting = acting_rules(self._session, record)
@@ -325,6 +335,17 @@ class SieveTarget:
             save(self._session, record.with_rules(left.values()))
         take_out(self._session)  # a worker that died may have left this
         yield from results
+
+
+def _amended(changes: Iterable[Amendment], there: Set[str]) -> Iterator[Stored | Failed]:
+    for change in changes:
+        key = change.stored.key
+        if change.stored.href not in there:
+            yield Failed(key, Rejected("vanished"))
+        elif change.flags:
+            yield Failed(key, Rejected("flag-not-allowed", "settings have no flags"))
+        else:
+            yield change.stored
 
 
 def _key(href: str) -> bytes:

@@ -213,7 +213,7 @@ class LegContext:
         if self._context is None:
             capabilities, origins = self.target.capabilities, self._origins()
             named = self.ledger.folders_of_mail() if self.traits.names_folders else []
-            placed = self.ledger.places() if self.traits.grants else []
+            placed = self.ledger.places() if self.traits.grants or self.traits.at_once else []
             self._context = Context(
                 capabilities,
                 self.began,

@@ -12,7 +12,7 @@ from typing import BinaryIO, TypeVar
 
 from pydantic import BaseModel
 
-from connectors.catalogue.connector import RightsRequest, SourceRequest, TargetRequest
+from connectors.catalogue.connector import SourceRequest, StoreRequest, TargetRequest
 from connectors.catalogue.entries import connectors
 from connectors.http.hrefs import Mine, anybody
 from connectors.server_settings import ServerSettings
@@ -34,6 +34,7 @@ from model.kinds import Kind
 from model.private_files import make_directory, using_state
 from model.protocols import Guard, Loss, Source, Target
 from model.rights_store import RightsStore
+from model.working_hours import AvailabilityStore
 
 T = TypeVar("T", bound=BaseModel)
 LOOKING_SECONDS = 20.0
@@ -207,6 +208,7 @@ def open_target(
         mine=mine,
         budget=request_budget(config, settings, stop),
         stores=lambda: _rights_stores(config, account, guard, looking=looking, stop=stop),
+        hours=lambda: _hours_store(config, account, guard, looking=looking, stop=stop),
     )
     return one_answer(opened(settings, request))
 
@@ -221,9 +223,25 @@ def _rights_stores(
         connector = connectors()[settings.kind]
         if connector.open_rights is not None and connector.keeps_rights(settings, kind):
             budget = request_budget(config, settings, stop)
-            request = RightsRequest(account, kind, guard, spool(config), budget)
+            request = StoreRequest(account, kind, guard, spool(config), budget)
             stores[kind] = connector.open_rights(brief(settings) if looking else settings, request)
     return stores
+
+
+def _hours_store(
+    config: Config, account: Account, guard: Guard, *, looking: bool, stop: threading.Event | None
+) -> AvailabilityStore | None:
+    """Return where the working hours of an account lie: on the server of its calendars; nothing is asked."""
+    if Kind.CALENDAR not in config.workloads:
+        return None
+    settings = config.target.of(Kind.CALENDAR)
+    opened = connectors()[settings.kind].open_hours
+    if opened is None:
+        return None
+    request = StoreRequest(
+        account, Kind.CALENDAR, guard, spool(config), request_budget(config, settings, stop)
+    )
+    return opened(brief(settings) if looking else settings, request)
 
 
 def mark_of(header: bytes) -> int | None:

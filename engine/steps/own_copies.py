@@ -11,6 +11,8 @@ from model.protocols import Failed, Stored
 DUPLICATE_UID = "duplicate-uid"
 """The code of an item that was skipped because another of ours has its UID and the same meaning. It may be
 owed once that one is gone or has another meaning."""
+NOT_OWED = frozenset({DUPLICATE_UID, "own-hours", "hours-not-at-target"})
+"""The codes with which a target says that an item is not needed there, or has no place: nobody has to act."""
 MOVED = "moved-at-source"
 """The code of a late item whose copy is where the source had the item before."""
 STOOD_FOR = (DUPLICATE_UID, "uid-conflict", MOVED)

@@ -54,7 +54,7 @@ class Context:
             none.
         roles: the target's names of folders of mail, by their role at the source.
         places: the kind and the target's href of every folder of the mailbox, by the source's ids; empty for
-            kinds without rights.
+            kinds that need none of other kinds.
         people: returns, by their address, what a person at the source is called at the server that holds
             items of a kind: None if the account is not known yet; nobody if no account is to be given rights.
     """

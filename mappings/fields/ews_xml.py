@@ -72,16 +72,27 @@ def items(native: Native) -> list[Element]:
         raise Rejected("malformed-record", "the record was fetched without its body")
     with native.body() as stream:
         data = _carriable(stream.read())
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
-    parser.set_element_class_lookup(_CLASSES)
-    try:
-        root = etree.fromstring(data, parser)
-    except (etree.XMLSyntaxError, ValueError):
-        raise Rejected("malformed-record", "the record's XML cannot be read") from None
+    root = _parsed(data)
+    if root is None:
+        raise Rejected("malformed-record", "the record's XML cannot be read")
     elements = [child for child in root if isinstance(child.tag, str)]
     if root.tag != _ITEMS or not elements:
         raise Rejected("malformed-record", "the record holds no item")
     return elements
+
+
+def inner_xml(data: bytes) -> Element | None:
+    """Return the root of a document that an element holds as text; None if it cannot be read."""
+    return _parsed(_carriable(data))
+
+
+def _parsed(data: bytes) -> Element | None:
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
+    parser.set_element_class_lookup(_CLASSES)
+    try:
+        return etree.fromstring(data, parser)
+    except (etree.XMLSyntaxError, ValueError):
+        return None
 
 
 def _carriable(data: bytes) -> bytes:

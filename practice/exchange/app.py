@@ -24,6 +24,7 @@ from practice.exchange.auth import (
     Unauthorized,
     open_session,
 )
+from practice.exchange.configurations import get_configuration
 from practice.exchange.context import Context, Known, Limits
 from practice.exchange.directory import (
     get_delegate,
@@ -54,6 +55,7 @@ _WRAPPED: dict[str, Operation] = {
     "ResolveNames": resolve_names,
     "ConvertId": convert_id,
     "ExpandDL": expand_dl,
+    "GetUserConfiguration": get_configuration,
 }
 # Answered by an element of their own
 _BARE: dict[str, Operation] = {

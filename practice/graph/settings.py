@@ -1,4 +1,4 @@
-"""Answer what belongs to a mailbox and is no item: its rules, and the groups that its owner is in."""
+"""Answer what belongs to a mailbox and is no item: rules, settings, and the groups that its owner is in."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from practice.graph.query import paged
 from practice.graph.users import find_user
 from practice.graph.wire import Json, rest_id
 from practice.harness.dice import digest
+from practice.world.hours import ZONE, graph_hours
 from practice.world.people import DOMAIN, Person
 from practice.world.replies import graph_reply
 from practice.world.rules import graph_rules
@@ -33,6 +34,22 @@ def _rules(context: Context) -> Reply:
 def _reply(context: Context) -> Reply:
     """Answer with the automatic reply of a user."""
     return context.say(graph_reply(_person(context)))
+
+
+def _mailbox_settings(context: Context) -> Reply:
+    """Answer with all settings of a user."""
+    person = _person(context)
+    return context.say(
+        {
+            "automaticRepliesSetting": graph_reply(person),
+            "timeZone": ZONE,
+            "language": {"locale": "de-DE", "displayName": "Deutsch (Deutschland)"},
+            "workingHours": graph_hours(person),
+            "dateFormat": "dd.MM.yyyy",
+            "timeFormat": "HH:mm",
+            "userPurpose": "user",
+        }
+    )
 
 
 def _with_rest_ids(rule: dict[str, Any]) -> Json:
@@ -87,6 +104,7 @@ _USER = "users/{user}"
 ROUTES = (
     Route(f"{_USER}/mailFolders/inbox/messageRules", "ListRules", _SETTINGS, _rules),
     Route(f"{_USER}/mailboxSettings/automaticRepliesSetting", "GetMailboxSettings", _SETTINGS, _reply),
+    Route(f"{_USER}/mailboxSettings", "GetMailboxSettings", _SETTINGS, _mailbox_settings),
     Route(f"{_USER}/memberOf", "ListGroups", _PERSON, _groups, directory=True),
     Route(f"{_USER}/memberOf/microsoft.graph.group", "ListGroups", _PERSON, _groups, directory=True),
 )

@@ -26,7 +26,7 @@ from engine.steps.copying.left_items import left_now
 from engine.steps.copying.single_item import Hold
 from engine.steps.listing import late_mail
 from engine.steps.listing.rekeyed_fates import meaning
-from engine.steps.own_copies import DUPLICATE_UID, stored
+from engine.steps.own_copies import DUPLICATE_UID, NOT_OWED, stored
 from engine.steps.settling.worker_deaths import BEFORE_ALONE, BEFORE_ALONE_IN_PROCESS, BEFORE_REJECTED
 from ledger.db.encoding import UNORDERED
 from ledger.db.incidents import NONE
@@ -353,7 +353,7 @@ def _prepare(
     for result in file_versions.fetch(leg, row, rows, known_versions):
         if leg.stop.is_set():
             raise StopRequested(reason(leg.stop))
-        _sort_result(leg, prepared, by_key[key_in(result)], result, context)
+        _sort_result(leg, prepared, (row, by_key[key_in(result)]), result, context)
     # Sort by the rows, not by the answers: of two items with one UID or name, the same one is always first.
     order = {item.key: number for number, item in enumerate(rows)}
     prepared.mapped.sort(key=lambda entry: order[entry.item.key])
@@ -362,8 +362,13 @@ def _prepare(
 
 
 def _sort_result(
-    leg: LegContext, prepared: PreparedBatch, row: ItemRow, result: Native | Failed, context: Context
+    leg: LegContext,
+    prepared: PreparedBatch,
+    owed: tuple[ContainerRow, ItemRow],
+    result: Native | Failed,
+    context: Context,
 ) -> None:
+    container, row = owed
     if is_silence(result):
         prepared.rejected.append((row.key, SILENT))
         return
@@ -376,7 +381,7 @@ def _sort_result(
         mapped = item_dates.with_kept_date(row, leg.form.map(result, replace(context, read_at=leg.now())))
         if context.target.max_bytes is not None and mapped.item.size > context.target.max_bytes:
             raise Rejected("too-large")
-        if left := left_now(leg, mapped):
+        if left := left_now(leg, container, mapped):
             prepared.skipped.append((row.key, left))
             return
         prepared.mapped.append(_replacing(leg, row, mapped))
@@ -421,7 +426,7 @@ def _write(leg: LegContext, href: str, writing: Writing) -> None:
         if isinstance(result, Stored):
             writing.stored.append(result)
         elif isinstance(result.error, Rejected):
-            fates = writing.skipped if result.error.code == DUPLICATE_UID else writing.rejected
+            fates = writing.skipped if result.error.code in NOT_OWED else writing.rejected
             fates.append((result.key, result.error.code))
             writing.prepared.told.append(failure_words(result.key, result.error))
         else:

@@ -2,11 +2,12 @@
 
 Rights are given once the mailbox is frozen: before, nobody has the folders at the target, and in staging
 Kogge would repair what people change there. A right also waits for its folder and for the person's account.
+Working hours act as soon as they are written: they wait likewise, and for the person's calendars.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from engine.context.leg_context import LegContext
 from engine.steps.own_copies import CHANGED, held_by_others, split, stored
@@ -15,13 +16,16 @@ from ledger.db.rows import ContainerRow, Phase, State, Tally
 from model.protocols import Mapped
 
 UNTIL_FROZEN = "right-until-frozen"
+ACTS_WHEN_FROZEN = "setting-until-frozen"
 
 
-def left_now(leg: LegContext, mapped: Mapped) -> str:
-    """Return the code by which an item is not written now; "" if it is written."""
-    if not leg.traits.grants or mapped.left:
+def left_now(leg: LegContext, row: ContainerRow, mapped: Mapped) -> str:
+    """Return the code by which an item of a container is not written now; "" if it is written."""
+    if mapped.left or leg.mailbox.phase is not Phase.STAGING:
         return mapped.left
-    return UNTIL_FROZEN if leg.mailbox.phase is Phase.STAGING else ""
+    if leg.traits.grants:
+        return UNTIL_FROZEN
+    return ACTS_WHEN_FROZEN if row.source_id in leg.traits.at_once else ""
 
 
 def ask_again(leg: LegContext, containers: Iterable[ContainerRow]) -> None:
@@ -33,21 +37,31 @@ def ask_again(leg: LegContext, containers: Iterable[ContainerRow]) -> None:
         leg: the open leg.
         containers: the containers of the leg.
     """
+    staging = leg.mailbox.phase is Phase.STAGING
+    for code in _asked_again(leg, staging=staging):
+        leg.ledger.reconsider(code)
+    for row in containers if staging else ():
+        if _acts_at_once(leg, row):
+            _take_back(leg, row)
+
+
+def _acts_at_once(leg: LegContext, row: ContainerRow) -> bool:
+    return leg.traits.grants or row.source_id in leg.traits.at_once
+
+
+def _asked_again(leg: LegContext, *, staging: bool) -> Iterator[str]:
+    """Yield the codes of what may be written by now. The mappings are imported late: most kinds need none."""
     if leg.traits.names_folders:
-        from mappings.rules.reply_item import CODES as REPLY_CODES  # late, as below: only two kinds need them
+        from mappings.hours.hours_item import CODES as HOURS_CODES
+        from mappings.rules.reply_item import CODES as REPLY_CODES
 
-        for code in REPLY_CODES:
-            leg.ledger.reconsider(code)
-    if not leg.traits.grants:
-        return
-    from mappings.rights.right_item import CODES
+        yield from (*REPLY_CODES, *HOURS_CODES)
+    if leg.traits.at_once and not staging:
+        yield ACTS_WHEN_FROZEN
+    if leg.traits.grants and not staging:
+        from mappings.rights.right_item import CODES
 
-    if leg.mailbox.phase is not Phase.STAGING:
-        for code in (*CODES, UNTIL_FROZEN):
-            leg.ledger.reconsider(code)
-        return
-    for row in containers:
-        _take_back(leg, row)
+        yield from (*CODES, UNTIL_FROZEN)
 
 
 def _take_back(leg: LegContext, row: ContainerRow) -> None:
@@ -71,7 +85,7 @@ def take_back_left(leg: LegContext, row: ContainerRow) -> int:
     Returns:
         How many rows are pending again.
     """
-    if not leg.traits.grants or not leg.mirror or row.href is None:
+    if not _acts_at_once(leg, row) or not leg.mirror or row.href is None:
         return 0
     left = [item for item in leg.ledger.rows(row.id, (State.SKIPPED,)) if item.href is not None]
     if not left:

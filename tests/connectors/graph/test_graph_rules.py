@@ -18,7 +18,7 @@ def test_rules_are_listed_and_fetched(source: Open) -> None:
         return Answer({"value": [RULE]}) if known else error("ErrorAccessDenied", 403)
 
     opened = source(Cloud(answer), kinds=frozenset({Kind.SETTINGS}))
-    container, _ = opened.containers()
+    container, _, _ = opened.containers()
     (page,) = opened.changes(container, None)
     assert page.full
     (native,) = opened.fetch(container, page.refs)
@@ -39,14 +39,48 @@ def test_a_reply_is_listed_once_for_each_side(source: Open) -> None:
     def answer(ask: Ask) -> Answer:
         nonlocal day
         day += 1
-        known = ask.path.removeprefix(HOME) == "/mailboxSettings/automaticRepliesSetting"
+        known = ask.path.removeprefix(HOME) == "/mailboxSettings"
         today = {"scheduledStartDateTime": {"dateTime": f"2026-12-0{day}", "timeZone": "UTC"}}
-        return Answer(stated | today) if known else error("ErrorAccessDenied", 403)
+        settings = {"automaticRepliesSetting": stated | today}
+        return Answer(settings) if known else error("ErrorAccessDenied", 403)
 
     opened = source(Cloud(answer), kinds=frozenset({Kind.SETTINGS}))
-    _, container = opened.containers()
+    _, container, _ = opened.containers()
     (page,) = opened.changes(container, None)
     natives = [one for one in opened.fetch(container, page.refs) if isinstance(one, Native)]
     assert [one.properties["Side"] for one in natives] == ["inside", "outside"]
     (again,) = opened.changes(container, page.cursor)
     assert again.refs == ()
+
+
+def test_working_hours_cost_no_request_of_their_own(source: Open) -> None:
+    """They come with the reply; asked for again, or alone, they are what they are now."""
+    asked: list[str] = []
+    end = 16
+
+    def answer(ask: Ask) -> Answer:
+        nonlocal end
+        asked.append(ask.path.removeprefix(HOME))
+        end += 1
+        hours = {"daysOfWeek": ["monday"], "startTime": "08:00:00", "endTime": f"{end}:00:00"}
+        return Answer({"automaticRepliesSetting": {"status": "disabled"}, "workingHours": hours})
+
+    opened = source(Cloud(answer), kinds=frozenset({Kind.SETTINGS}))
+    _, reply, hours = opened.containers()
+    ends = []
+    for container in (reply, hours, hours):
+        (page,) = opened.changes(container, None)
+        if container is hours:
+            (native,) = opened.fetch(container, page.refs)
+            assert isinstance(native, Native)
+            assert native.body is not None
+            ends.append(json.load(native.body())["item"]["endTime"])
+    assert ends == ["17:00:00", "18:00:00"]
+    assert asked == ["/mailboxSettings"] * 2
+
+
+def test_a_mailbox_without_working_hours_has_no_record_of_them(source: Open) -> None:
+    opened = source(Cloud(lambda _: Answer({"timeZone": "UTC"})), kinds=frozenset({Kind.SETTINGS}))
+    *_, hours = opened.containers()
+    (page,) = opened.changes(hours, None)
+    assert (page.refs, page.full) == ((), True)

@@ -9,15 +9,25 @@ from typing import cast
 import pytest
 
 from engine.context.leg_context import LegContext
-from engine.steps.copying.left_items import UNTIL_FROZEN, ask_again, left_now, take_back_left
+from engine.steps.copying.left_items import (
+    ACTS_WHEN_FROZEN,
+    UNTIL_FROZEN,
+    ask_again,
+    left_now,
+    take_back_left,
+)
 from engine.steps.following.remove import _withdraw
 from ledger.db.rows import ContainerRow, ItemRow, Phase, State
+from mappings.hours.hours_item import CODES as HOURS_CODES
 from mappings.rights.right_item import CODES
+from mappings.rules.reply_item import CODES as REPLY_CODES
 from model.errors import Rejected
 from model.kinds import KINDS, Kind
 from model.protocols import Failed, Mapped, Stored
+from model.working_hours import HOURS
 
-ROW = cast(ContainerRow, SimpleNamespace(id=7, href="rights"))
+ROW = cast(ContainerRow, SimpleNamespace(id=7, href="rights", source_id="rights"))
+OF_HOURS = cast(ContainerRow, SimpleNamespace(id=8, href="rights", source_id=HOURS))
 
 
 class Rights:
@@ -61,9 +71,9 @@ def entry(left: str = "") -> Mapped:
 @pytest.mark.parametrize("phase", Phase)
 def test_the_phase_decides_when_a_right_is_given(phase: Phase) -> None:
     waits = UNTIL_FROZEN if phase is Phase.STAGING else ""
-    assert left_now(leg(phase), entry()) == waits
-    assert left_now(leg(phase), entry("person-later")) == "person-later"
-    assert left_now(leg(phase, Kind.MAIL), entry()) == ""
+    assert left_now(leg(phase), ROW, entry()) == waits
+    assert left_now(leg(phase), ROW, entry("person-later")) == "person-later"
+    assert left_now(leg(phase, Kind.MAIL), ROW, entry()) == ""
 
 
 @pytest.mark.parametrize("phase", [Phase.FROZEN, Phase.LIVE])
@@ -181,3 +191,20 @@ def test_a_right_that_another_entry_gives_stays_when_the_first_is_gone() -> None
     assert [one.href for one in removed] == items.removed == ["mail:b:bert"]
     assert failed == []
     assert sorted(items.gone) == [b"\0", b"x"]
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_working_hours_are_written_from_the_freeze_on_and_rules_before(phase: Phase) -> None:
+    settings = leg(phase, Kind.SETTINGS)
+    assert left_now(settings, OF_HOURS, entry()) == (ACTS_WHEN_FROZEN if phase is Phase.STAGING else "")
+    assert left_now(settings, OF_HOURS, entry("hours-unsaid")) == "hours-unsaid"
+    assert left_now(settings, ROW, entry()) == ""
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_only_working_hours_are_taken_back_with_the_cutover(phase: Phase) -> None:
+    rights = Rights(given=1)
+    ask_again(leg(phase, Kind.SETTINGS, rights), [ROW, OF_HOURS])
+    staging = phase is Phase.STAGING
+    assert rights.again == ([b"\0"] if staging else [])
+    assert {*rights.asked} == {*REPLY_CODES, *HOURS_CODES, *([] if staging else [ACTS_WHEN_FROZEN])}

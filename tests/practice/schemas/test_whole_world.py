@@ -92,6 +92,12 @@ def settings(asker: Asker, address: str) -> None:
     whose = f"<m:Mailbox><t:EmailAddress>{address}</t:EmailAddress></m:Mailbox>"
     asker.ask(f'<m:GetDelegate IncludePermissions="true">{whose}</m:GetDelegate>')
     asker.ask(f"<m:GetInboxRules><m:MailboxSmtpAddress>{address}</m:MailboxSmtpAddress></m:GetInboxRules>")
+    for configuration in ("WorkHours", "Nothing"):
+        asker.ask(
+            f'<m:GetUserConfiguration><m:UserConfigurationName Name="{configuration}">'
+            f"{distinguished('calendar')}</m:UserConfigurationName><m:UserConfigurationProperties>XmlData"
+            "</m:UserConfigurationProperties></m:GetUserConfiguration>"
+        )
     for name in (address, address[:3], "nobody"):
         asker.ask(
             '<m:ResolveNames ReturnFullContactData="true">'
@@ -113,6 +119,7 @@ def of_mail(asker: GraphAsker) -> None:
     asker.json("")
     asker.all("memberOf")
     asker.all("mailFolders/inbox/messageRules")
+    asker.json("mailboxSettings")
     asker.round("mailFolders/delta")
     for folder in asker.all("mailFolders?includeHiddenFolders=true&$top=100"):
         asker.all(f"mailFolders/{folder['id']}/childFolders?$top=100")
