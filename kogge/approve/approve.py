@@ -96,10 +96,10 @@ def approve_plan(path: Path, order: ApprovalRequest) -> None:
     from model.signing_keys import read_key
 
     config = load(path)
-    key = None if order.key is None else read_key(order.key, order.passphrase)
     with opened_ledger(config) as ledger:
         renew(config, ledger, order.wave)
         chosen(config, ledger, order.wave)
+        key = None if order.key is None else read_key(order.key, order.passphrase)
         plan = plan_of(config, ledger, order.wave)
         show(config, ledger, plan, order.stage)
         if order.list_to is not None:
