@@ -46,6 +46,8 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "cutover": (*WAVE, "--dry-run"),
     "cutover --back": (*WAVE, "--back", "--dry-run"),
     "cutover --status": (*WAVE, "--status"),
+    "notify": ("before", *WAVE, "--when", "2027-03-01 20:00", "--dry-run"),
+    "notify --after": ("after", *WAVE, "--dry-run"),
     "rollback": WAVE,
     "give-back": ("--dry-run", "-m", "{frozen}", "-m", "{live}"),
     "repair": ("flags", *WAVE),

@@ -8,7 +8,10 @@ import zlib
 
 import pytest
 
-from practice.contacts.photos import LARGE, jpeg, png
+from practice.contacts.photos import jpeg, png
+
+LARGE = 300_000
+"""Bytes of a photo."""
 
 
 def segments(data: bytes) -> list[tuple[int, bytes]]:

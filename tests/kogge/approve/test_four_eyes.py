@@ -72,6 +72,7 @@ FREE = {
     "worker": "runs what is started, which asks",
     "setup": "nobody's account",
     "server": "nobody's account",
+    "notify": "mails to people about their move; who sends them is recorded",
     "init": "new files alone",
     "keys": "new files alone",
     "audit": "evidence: its keys are destroyed with a name, a reason and a yes",

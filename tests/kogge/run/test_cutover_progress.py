@@ -49,7 +49,7 @@ def test_each_that_ends_is_told_and_a_line_says_where_the_others_are(
 
     def say(text: str) -> None:
         said.append(text)
-        if "Newest" in text:
+        if "1 stopped. Newest" in text:
             ticked.set()
 
     monkeypatch.setattr("kogge.shown.cutover_progress.say", say)
@@ -58,7 +58,7 @@ def test_each_that_ends_is_told_and_a_line_says_where_the_others_are(
         assert ticked.wait(30)
     assert said[0] == "2 mailboxes go over"
     assert f"{first}: hook-failed (1 of 2)" in said
-    told = next(line for line in said if "Newest" in line)
+    told = next(line for line in said if "1 stopped. Newest" in line)
     steps = "frozen (1), none yet (1)"  # as Prefect's log; the first was frozen by hand
     assert told == f"0 of 2 mailboxes live, 2 frozen, 1 stopped. Newest steps: {steps}."
     assert not [one for one in threading.enumerate() if one.name == "cutover progress"]

@@ -40,7 +40,7 @@ def test_gromox_resyncs_silently(gromox: Asker, inbox: Folder) -> None:
     assert [kind for kind, _ in changes(root)] == ["Create"] * len(inbox.items)
 
 
-@pytest.mark.parametrize("operation", ["GetServerTimeZones", "GetUserConfiguration", "PlayOnPhone"])
+@pytest.mark.parametrize("operation", ["GetServerTimeZones", "PlayOnPhone"])
 def test_gromox_does_not_know(gromox: Asker, operation: str) -> None:
     response = gromox.post(f"<m:{operation}/>")
     assert response.status_code == 500
