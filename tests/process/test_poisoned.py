@@ -47,11 +47,13 @@ def as_they_are_taken(scene: Scene, states: dict[str, tuple[str, object]]) -> No
 
 def left_by_all(scene: Scene, runs: Sequence[str]) -> list[str]:
     """The marks that are there once no run waits and none has a process any more."""
-    deadline = time.monotonic() + PATIENCE
-    while below(scene.worker.pid) or any(
-        scene.ask("GET", f"/flow_runs/{run}")["state_type"] in UNTAKEN for run in runs
-    ):
-        assert time.monotonic() < deadline, scene.worker.log.read_text()[-4000:]
+    deadline = time.monotonic() + 2 * PATIENCE
+    while True:
+        processes = below(scene.worker.pid)
+        states = [scene.ask("GET", f"/flow_runs/{run}")["state_type"] for run in runs]
+        if not processes and UNTAKEN.isdisjoint(states):
+            break
+        assert time.monotonic() < deadline, (processes, states, scene.worker.log.read_text()[-4000:])
         time.sleep(0.5)
     return sorted(one.name for one in scene.directory.glob("mark-*"))
 
