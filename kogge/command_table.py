@@ -165,6 +165,11 @@ COMMANDS: Mapping[str, Entry] = {
         "Shows everything about one mailbox: proof, phase, workloads, errors with advice, losses, decisions.",
         WATCH,
     ),
+    "settings": Entry(
+        "kogge.run.settings:settings",
+        "Shows one person's rules, replies, working hours and rights, as both sides have them now.",
+        WATCH,
+    ),
     "explain": Entry(
         "kogge.run.explain:explain",
         "Explains a code: what it means, why it happens, what to do, and where it is documented.",

@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
+
+
+class Effect(StrEnum):
+    """Name what an item does that was brought.
+
+    ACTS      it acts, as it was brought
+    OFF       it was brought switched off
+    CHANGED   somebody changed it since; what it does now is theirs
+    WAITS     it takes effect later
+    ENDED     it took effect, and acts no more: somebody removed it, or lets another script act
+    """
+
+    ACTS = "acts"
+    OFF = "switched off"
+    CHANGED = "changed since"
+    WAITS = "waits"
+    ENDED = "acts no more"
 
 
 @runtime_checkable
@@ -30,4 +49,16 @@ class TakesEffect(Protocol):
 
         Raises:
             Rejected: "changed-at-target": a person changed it since.
+        """
+
+
+@runtime_checkable
+class TellsEffects(Protocol):
+    """Tell what the items do that act by themselves."""
+
+    def effects(self) -> Mapping[str, Effect]:
+        """Return what each of these items does now, by its href.
+
+        Raises:
+            Blocked: what the owner has of the kind cannot be read.
         """

@@ -1,7 +1,7 @@
 """Show a migration: five people move from Exchange and five from Microsoft 365.
 
 One person goes on working while the migration runs, and another one after the first pass; their changes
-follow.
+follow. Where Dovecot is installed with Pigeonhole, their rules, replies and rights move, too.
 
 python -m practice.demo [--hold] [--state demo-state]
 
@@ -36,6 +36,10 @@ from practice.graph.server import GraphServer
 from practice.graph_items.drives import GraphDrives
 from practice.harness.alone import LOCK, only_one
 from practice.harness.warden import die_with_the_starter
+from practice.servers.at_the_target import received, shared_with
+from practice.servers.pigeonhole import Pigeonhole
+from practice.world.folders import Grant
+from practice.world.rules import RULES
 from practice.world.work import in_words, work
 from practice.world.world import World
 
@@ -46,6 +50,11 @@ PIM = 14
 TREE = Tree(files=15, depth=6)
 SEED = 7
 LARGE = 3_000_000
+SHARED = "Team"
+"""A folder of the first person that the second one looks after."""
+SORTED = "Trash"
+"""Where the first rule of practice people puts mail."""
+ACTED = "In the new accounts:"
 READS_BEFORE_USE = 3
 """The first mailbox is used after so many replies with mail: the migration is under way then."""
 
@@ -118,6 +127,18 @@ def moved(state: Path, lines: IO[str], go_on: Callable[[], None]) -> int:
         say("\nAn independent look at the target, and at the source once more, body by body:\n")
         return run(state, "verify", "--wave", "pilot", "--level", "both")
 
+    def acting() -> int:
+        say("\nRules, replies and rights act once their owners are frozen, and not before:\n")
+        code = signed(state, "pilot", "--stage", "cutover")
+        code = code or run(state, "phase", "frozen", "--wave", "pilot", "--by", "demo")
+        code = code or run(state, "migrate", "--wave", "pilot")
+        if code:
+            return code
+        go_on()
+        found = lines.readline().strip()
+        say(f"\n{found}")
+        return int(not found.startswith(ACTED))
+
     steps: tuple[Callable[[], int], ...] = (
         lambda: approved(state, "pilot"),
         first,
@@ -127,6 +148,7 @@ def moved(state: Path, lines: IO[str], go_on: Callable[[], None]) -> int:
         last,
         looked,
         lambda: run(state, "verify", *cloud, "--level", "both"),
+        *((acting,) if "[target.settings]" in (state / "kogge.toml").read_text() else ()),
     )
     return next((code for step in steps if (code := step())), 0)
 
@@ -260,8 +282,9 @@ def serve(state: Path) -> None:
     exchange = ExchangeServer(world)
     drives = Drives(world, TREE)
     strew(world, drives, world.addresses()[PEOPLE:])
+    _share(world)
     graph = GraphServer(world, services=[GraphDrives(drives)], https=True)
-    with staged(exchange, PEOPLE, graph) as stage:
+    with staged(exchange, PEOPLE, graph, rules=True) as stage:
         write(state, stage.files())
         tell(
             f"{PEOPLE} people in Exchange and {PEOPLE} in Microsoft 365, targets {stage.imap_product},"
@@ -272,7 +295,30 @@ def serve(state: Path) -> None:
             _work(exchange, first)
             if sys.stdin.readline():
                 _work(exchange, second)
-                sys.stdin.read()
+                if sys.stdin.readline() and stage.rules is not None:
+                    tell(_found_by(stage.rules, first, second))
+                    sys.stdin.read()
+
+
+def _share(world: World) -> None:
+    """Let the second person of Exchange look after a folder of the first one."""
+    first, second = (world.people.at(number) for number in range(2))
+    mailbox = world.mailbox(first.address)
+    folder = mailbox.create_folder(mailbox.root, SHARED)
+    mailbox.share(folder, Grant(second.name, second.address, "Editor"))
+
+
+def _found_by(server: Pigeonhole, first: str, second: str) -> str:
+    """Return what two people find in their new accounts; it begins with ACTED if rules and rights act."""
+    rule = RULES[0]
+    subject = f"{rule.name} 12"
+    folder, shared = received(server, first, subject), shared_with(server, second)
+    acted = folder == SORTED and any(name.endswith(f"/{SHARED}") for name in shared)
+    return (
+        f'{ACTED if acted else "NOT as it should be:"} a mail "{subject}" was just delivered to the first'
+        f' person. It lies in {folder}, where the rule "{rule.name}" puts such mail. The second person sees'
+        f" of others: {', '.join(shared) or 'nothing'}."
+    )
 
 
 def is_read(exchange: ExchangeServer) -> bool:

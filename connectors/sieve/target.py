@@ -37,6 +37,7 @@ from model.protocols import (
 )
 from model.sieve_limits import SieveLimits
 from model.sieve_rule import quoted
+from model.taking_effect import Effect
 from model.working_hours import HOURS, AvailabilityStore
 
 HREF: Final = "rules"
@@ -242,6 +243,23 @@ class SieveTarget:
         if done.unreached and not self._live:
             raise Blocked("rules-not-reached", "the person's own script stops before them")
         return done
+
+    def effects(self) -> dict[str, Effect]:
+        """Return what each rule does now, by its href.
+
+        Raises:
+            Blocked: "script-unreadable".
+        """
+        record = load(self._session)
+        acting = acting_rules(self._session, record)
+        found: dict[str, Effect] = {}
+        for href, kept in record.rules.items():
+            if (placed := acting.get(href)) is not None:
+                mine = Effect.ACTS if kept.rule.active else Effect.OFF
+                found[href] = Effect.CHANGED if placed.touched else mine
+            else:
+                found[href] = Effect.ENDED if kept.taken else Effect.WAITS
+        return found
 
     def give_back(self) -> None:
         """Let the person's own script act again; see `connectors.sieve.take_effect.give_back`."""

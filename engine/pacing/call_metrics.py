@@ -35,6 +35,7 @@ PLAIN = (
         "empty",
         "readers",
         "take_effect",
+        "effects",
         "give_back",
     ),
 )

@@ -15,6 +15,7 @@ from model.plural import many
 if TYPE_CHECKING:
     from practice.exchange.server import ExchangeServer
     from practice.graph.server import GraphServer
+    from practice.servers.pigeonhole import Pigeonhole
 
 APPROVERS = ("approver-one", "approver-two")
 """Who approves in practice."""
@@ -67,6 +68,7 @@ class Stage:
         addresses: the people of Exchange whose items are odd.
         plain: those whose items are not.
         control: the socket where the servers' process listens.
+        rules: the IMAP server, if it keeps rules and rights, too.
     """
 
     url: str
@@ -85,6 +87,7 @@ class Stage:
     prefect_port: int = PORT
     plain: Sequence[str] = ()
     control: Path | None = None
+    rules: Pigeonhole | None = None
 
     @property
     def waves(self) -> dict[str, Sequence[str]]:
@@ -201,6 +204,7 @@ password = {{ file = "files-password" }}
         """Return what both configurations have."""
         return f"""\
 {self._imap("mail")}
+{self._rules_and_rights(self.rules) if self.rules is not None else ""}
 {self._dav("calendar", "caldav")}
 {self._dav("tasks", "caldav")}
 {self._dav("contacts", "carddav")}
@@ -222,6 +226,22 @@ security = "none"
 auth = "{self.imap_auth}"
 username = "{self.master}"
 password = {{ file = "target-password" }}
+"""
+
+    def _rules_and_rights(self, server: Pigeonhole) -> str:
+        return f"""\
+[target.settings]
+kind = "managesieve"
+host = "{self.imap_host}"
+port = {server.sieve_port}
+security = "none"
+dialect = "roundcube"
+auth = "{self.imap_auth}"
+username = "{self.master}"
+password = {{ file = "target-password" }}
+
+[target.permissions]
+kind = "folder-rights"
 """
 
     def _dav(self, workload: str, kind: str) -> str:
@@ -310,22 +330,33 @@ def staged(
     graph: GraphServer | None = None,
     prefect_port: int = PORT,
     plain: int = 0,
+    *,
+    rules: bool = False,
 ) -> Iterator[Stage]:
     """Return that Exchange with empty IMAP and DAV targets, and an account for everybody.
 
     The first people are Exchange's, the last `plain` of them with plain mailboxes; the others are Microsoft
     365's, which has a file server as a target too.
+
+    Args:
+        exchange: the source, which is not served yet.
+        people: how many are Exchange's.
+        graph: the other source.
+        prefect_port: see practising.
+        plain: how many have plain mailboxes.
+        rules: True for a target of rules and rights, where the installed Dovecot has them.
     """
     from practice.dav.radicale import start_radicale
     from practice.harness.control import controlled
     from practice.harness.reserved_port import reserved_port
     from practice.servers.imap import start_imap
     from practice.servers.people_at_work import PeopleAtWork
+    from practice.servers.pigeonhole import Pigeonhole
 
     addresses = list(exchange.world.addresses())
     account = next(one for one in exchange.world.service_accounts.values() if one.may_impersonate)
     with ExitStack() as stack:
-        target = start_imap(addresses)
+        target = start_imap(addresses, rules=rules)
         stack.callback(target.stop)
         dav = start_radicale(addresses, provisioned=True)
         stack.callback(dav.stop)
@@ -351,6 +382,7 @@ def staged(
                 port,
                 addresses[people - plain : people],
                 control,
+                target if isinstance(target, Pigeonhole) else None,
             )
 
 

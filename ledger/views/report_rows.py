@@ -1,4 +1,4 @@
-"""Read what only a report tells of a wave: what its folders lost, how fast it was, whether it is sealed."""
+"""Read what only one report or screen tells: what folders lost, how fast a wave was, one mailbox's items."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ from dataclasses import dataclass
 
 from sqlalchemy import and_, func, select
 
-from ledger.db.encoding import unpack_path
+from ledger.db.encoding import unpack_id, unpack_path
 from ledger.db.engine import reading
 from ledger.db.handle import LedgerHandle
 from ledger.db.lease_statements import held
-from ledger.db.readers import in_wave
-from ledger.db.rows import State
+from ledger.db.readers import (
+    CONTAINER_COLUMNS,
+    ITEM_COLUMNS,
+    container_row,
+    in_wave,
+    item_row,
+    streamed,
+)
+from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.db.schema import container, item, leg, loss, mailbox
 from ledger.views.rates import Measured
 from ledger.views.scores import Lacking
@@ -62,6 +69,25 @@ def left_behind(ledger: LedgerHandle, wave: str) -> Iterator[LeftBehind]:
         for query in (single, whole):
             for number, path, code, count in connection.execute(query):
                 yield LeftBehind(number, unpack_path(path), code or "", int(count))
+
+
+def items_of(ledger: LedgerHandle, leg_id: int) -> Iterator[tuple[ContainerRow, ItemRow]]:
+    """Yield every item of a leg, by container."""
+    depth = len(CONTAINER_COLUMNS)
+    query = select(*CONTAINER_COLUMNS, *ITEM_COLUMNS).select_from(item.join(container))
+    query = query.where(container.c.leg == leg_id)
+    with reading(ledger.engine) as connection:
+        for row in streamed(connection, query.order_by(container.c.id, item.c.id)):
+            values = tuple(row)
+            yield container_row(values[:depth]), item_row(values[depth:])
+
+
+def paths_of(ledger: LedgerHandle, mailbox_id: str) -> dict[str, tuple[str, ...]]:
+    """Return the path of each folder of a mailbox, by its id at the source."""
+    query = select(container.c.source_id, container.c.path).select_from(container.join(leg))
+    with reading(ledger.engine) as connection:
+        rows = connection.execute(query.where(leg.c.mailbox == mailbox_id))
+        return {unpack_id(source_id): unpack_path(path) for source_id, path in rows}
 
 
 def measured_in(ledger: LedgerHandle, wave: str) -> Mapping[Kind, Measured]:

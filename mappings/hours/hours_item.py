@@ -30,8 +30,8 @@ def skip_hours(_native: Native) -> None:
 
 
 def title_of(_native: Native) -> str:
-    """Return "": working hours have no title."""
-    return ""
+    """Return what the item is: its owner gave it no title."""
+    return "working hours"
 
 
 def mapped_by(read: Callable[[Native], WorkingHours]) -> Callable[[Native, Context], Mapped]:

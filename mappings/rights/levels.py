@@ -28,3 +28,8 @@ LEVELS: Mapping[str, Access] = {
     "LimitedDetails": Access(False, Detail.SUBJECTS),
 }
 """By the name of the level in EWS; the last two are PowerShell's. Of "Custom" the single rights count."""
+
+
+def level_of(access: Access) -> str:
+    """Return the name of a level; "Custom" if the single rights are none of them."""
+    return next((name for name, own in LEVELS.items() if own == access), "Custom")

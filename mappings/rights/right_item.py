@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from mappings.fields.context import Context
 from mappings.losses.catalogue import lose
-from mappings.rights.levels import LEVELS
+from mappings.rights.levels import LEVELS, level_of
 from mappings.rights.one_person import Entry, granted
 from mappings.rights.readers import read_right, rights_beside
 from mappings.rights.source_right import Delegation, Grantee, SourceRight
@@ -63,9 +63,14 @@ def skip_right(_native: Native) -> None:
     return
 
 
-def title_of(_native: Native) -> str:
-    """Return "": a right has no title."""
-    return ""
+def title_of(native: Native) -> str:
+    """Return who has a right, and its level: its owner gave it no title.
+
+    Raises:
+        Rejected: "malformed-record".
+    """
+    right = read_right(native)
+    return f"{right.address or right.grantee}: {level_of(right.access) if right.stated else 'not told'}"
 
 
 def map_right(native: Native, context: Context) -> Mapped:

@@ -24,9 +24,10 @@ def skip_reply(_native: Native) -> None:
     return
 
 
-def title_of(_native: Native) -> str:
-    """Return "": a reply has no title."""
-    return ""
+def title_of(native: Native) -> str:
+    """Return whom a reply answers: its owner gave it no title."""
+    outside = native.properties.get("Side") == OUTSIDE
+    return f"automatic reply to people {'outside' if outside else 'inside'}"
 
 
 def mapped_by(read: Callable[[Native], Reply]) -> Callable[[Native, Context], Mapped]:

@@ -175,7 +175,8 @@ class Dovecot:
     _written: int = field(default_factory=lambda: int(time.time()))
 
     @property
-    def _account(self) -> pwd.struct_passwd:
+    def account(self) -> pwd.struct_passwd:
+        """Return the system's account that runs the server."""
         return pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
 
     def add_users(self, users: Iterable[str]) -> None:
@@ -193,7 +194,7 @@ class Dovecot:
         if self._warden is None:
             pid_file = self.lab / "run" / "master.pid"
             self._warden = watch_over(self.lab, pid_file, signal.SIGTERM, keep=self.keep)
-        owner = self._account
+        owner = self.account
         drop = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
         with (self.lab / "output").open("wb") as output:
             self._process = subprocess.Popen(
@@ -255,7 +256,7 @@ class Dovecot:
         raise RuntimeError(f"Dovecot does not start: {log[-2000:]}")
 
     def _write_configuration(self) -> None:
-        owner = self._account
+        owner = self.account
         boxes = "".join(_mailbox(name, use) for name, use in SPECIAL.items() if self.special)
         text = CONFIG.format(
             version=_version(),
@@ -276,7 +277,7 @@ class Dovecot:
         self._chown(self.lab)
 
     def _write_users(self) -> None:
-        owner = self._account
+        owner = self.account
         lines = [
             f"{user}:{{PLAIN}}{USER_PASSWORD}:{owner.pw_uid}:{owner.pw_gid}:"
             f":{self.lab}/mail/{user}::{self._more_of(user)}\n"
@@ -303,7 +304,7 @@ class Dovecot:
 
     def _chown(self, path: Path) -> None:
         if os.geteuid() == 0:
-            os.chown(path, self._account.pw_uid, self._account.pw_gid)
+            os.chown(path, self.account.pw_uid, self.account.pw_gid)
 
 
 def _mailbox(name: str, use: str) -> str:

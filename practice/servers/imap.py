@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from practice.servers.dovecot import available, start_dovecot
+from practice.servers.pigeonhole import has_rules, start_pigeonhole
 from practice.servers.pymap_server import start_pymap
 
 LOGIN_SECONDS = 10.0
@@ -32,17 +33,22 @@ class ImapServer(Protocol):
         """Stop it."""
 
 
-def start_imap(users: Iterable[str], prefer_dovecot: bool = True) -> ImapServer:
+def start_imap(users: Iterable[str], prefer_dovecot: bool = True, *, rules: bool = False) -> ImapServer:
     """Start a server with these accounts, empty.
 
     A Dovecot that opens no mailbox after a login, as one that was installed in parts, is stopped again.
+
+    Args:
+        users: who may log in.
+        prefer_dovecot: False for pymap in any case.
+        rules: True for one that keeps rules and rights, too, where it is installed whole: a Pigeonhole.
 
     Raises:
         RuntimeError: no server starts.
     """
     accounts = list(users)
     if prefer_dovecot and available():
-        server = start_dovecot(accounts)
+        server = (start_pigeonhole if rules and has_rules() else start_dovecot)(accounts)
         if not accounts or _opens(server, accounts[0]):
             return server
         server.stop()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from memory.doubles import MemoryMailbox, MemoryStore, MemoryTarget
 from on_dovecot import OnDovecot
-from server_fixtures import ACL, dovecot_fixture
+from server_fixtures import dovecot_fixture
 from servers.dovecot import Dovecot
 from walking import SOURCE, Trial, letter, verified
 
@@ -24,6 +24,7 @@ from ledger.leg.leg_session import LegLedger
 from model.kinds import Kind
 from model.protocols import Capabilities, Role
 from model.readers import Readers
+from practice.servers.pigeonhole import ACL
 
 dovecot = dovecot_fixture(["anna", "bert"], more=ACL)
 BLOCKED = (LegState.BLOCKED, CODE)

@@ -59,6 +59,7 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "score": WAVE,
     "links": WAVE,
     "show": ("{verified}",),
+    "settings": ("-m", "{verified}", *WHO),
     "explain": ("not-approved",),
     "log": ("pilot", "--all"),
     "approvals": WAVE,
@@ -100,6 +101,7 @@ KEEPS: Mapping[str, Collection[str]] = {
     "check": {"checked", "meta"},
     "discover": {"source_extra"},
     "who": {"event", "meta"},
+    "settings": {"event", "meta"},
 }
 """By command, the tables in which it writes down that it looked, or what it found."""
 COUNTED = "counter"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from connector_settings import dovecot_settings
 from imapclient import IMAPClient
-from server_fixtures import SHARED, dovecot_fixture
+from server_fixtures import dovecot_fixture
 from servers.dovecot import Dovecot
 
 from connectors.folder_rights.target import HREF, FolderRightsTarget
@@ -21,6 +21,7 @@ from model.errors import Blocked, LeaseLost
 from model.folder_rights import FolderRight, RightsForm
 from model.kinds import Kind
 from model.protocols import Failed, Item, Native, Stored
+from practice.servers.pigeonhole import SHARED
 
 pytestmark = pytest.mark.dovecot
 PEOPLE = [f"{name}{number}" for number in range(30) for name in ("anna", "bert")]

@@ -9,7 +9,7 @@ import pytest
 from connector_settings import dovecot_settings
 from imap_script import CAPABILITIES, Open, Serve
 from imapclient import IMAPClient
-from server_fixtures import ACL, dovecot_fixture
+from server_fixtures import dovecot_fixture
 from servers.dovecot import Dovecot
 
 from connectors.imap.target import ImapTarget
@@ -17,6 +17,7 @@ from connectors.settings import Account
 from model.kinds import Kind
 from model.protocols import Container
 from model.readers import Readers
+from practice.servers.pigeonhole import ACL
 
 OWNER = b"anna lrswipkxtecdan"
 dovecot = dovecot_fixture(["anna", "bert"], more=ACL)

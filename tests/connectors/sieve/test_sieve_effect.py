@@ -15,6 +15,7 @@ from connectors.sieve.take_effect import TookEffect
 from connectors.sieve.wire import Answer
 from model.errors import MigrationError, Transient
 from model.protocols import Failed
+from model.taking_effect import Effect
 
 
 def code_of(call: Callable[[], object]) -> str:
@@ -51,6 +52,30 @@ def test_a_repeat_changes_nothing(target: OpenTarget, session: Session, acting: 
         done = target(live=live).take_effect()
         assert (done.added, done.touched, done.removed) == (frozenset(), frozenset(), frozenset())
     assert world(session) == before
+
+
+def test_each_rule_says_what_it_does_now(target: OpenTarget, session: Session) -> None:
+    reset(session, {"own": PERSONS}, "own")
+    opened = target()
+    rules = [
+        item(rule()),
+        item(rule("Other", 2)),
+        item(rule("Third", 3)),
+        item(rule("Sleeps", 4, active=False)),
+    ]
+    written(opened, *rules)
+    hrefs = [one.key.hex() for one in rules]
+    assert opened.effects() == dict.fromkeys(hrefs, Effect.WAITS)
+    opened.take_effect()
+    first = [Effect.ACTS, Effect.ACTS, Effect.ACTS, Effect.OFF]
+    assert opened.effects() == dict(zip(hrefs, first, strict=True))
+    text = text_of(session, "own")
+    second, third = (text.index(f"# kogge rule {href}".encode()) for href in hrefs[1:3])
+    session.put("own", text[:second] + text[third:].replace(b'"Third"', b'"Fourth"'))
+    now = [Effect.ACTS, Effect.ENDED, Effect.CHANGED, Effect.OFF]
+    assert target(live=True).effects() == dict(zip(hrefs, now, strict=True))
+    session.activate("")
+    assert set(target(live=True).effects().values()) == {Effect.ENDED}, "another script, or none, acts now"
 
 
 def test_while_frozen_the_rules_follow_the_source(target: OpenTarget, session: Session, acting: None) -> None:

@@ -7,7 +7,6 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
-from servers import pigeonhole as server
 from servers.pigeonhole import Pigeonhole, start_pigeonhole
 from servers.smtp_sink import SmtpSink
 from services import needed
@@ -20,6 +19,7 @@ from connectors.sieve.target import SieveTarget
 from mappings.rules.reply import Audience, Reply, fit_reply
 from model.errors import Blocked
 from model.kinds import Kind
+from practice.servers.pigeonhole import has_rules
 
 USERS = [f"away{number}" for number in range(12)]
 _fresh = iter(USERS)
@@ -37,7 +37,7 @@ def sink() -> Iterator[SmtpSink]:
 
 @pytest.fixture(scope="module")
 def pigeonhole(sink: SmtpSink) -> Iterator[Pigeonhole]:
-    needed(server.available(), "Dovecot 2.4 with Pigeonhole, ManageSieve and LMTP is not installed")
+    needed(has_rules(), "Dovecot 2.4 with Pigeonhole, ManageSieve and LMTP is not installed")
     running = start_pigeonhole(USERS, submission=sink.port)
     yield running
     running.stop()

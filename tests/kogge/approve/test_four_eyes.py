@@ -82,7 +82,7 @@ FREE = {
 
 LOOKS = {
     *("approvals", "completion", "discover", "explain", "failures", "links", "log", "metrics", "report"),
-    *("score", "show", "status", "verify", "who"),
+    *("score", "settings", "show", "status", "verify", "who"),
 }
 
 

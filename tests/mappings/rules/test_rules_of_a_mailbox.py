@@ -6,18 +6,19 @@ from collections.abc import Iterator
 
 import pytest
 from rule_records import Case, by_ews, mailbox, table
-from servers.pigeonhole import Pigeonhole, available, start_pigeonhole
+from servers.pigeonhole import Pigeonhole, start_pigeonhole
 from services import needed
 
 from mappings.rules.fit_rule import fit_rules
 from model.sieve_rule import quoted
+from practice.servers.pigeonhole import has_rules
 
 FOLDERS = ("INBOX", "Archiv/Grün", "Trash")
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Pigeonhole]:
-    needed(available(), "Dovecot with Pigeonhole and LMTP is not installed")
+    needed(has_rules(), "Dovecot with Pigeonhole and LMTP is not installed")
     made = start_pigeonhole(["anna"])
     made.admin("mailbox", "create", "-u", "anna", "Archiv/Grün")
     _write_script(made)

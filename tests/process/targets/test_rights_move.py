@@ -3,17 +3,19 @@ rollback: nobody has a right before the freeze, and nobody has more than before.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from imapclient import IMAPClient
 from proving import Place, accounted, asked, until
-from server_fixtures import SHARED, dovecot_fixture
+from server_fixtures import dovecot_fixture
 from servers.dovecot import Dovecot
 
 from practice.exchange.server import ExchangeServer
 from practice.servers.dovecot import USER_PASSWORD
+from practice.servers.pigeonhole import SHARED
 from practice.world.folders import Grant
 from practice.world.mailbox import Mailbox
 from practice.world.world import World
@@ -117,6 +119,15 @@ def test_rights_are_given_from_the_freeze_on(office: Office) -> None:
     assert place.query(GIVEN) == [(2,)]
     codes = {str(code) for (code,) in place.query("SELECT DISTINCT code FROM item WHERE state = 6")}
     assert {"person-later", "right-of-unknown"} <= codes
+    done = place.run("settings", "-m", first, "--by", "Help desk", "--json")
+    assert done.code == 0, done
+    shown = {one["source"]: one for one in json.loads(done.out)}
+    editor = shown[f"{world.people.at(1).address}: Editor, in Abteilung 7"]
+    assert (editor["target"], editor["effect"]) == (f"{second}: eilprstw, in Abteilung 7", "there")
+    later = shown[
+        f"{world.people.at(2).address}: Author, in {world.mailbox(owner.address).distinguished('inbox').name}"
+    ]
+    assert (later["target"], later["effect"], later["code"]) == ("", "not there", "person-later")
 
     done = place.run("migrate", "--wave", "later", "--json")
     assert done.code == 0, done

@@ -3,6 +3,7 @@ they act after the freeze, and a delivered mail lands in the folder that its rul
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -67,6 +68,13 @@ class Office:
         with self.session(login) as session:
             return (session.read(NAME) or b"").decode()
 
+    def shown(self, login: str) -> list[dict[str, str]]:
+        """What `kogge settings` shows a help desk."""
+        done = self.place.run("settings", "-m", login, "--by", "Help desk", "--json")
+        assert done.code == 0, done
+        found: list[dict[str, str]] = json.loads(done.out)
+        return found
+
     def names(self, login: str) -> set[str]:
         with self.session(login) as session:
             return {one.name for one in session.scripts()}
@@ -118,6 +126,7 @@ def test_rules_act_after_the_freeze(office: Office) -> None:
         assert done.code == 0, done
         accounted(place)
     assert NAME in office.names(first)
+    assert {one["effect"] for one in office.shown(first)} == {"waits", "not there"}
     assert office.acts(first).replace("\r\n", "\n") == OWN, "nothing of ours acts while the mailbox is filled"
     office.deliver(first, "Rundschreiben 1")
     assert server.subjects(first, "INBOX")[-1] == "Rundschreiben 1"
@@ -136,6 +145,10 @@ def test_rules_act_after_the_freeze(office: Office) -> None:
     assert server.subjects(first, "Junk")[-1:] == ["Lotto Rundschreiben 3"], "the own rules come first"
     assert server.subjects(first, "INBOX")[-1] == "Nach Hause", "what sends mail out is switched off"
     assert office.acts(second) == ""
+    both = {one["source"]: one for one in office.shown(first)}
+    assert both["Rundschreiben"]["effect"] == "acts"
+    assert 'fileinto "Trash"' in both["Rundschreiben"]["target"]
+    assert (both["Nach Hause"]["effect"], both["Nach Hause"]["fate"]) == ("switched off", "verified")
     assert place.migrate().code == 0
     assert office.acts(first) == acts, "a live mailbox is left as it is"
 

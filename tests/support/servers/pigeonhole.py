@@ -9,60 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from practice.servers import dovecot
+from practice.servers.pigeonhole import sieve_lines
 from servers.dovecot import Dovecot
 
-PIGEONHOLE = """\
-protocols {{
-  sieve = yes
-  lmtp = yes
-}}
-ssl = yes
-ssl_server_cert_file = {lab}/ca.pem
-ssl_server_key_file = {lab}/key.pem
-auth_username_format = %{{user}}
-service managesieve-login {{
-  chroot =
-  restart_request_count = {logins}
-  process_min_avail = 1
-  inet_listener sieve {{
-    port = {sieve}
-  }}
-}}
-service managesieve {{
-  restart_request_count = {logins}
-  process_min_avail = 1
-}}
-service lmtp {{
-  user = {user}
-  inet_listener lmtp {{
-    port = {lmtp}
-  }}
-}}
-protocol lmtp {{
-  auth_username_format = %{{user{name}}}
-  mail_plugins {{
-    sieve = yes
-  }}
-}}
-lda_mailbox_autocreate = no
-sieve_script personal {{
-  driver = file
-  path = %{{home}}/sieve
-  active_path = %{{home}}/.dovecot.sieve
-}}
+QUOTAS = """\
 sieve_quota_script_count = {scripts}
 sieve_quota_storage_size = {storage}B
 sieve_max_script_size = {largest}B
-sieve_max_redirects = 7
 """
 """Its own settings of quotas: 0 for none."""
-PROGRAMS = ("managesieve", "managesieve-login", "lmtp")
-
-
-def available() -> bool:
-    """Whether a Dovecot is installed with Pigeonhole, ManageSieve and LMTP."""
-    folders = dovecot.LIBRARIES
-    return dovecot.available() and all(any((place / one).exists() for place in folders) for one in PROGRAMS)
 
 
 @dataclass
@@ -85,17 +40,9 @@ class Pigeonhole(Dovecot):
 
     def __post_init__(self) -> None:
         self.tls = True
-        self.more += PIGEONHOLE.format(
-            lab=self.lab,
-            logins=dovecot.LOGINS,
-            sieve=self.sieve_port,
-            lmtp=self.lmtp_port,
-            user=self._account.pw_name,
-            scripts=self.scripts,
-            storage=self.storage,
-            largest=self.largest,
-            name="" if self.addresses else " | username",
-        )
+        self.more += sieve_lines(self, self.sieve_port, self.lmtp_port, addresses=self.addresses)
+        limits = {"scripts": self.scripts, "storage": self.storage, "largest": self.largest}
+        self.more += QUOTAS.format(**limits)
         super().__post_init__()
 
     def home(self, user: str) -> Path:
