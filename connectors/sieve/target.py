@@ -254,11 +254,15 @@ class SieveTarget:
         acting = acting_rules(self._session, record)
         found: dict[str, Effect] = {}
         for href, kept in record.rules.items():
-            if (placed := acting.get(href)) is not None:
-                mine = Effect.ACTS if kept.rule.active else Effect.OFF
-                found[href] = Effect.CHANGED if placed.touched else mine
+            placed = acting.get(href)
+            if placed is not None and placed.touched:
+                found[href] = Effect.CHANGED
+            elif placed is None and kept.taken:
+                found[href] = Effect.ENDED
+            elif not kept.rule.active:
+                found[href] = Effect.OFF
             else:
-                found[href] = Effect.ENDED if kept.taken else Effect.WAITS
+                found[href] = Effect.ACTS if kept.taken else Effect.WAITS
         return found
 
     def give_back(self) -> None:

@@ -123,7 +123,7 @@ def practice_up(
     refuse_existing(
         directory, [str(StateSettings().directory)], "a ledger may be in it; choose another directory"
     )
-    with _understood(), practising(people, items, seed, pim, cloud, plain=plain) as stage:
+    with _understood(), practising(people, items, seed, pim, cloud, plain=plain, rules=True) as stage:
         written = write_new(directory, stage.files())
         done = Signalled()
         for line in stage.lines():

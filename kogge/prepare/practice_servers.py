@@ -277,6 +277,8 @@ def practising(
     cloud: int = 0,
     prefect_port: int = PORT,
     plain: int = 0,
+    *,
+    rules: bool = False,
 ) -> Iterator[Stage]:
     """Start the servers, and end them with the context. Dovecot serves IMAP if it is installed.
 
@@ -290,6 +292,7 @@ def practising(
             Exchange.
         prefect_port: where a run's Prefect is to listen, if that port is free and no other practice world's;
             0 for any free one.
+        rules: see staged.
     """
     from practice.drive.drives import Drives
     from practice.drive.pointers import strew
@@ -311,7 +314,7 @@ def practising(
         drives = Drives(world)
         strew(world, drives, world.addresses()[own:])
         graph = GraphServer(world, services=[GraphDrives(drives)], https=True)
-    with staged(ExchangeServer(world), own, graph, prefect_port, plain) as stage:
+    with staged(ExchangeServer(world), own, graph, prefect_port, plain, rules=rules) as stage:
         yield stage
 
 

@@ -20,7 +20,8 @@ LINES: tuple[Column[SettingLine], ...] = (
     Column("workload", lambda one: str(one.kind), "workload"),
     Column("source", heading="at the source", wrap=True),
     Column("target", heading="at the target", wrap=True),
-    Column("effect", heading="does there", wrap=True),
+    Column("text"),
+    Column("effect", heading="does there"),
     Column("fate", lambda one: one.state.name.lower(), "fate"),
     Column("code", heading="code"),
     Column("losses", lambda one: list(one.losses), "lost", lambda one: ", ".join(one.losses), wrap=True),
@@ -68,13 +69,17 @@ def settings(
 def _show(sides: Sides, output: Output[SettingLine]) -> None:
     from engine.control.remedies import advice
     from kogge.terminal.tables import CARE, QUIET
+    from reports.loss_texts import meaning
 
     out = screen()
     for side, code in sides.faults:
         out.print(Text(f"{side} cannot be read: {code}: {advice(code)}", style=CARE), soft_wrap=True)
     if sides.lines:
         out.print(output.grid(sides.lines))
+        out.print()
         for code in sorted({one.code for one in sides.lines if one.code}):
             out.print(f"{code}: {advice(code)}", soft_wrap=True)
+        for kind, loss in sorted({(one.kind, loss) for one in sides.lines for loss in one.losses}):
+            out.print(f"{loss}: {meaning(kind, *loss.split(' '))}", soft_wrap=True)
     elif not sides.faults:
         out.print(Text(NONE, style=QUIET))

@@ -16,7 +16,6 @@ from connectors.sieve.target import FORMAT as RULE
 from engine.control.error_log import contain_defects
 from engine.opening.open_sides import accounts, open_source, open_target
 from engine.preflight.preflight import never, side_of
-from kogge.shown.item_lookup import UNREADABLE
 from ledger.db.rows import ContainerRow, ItemRow, MailboxRow, State
 from ledger.views.report_rows import items_of, paths_of
 from mappings.registry import ITEM_FORMS
@@ -33,10 +32,14 @@ if TYPE_CHECKING:
 
 SHOWN = (Kind.SETTINGS, Kind.PERMISSIONS)
 """The workloads whose items are shown, in this order."""
-THERE, ABSENT = "there", "not there"
-"""What an item that does not act by itself is at the target; what any item is that a side has no more."""
+THERE, ABSENT, UNKNOWN = "there", "not there", "not known"
+"""What an item that does not act by itself is at the target; what an item is that a side has no more, or of
+which that side says nothing since it cannot be asked."""
 MOST = 262_144
 """So many bytes of an item's text are shown, at most."""
+SHORT = 40
+"""So many characters of an action are shown on a screen."""
+NOTHING = ("", "")
 Located = tuple[ContainerRow, ItemRow]
 
 
@@ -47,9 +50,10 @@ class SettingLine:
     Attributes:
         kind: the workload.
         key: of the item, in hexadecimal.
-        source: what the source says; UNREADABLE if it cannot be asked.
-        target: what the target has, in its own words; "" if it has nothing.
-        effect: what it does at the target: of model.taking_effect.Effect, THERE or ABSENT; UNREADABLE if the
+        source: what the source says; UNKNOWN if it cannot be asked.
+        target: what the target has, in short; "" if it has nothing.
+        text: what the target has, as it was brought; "" if it has nothing.
+        effect: what it does at the target: of model.taking_effect.Effect, THERE or ABSENT; UNKNOWN if the
             target cannot be asked.
         state: the item's fate.
         code: why the item is not there, or not yet; "" if the fate says all.
@@ -60,6 +64,7 @@ class SettingLine:
     key: str
     source: str
     target: str
+    text: str
     effect: str
     state: State
     code: str
@@ -114,7 +119,7 @@ def both_sides(config: Config, ledger: Ledger, mailbox: MailboxRow) -> Sides:
             closing(open_source(config, pair.source, frozenset({kind}), looking=True)) as source,
         ):
             said = dict(_said(source, items, paths))
-        there: dict[str, str] | None = None
+        there: dict[str, tuple[str, str]] | None = None
         effects: Mapping[str, Effect] = {}
         with sides.noting(side_of(kind), mailbox), closing(_target(config, pair.target, kind)) as target:
             there = dict(_there(target, items))
@@ -128,14 +133,15 @@ def both_sides(config: Config, ledger: Ledger, mailbox: MailboxRow) -> Sides:
             line = SettingLine(
                 kind,
                 item.key.hex(),
-                UNREADABLE if said is None else said.get(item.key, ABSENT),
-                (there or {}).get(href, ""),
-                UNREADABLE if there is None else str(effects.get(href, stands)),
+                UNKNOWN if said is None else said.get(item.key, ABSENT),
+                *(there or {}).get(href, NOTHING),
+                UNKNOWN if there is None else str(effects.get(href, stands)),
                 item.state,
                 item.code or "",
                 tuple(lost[item.key]),
             )
             sides.lines.append(line)
+    sides.lines.sort(key=lambda one: SHOWN.index(one.kind))
     return sides
 
 
@@ -162,8 +168,8 @@ def _said(
                 yield key_of(native.ref.id), f"{title}, in {' > '.join(path)}" if path else title
 
 
-def _there(target: Target, items: Sequence[Located]) -> Iterator[tuple[str, str]]:
-    """Yield what the target has of each item, by its href."""
+def _there(target: Target, items: Sequence[Located]) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield what the target has of each item, by its href: in short, and as it was brought."""
     for place, group in groupby(items, key=lambda one: one[0].href):
         hrefs = [item.href for _, item in group if item.href is not None]
         if place is None or not hrefs:
@@ -171,18 +177,22 @@ def _there(target: Target, items: Sequence[Located]) -> Iterator[tuple[str, str]
         for href, native in target.read(place, hrefs):
             if isinstance(native, Native) and native.body is not None:
                 with native.body() as stream:
-                    yield href, _in_words(native.format, stream.read(MOST).decode(errors="replace"))
+                    text = stream.read(MOST).decode(errors="replace")
+                yield href, (_in_short(native.format, text), text)
 
 
-def _in_words(form: str, text: str) -> str:
-    """Return the text of an item for people: a rule as its owner would say it in Sieve, a right in short."""
+def _in_short(form: str, text: str) -> str:
+    """Return the text of an item for a screen: what a rule does, or who may do what in which folder."""
     try:
         if form == RULE:
-            rule = rule_of(text)
-            return f"{rule.name}: if {rule.test}: {' '.join(rule.actions)}"
+            return " ".join(_shortened(action) for action in rule_of(text).actions)
         if form == RIGHT:
             right = right_of(text)
             return f"{right.who}: {right.words}, in {right.folder}"
     except ValueError:
-        return text
-    return text
+        return _shortened(text)
+    return _shortened(text.partition("\n")[0])
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= SHORT else f"{text[: SHORT - 1]}…"

@@ -115,5 +115,7 @@ def test_practice_up_without_people_s_calendars(tmp_path: Path) -> None:
         server.terminate()
         server.wait(timeout=30)
     kinds = {"calendar": 0, "contacts": 0, "mail": 3, "notes": 0, "tasks": 0}
-    assert (code, [one["kinds"] for one in json.loads(shown)]) == (0, [kinds])
-    assert (looked, [one["kinds"] for one in json.loads(checked)["mailboxes"]]) == (0, [kinds])
+    assert (code, looked) == (0, 0)
+    for one in [*json.loads(shown), *json.loads(checked)["mailboxes"]]:
+        # Where Dovecot has Pigeonhole, rules and rights are there, too.
+        assert {kind: count for kind, count in one["kinds"].items() if kind in kinds} == kinds

@@ -126,7 +126,7 @@ def test_rules_act_after_the_freeze(office: Office) -> None:
         assert done.code == 0, done
         accounted(place)
     assert NAME in office.names(first)
-    assert {one["effect"] for one in office.shown(first)} == {"waits", "not there"}
+    assert {one["effect"] for one in office.shown(first)} == {"waits", "switched off", "not there"}
     assert office.acts(first).replace("\r\n", "\n") == OWN, "nothing of ours acts while the mailbox is filled"
     office.deliver(first, "Rundschreiben 1")
     assert server.subjects(first, "INBOX")[-1] == "Rundschreiben 1"
@@ -147,7 +147,8 @@ def test_rules_act_after_the_freeze(office: Office) -> None:
     assert office.acts(second) == ""
     both = {one["source"]: one for one in office.shown(first)}
     assert both["Rundschreiben"]["effect"] == "acts"
-    assert 'fileinto "Trash"' in both["Rundschreiben"]["target"]
+    assert both["Rundschreiben"]["target"] == 'fileinto "Trash";'
+    assert 'if header :contains "Subject" "Rundschreiben"' in both["Rundschreiben"]["text"]
     assert (both["Nach Hause"]["effect"], both["Nach Hause"]["fate"]) == ("switched off", "verified")
     assert place.migrate().code == 0
     assert office.acts(first) == acts, "a live mailbox is left as it is"
