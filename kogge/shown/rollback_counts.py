@@ -35,6 +35,23 @@ DONE = {
     "containers": "folders that we made and that were empty then: removed",
 }
 """The words that differ from WORDS once it is done."""
+OF_ONE = {
+    "changed": "changed by somebody since: it stays",
+    "added": "not ours: it stays",
+    "shared": "a meeting on which an attendee's copy rests: it stays",
+    "found": "there before us: it stays",
+    "unreadable": "cannot be read: it stays",
+    "refused": "the server does not let go of: it stays",
+    "shares": "share of ours",
+    "containers": "folder that we made and that is empty then",
+    "containers-staying": "folder that we made and that stays: something is in or below it, or the server "
+    "keeps it",
+}
+"""The words that differ from WORDS for a count of one."""
+DONE_OF_ONE = {
+    "shares": "share of ours: taken back",
+    "containers": "folder that we made and that was empty then: removed",
+}
 READ = {
     "read": "read",
     "answered": "answered",
@@ -87,7 +104,7 @@ def after_look(ended: Sequence[RollbackResult], nothing: str, command: str) -> s
 
 def _done_cells(ended: Sequence[RollbackResult]) -> Iterator[list[str]]:
     for workload, some in _by_workload(ended):
-        yield from _cells(workload, some, "removed", WORDS | DONE)
+        yield from _cells(workload, some, "removed", WORDS | DONE, OF_ONE | DONE_OF_ONE)
 
 
 def _look_cells(ended: Sequence[RollbackResult]) -> Iterator[list[str]]:
@@ -95,7 +112,7 @@ def _look_cells(ended: Sequence[RollbackResult]) -> Iterator[list[str]]:
     for workload, some in _by_workload(ended):
         seen = [one for one in some if one.code is None]
         if seen:
-            yield from _cells(workload, seen, "would be removed", WORDS)
+            yield from _cells(workload, seen, "would be removed", WORDS, OF_ONE)
         for code, count in codes_of(some).items():
             yield [workload, f"{count:,}", "unknown", f"what would be removed ({code})"]
 
@@ -108,7 +125,7 @@ def _by_workload(ended: Sequence[RollbackResult]) -> list[tuple[str, list[Rollba
 
 
 def _cells(
-    workload: str, some: Sequence[RollbackResult], goes: str, words: dict[str, str]
+    workload: str, some: Sequence[RollbackResult], goes: str, words: dict[str, str], of_one: dict[str, str]
 ) -> Iterator[list[str]]:
     """Yield how much goes, and then how much stays, with the reason."""
     from engine.rollback.run_many import total
@@ -120,7 +137,7 @@ def _cells(
             yield ["", "", f"{counts[name]:,}", f"of them {said}"]
     for name, said in words.items():
         if counts[name]:
-            yield ["", "", f"{counts[name]:,}", said]
+            yield ["", "", f"{counts[name]:,}", of_one.get(name, said) if counts[name] == 1 else said]
 
 
 def lines_of_added(ended: Sequence[RollbackResult], path: Path) -> list[str]:

@@ -96,7 +96,7 @@ def test_somebody_live_is_given_back_and_keeps_what_is_theirs(
     shown = capsys.readouterr()
     assert "what Kogge wrote is taken back, hooks undone, then staging" in " ".join(shown.out.split())
     assert "would be removed" in shown.out
-    assert "not ours: they stay" in shown.out
+    assert "not ours: it stays" in shown.out
     assert f"To do it: kogge give-back -m {town.ids['anna']} --by NAME --reason TEXT" in shown.err
     assert (phase(town), hooks(town), town.messages("anna")) == (Phase.LIVE, ["redirect", "open"], ITEMS + 1)
     assert run("give-back", *anna(town), *BY) == 2, "nobody approved a rollback"

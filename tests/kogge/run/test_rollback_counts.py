@@ -10,7 +10,7 @@ import pytest
 
 from engine.rollback.report import RollbackReport
 from engine.rollback.run_many import RollbackResult
-from kogge.shown.rollback_counts import after_look, passes, show_counts
+from kogge.shown.rollback_counts import DONE, DONE_OF_ONE, OF_ONE, WORDS, after_look, passes, show_counts
 
 
 def looked(code: str | None, ours: int) -> RollbackResult:
@@ -24,6 +24,22 @@ def test_what_was_seen_is_counted_apart_from_what_is_unknown(capsys: pytest.Capt
     assert rows[0][:3] == ["mail", "1", "5"]
     assert rows[1][:3] == ["mail", "2", "unknown"]
     assert len(rows) == 2
+
+
+@pytest.mark.parametrize(("execute", "said"), [(False, "that is empty then"), (True, "removed")])
+def test_one_folder_is_told_as_one(execute: bool, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    leg: Any = SimpleNamespace(workload="mail", mailbox="m-1")
+    counts = Counter({"ours": 2, "containers": 1, "changed": 2})
+    show_counts([RollbackResult(leg, RollbackReport(counts))], execute=execute)
+    out = " ".join(capsys.readouterr().out.split())
+    assert "1 folder that we made" in out
+    assert said in out
+    assert "2 changed by somebody since: they stay" in out
+
+
+def test_what_is_told_of_one_is_told_of_many() -> None:
+    assert OF_ONE.keys() <= WORDS.keys()
+    assert DONE_OF_ONE.keys() == DONE.keys()
 
 
 @pytest.mark.parametrize(
