@@ -17,7 +17,7 @@ from model.working_hours import HOURS, AvailabilityStore, uid_of
 
 FORMAT: Final = "availability"
 OWN: Final = "own-hours"
-"""The code of hours that are not written, since the person has set others."""
+"""The code of hours that are not written, since the person has set some, the same or others."""
 NOT_KEPT: Final = "hours-not-at-target"
 MOST: Final = 65_536
 KEY: Final = key_of(HOURS)
@@ -96,11 +96,12 @@ class HoursPart:
             body = stream.read(MOST + 1)
         if len(body) > MOST:
             raise Rejected(NOT_KEPT)
-        there = self._means(self._store.text())
-        if there == item.digest:
+        text = self._store.text()
+        there = self._means(text)
+        if there == item.digest and _is_ours(text):
             return
         before = item.replaces.digest if item.replaces is not None and not self._live else None
-        if there is not None and there != before:
+        if there is not None and (there != before or not _is_ours(text)):
             raise Rejected(OWN)
         self._store.keep(body)
         if self._means(self._store.text()) != item.digest:
@@ -126,8 +127,7 @@ class HoursPart:
             if error.code != NOT_KEPT:
                 raise
             return None
-        is_ours = text is not None and f"UID:{uid_of(KEY)}".encode() in text.split()
-        return text if is_ours else None
+        return text if _is_ours(text) else None
 
     def _means(self, text: bytes | None) -> bytes | None:
         """Return what an object means; of one that has no meaning, a value that no digest equals."""
@@ -137,3 +137,7 @@ class HoursPart:
             return self._digest(io.BytesIO(text))
         except Rejected:
             return b"unknown"
+
+
+def _is_ours(text: bytes | None) -> bool:
+    return text is not None and f"UID:{uid_of(KEY)}".encode() in text.split()

@@ -116,6 +116,22 @@ def test_what_a_person_set_stays(desk: Desk, part: Open, server: Availability, t
     assert changes(desk) == 0
 
 
+@pytest.mark.parametrize("live", [False, True])
+def test_the_same_hours_set_by_a_person_are_the_persons(
+    desk: Desk, part: Open, server: Availability, live: bool
+) -> None:
+    """A person who saves what Kogge wrote makes it theirs: the web client writes it with a UID of its own."""
+    opened = part(live=live)
+    assert outcome(opened, hours()) == ""
+    server.held[desk.user] = text = server.held[desk.user].replace(uid_of(KEY), "made-by-the-web-client")
+    stored = Stored(KEY, KEY.hex(), digest=hours().digest)
+    assert outcome(opened, hours()) == "own-hours"
+    assert outcome(opened, replace(hours(18), replaces=stored)) == "own-hours"
+    assert list(opened.listing()) == []
+    assert list(opened.remove([stored])) == [stored]
+    assert server.held[desk.user] == text
+
+
 def test_only_what_is_as_it_was_written_is_replaced(desk: Desk, part: Open, server: Availability) -> None:
     opened, before = part(), hours(16)
     assert outcome(opened, before) == ""
