@@ -99,6 +99,7 @@ class Profile:
         collections_full: statuses that refuse a new collection because the user has too many.
         collections_every: seconds between new collections where the server limits them without stating a
             delay.
+        reminds: True if the server itself reminds people of what is written, whatever device they use.
         shares: True if collections are shared by Nextcloud's requests (oc:share, oc:invite).
         http_api: True if the product has Open-Xchange's HTTP API beside DAV.
         user_agent: the User-Agent.
@@ -154,6 +155,7 @@ class Profile:
     collections_full: frozenset[int] = frozenset()
     collections_every: float | None = None
     shares: bool = False
+    reminds: bool = False
     http_api: bool = False
     user_agent: str = "Kogge"
     vcard: str = "3.0"

@@ -48,5 +48,6 @@ PROFILE: Final = Profile(
     collections_full=frozenset({403}),
     collections_every=360.0,
     shares=True,
+    reminds=True,
     max_bytes={"calendar": 10_000_000, "tasks": 10_000_000, "contacts": 5_000_000},
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Collection
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -88,6 +89,11 @@ class DavSettings(Networked):
         if self.api is not None:
             self._refuse_unusable(self.api)
         return self
+
+    def advice(self, products: Collection[str]) -> tuple[str, ...]:
+        """Return "reminders-ring" for a server that reminds people by itself, of what is only staged, too."""
+        del products
+        return ("reminders-ring",) if PROFILES[self.profile].reminds else ()
 
     def _refuse_unusable(self, api: str) -> None:
         """Check that the product has the API, and that Kogge can log in to it there.

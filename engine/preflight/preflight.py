@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
-from typing import NoReturn, TypeAlias
+from typing import Literal, NoReturn, TypeAlias
 
 from connectors.server_settings import ServerSettings
 from connectors.settings import Account
@@ -49,6 +49,8 @@ from model.readers import TellsReaders
 Passes: TypeAlias = Mapping[tuple[str, Kind], tuple[str, int]]
 NO_PASSES: Passes = MappingProxyType({})
 EMPTINESS = "emptiness-unproven"
+Hint: TypeAlias = tuple[Literal["source", "target"], str]
+"""Which side an advice is about, and its code."""
 """The code of the advice for a target whose listings leave out items, and which has no other way to tell."""
 LOST = frozenset({"connection-closed", "connection-cut", "connection-lost"})
 """The codes of a connection that ended in the middle: another one may do."""
@@ -342,15 +344,21 @@ def _count(look: PreflightResult, source: Source, workloads: frozenset[Kind]) ->
         look.bytes = (look.bytes or 0) + sum(size or 0 for size in sizes)
 
 
-def hints(config: Config, looks: Sequence[PreflightResult]) -> list[str]:
-    """Return codes of advice about a side as a whole; nothing is refused because of them."""
-    facts = [stated for look in looks for stated in look.facts.values()]
-    unproven = [EMPTINESS] if any(stated.get("emptiness") == "unproven" for stated in facts) else []
-    advice: dict[str, None] = {}
+def hints(config: Config, looks: Sequence[PreflightResult]) -> list[Hint]:
+    """Return advice about servers as a whole; nothing is refused because of it.
+
+    Returns:
+        each once.
+    """
+    found: dict[Hint, None] = {}
     for side, source in config.source.tables().items():
         products = {look.facts.get(side, {}).get("product", "") for look in looks}
-        advice |= dict.fromkeys(source.advice(products))
-    return [*advice, *unproven]
+        found |= dict.fromkeys(("source", code) for code in source.advice(products))
+    for settings in filter(None, map(config.target.of, (Kind.CALENDAR, Kind.TASKS))):
+        found |= dict.fromkeys(("target", code) for code in settings.advice(()))
+    if any(stated.get("emptiness") == "unproven" for look in looks for stated in look.facts.values()):
+        found["target", EMPTINESS] = None
+    return list(found)
 
 
 def _look_at_target(look: PreflightResult, side: str, target: Target) -> None:

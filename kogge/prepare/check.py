@@ -272,7 +272,7 @@ def _check_document(
         ],
         "control": {one.side: one.opens for one in power},
         "permissions": {code: list(names) for code, names in _excess(looks).items()},
-        "hints": [{"code": code, "advice": advice(code)} for code in hints(config, looks)],
+        "hints": [{"code": code, "advice": advice(code)} for _, code in hints(config, looks)],
         "servers": {side: dict(facts) for side, facts in _facts(config, looks)},
     }
 
@@ -431,10 +431,10 @@ def _wrong_rows(looks: Sequence[PreflightResult], listed: str) -> str:
 
 def _care(config: Config, looks: Sequence[PreflightResult]) -> Iterator[str]:
     """Yield what to know of a side's settings and permissions, a line each."""
-    from engine.preflight.preflight import EMPTINESS, hints
+    from engine.preflight.preflight import hints
 
-    for code in hints(config, looks):
-        yield f"{'target' if code == EMPTINESS else 'source'}: {code}: {advice(code)}"
+    for side, code in hints(config, looks):
+        yield f"{side}: {code}: {advice(code)}"
     for code, names in _excess(looks).items():
         yield f"source: {code}: {', '.join(names)}. {advice(code)}"
 

@@ -181,6 +181,6 @@ def test_a_source_that_cannot_be_asked_is_asked_again(monkeypatch: pytest.Monkey
 def test_ews_of_exchange_online_is_sent_to_graph(url: str, product: str | None, hinted: bool) -> None:
     source = EwsSettings(url=url, username="service", password={"env": "X"})  # type: ignore[arg-type]
     look: Any = SimpleNamespace(facts={"source": {"product": product}} if product else {})
-    config: Any = SimpleNamespace(source=Sources(source, {}))
-    assert preflight.hints(config, [look]) == (["ews-ends"] if hinted else [])
+    config: Any = SimpleNamespace(source=Sources(source, {}), target=SimpleNamespace(of=lambda _: None))
+    assert preflight.hints(config, [look]) == ([("source", "ews-ends")] if hinted else [])
     assert "graph" in advice("ews-ends")
