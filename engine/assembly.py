@@ -14,7 +14,7 @@ from engine.context.shrink_guard import ShrinkBreaker
 from engine.control.server_words_file import Words
 from engine.leg.run import Leg, LegSetting, Task, approvals
 from engine.leg.run_options import AS_CONFIGURED, RunOptions
-from engine.opening.gate_files import addresses, grantees, parties, rules
+from engine.opening.gate_files import addresses, grantees, parties, rights_list, rules
 from engine.opening.open_sides import open_ledger, opener, planned_pair
 from engine.pacing.measured_sides import measured_alone
 from engine.steps.beginning import invitation_policy
@@ -98,6 +98,7 @@ def build_leg(
 def _copying(config: Config, setting: LegSetting, options: RunOptions, breaker: ShrinkBreaker) -> LegSetting:
     """Return the setting completed for a walk that copies or verifies."""
     ledger, mailbox = setting.ledger, setting.mailbox
+    rights_list(config)  # a fault in it concerns all mailboxes, and is met before one of them is claimed
     key = proven_key(config, ledger) if options.writes else b""
     return replace(
         setting,

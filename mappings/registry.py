@@ -14,7 +14,7 @@ files     "file"                    see mappings.files.file
 settings  "ews-rule", "graph-rule"  see mappings.rules.rule_item
           "ews-hours", "graph-hours"  see mappings.hours.hours_item
           "ews-reply", "graph-reply"  see mappings.rules.reply_item
-permissions  "ews-right", "graph-right"  see mappings.rights.right_item
+permissions  "ews-right", "graph-right", "listed-right"  see mappings.rights.right_item
 
 A source that comes later has a format of its own, and a line of its own in FORMS. Records of Graph are JSON;
 see the mappings that read them into the elements below (mappings.exchange.elements).
@@ -45,6 +45,7 @@ from mappings.mail import mail
 from mappings.mail.digest import canonical, tolerant
 from model.errors import Rejected
 from model.kinds import Kind
+from model.listed_rights import FORMAT as LISTED
 from model.protocols import Capabilities, Loss, Mapped, Native, key_of
 
 Shared = Callable[[BinaryIO, BinaryIO, datetime, frozenset[str]], tuple[Loss, ...] | None]
@@ -334,6 +335,7 @@ FORMS: Mapping[tuple[Kind, str], RecordForm] = {
     (Kind.SETTINGS, "graph-hours"): RecordForm(_SKIP_HOURS, _map_graph_hours, _HOURS_TITLE),
     (Kind.PERMISSIONS, "ews-right"): _RIGHT,
     (Kind.PERMISSIONS, "graph-right"): _RIGHT,
+    (Kind.PERMISSIONS, LISTED): _RIGHT,
 }
 """By the kind of the item and the format of its record (Native.format)."""
 

@@ -16,6 +16,7 @@ from connectors.http.hrefs import Mine, anybody
 from connectors.http.rate_limit import NO_BUDGET, RequestBudget
 from connectors.settings import Account
 from model.kinds import Kind
+from model.listed_rights import ListedRight
 from model.protocols import Guard, Loss, Source, Target
 from model.rights_store import RightsStore
 from model.working_hours import AvailabilityStore
@@ -44,6 +45,7 @@ class SourceRequest:
         spool: the directory in which large bodies wait.
         looking: True if a command only looks, and wants to know more of each folder.
         budget: asked before each request.
+        listed: the rights to this mailbox that an administrator exported.
     """
 
     account: Account
@@ -51,6 +53,7 @@ class SourceRequest:
     spool: Path
     looking: bool = False
     budget: RequestBudget = NO_BUDGET
+    listed: tuple[ListedRight, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,14 @@ https://learn.microsoft.com/en-us/exchange/client-developer/exchange-web-service
 def _source(settings: EwsSettings, request: SourceRequest) -> EwsSource:
     from connectors.ews.source import EwsSource
 
-    return EwsSource(settings, request.account, request.spool, request.kinds, classes=request.looking)
+    return EwsSource(
+        settings,
+        request.account,
+        request.spool,
+        request.kinds,
+        classes=request.looking,
+        listed=request.listed,
+    )
 
 
 CONNECTORS = (

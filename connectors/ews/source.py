@@ -36,6 +36,7 @@ from connectors.ews.series_states import CalendarCursor, digests_of, read_cursor
 from connectors.ews.settings import EwsSettings
 from connectors.exchange.folders import containers
 from connectors.exchange.hours import hours_container, hours_reader
+from connectors.exchange.listed_rights import with_listed
 from connectors.exchange.record_set import RecordSetReader
 from connectors.exchange.replies import REPLY, reply_container, reply_reader
 from connectors.exchange.rights import RIGHTS, RightsAnswer, RightSetReader, rights_container
@@ -43,6 +44,7 @@ from connectors.exchange.rules import RULES, rule_container, rule_reader
 from connectors.settings import Account
 from model.errors import CursorLost, Transient
 from model.kinds import Kind
+from model.listed_rights import ListedRight
 from model.protocols import Capabilities, Container, Failed, Identity, Native, Page, Ref
 from model.working_hours import HOURS
 
@@ -69,6 +71,7 @@ class EwsSource:
         kinds: frozenset[Kind] = FOLDER_KINDS,
         *,
         classes: bool = False,
+        listed: tuple[ListedRight, ...] = (),
     ) -> None:
         """Prepare the source; the server is not asked before the first call.
 
@@ -80,8 +83,10 @@ class EwsSource:
                 asked for.
             classes: True to list the items' classes, too, which tell Ref.foreign. Copying does without: it
                 fetches every item.
+            listed: the rights to this mailbox that an administrator exported.
         """
         self._settings = settings
+        self._listed = listed
         self._kinds = kinds
         self._classes = classes
         self._login = account.login
@@ -281,9 +286,11 @@ class EwsSource:
     def _read_rights(self) -> RightsAnswer:
         folders = [one for one in self._folders() if one.omit is None and one.kind in FOLDER_KINDS]
         try:
-            return rights_of(self._client, folders)
+            answer = rights_of(self._client, folders)
         except EwsRefusal as refusal:
             raise translated(refusal) from None
+        told = {folder.id for folder in folders} - answer.untold
+        return with_listed(answer, self._listed, folders, told)
 
     def _plan(self, kind: Kind, bodies: bool) -> FetchPlan[Native]:
         if kind not in FORMATS:

@@ -8,6 +8,11 @@ from connectors.server_settings import ServerSettings
 
 
 class FolderRightsSettings(ServerSettings):
-    """Give rights where the folders lie: on the servers of the other targets, as these are configured."""
+    """Give rights where the folders lie: on the servers of the other targets, as these are configured.
+
+    Attributes:
+        export: a CSV of rights that an administrator exported; None without one.
+    """
 
     kind: Literal["folder-rights"] = "folder-rights"
+    export: str | None = None

@@ -23,7 +23,8 @@ Source: https://learn.microsoft.com/en-us/graph/throttling-limits
 def _source(settings: GraphSettings, request: SourceRequest) -> GraphSource:
     from connectors.graph.source import GraphSource
 
-    return GraphSource(settings, _as_graph_names(request.account), request.spool, request.kinds)
+    account = _as_graph_names(request.account)
+    return GraphSource(settings, account, request.spool, request.kinds, listed=request.listed)
 
 
 def _as_graph_names(account: Account) -> Account:

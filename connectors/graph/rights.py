@@ -1,4 +1,4 @@
-"""Read who has rights to the calendars of a mailbox: Graph tells no rights to other folders.
+"""Read who has rights to the folders of a mailbox: Graph tells those to calendars, a list may tell all.
 
 Anyone but the owner of a calendar gets an empty list. The owner's list of the default calendar is never
 empty, because the entry of the whole organisation cannot be removed. So an empty list of that calendar
@@ -14,13 +14,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
+from connectors.exchange.listed_rights import with_listed
 from connectors.exchange.record_set import Record
 from connectors.exchange.rights import RightsAnswer, RightSetReader, right_id, rights_container
 from connectors.graph.calendar import CalendarReader
+from connectors.graph.contacts import ContactReader
+from connectors.graph.mail import MailReader
+from connectors.graph.todo import TaskReader
 from connectors.graph_api.client import GraphClient, Json, segment
 from connectors.graph_api.errors import GraphRefusal, translated
 from model.errors import Blocked
 from model.kinds import Kind
+from model.listed_rights import ListedRight
 from model.protocols import Container, Failed, Native, Page, Ref, Role
 
 NO_RIGHT = "none"
@@ -29,13 +34,20 @@ STATED = ("role", "isInsideOrganization")
 """What a record has beside the address: a person's name is none of it, so a new name changes no right."""
 
 
-class CalendarRightReader:
+class RightReader:
     """Read rights. Implements `connectors.graph_api.reader.ItemReader`."""
 
-    def __init__(self, client: GraphClient) -> None:
-        """Prepare; nothing is asked."""
+    def __init__(self, client: GraphClient, listed: tuple[ListedRight, ...] = ()) -> None:
+        """Prepare; nothing is asked.
+
+        Args:
+            client: the Graph client.
+            listed: the rights to this mailbox that an administrator exported.
+        """
         self._client = client
+        self._listed = listed
         self._calendars = CalendarReader(client)
+        self._others = (MailReader(client), ContactReader(client), TaskReader(client))
         self._reader = RightSetReader(self._read, "graph-right")
 
     def containers(self) -> Iterator[Container]:
@@ -66,7 +78,11 @@ class CalendarRightReader:
                     who = str(row.get("id") or f"{_address(row)} {row.get('role')}")
                     properties = {"Folder": calendar.id, "Kind": Kind.CALENDAR.value}
                     records[right_id(calendar.id, who)] = Record(_body(row), properties)
-        return RightsAnswer(records)
+        answer = RightsAnswer(records)
+        if not self._listed:
+            return answer
+        others = (one for reader in self._others for one in reader.containers() if one.omit is None)
+        return with_listed(answer, self._listed, [*calendars, *others], {one.id for one in calendars})
 
 
 def shared_with(client: GraphClient) -> int | None:

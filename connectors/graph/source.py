@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from connectors.graph.calendar import CalendarReader
@@ -19,7 +20,7 @@ from connectors.graph.contacts import ContactReader
 from connectors.graph.mail import MailReader
 from connectors.graph.mailbox_settings import SettingsReader
 from connectors.graph.preflight import extras, rights, sent_from, server, withheld
-from connectors.graph.rights import CalendarRightReader
+from connectors.graph.rights import RightReader
 from connectors.graph.todo import TaskReader
 from connectors.graph_api.client import GraphClient
 from connectors.graph_api.errors import GraphRefusal
@@ -33,6 +34,7 @@ from connectors.http.transport import Send
 from connectors.settings import Account
 from model.errors import Misconfigured
 from model.kinds import Kind
+from model.listed_rights import ListedRight
 from model.optional_protocols import Dead, Grant, Rights
 from model.protocols import Capabilities, Container, Failed, Identity, Native, Page, Ref
 
@@ -45,7 +47,7 @@ READERS: Mapping[Kind, Callable[[GraphClient], ItemReader]] = {
     Kind.TASKS: TaskReader,
     Kind.FILES: DriveReader,
     Kind.SETTINGS: SettingsReader,
-    Kind.PERMISSIONS: CalendarRightReader,
+    Kind.PERMISSIONS: RightReader,
 }
 
 
@@ -64,6 +66,8 @@ class GraphSource:
         spool: Path,
         kinds: frozenset[Kind] = frozenset(READERS),
         send: Send | None = None,
+        *,
+        listed: tuple[ListedRight, ...] = (),
     ) -> None:
         """Prepare the source.
 
@@ -73,10 +77,13 @@ class GraphSource:
             spool: the folder for spool files.
             kinds: the kinds whose containers are listed.
             send: replaces the network, for tests; None for the network.
+            listed: the rights to this mailbox that an administrator exported.
         """
         self._settings = settings
         self._client = GraphClient(settings, account, spool, send)
-        self._readers = {kind: READERS[kind](self._client) for kind in READERS if kind in kinds}
+        readers: dict[Kind, Callable[[GraphClient], ItemReader]] = {**READERS}
+        readers[Kind.PERMISSIONS] = partial(RightReader, listed=listed)
+        self._readers = {kind: read(self._client) for kind, read in readers.items() if kind in kinds}
         self._links = Links(self._client)
         self._facts: dict[str, str] = {}
 

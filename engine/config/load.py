@@ -53,7 +53,7 @@ from engine.config.toml_errors import explained, lines_of
 from model.errors import Misconfigured
 from model.kinds import Kind
 
-PATHS = frozenset({"file", "ca_file", "certificate_file", "groups", "key_file"})
+PATHS = frozenset({"export", "file", "ca_file", "certificate_file", "groups", "key_file"})
 """Fields of connectors' settings that name a file."""
 
 

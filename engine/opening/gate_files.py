@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from connectors.catalogue.entries import connectors
+from connectors.folder_rights.settings import FolderRightsSettings
 from connectors.settings import Account
 from connectors.webdav.settings import FilesSettings
 from engine.config.file_cache import FileCache
@@ -14,12 +15,14 @@ from engine.context.principals import Parties, read_groups
 from engine.identity.identity_gate import GateRules
 from engine.pacing.server_names import read_elsewhere
 from engine.planning.deny_list import DenyList, read_deny
-from engine.planning.mailbox_list import Directory, Person, read_addresses, read_directory
+from engine.planning.mailbox_list import Directory, Person, exact, read_addresses, read_directory
+from engine.planning.rights_list import RightsList, read_rights
 from ledger.store import Ledger
 from model.kinds import Kind
 
 _directory, _deny = FileCache(read_directory), FileCache(read_deny)
 _addresses, _groups = FileCache(read_addresses), FileCache(read_groups)
+_rights = FileCache(read_rights)
 
 
 def addresses(config: Config) -> Mapping[str, str]:
@@ -123,6 +126,37 @@ def unmet_denials(config: Config, people: Iterable[Person]) -> tuple[int, ...]:
         for name in (person.source, person.target, person.source_login, person.target_login)
     )
     return deny_list(config).unmet({*directory.sources, *directory.targets, *directory.sites, *named})
+
+
+def rights_list(config: Config) -> RightsList:
+    """Return the rights that an administrator exported; an empty list if none is configured.
+
+    Raises:
+        Misconfigured: if the file cannot be used.
+    """
+    file = rights_file(config)
+    return RightsList() if file is None else _rights(file)
+
+
+def rights_file(config: Config) -> Path | None:
+    """Return the file of rights that an administrator exported; None if none is configured."""
+    settings = config.target.of(Kind.PERMISSIONS)
+    export = settings.export if isinstance(settings, FolderRightsSettings) else None
+    return Path(export) if export else None
+
+
+def unmet_rights(config: Config, people: Iterable[Person]) -> tuple[int, ...]:
+    """Return the lines of the exported rights that begin a mailbox which the list of mailboxes lacks.
+
+    Args:
+        config: the configuration.
+        people: the rows of the list.
+
+    Raises:
+        Misconfigured: if the file cannot be used.
+    """
+    known = {exact(person.source) for person in people}
+    return tuple(sorted(line for one, line in rights_list(config).lines.items() if one not in known))
 
 
 def deny_list(config: Config) -> DenyList:

@@ -20,6 +20,7 @@ from connectors.settings import Account
 from engine.config.load import Config
 from engine.context.leg_context import Opener
 from engine.identity.identity_gate import Pair
+from engine.opening.gate_files import rights_list
 from engine.opening.one_answer import one_answer
 from engine.pacing.shared_budget import request_budget
 from ledger.db.rows import MailboxRow, Phase
@@ -146,7 +147,8 @@ def open_source(
     if opened is None:
         raise Misconfigured(settings.where("kind"), "no connector reads from it")
     budget = request_budget(config, settings, stop)
-    return one_answer(opened(settings, SourceRequest(account, kinds, spool(config), looking, budget)))
+    listed = rights_list(config).of(account.address or account.login) if Kind.PERMISSIONS in kinds else ()
+    return one_answer(opened(settings, SourceRequest(account, kinds, spool(config), looking, budget, listed)))
 
 
 def brief(settings: T) -> T:

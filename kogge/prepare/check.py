@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -51,6 +52,8 @@ UNMET = (
     "nobody of the directory export or of the list has this address, domain or site. Check the"
     " spelling: such an entry denies nobody."
 )
+
+NOT_LISTED = "no mailbox of mailboxes.csv has this address, so that these rights are given to nobody."
 
 MARKED_ELSEWHERE = (
     "target.mail: marks other folders (SPECIAL-USE) than special_folders names, for: {roles}. Mail goes into"
@@ -128,7 +131,8 @@ def check(
     accepted = accepted_of_wave(settings, wave)
     evidence = look_of(settings)
     exposed = exposed_secrets(settings)
-    unmet = gate_files.unmet_denials(settings, mailboxes(settings, unplanned=True))
+    every = mailboxes(settings, unplanned=True)
+    unmet, unlisted = gate_files.unmet_denials(settings, every), gate_files.unmet_rights(settings, every)
     heard: list[InvitationEvidence] = []
     said = said_by(looks)
     if probe_invitations or concerned(settings, said):
@@ -147,12 +151,16 @@ def check(
                 "accepted": sorted(accepted),
                 "exposed_secrets": exposed,
                 "unmet_denials": unmet,
+                "unmet_rights": unlisted,
             }
         )
     else:
         screen().print(Text(evidence.line(), style="" if evidence.good else CARE))
         _show_check(settings, looks, power, heard)
-        for line in (*(f"{place}: {EXPOSED}" for place in exposed), *_unmet_lines(settings, unmet)):
+        warnings = [f"{place}: {EXPOSED}" for place in exposed]
+        warnings += _unmet_lines(settings.gate.deny, unmet, UNMET)
+        warnings += _unmet_lines(gate_files.rights_file(settings), unlisted, NOT_LISTED)
+        for line in warnings:
             screen().print(Text(line, style=CARE), soft_wrap=True)
         if accepted:
             screen().print(f"approved for this wave: {', '.join(sorted(accepted))}")
@@ -180,11 +188,11 @@ def _tell_approvers(unsigned: Mapping[str, Sequence[str]], unloaded: str | None)
         say(f"not kept for the approvers: {unloaded}")
 
 
-def _unmet_lines(config: Config, unmet: Sequence[int]) -> Iterator[str]:
-    """Yield which lines of the deny list name no person that the other files know."""
-    if unmet and config.gate.deny:
+def _unmet_lines(file: Path | None, unmet: Sequence[int], meaning: str) -> Iterator[str]:
+    """Yield which lines of a list name nobody that the other files know."""
+    if unmet and file is not None:
         lines = ", ".join(map(str, unmet[:CAUSES_SHOWN])) + (", …" if len(unmet) > CAUSES_SHOWN else "")
-        yield f"{config.gate.deny.name}: {'line' if len(unmet) == 1 else 'lines'} {lines}: {UNMET}"
+        yield f"{file.name}: {'line' if len(unmet) == 1 else 'lines'} {lines}: {meaning}"
 
 
 def _begun(config: Config) -> frozenset[str]:

@@ -3,7 +3,7 @@
 Source:
     https://learn.microsoft.com/exchange/client-developer/web-service-reference/permissionlevel
     https://learn.microsoft.com/exchange/client-developer/web-service-reference/calendarpermissionlevel
-    https://learn.microsoft.com/powershell/module/exchange/add-mailboxfolderpermission (roles)
+    https://learn.microsoft.com/powershell/module/exchange/add-mailboxfolderpermission (roles, single rights)
 """
 
 from __future__ import annotations
@@ -28,6 +28,21 @@ LEVELS: Mapping[str, Access] = {
     "LimitedDetails": Access(False, Detail.SUBJECTS),
 }
 """By the name of the level in EWS; the last two are PowerShell's. Of "Custom" the single rights count."""
+SINGLE: Mapping[str, Access] = {
+    "CreateItems": Access(creates=True),
+    "CreateSubfolders": Access(creates_folders=True),
+    "DeleteAllItems": Access(deletes=Span.ALL),
+    "DeleteOwnedItems": Access(deletes=Span.OWN),
+    "EditAllItems": Access(edits=Span.ALL),
+    "EditOwnedItems": Access(edits=Span.OWN),
+    "FolderContact": NOTHING,
+    "FolderOwner": Access(sees=True, creates_folders=True, owns=True),
+    "FolderVisible": Access(sees=True),
+    "ReadItems": Access(reads=Detail.ALL),
+}
+"""What each single right allows that PowerShell names."""
+OF_FOLDER: Mapping[str, Access] = {**LEVELS, **SINGLE}
+"""What PowerShell may name as a right to a folder."""
 
 
 def level_of(access: Access) -> str:

@@ -8,14 +8,17 @@ from functools import partial
 
 from mappings.rights.ews_right import ews_right
 from mappings.rights.graph_right import graph_right
+from mappings.rights.listed_right import listed_right
 from mappings.rights.one_person import Entry
 from mappings.rights.source_right import SourceRight
 from model.folder_rights import BESIDE
+from model.listed_rights import FORMAT
 from model.protocols import Native, Ref
 
 READERS: Mapping[str, Callable[[Native], SourceRight]] = {
     "ews-right": ews_right,
     "graph-right": graph_right,
+    FORMAT: listed_right,
 }
 
 

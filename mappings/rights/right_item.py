@@ -12,10 +12,11 @@ from typing import BinaryIO
 from mappings.fields.context import Context
 from mappings.losses.catalogue import lose
 from mappings.rights.levels import LEVELS, level_of
+from mappings.rights.listed_right import OF_MAILBOX
 from mappings.rights.one_person import Entry, granted
 from mappings.rights.readers import read_right, rights_beside
 from mappings.rights.source_right import Delegation, Grantee, SourceRight
-from mappings.rights.words import said
+from mappings.rights.words import PARTS, said
 from model.errors import Rejected
 from model.folder_rights import Access, FolderRight, RightsForm, right_of
 from model.kinds import Kind
@@ -52,7 +53,8 @@ NAMED_TWICE, UNCONFIRMED, DENIED, OWNER = (
     "right-of-owner",
 )
 CODES = (
-    *(FOLDER_LATER, PERSON_LATER, *sorted({*LEFT.values()}), FREE_BUSY, EMPTY, UNKNOWN, UNSAID, NOT_MOVED),
+    *(FOLDER_LATER, PERSON_LATER, *sorted({*LEFT.values(), *OF_MAILBOX.values()})),
+    *(FREE_BUSY, EMPTY, UNKNOWN, UNSAID, NOT_MOVED),
     *(NAMED_TWICE, UNCONFIRMED, DENIED, OWNER),
 )
 """Why a right is not written now. Each pass asks again: people, folders and servers come later."""
@@ -70,7 +72,10 @@ def title_of(native: Native) -> str:
         Rejected: "malformed-record".
     """
     right = read_right(native)
-    return f"{right.address or right.grantee}: {level_of(right.access) if right.stated else 'not told'}"
+    who = right.address or right.grantee
+    if right.whole or right.left:
+        return f"{who}: {'full access' if right.whole else right.left}"
+    return f"{who}: {level_of(right.access) if right.stated else 'not told'}"
 
 
 def map_right(native: Native, context: Context) -> Mapped:
@@ -158,12 +163,17 @@ def _given(
     if own.id != sum_.giver:
         return _left(native, NAMED_TWICE)
     words = said(sum_.access, form)
-    hidden = (PRIVATE,) if sum_.whole and form is RightsForm.SHARE else ()
+    hidden = _hidden(form) if sum_.whole else ()
     differ = (DIFFER,) if sum_.differ else ()
     losses = tuple(dict.fromkeys((*words.losses, *_delegation_losses(sum_.delegation), *hidden, *differ)))
     if not words.words:
         return _left(native, UNSAID, losses)
     return Mapped(_item(native, replace(named, words=words.words)), losses)
+
+
+def _hidden(form: RightsForm) -> tuple[Loss, ...]:
+    """Return what full access allowed, and no right to folders does."""
+    return (PARTS, PRIVATE) if form is RightsForm.SHARE else (PARTS,)
 
 
 def _of_the_same(beside: Iterator[Entry], who: str, people: _People) -> Iterator[Entry]:

@@ -47,8 +47,10 @@ def scripted_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
             options |= {"tenant": cloud.tenant, "client_id": cloud.client_id}
             options |= {"graph_url": cloud.url, "authority": cloud.authority}
         kinds = changes.pop("kinds", frozenset({Kind.MAIL}))
+        listed = changes.pop("listed", ())
         settings = GraphSettings(**{**options, **changes})
-        opened.append(metered(GraphSource(settings, account, tmp_path / "spool", kinds, network), Meter()))
+        side = GraphSource(settings, account, tmp_path / "spool", kinds, network, listed=listed)
+        opened.append(metered(side, Meter()))
         return opened[-1]
 
     yield make

@@ -10,6 +10,7 @@ from graph_script import HOME, Answer, Ask, Cloud, Open, error
 from connectors.graph.source import GraphSource
 from model.errors import Blocked, MigrationError
 from model.kinds import Kind
+from model.listed_rights import ListedRight
 from model.protocols import Native, Page
 
 OWNER = {"address": "anna@example.org"}
@@ -119,3 +120,41 @@ def test_one_calendar_that_fails_hides_no_right(source: Open, status: int) -> No
 def test_half_an_entry_is_listed_and_never_lost(source: Open) -> None:
     rows = [EVERYBODY, {"id": "a"}, {"id": "b", "role": "read", "emailAddress": "x"}, {"role": "write"}]
     assert len(listed(opened(source, cloud(Answer({"value": rows})))).refs) == 4
+
+
+def test_a_list_tells_of_folders_that_graph_does_not(source: Open) -> None:
+    """A calendar's rights are told by Graph itself: a listed one is only compared with them."""
+    folder = {"id": "inbox", "displayName": "Posteingang", "parentFolderId": "msgfolderroot"}
+    lists = {"/contactFolders", "/contactFolders/contacts/childFolders", "/todo/lists"}
+
+    def answer(ask: Ask) -> Answer:
+        path = ask.path.removeprefix(HOME)
+        if path.startswith("/calendar"):
+            return calendars.script(ask)
+        if path.startswith("/mailFolders/"):
+            children = path.endswith("/childFolders")
+            shown = [folder] if path == "/mailFolders/msgfolderroot/childFolders" else []
+            return Answer({"value": shown}) if children else Answer({"id": path.rpartition("/")[2]})
+        return Answer({"value": []}) if path in lists else Answer({"id": "contacts"})
+
+    calendars = cloud(Answer({"value": [EVERYBODY, entry("bert@example.org", "write")]}))
+    rows = (
+        ListedRight(("Posteingang",), "bert@example.org", ("Reviewer",)),
+        ListedRight(("Kalender",), "bert@example.org", ("Editor",)),
+        ListedRight(("Aufgaben",), "bert@example.org", ("Editor",)),
+    )
+    side = source(Cloud(answer), kinds=frozenset({Kind.PERMISSIONS}), listed=rows)
+    (container,) = side.containers()
+    found = {}
+    for native in side.fetch(container, listed(side).refs, bodies=True):
+        assert isinstance(native, Native)
+        assert native.body is not None
+        with native.body() as stream:
+            item = json.load(stream)["item"]
+        found[native.format, native.properties["Folder"]] = item.get("told")
+    assert found == {
+        ("graph-right", "main"): None,
+        ("listed-right", "inbox"): False,
+        ("listed-right", "main"): True,
+        ("listed-right", ""): False,
+    }

@@ -31,7 +31,7 @@ GIVEN = (
     "WHERE l.workload = 'permissions' AND i.state = 5"
 )
 WORDS = ("--execute", "--by", "A. Auditor", "--reason", "the wrong people")
-USERS = tuple(f"login{number}@new.example" for number in range(6))
+USERS = tuple(f"login{number}@new.example" for number in range(9))
 _fresh = iter(USERS)
 dovecot = dovecot_fixture(USERS, more=SHARED)
 
@@ -152,3 +152,46 @@ def test_a_rollback_takes_back_what_was_given(office: Office) -> None:
     undone = place.run("rollback", "--wave", "pilot", *WORDS, "--json")
     assert undone.code == 0, undone
     assert office.sees(second) == {f"shared/{first}": {*"lr"}}
+
+
+def test_an_administrators_list_gives_what_the_source_does_not_tell(office: Office) -> None:
+    """A list with a fault is refused before anything is written; full access comes to each folder."""
+    place, (first, second, third) = office.place, office.logins
+    world = place.exchange.world
+    share(world, world.mailbox(next(iter(place.pairs))))
+    owner, reader, later = place.pairs
+    place.tables = {"target.permissions": {"kind": '"folder-rights"', "export": '"permissions.csv"'}}
+    place.configure()
+    office.rows("pilot", "pilot", "later")
+    export = place.directory / "permissions.csv"
+    for text, told in (("", "names no right"), (f"{owner},/Inbox,{reader},Editr\n", "did you mean Editor")):
+        export.write_text(f"mailbox,folder,user,rights\n{text}")
+        for words in (("migrate", "--wave", "pilot"), ("check",)):
+            done = place.run(*words)
+            assert done.code == 2, done
+            assert told in done.err + done.out
+    export.write_text(
+        "mailbox,folder,user,rights\n"
+        f"{owner},,{reader},FullAccess\n"
+        f"{owner},,{reader},SendAs\n"
+        f"{reader},,{later},FullAccess\n"
+        f"other@old.example,,{reader},FullAccess\n"
+    )
+    done = place.run("check", "--wave", "pilot")
+    assert "permissions.csv: line 5: no mailbox" in done.out + done.err
+    done = place.run("migrate", "--wave", "pilot", "--json")
+    assert done.code == 0, done
+    assert office.sees(second) == {}, "nobody has a right while the mailbox is filled"
+    office.kill_a_run(*CUTOVER)
+    done = place.run(*CUTOVER)
+    assert done.code == 0, done
+    whole = {*"eiklprstw"}
+    seen = office.sees(second)
+    assert seen[f"shared/{first}"] == seen[f"shared/{first}/Abteilung 7"] == whole
+    assert len(seen) > 4, "all folders of the owner"
+    assert office.sees(third) == {}, "moves later"
+    codes = {str(code) for (code,) in place.query("SELECT DISTINCT code FROM item WHERE state = 6")}
+    assert {"send-as", "person-later"} <= codes
+    undone = place.run("rollback", "--wave", "pilot", *WORDS, "--json")
+    assert undone.code == 0, undone
+    assert office.sees(second) == {}
