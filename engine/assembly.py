@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from engine.approvals.plan_approval import permission
+from engine.approvals.sending_rules import allowed_rules
 from engine.config.evidence_key import proven_key
 from engine.config.load import Config
 from engine.context.leg_context import BatchLimits, Opener
@@ -105,6 +107,7 @@ def _copying(config: Config, setting: LegSetting, options: RunOptions, breaker: 
         addresses=addresses(config),
         parties=parties(config, ledger, setting.rules),
         grantees=grantees(config, ledger, setting.rules),
+        allowed=partial(allowed_rules, ledger, mailbox.id),
         authorize=permission(config, ledger, mailbox),
         kek=lambda: key,
         breaker=breaker,

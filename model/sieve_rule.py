@@ -10,6 +10,7 @@ Source:
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 HEAD = "# kogge-rule 1"
@@ -47,6 +48,10 @@ class SieveRule:
             lines.append(f"require [{', '.join(quoted(one) for one in sorted(self.extensions))}];")
         lines += [f"if {self.test}", "{", *(f"\t{action}" for action in self.actions), "}"]
         return "\n".join(lines) + "\n"
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 of the text: 32 bytes."""
+        return hashlib.sha256(self.text().encode()).digest()
 
 
 def quoted(text: str) -> str:

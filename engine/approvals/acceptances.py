@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ledger.db.rows import (
     KEPT,
     ORGANIZER_FIRST,
+    RULES_SEND_OUT,
     SCORE_LOW,
     STALE,
     TARGET_RESTORED,
@@ -30,6 +31,7 @@ APPROVABLE: Mapping[str, str] = {
     "readable-by-others": "others may read these mailboxes at the target, as its rights say; they may",
     "recall": "with rollback: also from every folder that somebody moved it to; it is misdirected mail",
     "rollback": "what was written may be taken back, where nobody has changed it since",
+    RULES_SEND_OUT: "these rules send mail out of the own domains; I have seen to whom, and they may act",
     SCORE_LOW: "its cutover scored low; I have looked at what is missing, and it may go live",
     "sent-items": "most Sent Items name another sender; I have checked whose mailbox it is",
     "source-rekeyed": "the source gave known items new ids; I know why",

@@ -168,6 +168,7 @@ class LegContext:
         words: keeps what servers say of failures, see engine.control.server_words_file.
         positions: the target's positions that this pass asked for before it wrote anything, by href.
         grantees: see mappings.fields.context.Context.people.
+        allowed: returns mappings.fields.context.Context.allowed.
     """
 
     mailbox: MailboxRow
@@ -198,6 +199,7 @@ class LegContext:
     words: Words = field(default_factory=lambda: Words(None))
     positions: dict[str, str] = field(default_factory=dict)
     grantees: Callable[[Kind, str], Mapping[str, str | None]] = nobody
+    allowed: Callable[[], frozenset[bytes]] = frozenset
     _ended: str | None = None
     _context: Context | None = None
     _mark: tuple[str | None] | None = None
@@ -225,6 +227,7 @@ class LegContext:
                 {Role(role): href for _, role, href in named if role is not None},
                 {source_id: (kind, href) for source_id, kind, href in placed},
                 self.grantees,
+                self.allowed() if self.traits.names_folders else frozenset(),
             )
         return self._context
 

@@ -232,6 +232,7 @@ def _open_sides(
                 breaker=setting.breaker,
                 words=setting.words,
                 grantees=setting.grantees,
+                allowed=setting.allowed,
             )
     finally:
         source.close()

@@ -151,6 +151,7 @@ class LegSetting:
         addresses: see LegContext.
         parties: see LegContext.
         grantees: see LegContext.
+        allowed: see LegContext.
         silenced: returns True if an invitation probe showed that the target invites nobody.
         authorize: see engine.approvals.plan_approval.permission.
         tally: what was done at the target; kept over the passes of the walk.
@@ -176,6 +177,7 @@ class LegSetting:
     addresses: Mapping[str, str] = field(default_factory=dict)
     parties: Parties = field(default_factory=Parties)
     grantees: Callable[[Kind, str], Mapping[str, str | None]] = nobody
+    allowed: Callable[[], frozenset[bytes]] = frozenset
     silenced: Callable[[], bool] = bool
     authorize: Callable[[str | None], None] = permitted
     tally: Tally = field(default_factory=Tally)

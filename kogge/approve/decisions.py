@@ -38,6 +38,7 @@ from kogge.terminal.options import (
 from kogge.terminal.output import Column, Output
 from ledger.db.rows import (
     HELD_ELSEWHERE,
+    RULES_SEND_OUT,
     SCORE_LOW,
     LegState,
     Phase,
@@ -149,6 +150,10 @@ def _answer_for(path: Path, code: str, by: str, reason: str, mailbox: str | None
         if code == SCORE_LOW:
             whose = f"--wave {shlex.quote(str(wave))}" if mailbox is None else f"-m {rows[0].id}"
             _let_go_live(ledger, rows, by, reason, path, whose)
+            return
+        if code == RULES_SEND_OUT:
+            whose = f"--wave {shlex.quote(str(wave))}" if mailbox is None else f"-m {rows[0].id}"
+            _let_send_out(ledger, rows, by, reason, path, whose)
             return
         refuse_needless(settings, ledger, code, rows, of_wave=mailbox is None)
         subject = f"wave:{wave}" if mailbox is None else rows[0].id
@@ -548,3 +553,25 @@ def _show_waves(config: Config, rows: Sequence[MailboxRow], csv_file: Path | Non
         )
     )
     output.put(found, "mailboxes", csv_file, lambda: screen().print(output.grid(found)), as_json=as_json)
+
+
+def _let_send_out(
+    ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str, path: Path, whose: str
+) -> None:
+    """Allow the rules of each mailbox that are switched off for what they send out.
+
+    Args:
+        ledger: records it.
+        rows: the mailboxes.
+        by: who decides.
+        reason: why.
+        path: of the configuration.
+        whose: the mailboxes, as options.
+    """
+    from engine.approvals.sending_rules import accept
+
+    for event in accept(ledger, rows, by, reason):
+        count = int(event.detail["rules"])
+        echo(f"approved {RULES_SEND_OUT} for {event.subject}: {many(count, 'rule', 'rules')}")
+        say(f"Recorded as event {event.seq} of wave {event.wave}.")
+    say(f"Next: {next_command(path, f'migrate {whose}')}, before the cutover")

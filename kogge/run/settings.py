@@ -10,13 +10,18 @@ from rich.text import Text
 from engine.config.hints import DEFAULT
 from kogge.terminal.options import AsJson, Asker, ConfigPath, CsvFile, Exit, screen
 from kogge.terminal.output import Column, Output
+from model.errors import Misconfigured
 
 if TYPE_CHECKING:
     from kogge.shown.settings_sides import SettingLine, Sides
 
 WHY = "who reads somebody's rules and rights is recorded"
 NONE = "Neither rules nor rights of this mailbox are known yet: `kogge migrate` reads them."
+SENDS_OUT = "rule sends-out"
+"""The loss of a rule that is switched off for what it sends out."""
+NONE_SENDS = "No rule of this wave is switched off for what it sends out, as far as a run has read."
 LINES: tuple[Column[SettingLine], ...] = (
+    Column("mailbox"),
     Column("workload", lambda one: str(one.kind), "workload"),
     Column("source", heading="at the source", wrap=True),
     Column("target", heading="at the target", wrap=True),
@@ -31,8 +36,13 @@ LINES: tuple[Column[SettingLine], ...] = (
 
 def settings(
     mailbox: Annotated[
-        str, typer.Option("--mailbox", "-m", metavar="M", help="A random id, an address, or a line.")
-    ],
+        str | None,
+        typer.Option("--mailbox", "-m", metavar="M", help="A random id, an address, or a line."),
+    ] = None,
+    wave: Annotated[
+        str | None,
+        typer.Option("--wave", "-w", metavar="W", help="Of this wave, the rules that send mail out."),
+    ] = None,
     config: ConfigPath = DEFAULT,
     by: Asker = None,
     csv_file: CsvFile = None,
@@ -44,29 +54,48 @@ def settings(
     It asks both servers, writes to neither, and stores nothing. Who asks is recorded. Exit code 1 if a side
     cannot be read.
 
+    With --wave it shows the rules that are switched off since they send mail out of the own domains: those
+    that `kogge approve rules-send-out` allows.
+
     Example: kogge settings -m m-7f3a9c01 --by "Help desk"
+
+    Example: kogge settings --wave pilot --by "A. Auditor" --csv sending.csv
     """
     from engine.config.load import load
     from engine.config.missing_secrets import naming_missing_secrets
     from engine.control.ledger_access import opened_ledger
     from kogge.shown.mailbox_name import resolve
-    from kogge.shown.settings_sides import SHOWN, both_sides
+    from kogge.shown.settings_sides import SHOWN, Sides, both_sides
     from kogge.terminal.asker import asker
+    from kogge.terminal.options import chosen
+    from ledger.views.sending_rules import switched_off
 
+    if (mailbox is None) == (wave is None):
+        raise Misconfigured("settings", "give either --mailbox or --wave")
     loaded = load(config)
+    sides = Sides()
     with opened_ledger(loaded) as ledger:
-        row = resolve(loaded, ledger, mailbox).row
+        if mailbox is not None:
+            rows = [resolve(loaded, ledger, mailbox).row]
+        else:
+            rows = chosen(loaded, ledger, wave, None, by_line=False)
+            sending = switched_off(ledger, [row.id for row in rows])
+            rows = [row for row in rows if row.id in sending]
         reader = asker(by, WHY)
-        count = sum(leg.items for leg in ledger.legs(mailbox=row.id) if leg.workload in SHOWN)
-        ledger.event(row.wave, "subjects", {"by": reader, "items": count}, subject=row.id)
-        with naming_missing_secrets(loaded, between="\n"):
-            sides = both_sides(loaded, ledger, row)
-    output = Output(LINES)
-    output.put(sides.lines, "settings", csv_file, lambda: _show(sides, output), as_json=as_json)
+        for row in rows:
+            count = sum(leg.items for leg in ledger.legs(mailbox=row.id) if leg.workload in SHOWN)
+            ledger.event(row.wave, "subjects", {"by": reader, "items": count}, subject=row.id)
+            with naming_missing_secrets(loaded, between="\n"):
+                both_sides(loaded, ledger, row, sides)
+    if wave is not None:
+        sides.lines = [line for line in sides.lines if SENDS_OUT in line.losses]
+    output = Output(LINES if wave is not None else LINES[1:])
+    none = NONE if wave is None else NONE_SENDS
+    output.put(sides.lines, "settings", csv_file, lambda: _show(sides, output, none), as_json=as_json)
     raise typer.Exit(Exit.OPEN if sides.faults else Exit.OK)
 
 
-def _show(sides: Sides, output: Output[SettingLine]) -> None:
+def _show(sides: Sides, output: Output[SettingLine], none: str) -> None:
     from engine.control.remedies import advice
     from kogge.terminal.tables import CARE, QUIET
     from reports.loss_texts import meaning
@@ -82,4 +111,4 @@ def _show(sides: Sides, output: Output[SettingLine]) -> None:
         for kind, loss in sorted({(one.kind, loss) for one in sides.lines for loss in one.losses}):
             out.print(f"{loss}: {meaning(kind, *loss.split(' '))}", soft_wrap=True)
     elif not sides.faults:
-        out.print(Text(NONE, style=QUIET))
+        out.print(Text(none, style=QUIET))

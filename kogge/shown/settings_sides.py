@@ -48,6 +48,7 @@ class SettingLine:
     """Describe one item at both sides.
 
     Attributes:
+        mailbox: the random id of the mailbox.
         kind: the workload.
         key: of the item, in hexadecimal.
         source: what the source says; UNKNOWN if it cannot be asked.
@@ -60,6 +61,7 @@ class SettingLine:
         losses: what it lost, each by field and reason.
     """
 
+    mailbox: str
     kind: Kind
     key: str
     source: str
@@ -95,19 +97,21 @@ class Sides:
             self.faults.append((side, error.code))
 
 
-def both_sides(config: Config, ledger: Ledger, mailbox: MailboxRow) -> Sides:
+def both_sides(config: Config, ledger: Ledger, mailbox: MailboxRow, sides: Sides) -> None:
     """Read the items of a mailbox's settings and rights at both sides, as far as these can be asked.
 
     Args:
         config: names the servers.
         ledger: an open ledger; nothing is recorded in it.
         mailbox: the mailbox.
+        sides: takes what was read.
 
     Raises:
         Misconfigured: the configuration does not allow to ask.
         Corrupt: an invariant of the ledger is broken.
     """
-    sides, pair, paths = Sides(), accounts(ledger, mailbox), paths_of(ledger, mailbox.id)
+    pair, paths = accounts(ledger, mailbox), paths_of(ledger, mailbox.id)
+    lines: list[SettingLine] = []
     for leg in ledger.legs(mailbox=mailbox.id):
         kind = leg.workload
         if kind not in SHOWN or kind not in config.workloads:
@@ -131,6 +135,7 @@ def both_sides(config: Config, ledger: Ledger, mailbox: MailboxRow) -> Sides:
             href = item.href or ""
             stands = THERE if href in (there or {}) else ABSENT
             line = SettingLine(
+                mailbox.id,
                 kind,
                 item.key.hex(),
                 UNKNOWN if said is None else said.get(item.key, ABSENT),
@@ -140,9 +145,8 @@ def both_sides(config: Config, ledger: Ledger, mailbox: MailboxRow) -> Sides:
                 item.code or "",
                 tuple(lost[item.key]),
             )
-            sides.lines.append(line)
-    sides.lines.sort(key=lambda one: SHOWN.index(one.kind))
-    return sides
+            lines.append(line)
+    sides.lines += sorted(lines, key=lambda one: SHOWN.index(one.kind))
 
 
 def _target(config: Config, account: Account, kind: Kind) -> Target:

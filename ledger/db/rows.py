@@ -41,6 +41,8 @@ HELD_ELSEWHERE = "claimed-elsewhere"
 """The code where another worker holds what is asked for."""
 SCORE_LOW = "score-low"
 """The code that a person approves for a mailbox whose cutover scored badly."""
+RULES_SEND_OUT = "rules-send-out"
+"""The code that a person approves for rules that send mail out of the own domains."""
 PARTLY = ("verified-by-counts", "verified-by-sample")
 """The codes of a verified leg of which not everything was read back."""
 

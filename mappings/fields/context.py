@@ -57,6 +57,8 @@ class Context:
             kinds that need none of other kinds.
         people: returns, by their address, what a person at the source is called at the server that holds
             items of a kind: None if the account is not known yet; nobody if no account is to be given rights.
+        allowed: the digests of rules that a person allowed to send mail out of the own domains, as they are
+            while they are switched off for that.
     """
 
     target: Capabilities
@@ -69,6 +71,7 @@ class Context:
     roles: Mapping[Role, str] = field(default_factory=dict)
     places: Mapping[str, tuple[Kind, str]] = field(default_factory=dict)
     people: Callable[[Kind, str], Mapping[str, str | None]] = nobody
+    allowed: frozenset[bytes] = frozenset()
 
     def uid_of(self, key: bytes) -> str:
         """Return the UID of an item to which the source gives none."""

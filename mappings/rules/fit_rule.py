@@ -5,7 +5,7 @@ makes the whole rule one that never acts: it is switched off, and a part that ne
 test, so that it does nothing either where somebody switches it on and does not complete it. An action
 without words is left out. If it was one that keeps a mail somewhere, or that brings it to somebody, the
 rule does not delete the mail either: it stays in the inbox. A rule that sends mail out of the owner's own
-domains is switched off.
+domains is switched off, unless a person allowed exactly this rule.
 
 Source:
     RFC 5228 (Sieve), 3894 (copy), 5232 (imap4flags)
@@ -81,11 +81,13 @@ class RuleContext:
             "deleteditems"), to the name of the target's mailbox.
         people: the owner, and addresses of others.
         sieve: what the server takes.
+        sending: the rules that a person allowed to send mail out of the own domains.
     """
 
     folders: Mapping[str, str]
     people: People
     sieve: SieveLimits
+    sending: frozenset[Rule] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +354,7 @@ def _name_sending(draft: _Draft, rule: Rule, steps: Sequence[_Step]) -> None:
     people = draft.context.people
     sent = [one for action in rule.actions if action.act in SENDING for one in action.values]
     known = [one for one in map(people.smtp, sent) if one is not None]
-    if any(not people.is_own(one) for one in known):
+    if rule not in draft.context.sending and any(not people.is_own(one) for one in known):
         note = "This rule sends mail out of the own domains, so it is switched off."
         draft.lose(lose("rule", "sends-out"), note)
     if any(step.act is Act.FORWARD for step in steps):

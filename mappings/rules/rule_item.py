@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Mapping
-from dataclasses import astuple, fields
+from dataclasses import astuple, fields, replace
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import BinaryIO
@@ -49,8 +48,22 @@ def map_rule(native: Native, context: Context) -> Mapped:
     """
     rule = _read(native)
     rules = [one for one in _all(native) if one.place <= rule.place and one != rule]
-    fitted = fit_rules([*rules, rule], _meaning(context))[-1]
+    fitted = _fitted([*rules, rule], _meaning(context), context.allowed)[-1]
     return _mapped(native, fitted)
+
+
+def _fitted(rules: list[Rule], meaning: RuleContext, allowed: frozenset[bytes]) -> list[FittedRule]:
+    """Fit the rules; those that a person allowed may send mail out of the own domains.
+
+    Allowed is a rule as it is while none may: which others are allowed changes nothing of what somebody saw.
+    """
+    fitted = fit_rules(rules, meaning)
+    if not allowed:
+        return fitted
+    in_order = sorted(rules, key=lambda one: one.place)
+    pairs = zip(in_order, fitted, strict=True)
+    sending = frozenset(rule for rule, one in pairs if one.rule.digest() in allowed)
+    return fit_rules(rules, replace(meaning, sending=sending)) if sending else fitted
 
 
 def _mapped(native: Native, fitted: FittedRule) -> Mapped:
@@ -113,7 +126,7 @@ def rule_digest(stream: BinaryIO, _moment: datetime | None = None) -> bytes:
     Raises:
         Rejected: "malformed-record" if it is no rule.
     """
-    return hashlib.sha256(_parsed(stream).text().encode()).digest()
+    return _parsed(stream).digest()
 
 
 def rule_differing(one: BinaryIO, other: BinaryIO, _moment: datetime) -> tuple[str, ...]:

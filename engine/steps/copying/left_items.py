@@ -2,7 +2,8 @@
 
 Rights are given once the mailbox is frozen: before, nobody has the folders at the target, and in staging
 Kogge would repair what people change there. A right also waits for its folder and for the person's account.
-Working hours act as soon as they are written: they wait likewise, and for the person's calendars.
+Working hours act as soon as they are written: they wait likewise, and for the person's calendars. A rule that
+sends mail out of the own domains is written switched off; once a person allows it, it is written again.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ def ask_again(leg: LegContext, containers: Iterable[ContainerRow]) -> None:
     for row in containers if staging else ():
         if _acts_at_once(leg, row):
             _take_back(leg, row)
+    _write_allowed(leg, containers)
 
 
 def _acts_at_once(leg: LegContext, row: ContainerRow) -> bool:
@@ -62,6 +64,15 @@ def _asked_again(leg: LegContext, *, staging: bool) -> Iterator[str]:
         from mappings.rights.right_item import CODES
 
         yield from (*CODES, UNTIL_FROZEN)
+
+
+def _write_allowed(leg: LegContext, containers: Iterable[ContainerRow]) -> None:
+    """Have rules written again that a person has allowed since. A live mailbox is its owner's: not there."""
+    allowed = leg.allowed() if leg.traits.names_folders and leg.mirror else frozenset()
+    for row in containers if allowed else ():
+        rules = list(leg.ledger.rows(row.id, HELD))
+        if any(item.digest in allowed for item in rules):  # later rules may be said otherwise behind this one
+            leg.ledger.recheck(row.id, [item.key for item in rules], counted=False)
 
 
 def _take_back(leg: LegContext, row: ContainerRow) -> None:

@@ -60,7 +60,8 @@ def leg(phase: Phase, kind: Kind = Kind.PERMISSIONS, rights: Rights | None = Non
     both = rights or Rights()
     mailbox = SimpleNamespace(phase=phase)
     traits = KINDS[kind]
-    found = SimpleNamespace(traits=traits, mailbox=mailbox, ledger=both, target=both, check=lambda: None)
+    facts = {"check": lambda: None, "mirror": phase is not Phase.LIVE, "allowed": frozenset}
+    found = SimpleNamespace(traits=traits, mailbox=mailbox, ledger=both, target=both, **facts)
     return cast(LegContext, found)
 
 
@@ -98,6 +99,44 @@ def test_other_kinds_are_left_alone() -> None:
         ask_again(leg(phase, Kind.MAIL, rights), [ROW])
     assert rights.asked == []
     assert rights.removed == []
+
+
+class Rules:
+    """A ledger of rules at the target, of which the first sends mail out."""
+
+    def __init__(self) -> None:
+        self.again = list[bytes]()
+
+    def reconsider(self, _code: str) -> int:
+        return 0
+
+    def rows(self, _container: int, _states: Iterable[State]) -> Iterator[SimpleNamespace]:
+        yield from (SimpleNamespace(key=one, digest=b"digest" + one) for one in (b"1", b"2"))
+
+    def recheck(self, _container: int, keys: Iterable[bytes], *, counted: bool) -> None:
+        assert not counted
+        self.again += keys
+
+
+@pytest.mark.parametrize(
+    ("allowed", "mirror", "again"),
+    [
+        (b"digest1", True, [b"1", b"2"]),
+        (b"digest1", False, []),
+        (b"digest3", True, []),
+    ],
+    ids=["allowed since", "live", "another rule"],
+)
+def test_rules_that_a_person_allowed_are_written_again(
+    allowed: bytes, mirror: bool, again: list[bytes]
+) -> None:
+    """All of the mailbox, since those behind may be said otherwise."""
+    phase = Phase.FROZEN if mirror else Phase.LIVE
+    rules = Rules()
+    facts = {"traits": KINDS[Kind.SETTINGS], "mailbox": SimpleNamespace(phase=phase), "mirror": mirror}
+    found = SimpleNamespace(ledger=rules, allowed=lambda: frozenset({allowed}), **facts)
+    ask_again(cast(LegContext, found), [ROW])
+    assert rules.again == again
 
 
 class Items:

@@ -119,6 +119,40 @@ def test_redirects_are_counted_over_all_rules_that_a_mail_may_meet() -> None:
     assert Loss("rule", "action-not-said") in behind.losses
 
 
+def out(place: int, who: str, **more: object) -> bytes:
+    sends = {"redirectTo": [{"emailAddress": {"address": who}}], **more}
+    return record(place, f"to {who}", actions=sends)
+
+
+def test_a_rule_that_sends_mail_out_acts_once_a_person_allowed_it() -> None:
+    native, other = natives(out(1, "a@far.example"), out(2, "b@far.example"))
+    seen = map_rule(native, CONTEXT)
+    assert Loss("rule", "sends-out") in seen.losses
+    assert seen.item.digest is not None
+    allowed = replace(CONTEXT, allowed=frozenset({seen.item.digest}))
+    rule = rule_of(text(native, allowed))
+    assert (rule.active, rule.notes, map_rule(native, allowed).losses) == (True, (), ())
+    assert not rule_of(text(other, allowed)).active, "another rule was not allowed"
+    (changed,) = natives(out(1, "c@far.example"))
+    assert not rule_of(text(changed, allowed)).active, "nor was what its owner made of it since"
+
+
+def test_allowed_rules_are_those_that_a_person_saw_whatever_else_is_allowed() -> None:
+    records = [out(place, f"{place}@far.example", stopProcessingRules=True) for place in (1, 2, 3)]
+    found = natives(*records)
+    digests = [map_rule(one, CONTEXT).item.digest for one in found]
+    assert None not in digests
+    every = replace(CONTEXT, allowed=frozenset(one for one in digests if one is not None))
+    assert [rule_of(text(one, every)).active for one in found] == [True, True, True]
+
+
+def test_a_rule_that_is_off_for_another_reason_stays_off() -> None:
+    (native,) = natives(out(1, "a@far.example").replace(b'"isEnabled": true', b'"isEnabled": false'))
+    seen = map_rule(native, CONTEXT)
+    assert seen.item.digest is not None
+    assert not rule_of(text(native, replace(CONTEXT, allowed=frozenset({seen.item.digest})))).active
+
+
 def test_the_order_of_the_answer_changes_nothing() -> None:
     (page,), (other,) = (list(reader(*order).changes(None)) for order in ((A, B), (B, A)))
     assert page.cursor == other.cursor

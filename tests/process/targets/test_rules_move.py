@@ -33,7 +33,7 @@ CUTOVER = ("cutover", "--wave", "pilot", "--by", "A. Engineer", "--json")
 WORDS = ("--execute", "--by", "A. Auditor", "--reason", "the wrong people")
 
 
-USERS = tuple(f"login{number}@new.example" for number in range(6))
+USERS = tuple(f"login{number}@new.example" for number in range(10))
 _fresh = iter(USERS)
 pigeonhole = pigeonhole_fixture(USERS, addresses=True)
 
@@ -183,6 +183,48 @@ def test_a_rule_follows_the_folder_that_it_names(office: Office, monkeypatch: py
     office.deliver(first, "Rechnung 1")
     office.deliver(first, "Mahnung 1")
     assert server.subjects(first, "Belege") == ["Rechnung 1"]
+
+
+def test_a_rule_that_sends_mail_out_acts_once_it_is_allowed(office: Office) -> None:
+    place, (first, _) = office.place, office.logins
+    allow = ("approve", "rules-send-out", "--wave", "pilot", "--by", "A. Auditor", "--reason", "by contract")
+    early = place.run(*allow)
+    assert early.code == 2, early
+    assert "no rule of these mailboxes" in early.err
+    assert place.migrate().code == 0
+    shown = place.run("settings", "--wave", "pilot", "--by", "A. Auditor", "--json")
+    assert shown.code == 0, shown
+    lines = json.loads(shown.out)
+    assert {one["source"] for one in lines} == {"Nach Hause"}
+    assert ["redirect :copy" in one["text"] for one in lines] == [True], "only one of the two has rules"
+    allowed = place.run(*allow)
+    assert allowed.code == 0, allowed
+    assert allowed.out.count("approved rules-send-out for m-") == 1
+    assert "example.net" not in allowed.out
+    again = place.run(*allow)
+    assert again.code == 2, again
+    assert "all of these rules are allowed" in again.err
+    office.kill_a_run("migrate", "--wave", "pilot")
+    for _ in range(2):
+        done = place.migrate()
+        assert done.code == 0, done
+        accounted(place)
+    both = {one["source"]: one for one in office.shown(first)}
+    assert (both["Nach Hause"]["effect"], both["Nach Hause"]["losses"]) == ("waits", [])
+    assert place.run("verify", "--wave", "pilot", "--level", "both").code == 0
+    done = place.run(*CUTOVER)
+    assert done.code == 0, done
+    assert 'redirect :copy "privat@example.net";' in office.acts(first)
+    assert "waits" not in {one["effect"] for one in office.shown(first)}
+
+
+def test_what_nobody_allowed_is_not_switched_on_in_a_live_mailbox(office: Office) -> None:
+    place, (first, _) = office.place, office.logins
+    assert place.migrate().code == 0
+    assert place.run(*CUTOVER).code == 0
+    late = place.run("approve", "rules-send-out", "-m", first, "--by", "A. Auditor", "--reason", "late")
+    assert late.code == 2, late
+    assert "1 mailbox that is live: there the owner switches them on" in late.err
 
 
 def test_a_rollback_gives_the_own_script_back(office: Office) -> None:
