@@ -147,12 +147,11 @@ def _answer_for(path: Path, code: str, by: str, reason: str, mailbox: str | None
     with opened_ledger(settings) as ledger:
         _plan_unplanned(settings, ledger, wave)
         rows = chosen(settings, ledger, wave, None if mailbox is None else [mailbox], by_line=False)
+        whose = f"--wave {shlex.quote(str(wave))}" if mailbox is None else f"-m {rows[0].id}"
         if code == SCORE_LOW:
-            whose = f"--wave {shlex.quote(str(wave))}" if mailbox is None else f"-m {rows[0].id}"
             _let_go_live(ledger, rows, by, reason, path, whose)
             return
         if code == RULES_SEND_OUT:
-            whose = f"--wave {shlex.quote(str(wave))}" if mailbox is None else f"-m {rows[0].id}"
             _let_send_out(ledger, rows, by, reason, path, whose)
             return
         refuse_needless(settings, ledger, code, rows, of_wave=mailbox is None)
@@ -160,7 +159,6 @@ def _answer_for(path: Path, code: str, by: str, reason: str, mailbox: str | None
         event = ledger.approve(subject, code, by, reason)
         then = NEXT.get(code) or _next_of(ledger, {row.id for row in rows})
     echo(f"approved {code} for {subject}: {APPROVABLE[code]}")
-    whose = f"--wave {shlex.quote(str(wave))}" if mailbox is None else f"-m {rows[0].id}"
     going_on = next_command(path, f"{then} {whose}")
     say(f"Recorded as event {event.seq} of wave {event.wave}. Next: {going_on}")
 
