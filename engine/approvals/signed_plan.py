@@ -32,7 +32,8 @@ SIGNED: Mapping[str, int] = {
     **dict.fromkeys(("tenant", "client_id", "scope", "app_id", "certificate_file", "key_file"), 1),
     **dict.fromkeys(("profile", "flavour", "silent_agent", "artefacts", "zone"), 1),
     **dict.fromkeys(("root", "drive", "groups", "groups_by_name", "versions"), 1),
-    **dict.fromkeys(("administrators", "api", "special_folders", "folder_language", "tls", "dialect"), 2),
+    **dict.fromkeys(("administrators", "api", "special_folders", "folder_language", "tls"), 2),
+    **dict.fromkeys(("dialect", "export"), 2),
 }
 """Settings of a system that decide what goes where, and by whose right, with the first version that contains
 each. A release that adds one raises VERSION, and gives that, unless only a new connector has it."""
@@ -224,7 +225,7 @@ def _authorities(path: str) -> str:
 
 
 def _names_file(name: str) -> bool:
-    return name.endswith("_file") or name == "groups"
+    return name.endswith("_file") or name in {"groups", "export"}
 
 
 def _name(path: str | Path | None) -> str | None:
