@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 WHY = "who reads somebody's rules and rights is recorded"
 NONE = "Neither rules nor rights of this mailbox are known yet: `kogge migrate` reads them."
-SENDS_OUT = "rule sends-out"
-"""The loss of a rule that is switched off for what it sends out."""
 NONE_SENDS = "No rule of this wave is switched off for what it sends out, as far as a run has read."
 LINES: tuple[Column[SettingLine], ...] = (
     Column("mailbox"),
@@ -68,12 +66,14 @@ def settings(
     from kogge.shown.settings_sides import SHOWN, Sides, both_sides
     from kogge.terminal.asker import asker
     from kogge.terminal.options import chosen
-    from ledger.views.sending_rules import switched_off
+    from ledger.views.sending_rules import LOSS, switched_off
+    from model.kinds import Kind
 
     if (mailbox is None) == (wave is None):
         raise Misconfigured("settings", "give either --mailbox or --wave")
     loaded = load(config)
     sides = Sides()
+    kinds = SHOWN if wave is None else (Kind.SETTINGS,)
     with opened_ledger(loaded) as ledger:
         if mailbox is not None:
             rows = [resolve(loaded, ledger, mailbox).row]
@@ -83,12 +83,12 @@ def settings(
             rows = [row for row in rows if row.id in sending]
         reader = asker(by, WHY)
         for row in rows:
-            count = sum(leg.items for leg in ledger.legs(mailbox=row.id) if leg.workload in SHOWN)
+            count = sum(leg.items for leg in ledger.legs(mailbox=row.id) if leg.workload in kinds)
             ledger.event(row.wave, "subjects", {"by": reader, "items": count}, subject=row.id)
             with naming_missing_secrets(loaded, between="\n"):
-                both_sides(loaded, ledger, row, sides)
+                both_sides(loaded, ledger, row, sides, kinds)
     if wave is not None:
-        sides.lines = [line for line in sides.lines if SENDS_OUT in line.losses]
+        sides.lines = [line for line in sides.lines if " ".join(LOSS) in line.losses]
     output = Output(LINES if wave is not None else LINES[1:])
     none = NONE if wave is None else NONE_SENDS
     output.put(sides.lines, "settings", csv_file, lambda: _show(sides, output, none), as_json=as_json)
@@ -101,8 +101,10 @@ def _show(sides: Sides, output: Output[SettingLine], none: str) -> None:
     from reports.loss_texts import meaning
 
     out = screen()
-    for side, code in sides.faults:
-        out.print(Text(f"{side} cannot be read: {code}: {advice(code)}", style=CARE), soft_wrap=True)
+    for mailbox, side, code in sides.faults:
+        out.print(
+            Text(f"{mailbox}: {side} cannot be read: {code}: {advice(code)}", style=CARE), soft_wrap=True
+        )
     if sides.lines:
         out.print(output.grid(sides.lines))
         out.print()

@@ -79,11 +79,11 @@ class Sides:
 
     Attributes:
         lines: the items.
-        faults: why a side could not be read: its name, and a code.
+        faults: why a side could not be read: the mailbox's id, the side's name, and a code.
     """
 
     lines: list[SettingLine] = field(default_factory=list)
-    faults: list[tuple[str, str]] = field(default_factory=list)
+    faults: list[tuple[str, str, str]] = field(default_factory=list)
 
     @contextmanager
     def noting(self, side: str, mailbox: MailboxRow) -> Iterator[None]:
@@ -94,10 +94,12 @@ class Sides:
         except (Misconfigured, Corrupt):
             raise
         except MigrationError as error:
-            self.faults.append((side, error.code))
+            self.faults.append((mailbox.id, side, error.code))
 
 
-def both_sides(config: Config, ledger: Ledger, mailbox: MailboxRow, sides: Sides) -> None:
+def both_sides(
+    config: Config, ledger: Ledger, mailbox: MailboxRow, sides: Sides, kinds: Sequence[Kind] = SHOWN
+) -> None:
     """Read the items of a mailbox's settings and rights at both sides, as far as these can be asked.
 
     Args:
@@ -105,6 +107,7 @@ def both_sides(config: Config, ledger: Ledger, mailbox: MailboxRow, sides: Sides
         ledger: an open ledger; nothing is recorded in it.
         mailbox: the mailbox.
         sides: takes what was read.
+        kinds: of SHOWN, the workloads that are read.
 
     Raises:
         Misconfigured: the configuration does not allow to ask.
@@ -114,7 +117,7 @@ def both_sides(config: Config, ledger: Ledger, mailbox: MailboxRow, sides: Sides
     lines: list[SettingLine] = []
     for leg in ledger.legs(mailbox=mailbox.id):
         kind = leg.workload
-        if kind not in SHOWN or kind not in config.workloads:
+        if kind not in kinds or kind not in config.workloads:
             continue
         items = list(items_of(ledger, leg.id))
         said: dict[bytes, str] | None = None
