@@ -107,7 +107,7 @@ def _copying(config: Config, setting: LegSetting, options: RunOptions, breaker: 
         addresses=addresses(config),
         parties=parties(config, ledger, setting.rules),
         grantees=grantees(config, ledger, setting.rules),
-        allowed=partial(allowed_rules, ledger, mailbox.id),
+        allowed=partial(allowed_rules, config, ledger, mailbox.id),
         authorize=permission(config, ledger, mailbox),
         kek=lambda: key,
         breaker=breaker,

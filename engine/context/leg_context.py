@@ -20,7 +20,7 @@ from engine.planning.deny_list import DenyList
 from engine.planning.mailbox_list import Directory
 from ledger.db.rows import ACCEPTABLE, ContainerRow, ItemRow, MailboxRow, State
 from ledger.leg.leg_session import LegLedger
-from mappings.fields.context import Context, nobody
+from mappings.fields.context import NO_DIGEST, Context, Digests, no_digest, nobody
 from mappings.registry import ITEM_FORMS, ItemForm
 from model.errors import Rejected
 from model.kinds import KINDS, Kind, KindTraits
@@ -199,7 +199,7 @@ class LegContext:
     words: Words = field(default_factory=lambda: Words(None))
     positions: dict[str, str] = field(default_factory=dict)
     grantees: Callable[[Kind, str], Mapping[str, str | None]] = nobody
-    allowed: Callable[[], frozenset[bytes]] = frozenset
+    allowed: Callable[[], Digests] = no_digest
     _ended: str | None = None
     _context: Context | None = None
     _mark: tuple[str | None] | None = None
@@ -227,7 +227,7 @@ class LegContext:
                 {Role(role): href for _, role, href in named if role is not None},
                 {source_id: (kind, href) for source_id, kind, href in placed},
                 self.grantees,
-                self.allowed() if self.traits.names_folders else frozenset(),
+                self.allowed() if self.traits.names_folders else NO_DIGEST,
             )
         return self._context
 

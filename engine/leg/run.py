@@ -82,7 +82,7 @@ from ledger.db.rows import HELD_ELSEWHERE, ContainerRow, Lease, LegRow, LegState
 from ledger.leg.rollback import refuse_unfinished
 from ledger.plan.mailboxes import approved_for
 from ledger.store import Ledger
-from mappings.fields.context import nobody
+from mappings.fields.context import Digests, no_digest, nobody
 from model.errors import Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
 from model.kinds import Kind
 from model.optional_protocols import ExpectsListings
@@ -177,7 +177,7 @@ class LegSetting:
     addresses: Mapping[str, str] = field(default_factory=dict)
     parties: Parties = field(default_factory=Parties)
     grantees: Callable[[Kind, str], Mapping[str, str | None]] = nobody
-    allowed: Callable[[], frozenset[bytes]] = frozenset
+    allowed: Callable[[], Digests] = no_digest
     silenced: Callable[[], bool] = bool
     authorize: Callable[[str | None], None] = permitted
     tally: Tally = field(default_factory=Tally)

@@ -152,7 +152,7 @@ def _answer_for(path: Path, code: str, by: str, reason: str, mailbox: str | None
             _let_go_live(ledger, rows, by, reason, path, whose)
             return
         if code == RULES_SEND_OUT:
-            _let_send_out(ledger, rows, by, reason, path, whose)
+            _let_send_out(settings, ledger, rows, by, reason, whose)
             return
         refuse_needless(settings, ledger, code, rows, of_wave=mailbox is None)
         subject = f"wave:{wave}" if mailbox is None else rows[0].id
@@ -554,22 +554,23 @@ def _show_waves(config: Config, rows: Sequence[MailboxRow], csv_file: Path | Non
 
 
 def _let_send_out(
-    ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str, path: Path, whose: str
+    config: Config, ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str, whose: str
 ) -> None:
-    """Allow the rules of each mailbox that are switched off for what they send out.
+    """Allow the rules of each mailbox that are switched off for what they send out, and say how many.
 
     Args:
+        config: has the key of the evidence.
         ledger: records it.
         rows: the mailboxes.
         by: who decides.
         reason: why.
-        path: of the configuration.
         whose: the mailboxes, as options.
     """
     from engine.approvals.sending_rules import accept
+    from engine.config.evidence_key import proven_key
 
-    for event in accept(ledger, rows, by, reason):
+    for event in accept(ledger, rows, by, reason, proven_key(config, ledger)):
         count = int(event.detail["rules"])
         echo(f"approved {RULES_SEND_OUT} for {event.subject}: {many(count, 'rule', 'rules')}")
         say(f"Recorded as event {event.seq} of wave {event.wave}.")
-    say(f"Next: {next_command(path, f'migrate {whose}')}, before the cutover")
+    say(f"Next: {next_command(config.path, f'migrate {whose}')}, before the cutover")

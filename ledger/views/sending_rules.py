@@ -16,8 +16,8 @@ from ledger.views.scores import ARRIVED
 
 LOSS = ("rule", "sends-out")
 """What a rule loses that is switched off until somebody allows it: field and reason."""
-DIGESTS = "digests"
-"""What of an approval names the rules: their digests in hexadecimal, with blanks between."""
+RULES = "names"
+"""What of an approval names the rules, with blanks between: see engine.approvals.sending_rules."""
 
 
 def switched_off(ledger: LedgerHandle, mailbox_ids: Iterable[str]) -> dict[str, frozenset[bytes]]:
@@ -40,8 +40,8 @@ def switched_off(ledger: LedgerHandle, mailbox_ids: Iterable[str]) -> dict[str, 
     return {number: frozenset(digests) for number, digests in found.items()}
 
 
-def approved_digests(ledger: LedgerHandle, mailbox_id: str) -> frozenset[bytes]:
-    """Return the digests of the rules that the newest approval of this mailbox names."""
+def approved_names(ledger: LedgerHandle, mailbox_id: str) -> frozenset[str]:
+    """Return how the newest approval of this mailbox names its rules."""
     with reading(ledger.engine) as connection:
         detail = newest_detail(connection, mailbox_id, f"approved:{RULES_SEND_OUT}") or {}
-    return frozenset(bytes.fromhex(one) for one in str(detail.get(DIGESTS, "")).split())
+    return frozenset(str(detail.get(RULES, "")).split())

@@ -30,6 +30,21 @@ class Reading(Protocol):
         """Return the UID of an item to which the source gives none."""
 
 
+class Digests(Protocol):
+    """Tell which digests are meant, without saying which there are."""
+
+    def __contains__(self, digest: object, /) -> bool:
+        """Return True if this digest is one of them."""
+
+
+NO_DIGEST: Digests = frozenset()
+
+
+def no_digest() -> Digests:
+    """Return none."""
+    return NO_DIGEST
+
+
 def nobody(_kind: Kind, _address: str) -> Mapping[str, str | None]:
     """Return nobody: a target on which people are not named."""
     return {}
@@ -57,8 +72,8 @@ class Context:
             kinds that need none of other kinds.
         people: returns, by their address, what a person at the source is called at the server that holds
             items of a kind: None if the account is not known yet; nobody if no account is to be given rights.
-        allowed: the digests of rules that a person allowed to send mail out of the own domains, as they are
-            while they are switched off for that.
+        allowed: has the digests of rules that a person allowed to send mail out of the own domains, as they
+            are while they are switched off for that.
     """
 
     target: Capabilities
@@ -71,7 +86,7 @@ class Context:
     roles: Mapping[Role, str] = field(default_factory=dict)
     places: Mapping[str, tuple[Kind, str]] = field(default_factory=dict)
     people: Callable[[Kind, str], Mapping[str, str | None]] = nobody
-    allowed: frozenset[bytes] = frozenset()
+    allowed: Digests = NO_DIGEST
 
     def uid_of(self, key: bytes) -> str:
         """Return the UID of an item to which the source gives none."""

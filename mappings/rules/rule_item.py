@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from mappings.exchange import graph_json
 from mappings.fields import ews_xml
-from mappings.fields.context import Context
+from mappings.fields.context import NO_DIGEST, Context, Digests
 from mappings.rules.ews_rule import ews_rule
 from mappings.rules.fit_rule import FittedRule, RuleContext, fit_rules
 from mappings.rules.graph_rule import graph_rule
@@ -52,13 +52,13 @@ def map_rule(native: Native, context: Context) -> Mapped:
     return _mapped(native, fitted)
 
 
-def _fitted(rules: list[Rule], meaning: RuleContext, allowed: frozenset[bytes]) -> list[FittedRule]:
+def _fitted(rules: list[Rule], meaning: RuleContext, allowed: Digests) -> list[FittedRule]:
     """Fit the rules; those that a person allowed may send mail out of the own domains.
 
     Allowed is a rule as it is while none may: which others are allowed changes nothing of what somebody saw.
     """
     fitted = fit_rules(rules, meaning)
-    if not allowed:
+    if allowed is NO_DIGEST:
         return fitted
     in_order = sorted(rules, key=lambda one: one.place)
     pairs = zip(in_order, fitted, strict=True)

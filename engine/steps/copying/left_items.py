@@ -14,6 +14,7 @@ from engine.context.leg_context import LegContext
 from engine.steps.own_copies import CHANGED, held_by_others, split, stored
 from engine.steps.settling.reconcile import HELD
 from ledger.db.rows import ContainerRow, Phase, State, Tally
+from mappings.fields.context import NO_DIGEST
 from model.protocols import Mapped
 
 UNTIL_FROZEN = "right-until-frozen"
@@ -68,8 +69,8 @@ def _asked_again(leg: LegContext, *, staging: bool) -> Iterator[str]:
 
 def _write_allowed(leg: LegContext, containers: Iterable[ContainerRow]) -> None:
     """Have rules written again that a person has allowed since. A live mailbox is its owner's: not there."""
-    allowed = leg.allowed() if leg.traits.names_folders and leg.mirror else frozenset()
-    for row in containers if allowed else ():
+    allowed = leg.allowed() if leg.traits.names_folders and leg.mirror else NO_DIGEST
+    for row in containers if allowed is not NO_DIGEST else ():
         rules = list(leg.ledger.rows(row.id, HELD))
         if any(item.digest in allowed for item in rules):  # later rules may be said otherwise behind this one
             leg.ledger.recheck(row.id, [item.key for item in rules], counted=False)
