@@ -19,7 +19,7 @@ WHY = "who reads somebody's rules and rights is recorded"
 NONE = "Neither rules nor rights of this mailbox are known yet: `kogge migrate` reads them."
 NONE_SENDS = "No rule of this wave is switched off for what it sends out, as far as a run has read."
 LINES: tuple[Column[SettingLine], ...] = (
-    Column("mailbox"),
+    Column("mailbox", heading="mailbox"),
     Column("workload", lambda one: str(one.kind), "workload"),
     Column("source", heading="at the source", wrap=True),
     Column("target", heading="at the target", wrap=True),

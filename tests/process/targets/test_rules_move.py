@@ -196,6 +196,8 @@ def test_a_rule_that_sends_mail_out_acts_once_it_is_allowed(office: Office) -> N
     assert shown.code == 0, shown
     lines = json.loads(shown.out)
     assert {one["source"] for one in lines} == {"Nach Hause"}
+    screen = place.run("settings", "--wave", "pilot", "--by", "A. Auditor")
+    assert lines[0]["mailbox"] in screen.out, "a person sees whose rule it is"
     assert ["redirect :copy" in one["text"] for one in lines] == [True], "only one of the two has rules"
     allowed = place.run(*allow)
     assert allowed.code == 0, allowed
